@@ -1,1 +1,58 @@
-fn main() {}
+//! `reserve` runs T1 (schema/reserve.sql): a batch of reservations of one sale, one transaction, an outcome each.
+
+use std::time::Instant;
+
+use functions::database::{Broken, Database};
+use functions::{config, run};
+use lambda_runtime::Error;
+use tokio_postgres::types::Type;
+use wire::reserve::{Answers, BATCH_MAX, Batch, Outcome};
+
+async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Result<Answers, Broken> {
+    let began = Instant::now();
+    let asked = &batch.reservations;
+    let sale_id = asked.first().map(|first| &first.sale_id).ok_or_else(|| Broken::misused("the batch is empty"))?;
+    if asked.len() > BATCH_MAX || asked.iter().any(|one| one.sale_id != *sale_id || one.items.is_empty()) {
+        return Err(Broken::misused("a batch is at most 100 reservations of one sale, each with its lines"));
+    }
+
+    // Columns, not rows: one array a parameter, and a line knows the number of its reservation.
+    let users: Vec<&str> = asked.iter().map(|one| one.user_id.as_str()).collect();
+    let keys: Vec<&str> = asked.iter().map(|one| one.idem_key.as_str()).collect();
+    let prints = asked.iter().map(|one| hex::decode(&one.fingerprint)).collect::<Result<Vec<_>, _>>();
+    let prints = prints.map_err(|_| Broken::misused("a fingerprint is not hexadecimal"))?;
+    let lines = (1_i32..).zip(asked).flat_map(|(n, one)| one.items.iter().map(move |line| (n, line)));
+    let line_of: Vec<i32> = lines.clone().map(|(n, _)| n).collect();
+    let skus: Vec<&str> = lines.clone().map(|(_, line)| line.sku_id.as_str()).collect();
+    let qtys = lines.map(|(_, line)| i32::try_from(line.qty)).collect::<Result<Vec<_>, _>>();
+    let qtys = qtys.map_err(|_| Broken::misused("a quantity is out of bounds"))?;
+
+    let outcomes: Option<Vec<Outcome>> = database
+        .json(
+            "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null)",
+            &[
+                (sale_id, Type::TEXT),
+                (&users, Type::TEXT_ARRAY),
+                (&keys, Type::TEXT_ARRAY),
+                (&prints, Type::BYTEA_ARRAY),
+                (&line_of, Type::INT4_ARRAY),
+                (&skus, Type::TEXT_ARRAY),
+                (&qtys, Type::INT4_ARRAY),
+                (&early_release, Type::BOOL),
+            ],
+        )
+        .await?;
+    let outcomes = outcomes.unwrap_or_default();
+    for (one, outcome) in asked.iter().zip(&outcomes) {
+        run::log_outcome("reserve", &one.trace, outcome.name(), began);
+    }
+    Ok(Answers { outcomes })
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run::log_as_json();
+    let database = Database::new(config::database()?)?;
+    let early_release = config::early_release()?;
+    run::serve(async |batch| reserve(&database, early_release, batch).await).await
+}

@@ -1,0 +1,25 @@
+//! The messages between the edge and the functions, a module a verb: what the edge asks, and the named outcomes
+//! it can get back. A refusal is an outcome, not an error; an error means that something is broken.
+//!
+//! Serde and nothing else, so that the Worker cannot reach database code.
+
+pub mod admin;
+pub mod confirm;
+pub mod expire;
+pub mod lookup;
+pub mod release;
+pub mod reserve;
+pub mod shop;
+pub mod whole;
+
+use serde::{Deserialize, Serialize};
+
+/// Which request this is, so that one buyer's way can be followed through every log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The answer's `X-Request-Id`.
+    pub request_id: String,
+    /// W3C Trace Context, as it came or as the edge began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}

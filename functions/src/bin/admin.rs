@@ -1,0 +1,81 @@
+//! `admin` (schema/admin.sql): what an operator does on the day of the sale.
+
+use std::time::Instant;
+
+use functions::check;
+use functions::database::{Broken, Database};
+use functions::{config, run};
+use lambda_runtime::Error;
+use sha2::{Digest, Sha256};
+use tokio_postgres::types::{Json, Type};
+use wire::admin::{Adjustment, Command, NewSale, NewStatus, Outcome, Request};
+
+async fn create_sale(database: &Database, sale: NewSale) -> Result<Option<Outcome>, Broken> {
+    let sale = match check::sale(sale) {
+        Ok(sale) => sale,
+        Err(errors) => return Ok(Some(Outcome::InvalidRequest { errors })),
+    };
+    // Of the checked body, with its defaults filled in: the same sale said in other words is the same sale.
+    let text = serde_json::to_vec(&sale).map_err(|_| Broken::misused("the sale cannot be written"))?;
+    let created_from = Sha256::digest(text).to_vec();
+    database
+        .json("select holdfast.create_sale($1, $2)", &[(&Json(&sale), Type::JSON), (&created_from, Type::BYTEA)])
+        .await
+}
+
+async fn adjust_stock(
+    database: &Database,
+    sku_id: &str,
+    idem_key: &str,
+    adjustment: Adjustment,
+) -> Result<Option<Outcome>, Broken> {
+    let errors = check::adjustment(&adjustment);
+    if !errors.is_empty() {
+        return Ok(Some(Outcome::InvalidRequest { errors }));
+    }
+    let text = serde_json::to_vec(&(sku_id, &adjustment));
+    let fingerprint = Sha256::digest(text.map_err(|_| Broken::misused("the adjustment cannot be written"))?).to_vec();
+    database
+        .json(
+            "select holdfast.adjust_stock($1, $2, $3, $4, $5, $6)",
+            &[
+                (&adjustment.sale_id, Type::TEXT),
+                (&sku_id, Type::TEXT),
+                (&adjustment.delta, Type::INT8),
+                (&adjustment.reason, Type::TEXT),
+                (&idem_key, Type::TEXT),
+                (&fingerprint, Type::BYTEA),
+            ],
+        )
+        .await
+}
+
+async fn admin(database: &Database, request: Request) -> Result<Outcome, Broken> {
+    let began = Instant::now();
+    let outcome = match request.command {
+        Command::CreateSale { sale } => create_sale(database, sale).await?,
+        Command::SetStatus { sale_id, status } => {
+            let status = match status {
+                NewStatus::Open => "open",
+                NewStatus::Paused => "paused",
+                NewStatus::Closed => "closed",
+            };
+            let params = [(&sale_id as _, Type::TEXT), (&status as _, Type::TEXT)];
+            database.json("select holdfast.set_sale_status($1, $2)", &params).await?
+        }
+        Command::AdjustStock { sku_id, idem_key, adjustment } => {
+            adjust_stock(database, &sku_id, &idem_key, adjustment).await?
+        }
+        Command::Report { sale_id } => database.json("select holdfast.report($1)", &[(&sale_id, Type::TEXT)]).await?,
+    };
+    let outcome = outcome.unwrap_or(Outcome::NotFound { sku_id: None });
+    run::log_outcome("admin", &request.trace, outcome.name(), began);
+    Ok(outcome)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run::log_as_json();
+    let database = Database::new(config::database()?)?;
+    run::serve(async |request| admin(&database, request).await).await
+}

@@ -1,0 +1,61 @@
+//! `expire` runs T3 (schema/expire.sql) on the scheduler's tick: until nothing is left, and, where the scheduler is
+//! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use functions::bounds::{SWEEP_BATCH, SWEEP_RESERVE_MS};
+use functions::database::{Broken, Database};
+use functions::{config, run};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use tokio_postgres::types::Type;
+use tracing::info;
+use wire::expire::{Swept, Tick};
+
+/// Sweeps until nothing is left, or until `stop`; one transaction at least.
+async fn sweep(database: &Database, stop: Instant, swept: &mut Swept) -> Result<(), Broken> {
+    loop {
+        let rows = database.call("select holdfast.expire($1)", &[(&SWEEP_BATCH, Type::INT4)]).await?;
+        let ended: i32 = rows.first().ok_or_else(|| Broken::misused("the sweep returned no row"))?.try_get(0)?;
+        swept.transactions += 1;
+        swept.expired += u64::try_from(ended).unwrap_or(0);
+        if ended == 0 || Instant::now() >= stop {
+            return Ok(());
+        }
+    }
+}
+
+async fn expire(database: &Database, every: Duration, window: Duration, stop: Instant) -> Result<Swept, Broken> {
+    let began = Instant::now();
+    let mut swept = Swept::default();
+    loop {
+        sweep(database, stop, &mut swept).await?;
+        let next = Instant::now() + every;
+        if next >= stop || next >= began + window {
+            return Ok(swept);
+        }
+        tokio::time::sleep_until(next.into()).await;
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run::log_as_json();
+    let database = &Database::new(config::database()?)?;
+    let every = config::seconds("SWEEP_INTERVAL_S", 10)?.max(Duration::from_secs(1));
+    let window = config::seconds("SWEEP_FOR_S", 55)?;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
+        let began = Instant::now();
+        let allowed = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        let stop = began + allowed.saturating_sub(Duration::from_millis(SWEEP_RESERVE_MS));
+        let swept = expire(database, every, window, stop).await;
+        let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
+        match &swept {
+            Ok(Swept { expired, transactions }) => {
+                info!(verb = "expire", expired, transactions, request_id = tick.execution_id, ms);
+            }
+            Err(broken) => tracing::error!(verb = "expire", %broken, request_id = tick.execution_id, ms),
+        }
+        swept.map_err(lambda_runtime::Diagnostic::from)
+    }))
+    .await
+}

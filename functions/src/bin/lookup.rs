@@ -1,0 +1,57 @@
+//! `lookup` (schema/lookup.sql): everything that only reads.
+
+use std::time::Instant;
+
+use functions::database::{Broken, Database};
+use functions::{config, run};
+use lambda_runtime::Error;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+use wire::lookup::{Outcome, Question, Request};
+
+async fn answer(database: &Database, early_release: bool, question: Question) -> Result<Outcome, Broken> {
+    let id = |id: &str| Uuid::parse_str(id).map_err(|_| Broken::misused("an id is not a UUID"));
+    let outcome = match question {
+        Question::Hold { user_id, hold_id } => database
+            .json(
+                "call holdfast.look_up_hold($1, $2, $3, null)",
+                &[(&user_id, Type::TEXT), (&id(&hold_id)?, Type::UUID), (&early_release, Type::BOOL)],
+            )
+            .await?
+            .map(|hold| Outcome::Hold { hold }),
+        Question::Order { user_id, order_id } => database
+            .json("select holdfast.look_up_order($1, $2)", &[(&user_id, Type::TEXT), (&id(&order_id)?, Type::UUID)])
+            .await?
+            .map(|order| Outcome::Order { order }),
+        Question::OrderOfHold { user_id, hold_id } => database
+            .json(
+                "select holdfast.look_up_order_of_hold($1, $2)",
+                &[(&user_id, Type::TEXT), (&id(&hold_id)?, Type::UUID)],
+            )
+            .await?
+            .map(|order| Outcome::Order { order }),
+        Question::Sale { sale_id } => database
+            .json("select holdfast.look_up_sale($1)", &[(&sale_id, Type::TEXT)])
+            .await?
+            .map(|sale| Outcome::Sale { sale }),
+        Question::Sales => {
+            database.json("select holdfast.look_up_sales()", &[]).await?.map(|sales| Outcome::Sales { sales })
+        }
+    };
+    Ok(outcome.unwrap_or(Outcome::NotFound))
+}
+
+async fn lookup(database: &Database, early_release: bool, request: Request) -> Result<Outcome, Broken> {
+    let began = Instant::now();
+    let outcome = answer(database, early_release, request.question).await?;
+    run::log_outcome("lookup", &request.trace, outcome.name(), began);
+    Ok(outcome)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run::log_as_json();
+    let database = Database::new(config::database()?)?;
+    let early_release = config::early_release()?;
+    run::serve(async |request| lookup(&database, early_release, request).await).await
+}

@@ -1,0 +1,28 @@
+//! `release` (schema/release.sql): a buyer gives a hold back.
+
+use std::time::Instant;
+
+use functions::database::{Broken, Database};
+use functions::{config, run};
+use lambda_runtime::Error;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+use wire::release::{Outcome, Request};
+
+async fn release(database: &Database, request: Request) -> Result<Outcome, Broken> {
+    let began = Instant::now();
+    let hold_id = Uuid::parse_str(&request.hold_id).map_err(|_| Broken::misused("hold_id is not a UUID"))?;
+    let outcome: Option<Outcome> = database
+        .json("select holdfast.release($1, $2)", &[(&request.user_id, Type::TEXT), (&hold_id, Type::UUID)])
+        .await?;
+    let outcome = outcome.ok_or_else(|| Broken::misused("the release has no outcome"))?;
+    run::log_outcome("release", &request.trace, outcome.name(), began);
+    Ok(outcome)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run::log_as_json();
+    let database = Database::new(config::database()?)?;
+    run::serve(async |request| release(&database, request).await).await
+}

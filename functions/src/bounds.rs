@@ -1,0 +1,22 @@
+//! The functions' bounds, each with its unit, in one place.
+//!
+//! Deadlines nest, so that whoever is nearer to the trouble gives up first and says so:
+//! `lock_timeout` and `statement_timeout` (schema/roles.sql) < [`CALL_DEADLINE_MS`] < the edge's (edge/src/bounds.rs).
+
+/// `lock_timeout` of every function's role, as schema/roles.sql sets it.
+pub const LOCK_TIMEOUT_MS: u64 = 1_500;
+/// `statement_timeout` of every function's role, as schema/roles.sql sets it.
+pub const STATEMENT_TIMEOUT_MS: u64 = 2_500;
+/// Connecting and logging in.
+pub const CONNECT_DEADLINE_MS: u64 = 2_000;
+/// A call of the database, a new connection for it included.
+pub const CALL_DEADLINE_MS: u64 = 3_500;
+/// Holds a transaction of the sweep ends at most.
+pub const SWEEP_BATCH: i32 = 1_000;
+/// The sweep stops this long before Lambda would end it in the middle of a transaction.
+pub const SWEEP_RESERVE_MS: u64 = 5_000;
+
+const _: () = assert!(LOCK_TIMEOUT_MS < STATEMENT_TIMEOUT_MS);
+const _: () = assert!(STATEMENT_TIMEOUT_MS < CALL_DEADLINE_MS);
+const _: () = assert!(CONNECT_DEADLINE_MS < CALL_DEADLINE_MS);
+const _: () = assert!(CALL_DEADLINE_MS < SWEEP_RESERVE_MS);

@@ -1,0 +1,163 @@
+//! The values of what an operator sends: each fault with the JSON Pointer of its place, all of them at once.
+
+use std::collections::HashSet;
+
+use iso_currency::Currency;
+use jiff::Timestamp;
+use wire::admin::{Adjustment, Fault, NewSale};
+
+const SKUS_MAX: usize = 100;
+const HOLD_TTL_S_MAX: i64 = 86_400;
+const UNIT_PRICE_MAX: i64 = 1_000_000_000_000;
+const PIECES_MAX: i64 = 1_000_000_000;
+const PER_USER_MAX: i64 = 1_000_000;
+
+/// Gives the sale back with its defaults filled in and its times in UTC.
+///
+/// # Errors
+/// Every fault.
+pub fn sale(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
+    let mut faults = Faults::default();
+    faults.slug("/sale_id", &sale.sale_id);
+    faults.text("/name", &sale.name, 200);
+    if Currency::from_code(&sale.currency).is_none() {
+        faults.add("/currency", "is no ISO 4217 code, for example KRW");
+    }
+    let opens_at = faults.time("/opens_at", &mut sale.opens_at);
+    let closes_at = faults.time("/closes_at", &mut sale.closes_at);
+    if let Some(closes_at) = closes_at
+        && opens_at.unwrap_or_else(Timestamp::now) >= closes_at
+    {
+        faults.add("/closes_at", "must be later than opens_at, which is now unless given");
+    }
+    let hold_ttl_s = *sale.hold_ttl_s.get_or_insert(300);
+    faults.range("/hold_ttl_s", hold_ttl_s, 1, HOLD_TTL_S_MAX);
+    if sale.skus.is_empty() || sale.skus.len() > SKUS_MAX {
+        faults.add("/skus", "must have 1 to 100 SKUs");
+    }
+    let mut seen = HashSet::new();
+    for (i, sku) in sale.skus.iter_mut().enumerate() {
+        faults.slug(&format!("/skus/{i}/sku_id"), &sku.sku_id);
+        if !seen.insert(sku.sku_id.clone()) {
+            faults.add(&format!("/skus/{i}/sku_id"), "is in the list already");
+        }
+        faults.text(&format!("/skus/{i}/name"), &sku.name, 200);
+        faults.range(&format!("/skus/{i}/unit_price"), sku.unit_price, 0, UNIT_PRICE_MAX);
+        faults.range(&format!("/skus/{i}/stock"), sku.stock, 0, PIECES_MAX);
+        let max_per_user = *sku.max_per_user.get_or_insert(1);
+        faults.range(&format!("/skus/{i}/max_per_user"), max_per_user, 1, PER_USER_MAX);
+    }
+    if faults.0.is_empty() { Ok(sale) } else { Err(faults.0) }
+}
+
+/// Every fault; none: it may be done.
+#[must_use]
+pub fn adjustment(adjustment: &Adjustment) -> Vec<Fault> {
+    let mut faults = Faults::default();
+    faults.slug("/sale_id", &adjustment.sale_id);
+    faults.range("/delta", adjustment.delta, -PIECES_MAX, PIECES_MAX);
+    if adjustment.delta == 0 {
+        faults.add("/delta", "must not be 0: say how many pieces to put in, or, below zero, to take out");
+    }
+    faults.text("/reason", &adjustment.reason, 500);
+    faults.0
+}
+
+#[derive(Default)]
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn add(&mut self, pointer: &str, detail: &str) {
+        self.0.push(Fault { pointer: pointer.to_owned(), detail: detail.to_owned() });
+    }
+
+    fn slug(&mut self, pointer: &str, value: &str) {
+        let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !(1..=64).contains(&value.len()) || value.starts_with('-') || !value.bytes().all(inner) {
+            self.add(pointer, "must match [a-z0-9][a-z0-9-]{0,63}");
+        }
+    }
+
+    fn text(&mut self, pointer: &str, value: &str, max: usize) {
+        if value.trim().is_empty() || value.chars().count() > max || value.chars().any(char::is_control) {
+            self.add(pointer, &format!("must be 1 to {max} characters, none of them a control character"));
+        }
+    }
+
+    fn range(&mut self, pointer: &str, value: i64, min: i64, max: i64) {
+        if !(min..=max).contains(&value) {
+            self.add(pointer, &format!("must be from {min} to {max}"));
+        }
+    }
+
+    fn time(&mut self, pointer: &str, value: &mut Option<String>) -> Option<Timestamp> {
+        let text = value.as_mut()?;
+        match text.parse::<Timestamp>() {
+            Ok(time) => {
+                *text = time.to_string();
+                Some(time)
+            }
+            Err(_) => {
+                self.add(pointer, "must be a time as RFC 3339 writes it, for example 2026-01-15T05:00:00Z");
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    fn sale_with(path: &str, value: Value) -> Result<wire::admin::NewSale, Vec<String>> {
+        let mut sale = json!({"sale_id": "drop", "name": "봄 🌸", "currency": "KRW", "skus": [
+            {"sku_id": "a", "name": "A", "unit_price": 1, "stock": 1},
+            {"sku_id": "b", "name": "B", "unit_price": 1, "stock": 1}]});
+        if let Some(place) = sale.pointer_mut(path) {
+            *place = value;
+        } else {
+            sale[path.trim_start_matches('/')] = value;
+        }
+        let Ok(sale) = serde_json::from_value(sale) else { return Err(vec!["malformed".to_owned()]) };
+        super::sale(sale).map_err(|faults| faults.into_iter().map(|fault| fault.pointer).collect())
+    }
+
+    #[test]
+    fn a_fault_names_its_place() {
+        for (path, value) in [
+            ("/sale_id", json!("Drop")),
+            ("/sale_id", json!("")),
+            ("/sale_id", json!("-a")),
+            ("/name", json!("a\u{0}b")),
+            ("/name", json!(" ")),
+            ("/currency", json!("WON")),
+            ("/opens_at", json!("tomorrow")),
+            ("/closes_at", json!("2020-01-01T00:00:00Z")),
+            ("/hold_ttl_s", json!(0)),
+            ("/hold_ttl_s", json!(1e9)),
+            ("/skus", json!([])),
+            ("/skus/1/sku_id", json!("a")),
+            ("/skus/0/unit_price", json!(-1)),
+            ("/skus/0/stock", json!(1e18)),
+            ("/skus/1/max_per_user", json!(0)),
+        ] {
+            let faults = if path.ends_with("max_per_user") {
+                sale_with(
+                    "/skus/1",
+                    json!({"sku_id": "b", "name": "B", "unit_price": 1, "stock": 1, "max_per_user": 0}),
+                )
+            } else {
+                sale_with(path, value.clone())
+            };
+            assert_eq!(faults.err(), Some(vec![path.to_owned()]), "{path} {value}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_filled_in_and_times_brought_to_utc() -> Result<(), Vec<String>> {
+        let sale = sale_with("/opens_at", json!("2026-01-15T14:00:00+09:00"))?;
+        assert_eq!(sale.opens_at.as_deref(), Some("2026-01-15T05:00:00Z"));
+        assert_eq!((sale.hold_ttl_s, sale.skus[0].max_per_user), (Some(300), Some(1)));
+        Ok(())
+    }
+}

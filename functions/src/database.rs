@@ -1,0 +1,140 @@
+//! The one connection of a function instance: opened when first needed, replaced when it has gone stale.
+//!
+//! A call is one statement in one round trip (an unnamed, typed query), so that it works behind a pooler that hands
+//! out connections a transaction at a time.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lambda_runtime::Diagnostic;
+use rustls::{ClientConfig, RootCertStore};
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tokio_postgres::types::{Json, ToSql, Type};
+use tokio_postgres::{Client, Config, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::bounds::{CALL_DEADLINE_MS, CONNECT_DEADLINE_MS};
+
+/// A parameter and its type, so that nothing has to be asked of the server first.
+pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// Broken infrastructure: a function's only kind of error. A refusal is an answer.
+#[derive(Debug)]
+pub struct Broken {
+    retryable: bool,
+    detail: String,
+}
+
+impl Broken {
+    /// The caller sent what no caller of ours sends.
+    #[must_use]
+    pub fn misused(detail: &str) -> Self {
+        Self { retryable: false, detail: detail.to_owned() }
+    }
+
+    fn retryable(detail: &str) -> Self {
+        Self { retryable: true, detail: detail.to_owned() }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        to.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+impl From<tokio_postgres::Error> for Broken {
+    fn from(error: tokio_postgres::Error) -> Self {
+        // Without a SQLSTATE it was the connection. With one: connection, resources, operator, deadlock, and timeouts
+        // pass; anything else will be the same next time.
+        let state = error.code().map(|code| code.code());
+        let passing = |code: &str| matches!(code.get(..2), Some("08" | "40" | "53" | "55" | "57"));
+        Self {
+            retryable: state.is_none_or(passing),
+            detail: state.map_or_else(|| error.to_string(), |code| format!("the database answered SQLSTATE {code}")),
+        }
+    }
+}
+
+impl From<Broken> for Diagnostic {
+    fn from(broken: Broken) -> Self {
+        let error_type = if broken.retryable { "Retryable" } else { "NonRetryable" };
+        Self { error_type: error_type.to_owned(), error_message: broken.detail }
+    }
+}
+
+pub struct Database {
+    config: Config,
+    tls: MakeRustlsConnect,
+    client: Mutex<Option<Client>>,
+}
+
+impl Database {
+    /// Opens nothing yet.
+    ///
+    /// # Errors
+    /// The TLS library has no protocol version in common with itself: never.
+    pub fn new(config: Config) -> Result<Self, rustls::Error> {
+        let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self { config, tls: MakeRustlsConnect::new(tls), client: Mutex::new(None) })
+    }
+
+    /// Calls a routine that returns one JSON value; null is `None`.
+    ///
+    /// # Errors
+    /// The database cannot be reached, does not answer by the deadline, or answers with an error.
+    pub async fn json<T: DeserializeOwned>(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<T>, Broken> {
+        let rows = self.call(sql, params).await?;
+        let row = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?;
+        let Some(Json(value)) = row.try_get::<_, Option<Json<T>>>(0)? else { return Ok(None) };
+        Ok(Some(value))
+    }
+
+    /// Calls a routine and gives its rows.
+    ///
+    /// # Errors
+    /// The database cannot be reached, does not answer by the deadline, or answers with an error.
+    pub async fn call(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Broken> {
+        let mut client = self.client.lock().await;
+        match timeout(Duration::from_millis(CALL_DEADLINE_MS), self.attempt(&mut client, sql, params)).await {
+            Ok(result) => result,
+            Err(_) => {
+                // What the server still does on it must not become the next call's answer.
+                *client = None;
+                Err(Broken::retryable("the database did not answer in time"))
+            }
+        }
+    }
+
+    async fn attempt(&self, kept: &mut Option<Client>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Broken> {
+        if let Some(client) = kept.as_ref().filter(|client| !client.is_closed()) {
+            match client.query_typed(sql, params).await {
+                // The server may have closed an idle connection, or restarted. Whether the call was done is unknown;
+                // every routine answers a repeat with what was done, so it is simply asked on a new connection.
+                Err(error) if client.is_closed() || error.is_closed() => {}
+                done => return Ok(done?),
+            }
+        }
+        *kept = None;
+        let client = kept.insert(self.connect().await?);
+        Ok(client.query_typed(sql, params).await?)
+    }
+
+    async fn connect(&self) -> Result<Client, Broken> {
+        let (client, connection) =
+            timeout(Duration::from_millis(CONNECT_DEADLINE_MS), self.config.connect(self.tls.clone()))
+                .await
+                .map_err(|_| Broken::retryable("the database did not accept a connection in time"))??;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+}

@@ -1,0 +1,206 @@
+//! Admin: what an operator does on the day of the sale.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Trace;
+use crate::shop::Sale;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    #[serde(flatten)]
+    pub trace: Trace,
+    #[serde(flatten)]
+    pub command: Command,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    CreateSale { sale: NewSale },
+    SetStatus { sale_id: String, status: NewStatus },
+    AdjustStock { sku_id: String, idem_key: String, adjustment: Adjustment },
+    Report { sale_id: String },
+}
+
+/// The body of `POST /v1/admin/sales`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSale {
+    pub sale_id: String,
+    /// 1 to 200 characters.
+    pub name: String,
+    /// ISO 4217.
+    pub currency: String,
+    /// RFC 3339; none: now.
+    #[serde(default)]
+    pub opens_at: Option<String>,
+    /// RFC 3339; none: open end.
+    #[serde(default)]
+    pub closes_at: Option<String>,
+    /// Seconds, 1 to 86 400; 300 unless given.
+    #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
+    pub hold_ttl_s: Option<i64>,
+    /// 1 to 100.
+    pub skus: Vec<NewSku>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSku {
+    pub sku_id: String,
+    /// 1 to 200 characters.
+    pub name: String,
+    /// In the currency's minor unit, 0 to 10^12.
+    #[serde(deserialize_with = "crate::whole::number")]
+    pub unit_price: i64,
+    /// Pieces, 0 to 10^9.
+    #[serde(deserialize_with = "crate::whole::number")]
+    pub stock: i64,
+    /// Pieces, 1 to 100; 1 unless given.
+    #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
+    pub max_per_user: Option<i64>,
+}
+
+/// The body of `PATCH /v1/admin/sales/{sale_id}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusChange {
+    pub status: NewStatus,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewStatus {
+    Open,
+    Paused,
+    Closed,
+}
+
+/// The body of `POST /v1/admin/skus/{sku_id}/stock`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Adjustment {
+    pub sale_id: String,
+    /// Pieces put in, or taken out where negative; -10^9 to 10^9, not 0.
+    #[serde(deserialize_with = "crate::whole::number")]
+    pub delta: i64,
+    /// 1 to 500 characters.
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Values out of bounds, each with the JSON Pointer of where.
+    InvalidRequest {
+        errors: Vec<Fault>,
+    },
+    /// No such sale (`sku_id` is none), or no such SKU in it.
+    NotFound {
+        sku_id: Option<String>,
+    },
+    /// The sale is known, and was made from another body.
+    AlreadyExists,
+    IdempotencyKeyReused,
+    /// Taking out more than is there.
+    SoldOut {
+        sku_id: String,
+        available: i64,
+    },
+    /// `created`: now; otherwise it was there before, from the same body.
+    Sale {
+        sale: Sale,
+        created: bool,
+    },
+    Stock {
+        stock: Stock,
+        replayed: bool,
+    },
+    Report {
+        report: Report,
+    },
+}
+
+/// One member of a problem's `errors`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// A JSON Pointer (RFC 6901) into the body.
+    pub pointer: String,
+    pub detail: String,
+}
+
+/// A SKU's counter after an adjustment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stock {
+    pub sale_id: String,
+    pub sku_id: String,
+    pub total: i64,
+    pub available: i64,
+}
+
+/// All of it seen at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    pub sale_id: String,
+    pub status: crate::shop::SaleStatus,
+    pub skus: Vec<SkuReport>,
+    /// Holds by status.
+    pub holds: BTreeMap<String, i64>,
+    /// Orders by status.
+    pub orders: BTreeMap<String, i64>,
+    /// Refunds by status.
+    pub refunds: BTreeMap<String, i64>,
+    pub outbox: Outbox,
+    pub audit: Audit,
+}
+
+/// `total = available + held + sold`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkuReport {
+    pub sku_id: String,
+    pub total: i64,
+    pub available: i64,
+    pub held: i64,
+    pub sold: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outbox {
+    pub pending: i64,
+    pub dead: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    pub ok: bool,
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// What was compared, of what, and the two numbers that should be one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mismatch {
+    pub check: String,
+    pub subject: String,
+    pub expected: i64,
+    pub found: i64,
+}
+
+impl Outcome {
+    /// The outcome's name, for logs and counts.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::NotFound { .. } => "not_found",
+            Self::AlreadyExists => "already_exists",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::SoldOut { .. } => "sold_out",
+            Self::Sale { created: true, .. } => "created",
+            Self::Sale { created: false, .. } => "sale",
+            Self::Stock { .. } => "stock",
+            Self::Report { .. } => "report",
+        }
+    }
+}

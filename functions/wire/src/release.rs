@@ -1,0 +1,39 @@
+//! Release: a buyer gives a hold back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Trace;
+use crate::shop::{Hold, HoldStatus};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    #[serde(flatten)]
+    pub trace: Trace,
+    pub user_id: String,
+    /// A UUID.
+    pub hold_id: String,
+}
+
+/// Listed in the order in which they are looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// No such hold of this user.
+    NotFound,
+    /// Committed or expired: there is nothing to give back.
+    HoldNotActive { hold_status: HoldStatus },
+    /// Given back, now or before.
+    Released { hold: Hold },
+}
+
+impl Outcome {
+    /// The outcome's name, for logs and counts.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::HoldNotActive { .. } => "hold_not_active",
+            Self::Released { .. } => "released",
+        }
+    }
+}

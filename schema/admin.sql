@@ -1,0 +1,169 @@
+-- Admin: what an operator does on the day of the sale, one statement each.
+--
+-- Locks:      sale, then inventory_counter by sku_id.
+-- Keeps:      the ledger's sum is the counter, for stock put in and taken out too; never below zero.
+-- Isolation:  READ COMMITTED or above.
+-- A retry:    the same answer: a sale by what it was created from, stock by its Idempotency-Key.
+
+-- p_sale is the body of the request, checked, with its defaults filled in by the function.
+create or replace function holdfast.create_sale(p_sale json, p_created_from bytea) returns json
+language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_sale    sale;
+    v_created boolean;
+begin
+    insert into sale (sale_id, name, currency, opens_at, closes_at, hold_ttl_s, created_from)
+    values (p_sale ->> 'sale_id', p_sale ->> 'name', p_sale ->> 'currency',
+            coalesce((p_sale ->> 'opens_at')::timestamptz, clock_timestamp()), (p_sale ->> 'closes_at')::timestamptz,
+            (p_sale ->> 'hold_ttl_s')::integer, p_created_from)
+    on conflict on constraint sale_pkey do nothing;
+    v_created := found;
+
+    if v_created then
+        insert into sku (sale_id, sku_id, name, unit_price, max_per_user, position)
+        select p_sale ->> 'sale_id', k.value ->> 'sku_id', k.value ->> 'name', (k.value ->> 'unit_price')::bigint,
+               (k.value ->> 'max_per_user')::integer, k.ordinality
+        from json_array_elements(p_sale -> 'skus') with ordinality k;
+        insert into inventory_counter (sale_id, sku_id, total, available)
+        select p_sale ->> 'sale_id', k ->> 'sku_id', (k ->> 'stock')::bigint, (k ->> 'stock')::bigint
+        from json_array_elements(p_sale -> 'skus') k;
+        perform write_stock_change(p_sale ->> 'sale_id', k ->> 'sku_id', (k ->> 'stock')::bigint, 'sale created')
+        from json_array_elements(p_sale -> 'skus') k where (k ->> 'stock')::bigint > 0;
+    end if;
+
+    select * into v_sale from sale s where s.sale_id = p_sale ->> 'sale_id';
+    if v_sale.created_from <> p_created_from then
+        return json_build_object('outcome', 'already_exists');
+    end if;
+    return json_build_object('outcome', 'sale', 'sale', sale_json(v_sale), 'created', v_created);
+end
+$$;
+
+-- Once this is answered nothing is granted any more that the new status forbids: it waits for the reservations that
+-- have the counters, and those that come for them later look at the status again.
+create or replace function holdfast.set_sale_status(p_sale_id text, p_status text) returns json
+language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_sale sale;
+begin
+    update sale s set status = p_status where s.sale_id = p_sale_id returning * into v_sale;
+    if not found then
+        return json_build_object('outcome', 'not_found');
+    end if;
+    perform from inventory_counter c where c.sale_id = p_sale_id order by c.sku_id for update;
+    return json_build_object('outcome', 'sale', 'sale', sale_json(v_sale), 'created', false);
+end
+$$;
+
+create or replace function holdfast.adjust_stock(
+    p_sale_id text, p_sku_id text, p_delta bigint, p_reason text, p_idem_key text, p_fingerprint bytea)
+returns json language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_stored  json := stored_adjustment(p_idem_key, p_fingerprint);
+    v_counter inventory_counter;
+begin
+    if v_stored is not null then
+        return v_stored;
+    end if;
+    select * into v_counter from inventory_counter c where (c.sale_id, c.sku_id) = (p_sale_id, p_sku_id) for update;
+    if not found then
+        return json_build_object('outcome', 'not_found', 'sku_id',
+                                 (select p_sku_id from sale s where s.sale_id = p_sale_id));
+    end if;
+    -- The same key may have been answered while we waited for the counter.
+    v_stored := stored_adjustment(p_idem_key, p_fingerprint);
+    if v_stored is not null then
+        return v_stored;
+    end if;
+    if v_counter.available + p_delta < 0 then
+        return json_build_object('outcome', 'sold_out', 'sku_id', p_sku_id, 'available', v_counter.available);
+    end if;
+
+    insert into stock_adjustment (idem_key, fingerprint, sale_id, sku_id, delta, reason, total_after, available_after)
+    values (p_idem_key, p_fingerprint, p_sale_id, p_sku_id, p_delta, p_reason,
+            v_counter.total + p_delta, v_counter.available + p_delta)
+    on conflict on constraint stock_adjustment_pkey do nothing;
+    if not found then
+        return stored_adjustment(p_idem_key, p_fingerprint);
+    end if;
+    perform write_stock_change(p_sale_id, p_sku_id, p_delta, p_reason);
+    update inventory_counter c set total = c.total + p_delta, available = c.available + p_delta
+    where (c.sale_id, c.sku_id) = (p_sale_id, p_sku_id);
+    return json_build_object('outcome', 'stock', 'replayed', false, 'stock', json_build_object(
+        'sale_id', p_sale_id, 'sku_id', p_sku_id,
+        'total', v_counter.total + p_delta, 'available', v_counter.available + p_delta));
+end
+$$;
+
+create or replace function holdfast.stored_adjustment(p_idem_key text, p_fingerprint bytea) returns json
+language sql stable
+begin atomic
+    select case when a.fingerprint = p_fingerprint then json_build_object('outcome', 'stock', 'replayed', true,
+        'stock', json_build_object('sale_id', a.sale_id, 'sku_id', a.sku_id,
+                                   'total', a.total_after, 'available', a.available_after))
+        else json_build_object('outcome', 'idempotency_key_reused') end
+    from holdfast.stock_adjustment a where a.idem_key = p_idem_key;
+end;
+
+-- A change of stock by the operator: its ledger row and its event.
+create or replace function holdfast.write_stock_change(p_sale_id text, p_sku_id text, p_delta bigint, p_reason text)
+returns void language sql volatile
+begin atomic
+    insert into holdfast.inventory_ledger (sale_id, sku_id, event_type, qty, reason)
+    values (p_sale_id, p_sku_id, case when p_delta > 0 then 'STOCK_IN' else 'STOCK_OUT' end, p_delta, p_reason);
+    insert into holdfast.event_outbox (event_type, sale_id, data)
+    values ('StockAdjusted', p_sale_id, json_build_object(
+        'sale_id', p_sale_id, 'sku_id', p_sku_id, 'delta', p_delta, 'reason', p_reason));
+end;
+
+-- One statement, so that all of it is seen at one moment and the sums can be held against each other.
+create or replace function holdfast.report(p_sale_id text) returns json
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    with per_sku as (
+        select k.position, k.sku_id, c.total, c.available,
+            (select coalesce(sum(i.qty), 0) from holdfast.reservation_hold h
+             join holdfast.reservation_hold_item i on i.hold_id = h.hold_id
+             where h.sale_id = k.sale_id and i.sku_id = k.sku_id and h.status = 'HOLD') as held,
+            (select coalesce(sum(o.qty), 0) from holdfast.order_items o
+             where o.sale_id = k.sale_id and o.sku_id = k.sku_id) as sold,
+            (select coalesce(sum(l.qty), 0) from holdfast.inventory_ledger l
+             where l.sale_id = k.sale_id and l.sku_id = k.sku_id) as ledger
+        from holdfast.sku k join holdfast.inventory_counter c on c.sale_id = k.sale_id and c.sku_id = k.sku_id
+        where k.sale_id = p_sale_id
+    ), mismatch as (
+        select 'total = available + held + sold' as "check", sku_id as subject,
+               available + held + sold as expected, total as found
+        from per_sku where total <> available + held + sold
+        union all
+        select 'available = sum(ledger)', sku_id, ledger, available from per_sku where available <> ledger
+    )
+    select json_build_object('outcome', 'report', 'report', json_build_object(
+        'sale_id', s.sale_id,
+        'status', holdfast.sale_status(s),
+        'skus', (select coalesce(json_agg(json_build_object('sku_id', p.sku_id, 'total', p.total, 'available', p.available,
+                                                   'held', p.held, 'sold', p.sold) order by p.position), '[]') from per_sku p),
+        'holds', (select json_object_agg(known.status, (select count(*) from holdfast.reservation_hold h
+                                                        where h.sale_id = p_sale_id and h.status = known.status))
+                  from unnest(array['HOLD', 'COMMITTED', 'EXPIRED', 'RELEASED']) as known (status)),
+        'orders', json_build_object('CONFIRMED', (select count(*) from holdfast.orders o where o.sale_id = p_sale_id)),
+        'refunds', (select json_object_agg(known.status, (
+                        select count(*) from holdfast.refund r join holdfast.payment p using (gateway, payment_id)
+                        where p.sale_id = p_sale_id and p.state = 'REFUND_REQUIRED' and r.status = known.status))
+                    from unnest(array['REQUIRED', 'COMPLETED', 'FAILED']) as known (status)),
+        'outbox', (select json_build_object(
+                       'pending', count(*) filter (where e.delivered_at is null and e.dead_at is null),
+                       'dead', count(*) filter (where e.dead_at is not null))
+                   from holdfast.event_outbox e where e.sale_id = p_sale_id),
+        'audit', json_build_object('ok', not exists (select from mismatch),
+                                   'mismatches', (select coalesce(json_agg(m), '[]') from mismatch m))))
+    from holdfast.sale s where s.sale_id = p_sale_id;
+end;
+
+revoke execute on function holdfast.create_sale, holdfast.set_sale_status, holdfast.adjust_stock, holdfast.report,
+                           holdfast.stored_adjustment, holdfast.write_stock_change from public;
+grant execute on function holdfast.create_sale, holdfast.set_sale_status, holdfast.adjust_stock, holdfast.report
+    to holdfast_admin;

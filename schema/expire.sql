@@ -1,0 +1,82 @@
+-- T3, expire: holds that nobody paid in time end, and their stock comes back.
+--
+-- Locks:      reservation_hold (those that nobody else has locked), user_active_hold, inventory_counter by sku_id.
+-- Keeps:      a hold is credited once: it leaves HOLD once, and the ledger has a unique index besides.
+-- Isolation:  READ COMMITTED or above; every statement judges rows it has locked.
+-- A retry:    finds what is still HOLD and past its end; what was swept is not found again.
+-- One transaction sweeps one sale, so that sales can live in different databases.
+
+-- Ends holds the caller has locked, found to be HOLD, and decided about; release and reserve end theirs here too.
+create or replace function holdfast.end_holds(p_sale_id text, p_hold_ids uuid[], p_status text, p_at timestamptz)
+returns void language plpgsql set search_path = holdfast, pg_temp
+as $$
+declare
+    v_credit constant text := case p_status when 'EXPIRED' then 'EXPIRE_CREDIT' when 'RELEASED' then 'RELEASE_CREDIT' end;
+    v_event  constant text := case p_status when 'EXPIRED' then 'ReservationExpired' when 'RELEASED' then 'ReservationReleased' end;
+begin
+    update reservation_hold set status = p_status, finalized_at = p_at
+    where hold_id = any (p_hold_ids) and status = 'HOLD';
+    if (select count(*) from unnest(p_hold_ids)) <> (select count(*) from reservation_hold
+        where hold_id = any (p_hold_ids) and status = p_status and finalized_at = p_at) then
+        raise exception 'a hold left HOLD under its lock';
+    end if;
+
+    delete from user_active_hold a
+    using reservation_hold h join reservation_hold_item i using (hold_id)
+    where h.hold_id = any (p_hold_ids)
+      and (a.sale_id, a.user_id, a.sku_id, a.hold_id) = (h.sale_id, h.user_id, i.sku_id, h.hold_id);
+
+    insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
+    select p_sale_id, i.sku_id, v_credit, i.qty, i.hold_id, p_at
+    from reservation_hold_item i where i.hold_id = any (p_hold_ids);
+
+    insert into event_outbox (event_type, sale_id, hold_id, data, created_at)
+    select v_event, p_sale_id, h.hold_id,
+           json_build_object('hold_id', h.hold_id, 'sale_id', h.sale_id, 'user_id', h.user_id,
+                             'items', json_agg(json_build_object('sku_id', i.sku_id, 'qty', i.qty) order by i.position)),
+           p_at
+    from reservation_hold h join reservation_hold_item i using (hold_id)
+    where h.hold_id = any (p_hold_ids)
+    group by h.hold_id;
+
+    -- Counters last, because they are hot, and locked in the order that everyone locks them in.
+    perform from inventory_counter c
+    where c.sale_id = p_sale_id
+      and c.sku_id in (select i.sku_id from reservation_hold_item i where i.hold_id = any (p_hold_ids))
+    order by c.sku_id for update;
+
+    update inventory_counter c set available = c.available + back.qty
+    from (select i.sku_id, sum(i.qty) as qty from reservation_hold_item i
+          where i.hold_id = any (p_hold_ids) group by i.sku_id) back
+    where c.sale_id = p_sale_id and c.sku_id = back.sku_id;
+end
+$$;
+
+-- One transaction of the sweep: how many holds it ended, at most p_most; 0: none is left.
+create or replace function holdfast.expire(p_most integer) returns integer
+language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_sale_id  text;
+    v_hold_ids uuid[];
+begin
+    -- The longest overdue hold that no other sweep has, and with it its sale.
+    select h.sale_id into v_sale_id from reservation_hold h
+    where h.status = 'HOLD' and h.expire_at <= clock_timestamp()
+    order by h.expire_at limit 1 for update skip locked;
+    if not found then
+        return 0;
+    end if;
+
+    select array_agg(due.hold_id) into v_hold_ids from (
+        select h.hold_id from reservation_hold h
+        where h.status = 'HOLD' and h.expire_at <= clock_timestamp() and h.sale_id = v_sale_id
+        order by h.expire_at limit p_most for update skip locked) due;
+
+    perform end_holds(v_sale_id, v_hold_ids, 'EXPIRED', clock_timestamp());
+    return cardinality(v_hold_ids);
+end
+$$;
+
+revoke execute on function holdfast.end_holds, holdfast.expire from public;
+grant execute on function holdfast.expire to holdfast_expire;

@@ -1,0 +1,60 @@
+-- Lookup: what only reads, each one statement.
+--
+-- Locks:      none.
+-- Keeps:      what is told is on disk: with early release a hold may be seen before the log is, so reading one
+--             passes the same barrier as granting it (see reserve.sql). Orders, payments and sales are committed
+--             in the ordinary way and need none.
+-- Isolation:  any.
+-- A retry:    reads again.
+
+create or replace function holdfast.read_hold(p_user_id text, p_hold_id uuid) returns json
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    select holdfast.hold_json(h, holdfast.hold_status_now(h)) from holdfast.reservation_hold h
+    where h.hold_id = p_hold_id and h.user_id = p_user_id;
+end;
+
+create or replace procedure holdfast.look_up_hold(p_user_id text, p_hold_id uuid, p_early_release boolean, inout o_hold json)
+language plpgsql
+as $$
+begin
+    o_hold := holdfast.read_hold(p_user_id, p_hold_id);
+    if p_early_release and o_hold is not null then
+        perform pg_logical_emit_message(true, 'holdfast', 'read');
+    end if;
+end
+$$;
+
+create or replace function holdfast.look_up_order(p_user_id text, p_order_id uuid) returns json
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    select holdfast.order_json(o) from holdfast.orders o where o.order_id = p_order_id and o.user_id = p_user_id;
+end;
+
+create or replace function holdfast.look_up_order_of_hold(p_user_id text, p_hold_id uuid) returns json
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    select holdfast.order_json(o) from holdfast.orders o where o.hold_id = p_hold_id and o.user_id = p_user_id;
+end;
+
+create or replace function holdfast.look_up_sale(p_sale_id text) returns json
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    select holdfast.sale_json(s) from holdfast.sale s where s.sale_id = p_sale_id;
+end;
+
+-- The newest 100: what can be bought first, then what will open, then the rest.
+create or replace function holdfast.look_up_sales() returns json
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    select coalesce(json_agg(holdfast.sale_json(s) order by
+        array_position(array['open', 'scheduled', 'paused', 'closed'], holdfast.sale_status(s)), s.created_at desc, s.sale_id), '[]')
+    from (select * from holdfast.sale order by created_at desc limit 100) s;
+end;
+
+revoke execute on function holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
+                           holdfast.look_up_sale, holdfast.look_up_sales from public;
+revoke execute on procedure holdfast.look_up_hold from public;
+grant execute on procedure holdfast.look_up_hold to holdfast_lookup;
+grant execute on function holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
+                          holdfast.look_up_sale, holdfast.look_up_sales to holdfast_lookup;

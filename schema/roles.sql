@@ -1,0 +1,34 @@
+-- One role a function: it may connect, and EXECUTE its own call. None of them can read a table.
+--
+-- The bounds of a call stand here because they must hold before its statement begins, and because a role's
+-- settings reach through a transaction-mode pooler, where a session's do not.
+-- lock_timeout < statement_timeout < the function's deadline (functions/src/bounds.rs) < the edge's (edge/src/bounds.rs).
+
+do $$
+begin
+    if to_regrole('holdfast_reserve') is null then create role holdfast_reserve nologin; end if;
+    if to_regrole('holdfast_confirm') is null then create role holdfast_confirm nologin; end if;
+    if to_regrole('holdfast_expire')  is null then create role holdfast_expire  nologin; end if;
+    if to_regrole('holdfast_release') is null then create role holdfast_release nologin; end if;
+    if to_regrole('holdfast_lookup')  is null then create role holdfast_lookup  nologin; end if;
+    if to_regrole('holdfast_admin')   is null then create role holdfast_admin   nologin; end if;
+end
+$$;
+
+alter role holdfast_reserve set lock_timeout = '1500ms';
+alter role holdfast_confirm set lock_timeout = '1500ms';
+alter role holdfast_expire  set lock_timeout = '1500ms';
+alter role holdfast_release set lock_timeout = '1500ms';
+alter role holdfast_lookup  set lock_timeout = '1500ms';
+alter role holdfast_admin   set lock_timeout = '1500ms';
+alter role holdfast_reserve set statement_timeout = '2500ms';
+alter role holdfast_confirm set statement_timeout = '2500ms';
+alter role holdfast_expire  set statement_timeout = '2500ms';
+alter role holdfast_release set statement_timeout = '2500ms';
+alter role holdfast_lookup  set statement_timeout = '2500ms';
+alter role holdfast_admin   set statement_timeout = '2500ms';
+
+revoke all on schema holdfast from public;
+revoke all on all tables in schema holdfast from public;
+grant usage on schema holdfast
+    to holdfast_reserve, holdfast_confirm, holdfast_expire, holdfast_release, holdfast_lookup, holdfast_admin;

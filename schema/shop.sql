@@ -1,0 +1,70 @@
+-- What the shop's things look like to its buyers, as JSON in the words of functions/wire/src/shop.rs.
+-- Every answer that shows a hold, an order or a sale is built here and nowhere else, so that a replay and a
+-- reading cannot differ from what was granted.
+-- Called by the owner's functions only: nobody is granted anything here.
+
+create or replace function holdfast.rfc3339(p_at timestamptz) returns text
+language sql immutable parallel safe
+return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
+
+-- p_status: what to show, since a replay shows HOLD and a hold past its end shows EXPIRED before the sweep has come.
+create or replace function holdfast.hold_json(p_hold holdfast.reservation_hold, p_status text) returns json
+language sql stable
+return json_build_object(
+    'hold_id', p_hold.hold_id,
+    'sale_id', p_hold.sale_id,
+    'status', p_status,
+    'items', (select json_agg(json_build_object('sku_id', i.sku_id, 'qty', i.qty, 'unit_price', i.unit_price)
+                              order by i.position)
+              from holdfast.reservation_hold_item i where i.hold_id = p_hold.hold_id),
+    'total_amount', p_hold.total_amount,
+    'currency', p_hold.currency,
+    'expire_at', holdfast.rfc3339(p_hold.expire_at),
+    'order_id', case p_status when 'COMMITTED' then
+                (select o.order_id from holdfast.orders o where o.hold_id = p_hold.hold_id) end);
+
+-- A hold that nobody has swept yet is over all the same: expiry is the database's clock, not the sweep.
+create or replace function holdfast.hold_status_now(p_hold holdfast.reservation_hold) returns text
+language sql volatile
+return case when (p_hold).status = 'HOLD' and (p_hold).expire_at <= clock_timestamp() then 'EXPIRED'
+            else (p_hold).status end;
+
+create or replace function holdfast.order_json(p_order holdfast.orders) returns json
+language sql stable
+return json_build_object(
+    'order_id', p_order.order_id,
+    'hold_id', p_order.hold_id,
+    'sale_id', p_order.sale_id,
+    'status', p_order.status,
+    'items', (select json_agg(json_build_object('sku_id', i.sku_id, 'qty', i.qty, 'unit_price', i.unit_price)
+                              order by i.position)
+              from holdfast.order_items i where i.order_id = p_order.order_id),
+    'total_amount', p_order.total_amount,
+    'currency', p_order.currency,
+    'created_at', holdfast.rfc3339(p_order.created_at));
+
+-- The schedule first: before it opens and after it closes a sale is neither open nor paused.
+create or replace function holdfast.sale_status(p_sale holdfast.sale) returns text
+language sql volatile
+return case when (p_sale).status = 'closed' or (p_sale).closes_at <= clock_timestamp() then 'closed'
+            when (p_sale).opens_at > clock_timestamp() then 'scheduled'
+            else (p_sale).status end;
+
+create or replace function holdfast.sale_json(p_sale holdfast.sale) returns json
+language sql volatile
+return json_build_object(
+    'sale_id', p_sale.sale_id,
+    'name', p_sale.name,
+    'status', holdfast.sale_status(p_sale),
+    'opens_at', holdfast.rfc3339(p_sale.opens_at),
+    'closes_at', holdfast.rfc3339(p_sale.closes_at),
+    'hold_ttl_s', p_sale.hold_ttl_s,
+    'currency', p_sale.currency,
+    'skus', (select json_agg(json_build_object('sku_id', k.sku_id, 'name', k.name, 'unit_price', k.unit_price,
+                                               'available', c.available, 'max_per_user', k.max_per_user)
+                             order by k.position)
+             from holdfast.sku k join holdfast.inventory_counter c using (sale_id, sku_id)
+             where k.sale_id = p_sale.sale_id));
+
+revoke execute on function holdfast.rfc3339, holdfast.hold_json, holdfast.hold_status_now, holdfast.order_json,
+                           holdfast.sale_status, holdfast.sale_json from public;

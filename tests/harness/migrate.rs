@@ -1,0 +1,124 @@
+//! Brings a database to today's schema: the numbered files of `schema/` once each, in order, then the roles and one
+//! file a transaction, each whole, whenever it has changed.
+//!
+//! A second run changes nothing; two at once wait for each other.
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use tokio_postgres::Client;
+
+use crate::database;
+
+mod numbered {
+    refinery::embed_migrations!("../schema");
+}
+
+/// What is applied again whole, in this order: a file may call what stands before it.
+pub const CURRENT: [(&str, &str); 8] = [
+    ("roles.sql", include_str!("../../schema/roles.sql")),
+    ("shop.sql", include_str!("../../schema/shop.sql")),
+    ("expire.sql", include_str!("../../schema/expire.sql")),
+    ("release.sql", include_str!("../../schema/release.sql")),
+    ("reserve.sql", include_str!("../../schema/reserve.sql")),
+    ("confirm.sql", include_str!("../../schema/confirm.sql")),
+    ("lookup.sql", include_str!("../../schema/lookup.sql")),
+    ("admin.sql", include_str!("../../schema/admin.sql")),
+];
+
+/// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
+pub const FUNCTIONS: [&str; 6] = ["reserve", "confirm", "expire", "release", "lookup", "admin"];
+
+/// Any number that nobody else locks; the same in every release.
+const LOCK: i64 = 0x0048_6f6c_6466_6173;
+
+/// The files a run applied; none: the database was there already.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Migrated {
+    pub applied: Vec<String>,
+}
+
+/// Migrates the database at `url`, whose user must own it and be allowed to create roles.
+///
+/// # Errors
+/// The database cannot be reached, is older than PostgreSQL 18, or refuses a statement.
+pub async fn run(url: &str) -> Result<Migrated> {
+    let mut client = database::connect(url).await?;
+    let version: i32 = client.query_one("select current_setting('server_version_num')::int", &[]).await?.get(0);
+    anyhow::ensure!(version >= 180_000, "Holdfast needs PostgreSQL 18 (for uuidv7); this one is {}", version / 10_000);
+
+    // A session's lock, given back when the connection ends, however it ends.
+    client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
+    let mut done = Migrated::default();
+    let report = numbered::migrations::runner().run_async(&mut client).await.context("applying the numbered files")?;
+    done.applied.extend(report.applied_migrations().iter().map(ToString::to_string));
+    for (name, text) in CURRENT {
+        if apply_current(&mut client, name, text).await.with_context(|| format!("applying schema/{name}"))? {
+            done.applied.push(name.to_owned());
+        }
+    }
+    client.execute("select pg_advisory_unlock($1)", &[&LOCK]).await?;
+    Ok(done)
+}
+
+/// Whether it had to be applied: what was applied last is remembered by its digest.
+async fn apply_current(client: &mut Client, name: &str, text: &str) -> Result<bool> {
+    let digest = Sha256::digest(text.as_bytes()).to_vec();
+    let transaction = client.transaction().await?;
+    transaction
+        .batch_execute(
+            "create table if not exists public.holdfast_current_file (name text primary key, sha256 bytea not null)",
+        )
+        .await?;
+    let known = transaction
+        .query_opt("select 1 from public.holdfast_current_file where name = $1 and sha256 = $2", &[&name, &digest])
+        .await?;
+    if known.is_some() {
+        return Ok(false);
+    }
+    transaction.batch_execute(text).await?;
+    transaction
+        .execute(
+            "insert into public.holdfast_current_file values ($1, $2) on conflict (name) do update set sha256 = excluded.sha256",
+            &[&name, &digest],
+        )
+        .await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Lets the functions' roles log in, all with `password`.
+///
+/// # Errors
+/// The password is not letters and digits only (it is written into a statement), or the database refuses.
+pub async fn give_logins(url: &str, password: &str) -> Result<()> {
+    anyhow::ensure!(password.bytes().all(|b| b.is_ascii_alphanumeric()), "a role's password is letters and digits");
+    let client = database::connect(url).await?;
+    for function in FUNCTIONS {
+        client.batch_execute(&format!("alter role holdfast_{function} login password '{password}'")).await?;
+    }
+    Ok(())
+}
+
+/// `url` with another user: what a function is configured with.
+///
+/// # Errors
+/// `url` is not of the form `postgres://user@host/database`.
+pub fn url_for_role(url: &str, role: &str, password: &str) -> Result<String> {
+    let (scheme, rest) = url.split_once("://").context("a database URL begins with postgres://")?;
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    Ok(format!("{scheme}://{role}:{password}@{host}{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::url_for_role;
+
+    #[test]
+    fn a_role_takes_the_place_of_the_user_and_nothing_else() {
+        let url = url_for_role("postgres://me:p%40ss@db.example:6432/shop?sslmode=require", "holdfast_reserve", "x");
+        assert_eq!(url.ok().as_deref(), Some("postgres://holdfast_reserve:x@db.example:6432/shop?sslmode=require"));
+        let url = url_for_role("postgres://localhost", "r", "x");
+        assert_eq!(url.ok().as_deref(), Some("postgres://r:x@localhost"));
+    }
+}
