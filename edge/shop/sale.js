@@ -1,0 +1,282 @@
+// One sale's page: takes the buyer from state to state (states.js says which follow),
+// asks the server whenever something may have changed, and shows the answer.
+
+import * as api from "./api.js";
+import { backoff, between, countDown, nap, now, wake } from "./clock.js";
+import { byId } from "./dom.js";
+import { reserve } from "./reserve.js";
+import { STATES, browsingState, comeback, firstChoice, holdState, mostOf, skuOf } from "./states.js";
+import * as store from "./store.js";
+import { t } from "./texts.js";
+import { createView, say } from "./view.js";
+
+const CACHE_MS = 1500; // after a refusal, older answers from the edge's cache are not believed
+const SETTLE_MS = 600; // the second tap of a double tap must not land on "pay" where "buy" was
+const LONG_PAYING_MS = 20_000;
+const LAPSE_MS = 300; // by then the server's clock has passed the end too, whatever the estimate's error
+const RELEASE_TRIES = 5;
+const SPOKEN_S = { scheduled: [60, 10], holding: [60, 30, 10] };
+
+/** What belongs to one state only and goes with it. */
+const FRESH = {
+  notice: null, urgent: false, detail: null, missing: false, limit: null, confirming: false,
+  releasing: false, lapsed: false, long: false, asking: false, reason: null,
+};
+
+export function startSale(sale_id, config) {
+  const HOLD = `hold:${sale_id}`;
+  const m = { state: "loading", sale: null, chosen: null, qty: 1, hold: null, order: null, ...FRESH };
+  const actions = { buy, choose, count, pay, confirmRelease, keep, release, payAgain, leave, wake, retry: () => sync() };
+  const view = createView(actions, config);
+  const refused_skus = new Map(); // sku_id -> what a refusal said is left, and until when that counts
+  let run = 0; // an answer to a question of an earlier run comes too late
+  let timer = 0;
+  let failures = 0;
+  let entered_ms = 0;
+  let left_s = 0;
+  let running = null;
+  let stopClock = () => {};
+
+  /** Into a state, with nothing of the last one left over. */
+  function go(state, change) {
+    const from = m.state;
+    Object.assign(m, FRESH, change, { state });
+    if (from !== state) [run, entered_ms] = [run + 1, performance.now()];
+    show();
+    if (from !== state) view.arrive(from, state);
+  }
+
+  /** As `go`, but what leaves the state as it is leaves its sentence too. */
+  function settle(state, change) {
+    if (state !== m.state) return go(state, change);
+    Object.assign(m, change);
+    show();
+  }
+
+  function browse(change) {
+    Object.assign(m, { hold: null, order: null });
+    go(browsingState(m.sale, m.chosen, now()), change);
+  }
+
+  function show() {
+    view.render(m);
+    const target = { scheduled: m.sale?.opens_at, holding: m.hold?.expire_at }[m.state];
+    if (target !== running) {
+      stopClock();
+      running = target;
+      stopClock = target ? countDown(Date.parse(target), tick) : () => {};
+    } else if (target) {
+      view.tick(left_s);
+    }
+    plan();
+  }
+
+  function tick(seconds) {
+    left_s = seconds;
+    view.tick(seconds);
+    const time = seconds < 60 ? t("seconds", { n: seconds }) : t("minutes", { n: seconds / 60 });
+    if (SPOKEN_S[m.state].includes(seconds)) say(t("a_left", { time }));
+    if (seconds === 0) setTimeout(m.state === "scheduled" ? open : lapse);
+  }
+
+  /** The second of the opening: everyone's button turns on, and nobody needs to ask for it. */
+  function open() {
+    if (m.state === "scheduled") browse();
+    if (m.state === "open") say(t("a_open"));
+  }
+
+  /** Time is up by the countdown; whether it is, the server says. */
+  function lapse() {
+    if (m.state !== "holding" || m.lapsed) return;
+    settle("holding", { lapsed: true, confirming: false });
+    clearTimeout(timer);
+    timer = setTimeout(look, LAPSE_MS);
+  }
+
+  function plan(at_least_ms = 0) {
+    clearTimeout(timer);
+    const { look: what, every_ms } = STATES[m.state];
+    if (!what || m.asking || document.hidden) return;
+    const wait_ms = between(m.lapsed ? [1000, 2000] : every_ms);
+    timer = setTimeout(look, Math.max(wait_ms, at_least_ms, failures && backoff(failures)));
+  }
+
+  /** One look at what the state is about. */
+  async function look() {
+    clearTimeout(timer);
+    const { look: what } = STATES[m.state];
+    if (!what || m.asking || document.hidden) return;
+    if (what === "all") return sync();
+    const mine = run;
+    const answer = what === "sale" ? await api.sale(sale_id) : await readHold(m.hold.hold_id);
+    if (mine !== run) return;
+    failures = answer.kind === "no_answer" ? failures + 1 : 0;
+    if (m.state === "paying" && performance.now() - entered_ms > LONG_PAYING_MS) m.long = true;
+    if (answer.kind === "no_answer" || answer.code === "rate_limited") return plan(answer.retry_after_ms);
+    if (answer.kind === "refused") return sync();
+    if (what === "hold") return holdIs(answer);
+    adopt(answer.body);
+    settle(browsingState(m.sale, m.chosen, now()));
+  }
+
+  /** The hold, and once it is an order, the order. */
+  async function readHold(hold_id) {
+    const answer = await api.hold(hold_id);
+    if (answer.body?.status === "COMMITTED") answer.order = (await api.order(hold_id)).body;
+    return answer;
+  }
+
+  /** Asks for everything: at the start, when the network is back, when another tab did something. */
+  async function sync(change) {
+    if (m.asking) return wake();
+    clearTimeout(timer);
+    const mine = ++run;
+    const hold_id = store.read(HOLD)?.hold_id ?? (STATES[m.state].look === "hold" ? m.hold.hold_id : null);
+    const [sale, hold] = await Promise.all([api.sale(sale_id), hold_id && readHold(hold_id)]);
+    if (mine !== run) return;
+    if (sale.kind === "ok") adopt(sale.body);
+    if (hold?.kind === "ok" && m.sale) return holdIs(hold, change);
+    if (hold?.code === "unauthenticated") return go("signed_out");
+    if (sale.code === "not_found") return go("error", { missing: true });
+    if (hold?.code === "not_found") store.drop(HOLD);
+    else if (hold) return m.state === "holding" || m.state === "paying" ? plan(hold.retry_after_ms) : settle("offline");
+    if (!m.sale) return settle("offline");
+    if (store.read(`pending:${sale_id}`)) return ask(null);
+    browse(change);
+  }
+
+  /** Takes a newly read sale over, but not what a refusal has just proved to be old. */
+  function adopt(sale) {
+    for (const sku of sale.skus) {
+      const known = refused_skus.get(sku.sku_id);
+      if (known && performance.now() < known.until_ms) sku.available = Math.min(sku.available, known.available);
+    }
+    m.sale = sale;
+    if (!skuOf(sale, m.chosen)) m.chosen = firstChoice(sale);
+    count(0);
+  }
+
+  function holdIs({ body: hold, order = null }, change) {
+    const record = store.read(HOLD);
+    const state = holdState(hold, record?.paid, now());
+    if ((!state || state === "expired") && record?.hold_id === hold.hold_id) store.drop(HOLD);
+    if (!state) return browse({ notice: t("n_released") });
+    settle(state, { ...(state === "holding" && change), hold, order });
+  }
+
+  function choose(sku_id) {
+    m.chosen = sku_id;
+    m.notice = null;
+    count(0);
+    settle(browsingState(m.sale, sku_id, now()));
+  }
+
+  function count(by) {
+    m.qty = Math.max(1, Math.min(mostOf(skuOf(m.sale, m.chosen)), m.qty + by));
+    if (by) settle(m.state, { notice: null });
+  }
+
+  function buy() {
+    if (m.state !== "open" || m.asking) return;
+    ask({ body: { sale_id, items: [{ sku_id: m.chosen, qty: m.qty }] }, ttl_ms: (m.sale.hold_ttl_s ?? 300) * 1000 });
+  }
+
+  /** A new purchase, or with null the answer to the one that was asked before a reload. */
+  async function ask(wanted) {
+    go("reserving", { asking: true });
+    const outcome = await reserve(sale_id, wanted, (reason, wait_ms) => (reason === "rate_limited"
+      ? settle("reserving", { asking: true, notice: t("n_waiting", { n: Math.ceil(wait_ms / 1000) }) })
+      : settle("offline", { asking: true, reason })));
+    m.asking = false;
+    if (outcome.kind === "refused") return refused(outcome);
+    if (outcome.kind === "granted" && !outcome.replayed) return holdIs({ body: outcome.hold });
+    sync(outcome.kind === "stale" ? { notice: t("n_stale") } : {}); // what a replay is now, the server says
+  }
+
+  function refused({ code, problem }) {
+    switch (code) {
+      case "already_holding":
+        store.write(HOLD, { hold_id: problem.hold_id });
+        return sync({ notice: t("n_already_holding") });
+      case "sold_out": return soldOut(problem);
+      case "limit_reached": return go("limit", { limit: skuOf(m.sale, m.chosen)?.max_per_user });
+      case "sale_not_open": return notOpen(problem);
+      case "unauthenticated": return go("signed_out");
+      case "rate_limited": return browse({ notice: t("n_limited"), urgent: true });
+      default: return go("error", { detail: problem.detail });
+    }
+  }
+
+  function soldOut({ sku_id = m.chosen, available = 0 }) {
+    refused_skus.set(sku_id, { available, until_ms: performance.now() + CACHE_MS });
+    adopt(m.sale);
+    browse(available > 0 ? { notice: t("n_fewer_left", { n: available }), urgent: true } : {});
+  }
+
+  function notOpen({ status, opens_at, detail }) {
+    Object.assign(m.sale, status && { status }, opens_at && { opens_at });
+    const state = browsingState(m.sale, m.chosen, now());
+    browse(state === "open" ? { notice: detail, urgent: true } : {});
+  }
+
+  function pay(event) {
+    const ready = !m.lapsed && performance.now() - entered_ms > SETTLE_MS;
+    if (ready && config.payment_page_url) return;
+    event.preventDefault();
+    if (ready) settle("holding", { notice: t("n_no_payment"), urgent: true });
+  }
+
+  function confirmRelease() {
+    settle("holding", { confirming: true });
+    byId("release-question").focus();
+  }
+
+  function keep() {
+    settle("holding", { confirming: false });
+    byId("release").focus();
+  }
+
+  async function release() {
+    settle("holding", { releasing: true });
+    const mine = run;
+    for (let attempt = 0; attempt < RELEASE_TRIES; attempt++) {
+      const answer = await api.release(m.hold.hold_id);
+      if (mine !== run) return;
+      if (answer.kind === "ok" || answer.code === "hold_not_active") return sync();
+      await nap(answer.retry_after_ms + backoff(attempt));
+    }
+    settle("holding", { releasing: false, confirming: false, notice: t("m_error"), urgent: true });
+  }
+
+  /** The payment was not made after all: back to the hold. */
+  function payAgain() {
+    store.write(HOLD, { hold_id: m.hold.hold_id });
+    sync();
+  }
+
+  /** From a state that is an end, back to the sale. */
+  function leave() {
+    if (m.state === "bought" || m.state === "refund") store.drop(HOLD);
+    sync();
+  }
+
+  store.onOtherTab(sale_id, () => {
+    if (!m.asking && (m.hold || store.read(HOLD) || store.read(`pending:${sale_id}`))) sync();
+  });
+  document.addEventListener("visibilitychange", look);
+  addEventListener("online", () => { wake(); look(); });
+  addEventListener("pageshow", (event) => { if (event.persisted) sync(); });
+
+  const { notice, ...back } = comeback(new URLSearchParams(location.search)) ?? {};
+  if (back.hold_id) {
+    store.write(HOLD, back);
+    history.replaceState(null, "", location.pathname);
+  }
+  show();
+  sync(notice && { notice: t(notice), urgent: true });
+
+  return {
+    isBusy: () => m.asking,
+    restart() { m.hold = null; go("loading"); sync(); },
+  };
+}

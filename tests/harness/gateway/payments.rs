@@ -1,0 +1,138 @@
+//! The gateway's own HTTP API, for tests and tools: take a payment without a browser, and read the books.
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::books::Charge;
+use super::desk::{Busy, Desk, Plan};
+
+/// How many times one payment may be told.
+pub const TIMES_MAX: u32 = 1_000;
+/// How late the first webhook may be: a day.
+pub const DELAY_MAX_MS: u64 = 86_400_000;
+const TEXT_MAX_CHARS: usize = 256;
+const LIST_MAX: usize = 1_000;
+const LIST_DEFAULT: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    hold_id: String,
+    user_id: String,
+    amount: i64,
+    currency: String,
+    #[serde(default)]
+    webhooks: Webhooks,
+}
+
+/// How the shop is to be told. Of `delay_ms` and `at` the later counts.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Webhooks {
+    delay_ms: u64,
+    times: Option<u32>,
+    fresh_ids: bool,
+    at: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    hold_id: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+pub async fn create(State(desk): State<Desk>, order: Result<Json<Order>, JsonRejection>) -> Response {
+    let Json(order) = match order {
+        Ok(order) => order,
+        Err(JsonRejection::JsonDataError(why)) => {
+            return problem(StatusCode::BAD_REQUEST, "malformed_request", &why.body_text());
+        }
+        Err(why) => return problem(why.status(), "malformed_request", &why.body_text()),
+    };
+    let plan = match order.webhooks.plan() {
+        Ok(plan) => plan,
+        Err(detail) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail),
+    };
+    let Order { hold_id, user_id, amount, currency, .. } = order;
+    let charge = Charge { hold_id, user_id, amount, currency };
+    if let Err(detail) = check(&charge) {
+        return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail);
+    }
+    match desk.capture(&[charge], &plan, None) {
+        Ok(payment_id) => {
+            (StatusCode::CREATED, Json(json!({"payment_id": payment_id, "state": "captured"}))).into_response()
+        }
+        Err(Busy) => problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "too many webhooks are unanswered"),
+    }
+}
+
+pub async fn list(State(desk): State<Desk>, page: Result<Query<Page>, QueryRejection>) -> Response {
+    let Query(page) = match page {
+        Ok(page) => page,
+        Err(rejection) => return problem(rejection.status(), "malformed_request", &rejection.body_text()),
+    };
+    let limit = page.limit.unwrap_or(LIST_DEFAULT).clamp(1, LIST_MAX);
+    let payments = desk.books.payments(page.after.as_deref(), page.hold_id.as_deref(), limit);
+    // A full page may be the last one; then the next is empty. A short one surely is.
+    let next = if payments.len() == limit { payments.last().map(|p| p.payment_id.clone()) } else { None };
+    let (totals, open_deliveries) = desk.books.totals();
+    Json(json!({"payments": payments, "next": next, "totals": totals, "open_deliveries": open_deliveries}))
+        .into_response()
+}
+
+pub async fn show(State(desk): State<Desk>, Path(payment_id): Path<String>) -> Response {
+    match desk.books.payment(&payment_id) {
+        Some(payment) => Json(payment).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "not_found", "no such payment"),
+    }
+}
+
+/// What both ways in ask of a payment. The shop's own rules are not repeated here: a gateway takes money for whatever
+/// it is told, and a test wants just that.
+pub fn check(charge: &Charge) -> Result<(), &'static str> {
+    let named = |text: &str| !text.is_empty() && text.chars().count() <= TEXT_MAX_CHARS;
+    let is_currency = charge.currency.len() == 3 && charge.currency.bytes().all(|b| b.is_ascii_uppercase());
+    match charge {
+        c if !named(&c.hold_id) => Err("hold_id: 1 to 256 characters"),
+        c if !named(&c.user_id) => Err("user_id: 1 to 256 characters"),
+        c if c.amount < 1 => Err("amount: at least 1, in the currency's minor unit"),
+        _ if !is_currency => Err("currency: three capital letters"),
+        _ => Ok(()),
+    }
+}
+
+impl Webhooks {
+    fn plan(&self) -> Result<Plan, &'static str> {
+        let times = self.times.unwrap_or(1);
+        if !(1..=TIMES_MAX).contains(&times) {
+            return Err("webhooks.times: 1 to 1000");
+        }
+        if self.delay_ms > DELAY_MAX_MS {
+            return Err("webhooks.delay_ms: at most 86400000, a day");
+        }
+        let now = Timestamp::now();
+        let at = match self.at.as_deref().map(str::parse) {
+            None => now,
+            Some(Ok(at)) => at,
+            Some(Err(_)) => return Err("webhooks.at: a time as RFC 3339 writes it"),
+        };
+        let delayed = now + std::time::Duration::from_millis(self.delay_ms);
+        Ok(Plan { not_before: at.max(delayed), times, fresh_ids: self.fresh_ids })
+    }
+}
+
+fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let body: Value =
+        json!({"type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail});
+    (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+}
