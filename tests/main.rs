@@ -2,11 +2,18 @@
 //! running stack in `HOLDFAST_STACK`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod client;
 mod database;
 mod table;
 
+mod admin;
 mod confirm;
+mod edge;
 mod expire;
+mod failures;
+mod functions;
+mod journey;
+mod pooler;
 mod races;
 mod release;
 mod reserve;

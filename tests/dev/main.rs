@@ -1,1 +1,89 @@
-fn main() {}
+//! `cargo dev`: the whole of Holdfast on this machine, from a fresh clone.
+
+mod check;
+mod test;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use harness::{migrate, tools};
+
+#[derive(Parser)]
+#[command(name = "cargo dev", bin_name = "cargo dev", about = "Holdfast on this machine: run it, prove it")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Installs what is missing, builds, and runs everything until Ctrl-C
+    Up(up::Up),
+    /// Brings a database to today's schema; a second time changes nothing
+    Migrate {
+        /// postgres://user:password@host/database, with ?sslmode=require for TLS
+        #[arg(long, value_name = "URL")]
+        database_url: String,
+    },
+    /// Format, lints, licences, advisories
+    Check,
+    /// Runs every test on the real parts, a stage a line
+    Test(test::Test),
+    /// Installs every tool that `up` and the tests use, and says where each is
+    Tools,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Up(up) => up.run(),
+        Command::Check => check::run(),
+        Command::Test(test) => test.run(),
+        Command::Migrate { database_url } => migrate(&database_url),
+        Command::Tools => list_tools(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cargo dev: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn migrate(database_url: &str) -> anyhow::Result<()> {
+    let done = tokio::runtime::Runtime::new()?.block_on(migrate::run(database_url))?;
+    match done.applied.as_slice() {
+        [] => println!("nothing to do: the database is as it should be"),
+        applied => println!("applied {}", applied.join(", ")),
+    }
+    Ok(())
+}
+
+/// One that cannot be installed does not keep the others from being.
+fn list_tools() -> anyhow::Result<()> {
+    let mut missing = 0;
+    let mut say = |name: &str, found: anyhow::Result<String>| match found {
+        Ok(place) => println!("{name:13} {place}"),
+        Err(error) => {
+            missing += 1;
+            println!("{name:13} MISSING: {error:#}");
+        }
+    };
+    let shown = |path: std::path::PathBuf| path.display().to_string();
+    say("workerd", tools::workerd().map(shown));
+    say("esbuild", tools::esbuild().map(shown));
+    say("wasm-opt", tools::binaryen_wasm_opt().map(shown));
+    say("wrangler", tools::wrangler().map(|command| command.get_program().display().to_string()));
+    say("postgres", tools::postgres().map(|postgres| shown(postgres.bin.join("postgres"))));
+    say("cargo-lambda", tools::cargo_lambda().map(shown));
+    say("wasm target", tools::wasm_toolchain().map(|toolchain| toolchain.describe().to_owned()));
+    say("worker-build", tools::worker_build().map(shown));
+    say("wasm-bindgen", tools::wasm_bindgen().map(shown));
+    say("cargo-deny", tools::cargo_deny().map(shown));
+    say("chromium", tools::chromium().map(shown));
+    say("chromedriver", tools::chromedriver().map(shown));
+    say("pgbouncer", tools::pgbouncer().map(shown));
+    anyhow::ensure!(missing == 0, "{missing} of the tools could not be installed");
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! `cargo dev test`: everything, a stage a line. What needs the stack runs against one that is booted for it once, on
+//! free ports and an empty database.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use harness::stack::{Options, Stack};
+use harness::{tools, workspace};
+use serde_json::Value;
+use tokio::process::Command;
+
+#[derive(Args)]
+pub struct Test {
+    /// Only the stages whose name contains this
+    stage: Option<String>,
+}
+
+/// A part of `tests/main.rs`: its modules, and how many tests at once.
+struct Stage {
+    name: &'static str,
+    modules: &'static [&'static str],
+    at_once: usize,
+}
+
+/// From the inside out: whoever breaks the schema reads of that first.
+const STAGES: [Stage; 6] = [
+    Stage {
+        name: "transactions",
+        modules: &["schema", "reserve", "confirm", "expire", "release", "races"],
+        at_once: 4,
+    },
+    Stage { name: "functions", modules: &["functions", "pooler"], at_once: 4 },
+    Stage { name: "edge", modules: &["edge", "admin"], at_once: 4 },
+    Stage { name: "journeys", modules: &["journey"], at_once: 2 },
+    Stage { name: "shop", modules: &["shop"], at_once: 2 },
+    // They kill what the others stand on.
+    Stage { name: "failures", modules: &["failures"], at_once: 1 },
+];
+
+/// What the tests' own programs print at the end, and the stages add up.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+}
+
+impl Test {
+    pub fn run(self) -> anyhow::Result<()> {
+        tokio::runtime::Runtime::new()?.block_on(self.all())
+    }
+
+    async fn all(self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let mut tally = Tally::default();
+        let wanted = |name: &str| self.stage.as_deref().is_none_or(|stage| name.contains(stage));
+        if wanted("unit") {
+            unit(&mut tally).await?;
+        }
+        if STAGES.iter().any(|stage| wanted(stage.name)) {
+            tokio::task::spawn_blocking(tools_of_the_tests).await??;
+            let binary = build().await?;
+            let mut stack = Stack::prepare(Options::for_tests("test"))?;
+            let outcome = on_the_stack(&mut stack, &binary, &wanted, &mut tally).await;
+            stack.stop().await;
+            outcome?;
+        }
+        println!("\nin {:.0} s", began.elapsed().as_secs_f64());
+        println!("{} passed, {} failed", tally.passed, tally.failed);
+        ensure!(tally.failed == 0, "{} tests failed", tally.failed);
+        ensure!(tally.passed > 0, "no stage has that name; there are: unit, {}", STAGES.map(|stage| stage.name).join(", "));
+        Ok(())
+    }
+}
+
+/// A browser and a pooler. Without them their stages cannot run, and a run without them is not a pass.
+fn tools_of_the_tests() -> anyhow::Result<()> {
+    tools::chromium()?;
+    tools::chromedriver()?;
+    tools::pgbouncer()?;
+    Ok(())
+}
+
+async fn unit(tally: &mut Tally) -> anyhow::Result<()> {
+    let mut command = cargo();
+    command.args(["test", "--package", "wire", "--package", "functions", "--package", "edge", "--package", "tests"]);
+    command.args(["--lib", "--bins"]);
+    stage("unit", &mut command, tally).await
+}
+
+/// The tests that need the stack, as one program; building it takes a while the first time.
+async fn build() -> anyhow::Result<PathBuf> {
+    let mut command = cargo();
+    command.args(["test", "--no-run", "--package", "tests", "--test", "main", "--message-format", "json"]);
+    println!("  building the tests ...");
+    let built = command.stderr(Stdio::inherit()).output().await.context("cannot run cargo")?;
+    ensure!(built.status.success(), "the tests do not build");
+    let messages = String::from_utf8(built.stdout)?;
+    let binary = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|message| {
+        let is_main = message["target"]["name"] == "main" && message["profile"]["test"] == true;
+        message["executable"].as_str().filter(|_| is_main).map(PathBuf::from)
+    });
+    binary.context("cargo built no test program")
+}
+
+async fn on_the_stack(
+    stack: &mut Stack,
+    binary: &PathBuf,
+    wanted: &impl Fn(&str) -> bool,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    stack.bring_up().await?;
+    for one in STAGES.iter().filter(|stage| wanted(stage.name)) {
+        let mut command = Command::new(binary);
+        command.env("HOLDFAST_STACK", stack.report_path()).current_dir(workspace::root());
+        command.args(one.modules.iter().map(|module| format!("{module}::")));
+        command.arg(format!("--test-threads={}", one.at_once));
+        stage(one.name, &mut command, tally).await?;
+    }
+    Ok(())
+}
+
+/// Runs one stage and says in a line how it went; what it printed is shown when a test has failed.
+async fn stage(name: &str, command: &mut Command, tally: &mut Tally) -> anyhow::Result<()> {
+    let began = Instant::now();
+    println!("  {name} ...");
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.context("cannot run the tests")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (mut passed, mut failed) = (0, 0);
+    for line in text.lines().filter(|line| line.starts_with("test result: ")) {
+        passed += count(line, "passed");
+        failed += count(line, "failed");
+    }
+    println!("  {name} ... {passed} passed, {failed} failed, {:.1} s", began.elapsed().as_secs_f64());
+    tally.passed += passed;
+    tally.failed += failed;
+    if !output.status.success() {
+        println!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        if failed == 0 {
+            bail!("the stage {name} did not come to its end: {}", output.status);
+        }
+    } else if passed == 0 {
+        bail!("the stage {name} ran no test");
+    }
+    Ok(())
+}
+
+/// The number before `word` in `test result: ok. 3 passed; 0 failed; …`.
+fn count(line: &str, word: &str) -> usize {
+    let mut words = line.split([' ', ';']).filter(|word| !word.is_empty()).peekable();
+    while let Some(number) = words.next() {
+        if words.peek() == Some(&word) {
+            return number.parse().unwrap_or(0);
+        }
+    }
+    0
+}
+
+fn cargo() -> Command {
+    let mut command = std::process::Command::new("cargo");
+    tools::outside_cargo(&mut command).current_dir(workspace::root());
+    Command::from(command)
+}

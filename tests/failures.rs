@@ -1,0 +1,170 @@
+//! What happens when a part dies: killed by its pid, as `stack.json` names it, in the middle of a sale.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::client::{Client, until};
+use crate::database;
+
+/// The processes of a part, as `stack.json` names them now.
+fn pids(part: &str) -> Vec<i64> {
+    match &database::stack()["pids"][part] {
+        Value::Array(pids) => pids.iter().filter_map(Value::as_i64).collect(),
+        pid => pid.as_i64().into_iter().collect(),
+    }
+}
+
+fn kill(pid: i64) {
+    // Of the stack that was booted for this run, by the pid it wrote down.
+    let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    assert!(status.success(), "kill -9 {pid}");
+}
+
+fn items() -> Value {
+    json!([{"sku_id": "pair", "qty": 1}])
+}
+
+/// A new process stands in the dead one's place, and the shop answers from the database.
+async fn until_well(client: &Client, part: &str, dead: &[i64]) {
+    until(&format!("{part} is started again"), 30, || async {
+        let now = pids(part);
+        (now.len() >= dead.len() && dead.iter().all(|pid| !now.contains(pid))).then_some(())
+    })
+    .await;
+    until("the shop answers", 30, || async {
+        let request = client.request(Method::GET, "/v1/sales/no-such-sale").send().await.ok()?;
+        (request.status() == 404).then_some(())
+    })
+    .await;
+}
+
+#[derive(Clone)]
+struct Told {
+    user: String,
+    hold_id: String,
+}
+
+/// Buyers who press again with the same key until they get an answer that is one; what each was told.
+async fn stampede(client: &Arc<Client>, sale: &str, buyers: usize, underway: &Arc<AtomicBool>) -> Vec<Told> {
+    let mut crowd = JoinSet::new();
+    for n in 0..buyers {
+        let (client, sale, underway) = (Arc::clone(client), sale.to_owned(), Arc::clone(underway));
+        crowd.spawn(async move {
+            let user = format!("buyer-{n}");
+            for _ in 0..200 {
+                let request = client.reserving(&user, "the-key", &sale, items());
+                let Ok(response) = request.send().await else {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                };
+                let (status, retry_after) = (response.status().as_u16(), response.headers().contains_key("retry-after"));
+                let Ok(body) = response.json::<Value>().await else { continue };
+                match (status, body["code"].as_str()) {
+                    (201, _) => {
+                        underway.store(true, Ordering::Relaxed);
+                        return Some(Told { user, hold_id: body["hold_id"].as_str().unwrap().to_owned() });
+                    }
+                    (409, Some("sold_out")) => return None,
+                    (503, Some("unavailable")) | (429, Some("rate_limited")) => {
+                        assert!(retry_after, "{body}");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    other => panic!("{other:?}: {body}"),
+                }
+            }
+            panic!("{user} never got an answer");
+        });
+    }
+    crowd.join_all().await.into_iter().flatten().collect()
+}
+
+/// Every 201 that somebody received is there, and the counters agree.
+async fn nothing_is_lost(client: &Client, sale: &str, stock: i64, told: &[Told]) {
+    assert_eq!(told.len() as i64, stock);
+    let mut ids: Vec<&str> = told.iter().map(|one| one.hold_id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len() as i64, stock, "one hold each");
+    for one in told {
+        let hold = client.get(&one.user, &format!("/v1/reservations/{}", one.hold_id)).await.ok(200);
+        assert_eq!(hold["status"], "HOLD");
+    }
+    let report = client.report(sale).await;
+    assert_eq!(report["skus"][0], json!({"sku_id": "pair", "total": stock, "available": 0, "held": stock, "sold": 0}));
+}
+
+async fn killed_in_the_middle(part: &str) {
+    let client = Arc::new(Client::new());
+    let sale = client.sale(3_600, &[("pair", 100, 1)]).await;
+    let (underway, dead) = (Arc::new(AtomicBool::new(false)), pids(part));
+    assert!(!dead.is_empty(), "stack.json names no {part}");
+    let crowd = {
+        let (client, sale, underway) = (Arc::clone(&client), sale.clone(), Arc::clone(&underway));
+        tokio::spawn(async move { stampede(&client, &sale, 600, &underway).await })
+    };
+    until("somebody was told 201", 30, || async { underway.load(Ordering::Relaxed).then_some(()) }).await;
+    for pid in &dead {
+        kill(*pid);
+    }
+    let told = crowd.await.unwrap();
+    until_well(&client, part, &dead).await;
+    nothing_is_lost(&client, &sale, 100, &told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_killed_in_the_middle_of_the_crowd_loses_nothing_that_was_promised() {
+    killed_in_the_middle("postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reserve_function_killed_in_the_middle_of_the_crowd() {
+    killed_in_the_middle("reserve").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_and_with_it_every_gate_killed_in_the_middle_of_the_crowd() {
+    killed_in_the_middle("edge").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_answered_by_the_database_when_the_gate_has_forgotten_it() {
+    let client = Client::new();
+    let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
+    let first = client.reserve("ann", "k", &sale, items()).await;
+    let dead = pids("edge");
+    dead.iter().for_each(|pid| kill(*pid));
+    until_well(&client, "edge", &dead).await;
+    let again = client.reserve("ann", "k", &sale, items()).await;
+    assert_eq!((again.status, &again.text), (201, &first.text));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_finds_no_function_is_answered_503_and_confirmed_when_it_comes_again() {
+    let client = Client::new();
+    let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
+    let hold = client.reserve("ann", "k", &sale, items()).await.ok(201);
+    let (payment, dead) = (format!("pay_{}", uuid::Uuid::new_v4()), pids("postgres"));
+    dead.iter().for_each(|pid| kill(*pid));
+    // Until the database is back it says so; then the same payment is confirmed.
+    let answer = until("the payment is confirmed", 30, || async {
+        let answer = client.pay(&payment, &hold, "ann").await;
+        match answer.status {
+            200 => Some(answer.body),
+            503 => {
+                assert!(answer.header("retry-after").is_some());
+                None
+            }
+            other => panic!("{other}: {}", answer.text),
+        }
+    })
+    .await;
+    assert_eq!(answer["result"], "confirmed");
+    until_well(&client, "postgres", &dead).await;
+    assert_eq!(client.report(&sale).await["orders"]["CONFIRMED"], 1);
+}
