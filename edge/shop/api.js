@@ -64,15 +64,9 @@ async function send(method, path, body, headers = {}) {
 async function result(response) {
   const { status, headers } = response;
   if (response.ok) return { kind: "ok", body: await response.json(), replayed: headers.get("Idempotent-Replayed") === "true" };
-  const retry_after_ms = waitOf(headers.get("Retry-After") ?? "");
+  const retry_after_ms = Math.min(LONGEST_WAIT_MS, headers.get("Retry-After") * 1000 || 0);
   if (status >= 500 || status === 408) return { kind: "no_answer", reason: "busy", retry_after_ms };
   const problem = (await response.json().catch(() => null)) ?? {};
   const code = problem.code ?? { 401: "unauthenticated", 404: "not_found", 429: "rate_limited" }[status];
   return { kind: "refused", code, problem, retry_after_ms };
-}
-
-/** Retry-After is seconds or a date. */
-function waitOf(header) {
-  const ms = /^\d+$/.test(header) ? header * 1000 : Date.parse(header) - Date.now();
-  return Math.min(LONGEST_WAIT_MS, Math.max(0, ms || 0));
 }

@@ -1,5 +1,5 @@
 // The choice: options, quantity and the buy button. Built once a sale and updated in place,
-// so that a poll never moves the focus or a finger's target.
+// so that a poll never moves the focus or a target.
 
 import { digits } from "./clock.js";
 import { h, setText } from "./dom.js";

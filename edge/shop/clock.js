@@ -1,4 +1,4 @@
-// The server's clock, estimated from X-Server-Time: the phone's own clock is never asked.
+// The server's clock, estimated from X-Server-Time; never the phone's.
 
 const TRUST_MS = 300_000; // then any newer estimate replaces a good one
 const SLACK_MS = 20; // what two estimates may differ by beyond their round trips

@@ -13,7 +13,7 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
-/** Writes only what differs, so that a live region speaks only when something changed. */
+/** Writes only what differs: a live region speaks only when something changed. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -1,10 +1,10 @@
-// The front page: every sale and how it stands.
+// The front page: every sale and its status.
 
 import * as api from "./api.js";
 import { between, now } from "./clock.js";
 import { byId, h } from "./dom.js";
 import { statusAt } from "./states.js";
-import { facts, money, t } from "./texts.js";
+import { facts, t } from "./texts.js";
 import { frame } from "./view.js";
 
 const EVERY_MS = [5000, 10_000];
@@ -54,11 +54,4 @@ const card = (sale) => h("li", {},
   h("a", { class: "card", id: `sale-${sale.sale_id}`, href: `/sales/${encodeURIComponent(sale.sale_id)}` },
     h("span", { class: "pill", "data-status": sale.status }, t(`pill_${sale.status}`)),
     h("h2", {}, sale.name),
-    h("p", {}, [price(sale), facts(sale, sale.status)].filter(Boolean).join(" · "))));
-
-function price({ skus = [], currency }) {
-  if (skus.length === 0) return "";
-  const prices = skus.map((sku) => sku.unit_price);
-  const low = money(Math.min(...prices), currency);
-  return prices.some((one) => one !== prices[0]) ? t("from_price", { price: low }) : low;
-}
+    h("p", {}, facts(sale, sale.status))));

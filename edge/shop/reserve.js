@@ -13,15 +13,15 @@ const EARLY_MS = 2000;
  * `wanted` is { body, ttl_ms } of a new purchase, or null to ask for the answer of a stored one;
  * a stored one comes first, another tab's too. `tell(reason, wait_ms)` hears of each wait.
  * Resolves to { kind: "granted", hold, replayed }, { kind: "refused", code, problem },
- * { kind: "elsewhere" } (another tab has the answer) or { kind: "stale" } (a hold it may have
- * made has ended since: to send it now would be a new purchase).
+ * { kind: "elsewhere" } (another tab has the answer) or { kind: "stale" } (its hold would
+ * have ended since: to send it now would be a new purchase).
  */
 export async function reserve(sale_id, wanted, tell) {
   const [pending, hold] = [`pending:${sale_id}`, `hold:${sale_id}`];
   if (wanted && store.read(hold)) return { kind: "elsewhere" };
   let question = store.read(pending);
   if (wanted && (!question || isStale(question))) {
-    question = { ...wanted, key: newKey(), at_ms: Date.now() };
+    question = { ...wanted, key: crypto.randomUUID(), at_ms: Date.now() };
     store.write(pending, question); // before it is sent: a reload must find it
   }
   let limited = false;
@@ -58,6 +58,3 @@ const isStale = ({ at_ms, ttl_ms }) => Math.abs(Date.now() - at_ms) > ttl_ms;
 
 const isEarly = ({ opens_at, status }) =>
   status !== "paused" && status !== "closed" && Math.abs(Date.parse(opens_at) - now()) < EARLY_MS;
-
-const newKey = () => crypto.randomUUID?.() // only where the origin is secure
-  ?? [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");

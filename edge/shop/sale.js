@@ -10,25 +10,17 @@ import * as store from "./store.js";
 import { t } from "./texts.js";
 import { createView, say } from "./view.js";
 
-const CACHE_MS = 1500; // after a refusal, older answers from the edge's cache are not believed
 const SETTLE_MS = 600; // the second tap of a double tap must not land on "pay" where "buy" was
 const LONG_PAYING_MS = 20_000;
 const LAPSE_MS = 300; // by then the server's clock has passed the end too, whatever the estimate's error
 const RELEASE_TRIES = 5;
 const SPOKEN_S = { scheduled: [60, 10], holding: [60, 30, 10] };
 
-/** What belongs to one state only and goes with it. */
-const FRESH = {
-  notice: null, urgent: false, detail: null, missing: false, limit: null, confirming: false,
-  releasing: false, lapsed: false, long: false, asking: false, reason: null,
-};
-
 export function startSale(sale_id, config) {
   const HOLD = `hold:${sale_id}`;
-  const m = { state: "loading", sale: null, chosen: null, qty: 1, hold: null, order: null, ...FRESH };
-  const actions = { buy, choose, count, pay, confirmRelease, keep, release, payAgain, leave, wake, retry: () => sync() };
+  let m = { state: "loading", sale: null, chosen: null, qty: 1, hold: null, order: null };
+  const actions = { buy, choose, count, pay, confirm, release, leave, wake, retry: () => sync() };
   const view = createView(actions, config);
-  const refused_skus = new Map(); // sku_id -> what a refusal said is left, and until when that counts
   let run = 0; // an answer to a question of an earlier run comes too late
   let timer = 0;
   let failures = 0;
@@ -39,8 +31,8 @@ export function startSale(sale_id, config) {
 
   /** Into a state, with nothing of the last one left over. */
   function go(state, change) {
-    const from = m.state;
-    Object.assign(m, FRESH, change, { state });
+    const { state: from, sale, chosen, qty, hold, order } = m;
+    m = { sale, chosen, qty, hold, order, ...change, state };
     if (from !== state) [run, entered_ms] = [run + 1, performance.now()];
     show();
     if (from !== state) view.arrive(from, state);
@@ -145,12 +137,7 @@ export function startSale(sale_id, config) {
     browse(change);
   }
 
-  /** Takes a newly read sale over, but not what a refusal has just proved to be old. */
   function adopt(sale) {
-    for (const sku of sale.skus) {
-      const known = refused_skus.get(sku.sku_id);
-      if (known && performance.now() < known.until_ms) sku.available = Math.min(sku.available, known.available);
-    }
     m.sale = sale;
     if (!skuOf(sale, m.chosen)) m.chosen = firstChoice(sale);
     count(0);
@@ -186,7 +173,7 @@ export function startSale(sale_id, config) {
     go("reserving", { asking: true });
     const outcome = await reserve(sale_id, wanted, (reason, wait_ms) => (reason === "rate_limited"
       ? settle("reserving", { asking: true, notice: t("n_waiting", { n: Math.ceil(wait_ms / 1000) }) })
-      : settle("offline", { asking: true, reason })));
+      : settle("offline", { asking: true, reason }))).catch(() => ({ kind: "refused", problem: {} })); // storage is forbidden
     m.asking = false;
     if (outcome.kind === "refused") return refused(outcome);
     if (outcome.kind === "granted" && !outcome.replayed) return holdIs({ body: outcome.hold });
@@ -207,9 +194,10 @@ export function startSale(sale_id, config) {
     }
   }
 
+  /** The next look is further away than the edge's cache is old: it will not say otherwise. */
   function soldOut({ sku_id = m.chosen, available = 0 }) {
-    refused_skus.set(sku_id, { available, until_ms: performance.now() + CACHE_MS });
-    adopt(m.sale);
+    Object.assign(skuOf(m.sale, sku_id) ?? {}, { available });
+    count(0);
     browse(available > 0 ? { notice: t("n_fewer_left", { n: available }), urgent: true } : {});
   }
 
@@ -223,17 +211,12 @@ export function startSale(sale_id, config) {
     const ready = !m.lapsed && performance.now() - entered_ms > SETTLE_MS;
     if (ready && config.payment_page_url) return;
     event.preventDefault();
-    if (ready) settle("holding", { notice: t("n_no_payment"), urgent: true });
+    if (ready) settle("holding", { notice: t("h_error"), urgent: true });
   }
 
-  function confirmRelease() {
-    settle("holding", { confirming: true });
-    byId("release-question").focus();
-  }
-
-  function keep() {
-    settle("holding", { confirming: false });
-    byId("release").focus();
+  function confirm(confirming, focus) {
+    settle("holding", { confirming });
+    byId(focus).focus();
   }
 
   async function release() {
@@ -248,21 +231,13 @@ export function startSale(sale_id, config) {
     settle("holding", { releasing: false, confirming: false, notice: t("m_error"), urgent: true });
   }
 
-  /** The payment was not made after all: back to the hold. */
-  function payAgain() {
-    store.write(HOLD, { hold_id: m.hold.hold_id });
-    sync();
-  }
-
   /** From a state that is an end, back to the sale. */
   function leave() {
     if (m.state === "bought" || m.state === "refund") store.drop(HOLD);
     sync();
   }
 
-  store.onOtherTab(sale_id, () => {
-    if (!m.asking && (m.hold || store.read(HOLD) || store.read(`pending:${sale_id}`))) sync();
-  });
+  store.onOtherTab(sale_id, () => { if (!m.asking) sync(); });
   document.addEventListener("visibilitychange", look);
   addEventListener("online", () => { wake(); look(); });
   addEventListener("pageshow", (event) => { if (event.persisted) sync(); });

@@ -1,4 +1,4 @@
-// The entry: reads what the Worker wrote into the page and starts the list or one sale.
+// The entry: reads what the Worker wrote into the page, starts the list or a sale.
 
 import * as api from "./api.js";
 import { byId, h, setText } from "./dom.js";
@@ -8,7 +8,6 @@ import * as store from "./store.js";
 import { t } from "./texts.js";
 
 const { paymentPageUrl, saleId } = document.body.dataset;
-setText(byId("skip"), t("skip"));
 
 let reached = true;
 function banner() {
@@ -28,18 +27,16 @@ if (api.development) userField();
 /** Development only: plays another buyer. */
 function userField() {
   const input = h("input", { id: "dev-user", maxlength: 128, autocomplete: "off", value: user_id() ?? "" });
-  const said = h("span", { role: "status" });
   async function onsubmit(event) {
     event.preventDefault();
     const name = input.value.trim();
     if (!name || page?.isBusy()) return;
     const answer = await api.signIn(name);
-    setText(said, answer.kind === "ok" ? "" : answer.problem?.detail ?? t("h_error"));
-    if (answer.kind !== "ok") return;
+    if (answer.kind !== "ok") return input.select(); // refused: it stays to be corrected
     store.forgetHolds();
     page?.restart();
   }
   byId("foot").append(h("form", { class: "dev", onsubmit },
-    h("label", { for: "dev-user" }, t("user_label")), input, h("button", { id: "dev-user-change" }, t("user_change")), said));
+    h("label", { for: "dev-user" }, t("user_label")), input, h("button", { id: "dev-user-change" }, t("user_change"))));
   api.hear.user = (name) => { input.value = name; };
 }

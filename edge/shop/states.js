@@ -1,12 +1,12 @@
 // The states of a sale's page and the rules that choose among them: no DOM, no network.
 //
-//   loading ─▶ scheduled ─▶ open ◀─▶ sold_out        paused, closed: as the sale says
-//                            │ buy
-//               offline ◀▶ reserving ──▶ sold_out, limit, signed_out, error, ...
-//                            │ 201, already_holding
-//                         holding ──pay──▶ paying ──order──▶ bought
-//                            │ time up       │ the hold ended first
-//                         expired          refund
+//   loading -> scheduled -> open <-> sold_out      paused, closed: as the sale says
+//                            | buy
+//               offline <-> reserving -> sold_out, limit, signed_out, error
+//                            | 201, already_holding
+//                         holding -pay-> paying -order-> bought
+//                            | time up      | the hold ended first
+//                         expired         refund
 
 const [FAST, SLOW] = [[1600, 2400], [5000, 10_000]];
 
@@ -67,7 +67,6 @@ export function comeback(query) {
   const hold_id = query.get("hold_id");
   if (!/^[0-9a-f-]{36}$/i.test(hold_id)) return null;
   const result = query.get("result") ?? "";
-  if (/^cancel/i.test(result)) return { hold_id, notice: "n_pay_cancelled" };
-  if (/^(declin|fail|refus|error)/i.test(result)) return { hold_id, notice: "n_pay_declined" };
+  if (/^(declin|cancel|fail|refus|error)/i.test(result)) return { hold_id, notice: "n_unpaid" };
   return { hold_id, paid: Boolean(result || query.get("payment_id")) };
 }

@@ -3,7 +3,7 @@
 import { digits } from "./clock.js";
 import { h, setText } from "./dom.js";
 import { skuOf } from "./states.js";
-import { money, moment, number, t } from "./texts.js";
+import { money, number, t } from "./texts.js";
 
 const URGENT_S = 60;
 
@@ -14,7 +14,9 @@ export function holdTicket(model, actions, config) {
   const clock = h("p", { class: "countdown", id: "countdown", role: "timer", "aria-label": t("time_left") });
   const left = h("progress", { max, value: max, "aria-hidden": "true" });
   const ticket = h("div", { class: "ticket" }, h("div", { class: "stub" }, h("p", {}, t("time_left")), clock, left), ...lines(hold, sale));
-  const giveBack = h("button", { class: "quiet", id: "release", type: "button", disabled: lapsed, onclick: actions.confirmRelease }, t("give_back"));
+  const giveBack = h("button", {
+    class: "quiet", id: "release", type: "button", disabled: lapsed, onclick: () => actions.confirm(true, "release-question"),
+  }, t("give_back"));
   return {
     panel: [ticket],
     bar: confirming ? confirmRelease(model, actions) : [payForm(model, actions, config), giveBack],
@@ -41,25 +43,25 @@ function payForm({ hold, sale, lapsed }, actions, config) {
   };
   target.search = "";
   return h("form", { method: "get", action: target.href, onsubmit: actions.pay },
-    ...Object.entries(fields).filter(([, value]) => value != null).map(([name, value]) => h("input", { type: "hidden", name, value })),
+    ...Object.entries(fields).filter(([, value]) => value != null)
+      .map(([name, value]) => h("input", { type: "hidden", name, value })),
     h("button", { class: "primary", id: "pay", disabled: lapsed }, t("pay", { amount: money(hold.total_amount, hold.currency) })));
 }
 
 const confirmRelease = ({ releasing }, actions) => [
   h("p", { id: "release-question", tabindex: -1 }, t("give_back_sure")),
   h("div", { class: "pair" },
-    h("button", { class: "secondary", id: "release-cancel", type: "button", disabled: releasing, onclick: actions.keep }, t("give_back_no")),
+    h("button", { class: "secondary", id: "release-cancel", type: "button", disabled: releasing, onclick: () => actions.confirm(false, "release") },
+      t("give_back_no")),
     h("button", { class: "primary danger", id: "release-confirm", type: "button", disabled: releasing, onclick: actions.release },
       t(releasing ? "busy" : "give_back_yes"))),
 ];
 
 /** The order, or the hold it was made from where the order could not be read yet. */
 export function orderTicket({ order, hold, sale }) {
-  const number_of = order?.order_id ?? hold.order_id;
   return h("div", { class: "ticket" }, h("div", { class: "stub" }, h("span", { class: "tick", "aria-hidden": "true" })),
     ...lines(order ?? hold, sale),
-    h("dl", {}, h("dt", {}, t("order_no")), h("dd", { id: "order-id" }, number_of),
-      ...(order ? [h("dt", {}, t("ordered_at")), h("dd", {}, moment(order.created_at))] : [])));
+    h("dl", {}, h("dt", {}, t("order_no")), h("dd", { id: "order-id" }, order?.order_id ?? hold.order_id)));
 }
 
 /** The lines and their sum. */

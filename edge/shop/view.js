@@ -59,7 +59,7 @@ export function createView(actions, config) {
       if (document.activeElement !== document.body && !document.activeElement.disabled) return;
     }
     heading.focus({ preventScroll: true });
-    if (!STATES[to].browsing && to !== "reserving" && to !== "offline") scrollTo(0, 0);
+    if (!STATES[to].browsing && to !== "reserving" && to !== "offline") heading.scrollIntoView();
   }
 
   return { render, arrive, tick: (left_s) => current.tick?.(left_s) };
@@ -78,7 +78,7 @@ function still(model, actions) {
     case "loading":
     case "reserving": return { panel: [waiting], bar: [] };
     case "offline": return { panel: [waiting], bar: [button("retry", "retry", actions.retry)] };
-    case "paying": return { panel: [waiting, ...ticket], bar: model.long ? [button("pay-again", "pay_again", actions.payAgain, "secondary")] : [] };
+    case "paying": return { panel: [waiting, ...ticket], bar: [] };
     case "bought": return { panel: [orderTicket(model)], bar: [button("again", "back", actions.leave, "secondary")] };
     case "refund": return { panel: ticket, bar: back };
     case "limit": return { panel: [], bar: back };
@@ -89,7 +89,7 @@ function still(model, actions) {
 
 function message({ state, missing, limit, asking, reason, long, detail }) {
   if (missing) return t("m_missing");
-  if (state === "offline" && asking) return t(`m_ask_${reason}`);
+  if (state === "offline" && asking) return `${t(`m_${reason}`)} ${t("m_same")}`;
   if (state === "paying" && long) return t("m_paying_long");
   return detail ?? t(`m_${state}`, { n: limit });
 }
