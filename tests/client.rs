@@ -18,6 +18,7 @@ use crate::database;
 pub struct Client {
     http: reqwest::Client,
     stack: Value,
+    run: String,
 }
 
 #[derive(Debug)]
@@ -51,7 +52,12 @@ impl Answer {
 impl Client {
     pub fn new() -> Self {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap();
-        Self { http, stack: database::stack() }
+        Self { http, stack: database::stack(), run: Uuid::new_v4().simple().to_string() }
+    }
+
+    /// The `user_id` of somebody who exists in this test alone: a key belongs to its user, in whatever sale.
+    pub fn user(&self, name: &str) -> String {
+        format!("{name}-{}", self.run)
     }
 
     pub fn setting(&self, name: &str) -> &str {
@@ -87,7 +93,7 @@ impl Client {
 
     /// A buyer's request, from an address of its own, so that many buyers can be played from one machine.
     pub fn buyer(&self, user: &str, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).bearer_auth(self.token(user)).header("cf-connecting-ip", address())
+        self.request(method, path).bearer_auth(self.token(&self.user(user))).header("cf-connecting-ip", address())
     }
 
     pub fn reserving(&self, user: &str, key: &str, sale: &str, items: Value) -> RequestBuilder {
@@ -154,7 +160,7 @@ impl Client {
     }
 
     pub async fn pay_with(&self, payment: &str, hold: &Value, user: &str, amount: i64) -> Answer {
-        let body = paid(payment, hold["hold_id"].as_str().unwrap(), user, amount);
+        let body = paid(payment, hold["hold_id"].as_str().unwrap(), &self.user(user), amount);
         self.send(self.webhook(&format!("msg_{}", Uuid::new_v4()), 0, &body.to_string())).await
     }
 }

@@ -256,7 +256,7 @@ async fn a_webhook_is_believed_by_its_signature_alone() {
     let client = Client::new();
     let sale = client.sale(300, &[("a", 1, 1)]).await;
     let hold = client.reserve("ann", "k", &sale, json!([{"sku_id": "a", "qty": 1}])).await.ok(201);
-    let body = paid(&format!("pay_{}", Uuid::new_v4()), hold["hold_id"].as_str().unwrap(), "ann", 1000).to_string();
+    let body = paid(&format!("pay_{}", Uuid::new_v4()), hold["hold_id"].as_str().unwrap(), &client.user("ann"), 1000).to_string();
     let forged = || {
         client.request(Method::POST, "/v1/webhooks/standard").header("webhook-id", "m").body(body.clone())
             .header("webhook-timestamp", now_s().to_string()).header("content-type", "application/json")

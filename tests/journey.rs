@@ -184,7 +184,7 @@ async fn money_that_buys_nothing_is_answered_with_its_reason() {
         ("no id at all", "ann", 1000, "hold_unknown"),
     ] {
         let payment = format!("pay_{}", Uuid::new_v4());
-        let body = paid(&payment, hold_id, user, amount).to_string();
+        let body = paid(&payment, hold_id, &client.user(user), amount).to_string();
         let answer = client.send(client.webhook(&payment, 0, &body)).await.ok(200);
         assert_eq!(answer, json!({"result": "refund_required", "reason": reason}));
     }
@@ -201,7 +201,7 @@ async fn the_gateway_stand_in_pays_and_the_order_is_there() {
     let hold = client.reserve("ann", "k", &sale, one("pair", 1)).await.ok(201);
     let id = hold["hold_id"].as_str().unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let payment = json!({"hold_id": id, "user_id": "ann", "amount": 1000, "currency": "KRW", "webhooks": {"times": 3}});
+    let payment = json!({"hold_id": id, "user_id": client.user("ann"), "amount": 1000, "currency": "KRW", "webhooks": {"times": 3}});
     let url = format!("{}/payments", client.setting("gateway_url"));
     assert_eq!(http.post(url).json(&payment).send().await.unwrap().status(), 201);
     let order = until("the order", 20, || async {

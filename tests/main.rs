@@ -2,9 +2,11 @@
 //! running stack in `HOLDFAST_STACK`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod browser;
 mod client;
 mod database;
 mod table;
+mod tidy;
 
 mod admin;
 mod confirm;
@@ -18,3 +20,4 @@ mod races;
 mod release;
 mod reserve;
 mod schema;
+mod shop;

@@ -1,0 +1,181 @@
+//! The Cloudflare Worker: routes, checks, refuses early, and gathers reservations into batches.
+//!
+//! A request is read from here down: `routes` finds its verb, the verb's file does the rest, and every answer leaves
+//! through `dress`, whatever happened on the way.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::panic, clippy::arithmetic_side_effects, clippy::unreachable)
+)]
+
+pub mod bounds;
+pub mod problem;
+
+mod address;
+mod admin;
+mod answer;
+mod body;
+mod breaker;
+mod call;
+mod clock;
+mod config;
+mod confirm;
+mod cors;
+mod dev_session;
+mod digest;
+mod gate;
+mod idempotency;
+mod invoke;
+mod language;
+mod lookup;
+mod release;
+mod reserve;
+mod routes;
+mod sales;
+mod session;
+mod shop;
+mod signature;
+mod sigv4;
+mod text;
+mod trace;
+
+use worker::{Context, Env, Headers, Request, Response, event};
+
+use crate::answer::Answer;
+use crate::call::{Answered, Call};
+use crate::config::Config;
+use crate::routes::{Offers, Route};
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+    // As it came: `Request::method` reads every method it does not know as GET.
+    let (method, path) = (request.inner().method(), request.path());
+    let mut call = Call::begin(request, env);
+    let (route, answer) = match routes::offers(&path, call.config.development) {
+        Ok(offers) => answer(&mut call, &method, offers).await,
+        Err(problem) => ("none", problem.into()),
+    };
+    let now_ms = clock::now_ms();
+    let origin = call.header("Origin");
+    // A gateway is no page, and no page is a gateway.
+    let answer = if route == Route::Webhook.name() {
+        answer
+    } else {
+        cors::apply(answer, origin.as_deref(), &call.config.allowed_origins)
+    };
+    let answer = dress(answer, &call.trace.request_id, now_ms, &call.config);
+    log(&call, route, &method, &answer, now_ms);
+    Ok(respond(answer, method == "HEAD"))
+}
+
+/// The route's name, and what it answers.
+async fn answer(call: &mut Call, method: &str, offers: Offers) -> (&'static str, Answer) {
+    let webhook = offers.iter().any(|(_, route)| *route == Route::Webhook);
+    if method == "OPTIONS" && !webhook {
+        let asks_method = call.header("Access-Control-Request-Method").is_some();
+        let origin = call.header("Origin");
+        let allowed = &call.config.allowed_origins;
+        if let Some(answer) = cors::preflight(origin.as_deref(), asks_method, allowed, &offers) {
+            return ("preflight", answer);
+        }
+    }
+    match routes::choose(offers, method) {
+        Ok(route) => (route.name(), dispatch(call, route).await.unwrap_or_else(Answer::from)),
+        Err(problem) => (if webhook { Route::Webhook.name() } else { "none" }, problem.into()),
+    }
+}
+
+async fn dispatch(call: &mut Call, route: Route) -> Answered {
+    // A gateway sends from few addresses and is known by its signature; a monitor asks whether we run, nothing else.
+    if !matches!(route, Route::Webhook | Route::Health) {
+        address::limit(call).await?;
+    }
+    match route {
+        Route::Reserve => reserve::reserve(call).await,
+        Route::Hold { hold_id } => lookup::hold(call, hold_id).await,
+        Route::Release { hold_id } => release::release(call, hold_id).await,
+        Route::Order { order_id } => lookup::order(call, order_id).await,
+        Route::OrderOfHold => lookup::order_of_hold(call).await,
+        Route::Sales => sales::list(call).await,
+        Route::Sale { sale_id } => sales::one(call, sale_id).await,
+        Route::Webhook => confirm::webhook(call).await,
+        Route::CreateSale => admin::create_sale(call).await,
+        Route::SetStatus { sale_id } => admin::set_status(call, sale_id).await,
+        Route::AdjustStock { sku_id } => admin::adjust_stock(call, sku_id).await,
+        Route::Report { sale_id } => admin::report(call, sale_id).await,
+        Route::Shop { sale_id } => {
+            Ok(shop::page(&call.config, call.header("Accept-Language").as_deref(), sale_id.as_deref()))
+        }
+        Route::Asset { name } => shop::asset(&name, call.header("If-None-Match").as_deref()),
+        Route::Health => Ok(Answer::json(200, &serde_json::json!({"ok": true}))),
+        Route::DevSession => dev_session::begin(call).await,
+    }
+}
+
+/// What every answer carries.
+fn dress(answer: Answer, request_id: &str, now_ms: u64, config: &Config) -> Answer {
+    let mut answer = answer
+        .with("X-Request-Id", request_id)
+        .with("X-Server-Time", now_ms.to_string())
+        .with("X-Content-Type-Options", "nosniff")
+        .with("Referrer-Policy", "strict-origin-when-cross-origin");
+    if answer.header("Cache-Control").is_none() {
+        answer = answer.with("Cache-Control", "no-store");
+    }
+    if !config.development {
+        answer = answer.with("Strict-Transport-Security", format!("max-age={}", bounds::HSTS_MAX_AGE_S));
+    }
+    answer
+}
+
+/// One line a request, without token, key or body.
+fn log(call: &Call, route: &str, method: &str, answer: &Answer, now_ms: u64) {
+    let line = serde_json::json!({
+        "request_id": call.trace.request_id,
+        "route": route,
+        "method": method,
+        "status": answer.status,
+        "code": answer.code.map(problem::Code::name),
+        "ms": now_ms.saturating_sub(call.now_ms),
+        "error": answer.internal,
+    });
+    worker::console_log!("{line}");
+}
+
+fn respond(answer: Answer, without_body: bool) -> Response {
+    let headers = Headers::new();
+    for (name, value) in &answer.headers {
+        // Only a character no header may have is refused, and then the answer is worth more than the header.
+        if headers.append(name, value).is_err() {
+            worker::console_error!("{}", serde_json::json!({"header": "refused", "name": name}));
+        }
+    }
+    let builder = Response::builder().with_status(answer.status).with_headers(headers);
+    // 204 and 304 may not even have an empty body.
+    if without_body || answer.body.is_empty() { builder.empty() } else { builder.fixed(answer.body) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_answer_is_dressed_and_hsts_stays_out_of_development() {
+        let of = |environment: &str| Config::from(|name| (name == "ENVIRONMENT").then(|| environment.to_owned()));
+        let answer = dress(problem::Problem::not_found().into(), "id", 7, &of("production"));
+        for (name, value) in [
+            ("X-Request-Id", "id"),
+            ("X-Server-Time", "7"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Cache-Control", "no-store"),
+            ("Strict-Transport-Security", "max-age=31536000"),
+        ] {
+            assert_eq!(answer.header(name), Some(value));
+        }
+        let answer = dress(Answer::empty(200).with("Cache-Control", "public"), "id", 7, &of("development"));
+        assert_eq!(
+            (answer.header("Cache-Control"), answer.header("Strict-Transport-Security")),
+            (Some("public"), None)
+        );
+    }
+}

@@ -29,7 +29,7 @@ struct Stage {
 const STAGES: [Stage; 6] = [
     Stage {
         name: "transactions",
-        modules: &["schema", "reserve", "confirm", "expire", "release", "races"],
+        modules: &["tidy", "schema", "reserve", "confirm", "expire", "release", "races"],
         at_once: 4,
     },
     Stage { name: "functions", modules: &["functions", "pooler"], at_once: 4 },
@@ -114,7 +114,7 @@ async fn on_the_stack(
     stack.bring_up().await?;
     for one in STAGES.iter().filter(|stage| wanted(stage.name)) {
         let mut command = Command::new(binary);
-        command.env("HOLDFAST_STACK", stack.report_path()).current_dir(workspace::root());
+        command.env("HOLDFAST_STACK", stack.report_path()).env("RUST_BACKTRACE", "0").current_dir(workspace::root());
         command.args(one.modules.iter().map(|module| format!("{module}::")));
         command.arg(format!("--test-threads={}", one.at_once));
         stage(one.name, &mut command, tally).await?;

@@ -50,7 +50,9 @@ impl Up {
             println!("  all of it is in target/dev/stack.json, logs in target/dev/logs; Ctrl-C ends it\n");
             ends.asked().await;
         }
-        println!("ending everything");
+        if up.is_ok() {
+            println!("ending everything");
+        }
         stack.stop().await;
         up.map(drop)
     }

@@ -1,0 +1,8 @@
+//! What the tests and `cargo dev` share: getting tools, running the stack, playing the payment gateway.
+
+pub mod database;
+pub mod gateway;
+pub mod migrate;
+pub mod stack;
+pub mod tools;
+pub mod workspace;

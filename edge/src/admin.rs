@@ -1,0 +1,139 @@
+//! The operator's routes. Shapes are read here; values are judged by the `admin` function, which knows the sale.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use wire::admin::{Adjustment, Command, NewSale, Outcome, Request, StatusChange};
+
+use crate::answer::Answer;
+use crate::body::{self, Object};
+use crate::call::{Answered, Call};
+use crate::problem::{Code, Problem};
+use crate::{idempotency, invoke};
+
+pub async fn create_sale(call: &mut Call) -> Answered {
+    call.operator()?;
+    let bytes = body::read(&mut call.request).await?;
+    let sale = new_sale(call.header("Content-Type").as_deref(), &bytes)?;
+    run(call, Command::CreateSale { sale }).await
+}
+
+pub async fn set_status(call: &mut Call, sale_id: String) -> Answered {
+    call.operator()?;
+    let StatusChange { status } = call.json().await?;
+    run(call, Command::SetStatus { sale_id, status }).await
+}
+
+pub async fn adjust_stock(call: &mut Call, sku_id: String) -> Answered {
+    call.operator()?;
+    let adjustment: Adjustment = call.json().await?;
+    let idem_key = idempotency::key(call.header("Idempotency-Key").as_deref())?;
+    run(call, Command::AdjustStock { sku_id, idem_key, adjustment }).await
+}
+
+pub async fn report(call: &Call, sale_id: String) -> Answered {
+    call.operator()?;
+    run(call, Command::Report { sale_id }).await
+}
+
+async fn run(call: &Call, command: Command) -> Answered {
+    let request = Request { trace: call.trace.clone(), command };
+    tell(invoke::call(&call.config.lambda, "admin", &request).await?)
+}
+
+fn new_sale(content_type: Option<&str>, bytes: &[u8]) -> Result<NewSale, Problem> {
+    /// The message's own type would take a SKU written as an array of its fields.
+    #[derive(Deserialize)]
+    struct Shape {
+        #[serde(rename = "skus")]
+        _skus: Vec<Object<IgnoredAny>>,
+    }
+    let sale = body::json(content_type, bytes)?;
+    body::json::<Shape>(content_type, bytes)?;
+    Ok(sale)
+}
+
+fn tell(outcome: Outcome) -> Answered {
+    Err(match outcome {
+        Outcome::InvalidRequest { errors } => Problem::invalid(errors),
+        Outcome::NotFound { sku_id: None } => Problem::new(Code::NotFound, "Check `sale_id`: there is no such sale."),
+        Outcome::NotFound { sku_id: Some(sku_id) } => {
+            Problem::new(Code::NotFound, "Check `sku_id`: the sale has no such SKU.").with("sku_id", sku_id)
+        }
+        Outcome::AlreadyExists => {
+            Problem::new(Code::AlreadyExists, "Choose another `sale_id`: this one is a sale with other contents.")
+        }
+        Outcome::IdempotencyKeyReused => {
+            Problem::new(Code::IdempotencyKeyReused, "Use a new Idempotency-Key for another request.")
+        }
+        Outcome::SoldOut { sku_id, available } => Problem::new(Code::SoldOut, "Take out no more than is `available`.")
+            .with("sku_id", sku_id)
+            .with("available", available),
+        Outcome::Sale { sale, created: true } => {
+            let location = format!("/v1/sales/{}", sale.sale_id);
+            return Ok(Answer::json(201, &sale).with("Location", location));
+        }
+        Outcome::Sale { sale, created: false } => return Ok(Answer::json(200, &sale)),
+        Outcome::Stock { stock, replayed } => {
+            let answer = Answer::json(200, &stock);
+            return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
+        }
+        Outcome::Report { report } => return Ok(Answer::json(200, &report)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::admin::{Fault, Stock};
+
+    #[test]
+    fn a_sale_is_read_by_its_shape_and_its_values_are_the_functions_business() {
+        let sale = |skus: &str| format!(r#"{{"sale_id":"A B","name":"","currency":"x","skus":{skus}}}"#);
+        let status = |body: &str| {
+            let sale = new_sale(Some("application/json"), body.as_bytes());
+            sale.map_or_else(|problem| Answer::from(problem).status, |_| 200)
+        };
+        let sku = r#"{"sku_id":"","name":"","unit_price":-1,"stock":1e12}"#;
+        for (skus, want) in [
+            ("[]".to_owned(), 200),
+            (format!("[{sku}]"), 200),
+            (r#"[["a","b",1,1]]"#.to_owned(), 400),
+            (format!("[{}]", sku.replace("stock", "stocks")), 400),
+            (format!("[{}]", sku.replace("-1", "1.5")), 400),
+            ("null".to_owned(), 400),
+        ] {
+            assert_eq!(status(&sale(&skus)), want, "{skus}");
+        }
+        assert_eq!(status("[]"), 400);
+    }
+
+    #[test]
+    fn outcomes_become_the_contracts_answers() {
+        let told = |outcome| {
+            let answer = tell(outcome).unwrap_or_else(Answer::from);
+            (answer.status, answer.header("Location").or(answer.header("Idempotent-Replayed")).map(str::to_owned))
+        };
+        let sale = || wire::shop::Sale {
+            sale_id: "s".to_owned(),
+            name: "봄 🎉".to_owned(),
+            status: wire::shop::SaleStatus::Open,
+            opens_at: String::new(),
+            closes_at: None,
+            hold_ttl_s: 300,
+            currency: "KRW".to_owned(),
+            skus: Vec::new(),
+        };
+        let stock = || Stock { sale_id: "s".to_owned(), sku_id: "a".to_owned(), total: 1, available: 1 };
+        let fault = Fault { pointer: "/name".to_owned(), detail: "Name it.".to_owned() };
+        assert_eq!(told(Outcome::Sale { sale: sale(), created: true }), (201, Some("/v1/sales/s".to_owned())));
+        assert_eq!(told(Outcome::Sale { sale: sale(), created: false }), (200, None));
+        assert_eq!(told(Outcome::Stock { stock: stock(), replayed: false }), (200, None));
+        assert_eq!(told(Outcome::Stock { stock: stock(), replayed: true }), (200, Some("true".to_owned())));
+        assert_eq!(told(Outcome::InvalidRequest { errors: vec![fault] }).0, 422);
+        assert_eq!(told(Outcome::NotFound { sku_id: None }).0, 404);
+        assert_eq!(told(Outcome::NotFound { sku_id: Some("a".to_owned()) }).0, 404);
+        assert_eq!(told(Outcome::AlreadyExists).0, 409);
+        assert_eq!(told(Outcome::IdempotencyKeyReused).0, 422);
+        assert_eq!(told(Outcome::SoldOut { sku_id: "a".to_owned(), available: 0 }).0, 409);
+    }
+}

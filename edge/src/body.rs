@@ -1,0 +1,158 @@
+//! A request's body: bounded while it is read, JSON by its content type, and the one shape that was asked for.
+
+use futures_util::StreamExt;
+use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::{Deserialize, Serialize};
+use worker::{ByteStream, Request};
+
+use crate::bounds;
+use crate::problem::{Code, Problem};
+
+/// Reads the body, and no more of it than is allowed.
+///
+/// # Errors
+/// `payload_too_large`; `malformed_request` when the client stops sending.
+pub async fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
+    let announced = request.headers().get("Content-Length").ok().flatten();
+    match announced.map(|length| length.parse::<usize>()) {
+        Some(Ok(length)) if length > bounds::BODY_MAX_BYTES => return Err(too_large()),
+        // The server holds the client to what it announced: nothing to count.
+        Some(Ok(_)) => return request.bytes().await.map_err(broken_off),
+        Some(Err(_)) | None => {}
+    }
+    match request.inner().body() {
+        Some(stream) => read_at_most(stream.into(), bounds::BODY_MAX_BYTES).await?.ok_or_else(too_large),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// None when there is more than `max_bytes`; the rest is not read then.
+pub async fn read_at_most(mut stream: ByteStream, max_bytes: usize) -> Result<Option<Vec<u8>>, Problem> {
+    let mut body = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        body.append(&mut chunk.map_err(broken_off)?);
+        if body.len() > max_bytes {
+            return Ok(None);
+        }
+    }
+    Ok(Some(body))
+}
+
+fn too_large() -> Problem {
+    Problem::new(Code::PayloadTooLarge, "Send a body of at most 16 384 bytes.")
+}
+
+fn broken_off(error: worker::Error) -> Problem {
+    Problem::malformed("The body ended before it was complete; send it again.").because(error)
+}
+
+/// `T` from a JSON body.
+///
+/// # Errors
+/// `unsupported_media_type`, `malformed_request`.
+pub fn json<T: DeserializeOwned>(content_type: Option<&str>, body: &[u8]) -> Result<T, Problem> {
+    if !content_type.is_some_and(is_json) {
+        return Err(Problem::new(Code::UnsupportedMediaType, "Send JSON, with `Content-Type: application/json`."));
+    }
+    let Object(value) = serde_json::from_slice(body).map_err(|error| Problem::malformed(explain(&error)))?;
+    Ok(value)
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// Serde's sentence names fields and places, which is what a client needs; its own text comes back to it cut short.
+fn explain(error: &serde_json::Error) -> String {
+    let sentence: String = error.to_string().chars().filter(|character| !character.is_control()).take(200).collect();
+    format!("Send the JSON object that the API describes: {sentence}.")
+}
+
+/// A `T` from a JSON object only: serde would take an array of its fields in their order as well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object<T>(pub T);
+
+impl<T: Serialize> Serialize for Object<T> {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OnlyMap<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMap<T> {
+            type Value = T;
+
+            fn expecting(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
+                to.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map_err(A::Error::custom)
+            }
+        }
+        from.deserialize_map(OnlyMap(std::marker::PhantomData)).map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Answer;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Thing {
+        a: String,
+        #[serde(default)]
+        b: Vec<Object<Thing>>,
+    }
+
+    fn status(content_type: Option<&str>, body: &[u8]) -> u16 {
+        json::<Thing>(content_type, body).map_or_else(|problem| Answer::from(problem).status, |_| 200)
+    }
+
+    #[test]
+    fn json_is_a_content_type_in_any_case_and_with_any_parameters() {
+        for json in
+            ["application/json", "Application/JSON", "application/json; charset=utf-8", " application/json ;a=b"]
+        {
+            assert_eq!(status(Some(json), br#"{"a":"x"}"#), 200, "{json}");
+        }
+        for other in [None, Some(""), Some("text/plain"), Some("application/jsonp"), Some("application/x+json")] {
+            assert_eq!(status(other, br#"{"a":"x"}"#), 415, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_asked_shape_is_taken() {
+        let nested = "[".repeat(10_000);
+        let nested_in_field = format!(r#"{{"a":{}"#, "[".repeat(10_000));
+        for (body, want) in [
+            (r#"{"a":"x","b":[{"a":"y"}]}"#.as_bytes(), 200),
+            (b" \n{\"a\":\"x\"}\t", 200),
+            (r#"{"a":"\u0000"}"#.as_bytes(), 200),
+            (b"", 400),
+            (b"null", 400),
+            (br#"["x",[]]"#, 400),
+            (br#"{"a":"x","b":[["y",[]]]}"#, 400),
+            (br#"{"a":"x","c":1}"#, 400),
+            (br#"{"a":"x","a":"x"}"#, 400),
+            (br#"{"b":[]}"#, 400),
+            (br#"{"a":1}"#, 400),
+            (br#"{"a":null}"#, 400),
+            (br#"{"a":"x"}{}"#, 400),
+            (br#"{"a":"x",}"#, 400),
+            (b"{\"a\":\"\xff\"}", 400),
+            (b"\xef\xbb\xbf{\"a\":\"x\"}", 400),
+            (br#"{"a":"\ud800"}"#, 400),
+            (nested.as_bytes(), 400),
+            (nested_in_field.as_bytes(), 400),
+        ] {
+            assert_eq!(status(Some("application/json"), body), want, "{}", String::from_utf8_lossy(body));
+        }
+    }
+}

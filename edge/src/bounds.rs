@@ -1,0 +1,96 @@
+//! Every bound of the edge, with its unit, in one place, and how the bounds have to stand to each other.
+
+/// A request's body; what is longer is refused while it is read.
+pub const BODY_MAX_BYTES: usize = 16_384;
+
+/// A function's answer: what Lambda itself allows.
+pub const ANSWER_MAX_BYTES: usize = 6 * 1_048_576;
+
+/// A session token, far above what an honest one needs.
+pub const TOKEN_MAX_BYTES: usize = 4_096;
+
+/// RFC 7518 asks an HS256 key to be no shorter than its hash.
+pub const SESSION_SECRET_MIN_BYTES: usize = 32;
+pub const ADMIN_TOKEN_MIN_BYTES: usize = 16;
+/// Standard Webhooks, after decoding.
+pub const WEBHOOK_SECRET_MIN_BYTES: usize = 24;
+pub const WEBHOOK_SECRET_MAX_BYTES: usize = 64;
+
+pub const USER_ID_MAX_CHARS: usize = 128;
+pub const SLUG_MAX_CHARS: usize = 64;
+pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
+/// A payment's id, and what a gateway says of hold and user.
+pub const GATEWAY_TEXT_MAX_CHARS: usize = 255;
+/// The largest whole number every JSON reader keeps exactly.
+pub const AMOUNT_MAX: i64 = 9_007_199_254_740_991;
+
+/// Lines of a cart, and pieces of a line.
+pub const ITEMS_MAX: usize = 10;
+pub const QTY_MAX: i64 = 100;
+
+/// How far a webhook's clock may be from ours, both ways.
+pub const WEBHOOK_TOLERANCE_S: u64 = 300;
+/// How long a token of `/dev/session` lives.
+pub const DEV_SESSION_TTL_S: u64 = 86_400;
+
+/// Within the schema and the functions; here only so that the order below can be asserted.
+pub const FUNCTION_DEADLINE_MS: u64 = 3_500;
+/// One call of a function, from the request's first byte to the answer's last.
+pub const INVOKE_DEADLINE_MS: u64 = 4_000;
+/// A request at the Gate, from its arrival; its flight may go on after it.
+pub const GATE_DEADLINE_MS: u64 = 4_500;
+/// The Worker's patience with the Gate, which cannot answer when it has panicked or moved.
+pub const GATE_CALL_DEADLINE_MS: u64 = 5_000;
+
+/// Calls of `reserve` that one Gate has in the air.
+pub const FLIGHTS_MAX: usize = 2;
+/// Reservations waiting at one Gate; beyond it 503, not memory.
+pub const QUEUE_MAX: usize = 2_000;
+/// Requests waiting at one Gate, duplicates of a running one included.
+pub const WAITERS_MAX: usize = 10_000;
+/// Granted keys that one Gate remembers; older ones are the database's to answer.
+pub const KEYS_MAX: usize = 50_000;
+pub const KEYS_TTL_MS: u64 = 600_000;
+/// Token buckets at one Gate; a full one is the same as none and is forgotten.
+pub const BUCKETS_MAX: usize = 50_000;
+pub const BUCKETS_SWEEP_MS: u64 = 10_000;
+/// Reservations a user may make at once, and per second from then on.
+pub const USER_BURST: u32 = 20;
+pub const USER_PER_S: u32 = 5;
+
+/// The window of the limit per address: `period` in wrangler.toml, which also says how many.
+pub const ADDRESS_WINDOW_S: u64 = 10;
+
+/// Failures in a row after which a function is left alone, and for how long.
+pub const BREAKER_FAILURES: u32 = 5;
+pub const BREAKER_OPEN_MS: u64 = 1_000;
+/// A probe that was not heard of for this long was cancelled with its request.
+pub const BREAKER_PROBE_MAX_MS: u64 = 6_000;
+
+/// Sales kept by one isolate, how long a copy is fresh, and how long it may stand in while another is fetched.
+pub const SALES_MAX: usize = 256;
+pub const SALE_FRESH_MS: u64 = 1_000;
+pub const SALE_STALE_MS: u64 = 2_000;
+/// Who finds no copy and somebody else fetching looks again this often, and no longer than this.
+pub const SALE_POLL_MS: u64 = 20;
+pub const SALE_WAIT_MS: u64 = 1_000;
+
+/// What a browser may remember: a preflight (Chrome's own limit), a file of the shop, a sale, HTTPS.
+pub const PREFLIGHT_MAX_AGE_S: u64 = 7_200;
+pub const ASSET_MAX_AGE_S: u64 = 60;
+pub const SALE_MAX_AGE_S: u64 = 1;
+pub const HSTS_MAX_AGE_S: u64 = 31_536_000;
+
+const _: () = {
+    // Each waits for the one before it, so that the innermost gives up first and nothing is left without an answer.
+    assert!(FUNCTION_DEADLINE_MS < INVOKE_DEADLINE_MS);
+    assert!(INVOKE_DEADLINE_MS < GATE_DEADLINE_MS);
+    assert!(GATE_DEADLINE_MS < GATE_CALL_DEADLINE_MS);
+    assert!(GATE_CALL_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);
+    // A waiter needs a place in the queue or beside one that has it.
+    assert!(QUEUE_MAX <= WAITERS_MAX);
+    // What waits must be able to leave: more than one batch, or batches would never fill.
+    assert!(FLIGHTS_MAX * wire::reserve::BATCH_MAX < QUEUE_MAX);
+    assert!(SALE_FRESH_MS < SALE_STALE_MS && SALE_POLL_MS < SALE_WAIT_MS);
+    assert!(USER_PER_S > 0 && USER_BURST > 0);
+};

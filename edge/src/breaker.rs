@@ -1,0 +1,103 @@
+//! A circuit breaker: a function that failed several times in a row is left alone for a moment, then tried with one
+//! call at a time, so that a database that is away costs a quick 503 instead of a queue of time-outs.
+
+use crate::bounds::{BREAKER_FAILURES, BREAKER_OPEN_MS, BREAKER_PROBE_MAX_MS};
+
+#[derive(Debug, Default)]
+pub struct Breaker {
+    /// In a row.
+    failures: u32,
+    state: State,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum State {
+    #[default]
+    Closed,
+    Open {
+        until_ms: u64,
+    },
+    Probing {
+        since_ms: u64,
+    },
+}
+
+impl Breaker {
+    /// Whether a call started now would be refused; asking changes nothing.
+    pub fn refuses(&self, now_ms: u64) -> bool {
+        match self.state {
+            State::Closed => false,
+            State::Open { until_ms } => now_ms < until_ms,
+            // A probe whose request was cancelled tells nobody how it went.
+            State::Probing { since_ms } => now_ms.saturating_sub(since_ms) < BREAKER_PROBE_MAX_MS,
+        }
+    }
+
+    /// Takes the right to make a call; who got it reports how the call went.
+    pub fn admit(&mut self, now_ms: u64) -> bool {
+        if self.refuses(now_ms) {
+            return false;
+        }
+        if !matches!(self.state, State::Closed) {
+            self.state = State::Probing { since_ms: now_ms };
+        }
+        true
+    }
+
+    pub fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    pub fn failed(&mut self, now_ms: u64) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= BREAKER_FAILURES {
+            self.state = State::Open { until_ms: now_ms.saturating_add(BREAKER_OPEN_MS) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened_at(now_ms: u64) -> Breaker {
+        let mut breaker = Breaker::default();
+        for _ in 0..BREAKER_FAILURES {
+            assert!(breaker.admit(now_ms));
+            breaker.failed(now_ms);
+        }
+        breaker
+    }
+
+    #[test]
+    fn failures_in_a_row_open_it_and_a_success_between_them_does_not() {
+        let mut breaker = Breaker::default();
+        for _ in 0..10 {
+            (0..4).for_each(|_| breaker.failed(0));
+            breaker.succeeded();
+        }
+        assert!(breaker.admit(0));
+        assert!(opened_at(0).refuses(0));
+    }
+
+    #[test]
+    fn after_a_second_one_call_at_a_time_tries_again() {
+        let mut breaker = opened_at(0);
+        assert!(!breaker.admit(999));
+        assert!(breaker.admit(1_000));
+        assert!(!breaker.admit(1_000) && !breaker.admit(3_000));
+        breaker.failed(3_000);
+        assert!(!breaker.admit(3_999));
+        assert!(breaker.admit(4_000));
+        breaker.succeeded();
+        assert!(breaker.admit(4_000) && breaker.admit(4_000));
+    }
+
+    #[test]
+    fn a_probe_that_is_never_heard_of_does_not_keep_it_shut() {
+        let mut breaker = opened_at(0);
+        assert!(breaker.admit(1_000));
+        assert!(!breaker.admit(6_999));
+        assert!(breaker.admit(7_000));
+    }
+}

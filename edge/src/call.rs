@@ -1,0 +1,62 @@
+//! One request on its way through the edge: what came, who it is in every log, and what the Worker is configured to.
+
+use std::rc::Rc;
+
+use worker::{Env, Request};
+
+use crate::answer::Answer;
+use crate::config::{self, Config};
+use crate::problem::Problem;
+use crate::{body, clock, session, trace};
+
+pub struct Call {
+    pub request: Request,
+    pub env: Env,
+    pub config: Rc<Config>,
+    pub trace: wire::Trace,
+    /// When it came.
+    pub now_ms: u64,
+}
+
+/// A request on its way to an answer; a `Problem` is an answer too.
+pub type Answered = Result<Answer, Problem>;
+
+impl Call {
+    pub fn begin(request: Request, env: Env) -> Self {
+        let config = config::of(&env);
+        let traceparent = request.headers().get("traceparent").ok().flatten();
+        let (trace, span) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7().as_u64_pair().1);
+        let trace = wire::Trace {
+            request_id: uuid::Uuid::now_v7().to_string(),
+            traceparent: Some(trace::parent(traceparent.as_deref(), trace.as_u128(), span)),
+        };
+        Self { request, env, config, trace, now_ms: clock::now_ms() }
+    }
+
+    /// A header; one that came several times is joined with commas.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.request.headers().get(name).ok().flatten()
+    }
+
+    /// # Errors
+    /// `unauthenticated`.
+    pub fn buyer(&self) -> Result<String, Problem> {
+        let (auth, cookies) = (self.header("Authorization"), self.header("Cookie"));
+        session::buyer(auth.as_deref(), cookies.as_deref(), &self.config.session_secret, self.now_ms)
+    }
+
+    /// # Errors
+    /// `unauthenticated`.
+    pub fn operator(&self) -> Result<(), Problem> {
+        session::operator(self.header("Authorization").as_deref(), &self.config.admin_token)
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
+    pub async fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Problem> {
+        let bytes = body::read(&mut self.request).await?;
+        body::json(self.header("Content-Type").as_deref(), &bytes)
+    }
+}

@@ -1,0 +1,105 @@
+//! What the Worker is told by `wrangler.toml` and its secrets: read once an isolate, checked where it is used.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use worker::Env;
+
+use crate::bounds;
+
+/// No `Debug`: secrets do not belong in a log.
+pub struct Config {
+    pub development: bool,
+    pub environment: String,
+    pub gate_shards: u64,
+    pub user_burst: u32,
+    pub user_per_s: u32,
+    pub allowed_origins: Vec<String>,
+    pub payment_page_url: String,
+    pub session_secret: String,
+    pub admin_token: String,
+    pub webhook_secret: String,
+    pub lambda: Lambda,
+}
+
+/// Where the functions are and how to sign for them.
+pub struct Lambda {
+    pub url: String,
+    pub region: String,
+    /// Before every function's name.
+    pub prefix: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: Option<String>,
+}
+
+thread_local! {
+    /// An isolate's variables never change: a deployment starts other isolates.
+    static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
+}
+
+pub fn of(env: &Env) -> Rc<Config> {
+    CONFIG.with_borrow_mut(|config| {
+        let read = || Rc::new(Config::from(|name| env.var(name).ok().map(|value| value.to_string())));
+        config.get_or_insert_with(read).clone()
+    })
+}
+
+impl Config {
+    /// What is missing is empty, and what is empty admits nobody and reaches nothing.
+    pub fn from(var: impl Fn(&str) -> Option<String>) -> Self {
+        let text = |name: &str| var(name).unwrap_or_default();
+        let at_least_one = |name: &str, default: u32| match text(name).parse() {
+            Ok(number) if number > 0 => number,
+            _ => default,
+        };
+        Self {
+            development: text("ENVIRONMENT") == "development",
+            environment: text("ENVIRONMENT"),
+            gate_shards: at_least_one("GATE_SHARDS", 1).into(),
+            user_burst: at_least_one("USER_BURST", bounds::USER_BURST),
+            user_per_s: at_least_one("USER_PER_S", bounds::USER_PER_S),
+            allowed_origins: list(&text("ALLOWED_ORIGINS")),
+            payment_page_url: text("PAYMENT_PAGE_URL"),
+            session_secret: text("SESSION_SECRET"),
+            admin_token: text("ADMIN_TOKEN"),
+            webhook_secret: text("WEBHOOK_SECRET"),
+            lambda: Lambda {
+                url: text("LAMBDA_URL").trim_end_matches('/').to_owned(),
+                region: text("AWS_REGION"),
+                prefix: text("FUNCTION_PREFIX"),
+                access_key_id: text("AWS_ACCESS_KEY_ID"),
+                secret_access_key: text("AWS_SECRET_ACCESS_KEY"),
+                session_token: Some(text("AWS_SESSION_TOKEN")).filter(|token| !token.is_empty()),
+            },
+        }
+    }
+}
+
+fn list(commas: &str) -> Vec<String> {
+    commas.split(',').map(|one| one.trim().trim_end_matches('/').to_owned()).filter(|one| !one.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_configured_is_the_strictest_configuration() {
+        let config = Config::from(|_| None);
+        assert!(!config.development && config.allowed_origins.is_empty() && config.session_secret.is_empty());
+        assert_eq!((config.gate_shards, config.user_burst, config.user_per_s), (1, 20, 5));
+    }
+
+    #[test]
+    fn numbers_that_are_none_or_zero_are_the_default() {
+        for (text, want) in [("7", 7), ("0", 20), ("-1", 20), ("x", 20), ("", 20)] {
+            assert_eq!(Config::from(|name| (name == "USER_BURST").then(|| text.to_owned())).user_burst, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn origins_are_a_list_with_commas() {
+        assert_eq!(list(" https://a.example, ,https://b.example/"), ["https://a.example", "https://b.example"]);
+    }
+}

@@ -1,0 +1,38 @@
+//! `POST /dev/session`: in development anybody may be anybody. The route exists nowhere else.
+
+use serde::{Deserialize, Serialize};
+use wire::admin::Fault;
+
+use crate::answer::Answer;
+use crate::bounds::{DEV_SESSION_TTL_S, USER_ID_MAX_CHARS};
+use crate::call::{Answered, Call};
+use crate::problem::Problem;
+use crate::session;
+use crate::text::is_printable;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Who {
+    user_id: String,
+}
+
+#[derive(Serialize)]
+struct Session {
+    token: String,
+}
+
+pub async fn begin(call: &mut Call) -> Answered {
+    let Who { user_id } = call.json().await?;
+    if !is_printable(&user_id, USER_ID_MAX_CHARS) {
+        let detail = "Use 1 to 128 printable characters.".to_owned();
+        return Err(Problem::invalid(vec![Fault { pointer: "/user_id".to_owned(), detail }]));
+    }
+    let now_s = call.now_ms.checked_div(1_000).unwrap_or_default();
+    let token = session::issue(&user_id, &call.config.session_secret, now_s.saturating_add(DEV_SESSION_TTL_S))
+        .ok_or_else(|| Problem::unavailable().because("SESSION_SECRET is missing or shorter than 32 bytes"))?;
+    // Over plain HTTP a browser drops a cookie that says Secure.
+    let secure = if call.request.inner().url().starts_with("https:") { "; Secure" } else { "" };
+    let cookie =
+        format!("{}={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age={DEV_SESSION_TTL_S}{secure}", session::COOKIE);
+    Ok(Answer::json(200, &Session { token }).with("Set-Cookie", cookie))
+}

@@ -1,0 +1,136 @@
+//! What a Gate knows between two moments, without a clock or a network of its own: who may ask, what was granted, who
+//! waits for what, and what leaves next. Losing it loses no promise: the database answers for all of it.
+
+use std::rc::Rc;
+
+use wire::reserve::{BATCH_MAX, Outcome, Reservation};
+
+use crate::bounds::{FLIGHTS_MAX, GATE_DEADLINE_MS, QUEUE_MAX, WAITERS_MAX};
+use crate::breaker::Breaker;
+use crate::gate::bucket::Buckets;
+use crate::gate::keys::Keys;
+use crate::gate::message::{Charge, Verdict};
+use crate::gate::queue::{Entry, Next, Queue};
+
+pub struct Memory<W> {
+    buckets: Buckets,
+    keys: Keys,
+    queue: Queue<W>,
+    breaker: Breaker,
+    flying: usize,
+    answers: Vec<(W, Verdict)>,
+}
+
+/// One call of `reserve`: whose requests it carries, in the order of the batch.
+pub struct Flight {
+    pub users: Vec<Rc<str>>,
+    pub reservations: Vec<Reservation>,
+}
+
+impl<W> Memory<W> {
+    pub fn new(user_burst: u32, user_per_s: u32) -> Self {
+        Self {
+            buckets: Buckets::new(user_burst, user_per_s),
+            keys: Keys::default(),
+            queue: Queue::default(),
+            breaker: Breaker::default(),
+            flying: 0,
+            answers: Vec::new(),
+        }
+    }
+
+    pub fn charge(&mut self, user_id: &str, now_ms: u64) -> Charge {
+        self.buckets.charge(user_id, now_ms)
+    }
+
+    /// A reservation: answered from memory, joined to its twin, put in line, or refused because the line is full.
+    pub fn arrive(&mut self, asked: Reservation, waiter: W, now_ms: u64) {
+        if let Some(outcome) = self.keys.answer(&asked, now_ms) {
+            return self.answers.push((waiter, Verdict::Outcome(outcome)));
+        }
+        let deadline_ms = now_ms.saturating_add(GATE_DEADLINE_MS);
+        if self.queue.waiters() >= WAITERS_MAX {
+            return self.answers.push((waiter, Verdict::Unavailable));
+        }
+        let Some(waiter) = self.queue.join(&asked, waiter, deadline_ms) else { return };
+        if self.queue.entries() >= QUEUE_MAX || self.breaker.refuses(now_ms) {
+            return self.answers.push((waiter, Verdict::Unavailable));
+        }
+        self.queue.push(asked, waiter, deadline_ms);
+    }
+
+    /// What leaves now, if anything waits and there is room in the air.
+    pub fn take_batch(&mut self, now_ms: u64) -> Option<Flight> {
+        while self.flying < FLIGHTS_MAX {
+            let flight = self.load(now_ms);
+            if flight.users.is_empty() {
+                return None;
+            }
+            if self.breaker.admit(now_ms) {
+                self.flying = self.flying.saturating_add(1);
+                return Some(flight);
+            }
+            self.settle(&flight.users, None, now_ms);
+        }
+        None
+    }
+
+    /// A flight is back, with an outcome for each of its reservations or with none at all.
+    pub fn land(&mut self, users: &[Rc<str>], outcomes: Option<Vec<Outcome>>, now_ms: u64) {
+        self.flying = self.flying.saturating_sub(1);
+        // Fewer or more outcomes than questions: none of them can be trusted to be whose it seems.
+        let outcomes = outcomes.filter(|outcomes| outcomes.len() == users.len());
+        if outcomes.is_some() {
+            self.breaker.succeeded()
+        } else {
+            self.breaker.failed(now_ms)
+        }
+        self.settle(users, outcomes, now_ms);
+    }
+
+    /// Answers to be delivered, each to its waiter.
+    pub fn drain(&mut self) -> Vec<(W, Verdict)> {
+        std::mem::take(&mut self.answers)
+    }
+
+    fn load(&mut self, now_ms: u64) -> Flight {
+        let mut flight = Flight { users: Vec::new(), reservations: Vec::new() };
+        while flight.users.len() < BATCH_MAX {
+            let Self { queue, keys, .. } = self;
+            // Nobody waits for it any more, or the same key was granted while it stood in line.
+            let sends = |asked: &Reservation, entry: &Entry<W>| {
+                now_ms < entry.deadline_ms && keys.answer(asked, now_ms).is_none()
+            };
+            match queue.next(sends) {
+                None => break,
+                Some(Next::Send(user, reservation)) => {
+                    flight.users.push(user);
+                    flight.reservations.push(reservation);
+                }
+                Some(Next::Taken(asked, waiters)) => {
+                    let known = keys.answer(&asked, now_ms).map_or(Verdict::Unavailable, Verdict::Outcome);
+                    self.answers.extend(waiters.into_iter().map(|waiter| (waiter, known.clone())));
+                }
+            }
+        }
+        flight
+    }
+
+    fn settle(&mut self, users: &[Rc<str>], outcomes: Option<Vec<Outcome>>, now_ms: u64) {
+        let verdicts =
+            outcomes.into_iter().flatten().map(Verdict::Outcome).chain(std::iter::repeat(Verdict::Unavailable));
+        for (user, verdict) in users.iter().zip(verdicts) {
+            let Some(entry) = self.queue.take(user) else { continue };
+            // Only a grant uses its key up; a refusal leaves no trace.
+            if let Verdict::Outcome(Outcome::Granted { hold, .. }) = &verdict {
+                self.keys.keep(user, &entry.idem_key, entry.fingerprint, hold.clone(), now_ms);
+            }
+            let mut waiters = entry.waiters.into_iter();
+            let first = waiters.next().map(|waiter| (waiter, verdict.clone()));
+            self.answers.extend(first.into_iter().chain(waiters.map(|waiter| (waiter, verdict.clone().repeated()))));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

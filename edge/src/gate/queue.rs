@@ -1,0 +1,157 @@
+//! Who waits at a Gate: a line of users, and behind each user a line of that user's own requests, of which at most one
+//! is in the air. So a batch has a user once, in the order of arrival, and a user's later request sees what came of
+//! the one before it.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use wire::reserve::Reservation;
+
+pub struct Queue<W> {
+    users: HashMap<Rc<str>, VecDeque<Entry<W>>>,
+    /// Users with a request to send and none in the air.
+    ready: VecDeque<Rc<str>>,
+    entries: usize,
+    waiters: usize,
+}
+
+/// One request, and everybody who sent it.
+pub struct Entry<W> {
+    pub idem_key: String,
+    pub fingerprint: String,
+    pub waiters: Vec<W>,
+    /// When the last of them has given up.
+    pub deadline_ms: u64,
+    /// None: in the air.
+    reservation: Option<Reservation>,
+}
+
+impl<W> Default for Queue<W> {
+    fn default() -> Self {
+        Self { users: HashMap::new(), ready: VecDeque::new(), entries: 0, waiters: 0 }
+    }
+}
+
+impl<W> Queue<W> {
+    /// Requests, those in the air included.
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+
+    pub fn waiters(&self) -> usize {
+        self.waiters
+    }
+
+    /// Waits with the same request that is already here; gives the waiter back if there is none.
+    pub fn join(&mut self, asked: &Reservation, waiter: W, deadline_ms: u64) -> Option<W> {
+        let line = self.users.get_mut(asked.user_id.as_str());
+        let same = |entry: &&mut Entry<W>| entry.idem_key == asked.idem_key && entry.fingerprint == asked.fingerprint;
+        let Some(entry) = line.and_then(|line| line.iter_mut().find(same)) else { return Some(waiter) };
+        entry.waiters.push(waiter);
+        entry.deadline_ms = entry.deadline_ms.max(deadline_ms);
+        self.waiters = self.waiters.saturating_add(1);
+        None
+    }
+
+    pub fn push(&mut self, asked: Reservation, waiter: W, deadline_ms: u64) {
+        let user: Rc<str> = asked.user_id.as_str().into();
+        let line = self.users.entry(user.clone()).or_default();
+        if line.is_empty() {
+            self.ready.push_back(user);
+        }
+        line.push_back(Entry {
+            idem_key: asked.idem_key.clone(),
+            fingerprint: asked.fingerprint.clone(),
+            waiters: vec![waiter],
+            deadline_ms,
+            reservation: Some(asked),
+        });
+        self.entries = self.entries.saturating_add(1);
+        self.waiters = self.waiters.saturating_add(1);
+    }
+
+    /// The user whose turn it is, with the request that `send` looks at: true sends it, false takes it out instead.
+    pub fn next(&mut self, send: impl FnOnce(&Reservation, &Entry<W>) -> bool) -> Option<Next<W>> {
+        let user = self.ready.pop_front()?;
+        let front = self.users.get_mut(&user)?.front_mut()?;
+        // A user in `ready` has nothing in the air.
+        let reservation = front.reservation.take()?;
+        if send(&reservation, front) {
+            return Some(Next::Send(user, reservation));
+        }
+        self.take(&user).map(|entry| Next::Taken(reservation, entry.waiters))
+    }
+
+    /// The user's request that was in the air, or was first in line; the user's next one becomes ready.
+    pub fn take(&mut self, user: &Rc<str>) -> Option<Entry<W>> {
+        let line = self.users.get_mut(user)?;
+        let entry = line.pop_front()?;
+        if line.is_empty() {
+            self.users.remove(user);
+        } else {
+            self.ready.push_back(user.clone());
+        }
+        self.entries = self.entries.saturating_sub(1);
+        self.waiters = self.waiters.saturating_sub(entry.waiters.len());
+        Some(entry)
+    }
+}
+
+pub enum Next<W> {
+    /// To be sent; the entry stays, in the air, until it is taken.
+    Send(Rc<str>, Reservation),
+    /// Not to be sent, and who waits for it.
+    Taken(Reservation, Vec<W>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::testing::reservation;
+
+    fn send(queue: &mut Queue<u32>) -> Option<(Rc<str>, String)> {
+        match queue.next(|_, _| true) {
+            Some(Next::Send(user, reservation)) => Some((user, reservation.idem_key)),
+            Some(Next::Taken(..)) | None => None,
+        }
+    }
+
+    #[test]
+    fn users_leave_in_the_order_of_their_arrival_and_one_request_at_a_time() {
+        let mut queue = Queue::default();
+        for (user, key) in [("a", "a1"), ("b", "b1"), ("a", "a2"), ("c", "c1"), ("a", "a3")] {
+            queue.push(reservation(user, key, "fp"), 0_u32, 0);
+        }
+        let sent: Vec<_> = std::iter::from_fn(|| send(&mut queue)).collect();
+        assert_eq!(sent.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>(), ["a1", "b1", "c1"]);
+        let a = sent.first().map(|(user, _)| user.clone()).unwrap_or_default();
+        assert_eq!(queue.take(&a).map(|entry| entry.idem_key).as_deref(), Some("a1"));
+        assert_eq!(send(&mut queue).map(|(_, key)| key).as_deref(), Some("a2"));
+        assert_eq!(send(&mut queue), None);
+        assert_eq!(queue.entries(), 4);
+    }
+
+    #[test]
+    fn the_same_request_joins_and_another_under_its_key_does_not() {
+        let mut queue = Queue::default();
+        queue.push(reservation("a", "k", "fp"), 1_u32, 10);
+        assert_eq!(queue.join(&reservation("a", "k", "fp"), 2, 20), None);
+        assert_eq!(send(&mut queue).map(|(_, key)| key).as_deref(), Some("k"));
+        assert_eq!(queue.join(&reservation("a", "k", "fp"), 3, 15), None);
+        for other in [reservation("a", "k", "x"), reservation("a", "l", "fp"), reservation("b", "k", "fp")] {
+            assert_eq!(queue.join(&other, 4, 30), Some(4));
+        }
+        let entry = queue.take(&"a".into());
+        assert_eq!(entry.map(|entry| (entry.waiters, entry.deadline_ms)), Some((vec![1, 2, 3], 20)));
+        assert_eq!((queue.entries(), queue.waiters(), queue.users.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_not_sent_is_taken_and_the_next_of_the_user_has_its_turn() {
+        let mut queue = Queue::default();
+        queue.push(reservation("a", "a1", "fp"), 0_u32, 0);
+        queue.push(reservation("a", "a2", "fp"), 0_u32, 0);
+        assert!(matches!(queue.next(|_, _| false), Some(Next::Taken(asked, _)) if asked.idem_key == "a1"));
+        assert_eq!(send(&mut queue).map(|(_, key)| key).as_deref(), Some("a2"));
+    }
+}

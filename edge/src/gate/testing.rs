@@ -1,0 +1,28 @@
+//! What the Gate's tests reserve, and what they are granted.
+
+use wire::reserve::Reservation;
+use wire::shop::{Hold, HoldStatus};
+
+pub fn reservation(user_id: &str, idem_key: &str, fingerprint: &str) -> Reservation {
+    Reservation {
+        trace: wire::Trace::default(),
+        user_id: user_id.to_owned(),
+        idem_key: idem_key.to_owned(),
+        fingerprint: fingerprint.to_owned(),
+        sale_id: "spring-drop".to_owned(),
+        items: Vec::new(),
+    }
+}
+
+pub fn hold(hold_id: &str) -> Hold {
+    Hold {
+        hold_id: hold_id.to_owned(),
+        sale_id: "spring-drop".to_owned(),
+        status: HoldStatus::Hold,
+        items: Vec::new(),
+        total_amount: 0,
+        currency: "KRW".to_owned(),
+        expire_at: "2026-01-15T05:05:00Z".to_owned(),
+        order_id: None,
+    }
+}

@@ -1,0 +1,167 @@
+//! Calls a function by Lambda's Invoke API, the same on AWS and on the local emulator, and tells an answer from a
+//! function that broke, one that is throttled, one that is late and one that cannot be reached.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use serde::{Serialize, de::DeserializeOwned};
+use worker::{AbortController, AbortSignal, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
+
+use crate::breaker::Breaker;
+use crate::config::Lambda;
+use crate::problem::Problem;
+use crate::{body, bounds, clock, sigv4};
+
+/// Why there is no answer. Whether the function did its work is unknown in every case.
+#[derive(Debug, PartialEq, Eq)]
+pub enum InvokeError {
+    /// `X-Amz-Function-Error`: it returned an error, panicked or timed out.
+    Function,
+    /// 429: as many instances as are allowed are busy.
+    Throttled,
+    /// Any other status: not ours to call, no such function, Lambda itself.
+    Status(u16),
+    Deadline,
+    Network(String),
+    /// An answer that is not what the verb promises.
+    Unreadable(String),
+    /// It failed several times in a row and is left alone for a moment.
+    Resting,
+    /// The Worker is not configured to call anything.
+    Unconfigured,
+}
+
+impl fmt::Display for InvokeError {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        write!(to, "invoke: {self:?}")
+    }
+}
+
+impl From<InvokeError> for Problem {
+    fn from(error: InvokeError) -> Self {
+        Self::unavailable().because(error)
+    }
+}
+
+thread_local! {
+    /// One a function, as this isolate saw it.
+    static BREAKERS: RefCell<HashMap<&'static str, Breaker>> = RefCell::default();
+}
+
+/// Calls `function` unless it has just failed too often.
+///
+/// # Errors
+/// See [`InvokeError`].
+pub async fn call<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &'static str,
+    question: &Q,
+) -> Result<A, InvokeError> {
+    let admitted = |breakers: &mut HashMap<_, Breaker>| breakers.entry(function).or_default().admit(clock::now_ms());
+    if !BREAKERS.with_borrow_mut(admitted) {
+        return Err(InvokeError::Resting);
+    }
+    let answer = call_unguarded(lambda, function, question).await;
+    BREAKERS.with_borrow_mut(|breakers| {
+        let breaker = breakers.entry(function).or_default();
+        if answer.is_ok() { breaker.succeeded() } else { breaker.failed(clock::now_ms()) }
+    });
+    answer
+}
+
+/// The same for a caller with a breaker of its own.
+///
+/// # Errors
+/// See [`InvokeError`].
+pub async fn call_unguarded<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &str,
+    question: &Q,
+) -> Result<A, InvokeError> {
+    let payload = serde_json::to_string(question).map_err(|error| InvokeError::Unreadable(error.to_string()))?;
+    let request = request(lambda, function, payload)?;
+    let controller = AbortController::default();
+    let signal = controller.signal();
+    let exchange = std::pin::pin!(exchange(request, &signal));
+    let deadline = Delay::from(Duration::from_millis(bounds::INVOKE_DEADLINE_MS));
+    match select(exchange, deadline).await {
+        Either::Left((answer, _)) => {
+            serde_json::from_slice(&answer?).map_err(|error| InvokeError::Unreadable(error.to_string()))
+        }
+        Either::Right(((), _)) => {
+            // An emulator whose instance died keeps the connection open for ever; a real one may take 15 minutes.
+            controller.abort();
+            Err(InvokeError::Deadline)
+        }
+    }
+}
+
+fn request(lambda: &Lambda, function: &str, payload: String) -> Result<Request, InvokeError> {
+    if lambda.url.is_empty() {
+        return Err(InvokeError::Unconfigured);
+    }
+    let url = format!("{}/2015-03-31/functions/{}{function}/invocations", lambda.url, lambda.prefix);
+    let invocation = [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
+    let signed =
+        sigv4::sign(lambda, &url, &invocation, payload.as_bytes(), clock::now_ms()).map_err(InvokeError::Network)?;
+    let headers = Headers::new();
+    for (name, value) in invocation.into_iter().chain(signed.iter().map(|(name, value)| (*name, value.as_str()))) {
+        headers.set(name, value).map_err(network)?;
+    }
+    let mut init = RequestInit::new();
+    init.with_method(Method::Post)
+        .with_headers(headers)
+        .with_redirect(RequestRedirect::Manual)
+        .with_body(Some(payload.into()));
+    Request::new_with_init(&url, &init).map_err(network)
+}
+
+async fn exchange(request: Request, signal: &AbortSignal) -> Result<Vec<u8>, InvokeError> {
+    let mut response = Fetch::Request(request).send_with_signal(signal).await.map_err(network)?;
+    let broke = response.headers().has("X-Amz-Function-Error").map_err(network)?;
+    judge(response.status_code(), broke)?;
+    let stream = response.stream().map_err(network)?;
+    let answer = body::read_at_most(stream, bounds::ANSWER_MAX_BYTES).await;
+    answer
+        .map_err(|_| InvokeError::Network("the answer broke off".to_owned()))?
+        .ok_or_else(|| InvokeError::Unreadable("more than Lambda allows".to_owned()))
+}
+
+fn judge(status: u16, function_error: bool) -> Result<(), InvokeError> {
+    match status {
+        _ if function_error => Err(InvokeError::Function),
+        200 => Ok(()),
+        429 => Err(InvokeError::Throttled),
+        other => Err(InvokeError::Status(other)),
+    }
+}
+
+fn network(error: worker::Error) -> InvokeError {
+    InvokeError::Network(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Answer;
+
+    #[test]
+    fn an_answer_is_told_from_everything_that_is_none() {
+        assert_eq!(judge(200, false), Ok(()));
+        assert_eq!(judge(200, true), Err(InvokeError::Function));
+        assert_eq!(judge(429, false), Err(InvokeError::Throttled));
+        for status in [202, 302, 403, 404, 500, 502] {
+            assert_eq!(judge(status, false), Err(InvokeError::Status(status)));
+        }
+    }
+
+    #[test]
+    fn a_client_learns_only_that_it_should_try_again() {
+        let answer = Answer::from(Problem::from(InvokeError::Network("10.0.0.1: connection refused".to_owned())));
+        assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
+        assert!(!String::from_utf8_lossy(&answer.body).contains("10.0.0.1"));
+    }
+}

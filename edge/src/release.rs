@@ -1,0 +1,47 @@
+//! `DELETE /v1/reservations/{hold_id}`: a buyer gives a hold back.
+
+use wire::release::{Outcome, Request};
+
+use crate::answer::Answer;
+use crate::call::{Answered, Call};
+use crate::invoke;
+use crate::problem::{Code, Problem};
+
+pub async fn release(call: &Call, hold_id: String) -> Answered {
+    let user_id = call.buyer()?;
+    let request = Request { trace: call.trace.clone(), user_id, hold_id };
+    tell(invoke::call(&call.config.lambda, "release", &request).await?)
+}
+
+fn tell(outcome: Outcome) -> Answered {
+    match outcome {
+        Outcome::NotFound => Err(Problem::not_found()),
+        Outcome::HoldNotActive { hold_status } => {
+            Err(Problem::new(Code::HoldNotActive, "There is nothing left to give back; `hold_status` says why.")
+                .with("hold_status", serde_json::json!(hold_status)))
+        }
+        Outcome::Released { hold } => Ok(Answer::json(200, &hold)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::shop::{Hold, HoldStatus};
+
+    #[test]
+    fn a_hold_is_given_back_once_and_told_so_ever_after() {
+        let hold = Hold { status: HoldStatus::Released, ..crate::gate::testing::hold("h") };
+        let answer = tell(Outcome::Released { hold }).unwrap_or_else(Answer::from);
+        assert_eq!(answer.status, 200);
+        assert!(String::from_utf8_lossy(&answer.body).contains(r#""status":"RELEASED""#));
+    }
+
+    #[test]
+    fn what_was_paid_or_has_lapsed_cannot_be_given_back() {
+        let answer = tell(Outcome::HoldNotActive { hold_status: HoldStatus::Committed }).unwrap_or_else(Answer::from);
+        assert_eq!(answer.status, 409);
+        assert!(String::from_utf8_lossy(&answer.body).contains(r#""hold_status":"COMMITTED""#));
+        assert_eq!(tell(Outcome::NotFound).unwrap_or_else(Answer::from).status, 404);
+    }
+}

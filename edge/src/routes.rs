@@ -1,0 +1,186 @@
+//! The table of paths and methods: which of the edge's verbs a request asks for.
+
+use crate::problem::{Code, Problem};
+use crate::text::{is_slug, uuid};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    Shop { sale_id: Option<String> },
+    Asset { name: String },
+    Health,
+    DevSession,
+    Reserve,
+    Hold { hold_id: String },
+    Release { hold_id: String },
+    Order { order_id: String },
+    OrderOfHold,
+    Sales,
+    Sale { sale_id: String },
+    Webhook,
+    CreateSale,
+    SetStatus { sale_id: String },
+    AdjustStock { sku_id: String },
+    Report { sale_id: String },
+}
+
+/// What a path offers: a verb a method.
+pub type Offers = Vec<(&'static str, Route)>;
+
+/// # Errors
+/// `not_found`: no such path. An id that cannot be one is such a path.
+pub fn offers(path: &str, development: bool) -> Result<Offers, Problem> {
+    let segments = path.strip_prefix('/').map(|path| path.split('/').collect::<Vec<_>>());
+    segments.and_then(|segments| at(&segments, development)).ok_or_else(Problem::not_found)
+}
+
+/// # Errors
+/// `method_not_allowed`, with what is.
+pub fn choose(offers: Offers, method: &str) -> Result<Route, Problem> {
+    let allow = allowed(&offers);
+    // HEAD is GET whose body stays here.
+    let wanted = if method == "HEAD" { "GET" } else { method };
+    let chosen = offers.into_iter().find(|(offered, _)| *offered == wanted).map(|(_, route)| route);
+    chosen
+        .ok_or_else(|| Problem::new(Code::MethodNotAllowed, format!("Use one of {allow} here.")).header("Allow", allow))
+}
+
+/// For `Allow`: `GET, HEAD, DELETE`.
+pub fn allowed(offers: &Offers) -> String {
+    let name = |(method, _): &(&'static str, Route)| if *method == "GET" { "GET, HEAD" } else { method };
+    offers.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+fn at(segments: &[&str], development: bool) -> Option<Offers> {
+    let slug = |text: &str| is_slug(text).then(|| text.to_owned());
+    Some(match segments {
+        [""] => vec![("GET", Route::Shop { sale_id: None })],
+        ["sales", sale_id] => vec![("GET", Route::Shop { sale_id: Some(slug(sale_id)?) })],
+        ["assets", name] => vec![("GET", Route::Asset { name: (*name).to_owned() })],
+        ["healthz"] => vec![("GET", Route::Health)],
+        ["dev", "session"] if development => vec![("POST", Route::DevSession)],
+        ["v1", "reservations"] => vec![("POST", Route::Reserve)],
+        ["v1", "reservations", id] => {
+            let hold_id = uuid(id)?;
+            vec![("GET", Route::Hold { hold_id: hold_id.clone() }), ("DELETE", Route::Release { hold_id })]
+        }
+        ["v1", "orders"] => vec![("GET", Route::OrderOfHold)],
+        ["v1", "orders", id] => vec![("GET", Route::Order { order_id: uuid(id)? })],
+        ["v1", "sales"] => vec![("GET", Route::Sales)],
+        ["v1", "sales", sale_id] => vec![("GET", Route::Sale { sale_id: slug(sale_id)? })],
+        ["v1", "webhooks", "standard"] => vec![("POST", Route::Webhook)],
+        ["v1", "admin", "sales"] => vec![("POST", Route::CreateSale)],
+        ["v1", "admin", "sales", sale_id] => vec![("PATCH", Route::SetStatus { sale_id: slug(sale_id)? })],
+        ["v1", "admin", "sales", sale_id, "report"] => vec![("GET", Route::Report { sale_id: slug(sale_id)? })],
+        ["v1", "admin", "skus", sku_id, "stock"] => vec![("POST", Route::AdjustStock { sku_id: slug(sku_id)? })],
+        _ => return None,
+    })
+}
+
+impl Route {
+    /// For the log: one name a verb, without the ids.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Shop { .. } => "shop",
+            Self::Asset { .. } => "asset",
+            Self::Health => "health",
+            Self::DevSession => "dev_session",
+            Self::Reserve => "reserve",
+            Self::Hold { .. } => "hold",
+            Self::Release { .. } => "release",
+            Self::Order { .. } => "order",
+            Self::OrderOfHold => "order_of_hold",
+            Self::Sales => "sales",
+            Self::Sale { .. } => "sale",
+            Self::Webhook => "webhook",
+            Self::CreateSale => "admin_create_sale",
+            Self::SetStatus { .. } => "admin_set_status",
+            Self::AdjustStock { .. } => "admin_adjust_stock",
+            Self::Report { .. } => "admin_report",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Answer;
+
+    const ID: &str = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
+
+    fn answer(method: &str, path: &str) -> Result<Route, (u16, Option<String>)> {
+        offers(path, false).and_then(|offers| choose(offers, method)).map_err(|problem| {
+            let answer = Answer::from(problem);
+            (answer.status, answer.header("Allow").map(str::to_owned))
+        })
+    }
+
+    #[test]
+    fn every_path_of_the_contract_is_found_by_its_method() {
+        for (method, path, name) in [
+            ("GET", "/", "shop"),
+            ("HEAD", "/sales/spring-drop", "shop"),
+            ("GET", "/assets/shop.js", "asset"),
+            ("GET", "/healthz", "health"),
+            ("POST", "/v1/reservations", "reserve"),
+            ("GET", &format!("/v1/reservations/{ID}"), "hold"),
+            ("DELETE", &format!("/v1/reservations/{ID}"), "release"),
+            ("GET", "/v1/orders", "order_of_hold"),
+            ("GET", &format!("/v1/orders/{ID}"), "order"),
+            ("GET", "/v1/sales", "sales"),
+            ("GET", "/v1/sales/spring-drop", "sale"),
+            ("POST", "/v1/webhooks/standard", "webhook"),
+            ("POST", "/v1/admin/sales", "admin_create_sale"),
+            ("PATCH", "/v1/admin/sales/spring-drop", "admin_set_status"),
+            ("GET", "/v1/admin/sales/spring-drop/report", "admin_report"),
+            ("POST", "/v1/admin/skus/sneaker-270/stock", "admin_adjust_stock"),
+        ] {
+            assert_eq!(answer(method, path).map(|route| route.name()), Ok(name), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_not_there_is_not_found_whatever_the_method() {
+        for path in [
+            "",
+            "//",
+            "/v1",
+            "/v1/",
+            "/v1/reservations/",
+            "/v1/Reservations",
+            "/v1/reservations/1",
+            "/v1/orders/null",
+            "/sales/",
+            "/sales/A",
+            "/sales/%61",
+            "/v1/sales/a%2Fb",
+            "/v1/sales/-",
+            "/v1/admin/skus/x/stock/y",
+            "/v1/webhooks/other",
+            "/dev/session",
+        ] {
+            for method in ["GET", "POST", "BREW"] {
+                assert_eq!(answer(method, path), Err((404, None)), "{method} {path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_method_that_is_not_there_is_told_which_are() {
+        let hold = format!("/v1/reservations/{ID}");
+        for (method, path, allow) in [
+            ("GET", "/v1/reservations", "POST"),
+            ("PUT", hold.as_str(), "GET, HEAD, DELETE"),
+            ("POST", "/", "GET, HEAD"),
+            ("get", "/", "GET, HEAD"),
+            ("OPTIONS", "/v1/webhooks/standard", "POST"),
+        ] {
+            assert_eq!(answer(method, path), Err((405, Some(allow.to_owned()))), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn the_session_maker_exists_in_development_only() {
+        assert!(offers("/dev/session", true).is_ok());
+        assert!(offers("/dev/session", false).is_err());
+    }
+}

@@ -1,0 +1,108 @@
+//! `GET /v1/sales` and `/v1/sales/{sale_id}`: what everybody looks at and few may ask the database for. An isolate
+//! keeps a copy for a second; while one request fetches the next, the others get the copy or wait for it.
+
+pub mod copies;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::Serialize;
+use wire::lookup::{Outcome, Question};
+use wire::shop::Sale;
+use worker::Delay;
+
+use crate::answer::Answer;
+use crate::call::{Answered, Call};
+use crate::digest::fnv1a;
+use crate::lookup;
+use crate::problem::Problem;
+use crate::sales::copies::{Copies, Look};
+use crate::{bounds, clock};
+
+thread_local! {
+    static COPIES: RefCell<Copies<Body>> = RefCell::default();
+}
+
+/// JSON, or none where there is no such sale.
+type Body = Option<Rc<[u8]>>;
+
+#[derive(Serialize)]
+struct List {
+    sales: Vec<Sale>,
+}
+
+pub async fn list(call: &Call) -> Answered {
+    // No sale has an empty name.
+    cached(call, "", Question::Sales).await
+}
+
+pub async fn one(call: &Call, sale_id: String) -> Answered {
+    cached(call, &sale_id, Question::Sale { sale_id: sale_id.clone() }).await
+}
+
+async fn cached(call: &Call, name: &str, question: Question) -> Answered {
+    let known = call.header("If-None-Match");
+    let give_up_ms = call.now_ms.saturating_add(bounds::SALE_WAIT_MS);
+    loop {
+        let now_ms = clock::now_ms();
+        match COPIES.with_borrow_mut(|copies| copies.look(name, call.now_ms, now_ms)) {
+            Look::Use(body) => return tell(body, known.as_deref()),
+            // Another request's fetch cannot be awaited in a Worker, but what it leaves behind can be seen.
+            Look::Wait if now_ms < give_up_ms => Delay::from(Duration::from_millis(bounds::SALE_POLL_MS)).await,
+            Look::Wait | Look::Fetch => return tell(fetch(call, name, question).await?, known.as_deref()),
+        }
+    }
+}
+
+async fn fetch(call: &Call, name: &str, question: Question) -> Result<Body, Problem> {
+    let body = lookup::ask(call, question).await.and_then(body);
+    let kept = body.as_ref().ok().cloned();
+    COPIES.with_borrow_mut(|copies| copies.fetched(name, kept, clock::now_ms()));
+    body
+}
+
+fn body(outcome: Outcome) -> Result<Body, Problem> {
+    let json = match outcome {
+        Outcome::NotFound => return Ok(None),
+        Outcome::Sale { sale } => serde_json::to_vec(&sale),
+        Outcome::Sales { sales } => serde_json::to_vec(&List { sales }),
+        Outcome::Hold { .. } | Outcome::Order { .. } => {
+            return Err(Problem::unavailable().because("lookup answered another question"));
+        }
+    };
+    json.map(|json| Some(json.into())).map_err(|error| Problem::unavailable().because(error))
+}
+
+fn tell(body: Body, if_none_match: Option<&str>) -> Answered {
+    let body = body.ok_or_else(Problem::not_found)?;
+    let etag = format!("\"{:016x}\"", fnv1a(&body));
+    Ok(Answer::bytes(200, "application/json", body.to_vec())
+        .with("ETag", etag)
+        .with("Cache-Control", format!("public, max-age={}", bounds::SALE_MAX_AGE_S))
+        .unless_known(if_none_match))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sale_may_be_kept_for_a_second_and_asked_for_again_by_its_tag() {
+        let answer = tell(Some(b"{}".as_slice().into()), None).unwrap_or_else(Answer::from);
+        assert_eq!((answer.status, answer.header("Cache-Control")), (200, Some("public, max-age=1")));
+        let etag = answer.header("ETag").map(str::to_owned);
+        let again = tell(Some(b"{}".as_slice().into()), etag.as_deref()).unwrap_or_else(Answer::from);
+        assert_eq!((again.status, again.body.len()), (304, 0));
+        let changed = tell(Some(b"{ }".as_slice().into()), etag.as_deref()).unwrap_or_else(Answer::from);
+        assert_eq!(changed.status, 200);
+    }
+
+    #[test]
+    fn a_list_is_an_object_and_no_sale_is_not_found() {
+        let text = |body: Option<Body>| body.flatten().map(|body| String::from_utf8_lossy(&body).into_owned());
+        assert_eq!(text(body(Outcome::Sales { sales: Vec::new() }).ok()).as_deref(), Some(r#"{"sales":[]}"#));
+        assert_eq!(body(Outcome::NotFound), Ok(None));
+        assert_eq!(tell(None, None).map_err(|problem| Answer::from(problem).status), Err(404));
+    }
+}

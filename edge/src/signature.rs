@@ -1,0 +1,116 @@
+//! A gateway proves itself by the signature of its webhook, over the raw bytes: Standard Webhooks 1.0.0.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::Mac;
+
+use crate::bounds;
+use crate::digest::hmac_sha256;
+
+/// What came with a webhook, as it came.
+pub struct Signed<'a> {
+    pub id: Option<&'a str>,
+    /// Unix seconds.
+    pub timestamp: Option<&'a str>,
+    /// Space-separated `v1,<base64>`; several while a secret is being changed.
+    pub signature: Option<&'a str>,
+    pub body: &'a [u8],
+}
+
+/// The key of a configured `whsec_…`; none if it is missing or of a length the specification does not allow.
+pub fn key(secret: &str) -> Option<Vec<u8>> {
+    let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap_or(secret)).ok()?;
+    (bounds::WEBHOOK_SECRET_MIN_BYTES..=bounds::WEBHOOK_SECRET_MAX_BYTES).contains(&key.len()).then_some(key)
+}
+
+pub fn is_valid(signed: &Signed, key: &[u8], now_ms: u64) -> bool {
+    check(signed, key, now_ms).unwrap_or(false)
+}
+
+fn check(signed: &Signed, key: &[u8], now_ms: u64) -> Option<bool> {
+    let (id, timestamp) = (signed.id?, signed.timestamp?);
+    let sent_s: u64 = timestamp.parse().ok()?;
+    let now_s = now_ms.checked_div(1_000)?;
+    if id.is_empty() || now_s.abs_diff(sent_s) > bounds::WEBHOOK_TOLERANCE_S {
+        return Some(false);
+    }
+    let mac = hmac_sha256(key, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", signed.body])?;
+    let ours = |candidate: &str| {
+        let bytes = candidate.strip_prefix("v1,").and_then(|text| STANDARD.decode(text).ok());
+        bytes.is_some_and(|bytes| mac.clone().verify_slice(&bytes).is_ok())
+    };
+    Some(signed.signature?.split(' ').any(ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    const GOOD: &str = "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=";
+    const SENT_S: u64 = 1_649_367_553;
+
+    fn vector<'a>(signature: &'a str, timestamp: &'a str) -> Signed<'a> {
+        Signed {
+            id: Some("msg_27UH4WbU6Z5A5EzD8u03UvzRbpk"),
+            timestamp: Some(timestamp),
+            signature: Some(signature),
+            body: br#"{"email":"test@example.com","username":"test_user"}"#,
+        }
+    }
+
+    fn accepts(signature: &str, now_s: u64) -> bool {
+        is_valid(&vector(signature, "1649367553"), &key(SECRET).unwrap_or_default(), now_s * 1_000)
+    }
+
+    #[test]
+    fn the_published_vectors_are_valid() {
+        assert!(accepts(GOOD, SENT_S));
+        // The second is signed with 24 bytes whose secret has no prefix.
+        let other = Signed {
+            id: Some("msg_p5jXN8AQM9LWM0D4loKWxJek"),
+            timestamp: Some("1614265330"),
+            signature: Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
+            body: br#"{"test": 2432232314}"#,
+        };
+        let secret = key("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap_or_default();
+        assert!(is_valid(&other, &secret, 1_614_265_330_000));
+    }
+
+    #[test]
+    fn one_good_signature_among_several_is_enough() {
+        assert!(accepts(&format!("v1a,AAAA v1,AAAA v2,xyz {GOOD}"), SENT_S));
+        for bad in ["", "v1,", "v1", &GOOD[3..], &GOOD.replace("v1,", "v2,"), &GOOD.replace("tZ1", "tZ2"), "v1,!!"] {
+            assert!(!accepts(bad, SENT_S), "{bad}");
+        }
+    }
+
+    #[test]
+    fn five_minutes_either_way_are_tolerated_and_no_more() {
+        assert!(accepts(GOOD, SENT_S + 300) && accepts(GOOD, SENT_S - 300));
+        assert!(!accepts(GOOD, SENT_S + 301) && !accepts(GOOD, SENT_S - 301));
+    }
+
+    #[test]
+    fn every_part_is_signed_and_every_header_required() {
+        let secret = key(SECRET).unwrap_or_default();
+        let refused = |signed: Signed| !is_valid(&signed, &secret, SENT_S * 1_000);
+        let good = || vector(GOOD, "1649367553");
+        assert!(!refused(good()));
+        assert!(refused(Signed { id: None, ..good() }));
+        assert!(refused(Signed { id: Some("msg_other"), ..good() }));
+        assert!(refused(Signed { timestamp: None, ..good() }));
+        assert!(refused(Signed { signature: None, ..good() }));
+        assert!(refused(Signed { body: b"{}", ..good() }));
+        for timestamp in ["1649367554", "+1649367553", "1649367553.0", "", "-1", "99999999999999999999"] {
+            assert!(refused(vector(GOOD, timestamp)), "{timestamp}");
+        }
+    }
+
+    #[test]
+    fn a_secret_of_another_length_is_no_key() {
+        for secret in ["", "whsec_", "whsec_AAAA", "not base64!", &format!("whsec_{}", "A".repeat(88))] {
+            assert_eq!(key(secret), None, "{secret}");
+        }
+    }
+}

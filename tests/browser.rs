@@ -1,0 +1,109 @@
+//! Headless Chromium, driven by chromedriver: started for a test, on a free port, ended with it.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::{Client, ClientBuilder, Locator};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+use crate::database;
+
+pub struct Browser {
+    pub page: Client,
+    driver: Child,
+    profile: std::path::PathBuf,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Chromedriver ends its browser when it is asked to; killed, it cannot.
+        let _ = Command::new("kill").arg(self.driver.id().to_string()).status();
+        let _ = self.driver.wait();
+        let _ = std::fs::remove_dir_all(&self.profile);
+    }
+}
+
+impl Browser {
+    /// A phone, in this language.
+    pub async fn new(language: &str) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let driver = Command::new(harness::tools::chromedriver().unwrap())
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let profile = std::env::temp_dir().join(format!("holdfast-browser-{}", uuid::Uuid::new_v4()));
+        let mut options = json!({
+            "binary": harness::tools::chromium().unwrap(),
+            "prefs": {"intl.accept_languages": language},
+            "args": ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                     "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                     "--window-size=390,844", format!("--lang={language}"),
+                     format!("--user-data-dir={}", profile.display())],
+        });
+        options["excludeSwitches"] = json!(["enable-automation"]);
+        let capabilities = json!({"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}});
+        let Value::Object(capabilities) = capabilities else { unreachable!() };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let page = loop {
+            let connecting = ClientBuilder::new(HttpConnector::new())
+                .capabilities(capabilities.clone())
+                .connect(&format!("http://127.0.0.1:{port}"))
+                .await;
+            match connecting {
+                Ok(page) => break page,
+                Err(error) => assert!(Instant::now() < deadline, "chromedriver: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        Self { page, driver, profile }
+    }
+
+    pub async fn open(&self, path: &str) {
+        let url = format!("{}{path}", database::stack()["edge_url"].as_str().unwrap());
+        self.page.goto(&url).await.unwrap();
+    }
+
+    /// The page's state; empty while another page is there.
+    pub async fn state(&self) -> String {
+        let script = "return document.querySelector('main')?.dataset.state ?? ''";
+        let state = self.page.execute(script, vec![]).await;
+        state.ok().and_then(|state| state.as_str().map(ToOwned::to_owned)).unwrap_or_default()
+    }
+
+    /// Waits until the page says that it is in this state.
+    pub async fn until(&self, wanted: &str) {
+        self.until_one_of(&[wanted]).await;
+    }
+
+    pub async fn until_one_of(&self, wanted: &[&str]) -> String {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let state = self.state().await;
+            if wanted.contains(&state.as_str()) {
+                return state;
+            }
+            assert!(Instant::now() < deadline, "the page is {state}, not {wanted:?}: {}", self.text("main").await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub async fn click(&self, selector: &str) {
+        let element = self.page.wait().for_element(Locator::Css(selector)).await.expect(selector);
+        element.click().await.expect(selector);
+    }
+
+    pub async fn text(&self, selector: &str) -> String {
+        match self.page.find(Locator::Css(selector)).await {
+            Ok(element) => element.text().await.unwrap_or_default(),
+            Err(_) => String::new(),
+        }
+    }
+
+    pub async fn script(&self, script: &str) -> Value {
+        self.page.execute(script, vec![]).await.unwrap()
+    }
+}

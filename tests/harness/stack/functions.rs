@@ -1,0 +1,81 @@
+//! The Lambda emulator and the function instances that work for it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::children::{Children, Spec};
+use super::{Options, ready};
+use crate::{migrate, workspace};
+
+/// Every function that runs behind the emulator, and its instances: Lambda runs several of each at once, and so do we,
+/// or nothing that goes wrong between two of them would ever be seen here.
+pub const INSTANCES: [(&str, usize); 6] =
+    [("reserve", 3), ("confirm", 2), ("expire", 2), ("release", 2), ("lookup", 2), ("admin", 2)];
+
+/// `cargo lambda watch` as nothing but the Invoke API and the runtime API between it and our processes.
+pub async fn start_emulator(cargo_lambda: PathBuf, port: u16, children: &Children) -> anyhow::Result<()> {
+    let root = workspace::root();
+    // An instance that is killed while it works never answers: without a limit its caller would wait for ever.
+    let args =
+        ["lambda", "watch", "--only-lambda-apis", "--timeout", "60", "--invoke-address", "127.0.0.1", "--invoke-port"];
+    let mut args: Vec<_> = args.into_iter().map(Into::into).collect();
+    args.extend([port.to_string().into(), "--manifest-path".into(), root.join("Cargo.toml").into()]);
+    children.start(Spec {
+        name: "lambda".to_owned(),
+        part: "lambda",
+        program: cargo_lambda,
+        args,
+        env: vec![],
+        user: None,
+        stop: Signal::TERM,
+        patience: Duration::from_secs(5),
+        prepare: Box::new(|| Ok(())),
+    })?;
+    ready::listening(port, Duration::from_secs(30), "the Lambda emulator").await
+}
+
+/// Starts every instance. Each polls the emulator for work, as it would poll Lambda.
+pub fn start_instances(
+    options: &Options,
+    lambda_port: u16,
+    database_url: &str,
+    password: &str,
+    children: &Children,
+) -> anyhow::Result<()> {
+    for (function, instances) in INSTANCES {
+        let url = migrate::url_for_role(database_url, &format!("holdfast_{function}"), password)?;
+        for number in 1..=instances {
+            children.start(instance(options, function, number, lambda_port, &url))?;
+        }
+    }
+    Ok(())
+}
+
+fn instance(options: &Options, function: &'static str, number: usize, lambda_port: u16, database_url: &str) -> Spec {
+    let env = [
+        ("DATABASE_URL", database_url.to_owned()),
+        // The emulator keeps its runtime API under this path, one for each function.
+        ("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{lambda_port}/.rt/{function}")),
+        ("AWS_LAMBDA_FUNCTION_NAME", function.to_owned()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
+        ("RUST_LOG", "info".to_owned()),
+        ("EARLY_RELEASE", if options.early_release { "on" } else { "off" }.to_owned()),
+        // The scheduler here is as quick as the sweep should be: one sweep an invocation.
+        ("SWEEP_FOR_S", "0".to_owned()),
+        ("SWEEP_INTERVAL_S", options.sweep_interval_s.to_string()),
+    ];
+    Spec {
+        name: format!("{function}-{number}"),
+        part: function,
+        program: workspace::target_dir().join("debug").join(function),
+        args: vec![],
+        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        user: None,
+        stop: Signal::TERM,
+        patience: Duration::from_secs(3),
+        prepare: Box::new(|| Ok(())),
+    }
+}

@@ -1,0 +1,216 @@
+//! The local stack: everything that a purchase travels through, as real parts, on loopback.
+//!
+//! `Stack::start_in_order` is the order in which they start. `children` keeps processes running and ends them; `state` is what
+//! is kept on disk; the other files are one part each.
+
+mod build;
+mod children;
+mod demo;
+mod edge;
+mod functions;
+mod leftovers;
+mod ports;
+mod postgres;
+mod ready;
+mod report;
+mod scheduler;
+mod state;
+mod wrangler;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::gateway::{self, Gateway};
+use crate::{migrate, tools, workspace};
+use children::Children;
+pub use report::Report;
+use state::{Secrets, State};
+use wrangler::Wrangler;
+
+/// How a stack is to run.
+pub struct Options {
+    /// Where it keeps its state; one running stack a folder.
+    pub dir: PathBuf,
+    pub ports: Ports,
+    pub sweep_interval_s: u64,
+    /// Begin with an empty database.
+    pub fresh: bool,
+    /// A Postgres to use in place of the embedded one.
+    pub database_url: Option<String>,
+    /// The functions' `EARLY_RELEASE`; see schema/reserve.sql.
+    pub early_release: bool,
+    /// Give an empty database something to sell.
+    pub demo_sale: bool,
+}
+
+pub enum Ports {
+    /// What people expect: the shop on this port or not at all, the others where they always are, if that is free.
+    Usual { edge: u16 },
+    /// Whatever is free.
+    Free,
+}
+
+impl Options {
+    /// A stack for tests: its state in `target/{name}`, no port in common with any other, an empty database.
+    pub fn for_tests(name: &str) -> Self {
+        Self {
+            dir: workspace::root().join("target").join(name),
+            ports: Ports::Free,
+            sweep_interval_s: 1,
+            fresh: true,
+            database_url: None,
+            early_release: true,
+            demo_sale: false,
+        }
+    }
+}
+
+/// A stack that runs, or is being brought up. It has to be stopped: dropping it leaves its processes to the next run.
+pub struct Stack {
+    options: Options,
+    state: State,
+    secrets: Secrets,
+    children: Children,
+    gateway: Option<Gateway>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Stack {
+    /// Takes the state's folder, and ends what a killed run left behind in it.
+    pub fn prepare(options: Options) -> anyhow::Result<Self> {
+        let state = State::open(&options.dir)?;
+        leftovers::end_recorded(&state.path("pids.json"));
+        // Nothing answers yet, whatever a killed run has written.
+        let _ = std::fs::remove_file(state.path("stack.json"));
+        let secrets = Secrets::of(&state)?;
+        let children = Children::new(&state);
+        Ok(Self { options, state, secrets, children, gateway: None, tasks: vec![] })
+    }
+
+    /// Builds and starts everything; when it returns, all of it answers.
+    pub async fn bring_up(&mut self) -> anyhow::Result<Report> {
+        let children = self.children.clone();
+        tokio::select! {
+            report = self.start_in_order() => report,
+            reason = children.hopeless() => bail!(reason),
+        }
+    }
+
+    async fn start_in_order(&mut self) -> anyhow::Result<Report> {
+        let (edge_port, lambda_port, gateway_port) = self.choose_ports()?;
+        let (edge_url, lambda_url) = (loopback(edge_port), loopback(lambda_port));
+        let (wrangler, workerd, cargo_lambda) = spawn_blocking(built).await??;
+
+        let database_url = self.start_database().await?;
+        migrate::run(&database_url).await.context("cannot migrate the database")?;
+        migrate::give_logins(&database_url, &self.secrets.functions_password).await?;
+
+        functions::start_emulator(cargo_lambda, lambda_port, &self.children).await?;
+        let password = &self.secrets.functions_password;
+        functions::start_instances(&self.options, lambda_port, &database_url, password, &self.children)?;
+        let gateway_url = self.start_gateway(gateway_port, &edge_url).await?;
+        let local = self.local_worker(edge_port, &lambda_url, &gateway_url);
+        edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
+
+        let every = Duration::from_secs(self.options.sweep_interval_s);
+        self.tasks.push(tokio::spawn(scheduler::run(lambda_url.clone(), every)));
+        if self.options.demo_sale {
+            demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
+        }
+        let report = Report::new(edge_url, lambda_url, gateway_url, database_url, &self.secrets);
+        report.until_everything_answers().await?;
+        self.tasks.push(report.clone().keep_written(self.state.path("stack.json"), &self.children)?);
+        Ok(report)
+    }
+
+    /// Where a running stack says where everything is.
+    pub fn report_path(&self) -> PathBuf {
+        self.state.path("stack.json")
+    }
+
+    /// Ends everything that was started, in the opposite order, and returns when it is gone.
+    pub async fn stop(mut self) {
+        for task in self.tasks.drain(..) {
+            task.abort();
+            // Aborted is what it is meant to be.
+            let _ = task.await;
+        }
+        let _ = std::fs::remove_file(self.state.path("stack.json"));
+        self.gateway = None;
+        self.children.stop(&["edge"]).await;
+        let instances: Vec<&str> = functions::INSTANCES.iter().map(|(name, _)| *name).collect();
+        self.children.stop(&instances).await;
+        self.children.stop(&["lambda"]).await;
+        self.children.stop(&[]).await;
+        let _ = std::fs::remove_file(self.state.path("pids.json"));
+    }
+
+    fn choose_ports(&self) -> anyhow::Result<(u16, u16, u16)> {
+        let Ports::Usual { edge } = self.options.ports else {
+            return Ok((ports::free()?, ports::free()?, ports::free()?));
+        };
+        if !ports::is_free(edge) {
+            bail!("port {edge} is taken by another program; end that one, or choose another port: --edge-port N");
+        }
+        let lambda = ports::free_or_another(9000, "the Lambda emulator")?;
+        Ok((edge, lambda, ports::free_or_another(8790, "the payment gateway")?))
+    }
+
+    async fn start_database(&self) -> anyhow::Result<String> {
+        let Some(url) = &self.options.database_url else {
+            return postgres::start(&self.state, &self.secrets, self.options.fresh, &self.children).await;
+        };
+        if self.options.fresh {
+            postgres::empty(url).await?;
+        }
+        Ok(url.clone())
+    }
+
+    async fn start_gateway(&mut self, port: u16, edge_url: &str) -> anyhow::Result<String> {
+        let config = gateway::Config {
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            edge_url: edge_url.to_owned(),
+            webhook_secret: self.secrets.webhook_secret.clone(),
+            log: self.state.logs().join("gateway.log"),
+        };
+        let gateway = Gateway::start(config).await.context("cannot start the payment gateway's stand-in")?;
+        let url = gateway.url.clone();
+        self.gateway = Some(gateway);
+        Ok(url)
+    }
+
+    fn local_worker(&self, port: u16, lambda_url: &str, gateway_url: &str) -> edge::Local {
+        let vars = BTreeMap::from([
+            ("ENVIRONMENT", "development".to_owned()),
+            ("LAMBDA_URL", lambda_url.to_owned()),
+            ("PAYMENT_PAGE_URL", format!("{gateway_url}/pay")),
+        ]);
+        let secrets = BTreeMap::from([
+            ("SESSION_SECRET", self.secrets.session_secret.clone()),
+            ("ADMIN_TOKEN", self.secrets.admin_token.clone()),
+            ("WEBHOOK_SECRET", self.secrets.webhook_secret.clone()),
+            // The emulator checks no signature; the Worker signs all the same.
+            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ]);
+        edge::Local { port, vars, secrets }
+    }
+}
+
+/// Everything built, and the two programs that run it.
+fn built() -> anyhow::Result<(Wrangler, PathBuf, PathBuf)> {
+    let wrangler = Wrangler::read()?;
+    let (workerd, cargo_lambda) = (tools::workerd()?, tools::cargo_lambda()?);
+    build::functions()?;
+    build::worker(&wrangler)?;
+    Ok((wrangler, workerd, cargo_lambda))
+}
+
+fn loopback(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}

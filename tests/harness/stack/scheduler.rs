@@ -1,0 +1,46 @@
+//! EventBridge Scheduler's stand-in: invokes `expire` on a fixed beat with the payload that the real one would send.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde_json::json;
+use tokio::time::MissedTickBehavior;
+
+/// As long as Lambda would let the function run.
+const INVOCATION_WITHIN: Duration = Duration::from_secs(60);
+
+/// Runs until it is dropped. One invocation at a time; a failed one is told, and the next comes at its time.
+pub async fn run(lambda_url: String, every: Duration) {
+    let mut beat = tokio::time::interval(every);
+    // After a long sweep the next one comes a beat later, not several at once.
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let client = reqwest::Client::new();
+    let mut failing = false;
+    loop {
+        beat.tick().await;
+        let outcome = invoke(&client, &lambda_url).await;
+        if let Err(error) = &outcome
+            && !failing
+        {
+            println!("scheduler: {error:#}; it goes on trying");
+        }
+        failing = outcome.is_err();
+    }
+}
+
+async fn invoke(client: &reqwest::Client, lambda_url: &str) -> anyhow::Result<()> {
+    let payload = json!({
+        "job": "expire",
+        "scheduled_time": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        "execution_id": uuid::Uuid::new_v4().to_string(),
+        "attempt": "1",
+    });
+    let url = format!("{lambda_url}/2015-03-31/functions/expire/invocations");
+    let answer =
+        client.post(url).timeout(INVOCATION_WITHIN).json(&payload).send().await.context("cannot invoke expire")?;
+    let status = answer.status();
+    if !status.is_success() || answer.headers().contains_key("x-amz-function-error") {
+        bail!("expire answered {status}: {}", answer.text().await.unwrap_or_default());
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! `wrangler.toml`, the one source of the Worker's configuration, as far as the local stack follows it.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::workspace;
+
+/// A key that is not here stops the start: a binding that Cloudflare would give and the local stack would not is found
+/// now, and not as a Worker that behaves differently.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wrangler {
+    #[serde(rename = "name")]
+    _name: String,
+    pub main: String,
+    pub compatibility_date: String,
+    #[serde(default)]
+    pub compatibility_flags: Vec<String>,
+    pub build: Build,
+    #[serde(default)]
+    pub vars: BTreeMap<String, String>,
+    pub secrets: Secrets,
+    pub durable_objects: DurableObjects,
+    pub migrations: Vec<Migration>,
+    #[serde(default)]
+    pub ratelimits: Vec<RateLimit>,
+    /// Where logs go on Cloudflare; here they go to a file.
+    #[serde(default, rename = "observability")]
+    _observability: toml::Table,
+}
+
+#[derive(Deserialize)]
+pub struct Build {
+    pub cwd: String,
+    pub command: String,
+}
+
+#[derive(Deserialize)]
+pub struct Secrets {
+    pub required: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub struct DurableObjects {
+    pub bindings: Vec<DurableObject>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DurableObject {
+    pub name: String,
+    pub class_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migration {
+    #[serde(rename = "tag")]
+    _tag: String,
+    #[serde(default)]
+    pub new_sqlite_classes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    pub name: String,
+    #[serde(rename = "namespace_id")]
+    _namespace_id: String,
+    pub simple: Simple,
+}
+
+/// So many, in so many seconds.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simple {
+    pub limit: u32,
+    pub period: u32,
+}
+
+impl Wrangler {
+    pub fn read() -> anyhow::Result<Self> {
+        let path = workspace::root().join("wrangler.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} has something the local stack does not know", path.display()))
+    }
+}

@@ -1,0 +1,171 @@
+//! The shop as a buyer sees it, in a real browser: buys, lets a hold lapse, comes too late, presses twice, opens two
+//! tabs, reloads.
+
+use fantoccini::Locator;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::browser::Browser;
+use crate::client::{Client, until};
+
+async fn shop(language: &str, hold_ttl_s: i64, stock: i64) -> (Client, Browser, String) {
+    let client = Client::new();
+    let sale = client.sale(hold_ttl_s, &[("pair", stock, 1)]).await;
+    (client, Browser::new(language).await, sale)
+}
+
+/// Names the buyer with the development-only field, so that the payment page knows who pays.
+async fn be(browser: &Browser, user: &str) {
+    browser.script("document.querySelector('#dev-user').closest('details')?.setAttribute('open', '')").await;
+    let field = browser.page.wait().for_element(Locator::Css("#dev-user")).await.unwrap();
+    field.clear().await.unwrap();
+    field.send_keys(user).await.unwrap();
+    browser.click("#dev-user-change").await;
+}
+
+async fn sku(client: &Client, sale: &str) -> Value {
+    client.report(sale).await["skus"][0].clone()
+}
+
+/// The pay button is deaf for a moment, so that the second tap of a double tap does not land on it: press until the
+/// payment page is there.
+async fn go_and_pay(browser: &Browser, button: &str) {
+    let gateway = crate::database::stack()["gateway_url"].as_str().unwrap().to_owned();
+    until("the payment page", 15, || async {
+        let url = browser.page.current_url().await.ok()?;
+        if url.as_str().starts_with(&gateway) {
+            return Some(());
+        }
+        if let Ok(pay) = browser.page.find(Locator::Css("#pay")).await {
+            let _ = pay.click().await;
+        }
+        None
+    })
+    .await;
+    browser.click(button).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buyer_buys() {
+    let (client, browser, sale) = shop("ko-KR", 300, 2).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    assert!(browser.text("main").await.contains("1,000원"), "{}", browser.text("main").await);
+    be(&browser, "홍길동").await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    let countdown = browser.text("#countdown").await;
+    assert!(countdown.starts_with("4:5") || countdown.starts_with("04:5") || countdown.contains("5:00"), "{countdown}");
+    go_and_pay(&browser, "button[value=pay]").await;
+    browser.until("bought").await;
+    assert!(Uuid::parse_str(browser.text("#order-id").await.trim()).is_ok(), "{}", browser.text("#order-id").await);
+    assert_eq!(sku(&client, &sale).await, json!({"sku_id": "pair", "total": 2, "available": 1, "held": 0, "sold": 1}));
+    // Bought it stays, whatever is pressed.
+    browser.page.refresh().await.unwrap();
+    browser.until("bought").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_lapses_and_the_buyer_may_try_again() {
+    let (client, browser, sale) = shop("en-US", 2, 1).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    browser.until("expired").await;
+    browser.click("#retry, #buy").await;
+    browser.until_one_of(&["holding", "open"]).await;
+    assert!(client.report(&sale).await["holds"]["EXPIRED"].as_i64().unwrap() >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sold_out_is_said_and_what_comes_back_can_be_bought() {
+    let (client, browser, sale) = shop("en-US", 300, 1).await;
+    let hold = client.reserve("somebody-else", "k", &sale, json!([{"sku_id": "pair", "qty": 1}])).await.ok(201);
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("sold_out").await;
+    let path = format!("/v1/reservations/{}", hold["hold_id"].as_str().unwrap());
+    client.send(client.buyer("somebody-else", reqwest::Method::DELETE, &path)).await.ok(200);
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_double_click_is_one_hold() {
+    let (client, browser, sale) = shop("en-US", 300, 5).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.script("const buy = document.querySelector('#buy'); buy.click(); buy.click(); buy.click()").await;
+    browser.until("holding").await;
+    assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_are_one_hold() {
+    let (client, browser, sale) = shop("en-US", 300, 5).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    let first = browser.page.window().await.unwrap();
+    let second = browser.page.new_window(true).await.unwrap().handle;
+    browser.page.switch_to_window(second).await.unwrap();
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    browser.page.switch_to_window(first).await.unwrap();
+    // It has heard of it from the other tab, or is told when it asks.
+    if browser.until_one_of(&["open", "holding"]).await == "open" {
+        browser.click("#buy").await;
+    }
+    browser.until("holding").await;
+    assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_while_holding_goes_on_with_the_hold() {
+    let (client, browser, sale) = shop("ko-KR", 300, 5).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    browser.page.refresh().await.unwrap();
+    browser.until("holding").await;
+    assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
+    browser.click("#release").await;
+    browser.click("#release-confirm").await;
+    browser.until("open").await;
+    assert_eq!(sku(&client, &sale).await["available"], 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_it_opens_the_page_counts_down_and_opens_by_itself() {
+    let client = Client::new();
+    let sale = format!("t-{}", Uuid::new_v4());
+    let opens_at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(6);
+    let body = json!({"sale_id": sale, "name": "Soon", "currency": "KRW", "opens_at": opens_at.to_string(),
+                      "skus": [{"sku_id": "pair", "name": "Pair", "unit_price": 1000, "stock": 1}]});
+    client.admin(reqwest::Method::POST, "/v1/admin/sales", Some(body)).await.ok(201);
+    let browser = Browser::new("en-US").await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("scheduled").await;
+    let refused = client.reserve("early", "k", &sale, json!([{"sku_id": "pair", "qty": 1}])).await;
+    assert_eq!(refused.refusal(), (403, "sale_not_open".into()));
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_runs_under_its_own_policy_without_a_word_in_the_console() {
+    let (_client, browser, sale) = shop("ko-KR", 300, 1).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.script("window.violations = []; document.addEventListener('securitypolicyviolation', e => violations.push(e.blockedURI))").await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    assert_eq!(browser.script("return window.violations").await, json!([]));
+    browser.open("/").await;
+    browser.until("list").await;
+}
