@@ -111,7 +111,7 @@ async fn what_is_not_the_right_shape_is_malformed_and_what_is_out_of_bounds_is_n
         let answer = client.send(posting(&client, malformed.clone())).await;
         assert_eq!(answer.refusal(), (400, "malformed_request".into()), "{malformed:.80}");
     }
-    let eleven = format!("[{}]", vec!["{\"sku_id\":\"a\",\"qty\":1}"; 11].join(","));
+    let eleven = format!("[{}]", ["{\"sku_id\":\"a\",\"qty\":1}"; 11].join(","));
     for (invalid, pointer) in [
         (items("[]"), "/items"),
         (items(&eleven), "/items"),

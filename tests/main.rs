@@ -21,3 +21,4 @@ mod release;
 mod reserve;
 mod schema;
 mod shop;
+mod stack;

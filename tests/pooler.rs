@@ -1,14 +1,15 @@
 //! The functions behind a pooler that hands out its connections a transaction at a time (PgBouncer, as Neon's): fewer
-//! connections than instances, and nothing that lives in a session.
+//! connections than instances, and nothing that lives in a session; by TLS, with an authority of the test's own.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
 use crate::client::{Client, until};
-use crate::functions::invoke;
+use crate::functions::invoke_at;
 
 /// Ends its process with the test.
 struct Ended(Child);
@@ -25,8 +26,21 @@ fn secrets() -> Value {
     serde_json::from_slice(&std::fs::read(dir.join("secrets.json")).unwrap()).unwrap()
 }
 
+/// An authority, as the file `ca.pem`, and a certificate for this machine that it has signed.
+fn certificates(dir: &Path) {
+    let (authority_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_certificate = authority.self_signed(&authority_key).unwrap();
+    let issuer = Issuer::new(authority, authority_key);
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    std::fs::write(dir.join("ca.pem"), authority_certificate.pem()).unwrap();
+    std::fs::write(dir.join("cert.pem"), certificate.pem()).unwrap();
+    std::fs::write(dir.join("key.pem"), key.serialize_pem()).unwrap();
+}
+
 /// One server connection a role, however many instances there are.
-fn pooler(dir: &std::path::Path, port: u16, database_url: &str) -> Ended {
+fn pooler(dir: &Path, port: u16, database_url: &str) -> Ended {
     let server = database_url.rsplit_once('@').unwrap().1;
     let (address, database) = server.split_once('/').unwrap();
     let (host, server_port) = address.split_once(':').unwrap();
@@ -37,8 +51,11 @@ fn pooler(dir: &std::path::Path, port: u16, database_url: &str) -> Ended {
     let config = format!(
         "[databases]\n{database} = host={host} port={server_port} dbname={database}\n[pgbouncer]\npool_mode = transaction\n\
          listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\n\
-         default_pool_size = 1\nmax_client_conn = 100\n",
-        dir.join("users").display()
+         default_pool_size = 1\nmax_client_conn = 100\nclient_tls_sslmode = require\n\
+         client_tls_cert_file = {}\nclient_tls_key_file = {}\n",
+        dir.join("users").display(),
+        dir.join("cert.pem").display(),
+        dir.join("key.pem").display()
     );
     std::fs::write(dir.join("pgbouncer.ini"), config).unwrap();
     let mut command = Command::new(harness::tools::pgbouncer().unwrap());
@@ -51,23 +68,35 @@ fn pooler(dir: &std::path::Path, port: u16, database_url: &str) -> Ended {
     Ended(command.spawn().unwrap())
 }
 
-/// An instance of `function` under the name `pooled-{function}`, connected through the pooler.
-fn instance(client: &Client, function: &str, pooler_port: u16) -> Ended {
+/// An emulator of its own: the stack's would hand an invocation to instances that are not behind the pooler.
+fn emulator(port: u16) -> Ended {
+    let mut command = Command::new(harness::tools::cargo_lambda().unwrap());
+    command.args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1", "--invoke-port"]);
+    command.arg(port.to_string()).arg("--manifest-path").arg(harness::workspace::root().join("Cargo.toml"));
+    Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An instance of `function`, connected through the pooler.
+fn instance(client: &Client, lambda: &str, function: &str, pooler_port: u16, ca: Option<&Path>) -> Ended {
     let url = client.setting("database_url");
     let (_, database) = url.rsplit_once('/').unwrap();
     let url = format!(
-        "postgres://holdfast_{function}:{}@127.0.0.1:{pooler_port}/{database}",
+        "postgres://holdfast_{function}:{}@127.0.0.1:{pooler_port}/{database}?sslmode=require",
         secrets()["functions_password"].as_str().unwrap()
     );
-    let lambda = client.setting("lambda_url").trim_start_matches("http://").to_owned();
     let command = Command::new(harness::workspace::target_dir().join("debug").join(function))
         .env_clear()
         .env("DATABASE_URL", url)
-        .env("AWS_LAMBDA_RUNTIME_API", format!("{lambda}/.rt/pooled-{function}"))
-        .env("AWS_LAMBDA_FUNCTION_NAME", format!("pooled-{function}"))
+        .env("AWS_LAMBDA_RUNTIME_API", format!("{lambda}/.rt/{function}"))
+        .env("AWS_LAMBDA_FUNCTION_NAME", function)
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
         .env("SWEEP_FOR_S", "0")
+        .envs(ca.map(|ca| ("DATABASE_CA_FILE", ca)))
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -79,13 +108,24 @@ async fn every_function_works_through_a_transaction_mode_pooler() {
     let client = Client::new();
     let dir = std::env::temp_dir().join(format!("holdfast-pooler-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir_all(&dir).unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (port, lambda_port) = (free_port(), free_port());
+    certificates(&dir);
     let _pooler = pooler(&dir, port, client.setting("database_url"));
-    until("the pooler listens", 20, || async { std::net::TcpStream::connect(("127.0.0.1", port)).ok() }).await;
+    let _emulator = emulator(lambda_port);
+    for port in [port, lambda_port] {
+        until("it listens", 20, || async { std::net::TcpStream::connect(("127.0.0.1", port)).ok() }).await;
+    }
+    let lambda = &format!("http://127.0.0.1:{lambda_port}");
+    let invoke = async |function: &str, payload: &Value| invoke_at(lambda, function, payload).await.unwrap();
+    // Who cannot know the authority does not talk to the server.
+    let stranger = instance(&client, lambda, "lookup", port, None);
+    let sales = json!({"request_id": "r", "question": "sales"});
+    assert_eq!(invoke_at(lambda, "lookup", &sales).await, Err("Retryable".into()));
+    drop(stranger);
     let mut instances = Vec::new();
     for function in harness::migrate::FUNCTIONS {
         for _ in 0..if function == "reserve" { 3 } else { 1 } {
-            instances.push(instance(&client, function, port));
+            instances.push(instance(&client, lambda, function, port, Some(&dir.join("ca.pem"))));
         }
     }
 
@@ -94,11 +134,11 @@ async fn every_function_works_through_a_transaction_mode_pooler() {
     let batches = (0..6).map(|batch| {
         let reservations: Vec<Value> = (0..10)
             .map(|n| {
-                json!({"request_id": "r", "user_id": format!("u{batch}-{n}"), "idem_key": "k", "sale_id": sale,
+                json!({"request_id": "r", "user_id": format!("u{batch}-{n}-{sale}"), "idem_key": "k", "sale_id": sale,
                        "fingerprint": "00".repeat(32), "items": [{"sku_id": "a", "qty": 1}]})
             })
             .collect();
-        async move { invoke("pooled-reserve", &json!({"reservations": reservations})).await.unwrap() }
+        async move { invoke_at(lambda, "reserve", &json!({"reservations": reservations})).await.unwrap() }
     });
     let answers = futures_util::future::join_all(batches).await;
     let outcomes: Vec<&Value> = answers.iter().flat_map(|answer| answer["outcomes"].as_array().unwrap()).collect();
@@ -109,8 +149,8 @@ async fn every_function_works_through_a_transaction_mode_pooler() {
     let question = |user: &str| json!({"request_id": "r", "question": "hold", "user_id": user, "hold_id": hold["hold_id"]});
     let mut owner = None;
     for n in 0..60 {
-        let user = format!("u{}-{}", n / 10, n % 10);
-        if invoke("pooled-lookup", &question(&user)).await.unwrap()["outcome"] == "hold" {
+        let user = format!("u{}-{}-{sale}", n / 10, n % 10);
+        if invoke("lookup", &question(&user)).await["outcome"] == "hold" {
             owner = Some(user);
             break;
         }
@@ -118,11 +158,11 @@ async fn every_function_works_through_a_transaction_mode_pooler() {
     let owner = owner.expect("somebody's hold");
     let payment = json!({"request_id": "r", "gateway": "standard", "payment_id": format!("pay-{}", uuid::Uuid::new_v4()),
                          "hold_id": hold["hold_id"], "user_id": owner, "amount": 1000, "currency": "KRW"});
-    assert_eq!(invoke("pooled-confirm", &payment).await.unwrap()["result"], "confirmed");
+    assert_eq!(invoke("confirm", &payment).await["result"], "confirmed");
     let release = json!({"request_id": "r", "user_id": owner, "hold_id": hold["hold_id"]});
-    assert_eq!(invoke("pooled-release", &release).await.unwrap()["hold_status"], "COMMITTED");
-    assert!(invoke("pooled-expire", &json!({"job": "expire"})).await.unwrap()["transactions"].is_number());
-    let report = invoke("pooled-admin", &json!({"request_id": "r", "command": "report", "sale_id": sale})).await.unwrap();
+    assert_eq!(invoke("release", &release).await["hold_status"], "COMMITTED");
+    assert!(invoke("expire", &json!({"job": "expire"})).await["transactions"].is_number());
+    let report = invoke("admin", &json!({"request_id": "r", "command": "report", "sale_id": sale})).await;
     assert_eq!(report["report"]["skus"][0], json!({"sku_id": "a", "total": 20, "available": 0, "held": 19, "sold": 1}));
     let _ = std::fs::remove_dir_all(dir);
 }

@@ -141,13 +141,12 @@ async fn a_reload_while_holding_goes_on_with_the_hold() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn before_it_opens_the_page_counts_down_and_opens_by_itself() {
-    let client = Client::new();
+    let (client, browser) = (Client::new(), Browser::new("en-US").await);
     let sale = format!("t-{}", Uuid::new_v4());
-    let opens_at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(6);
+    let opens_at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8);
     let body = json!({"sale_id": sale, "name": "Soon", "currency": "KRW", "opens_at": opens_at.to_string(),
                       "skus": [{"sku_id": "pair", "name": "Pair", "unit_price": 1000, "stock": 1}]});
     client.admin(reqwest::Method::POST, "/v1/admin/sales", Some(body)).await.ok(201);
-    let browser = Browser::new("en-US").await;
     browser.open(&format!("/sales/{sale}")).await;
     browser.until("scheduled").await;
     let refused = client.reserve("early", "k", &sale, json!([{"sku_id": "pair", "qty": 1}])).await;

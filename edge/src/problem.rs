@@ -172,10 +172,9 @@ mod tests {
     fn a_refusal_is_a_problem_document_and_keeps_its_reason_to_the_log() {
         let answer = Answer::from(Problem::unavailable().with("sku_id", "a").because("password=1"));
         let body = String::from_utf8_lossy(&answer.body);
-        assert_eq!(
-            body,
-            r#"{"type":"/problems/unavailable","title":"Unavailable","status":503,"detail":"Try again in a moment, with the same Idempotency-Key where there is one.","code":"unavailable","sku_id":"a"}"#
-        );
+        let (head, tail) = body.split_once(r#","detail":""#).unwrap_or_default();
+        assert_eq!(head, r#"{"type":"/problems/unavailable","title":"Unavailable","status":503"#);
+        assert!(tail.ends_with(r#"","code":"unavailable","sku_id":"a"}"#) && !tail.contains("password"), "{body}");
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
         assert_eq!(answer.header("retry-after"), Some("1"));
         assert_eq!(answer.internal.as_deref(), Some("password=1"));

@@ -15,8 +15,11 @@ pub const CALL_DEADLINE_MS: u64 = 3_500;
 pub const SWEEP_BATCH: i32 = 1_000;
 /// The sweep stops this long before Lambda would end it in the middle of a transaction.
 pub const SWEEP_RESERVE_MS: u64 = 5_000;
+/// What `expire` should be deployed with as its timeout.
+pub const SWEEP_DEFAULT_MS: u64 = 60_000;
 
 const _: () = assert!(LOCK_TIMEOUT_MS < STATEMENT_TIMEOUT_MS);
 const _: () = assert!(STATEMENT_TIMEOUT_MS < CALL_DEADLINE_MS);
 const _: () = assert!(CONNECT_DEADLINE_MS < CALL_DEADLINE_MS);
 const _: () = assert!(CALL_DEADLINE_MS < SWEEP_RESERVE_MS);
+const _: () = assert!(SWEEP_RESERVE_MS < SWEEP_DEFAULT_MS);

@@ -8,6 +8,12 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Misconfigured(String);
 
+impl Misconfigured {
+    pub(crate) fn new(name: &str, what: &str) -> Self {
+        Self(format!("the environment variable {name} {what}"))
+    }
+}
+
 impl fmt::Display for Misconfigured {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
         to.write_str(&self.0)
@@ -19,7 +25,7 @@ impl std::error::Error for Misconfigured {}
 fn required(name: &str) -> Result<String, Misconfigured> {
     match env::var(name) {
         Ok(value) if !value.is_empty() => Ok(value),
-        _ => Err(Misconfigured(format!("the environment variable {name} is missing"))),
+        _ => Err(Misconfigured::new(name, "is missing")),
     }
 }
 
@@ -30,7 +36,7 @@ fn required(name: &str) -> Result<String, Misconfigured> {
 pub fn database() -> Result<tokio_postgres::Config, Misconfigured> {
     let url = required("DATABASE_URL")?;
     // The parser's own message may quote the URL, and the URL holds a password.
-    url.parse().map_err(|_| Misconfigured("the environment variable DATABASE_URL is not a postgres:// URL".to_owned()))
+    url.parse().map_err(|_| Misconfigured::new("DATABASE_URL", "is not a postgres:// URL"))
 }
 
 /// `EARLY_RELEASE`: `on` (the default) lets go of a counter before the log is on disk; see schema/reserve.sql.
@@ -41,7 +47,7 @@ pub fn early_release() -> Result<bool, Misconfigured> {
     match env::var("EARLY_RELEASE").as_deref() {
         Err(_) | Ok("on") => Ok(true),
         Ok("off") => Ok(false),
-        Ok(_) => Err(Misconfigured("the environment variable EARLY_RELEASE must be on or off".to_owned())),
+        Ok(_) => Err(Misconfigured::new("EARLY_RELEASE", "must be on or off")),
     }
 }
 

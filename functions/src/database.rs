@@ -4,11 +4,9 @@
 //! out connections a transaction at a time.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use lambda_runtime::Diagnostic;
-use rustls::{ClientConfig, RootCertStore};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -17,6 +15,8 @@ use tokio_postgres::{Client, Config, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::bounds::{CALL_DEADLINE_MS, CONNECT_DEADLINE_MS};
+use crate::config::{self, Misconfigured};
+use crate::tls;
 
 /// A parameter and its type, so that nothing has to be asked of the server first.
 pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -75,17 +75,12 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens nothing yet.
+    /// Configured by the environment (`DATABASE_URL`, `DATABASE_CA_FILE`); opens nothing yet.
     ///
     /// # Errors
-    /// The TLS library has no protocol version in common with itself: never.
-    pub fn new(config: Config) -> Result<Self, rustls::Error> {
-        let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { config, tls: MakeRustlsConnect::new(tls), client: Mutex::new(None) })
+    /// A variable is missing or wrong.
+    pub fn from_env() -> Result<Self, Misconfigured> {
+        Ok(Self { config: config::database()?, tls: tls::connector()?, client: Mutex::new(None) })
     }
 
     /// Calls a routine that returns one JSON value; null is `None`.

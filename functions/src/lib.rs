@@ -7,3 +7,4 @@ pub mod check;
 pub mod config;
 pub mod database;
 pub mod run;
+pub mod tls;

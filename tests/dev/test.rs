@@ -12,6 +12,8 @@ use harness::{tools, workspace};
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::up::Ends;
+
 #[derive(Args)]
 pub struct Test {
     /// Only the stages whose name contains this
@@ -37,7 +39,7 @@ const STAGES: [Stage; 6] = [
     Stage { name: "journeys", modules: &["journey"], at_once: 2 },
     Stage { name: "shop", modules: &["shop"], at_once: 2 },
     // They kill what the others stand on.
-    Stage { name: "failures", modules: &["failures"], at_once: 1 },
+    Stage { name: "failures", modules: &["failures", "stack"], at_once: 1 },
 ];
 
 /// What the tests' own programs print at the end, and the stages add up.
@@ -62,8 +64,15 @@ impl Test {
         if STAGES.iter().any(|stage| wanted(stage.name)) {
             tokio::task::spawn_blocking(tools_of_the_tests).await??;
             let binary = build().await?;
+            let mut ends = Ends::new()?;
             let mut stack = Stack::prepare(Options::for_tests("test"))?;
-            let outcome = on_the_stack(&mut stack, &binary, &wanted, &mut tally).await;
+            let outcome = tokio::select! {
+                outcome = on_the_stack(&mut stack, &binary, &wanted, &mut tally) => outcome,
+                () = ends.asked() => {
+                    tools::interrupt();
+                    Err(anyhow::anyhow!("interrupted"))
+                }
+            };
             stack.stop().await;
             outcome?;
         }

@@ -59,17 +59,17 @@ impl Up {
 }
 
 /// The two ways to be asked to end. Listening from the start: being asked in the middle of it is not special.
-struct Ends {
+pub struct Ends {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Ends {
-    fn new() -> anyhow::Result<Self> {
+    pub fn new() -> anyhow::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    async fn asked(&mut self) {
+    pub async fn asked(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -46,6 +46,9 @@ pub async fn run(url: &str) -> Result<Migrated> {
     let version: i32 = client.query_one("select current_setting('server_version_num')::int", &[]).await?.get(0);
     anyhow::ensure!(version >= 180_000, "Holdfast needs PostgreSQL 18 (for uuidv7); this one is {}", version / 10_000);
 
+    // Where the record of what was applied is kept must not depend on who asks: a user of the schema's name has it first
+    // in its search path.
+    client.batch_execute("set search_path = public").await?;
     // A session's lock, given back when the connection ends, however it ends.
     client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
     let mut done = Migrated::default();

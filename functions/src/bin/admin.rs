@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use functions::check;
 use functions::database::{Broken, Database};
-use functions::{config, run};
+use functions::run;
 use lambda_runtime::Error;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
@@ -76,6 +76,6 @@ async fn admin(database: &Database, request: Request) -> Result<Outcome, Broken>
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     run::log_as_json();
-    let database = Database::new(config::database()?)?;
+    let database = Database::from_env()?;
     run::serve(async |request| admin(&database, request).await).await
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use functions::database::{Broken, Database};
-use functions::{config, run};
+use functions::run;
 use lambda_runtime::Error;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -35,6 +35,6 @@ async fn confirm(database: &Database, payment: Payment) -> Result<Outcome, Broke
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     run::log_as_json();
-    let database = Database::new(config::database()?)?;
+    let database = Database::from_env()?;
     run::serve(async |payment| confirm(&database, payment).await).await
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use functions::bounds::{SWEEP_BATCH, SWEEP_RESERVE_MS};
+use functions::bounds::{SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS};
 use functions::database::{Broken, Database};
 use functions::{config, run};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -40,12 +40,14 @@ async fn expire(database: &Database, every: Duration, window: Duration, stop: In
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     run::log_as_json();
-    let database = &Database::new(config::database()?)?;
+    let database = &Database::from_env()?;
     let every = config::seconds("SWEEP_INTERVAL_S", 10)?.max(Duration::from_secs(1));
     let window = config::seconds("SWEEP_FOR_S", 55)?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
-        let allowed = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        // The emulator names a deadline in the past: then the function is given what it should be deployed with.
+        let allowed = event.context.deadline().duration_since(SystemTime::now());
+        let allowed = allowed.unwrap_or(Duration::from_millis(SWEEP_DEFAULT_MS));
         let stop = began + allowed.saturating_sub(Duration::from_millis(SWEEP_RESERVE_MS));
         let swept = expire(database, every, window, stop).await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);

@@ -51,7 +51,7 @@ async fn lookup(database: &Database, early_release: bool, request: Request) -> R
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     run::log_as_json();
-    let database = Database::new(config::database()?)?;
+    let database = Database::from_env()?;
     let early_release = config::early_release()?;
     run::serve(async |request| lookup(&database, early_release, request).await).await
 }

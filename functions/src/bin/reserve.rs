@@ -52,7 +52,7 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     run::log_as_json();
-    let database = Database::new(config::database()?)?;
+    let database = Database::from_env()?;
     let early_release = config::early_release()?;
     run::serve(async |batch| reserve(&database, early_release, batch).await).await
 }

@@ -97,13 +97,13 @@ fn by_debian() -> anyhow::Result<()> {
     }
     let built = cache::installed("wasm-std", build_std)?;
     fs::create_dir_all(&libraries)?;
-    for entry in fs::read_dir(&built)? {
-        let path = entry?.path();
-        let name = path.file_name().context("a file without a name")?;
-        let is_library = path.extension().is_some_and(|extension| extension == "rlib");
-        if is_library && !name.to_string_lossy().contains("libempty") {
-            fs::copy(&path, libraries.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
-        }
+    let mut names: Vec<_> =
+        fs::read_dir(&built)?.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.retain(|name| name.ends_with(".rlib") && !name.starts_with("libempty-"));
+    // `has_target` looks for libstd: it comes last, so that a copy that was cut short is not taken for a whole one.
+    names.sort_by_key(|name| name.starts_with("libstd-"));
+    for name in names {
+        fs::copy(built.join(&name), libraries.join(&name)).with_context(|| format!("cannot copy {name}"))?;
     }
     // Kept only in the one place where the compiler looks for it.
     fs::remove_dir_all(&built).with_context(|| format!("cannot remove {}", built.display()))
