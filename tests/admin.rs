@@ -16,7 +16,10 @@ async fn a_sale_is_created_once_and_the_same_body_again_is_no_conflict() {
     let client = Client::new();
     let id = format!("t-{}", Uuid::new_v4());
     let created = client.admin(Method::POST, "/v1/admin/sales", Some(new_sale(&id))).await.ok(201);
-    assert_eq!((&created["status"], &created["hold_ttl_s"], &created["skus"][0]["max_per_user"]), (&json!("open"), &json!(300), &json!(1)));
+    assert_eq!(
+        (&created["status"], &created["hold_ttl_s"], &created["skus"][0]["max_per_user"]),
+        (&json!("open"), &json!(300), &json!(1))
+    );
     let again = client.admin(Method::POST, "/v1/admin/sales", Some(new_sale(&id))).await.ok(200);
     assert_eq!(created, again);
     let mut other = new_sale(&id);
@@ -65,8 +68,11 @@ async fn stock_is_adjusted_once_per_key_and_never_below_zero() {
     let sale = client.sale(300, &[("a", 5, 1)]).await;
     let adjust = |key: &str, delta: i64| {
         let body = json!({"sale_id": sale, "delta": delta, "reason": "found a box"});
-        client.request(Method::POST, "/v1/admin/skus/a/stock")
-            .bearer_auth(client.setting("admin_token")).header("idempotency-key", key.to_owned()).json(&body)
+        client
+            .request(Method::POST, "/v1/admin/skus/a/stock")
+            .bearer_auth(client.setting("admin_token"))
+            .header("idempotency-key", key.to_owned())
+            .json(&body)
     };
     let key = Uuid::new_v4().to_string();
     let first = client.send(adjust(&key, 3)).await;
@@ -76,7 +82,9 @@ async fn stock_is_adjusted_once_per_key_and_never_below_zero() {
     assert_eq!(client.send(adjust(&key, 4)).await.refusal(), (422, "idempotency_key_reused".into()));
     let too_much = client.send(adjust(&Uuid::new_v4().to_string(), -9)).await;
     assert_eq!(too_much.refusal(), (409, "sold_out".into()));
-    let keyless = client.request(Method::POST, "/v1/admin/skus/a/stock").bearer_auth(client.setting("admin_token"))
+    let keyless = client
+        .request(Method::POST, "/v1/admin/skus/a/stock")
+        .bearer_auth(client.setting("admin_token"))
         .json(&json!({"sale_id": sale, "delta": 1, "reason": "x"}));
     assert_eq!(client.send(keyless).await.refusal(), (400, "idempotency_key_missing".into()));
     assert_eq!(client.report(&sale).await["skus"][0]["total"], 8);

@@ -127,7 +127,8 @@ impl Client {
                 json!({"sku_id": sku, "name": sku, "unit_price": 1000, "stock": stock, "max_per_user": most})
             })
             .collect();
-        let body = json!({"sale_id": sale_id, "name": "한정판 🌸", "currency": "KRW", "hold_ttl_s": hold_ttl_s, "skus": skus});
+        let body =
+            json!({"sale_id": sale_id, "name": "한정판 🌸", "currency": "KRW", "hold_ttl_s": hold_ttl_s, "skus": skus});
         self.admin(Method::POST, "/v1/admin/sales", Some(body)).await.ok(201);
         sale_id
     }

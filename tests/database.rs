@@ -80,7 +80,8 @@ impl Database {
                 json!({"sku_id": sku, "name": sku, "unit_price": 100, "stock": stock, "max_per_user": most})
             })
             .collect();
-        let sale = json!({"sale_id": "drop", "name": "Drop", "currency": "KRW", "hold_ttl_s": hold_ttl_s, "skus": skus});
+        let sale =
+            json!({"sale_id": "drop", "name": "Drop", "currency": "KRW", "hold_ttl_s": hold_ttl_s, "skus": skus});
         let admin = self.as_role("admin").await;
         let made: Json<Value> = admin
             .query_typed("select holdfast.create_sale($1, sha256('drop'))", &[(&Json(&sale), Type::JSON)])
@@ -223,9 +224,8 @@ pub async fn confirm(client: &Client, paid: &Paid) -> Result<Value, tokio_postgr
 
 pub async fn release(client: &Client, user: &str, hold: &str) -> Result<Value, tokio_postgres::Error> {
     let hold_id = Uuid::parse_str(hold).unwrap();
-    let rows = client
-        .query_typed("select holdfast.release($1, $2)", &[(&user, Type::TEXT), (&hold_id, Type::UUID)])
-        .await?;
+    let rows =
+        client.query_typed("select holdfast.release($1, $2)", &[(&user, Type::TEXT), (&hold_id, Type::UUID)]).await?;
     Ok(rows[0].get::<_, Json<Value>>(0).0)
 }
 

@@ -46,7 +46,8 @@ async fn each_refusal_comes_before_the_ones_below_it() {
     let large = "x".repeat(16 * 1024 + 1);
     let user = |name: &str| client.buyer(&format!("{name}-{}", Uuid::new_v4()), Method::POST, "/v1/reservations");
     // No token, and all else wrong too.
-    let bare = client.request(Method::POST, "/v1/reservations").header("content-type", "text/plain").body(large.clone());
+    let bare =
+        client.request(Method::POST, "/v1/reservations").header("content-type", "text/plain").body(large.clone());
     let refused = client.send(bare).await;
     assert_eq!(refused.refusal(), (401, "unauthenticated".into()));
     assert!(refused.header("www-authenticate").unwrap().starts_with("Bearer"));
@@ -66,12 +67,16 @@ async fn each_refusal_comes_before_the_ones_below_it() {
             "idempotency_key_missing",
         ),
         (
-            user("a").header("idempotency-key", "two words").json(&json!({"sale_id": "no-such", "items": [{"sku_id": "a", "qty": 1}]})),
+            user("a")
+                .header("idempotency-key", "two words")
+                .json(&json!({"sale_id": "no-such", "items": [{"sku_id": "a", "qty": 1}]})),
             400,
             "idempotency_key_invalid",
         ),
         (
-            user("a").header("idempotency-key", "k").json(&json!({"sale_id": "no-such", "items": [{"sku_id": "a", "qty": 1}]})),
+            user("a")
+                .header("idempotency-key", "k")
+                .json(&json!({"sale_id": "no-such", "items": [{"sku_id": "a", "qty": 1}]})),
             404,
             "not_found",
         ),
@@ -256,10 +261,15 @@ async fn a_webhook_is_believed_by_its_signature_alone() {
     let client = Client::new();
     let sale = client.sale(300, &[("a", 1, 1)]).await;
     let hold = client.reserve("ann", "k", &sale, json!([{"sku_id": "a", "qty": 1}])).await.ok(201);
-    let body = paid(&format!("pay_{}", Uuid::new_v4()), hold["hold_id"].as_str().unwrap(), &client.user("ann"), 1000).to_string();
+    let body = paid(&format!("pay_{}", Uuid::new_v4()), hold["hold_id"].as_str().unwrap(), &client.user("ann"), 1000)
+        .to_string();
     let forged = || {
-        client.request(Method::POST, "/v1/webhooks/standard").header("webhook-id", "m").body(body.clone())
-            .header("webhook-timestamp", now_s().to_string()).header("content-type", "application/json")
+        client
+            .request(Method::POST, "/v1/webhooks/standard")
+            .header("webhook-id", "m")
+            .body(body.clone())
+            .header("webhook-timestamp", now_s().to_string())
+            .header("content-type", "application/json")
     };
     for (why, request) in [
         ("no signature", forged()),
@@ -278,17 +288,24 @@ async fn a_webhook_is_believed_by_its_signature_alone() {
         (r#"{"type":"payment.paid"}"#, 400),
         (r#"{"type":"payment.paid","timestamp":"x","data":{"payment_id":"p"}}"#, 400),
     ] {
-        assert_eq!(client.send(client.webhook("m", 0, body)).await.refusal(), (status, "malformed_request".into()), "{body}");
+        assert_eq!(
+            client.send(client.webhook("m", 0, body)).await.refusal(),
+            (status, "malformed_request".into()),
+            "{body}"
+        );
     }
     let other = client.send(client.webhook("m", 0, r#"{"type":"payment.failed","data":{}}"#)).await;
     assert_eq!(other.ok(200), json!({"result": "ignored"}));
     // One of several signatures is enough, and it is still good.
     let several = client.webhook("m", 299, &body).build().unwrap();
     let signature = several.headers()["webhook-signature"].to_str().unwrap().to_owned();
-    let request = client.request(Method::POST, "/v1/webhooks/standard").header("webhook-id", "m")
+    let request = client
+        .request(Method::POST, "/v1/webhooks/standard")
+        .header("webhook-id", "m")
         .header("content-type", "application/json")
         .header("webhook-timestamp", several.headers()["webhook-timestamp"].clone())
-        .header("webhook-signature", format!("v1a,AAAA v1,AAAA {signature}")).body(body);
+        .header("webhook-signature", format!("v1a,AAAA v1,AAAA {signature}"))
+        .body(body);
     assert_eq!(client.send(request).await.ok(200)["result"], "confirmed");
 }
 
@@ -297,8 +314,14 @@ async fn the_sale_is_public_and_what_was_sold_shows_within_about_a_second() {
     let client = Client::new();
     let sale = client.sale(300, &[("a", 1, 1)]).await;
     let seen = client.send(client.request(Method::GET, &format!("/v1/sales/{sale}"))).await.ok(200);
-    assert_eq!(seen["skus"], json!([{"sku_id": "a", "name": "a", "unit_price": 1000, "available": 1, "max_per_user": 1}]));
-    assert_eq!((&seen["status"], &seen["closes_at"], &seen["name"]), (&json!("open"), &Value::Null, &json!("한정판 🌸")));
+    assert_eq!(
+        seen["skus"],
+        json!([{"sku_id": "a", "name": "a", "unit_price": 1000, "available": 1, "max_per_user": 1}])
+    );
+    assert_eq!(
+        (&seen["status"], &seen["closes_at"], &seen["name"]),
+        (&json!("open"), &Value::Null, &json!("한정판 🌸"))
+    );
     client.reserve("ann", "k", &sale, json!([{"sku_id": "a", "qty": 1}])).await.ok(201);
     crate::client::until("the sale shows it", 4, || async {
         let seen = client.send(client.request(Method::GET, &format!("/v1/sales/{sale}"))).await.ok(200);

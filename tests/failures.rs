@@ -62,7 +62,8 @@ async fn stampede(client: &Arc<Client>, sale: &str, buyers: usize, underway: &Ar
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 };
-                let (status, retry_after) = (response.status().as_u16(), response.headers().contains_key("retry-after"));
+                let (status, retry_after) =
+                    (response.status().as_u16(), response.headers().contains_key("retry-after"));
                 let Ok(body) = response.json::<Value>().await else { continue };
                 match (status, body["code"].as_str()) {
                     (201, _) => {

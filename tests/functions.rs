@@ -119,7 +119,10 @@ async fn an_outcome_is_one_line_with_its_request_and_no_key_or_token() {
         entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default()).collect::<String>()
     };
     let line = until("the line is written", 5, || async {
-        logs().lines().find(|line| line.contains(&request_id) && line.contains("\"verb\":\"reserve\"")).map(ToOwned::to_owned)
+        logs()
+            .lines()
+            .find(|line| line.contains(&request_id) && line.contains("\"verb\":\"reserve\""))
+            .map(ToOwned::to_owned)
     })
     .await;
     let line: Value = serde_json::from_str(&line).unwrap();

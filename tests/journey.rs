@@ -26,7 +26,10 @@ async fn a_buyer_reserves_pays_and_has_an_order() {
     assert_eq!(granted.header("location"), Some(format!("/v1/reservations/{id}").as_str()));
     assert_eq!(Uuid::parse_str(id).unwrap().get_version_num(), 7);
     assert_eq!(hold["items"], json!([{"sku_id": "pair", "qty": 1, "unit_price": 1000}]));
-    assert_eq!((&hold["status"], &hold["total_amount"], &hold["currency"]), (&json!("HOLD"), &json!(1000), &json!("KRW")));
+    assert_eq!(
+        (&hold["status"], &hold["total_amount"], &hold["currency"]),
+        (&json!("HOLD"), &json!(1000), &json!("KRW"))
+    );
     assert_eq!(hold.as_object().unwrap().len(), 7, "exactly the contract's members: {hold}");
 
     let seen = client.get(user, &format!("/v1/reservations/{id}")).await.ok(200);
@@ -68,7 +71,8 @@ async fn a_hundred_pieces_a_thousand_buyers_each_pressing_three_times() {
             match a.status {
                 201 => {
                     assert!(a.text == b.text && b.text == c.text, "one answer, three times");
-                    let replays = [&a, &b, &c].iter().filter(|x| x.header("idempotent-replayed") == Some("true")).count();
+                    let replays =
+                        [&a, &b, &c].iter().filter(|x| x.header("idempotent-replayed") == Some("true")).count();
                     assert_eq!(replays, 2);
                     Some(a.body["hold_id"].as_str().unwrap().to_owned())
                 }
@@ -153,10 +157,7 @@ async fn a_hold_that_is_not_paid_comes_back_and_a_late_payment_is_a_refund_on_re
     let report = client.report(&sale).await;
     assert_eq!((&report["refunds"]["REQUIRED"], &report["orders"]["CONFIRMED"]), (&json!(1), &json!(0)));
     // The scheduler brings back what nobody asks for.
-    until("the sweep", 30, || async {
-        (client.report(&sale).await["skus"][0]["available"] == 1).then_some(())
-    })
-    .await;
+    until("the sweep", 30, || async { (client.report(&sale).await["skus"][0]["available"] == 1).then_some(()) }).await;
 }
 
 #[tokio::test]
@@ -211,4 +212,20 @@ async fn the_gateway_stand_in_pays_and_the_order_is_there() {
     .await;
     assert_eq!(order["total_amount"], 1000);
     assert_eq!(client.report(&sale).await["orders"]["CONFIRMED"], 1);
+}
+
+#[tokio::test]
+async fn two_sales_at_once_do_not_disturb_each_other() {
+    let client = Client::new();
+    let (spring, autumn) = (client.sale(300, &[("pair", 30, 1)]).await, client.sale(300, &[("pair", 20, 1)]).await);
+    let buyers = (0..200).map(|n| {
+        let (client, sale) = (&client, if n % 2 == 0 { &spring } else { &autumn });
+        async move { client.reserve(&format!("buyer-{n}"), "k", sale, one("pair", 1)).await.status }
+    });
+    let statuses = futures_util::future::join_all(buyers).await;
+    assert!(statuses.iter().all(|status| [201, 409].contains(status)), "{statuses:?}");
+    for (sale, stock) in [(spring, 30), (autumn, 20)] {
+        let sku = client.report(&sale).await["skus"][0].clone();
+        assert_eq!(sku, json!({"sku_id": "pair", "total": stock, "available": 0, "held": stock, "sold": 0}));
+    }
 }

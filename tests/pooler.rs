@@ -44,9 +44,8 @@ fn pooler(dir: &Path, port: u16, database_url: &str) -> Ended {
     let server = database_url.rsplit_once('@').unwrap().1;
     let (address, database) = server.split_once('/').unwrap();
     let (host, server_port) = address.split_once(':').unwrap();
-    let users = harness::migrate::FUNCTIONS.map(|function| {
-        format!("\"holdfast_{function}\" \"{}\"\n", secrets()["functions_password"].as_str().unwrap())
-    });
+    let users = harness::migrate::FUNCTIONS
+        .map(|function| format!("\"holdfast_{function}\" \"{}\"\n", secrets()["functions_password"].as_str().unwrap()));
     std::fs::write(dir.join("users"), users.concat()).unwrap();
     let config = format!(
         "[databases]\n{database} = host={host} port={server_port} dbname={database}\n[pgbouncer]\npool_mode = transaction\n\
@@ -146,7 +145,8 @@ async fn every_function_works_through_a_transaction_mode_pooler() {
     assert_eq!((outcomes.len(), granted.len()), (60, 20));
 
     let hold = &granted[0]["hold"];
-    let question = |user: &str| json!({"request_id": "r", "question": "hold", "user_id": user, "hold_id": hold["hold_id"]});
+    let question =
+        |user: &str| json!({"request_id": "r", "question": "hold", "user_id": user, "hold_id": hold["hold_id"]});
     let mut owner = None;
     for n in 0..60 {
         let user = format!("u{}-{}-{sale}", n / 10, n % 10);

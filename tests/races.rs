@@ -17,7 +17,8 @@ fn ask(user: &str, key: &str, lines: &[(&str, i32)]) -> Ask {
 /// Returns once `waiters` backends of this database wait for a lock: the condition a forced race stands on.
 async fn until_waiting(database: &Database, waiters: i64) {
     let deadline = Instant::now() + Duration::from_secs(20);
-    let waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     while database.owner.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) < waiters {
         assert!(Instant::now() < deadline, "nobody waits: the race was not forced");
         tokio::task::yield_now().await;
@@ -308,5 +309,8 @@ async fn with_the_guards_of_the_counter_removed_the_same_crowd_is_oversold() {
     unguarded.owner.batch_execute(&mutant).await.unwrap();
     let constraints = "alter table holdfast.inventory_counter drop constraint inventory_counter_never_oversold";
     unguarded.owner.batch_execute(constraints).await.unwrap();
-    assert!(forty_for_twenty(&unguarded).await > 20, "without its guards T1 must oversell here, or this proves nothing");
+    assert!(
+        forty_for_twenty(&unguarded).await > 20,
+        "without its guards T1 must oversell here, or this proves nothing"
+    );
 }

@@ -200,9 +200,8 @@ async fn a_full_batch_is_one_transaction() {
     let database = Database::new().await;
     database.sale(300, &[("a", 60, 1)]).await;
     let client = database.as_role("reserve").await;
-    let batch: Vec<Ask> = (0..100)
-        .map(|n| Ask { user: format!("u{n}"), key: "k".into(), lines: vec![("a".into(), 1)] })
-        .collect();
+    let batch: Vec<Ask> =
+        (0..100).map(|n| Ask { user: format!("u{n}"), key: "k".into(), lines: vec![("a".into(), 1)] }).collect();
     let answers = reserve(&client, false, &batch).await.unwrap();
     let granted = answers.iter().filter(|answer| answer["outcome"] == "granted").count();
     assert_eq!(granted, 60);

@@ -96,7 +96,8 @@ async fn a_role_can_make_its_own_call_and_read_no_table() {
         assert!(bounds.contains("lock_timeout=1500ms") && bounds.contains("statement_timeout=2500ms"), "{bounds}");
     }
     let stranger = database.as_role("confirm").await;
-    let refused = reserve(&stranger, true, &[Ask { user: "u".into(), key: "k".into(), lines: vec![("a".into(), 1)] }]).await;
+    let refused =
+        reserve(&stranger, true, &[Ask { user: "u".into(), key: "k".into(), lines: vec![("a".into(), 1)] }]).await;
     assert_eq!(refused.expect_err("not its call").code().unwrap().code(), "42501");
 }
 

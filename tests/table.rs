@@ -37,9 +37,8 @@ pub async fn run(rows: &str) {
 fn batches(rows: &str) -> Vec<Vec<(String, String)>> {
     let mut batches: Vec<Vec<(String, String)>> = Vec::new();
     for row in rows.lines().map(str::trim).filter(|row| !row.is_empty() && !row.starts_with('#')) {
-        let (command, result) = row.split_once('=').filter(|_| row.contains(" = ")).map_or((row, ""), |_| {
-            row.split_once(" = ").unwrap()
-        });
+        let (command, result) =
+            row.split_once('=').filter(|_| row.contains(" = ")).map_or((row, ""), |_| row.split_once(" = ").unwrap());
         let pair = (command.trim().to_owned(), result.trim().to_owned());
         if row.starts_with('+') {
             batches.last_mut().expect("a + row follows a reserve row").push(pair);

@@ -5,7 +5,11 @@ use std::process::Command;
 
 fn tracked() -> Vec<PathBuf> {
     let root = harness::workspace::root();
-    let output = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(&root).output().unwrap();
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(&root)
+        .output()
+        .unwrap();
     let listed = String::from_utf8(output.stdout).unwrap();
     let files: Vec<PathBuf> = listed.lines().map(|line| root.join(line)).filter(|file| file.is_file()).collect();
     assert!(files.len() > 50, "git lists the files of this clone");
@@ -79,7 +83,9 @@ fn a_verb_has_one_stem_wherever_it_appears() {
 
 #[test]
 fn statements_live_in_schema_and_not_in_the_functions() {
-    for file in with_extension("rs").into_iter().filter(|file| file.components().any(|part| part.as_os_str() == "functions")) {
+    for file in
+        with_extension("rs").into_iter().filter(|file| file.components().any(|part| part.as_os_str() == "functions"))
+    {
         for word in ["insert into", "update holdfast", "delete from", "select * from"] {
             assert!(!read(&file).to_lowercase().contains(word), "{} has {word}", file.display());
         }

@@ -56,5 +56,5 @@ export async function reserve(sale_id, wanted, tell) {
 
 const isStale = ({ at_ms, ttl_ms }) => Math.abs(Date.now() - at_ms) > ttl_ms;
 
-const isEarly = ({ opens_at, status }) =>
-  status !== "paused" && status !== "closed" && Math.abs(Date.parse(opens_at) - now()) < EARLY_MS;
+const isEarly = ({ opens_at, sale_status }) =>
+  sale_status !== "paused" && sale_status !== "closed" && Math.abs(Date.parse(opens_at) - now()) < EARLY_MS;

@@ -169,6 +169,19 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_lists_every_code_with_its_status_in_this_order() {
+        let listed: Vec<(&str, &str)> = include_str!("../../README.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+            .filter_map(|(code, rest)| Some((code, rest.split_once(" |")?.0)))
+            .filter(|(_, status)| status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit()))
+            .collect();
+        let table = TABLE.map(|(_, name, status, _)| (name, status.to_string()));
+        let table: Vec<(&str, &str)> = table.iter().map(|(name, status)| (*name, status.as_str())).collect();
+        assert_eq!(listed, table);
+    }
+
+    #[test]
     fn a_refusal_is_a_problem_document_and_keeps_its_reason_to_the_log() {
         let answer = Answer::from(Problem::unavailable().with("sku_id", "a").because("password=1"));
         let body = String::from_utf8_lossy(&answer.body);

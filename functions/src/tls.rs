@@ -18,7 +18,8 @@ use crate::config::Misconfigured;
 pub fn connector() -> Result<MakeRustlsConnect, Misconfigured> {
     let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     if let Ok(file) = env::var("DATABASE_CA_FILE") {
-        let wrong = |error: &dyn std::fmt::Display| Misconfigured::new("DATABASE_CA_FILE", &format!("is {file}: {error}"));
+        let wrong =
+            |error: &dyn std::fmt::Display| Misconfigured::new("DATABASE_CA_FILE", &format!("is {file}: {error}"));
         for certificate in CertificateDer::pem_file_iter(&file).map_err(|error| wrong(&error))? {
             let certificate = certificate.map_err(|error| wrong(&error))?;
             roots.add(certificate).map_err(|error| wrong(&error))?;

@@ -79,7 +79,11 @@ impl Test {
         println!("\nin {:.0} s", began.elapsed().as_secs_f64());
         println!("{} passed, {} failed", tally.passed, tally.failed);
         ensure!(tally.failed == 0, "{} tests failed", tally.failed);
-        ensure!(tally.passed > 0, "no stage has that name; there are: unit, {}", STAGES.map(|stage| stage.name).join(", "));
+        ensure!(
+            tally.passed > 0,
+            "no stage has that name; there are: unit, {}",
+            STAGES.map(|stage| stage.name).join(", ")
+        );
         Ok(())
     }
 }

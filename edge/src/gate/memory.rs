@@ -93,15 +93,17 @@ impl<W> Memory<W> {
         std::mem::take(&mut self.answers)
     }
 
+    /// One sale's: a transaction spans no two. It is the sale of whoever has waited longest.
     fn load(&mut self, now_ms: u64) -> Flight {
         let mut flight = Flight { users: Vec::new(), reservations: Vec::new() };
         while flight.users.len() < BATCH_MAX {
             let Self { queue, keys, .. } = self;
+            let sale = flight.reservations.first().map(|first: &Reservation| first.sale_id.as_str());
             // Nobody waits for it any more, or the same key was granted while it stood in line.
             let sends = |asked: &Reservation, entry: &Entry<W>| {
                 now_ms < entry.deadline_ms && keys.answer(asked, now_ms).is_none()
             };
-            match queue.next(sends) {
+            match queue.next(sale, sends) {
                 None => break,
                 Some(Next::Send(user, reservation)) => {
                     flight.users.push(user);

@@ -70,9 +70,16 @@ impl<W> Queue<W> {
         self.waiters = self.waiters.saturating_add(1);
     }
 
-    /// The user whose turn it is, with the request that `send` looks at: true sends it, false takes it out instead.
-    pub fn next(&mut self, send: impl FnOnce(&Reservation, &Entry<W>) -> bool) -> Option<Next<W>> {
-        let user = self.ready.pop_front()?;
+    /// The user whose turn it is, of those who want something of this sale (none: of any), with the request that `send`
+    /// looks at: true sends it, false takes it out instead.
+    pub fn next(&mut self, sale: Option<&str>, send: impl FnOnce(&Reservation, &Entry<W>) -> bool) -> Option<Next<W>> {
+        let wants = |user: &Rc<str>| {
+            let first = self.users.get(user).and_then(|line| line.front());
+            sale.is_none()
+                || first.and_then(|entry| entry.reservation.as_ref()).map(|asked| asked.sale_id.as_str()) == sale
+        };
+        let turn = self.ready.iter().position(wants)?;
+        let user = self.ready.remove(turn)?;
         let front = self.users.get_mut(&user)?.front_mut()?;
         // A user in `ready` has nothing in the air.
         let reservation = front.reservation.take()?;
@@ -110,7 +117,7 @@ mod tests {
     use crate::gate::testing::reservation;
 
     fn send(queue: &mut Queue<u32>) -> Option<(Rc<str>, String)> {
-        match queue.next(|_, _| true) {
+        match queue.next(None, |_, _| true) {
             Some(Next::Send(user, reservation)) => Some((user, reservation.idem_key)),
             Some(Next::Taken(..)) | None => None,
         }
@@ -147,11 +154,25 @@ mod tests {
     }
 
     #[test]
+    fn a_sale_is_asked_for_and_the_others_keep_their_place() {
+        let mut queue = Queue::default();
+        for (user, sale) in [("a", "one"), ("b", "two"), ("c", "one"), ("d", "two")] {
+            queue.push(Reservation { sale_id: sale.to_owned(), ..reservation(user, "k", "fp") }, 0_u32, 0);
+        }
+        let mut of = |sale| match queue.next(sale, |_, _| true) {
+            Some(Next::Send(user, _)) => user.to_string(),
+            Some(Next::Taken(..)) | None => String::new(),
+        };
+        assert_eq!([of(Some("two")), of(Some("two")), of(Some("two"))], ["b", "d", ""]);
+        assert_eq!([of(None), of(None), of(None)], ["a", "c", ""]);
+    }
+
+    #[test]
     fn what_is_not_sent_is_taken_and_the_next_of_the_user_has_its_turn() {
         let mut queue = Queue::default();
         queue.push(reservation("a", "a1", "fp"), 0_u32, 0);
         queue.push(reservation("a", "a2", "fp"), 0_u32, 0);
-        assert!(matches!(queue.next(|_, _| false), Some(Next::Taken(asked, _)) if asked.idem_key == "a1"));
+        assert!(matches!(queue.next(None, |_, _| false), Some(Next::Taken(asked, _)) if asked.idem_key == "a1"));
         assert_eq!(send(&mut queue).map(|(_, key)| key).as_deref(), Some("a2"));
     }
 }

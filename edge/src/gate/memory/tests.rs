@@ -224,3 +224,13 @@ fn who_waited_while_it_opened_is_told_at_once() {
     assert!(gate.take_batch(0).is_none());
     assert_eq!(gate.drain().len(), BREAKER_FAILURES as usize);
 }
+
+#[test]
+fn a_call_carries_one_sale_and_the_others_leave_in_the_next() {
+    let mut gate = gate();
+    for (waiter, (user, sale)) in (0..).zip([("a", "one"), ("b", "one"), ("c", "two"), ("d", "one"), ("e", "two")]) {
+        gate.arrive(Reservation { sale_id: sale.to_owned(), ..reservation(user, user, "fp") }, waiter, 0);
+    }
+    let (first, second) = (take(&mut gate, 0), take(&mut gate, 0));
+    assert_eq!((keys(&first), keys(&second)), (vec!["a", "b", "d"], vec!["c", "e"]));
+}
