@@ -58,6 +58,8 @@ async fn a_sale_is_paused_and_opened_again() {
     assert_eq!(refused.body["status"], 403, "the problem's own member");
     client.admin(Method::PATCH, &path, Some(json!({"status": "open"}))).await.ok(200);
     client.reserve("ann", "k", &sale, items).await.ok(201);
+    let bogus = client.admin(Method::PATCH, &path, Some(json!({"status": "sleeping"}))).await;
+    assert_eq!(bogus.refusal(), (422, "invalid_request".into()));
     let unknown = client.admin(Method::PATCH, "/v1/admin/sales/no-such-sale", Some(json!({"status": "open"}))).await;
     assert_eq!(unknown.refusal(), (404, "not_found".into()));
 }

@@ -169,3 +169,48 @@ async fn a_webhook_that_finds_no_function_is_answered_503_and_confirmed_when_it_
     until_well(&client, "postgres", &dead).await;
     assert_eq!(client.report(&sale).await["orders"]["CONFIRMED"], 1);
 }
+
+/// Reserves one pair, kills Postgres the moment that is answered, and says whether the hold is there afterwards. The log
+/// is written by nobody but who waits for it: its background writer sleeps.
+async fn is_there_after_a_crash(client: &Client, user: &str, sale: &str) -> bool {
+    let hold = client.reserve(user, "k", sale, items()).await.ok(201);
+    let dead = pids("postgres");
+    dead.iter().for_each(|pid| kill(*pid));
+    until_well(client, "postgres", &dead).await;
+    let path = format!("/v1/reservations/{}", hold["hold_id"].as_str().unwrap());
+    match client.get(user, &path).await.status {
+        200 => true,
+        404 => false,
+        other => panic!("{other}"),
+    }
+}
+
+async fn run_sql(client: &Client, sql: &str) {
+    let owner = harness::database::connect(client.setting("database_url")).await.unwrap();
+    for statement in sql.split("-- then") {
+        owner.batch_execute(statement).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does_not() {
+    let client = Client::new();
+    let sale = client.sale(3_600, &[("pair", 10, 1)]).await;
+    run_sql(&client, "alter system set wal_writer_delay = '10s' -- then\n select pg_reload_conf()").await;
+    for round in 0..3 {
+        assert!(is_there_after_a_crash(&client, &format!("told-{round}"), &sale).await, "round {round}");
+    }
+
+    let source = include_str!("../schema/reserve.sql");
+    let mutant = source.replace(
+        "perform pg_logical_emit_message(true, 'holdfast', 'reserved');",
+        "perform set_config('synchronous_commit', 'off', true);",
+    );
+    assert_ne!(source, mutant);
+    run_sql(&client, &mutant).await;
+    let lost = !is_there_after_a_crash(&client, "lost", &sale).await;
+    run_sql(&client, source).await;
+    run_sql(&client, "alter system reset wal_writer_delay -- then\n select pg_reload_conf()").await;
+    assert!(lost, "without the barrier it must be lost here, or this proves nothing");
+    client.report(&sale).await;
+}

@@ -1,14 +1,15 @@
-//! The operator's routes. Shapes are read here; values are judged by the `admin` function, which knows the sale.
+//! The operator's routes. Shapes are read here, and values too, but for a new sale's: its times and its currency are
+//! judged by the `admin` function, which has a calendar.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use wire::admin::{Adjustment, Command, NewSale, Outcome, Request, StatusChange};
+use wire::admin::{Adjustment, Command, Fault, NewSale, NewStatus, Outcome, Request, StatusChange};
 
 use crate::answer::Answer;
 use crate::body::{self, Object};
 use crate::call::{Answered, Call};
 use crate::problem::{Code, Problem};
-use crate::{idempotency, invoke};
+use crate::{bounds, idempotency, invoke, text};
 
 pub async fn create_sale(call: &mut Call) -> Answered {
     call.operator()?;
@@ -20,12 +21,18 @@ pub async fn create_sale(call: &mut Call) -> Answered {
 pub async fn set_status(call: &mut Call, sale_id: String) -> Answered {
     call.operator()?;
     let StatusChange { status } = call.json().await?;
+    let status = NewStatus::named(&status)
+        .ok_or_else(|| Problem::invalid(vec![fault("/status", "Set it to open, paused or closed.")]))?;
     run(call, Command::SetStatus { sale_id, status }).await
 }
 
 pub async fn adjust_stock(call: &mut Call, sku_id: String) -> Answered {
     call.operator()?;
     let adjustment: Adjustment = call.json().await?;
+    let faults = faults(&adjustment);
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
     let idem_key = idempotency::key(call.header("Idempotency-Key").as_deref())?;
     run(call, Command::AdjustStock { sku_id, idem_key, adjustment }).await
 }
@@ -38,6 +45,24 @@ pub async fn report(call: &Call, sale_id: String) -> Answered {
 async fn run(call: &Call, command: Command) -> Answered {
     let request = Request { trace: call.trace.clone(), command };
     tell(invoke::call(&call.config.lambda, "admin", &request).await?)
+}
+
+fn faults(adjustment: &Adjustment) -> Vec<Fault> {
+    let Adjustment { sale_id, delta, reason } = adjustment;
+    let pieces = -bounds::STOCK_DELTA_MAX..=bounds::STOCK_DELTA_MAX;
+    let reasoned = text::is_printable(reason.trim(), bounds::REASON_MAX_CHARS);
+    [
+        (text::is_slug(sale_id), "/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -."),
+        (*delta != 0 && pieces.contains(delta), "/delta", "Put in 1 to 10^9 pieces, or, below zero, take them out."),
+        (reasoned, "/reason", "Say why in 1 to 500 characters, none of them a control character."),
+    ]
+    .into_iter()
+    .filter_map(|(holds, pointer, detail)| (!holds).then(|| fault(pointer, detail)))
+    .collect()
+}
+
+fn fault(pointer: &str, detail: &str) -> Fault {
+    Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
 }
 
 fn new_sale(content_type: Option<&str>, bytes: &[u8]) -> Result<NewSale, Problem> {
@@ -84,7 +109,7 @@ fn tell(outcome: Outcome) -> Answered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::admin::{Fault, Stock};
+    use wire::admin::Stock;
 
     #[test]
     fn a_sale_is_read_by_its_shape_and_its_values_are_the_functions_business() {
@@ -105,6 +130,19 @@ mod tests {
             assert_eq!(status(&sale(&skus)), want, "{skus}");
         }
         assert_eq!(status("[]"), 400);
+    }
+
+    #[test]
+    fn an_adjustment_moves_something_for_a_reason() {
+        let pointers = |delta: i64, reason: &str| -> Vec<String> {
+            let adjustment = Adjustment { sale_id: "s".to_owned(), delta, reason: reason.to_owned() };
+            faults(&adjustment).into_iter().map(|fault| fault.pointer).collect()
+        };
+        assert_eq!(pointers(-5, "두 상자를 더 찾음"), [""; 0]);
+        assert_eq!(pointers(0, "x"), ["/delta"]);
+        assert_eq!(pointers(i64::MAX, "x"), ["/delta"]);
+        assert_eq!(pointers(i64::MIN, " "), ["/delta", "/reason"]);
+        assert_eq!(pointers(1, "a\0b"), ["/reason"]);
     }
 
     #[test]

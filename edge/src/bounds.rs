@@ -28,6 +28,10 @@ pub const AMOUNT_MAX: i64 = 9_007_199_254_740_991;
 pub const ITEMS_MAX: usize = 10;
 pub const QTY_MAX: i64 = 100;
 
+/// Pieces an operator puts in or takes out at once, and the words that say why.
+pub const STOCK_DELTA_MAX: i64 = 1_000_000_000;
+pub const REASON_MAX_CHARS: usize = 500;
+
 /// How far a webhook's clock may be from ours, both ways.
 pub const WEBHOOK_TOLERANCE_S: u64 = 300;
 /// How long a token of `/dev/session` lives.

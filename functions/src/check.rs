@@ -1,10 +1,10 @@
-//! The values of what an operator sends: each fault with the JSON Pointer of its place, all of them at once.
+//! The values of a new sale, which need a calendar and a list of currencies: each fault with the JSON Pointer of its place, all of them at once.
 
 use std::collections::HashSet;
 
 use iso_currency::Currency;
 use jiff::Timestamp;
-use wire::admin::{Adjustment, Fault, NewSale};
+use wire::admin::{Fault, NewSale};
 
 const SKUS_MAX: usize = 100;
 const HOLD_TTL_S_MAX: i64 = 86_400;
@@ -48,19 +48,6 @@ pub fn sale(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
         faults.range(&format!("/skus/{i}/max_per_user"), max_per_user, 1, PER_USER_MAX);
     }
     if faults.0.is_empty() { Ok(sale) } else { Err(faults.0) }
-}
-
-/// Every fault; none: it may be done.
-#[must_use]
-pub fn adjustment(adjustment: &Adjustment) -> Vec<Fault> {
-    let mut faults = Faults::default();
-    faults.slug("/sale_id", &adjustment.sale_id);
-    faults.range("/delta", adjustment.delta, -PIECES_MAX, PIECES_MAX);
-    if adjustment.delta == 0 {
-        faults.add("/delta", "must not be 0: say how many pieces to put in, or, below zero, to take out");
-    }
-    faults.text("/reason", &adjustment.reason, 500);
-    faults.0
 }
 
 #[derive(Default)]

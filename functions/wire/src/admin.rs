@@ -64,10 +64,11 @@ pub struct NewSku {
 }
 
 /// The body of `PATCH /v1/admin/sales/{sale_id}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatusChange {
-    pub status: NewStatus,
+    /// One of [`NewStatus`].
+    pub status: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +77,24 @@ pub enum NewStatus {
     Open,
     Paused,
     Closed,
+}
+
+impl NewStatus {
+    /// As a request and the database write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Paused => "paused",
+            Self::Closed => "closed",
+        }
+    }
+
+    /// None: there is no such status to set.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Open, Self::Paused, Self::Closed].into_iter().find(|status| status.name() == name)
+    }
 }
 
 /// The body of `POST /v1/admin/skus/{sku_id}/stock`.
