@@ -112,7 +112,9 @@ async fn an_outcome_is_one_line_with_its_request_and_no_key_or_token() {
     let client = Client::new();
     let sale = client.sale(300, &[("a", 1, 1)]).await;
     let key = format!("secret-key-{}", Uuid::new_v4());
-    let granted = client.reserve("ann", &key, &sale, json!([{"sku_id": "a", "qty": 1}])).await;
+    let trace = Uuid::new_v4().simple().to_string();
+    let reserving = client.reserving("ann", &key, &sale, json!([{"sku_id": "a", "qty": 1}]));
+    let granted = client.send(reserving.header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))).await;
     let request_id = granted.header("x-request-id").unwrap().to_owned();
     let logs = || {
         let entries = std::fs::read_dir(state_dir().join("logs")).unwrap();
@@ -127,6 +129,7 @@ async fn an_outcome_is_one_line_with_its_request_and_no_key_or_token() {
     .await;
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&line["outcome"], &line["level"]), (&json!("granted"), &json!("INFO")));
+    assert!(line["traceparent"].as_str().unwrap().contains(&trace), "{line}");
     let all = logs();
     assert!(!all.contains(&key) && !all.contains(&client.token("ann")[..40]), "a key or a token is in a log");
 }

@@ -67,6 +67,36 @@ async fn a_buyer_buys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_buyer_who_pays_too_late_reads_that_the_money_comes_back() {
+    let (client, browser, sale) = shop("ko-KR", 6, 1).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    be(&browser, "늦은이").await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    go_and_pay(&browser, "button[value=pay_late]").await;
+    browser.until("refund").await;
+    until("the refund is on record", 20, || async {
+        let report = client.report(&sale).await;
+        (report["refunds"]["REQUIRED"] == 1 && report["orders"]["CONFIRMED"] == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_was_declined_leaves_the_hold_to_be_paid() {
+    let (client, browser, sale) = shop("en-US", 300, 1).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    go_and_pay(&browser, "button[value=decline]").await;
+    browser.until("holding").await;
+    assert_eq!(sku(&client, &sale).await["held"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hold_lapses_and_the_buyer_may_try_again() {
     let (client, browser, sale) = shop("en-US", 2, 1).await;
     browser.open(&format!("/sales/{sale}")).await;

@@ -57,7 +57,8 @@ fn faults(adjustment: &Adjustment) -> Vec<Fault> {
         (reasoned, "/reason", "Say why in 1 to 500 characters, none of them a control character."),
     ]
     .into_iter()
-    .filter_map(|(holds, pointer, detail)| (!holds).then(|| fault(pointer, detail)))
+    .filter(|(holds, ..)| !holds)
+    .map(|(_, pointer, detail)| fault(pointer, detail))
     .collect()
 }
 

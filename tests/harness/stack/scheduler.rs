@@ -4,27 +4,40 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::json;
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 /// As long as Lambda would let the function run.
 const INVOCATION_WITHIN: Duration = Duration::from_secs(60);
 
-/// Runs until it is dropped. One invocation at a time; a failed one is told, and the next comes at its time.
+/// Sweeps under way at most: one that is never answered, because its instance was killed, must not hold up the next.
+/// Two at once share the work, since each passes by what the other has locked.
+const UNDER_WAY_MAX: usize = 2;
+
+/// Runs until it is dropped. A failed invocation is told, and the next comes at its time.
 pub async fn run(lambda_url: String, every: Duration) {
     let mut beat = tokio::time::interval(every);
-    // After a long sweep the next one comes a beat later, not several at once.
+    // After a pause of ours the next one comes a beat later, not several at once.
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let client = reqwest::Client::new();
+    let mut under_way = JoinSet::new();
     let mut failing = false;
     loop {
-        beat.tick().await;
-        let outcome = invoke(&client, &lambda_url).await;
-        if let Err(error) = &outcome
-            && !failing
-        {
-            println!("scheduler: {error:#}; it goes on trying");
+        tokio::select! {
+            _ = beat.tick() => {
+                if under_way.len() < UNDER_WAY_MAX {
+                    let (client, lambda_url) = (client.clone(), lambda_url.clone());
+                    under_way.spawn(async move { invoke(&client, &lambda_url).await });
+                }
+            }
+            Some(outcome) = under_way.join_next() => {
+                let outcome = outcome.map_err(anyhow::Error::from).flatten();
+                if let Err(error) = &outcome && !failing {
+                    println!("scheduler: {error:#}; it goes on trying");
+                }
+                failing = outcome.is_err();
+            }
         }
-        failing = outcome.is_err();
     }
 }
 
