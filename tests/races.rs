@@ -177,6 +177,40 @@ async fn once_a_pause_is_answered_nothing_is_granted_any_more() {
 }
 
 #[tokio::test]
+async fn a_pause_is_not_answered_before_the_reservations_that_have_the_counters_are_through() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 9, 1)]).await;
+    let holder = held(&database, "select from holdfast.inventory_counter for update").await;
+    let admin = database.as_role("admin").await;
+    let pausing = tokio::spawn(async move {
+        admin.query_typed("select holdfast.set_sale_status('drop', 'paused')", &[]).await.unwrap();
+    });
+    until_waiting(&database, 1).await;
+    assert!(!pausing.is_finished());
+    holder.batch_execute("commit").await.unwrap();
+    pausing.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_bought_while_a_reservation_waited_counts_against_its_limit() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 9, 1)]).await;
+    // It has looked, found nothing bought, and waits for somebody who has planted the same key and not committed.
+    let planted = "insert into holdfast.idempotency (user_id, idem_key, fingerprint, hold_id)
+                   values ('ann', 'k2', sha256(''), uuidv7())";
+    let holder = held(&database, planted).await;
+    let client = database.as_role("reserve").await;
+    let buying = tokio::spawn(async move { reserve(&client, true, &[ask("ann", "k2", &[("a", 1)])]).await.unwrap() });
+    until_waiting(&database, 1).await;
+    let hold = one_hold(&database, "ann").await;
+    let client = database.as_role("confirm").await;
+    assert_eq!(confirm(&client, &paid("p1", &hold, "ann")).await.unwrap()["result"], "confirmed");
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(buying.await.unwrap()[0]["outcome"], "limit_reached");
+    database.checked_report().await;
+}
+
+#[tokio::test]
 async fn a_sweep_and_a_release_at_once_credit_a_hold_once() {
     let database = Database::new().await;
     database.sale(300, &[("a", 1, 1)]).await;
