@@ -110,16 +110,14 @@ async fn a_hold_that_lapses_while_its_confirm_waits_is_refunded() {
     let database = Database::new().await;
     database.sale(300, &[("a", 1, 1)]).await;
     let hold = one_hold(&database, "ann").await;
-    // Whoever has the row moves its end into the past: what matters is the clock after the lock is held.
-    let holder = held(
-        &database,
-        "update holdfast.reservation_hold set created_at = created_at - interval '1 hour', expire_at = clock_timestamp()",
-    )
-    .await;
+    let holder = held(&database, "select from holdfast.reservation_hold for update").await;
     let client = database.as_role("confirm").await;
     let paying = tokio::spawn(async move { confirm(&client, &paid("p1", &hold, "ann")).await.unwrap() });
     until_waiting(&database, 1).await;
-    holder.batch_execute("commit").await.unwrap();
+    // Its transaction began in time; now, while it waits for the row, the hold ends. `now()` would not see that.
+    let ends = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
+                expire_at = clock_timestamp(); commit";
+    holder.batch_execute(ends).await.unwrap();
     let answer = paying.await.unwrap();
     assert_eq!(answer["reason"], "hold_expired");
     database.checked_report().await;
