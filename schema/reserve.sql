@@ -9,9 +9,14 @@
 -- A retry:    the same key gets what was granted then. Only a granted reservation uses its key up: a refusal
 --             leaves no row behind.
 --
--- Three calls: `reserve`, the procedure the function calls, takes lapsed holds out of the way, commits and passes
--- the barrier; `reserve_batch` is T1 itself. A procedure with the definer's rights may not commit, so the outer one
--- has the caller's.
+-- The way of a batch: `look` (reads alone, and most refusals end here), `write` (every row, as if all were granted),
+-- then the counters, locked last because they are hot and held only until the commit; whoever turns out to have lost
+-- a race by then is taken out again before anybody can see it. `reserve`, the procedure the function calls, commits
+-- and passes the barrier: a procedure with the definer's rights may not commit, so the outer one has the caller's.
+
+-- Earlier forms of what follows.
+drop function if exists holdfast.unanswered(json[]), holdfast.sale_not_open(holdfast.sale),
+    holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[]);
 
 -- The answer to a key that was used before.
 create or replace function holdfast.stored_reservation(p_user_id text, p_idem_key text, p_fingerprint bytea) returns json
@@ -24,220 +29,260 @@ begin atomic
     where i.user_id = p_user_id and i.idem_key = p_idem_key;
 end;
 
+-- Why one reservation is refused, in words: p_why says which reason, p_at which line. Null where it is no longer so.
+create or replace function holdfast.refusal(
+    p_why integer, p_sale holdfast.sale, p_user_id text, p_idem_key text, p_fingerprint bytea, p_sku_id text) returns json
+language plpgsql set search_path = holdfast, pg_temp
+as $$
+begin
+    return case p_why
+        when 1 then stored_reservation(p_user_id, p_idem_key, p_fingerprint)
+        when 2 then json_build_object('outcome', 'request_in_progress')
+        when 3 then json_build_object('outcome', 'not_found')
+        when 4 then json_build_object('outcome', 'not_found', 'sku_id', p_sku_id)
+        when 5 then json_build_object('outcome', 'sale_not_open', 'opens_at', rfc3339(p_sale.opens_at),
+                                      'status', sale_status(p_sale))
+        when 6 then (select json_build_object('outcome', 'already_holding', 'hold_id', a.hold_id, 'sku_id', a.sku_id)
+                     from user_active_hold a
+                     where (a.sale_id, a.user_id, a.sku_id) = (p_sale.sale_id, p_user_id, p_sku_id))
+        when 7 then (select json_build_object('outcome', 'limit_reached', 'sku_id', k.sku_id, 'max_per_user', k.max_per_user)
+                     from sku k where (k.sale_id, k.sku_id) = (p_sale.sale_id, p_sku_id))
+        when 8 then (select sold_out(p_sale.sale_id, c.sku_id, c.available)
+                     from inventory_counter c where (c.sale_id, c.sku_id) = (p_sale.sale_id, p_sku_id)) end;
+end
+$$;
+
 -- Line j of the batch is p_sku_ids[j], p_qtys[j], and belongs to reservation p_line_of[j]; lines of one reservation
--- stand together, in the order of arrival. o_told: whether an answer tells somebody of a hold.
+-- stand together, in the order of arrival. o_told: whether an answer tells somebody of a hold. o_lapsed: holds past
+-- their end stand in the way, and to refuse because of them would be a lie: roll back, take them back, ask again.
 create or replace function holdfast.reserve_batch(
     p_sale_id text, p_user_ids text[], p_idem_keys text[], p_fingerprints bytea[],
-    p_line_of integer[], p_sku_ids text[], p_qtys integer[], out o_answers json[], out o_told boolean)
+    p_line_of integer[], p_sku_ids text[], p_qtys integer[], p_take_back boolean,
+    out o_answers json[], out o_told boolean, out o_lapsed boolean)
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
     v_sale      sale;
-    v_left      integer[];  -- reservations still without an answer, in order of arrival
-    v_hold_ids  uuid[];     -- what each would be granted
-    v_skus      text[];     -- the locked counters ...
-    v_stock     bigint[];   -- ... and what this batch has left of them
-    v_rows      bigint;
+    v_status    text;
+    v_skus      text[];     -- the batch's SKUs, each once, ...
+    v_prices    bigint[];   -- ... with their prices, ...
+    v_limits    integer[];  -- ... their max_per_user, ...
+    v_stock     bigint[];   -- ... what their counters have, ...
+    v_taken     bigint[];   -- ... and what this batch takes of it
+    v_sku_of    integer[];  -- for each line: which of them
+    v_known     text[];     -- users whom we have seen before: all others hold and have bought nothing
+    v_bought    bigint;
+    v_twice     boolean;
+    v_why       integer[];  -- for each reservation: 0, or why not (the numbers of `refusal`, in order of precedence) ...
+    v_at        integer[];  -- ... and which line
+    v_refused   bigint;
+    v_hold_ids  uuid[];
     v_now       timestamptz;
-    v_n         integer;
-    v_at        integer;
-    v_sku       integer;
+    v_expire_at timestamptz;
+    v_head      text;       -- a granted hold in the words of hold_json, around what differs
+    v_body      text;
+    v_tail      text;
+    v_enough    boolean;
+    v_over      integer[];  -- lines that would exceed their buyer's limit
     v_lost      integer[];
+    v_rows      bigint;
+    v_n         integer;
+    v_j         integer;
 begin
+    o_told := false;
+    o_lapsed := false;
     select * into v_sale from sale s where s.sale_id = p_sale_id;
+    v_status := sale_status(v_sale);
+    select array_agg(k.sku_id), array_agg(k.unit_price), array_agg(k.max_per_user), array_agg(c.available)
+    into v_skus, v_prices, v_limits, v_stock
+    from sku k join inventory_counter c using (sale_id, sku_id)
+    where k.sale_id = p_sale_id and k.sku_id = any (p_sku_ids);
+    v_sku_of := array(select array_position(v_skus, sku_id) from unnest(p_sku_ids) as sku_id);
 
     -- Look before you write: whoever can be refused by reading alone costs no lock and no row.
-    select array_agg(case
-            when used.hold_id is not null then stored_reservation(asked.user_id, asked.idem_key, asked.fingerprint)
-            when asked.n > asked.first_n then json_build_object('outcome', 'request_in_progress')
-            when v_sale.sale_id is null then json_build_object('outcome', 'not_found')
-            when line.unknown is not null then json_build_object('outcome', 'not_found', 'sku_id', p_sku_ids[line.unknown])
-            when sale_status(v_sale) <> 'open' then sale_not_open(v_sale)
-            when line.holding is not null then (
-                select json_build_object('outcome', 'already_holding', 'hold_id', a.hold_id, 'sku_id', a.sku_id)
-                from user_active_hold a
-                where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, asked.user_id, p_sku_ids[line.holding]))
-            when line.over is not null then (
-                select json_build_object('outcome', 'limit_reached', 'sku_id', k.sku_id, 'max_per_user', k.max_per_user)
-                from sku k where (k.sale_id, k.sku_id) = (p_sale_id, p_sku_ids[line.over]))
-            when line.short is not null then (
-                select json_build_object('outcome', 'sold_out', 'sku_id', c.sku_id, 'available', c.available)
-                from inventory_counter c where (c.sale_id, c.sku_id) = (p_sale_id, p_sku_ids[line.short]))
-        end order by asked.n), bool_or(used.hold_id is not null or line.holding is not null)
-    into o_answers, o_told
-    from (select a.*, min(a.n) over (partition by a.user_id) as first_n
-          from unnest(p_user_ids, p_idem_keys, p_fingerprints) with ordinality as a (user_id, idem_key, fingerprint, n)) asked
-    join (select l.n, min(l.at) filter (where k.sku_id is null) as unknown,
-                 min(l.at) filter (where a.hold_id is not null) as holding,
-                 min(l.at) filter (where l.qty + bought.qty > k.max_per_user) as over,
-                 min(l.at) filter (where c.available < l.qty) as short
-          from unnest(p_line_of, p_sku_ids, p_qtys) with ordinality as l (n, sku_id, qty, at)
-          left join sku k on (k.sale_id, k.sku_id) = (p_sale_id, l.sku_id)
-          left join inventory_counter c on (c.sale_id, c.sku_id) = (p_sale_id, l.sku_id)
-          left join user_active_hold a on (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id)
-          cross join lateral (select coalesce(sum(o.qty), 0) as qty from order_items o
-                              where (o.sale_id, o.user_id, o.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id)) bought
-          group by l.n) line on line.n = asked.n
-    left join idempotency used on (used.user_id, used.idem_key) = (asked.user_id, asked.idem_key);
-
-    v_left := unanswered(o_answers);
-    if v_left = '{}' then
-        return;
-    end if;
-    select array_agg(uuidv7()) into v_hold_ids from generate_subscripts(p_user_ids, 1);
-
-    -- 1. The flag. A row that is not planted is somebody else's, committed while we waited for it.
-    insert into idempotency (user_id, idem_key, fingerprint, hold_id)
-    select p_user_ids[n], p_idem_keys[n], p_fingerprints[n], v_hold_ids[n] from unnest(v_left) as n
-    order by 1, 2
-    on conflict on constraint idempotency_pkey do nothing;
-    get diagnostics v_rows = row_count;
-    if v_rows < cardinality(v_left) then
-        o_told := true;
-        foreach v_n in array v_left loop
-            if not exists (select from idempotency i where (i.user_id, i.idem_key, i.hold_id)
-                           = (p_user_ids[v_n], p_idem_keys[v_n], v_hold_ids[v_n])) then
-                o_answers[v_n] := coalesce(stored_reservation(p_user_ids[v_n], p_idem_keys[v_n], p_fingerprints[v_n]),
-                                           json_build_object('outcome', 'request_in_progress'));
-            end if;
-        end loop;
-        v_left := unanswered(o_answers);
-    end if;
-
-    -- 2. One active hold per user and SKU: from here on nothing else of this user can be granted on these SKUs.
-    insert into user_active_hold (sale_id, user_id, sku_id, hold_id)
-    select p_sale_id, p_user_ids[l.n], l.sku_id, v_hold_ids[l.n]
-    from unnest(p_line_of, p_sku_ids) as l (n, sku_id) where l.n = any (v_left)
-    order by 2, 3
-    on conflict on constraint user_active_hold_one_each do nothing;
-    get diagnostics v_rows = row_count;
-    if v_rows < (select count(*) from unnest(p_line_of) as n where n = any (v_left)) then
-        o_told := true;
-        for v_n, v_at in
-            select l.n, min(l.at) from unnest(p_line_of, p_sku_ids) with ordinality as l (n, sku_id, at)
-            where l.n = any (v_left) and not exists (
-                select from user_active_hold a where (a.sale_id, a.user_id, a.sku_id, a.hold_id)
-                = (p_sale_id, p_user_ids[l.n], l.sku_id, v_hold_ids[l.n]))
-            group by l.n
-        loop
-            -- Whoever held it may have let go since: then there is nothing to name, and asking again will do.
-            o_answers[v_n] := coalesce(
-                (select json_build_object('outcome', 'already_holding', 'hold_id', a.hold_id, 'sku_id', a.sku_id)
-                 from user_active_hold a
-                 where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[v_n], p_sku_ids[v_at])),
-                json_build_object('outcome', 'request_in_progress'));
-        end loop;
-    end if;
-
-    -- 3. Stock: the counters, locked; then, seen by statements that begin after that, whether the sale is still open
-    -- (a pause takes the same locks) and what the users have bought.
-    select array_agg(c.sku_id), array_agg(c.available) into v_skus, v_stock from (
-        select c.sku_id, c.available from inventory_counter c
-        where c.sale_id = p_sale_id and c.sku_id in (
-            select p_sku_ids[at] from generate_subscripts(p_line_of, 1) as at
-            where p_line_of[at] = any (v_left) and o_answers[p_line_of[at]] is null)
-        order by c.sku_id for update) c;
-    select * into v_sale from sale s where s.sale_id = p_sale_id;
-    for v_n, v_at in
-        select l.n, min(l.at) from unnest(p_line_of, p_sku_ids, p_qtys) with ordinality as l (n, sku_id, qty, at)
-        join sku k on (k.sale_id, k.sku_id) = (p_sale_id, l.sku_id)
-        where l.n = any (v_left) and o_answers[l.n] is null
-          and l.qty + (select coalesce(sum(o.qty), 0) from order_items o
-                       where (o.sale_id, o.user_id, o.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id)) > k.max_per_user
-        group by l.n
-    loop
-        o_answers[v_n] := (
-            select json_build_object('outcome', 'limit_reached', 'sku_id', k.sku_id, 'max_per_user', k.max_per_user)
-            from sku k where (k.sale_id, k.sku_id) = (p_sale_id, p_sku_ids[v_at]));
-    end loop;
-
-    -- In order of arrival: all lines of a reservation, or none.
-    foreach v_n in array v_left loop
-        if sale_status(v_sale) <> 'open' then
-            o_answers[v_n] := coalesce(o_answers[v_n], sale_not_open(v_sale));
+    select array(select i.user_id from idempotency i where i.user_id = any (p_user_ids)
+                 union all
+                 select a.user_id from user_active_hold a where a.sale_id = p_sale_id and a.user_id = any (p_user_ids)
+                 union all
+                 select o.user_id from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids)),
+           (select count(*) from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids)),
+           (select count(distinct user_id) < count(*) from unnest(p_user_ids) as user_id)
+    into v_known, v_bought, v_twice;
+    select array_agg(coalesce(line.worst / 100000, 0)), array_agg(coalesce(line.worst % 100000, 0)), count(line.worst)
+    into v_why, v_at, v_refused
+    from (select l.n, min(case
+                 when seen.used then 1
+                 when v_twice and array_position(p_user_ids, p_user_ids[l.n]) < l.n then 2
+                 when v_sale.sale_id is null then 3
+                 when l.sku is null then 4
+                 when v_status <> 'open' then 5
+                 when seen.holding then 6
+                 when l.qty + coalesce(seen.bought, 0) > v_limits[l.sku] then 7
+                 when l.qty > v_stock[l.sku] then 8 end * 100000 + l.at) as worst
+          from unnest(p_line_of, v_sku_of, p_qtys) with ordinality as l (n, sku, qty, at)
+          left join lateral (
+              select exists (select from idempotency i where (i.user_id, i.idem_key) = (p_user_ids[l.n], p_idem_keys[l.n])) as used,
+                     exists (select from user_active_hold a where (a.sale_id, a.user_id, a.sku_id)
+                             = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])) as holding,
+                     (select sum(o.qty) from order_items o where (o.sale_id, o.user_id, o.sku_id)
+                      = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])) as bought
+              where p_user_ids[l.n] = any (v_known)) seen on true
+          group by l.n order by l.n) line;
+    o_answers := array_fill(null::json, array[cardinality(v_why)]);
+    if v_refused > 0 then
+        o_lapsed := p_take_back and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids, 8 = any (v_why));
+        if o_lapsed then
+            return;
         end if;
-        continue when o_answers[v_n] is not null;
-        v_at := array_position(p_line_of, v_n);
-        while p_line_of[v_at] = v_n loop
-            v_sku := array_position(v_skus, p_sku_ids[v_at]);
-            if v_stock[v_sku] < p_qtys[v_at] then
-                o_answers[v_n] := json_build_object(
-                    'outcome', 'sold_out', 'sku_id', p_sku_ids[v_at], 'available', v_stock[v_sku]);
-                exit;
-            end if;
-            v_at := v_at + 1;
+        for v_n in 1 .. cardinality(v_why) loop
+            continue when v_why[v_n] = 0;
+            -- What was looked at a moment ago may be gone already: then asking again will do.
+            o_answers[v_n] := coalesce(
+                refusal(v_why[v_n], v_sale, p_user_ids[v_n], p_idem_keys[v_n], p_fingerprints[v_n], p_sku_ids[v_at[v_n]]),
+                refusal(2, v_sale, null, null, null, null));
+            o_told := o_told or v_why[v_n] in (1, 6);
         end loop;
-        continue when o_answers[v_n] is not null;
-        v_at := array_position(p_line_of, v_n);
-        while p_line_of[v_at] = v_n loop
-            v_sku := array_position(v_skus, p_sku_ids[v_at]);
-            v_stock[v_sku] := v_stock[v_sku] - p_qtys[v_at];
-            v_at := v_at + 1;
-        end loop;
-    end loop;
-
-    -- Who lost after planting leaves no trace.
-    select array_agg(n) into v_lost from unnest(v_left) as n where o_answers[n] is not null;
-    if v_lost is not null then
-        delete from user_active_hold a using unnest(p_line_of, p_sku_ids) as l (n, sku_id)
-        where l.n = any (v_lost)
-          and (a.sale_id, a.user_id, a.sku_id, a.hold_id) = (p_sale_id, p_user_ids[l.n], l.sku_id, v_hold_ids[l.n]);
-        delete from idempotency i using unnest(v_lost) as n
-        where (i.user_id, i.idem_key, i.hold_id) = (p_user_ids[n], p_idem_keys[n], v_hold_ids[n]);
-        v_left := unanswered(o_answers);
-        if v_left = '{}' then
+        if v_refused = cardinality(v_why) then
             return;
         end if;
     end if;
 
-    -- 4. The holds and their lines. The clock is read with the locks held: nobody's five minutes were spent waiting.
+    -- Steps 1, 2, 4, 5 and 6 as one statement, as if all of them were granted. The flag first, then the active hold,
+    -- each in the order of the users, or two batches wait for each other; where somebody else planted a row since we
+    -- looked, the unique row ends this attempt, and `reserve` looks again.
     v_now := date_trunc('milliseconds', clock_timestamp());
-    insert into reservation_hold (hold_id, sale_id, user_id, total_amount, currency, created_at, expire_at)
-    select v_hold_ids[l.n], p_sale_id, p_user_ids[l.n], sum(l.qty * k.unit_price), v_sale.currency,
-           v_now, v_now + make_interval(secs => v_sale.hold_ttl_s)
-    from unnest(p_line_of, p_sku_ids, p_qtys) as l (n, sku_id, qty)
-    join sku k on (k.sale_id, k.sku_id) = (p_sale_id, l.sku_id)
-    where l.n = any (v_left) group by l.n;
-    insert into reservation_hold_item (hold_id, sku_id, qty, unit_price, position)
-    select v_hold_ids[l.n], l.sku_id, l.qty, k.unit_price, l.at
-    from unnest(p_line_of, p_sku_ids, p_qtys) with ordinality as l (n, sku_id, qty, at)
-    join sku k on (k.sale_id, k.sku_id) = (p_sale_id, l.sku_id)
-    where l.n = any (v_left);
-
-    -- 5. The ledger.
-    insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
-    select p_sale_id, l.sku_id, 'RESERVE_DEBIT', -l.qty, v_hold_ids[l.n], v_now
-    from unnest(p_line_of, p_sku_ids, p_qtys) as l (n, sku_id, qty) where l.n = any (v_left);
-
-    -- 6. The outbox, and the answers: the words of hold_json, for the whole batch in one go.
-    with granted as (
-        select l.n, json_build_object(
-            'hold_id', v_hold_ids[l.n], 'sale_id', p_sale_id, 'user_id', p_user_ids[l.n], 'status', 'HOLD',
-            'items', json_agg(json_build_object('sku_id', l.sku_id, 'qty', l.qty, 'unit_price', k.unit_price) order by l.at),
-            'total_amount', sum(l.qty * k.unit_price), 'currency', v_sale.currency,
-            'expire_at', rfc3339(v_now + make_interval(secs => v_sale.hold_ttl_s))) as hold
-        from unnest(p_line_of, p_sku_ids, p_qtys) with ordinality as l (n, sku_id, qty, at)
-        join sku k on (k.sale_id, k.sku_id) = (p_sale_id, l.sku_id)
-        where l.n = any (v_left) group by l.n
+    v_expire_at := v_now + make_interval(secs => v_sale.hold_ttl_s);
+    v_head := '{"hold_id":"';
+    v_body := '","sale_id":"' || p_sale_id || '","status":"HOLD","user_id":';
+    v_tail := ',"currency":"' || v_sale.currency || '","expire_at":"' || rfc3339(v_expire_at) || '"}';
+    v_hold_ids := array(select uuidv7() from generate_subscripts(p_user_ids, 1));
+    with line as materialized (
+        select l.n, p_sku_ids[l.at] as sku_id, l.qty, l.at, v_prices[l.sku] as unit_price
+        from unnest(p_line_of, v_sku_of, p_qtys) with ordinality as l (n, sku, qty, at)
+        where v_why[l.n] = 0
+    ), granted as materialized (
+        select n, total_amount, (v_head || v_hold_ids[n] || v_body || to_json(p_user_ids[n])
+                                 || ',"items":[' || items || '],"total_amount":' || total_amount || v_tail)::json as hold
+        from (select n, sum(qty * unit_price)::bigint as total_amount, string_agg('{"sku_id":"' || sku_id || '","qty":'
+                     || qty || ',"unit_price":' || unit_price || '}', ',' order by at) as items
+              from line group by n) whole
+    ), flag as (
+        insert into idempotency (user_id, idem_key, fingerprint, hold_id)
+        select p_user_ids[n], p_idem_keys[n], p_fingerprints[n], v_hold_ids[n] from granted order by 1
+        returning 1
+    ), active as (
+        insert into user_active_hold (sale_id, user_id, sku_id, hold_id)
+        select p_sale_id, p_user_ids[n], sku_id, v_hold_ids[n] from line order by 2, 3
+        returning 1
+    ), hold as (
+        insert into reservation_hold (hold_id, sale_id, user_id, total_amount, currency, created_at, expire_at)
+        select v_hold_ids[n], p_sale_id, p_user_ids[n], total_amount, v_sale.currency, v_now, v_expire_at from granted
+    ), item as (
+        insert into reservation_hold_item (hold_id, sku_id, qty, unit_price, position)
+        select v_hold_ids[n], sku_id, qty, unit_price, at from line
+    ), debit as (
+        insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
+        select p_sale_id, sku_id, 'RESERVE_DEBIT', -qty, v_hold_ids[n], v_now from line
     ), told as (
-        insert into event_outbox (event_type, sale_id, hold_id, data, created_at)
-        select 'ReservationCreated', p_sale_id, v_hold_ids[n], hold, v_now from granted
+        insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at)
+        select v_hold_ids[n], 'ReservationCreated', p_sale_id, v_hold_ids[n], hold, v_now from granted
     )
-    select array_agg(coalesce(o_answers[n], json_build_object('outcome', 'granted', 'hold', g.hold)) order by n)
-    into o_answers
-    from generate_subscripts(p_user_ids, 1) as n left join granted g using (n);
+    select array_agg(answer order by n), (select count(*) from flag), (select count(*) from active)
+    into o_answers, v_rows, v_rows
+    from (select n, json_build_object('outcome', 'granted', 'hold', hold) as answer from granted
+          union all select n, o_answers[n] from generate_subscripts(o_answers, 1) as n where v_why[n] <> 0) told;
     o_told := true;
 
-    -- 3 again, last because it is hot: the counter itself refuses what is not there.
+    -- 3. Stock: the counters, locked; then, seen by a statement that begins after that, whether the sale is still open
+    -- (a pause takes the same locks) and what the users have bought.
+    select array_agg(wanted.qty order by wanted.sku), array_agg(c.available order by wanted.sku), bool_and(c.available >= wanted.qty)
+    into v_taken, v_stock, v_enough
+    from (select sku, coalesce(sum(l.qty) filter (where v_why[l.n] = 0), 0) as qty
+          from unnest(p_line_of, v_sku_of, p_qtys) as l (n, sku, qty) where sku is not null group by sku order by v_skus[sku]) wanted
+    cross join lateral (select c.available from inventory_counter c
+                        where (c.sale_id, c.sku_id) = (p_sale_id, v_skus[wanted.sku]) for update) c;
+    select sale_status(s), (select count(*) from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids))
+    into v_status, v_rows from sale s where s.sale_id = p_sale_id;
+
+    if v_status <> 'open' or v_rows <> v_bought or not v_enough then
+        if p_take_back and not v_enough and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids, true) then
+            o_lapsed := true;
+            return;
+        end if;
+        v_over := array(
+            select l.at from unnest(p_line_of, v_sku_of, p_qtys) with ordinality as l (n, sku, qty, at)
+            where v_why[l.n] = 0 and l.qty + (
+                select coalesce(sum(o.qty), 0) from order_items o where (o.sale_id, o.user_id, o.sku_id)
+                = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])) > v_limits[l.sku]);
+
+        -- Not all of them, then: in the order of arrival, all lines of a reservation or none.
+        select * into v_sale from sale s where s.sale_id = p_sale_id;
+        v_taken := array_fill(0::bigint, array[cardinality(v_skus)]);
+        for v_n in 1 .. cardinality(v_why) loop
+            continue when v_why[v_n] <> 0;
+            if v_status <> 'open' then
+                v_why[v_n] := 5;
+            end if;
+            v_j := array_position(p_line_of, v_n);
+            while p_line_of[v_j] = v_n and v_why[v_n] = 0 loop
+                v_why[v_n] := case when v_j = any (v_over) then 7
+                                   when v_stock[v_sku_of[v_j]] - v_taken[v_sku_of[v_j]] < p_qtys[v_j] then 8 else 0 end;
+                v_at[v_n] := v_j;
+                v_j := v_j + 1;
+            end loop;
+            if v_why[v_n] = 8 then
+                o_answers[v_n] := sold_out(p_sale_id, p_sku_ids[v_at[v_n]], v_stock[v_sku_of[v_at[v_n]]] - v_taken[v_sku_of[v_at[v_n]]]);
+            elsif v_why[v_n] <> 0 then
+                o_answers[v_n] := refusal(v_why[v_n], v_sale, null, null, null, p_sku_ids[v_at[v_n]]);
+            else
+                v_j := array_position(p_line_of, v_n);
+                while p_line_of[v_j] = v_n loop
+                        v_taken[v_sku_of[v_j]] := v_taken[v_sku_of[v_j]] + p_qtys[v_j];
+                    v_j := v_j + 1;
+                end loop;
+            end if;
+        end loop;
+
+        -- Who lost after all leaves no trace.
+        v_lost := array(select n from generate_subscripts(v_why, 1) as n where v_why[n] <> 0);
+        delete from event_outbox e using unnest(v_lost) as n where e.event_id = v_hold_ids[n];
+        delete from inventory_ledger e using unnest(v_lost) as n where e.hold_id = v_hold_ids[n];
+        delete from reservation_hold_item i using unnest(v_lost) as n where i.hold_id = v_hold_ids[n];
+        delete from reservation_hold h using unnest(v_lost) as n where h.hold_id = v_hold_ids[n];
+        delete from user_active_hold a using unnest(p_line_of, p_sku_ids) as l (n, sku_id)
+        where v_why[l.n] <> 0
+          and (a.sale_id, a.user_id, a.sku_id, a.hold_id) = (p_sale_id, p_user_ids[l.n], l.sku_id, v_hold_ids[l.n]);
+        delete from idempotency i using unnest(v_lost) as n
+        where (i.user_id, i.idem_key, i.hold_id) = (p_user_ids[n], p_idem_keys[n], v_hold_ids[n]);
+    end if;
+
+    -- The counter itself refuses what is not there.
     update inventory_counter c set available = c.available - taken.qty
-    from (select l.sku_id, sum(l.qty) as qty from unnest(p_line_of, p_sku_ids, p_qtys) as l (n, sku_id, qty)
-          where l.n = any (v_left) group by l.sku_id) taken
-    where c.sale_id = p_sale_id and c.sku_id = taken.sku_id and c.available >= taken.qty;
+    from unnest(v_skus, v_taken) as taken (sku_id, qty)
+    where c.sale_id = p_sale_id and c.sku_id = taken.sku_id and c.available >= taken.qty and taken.qty > 0;
     get diagnostics v_rows = row_count;
-    if v_rows <> (select count(distinct p_sku_ids[at]) from generate_subscripts(p_line_of, 1) as at
-                  where p_line_of[at] = any (v_left)) then
+    if v_rows <> (select count(*) from unnest(v_taken) as qty where qty > 0) then
         raise exception 'a counter changed under its lock' using errcode = 'data_corrupted';
     end if;
+end
+$$;
+
+-- Whether a hold past its end that the sweep has not reached stands in this batch's way: a buyer's own, or, where
+-- stock is short, anybody's on one of its SKUs.
+create or replace function holdfast.lapsed_in_the_way(
+    p_sale_id text, p_user_ids text[], p_line_of integer[], p_sku_ids text[], p_short boolean) returns boolean
+language plpgsql set search_path = holdfast, pg_temp
+as $$
+begin
+    return exists (
+        select from unnest(p_line_of, p_sku_ids) as l (n, sku_id)
+        join user_active_hold a on (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id)
+        join reservation_hold h using (hold_id)
+        where h.expire_at <= clock_timestamp())
+    or p_short and exists (
+        select from reservation_hold h join reservation_hold_item i using (hold_id)
+        where h.status = 'HOLD' and h.expire_at <= clock_timestamp() and h.sale_id = p_sale_id
+          and i.sku_id = any (p_sku_ids));
 end
 $$;
 
@@ -290,23 +335,40 @@ create or replace procedure holdfast.reserve(
 language plpgsql
 as $$
 declare
-    v_answers json[];
-    v_told    boolean;
+    v_answers   json[];
+    v_told      boolean;
+    v_lapsed    boolean;
+    v_take_back boolean := true;
+    v_tries     integer := 0;
+    v_conflict  text;
 begin
-    if p_early_release then
-        perform set_config('synchronous_commit', 'off', true);
-    end if;
-    if holdfast.take_back(p_sale_id, p_user_ids, p_line_of, p_sku_ids, p_qtys) then
-        commit;
+    loop
         if p_early_release then
             perform set_config('synchronous_commit', 'off', true);
         end if;
-    end if;
+        begin
+            select b.o_answers, b.o_told, b.o_lapsed into v_answers, v_told, v_lapsed from holdfast.reserve_batch(
+                p_sale_id, p_user_ids, p_idem_keys, p_fingerprints, p_line_of, p_sku_ids, p_qtys, v_take_back) b;
+            exit when not v_lapsed;
+        exception when unique_violation then
+            -- Somebody else has planted a row of ours and committed: looking again shows it.
+            get stacked diagnostics v_conflict = constraint_name;
+            v_tries := v_tries + 1;
+            if v_tries > 20 or v_conflict not in ('idempotency_pkey', 'user_active_hold_one_each') then
+                raise;
+            end if;
+            continue;
+        end;
+        rollback;
+        if p_early_release then
+            perform set_config('synchronous_commit', 'off', true);
+        end if;
+        perform holdfast.take_back(p_sale_id, p_user_ids, p_line_of, p_sku_ids, p_qtys);
+        commit;
+        v_take_back := false;
+    end loop;
 
-    select b.o_answers, b.o_told into v_answers, v_told from holdfast.reserve_batch(
-        p_sale_id, p_user_ids, p_idem_keys, p_fingerprints, p_line_of, p_sku_ids, p_qtys) b;
     o_answers := array_to_json(v_answers);
-
     if p_early_release and v_told then
         commit;
         perform pg_logical_emit_message(true, 'holdfast', 'reserved');
@@ -314,17 +376,8 @@ begin
 end
 $$;
 
-create or replace function holdfast.unanswered(p_answers json[]) returns integer[]
-language sql immutable
-return array(select a.n::integer from unnest(p_answers) with ordinality as a (answer, n) where a.answer is null order by a.n);
-
-create or replace function holdfast.sale_not_open(p_sale holdfast.sale) returns json
-language sql volatile
-return json_build_object('outcome', 'sale_not_open', 'opens_at', holdfast.rfc3339(p_sale.opens_at),
-                         'status', holdfast.sale_status(p_sale));
-
-revoke execute on function holdfast.stored_reservation, holdfast.reserve_batch, holdfast.take_back,
-                           holdfast.unanswered, holdfast.sale_not_open from public;
+revoke execute on function holdfast.stored_reservation, holdfast.refusal, holdfast.reserve_batch, holdfast.lapsed_in_the_way,
+                           holdfast.take_back from public;
 revoke execute on procedure holdfast.reserve from public;
 grant execute on procedure holdfast.reserve to holdfast_reserve;
 grant execute on function holdfast.reserve_batch, holdfast.take_back to holdfast_reserve;

@@ -28,6 +28,23 @@ alter role holdfast_release set statement_timeout = '2500ms';
 alter role holdfast_lookup  set statement_timeout = '2500ms';
 alter role holdfast_admin   set statement_timeout = '2500ms';
 
+-- Their plans are made once a connection and by the shape of the query alone: every large table by its index, nothing
+-- joined by reading it whole. A plan chosen by statistics is chosen on the empty tables of the morning, and kept
+-- through the sale.
+do $$
+declare
+    v_role text;
+begin
+    foreach v_role in array array['holdfast_reserve', 'holdfast_confirm', 'holdfast_expire', 'holdfast_release'] loop
+        execute format('alter role %I set plan_cache_mode = force_generic_plan', v_role);
+        execute format('alter role %I set enable_seqscan = off', v_role);
+        execute format('alter role %I set enable_hashjoin = off', v_role);
+        execute format('alter role %I set enable_mergejoin = off', v_role);
+        execute format('alter role %I set jit = off', v_role);
+    end loop;
+end
+$$;
+
 revoke all on schema holdfast from public;
 revoke all on all tables in schema holdfast from public;
 grant usage on schema holdfast

@@ -66,5 +66,9 @@ return json_build_object(
              from holdfast.sku k join holdfast.inventory_counter c using (sale_id, sku_id)
              where k.sale_id = p_sale.sale_id));
 
-revoke execute on function holdfast.rfc3339, holdfast.hold_json, holdfast.hold_status_now, holdfast.order_json,
+create or replace function holdfast.sold_out(p_sale_id text, p_sku_id text, p_available bigint) returns json
+language sql volatile
+return json_build_object('outcome', 'sold_out', 'sku_id', p_sku_id, 'available', p_available);
+
+revoke execute on function holdfast.sold_out, holdfast.rfc3339, holdfast.hold_json, holdfast.hold_status_now, holdfast.order_json,
                            holdfast.sale_status, holdfast.sale_json from public;
