@@ -13,41 +13,41 @@ as $$
 declare
     v_credit constant text := case p_status when 'EXPIRED' then 'EXPIRE_CREDIT' when 'RELEASED' then 'RELEASE_CREDIT' end;
     v_event  constant text := case p_status when 'EXPIRED' then 'ReservationExpired' when 'RELEASED' then 'ReservationReleased' end;
+    v_ended  bigint;
+    v_skus   text[];
+    v_back   bigint[];
 begin
-    update reservation_hold set status = p_status, finalized_at = p_at
-    where hold_id = any (p_hold_ids) and status = 'HOLD';
-    if (select count(*) from unnest(p_hold_ids)) <> (select count(*) from reservation_hold
-        where hold_id = any (p_hold_ids) and status = p_status and finalized_at = p_at) then
+    -- Everything but the counters as one statement: each table is gone through once, however many holds there are.
+    with ended as (
+        update reservation_hold set status = p_status, finalized_at = p_at
+        where hold_id = any (p_hold_ids) and status = 'HOLD'
+        returning hold_id, user_id
+    ), line as materialized (
+        select e.user_id, i.hold_id, i.sku_id, i.qty, i.position from ended e join reservation_hold_item i using (hold_id)
+    ), active as (
+        delete from user_active_hold a using line l
+        where (a.sale_id, a.user_id, a.sku_id, a.hold_id) = (p_sale_id, l.user_id, l.sku_id, l.hold_id)
+    ), credit as (
+        insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
+        select p_sale_id, sku_id, v_credit, qty, hold_id, p_at from line
+    ), told as (
+        insert into event_outbox (event_type, sale_id, hold_id, data, created_at)
+        select v_event, p_sale_id, hold_id, ('{"hold_id":"' || hold_id || '","sale_id":"' || p_sale_id || '","user_id":'
+               || to_json(user_id) || ',"items":['
+               || string_agg('{"sku_id":"' || sku_id || '","qty":' || qty || '}', ',' order by position) || ']}')::json, p_at
+        from line group by hold_id, user_id
+    )
+    select (select count(*) from ended), array_agg(back.sku_id), array_agg(back.qty) into v_ended, v_skus, v_back
+    from (select sku_id, sum(qty) as qty from line group by sku_id) back;
+    if v_ended <> cardinality(p_hold_ids) then
         raise exception 'a hold left HOLD under its lock';
     end if;
 
-    delete from user_active_hold a
-    using reservation_hold h join reservation_hold_item i using (hold_id)
-    where h.hold_id = any (p_hold_ids)
-      and (a.sale_id, a.user_id, a.sku_id, a.hold_id) = (h.sale_id, h.user_id, i.sku_id, h.hold_id);
-
-    insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
-    select p_sale_id, i.sku_id, v_credit, i.qty, i.hold_id, p_at
-    from reservation_hold_item i where i.hold_id = any (p_hold_ids);
-
-    insert into event_outbox (event_type, sale_id, hold_id, data, created_at)
-    select v_event, p_sale_id, h.hold_id,
-           json_build_object('hold_id', h.hold_id, 'sale_id', h.sale_id, 'user_id', h.user_id,
-                             'items', json_agg(json_build_object('sku_id', i.sku_id, 'qty', i.qty) order by i.position)),
-           p_at
-    from reservation_hold h join reservation_hold_item i using (hold_id)
-    where h.hold_id = any (p_hold_ids)
-    group by h.hold_id;
-
     -- Counters last, because they are hot, and locked in the order that everyone locks them in.
     perform from inventory_counter c
-    where c.sale_id = p_sale_id
-      and c.sku_id in (select i.sku_id from reservation_hold_item i where i.hold_id = any (p_hold_ids))
-    order by c.sku_id for update;
-
+    where c.sale_id = p_sale_id and c.sku_id = any (v_skus) order by c.sku_id for update;
     update inventory_counter c set available = c.available + back.qty
-    from (select i.sku_id, sum(i.qty) as qty from reservation_hold_item i
-          where i.hold_id = any (p_hold_ids) group by i.sku_id) back
+    from unnest(v_skus, v_back) as back (sku_id, qty)
     where c.sale_id = p_sale_id and c.sku_id = back.sku_id;
 end
 $$;

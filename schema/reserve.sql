@@ -29,7 +29,8 @@ begin atomic
     where i.user_id = p_user_id and i.idem_key = p_idem_key;
 end;
 
--- Why one reservation is refused, in words: p_why says which reason, p_at which line. Null where it is no longer so.
+-- Why one reservation is refused, in words. The reasons have numbers, in their order of precedence. Null where it is
+-- no longer so.
 create or replace function holdfast.refusal(
     p_why integer, p_sale holdfast.sale, p_user_id text, p_idem_key text, p_fingerprint bytea, p_sku_id text) returns json
 language plpgsql set search_path = holdfast, pg_temp
@@ -353,9 +354,12 @@ begin
         exception when unique_violation then
             -- Somebody else has planted a row of ours and committed: looking again shows it.
             get stacked diagnostics v_conflict = constraint_name;
-            v_tries := v_tries + 1;
-            if v_tries > 20 or v_conflict not in ('idempotency_pkey', 'user_active_hold_one_each') then
+            if v_conflict not in ('idempotency_pkey', 'user_active_hold_one_each') then
                 raise;
+            end if;
+            v_tries := v_tries + 1;
+            if v_tries > 20 then
+                raise exception 'others keep planting the same rows' using errcode = 'serialization_failure';
             end if;
             continue;
         end;
