@@ -19,6 +19,17 @@ create table bench.stripe (
     primary key (sale_id, sku_id, stripe)
 ) with (fillfactor = 10);
 
+create procedure bench.open_sale(p_sale_id text, p_skus integer, p_stock bigint, p_hold_ttl_s integer)
+language plpgsql as $$
+begin
+    perform holdfast.create_sale(json_build_object(
+        'sale_id', p_sale_id, 'name', 'Drop', 'currency', 'KRW', 'hold_ttl_s', p_hold_ttl_s,
+        'skus', (select json_agg(json_build_object('sku_id', 'sku-' || n, 'name', 'Sneaker ' || n, 'unit_price', 150000,
+                                                   'stock', p_stock, 'max_per_user', 1) order by n)
+                 from generate_series(1, p_skus) as n)), sha256(p_sale_id::bytea));
+end
+$$;
+
 -- Begins a cell: everything emptied, one sale `drop` with p_skus SKUs of p_stock pieces each, counted in every way.
 -- p_units: the rows of bench.unit for each SKU; where they are the measured way they have to be as many as the stock.
 create procedure bench.begin_cell(p_skus integer, p_stock bigint, p_hold_ttl_s integer, p_units bigint)
@@ -28,11 +39,7 @@ begin
              holdfast.reservation_hold_item, holdfast.user_active_hold, holdfast.idempotency, holdfast.payment,
              holdfast.refund, holdfast.orders, holdfast.order_items, holdfast.order_ledger, holdfast.event_outbox,
              bench.versioned_counter, bench.unit, bench.stripe cascade;
-    perform holdfast.create_sale(json_build_object(
-        'sale_id', 'drop', 'name', 'Drop', 'currency', 'KRW', 'hold_ttl_s', p_hold_ttl_s,
-        'skus', (select json_agg(json_build_object('sku_id', 'sku-' || n, 'name', 'Sneaker ' || n, 'unit_price', 150000,
-                                                   'stock', p_stock, 'max_per_user', 1) order by n)
-                 from generate_series(1, p_skus) as n)), sha256('drop'));
+    call bench.open_sale('drop', p_skus, p_stock, p_hold_ttl_s);
     insert into bench.versioned_counter (sale_id, sku_id, available) select sale_id, sku_id, p_stock from holdfast.sku;
     insert into bench.stripe (sale_id, sku_id, stripe, available)
     select sale_id, sku_id, stripe, p_stock / 16 + case when stripe < p_stock % 16 then 1 else 0 end

@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::ask::Crowd;
 use super::load;
+use super::place::Place;
 use super::server::Bench;
 use super::variant::{VARIANTS, Variant, Way};
 
 /// Pieces that no cell can sell.
-const PLENTY: i64 = 1_000_000_000;
+pub const PLENTY: i64 = 1_000_000_000;
 
 /// Which cells.
 #[derive(Clone)]
@@ -57,16 +58,16 @@ pub struct Cell {
 /// # Errors
 /// It ran out of stock, or a call failed in a way that no load explains.
 pub async fn cell(
-    bench: &Bench,
+    place: &Place,
     variant: &'static Variant,
     clients: usize,
     (commit_ms, skus): (u64, u64),
     seconds: f64,
 ) -> anyhow::Result<Cell> {
-    let callers = bench.callers(variant, clients).await?;
+    let callers = place.callers(variant, clients).await?;
     // More than any machine of today sells in this time.
     let units = if variant.counted_in == "units" { (20_000.0 * (seconds + 1.0)) as i64 / skus as i64 } else { 0 };
-    bench.begin_cell(skus, PLENTY, units).await?;
+    place.begin_cell(skus, PLENTY, units).await?;
     let measured = load::run(variant, &callers, &Arc::new(Crowd::new(skus)), seconds).await?;
     ensure!(measured.answered.refused == 0, "{}: {} were refused", variant.name, measured.answered.refused);
     Ok(Cell {
@@ -96,7 +97,7 @@ pub async fn table(bench: &Bench, wanted: &Wanted, mut tell: impl FnMut(&[Cell])
             for clients in &wanted.clients {
                 for variant in &wanted.variants {
                     let what = (*commit_ms, *skus);
-                    cells.push(cell(bench, variant, *clients, what, wanted.seconds_per_cell).await?);
+                    cells.push(cell(&bench.t1, variant, *clients, what, wanted.seconds_per_cell).await?);
                 }
             }
             tell(&cells[from..]);
@@ -118,11 +119,11 @@ pub struct Safety {
 ///
 /// # Errors
 /// It oversold, or left something behind that does not add up.
-pub async fn does_not_oversell(bench: &Bench, variant: &'static Variant, skus: u64) -> anyhow::Result<Safety> {
+pub async fn does_not_oversell(place: &Place, variant: &'static Variant, skus: u64) -> anyhow::Result<Safety> {
     const CLIENTS: usize = 64;
     let stock_each = (256 / skus) as i64;
     let stock = stock_each * skus as i64;
-    bench.begin_cell(skus, stock_each, stock_each).await?;
+    place.begin_cell(skus, stock_each, stock_each).await?;
     let crowd = Arc::new(Crowd::new(skus));
     let (mut asked, mut granted) = (0, 0);
     // Until all is sold: who loses a race for a version gives up with the piece unsold.
@@ -131,7 +132,7 @@ pub async fn does_not_oversell(bench: &Bench, variant: &'static Variant, skus: u
         rounds += 1;
         ensure!(rounds <= 200, "{}: {granted} of {stock} are sold, and nobody gets the rest", variant.name);
         let mut buyers = tokio::task::JoinSet::new();
-        for caller in bench.callers(variant, CLIENTS).await? {
+        for caller in place.callers(variant, CLIENTS).await? {
             let crowd = Arc::clone(&crowd);
             buyers.spawn(async move {
                 let asks = crowd.asks(variant.batch());
@@ -143,7 +144,7 @@ pub async fn does_not_oversell(bench: &Bench, variant: &'static Variant, skus: u
             asked += variant.batch() as u64;
         }
     }
-    let sums = bench.owner.query_one("select * from bench.sums", &[]).await?;
+    let sums = place.owner.query_one("select * from bench.sums", &[]).await?;
     let sum = |name: &str| sums.get::<_, i64>(name);
     let what = variant.name;
     ensure!(granted == stock as u64, "{what}: {granted} were told that they have one of {stock}");

@@ -1,6 +1,11 @@
 //! What is printed: numbers in columns, each with its ratio.
 
+use super::arrivals::Waiting;
+use super::crash::Crashes;
+use super::growth::Grown;
 use super::t1::Cell;
+use super::t2::Confirms;
+use super::t3::Swept;
 use super::variant::{BASELINE, VARIANTS};
 
 /// Reservations a second of the ways of reserving, one column a number of clients, each with its ratio to one call at
@@ -13,7 +18,7 @@ pub fn of_cells(cells: &[Cell]) -> String {
     let at =
         |variant: &str, clients: usize| cells.iter().find(|cell| cell.variant == variant && cell.clients == clients);
 
-    let commit = if first.commit_ms == 0 { "as it is".to_owned() } else { format!("of {} ms", first.commit_ms) };
+    let commit = of_commit(first.commit_ms);
     let skus = if first.skus == 1 { "one hot SKU".to_owned() } else { format!("{} SKUs", first.skus) };
     let mut text = format!("reservations a second, a commit {commit}, {skus}\n{:36}", "");
     for count in &clients {
@@ -64,4 +69,67 @@ pub fn whole(number: f64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// What buyers waited, in a batch and alone.
+#[must_use]
+pub fn of_waiting(waiting: &Waiting) -> String {
+    format!(
+        "commit {}: batches do {} a second; of {} a second the p50 is {:.1} ms and the p99 {:.1} ms; one call alone has a p50 of {:.1} ms",
+        of_commit(waiting.commit_ms),
+        whole(waiting.maximum_per_s),
+        whole(waiting.arrivals_per_s),
+        waiting.p50_ms,
+        waiting.p99_ms,
+        waiting.alone_p50_ms
+    )
+}
+
+/// T2 at each number of clients.
+#[must_use]
+pub fn of_confirms(confirms: &[Confirms]) -> String {
+    let line = |one: &Confirms| {
+        let (clients, per_s) = (one.clients, whole(one.confirms_per_s));
+        let commit = of_commit(one.commit_ms);
+        format!(
+            "{clients:>6} clients, commit {commit:9} {per_s:>9}   p50 {:.1} ms, p99 {:.1} ms\n",
+            one.p50_ms, one.p99_ms
+        )
+    };
+    confirms.iter().map(line).fold("confirms a second, holds on one SKU\n".to_owned(), |text, line| text + &line)
+}
+
+/// One sweep.
+#[must_use]
+pub fn of_sweep(swept: &Swept) -> String {
+    let (holds, per_s, skus) = (whole(swept.holds as f64), whole(swept.holds_per_s), swept.skus);
+    format!(
+        "{holds} expired holds on {skus} SKUs swept, {per_s} a second; a transaction of 1 000: p50 {:.0} ms, p99 {:.0} ms",
+        swept.p50_ms, swept.p99_ms
+    )
+}
+
+/// Each transaction without history and with it.
+#[must_use]
+pub fn of_growth(growth: &[Grown], holds: i64) -> String {
+    let line = |one: &Grown| {
+        let (empty, grown) = (whole(one.empty_per_s), whole(one.grown_per_s));
+        format!("{:36} {empty:>9} {grown:>9}   {} slower\n", one.what, times(one.slower))
+    };
+    let heading = format!("a second, empty and after {} holds\n", whole(holds as f64));
+    growth.iter().map(line).fold(heading, |text, line| text + &line)
+}
+
+/// What crashes took back from those who had been told.
+#[must_use]
+pub fn of_crashes(crashes: &[Crashes]) -> String {
+    let line = |one: &Crashes| {
+        let Crashes { what, crashes, acknowledged, lost } = one;
+        format!("{what:36} {crashes} crashes, {acknowledged} acknowledged, {lost} lost\n")
+    };
+    crashes.iter().map(line).collect()
+}
+
+fn of_commit(commit_ms: u64) -> String {
+    if commit_ms == 0 { "as it is".to_owned() } else { format!("of {commit_ms} ms") }
 }

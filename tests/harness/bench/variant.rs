@@ -53,6 +53,9 @@ const fn product(name: &'static str, label: &'static str, batch: usize, early_re
 /// What every ratio is held against.
 pub const BASELINE: &str = "one-call";
 
+/// The product's call for one, committed in the ordinary way: what `crash` has commit asynchronously.
+pub const ONE_FOR_ONE: Variant = product("one-for-one", "the product's call for one", 1, false);
+
 pub const VARIANTS: [Variant; 14] = [
     of("statements", "the guide's statements, one by one", Way::Statements, "counter"),
     of("one-call", "one call, counter last", Way::OneCall("one_call"), "counter"),
