@@ -15,6 +15,7 @@ mod expire;
 mod failures;
 mod functions;
 mod journey;
+mod plans;
 mod pooler;
 mod races;
 mod release;

@@ -1,5 +1,6 @@
 //! `cargo dev`: the whole of Holdfast on this machine, from a fresh clone.
 
+mod bench;
 mod check;
 mod test;
 mod up;
@@ -30,6 +31,8 @@ enum Command {
     Check,
     /// Runs every test on the real parts, a stage a line
     Test(test::Test),
+    /// Measures every way of reserving against the others, on a Postgres of its own
+    Bench(bench::Bench),
     /// Installs every tool that `up` and the tests use, and says where each is
     Tools,
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Up(up) => up.run(),
         Command::Check => check::run(),
         Command::Test(test) => test.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Migrate { database_url } => migrate(&database_url),
         Command::Tools => list_tools(),
     };

@@ -31,7 +31,7 @@ struct Stage {
 const STAGES: [Stage; 6] = [
     Stage {
         name: "transactions",
-        modules: &["tidy", "schema", "reserve", "confirm", "expire", "release", "races"],
+        modules: &["tidy", "schema", "reserve", "confirm", "expire", "release", "races", "plans"],
         at_once: 4,
     },
     Stage { name: "functions", modules: &["functions", "pooler"], at_once: 4 },

@@ -1,5 +1,6 @@
 //! What the tests and `cargo dev` share: getting tools, running the stack, playing the payment gateway.
 
+pub mod bench;
 pub mod database;
 pub mod gateway;
 pub mod migrate;

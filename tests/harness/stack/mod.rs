@@ -3,6 +3,7 @@
 //! `Stack::start_in_order` is the order in which they start. `children` keeps processes running and ends them; `state` is what
 //! is kept on disk; the other files are one part each.
 
+pub mod alone;
 mod build;
 mod children;
 mod demo;
@@ -163,7 +164,7 @@ impl Stack {
 
     async fn start_database(&self) -> anyhow::Result<String> {
         let Some(url) = &self.options.database_url else {
-            return postgres::start(&self.state, &self.secrets, self.options.fresh, &self.children).await;
+            return postgres::start(&self.state, &self.secrets, self.options.fresh, &[], &self.children).await;
         };
         if self.options.fresh {
             postgres::empty(url).await?;

@@ -22,8 +22,15 @@ const DATABASE: &str = "holdfast";
 /// A restart after `kill -9` replays the log and waits for the old processes first.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Starts the server, made new when there is none yet or `fresh` asks for it; answers its URL.
-pub async fn start(state: &State, secrets: &Secrets, fresh: bool, children: &Children) -> anyhow::Result<String> {
+/// Starts the server, made new when there is none yet or `fresh` asks for it; answers its URL. `settings` come after
+/// the stack's own, and win.
+pub async fn start(
+    state: &State,
+    secrets: &Secrets,
+    fresh: bool,
+    settings: &[&str],
+    children: &Children,
+) -> anyhow::Result<String> {
     let programs = tokio::task::spawn_blocking(tools::postgres).await??;
     let data = data_dir(state, &programs)?;
     if fresh && data.exists() {
@@ -34,14 +41,14 @@ pub async fn start(state: &State, secrets: &Secrets, fresh: bool, children: &Chi
         make(&programs, &data, &secrets.postgres_password)?;
     }
     let port = remembered_port(state)?;
-    children.start(server(programs, data, port))?;
+    children.start(server(programs, data, port, settings))?;
     let url = |name: &str| format!("postgres://{USER}:{}@127.0.0.1:{port}/{name}", secrets.postgres_password);
     create_database(&url("postgres")).await?;
     Ok(url(DATABASE))
 }
 
 /// In the state's folder; or, as root, where the user that Postgres runs as may reach it. A file says where.
-fn data_dir(state: &State, programs: &Postgres) -> anyhow::Result<PathBuf> {
+pub fn data_dir(state: &State, programs: &Postgres) -> anyhow::Result<PathBuf> {
     let Some(user) = programs.user else { return Ok(state.path("postgres")) };
     let name = state.dir().file_name().context("the state's folder has no name")?;
     let parent = Path::new("/var/lib/holdfast").join(workspace::short_hash()).join(name);
@@ -75,7 +82,7 @@ fn make(programs: &Postgres, data: &Path, password: &str) -> anyhow::Result<()> 
     fs::rename(&unfinished, data).with_context(|| format!("cannot finish {}", data.display()))
 }
 
-fn server(programs: Postgres, data: PathBuf, port: u16) -> Spec {
+fn server(programs: Postgres, data: PathBuf, port: u16, more: &[&str]) -> Spec {
     // Everything that makes a commit durable stays on: what is promised here has to survive kill -9.
     let settings = [
         format!("port={port}"),
@@ -90,7 +97,8 @@ fn server(programs: Postgres, data: PathBuf, port: u16) -> Spec {
         "log_timezone=UTC".to_owned(),
     ];
     let mut args = vec!["-D".into(), data.clone().into_os_string()];
-    args.extend(settings.into_iter().flat_map(|setting| ["-c".into(), setting.into()]));
+    let settings = settings.into_iter().chain(more.iter().map(|setting| (*setting).to_owned()));
+    args.extend(settings.flat_map(|setting| ["-c".into(), setting.into()]));
     Spec {
         name: "postgres".to_owned(),
         part: "postgres",

@@ -1,0 +1,80 @@
+-- Holds by the hundred thousand, as the product's own calls would have left them: for the history that the tables
+-- only grow by, for what is to be paid and for what is to be swept.
+
+-- p_count holds of one piece each in the sale p_sale_id, begun p_age ago, now p_status; with every row that goes with
+-- that. The counters follow. A hold that is HOLD ends p_hold_ttl after it began: in the past, where it is to be swept.
+create procedure bench.fill(p_sale_id text, p_count bigint, p_status text, p_age interval, p_hold_ttl interval)
+language plpgsql set search_path = holdfast, pg_temp as $$
+declare
+    v_begun constant timestamptz := date_trunc('milliseconds', clock_timestamp() - p_age);
+    v_ends  constant timestamptz := v_begun + p_hold_ttl;
+    v_ended constant timestamptz := case p_status when 'EXPIRED' then v_ends when 'COMMITTED' then v_begun + p_hold_ttl / 2 end;
+    v_event constant text := case p_status when 'EXPIRED' then 'ReservationExpired' when 'COMMITTED' then 'OrderConfirmed' end;
+    -- What is past was delivered.
+    v_delivered constant timestamptz := case when p_status <> 'HOLD' then v_ends end;
+begin
+    -- The keys that bind orders, payments and holds are there by construction; asking for each would take minutes.
+    set local session_replication_role = replica;
+    create temporary table filling on commit drop as
+    select n, uuidv7(v_begun - clock_timestamp()) as hold_id, uuidv7(v_begun - clock_timestamp()) as order_id,
+           'buyer-' || left(md5(p_sale_id || n || v_begun), 16) as user_id, gen_random_uuid()::text as idem_key, k.sku_id, k.unit_price
+    from generate_series(1, p_count) as n
+    join sku k on k.sale_id = p_sale_id and k.position = n % (select count(*) from sku s where s.sale_id = p_sale_id) + 1;
+
+    insert into idempotency (user_id, idem_key, fingerprint, hold_id, created_at)
+    select user_id, idem_key, sha256('asked'), hold_id, v_begun from filling;
+    insert into reservation_hold (hold_id, sale_id, user_id, status, total_amount, currency, created_at, expire_at, finalized_at)
+    select hold_id, p_sale_id, user_id, p_status, unit_price, 'KRW', v_begun, v_ends, v_ended from filling;
+    insert into reservation_hold_item (hold_id, sku_id, qty, unit_price, position)
+    select hold_id, sku_id, 1, unit_price, 1 from filling;
+    insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
+    select p_sale_id, sku_id, 'RESERVE_DEBIT', -1, hold_id, v_begun from filling;
+    insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at, next_attempt_at, delivered_at)
+    select uuidv7(v_begun - clock_timestamp()), 'ReservationCreated', p_sale_id, hold_id, json_build_object(
+        'hold_id', hold_id, 'sale_id', p_sale_id, 'user_id', user_id, 'status', 'HOLD',
+        'items', json_build_array(json_build_object('sku_id', sku_id, 'qty', 1, 'unit_price', unit_price)),
+        'total_amount', unit_price, 'currency', 'KRW', 'expire_at', rfc3339(v_ends)), v_begun, v_begun, v_delivered from filling;
+
+    if p_status = 'HOLD' then
+        insert into user_active_hold (sale_id, user_id, sku_id, hold_id)
+        select p_sale_id, user_id, sku_id, hold_id from filling;
+    else
+        insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at, next_attempt_at, delivered_at)
+        select uuidv7(v_begun - clock_timestamp()), v_event, p_sale_id, hold_id, json_build_object(
+            'hold_id', hold_id, 'sale_id', p_sale_id, 'user_id', user_id,
+            'items', json_build_array(json_build_object('sku_id', sku_id, 'qty', 1))), v_ended, v_ended, v_delivered from filling;
+    end if;
+    if p_status = 'EXPIRED' then
+        insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
+        select p_sale_id, sku_id, 'EXPIRE_CREDIT', 1, hold_id, v_ended from filling;
+    else
+        update inventory_counter c set available = c.available - taken.qty
+        from (select sku_id, count(*) as qty from filling group by sku_id) taken
+        where c.sale_id = p_sale_id and c.sku_id = taken.sku_id;
+    end if;
+    if p_status = 'COMMITTED' then
+        insert into payment (gateway, payment_id, hold_ref, sale_id, user_id, amount, currency, state, order_id, created_at)
+        select 'standard', 'pay_' || hold_id, hold_id::text, p_sale_id, user_id, unit_price, 'KRW', 'ORDERED', order_id, v_ended
+        from filling;
+        insert into orders (order_id, hold_id, sale_id, user_id, gateway, payment_id, total_amount, currency, created_at)
+        select order_id, hold_id, p_sale_id, user_id, 'standard', 'pay_' || hold_id, unit_price, 'KRW', v_ended from filling;
+        insert into order_items (order_id, sku_id, qty, unit_price, position, sale_id, user_id)
+        select order_id, sku_id, 1, unit_price, 1, p_sale_id, user_id from filling;
+        insert into order_ledger (event_type, gateway, payment_id, order_id, amount, currency, created_at)
+        select 'ORDER_CONFIRMED', 'standard', 'pay_' || hold_id, order_id, unit_price, 'KRW', v_ended from filling;
+    end if;
+end
+$$;
+
+-- One past sale: three of ten bought, the others let go.
+create procedure bench.past_sale(p_number integer, p_holds bigint)
+language plpgsql as $$
+begin
+    call bench.open_sale('past-' || p_number, 4, p_holds, 300);
+    update holdfast.sale set status = 'closed', opens_at = opens_at - interval '1 year' where sale_id = 'past-' || p_number;
+    call bench.fill('past-' || p_number, p_holds * 3 / 10, 'COMMITTED', make_interval(days => 400 - p_number), '300 s');
+    commit;
+    call bench.fill('past-' || p_number, p_holds - p_holds * 3 / 10, 'EXPIRED', make_interval(days => 400 - p_number), '300 s');
+    commit;
+end
+$$;

@@ -1,0 +1,116 @@
+//! What a buyer waits for a batch: arrivals that come whether or not anybody is ready, gathered as a Gate gathers them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinSet;
+
+use super::ask::Crowd;
+use super::load::{self, percentile_ms};
+use super::place::Place;
+use super::t1::PLENTY;
+use super::variant;
+
+/// Two Gates with as many calls in the air as each may have (edge/src/bounds.rs).
+const FLIGHTS: usize = 4;
+const BATCH: usize = 100;
+
+#[derive(Clone, Serialize)]
+pub struct Waiting {
+    pub commit_ms: u64,
+    pub maximum_per_s: f64,
+    pub arrivals_per_s: f64,
+    /// From a buyer's arrival to the answer, in a batch.
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    /// Of one call with nobody beside it.
+    pub alone_p50_ms: f64,
+}
+
+#[derive(Default)]
+struct Gate {
+    waiting: Mutex<VecDeque<Instant>>,
+    came: Notify,
+    /// Nobody comes any more.
+    closed: AtomicBool,
+}
+
+/// Measures how many batches can do, then sends half as many.
+///
+/// # Errors
+/// A call fails.
+pub async fn run(place: &Place, commit_ms: u64, seconds: f64) -> anyhow::Result<Waiting> {
+    let crowd = || Arc::new(Crowd::new(1));
+    place.begin_cell(1, PLENTY, 0).await?;
+    let one = variant::named("one-call")?;
+    let alone = load::run(one, &place.callers(one, 1).await?, &crowd(), seconds).await?;
+    place.begin_cell(1, PLENTY, 0).await?;
+    let batches = variant::named("batch-100-early")?;
+    let maximum = load::run(batches, &place.callers(batches, FLIGHTS).await?, &crowd(), seconds).await?;
+    place.begin_cell(1, PLENTY, 0).await?;
+    let mut took = open_loop(place, maximum.per_s / 2.0, seconds).await?;
+    took.sort_unstable();
+    Ok(Waiting {
+        commit_ms,
+        maximum_per_s: maximum.per_s,
+        arrivals_per_s: maximum.per_s / 2.0,
+        p50_ms: percentile_ms(&took, 0.50),
+        p99_ms: percentile_ms(&took, 0.99),
+        alone_p50_ms: alone.p50_ms,
+    })
+}
+
+/// What waits leaves together when a call comes back; a lone buyer leaves at once.
+async fn open_loop(place: &Place, per_s: f64, seconds: f64) -> anyhow::Result<Vec<Duration>> {
+    let variant = variant::named("batch-100-early")?;
+    let (gate, crowd) = (Arc::new(Gate::default()), Arc::new(Crowd::new(1)));
+    let mut flights = JoinSet::new();
+    for caller in place.callers(variant, FLIGHTS).await? {
+        let (gate, crowd) = (Arc::clone(&gate), Arc::clone(&crowd));
+        flights.spawn(async move {
+            let mut took = Vec::new();
+            loop {
+                let batch = gate.next_batch().await;
+                if batch.is_empty() {
+                    if gate.closed.load(Ordering::Relaxed) {
+                        return anyhow::Ok(took);
+                    }
+                    gate.came.notified().await;
+                    continue;
+                }
+                caller.call(variant, &crowd.asks(batch.len())).await?;
+                took.extend(batch.iter().map(Instant::elapsed));
+            }
+        });
+    }
+
+    let (mut sent, total, began) = (0, (per_s * seconds) as u64, Instant::now());
+    let mut tick = tokio::time::interval(Duration::from_millis(1));
+    let mut took = Vec::new();
+    while !flights.is_empty() {
+        tokio::select! {
+            _ = tick.tick() => {}
+            Some(flight) = flights.join_next() => took.extend(flight??),
+        }
+        // They count from when they were to come, not from when this loop got round to them.
+        let due = ((began.elapsed().as_secs_f64() * per_s) as u64).min(total);
+        let when = |n: u64| began + Duration::from_secs_f64(n as f64 / per_s);
+        gate.waiting.lock().await.extend((sent..due).map(when));
+        sent = due;
+        gate.closed.store(sent == total, Ordering::Relaxed);
+        gate.came.notify_waiters();
+    }
+    Ok(took)
+}
+
+impl Gate {
+    async fn next_batch(&self) -> Vec<Instant> {
+        let mut waiting = self.waiting.lock().await;
+        let many = waiting.len().min(BATCH);
+        waiting.drain(..many).collect()
+    }
+}

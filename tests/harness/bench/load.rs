@@ -1,0 +1,97 @@
+//! Many clients at once, each sending its next call when its last is answered.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::ask::Crowd;
+use super::call::{Answered, Caller};
+use super::variant::Variant;
+
+/// Before the clock starts: plans are made, pages are there, everybody waits for everybody.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// What was answered while the clock ran.
+#[derive(Clone, Copy, Default)]
+pub struct Measured {
+    /// Reservations granted a second.
+    pub per_s: f64,
+    /// Of a call, not of a reservation.
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub answered: Answered,
+}
+
+/// Runs `variant` for so long.
+///
+/// # Errors
+/// A call fails in a way that no load explains.
+pub async fn run(
+    variant: &'static Variant,
+    callers: &[Arc<Caller>],
+    crowd: &Arc<Crowd>,
+    seconds: f64,
+) -> anyhow::Result<Measured> {
+    let from = Instant::now() + WARM_UP;
+    let to = from + Duration::from_secs_f64(seconds);
+    let mut clients = JoinSet::new();
+    for caller in callers {
+        let (caller, crowd) = (Arc::clone(caller), Arc::clone(crowd));
+        clients.spawn(async move {
+            let (mut sum, mut took) = (Answered::default(), Vec::new());
+            loop {
+                let asks = crowd.asks(variant.batch());
+                let began = Instant::now();
+                let answered = caller.call(variant, &asks).await?;
+                let ended = Instant::now();
+                if ended >= to {
+                    return Ok::<_, anyhow::Error>((sum, took));
+                }
+                if ended >= from {
+                    sum.add(answered);
+                    took.push(ended - began);
+                }
+            }
+        });
+    }
+    let (mut sum, mut took) = (Answered::default(), Vec::new());
+    while let Some(client) = clients.join_next().await {
+        let (answered, calls) = client??;
+        sum.add(answered);
+        took.extend(calls);
+    }
+    took.sort_unstable();
+    Ok(Measured {
+        per_s: sum.granted as f64 / seconds,
+        p50_ms: percentile_ms(&took, 0.50),
+        p99_ms: percentile_ms(&took, 0.99),
+        answered: sum,
+    })
+}
+
+impl Answered {
+    pub fn add(&mut self, other: Self) {
+        self.granted += other.granted;
+        self.refused += other.refused;
+        self.failed += other.failed;
+    }
+}
+
+/// Of sorted times; 0 where there are none.
+#[must_use]
+pub fn percentile_ms(sorted: &[Duration], part: f64) -> f64 {
+    let at = (sorted.len() as f64 * part) as usize;
+    sorted.get(at.min(sorted.len().saturating_sub(1))).map_or(0.0, |took| took.as_secs_f64() * 1_000.0)
+}
+
+/// The middle of what several rounds measured.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    match values.len() {
+        0 => 0.0,
+        odd if odd % 2 == 1 => values[odd / 2],
+        even => f64::midpoint(values[even / 2 - 1], values[even / 2]),
+    }
+}

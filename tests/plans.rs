@@ -1,0 +1,230 @@
+//! No call of ours reads a large table from one end to the other: neither when there is history, nor in a session that
+//! made its plans while the tables were still empty.
+
+use serde_json::Value;
+use tokio_postgres::Client;
+use tokio_postgres::types::{Json, Type};
+use uuid::Uuid;
+
+use crate::database::{Ask, Database, Paid, confirm, release, reserve, sweep};
+
+/// Tables that grow with every reservation; the others stay as small as what is on sale.
+const LARGE: [&str; 11] = [
+    "event_outbox",
+    "idempotency",
+    "inventory_ledger",
+    "order_items",
+    "order_ledger",
+    "orders",
+    "payment",
+    "refund",
+    "reservation_hold",
+    "reservation_hold_item",
+    "user_active_hold",
+];
+/// Past holds: enough that a scan of all of them is never the cheaper plan.
+const HISTORY: u32 = 50_000;
+
+/// Every call of every function, each on a connection of its role that stays open, as a function instance's does.
+struct Calls {
+    database: Database,
+    reserve: Client,
+    confirm: Client,
+    expire: Client,
+    release: Client,
+    lookup: Client,
+    admin: Client,
+    round: u32,
+}
+
+impl Calls {
+    async fn new() -> Self {
+        let database = Database::new().await;
+        for sql in [include_str!("bench/tables.sql"), include_str!("bench/fill.sql")] {
+            database.owner.batch_execute(sql).await.unwrap();
+        }
+        database.sale(300, &[("a", 1_000_000, 3), ("b", 40, 3)]).await;
+        Self {
+            reserve: database.as_role("reserve").await,
+            confirm: database.as_role("confirm").await,
+            expire: database.as_role("expire").await,
+            release: database.as_role("release").await,
+            lookup: database.as_role("lookup").await,
+            admin: database.as_role("admin").await,
+            round: 0,
+            database,
+        }
+    }
+
+    async fn owner(&self, sql: &str) {
+        self.database.owner.batch_execute(sql).await.unwrap();
+    }
+
+    /// What a past sale and another of today leave behind: orders, holds that ended, holds that wait for payment.
+    async fn history(&self) {
+        self.owner(&format!("call bench.past_sale(1, {HISTORY})")).await;
+        self.owner("call bench.open_sale('busy', 4, 1000000, 300)").await;
+        self.owner(&format!("call bench.fill('busy', {HISTORY}, 'HOLD', '0', '1 hour')")).await;
+    }
+
+    async fn lapse(&self, hold: &str) {
+        let sql = format!(
+            "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
+             expire_at = expire_at - interval '1 hour' where hold_id = '{hold}'"
+        );
+        self.owner(&sql).await;
+    }
+
+    /// Every path through every call, refusals too.
+    async fn all(&mut self) {
+        self.round += 1;
+        let round = self.round;
+        let ask = |n: u32, sku: &str| Ask {
+            user: format!("user-{round}-{n}"),
+            key: "k".into(),
+            lines: vec![(sku.to_owned(), 1), ("a".to_owned(), 1)][..if sku == "a" { 1 } else { 2 }].to_vec(),
+        };
+        let batch: Vec<Ask> = (0..100).map(|n| ask(n, if n % 10 == 0 { "b" } else { "a" })).collect();
+        let granted = reserve(&self.reserve, true, &batch).await.unwrap();
+        let hold = |n: usize| granted[n]["hold"]["hold_id"].as_str().unwrap().to_owned();
+        // A replay, somebody who holds one already, a SKU that is not there, and one more than there are.
+        let mut again = vec![ask(1, "a"), ask(2, "a"), ask(200, "none")];
+        again[1].key = "another".into();
+        again.push(Ask { user: "greedy".into(), key: "k".into(), lines: vec![("b".into(), 3)] });
+        reserve(&self.reserve, true, &again).await.unwrap();
+
+        let paid = Paid {
+            payment: format!("p{round}"),
+            hold: hold(1),
+            user: format!("user-{round}-1"),
+            amount: 100,
+            currency: "KRW".into(),
+        };
+        let order = confirm(&self.confirm, &paid).await.unwrap();
+        assert_eq!(confirm(&self.confirm, &paid).await.unwrap(), order, "a repeat");
+        let late = Paid { payment: format!("late{round}"), ..paid.clone() };
+        assert_eq!(confirm(&self.confirm, &late).await.unwrap()["reason"], "already_paid");
+        release(&self.release, &format!("user-{round}-2"), &hold(2)).await.unwrap();
+
+        self.lapse(&hold(3)).await;
+        // Its own user comes back before the sweep does, which takes the lapsed hold out of the way.
+        let mut back = ask(3, "a");
+        back.key = "k2".into();
+        assert_eq!(reserve(&self.reserve, true, &[back]).await.unwrap()[0]["outcome"], "granted");
+        self.lapse(&hold(4)).await;
+        assert!(sweep(&self.expire).await.unwrap() >= 1);
+
+        let user = format!("user-{round}-1");
+        let hold_id = Uuid::parse_str(&paid.hold).unwrap();
+        let order_id = Uuid::parse_str(order["order_id"].as_str().unwrap()).unwrap();
+        let user = (&user as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT);
+        let of_hold = "call holdfast.look_up_hold($1, $2, true, null)";
+        self.lookup.query_typed(of_hold, &[user.clone(), (&hold_id, Type::UUID)]).await.unwrap();
+        let order_of_hold = "select holdfast.look_up_order_of_hold($1, $2)";
+        self.lookup.query_typed(order_of_hold, &[user.clone(), (&hold_id, Type::UUID)]).await.unwrap();
+        self.lookup
+            .query_typed("select holdfast.look_up_order($1, $2)", &[user, (&order_id, Type::UUID)])
+            .await
+            .unwrap();
+        self.lookup.query_typed("select holdfast.look_up_sale('drop')", &[]).await.unwrap();
+        let adjust = "select holdfast.adjust_stock('drop', 'b', 10, 'more', $1, sha256('more'))";
+        self.admin.query_typed(adjust, &[(&format!("more {round}"), Type::TEXT)]).await.unwrap();
+    }
+
+    /// What is asked before there is anything: the impatient, and those who ask for what is not theirs.
+    async fn nothing_yet(&self) {
+        self.owner("update holdfast.sale set status = 'paused'").await;
+        let ask = Ask { user: "early".into(), key: "k".into(), lines: vec![("a".into(), 1)] };
+        assert_eq!(reserve(&self.reserve, true, &[ask]).await.unwrap()[0]["outcome"], "sale_not_open");
+        self.owner("update holdfast.sale set status = 'open'").await;
+        let nobody = Uuid::new_v4();
+        assert_eq!(release(&self.release, "early", &nobody.to_string()).await.unwrap()["outcome"], "not_found");
+        assert_eq!(sweep(&self.expire).await.unwrap(), 0);
+        let (user, nobody) =
+            ((&"early" as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT), (&nobody as _, Type::UUID));
+        for sql in [
+            "call holdfast.look_up_hold($1, $2, true, null)",
+            "select holdfast.look_up_order_of_hold($1, $2)",
+            "select holdfast.look_up_order($1, $2)",
+        ] {
+            self.lookup.query_typed(sql, &[user.clone(), nobody.clone()]).await.unwrap();
+        }
+    }
+
+    async fn report(&self) {
+        let sql = "select holdfast.report('drop') -> 'report' -> 'audit'";
+        let rows = self.admin.query_typed(sql, &[]).await.unwrap();
+        assert_eq!(rows[0].get::<_, Json<Value>>(0).0["ok"], true);
+    }
+
+    /// The large tables that were scanned whole since the last time, and how often.
+    async fn scanned(&self) -> Vec<String> {
+        // Each session keeps its counts to itself for up to a second unless it is asked.
+        for client in [&self.reserve, &self.confirm, &self.expire, &self.release, &self.lookup, &self.admin] {
+            client.simple_query("select pg_stat_force_next_flush()").await.unwrap();
+        }
+        let sql = "select relname || ' ' || seq_scan from pg_stat_user_tables
+                   where schemaname = 'holdfast' and seq_scan > 0 and relname::text = any ($1) order by 1";
+        let rows = self.database.owner.query(sql, &[&LARGE.as_slice()]).await.unwrap();
+        self.owner("select pg_stat_reset()").await;
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+}
+
+#[tokio::test]
+async fn with_history_no_call_scans_a_large_table() {
+    let mut calls = Calls::new().await;
+    calls.history().await;
+    calls.owner("vacuum (analyze)").await;
+    calls.scanned().await;
+    // More than five, after which PL/pgSQL keeps a plan that serves every call.
+    for _ in 0..8 {
+        calls.all().await;
+    }
+    assert_eq!(calls.scanned().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn without_its_index_a_call_is_seen_scanning() {
+    for (index, table) in [("reservation_hold_to_expire", "reservation_hold"), ("order_items_by_buyer", "order_items")]
+    {
+        let mut calls = Calls::new().await;
+        calls.history().await;
+        calls.owner(&format!("drop index holdfast.{index}")).await;
+        calls.owner("vacuum (analyze)").await;
+        calls.scanned().await;
+        calls.all().await;
+        let scanned = calls.scanned().await;
+        assert!(scanned.iter().any(|found| found.starts_with(table)), "without {index}: {scanned:?}");
+    }
+}
+
+#[tokio::test]
+async fn plans_made_while_the_tables_were_empty_scan_none_once_they_are_full() {
+    let mut calls = Calls::new().await;
+    // Nor does an ANALYZE come by and have the plans made again.
+    for table in LARGE {
+        calls.owner(&format!("alter table holdfast.{table} set (autovacuum_enabled = off)")).await;
+    }
+    // So that the planner knows how empty they are; then the impatient ask until their plans are kept.
+    calls.owner("vacuum (analyze)").await;
+    for _ in 0..8 {
+        calls.nothing_yet().await;
+    }
+    calls.history().await;
+    calls.scanned().await;
+    for _ in 0..8 {
+        calls.all().await;
+    }
+    assert_eq!(calls.scanned().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_report_reads_its_own_sale_only() {
+    let calls = Calls::new().await;
+    calls.history().await;
+    calls.owner("vacuum (analyze)").await;
+    calls.scanned().await;
+    calls.report().await;
+    assert_eq!(calls.scanned().await, Vec::<String>::new());
+}
