@@ -123,16 +123,20 @@ end;
 create or replace function holdfast.report(p_sale_id text) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
-    with per_sku as (
-        select k.position, k.sku_id, c.total, c.available,
-            (select coalesce(sum(i.qty), 0) from holdfast.reservation_hold h
-             join holdfast.reservation_hold_item i on i.hold_id = h.hold_id
-             where h.sale_id = k.sale_id and i.sku_id = k.sku_id and h.status = 'HOLD') as held,
-            (select coalesce(sum(o.qty), 0) from holdfast.order_items o
-             where o.sale_id = k.sale_id and o.sku_id = k.sku_id) as sold,
-            (select coalesce(sum(l.qty), 0) from holdfast.inventory_ledger l
-             where l.sale_id = k.sale_id and l.sku_id = k.sku_id) as ledger
+    with held as (
+        select i.sku_id, sum(i.qty) as qty from holdfast.user_active_hold a
+        join holdfast.reservation_hold_item i on (i.hold_id, i.sku_id) = (a.hold_id, a.sku_id)
+        where a.sale_id = p_sale_id group by i.sku_id
+    ), sold as (
+        select o.sku_id, sum(o.qty) as qty from holdfast.order_items o where o.sale_id = p_sale_id group by o.sku_id
+    ), ledger as (
+        select l.sku_id, sum(l.qty) as qty from holdfast.inventory_ledger l where l.sale_id = p_sale_id group by l.sku_id
+    ), per_sku as (
+        select k.position, k.sku_id, c.total, c.available, coalesce(held.qty, 0) as held, coalesce(sold.qty, 0) as sold,
+               coalesce(ledger.qty, 0) as ledger
         from holdfast.sku k join holdfast.inventory_counter c on c.sale_id = k.sale_id and c.sku_id = k.sku_id
+        left join held on held.sku_id = k.sku_id left join sold on sold.sku_id = k.sku_id
+        left join ledger on ledger.sku_id = k.sku_id
         where k.sale_id = p_sale_id
     ), mismatch as (
         select 'total = available + held + sold' as "check", sku_id as subject,
@@ -146,9 +150,10 @@ begin atomic
         'status', holdfast.sale_status(s),
         'skus', (select coalesce(json_agg(json_build_object('sku_id', p.sku_id, 'total', p.total, 'available', p.available,
                                                    'held', p.held, 'sold', p.sold) order by p.position), '[]') from per_sku p),
-        'holds', (select json_object_agg(known.status, (select count(*) from holdfast.reservation_hold h
-                                                        where h.sale_id = p_sale_id and h.status = known.status))
-                  from unnest(array['HOLD', 'COMMITTED', 'EXPIRED', 'RELEASED']) as known (status)),
+        'holds', (select json_object_agg(known.status, coalesce(found.holds, 0))
+                  from unnest(array['HOLD', 'COMMITTED', 'EXPIRED', 'RELEASED']) as known (status)
+                  left join (select h.status, count(*) as holds from holdfast.reservation_hold h
+                             where h.sale_id = p_sale_id group by h.status) found on found.status = known.status),
         'orders', json_build_object('CONFIRMED', (select count(*) from holdfast.orders o where o.sale_id = p_sale_id)),
         'refunds', (select json_object_agg(known.status, (
                         select count(*) from holdfast.refund r join holdfast.payment p using (gateway, payment_id)

@@ -29,8 +29,8 @@ begin atomic
     where i.user_id = p_user_id and i.idem_key = p_idem_key;
 end;
 
--- Why one reservation is refused, in words. The reasons have numbers, in their order of precedence. Null where it is
--- no longer so.
+-- Why one reservation is refused, in words. The reasons have numbers, in their order of precedence; the last, 8, is
+-- `sold_out`. Null where it is no longer so.
 create or replace function holdfast.refusal(
     p_why integer, p_sale holdfast.sale, p_user_id text, p_idem_key text, p_fingerprint bytea, p_sku_id text) returns json
 language plpgsql set search_path = holdfast, pg_temp
@@ -47,9 +47,7 @@ begin
                      from user_active_hold a
                      where (a.sale_id, a.user_id, a.sku_id) = (p_sale.sale_id, p_user_id, p_sku_id))
         when 7 then (select json_build_object('outcome', 'limit_reached', 'sku_id', k.sku_id, 'max_per_user', k.max_per_user)
-                     from sku k where (k.sale_id, k.sku_id) = (p_sale.sale_id, p_sku_id))
-        when 8 then (select sold_out(p_sale.sale_id, c.sku_id, c.available)
-                     from inventory_counter c where (c.sale_id, c.sku_id) = (p_sale.sale_id, p_sku_id)) end;
+                     from sku k where (k.sale_id, k.sku_id) = (p_sale.sale_id, p_sku_id)) end;
 end
 $$;
 
@@ -77,6 +75,7 @@ declare
     v_why       integer[];  -- for each reservation: 0, or why not (the numbers of `refusal`, in order of precedence) ...
     v_at        integer[];  -- ... and which line
     v_refused   bigint;
+    v_short     json[];     -- for each SKU: that it is sold out
     v_hold_ids  uuid[];
     v_now       timestamptz;
     v_expire_at timestamptz;
@@ -85,6 +84,7 @@ declare
     v_tail      text;
     v_enough    boolean;
     v_over      integer[];  -- lines that would exceed their buyer's limit
+    v_left      bigint;
     v_lost      integer[];
     v_rows      bigint;
     v_n         integer;
@@ -137,6 +137,13 @@ begin
         end if;
         for v_n in 1 .. cardinality(v_why) loop
             continue when v_why[v_n] = 0;
+            -- Said once for a SKU, however many ask: when it is sold out, all of them do.
+            if v_why[v_n] = 8 then
+                v_j := v_sku_of[v_at[v_n]];
+                v_short[v_j] := coalesce(v_short[v_j], sold_out(p_sale_id, v_skus[v_j], v_stock[v_j]));
+                o_answers[v_n] := v_short[v_j];
+                continue;
+            end if;
             -- What was looked at a moment ago may be gone already: then asking again will do.
             o_answers[v_n] := coalesce(
                 refusal(v_why[v_n], v_sale, p_user_ids[v_n], p_idem_keys[v_n], p_fingerprints[v_n], p_sku_ids[v_at[v_n]]),
@@ -188,6 +195,7 @@ begin
         insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at)
         select v_hold_ids[n], 'ReservationCreated', p_sale_id, v_hold_ids[n], hold, v_now from granted
     )
+    -- Counted, so that these two are written before the others, in this order.
     select array_agg(answer order by n), (select count(*) from flag), (select count(*) from active)
     into o_answers, v_rows, v_rows
     from (select n, json_build_object('outcome', 'granted', 'hold', hold) as answer from granted
@@ -221,27 +229,26 @@ begin
         v_taken := array_fill(0::bigint, array[cardinality(v_skus)]);
         for v_n in 1 .. cardinality(v_why) loop
             continue when v_why[v_n] <> 0;
-            if v_status <> 'open' then
-                v_why[v_n] := 5;
-            end if;
+            v_at[v_n] := (select min(at) from unnest(v_over) as at where p_line_of[at] = v_n);
+            v_why[v_n] := case when v_status <> 'open' then 5 when v_at[v_n] is not null then 7 else 0 end;
             v_j := array_position(p_line_of, v_n);
-            while p_line_of[v_j] = v_n and v_why[v_n] = 0 loop
-                v_why[v_n] := case when v_j = any (v_over) then 7
-                                   when v_stock[v_sku_of[v_j]] - v_taken[v_sku_of[v_j]] < p_qtys[v_j] then 8 else 0 end;
-                v_at[v_n] := v_j;
+            while v_why[v_n] = 0 and p_line_of[v_j] = v_n loop
+                v_left := v_stock[v_sku_of[v_j]] - v_taken[v_sku_of[v_j]];
+                if v_left < p_qtys[v_j] then
+                    v_why[v_n] := 8;
+                    o_answers[v_n] := sold_out(p_sale_id, p_sku_ids[v_j], v_left);
+                end if;
                 v_j := v_j + 1;
             end loop;
-            if v_why[v_n] = 8 then
-                o_answers[v_n] := sold_out(p_sale_id, p_sku_ids[v_at[v_n]], v_stock[v_sku_of[v_at[v_n]]] - v_taken[v_sku_of[v_at[v_n]]]);
-            elsif v_why[v_n] <> 0 then
+            if v_why[v_n] in (5, 7) then
                 o_answers[v_n] := refusal(v_why[v_n], v_sale, null, null, null, p_sku_ids[v_at[v_n]]);
-            else
-                v_j := array_position(p_line_of, v_n);
-                while p_line_of[v_j] = v_n loop
-                        v_taken[v_sku_of[v_j]] := v_taken[v_sku_of[v_j]] + p_qtys[v_j];
-                    v_j := v_j + 1;
-                end loop;
             end if;
+            continue when v_why[v_n] <> 0;
+            v_j := array_position(p_line_of, v_n);
+            while p_line_of[v_j] = v_n loop
+                v_taken[v_sku_of[v_j]] := v_taken[v_sku_of[v_j]] + p_qtys[v_j];
+                v_j := v_j + 1;
+            end loop;
         end loop;
 
         -- Who lost after all leaves no trace.

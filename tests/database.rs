@@ -68,6 +68,17 @@ impl Database {
     /// A connection with a function's rights, which are those of its own call.
     pub async fn as_role(&self, function: &str) -> Client {
         let client = harness::database::connect(&self.url()).await.unwrap();
+        // What a login brings with it, and a change of the session's user does not: the settings of the role.
+        let settings = client
+            .query_one(
+                "select coalesce(string_agg(format('set %I = %L;', split_part(one, '=', 1), split_part(one, '=', 2)), ''), '')
+                 from pg_db_role_setting s join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) as one
+                 where r.rolname = $1",
+                &[&format!("holdfast_{function}")],
+            )
+            .await
+            .unwrap();
+        client.batch_execute(settings.get(0)).await.unwrap();
         client.batch_execute(&format!("set session authorization holdfast_{function}")).await.unwrap();
         client
     }

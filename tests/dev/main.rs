@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod plan;
 mod test;
 mod up;
 
@@ -27,6 +28,8 @@ enum Command {
         #[arg(long, value_name = "URL")]
         database_url: String,
     },
+    /// What to set for a day of so many buyers, what breaks first, what it costs
+    Plan(plan::Plan),
     /// Format, lints, licences, advisories
     Check,
     /// Runs every test on the real parts, a stage a line
@@ -40,6 +43,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Up(up) => up.run(),
+        Command::Plan(plan) => plan.run(),
         Command::Check => check::run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod database;
 pub mod gateway;
 pub mod migrate;
+pub mod plan;
 pub mod stack;
 pub mod tools;
 pub mod workspace;
