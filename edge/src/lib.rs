@@ -14,6 +14,8 @@ pub mod problem;
 mod address;
 mod admin;
 mod answer;
+#[cfg(feature = "bench")]
+mod bench;
 mod body;
 mod breaker;
 mod call;
@@ -48,6 +50,10 @@ use crate::routes::{Offers, Route};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+    #[cfg(feature = "bench")]
+    if let Some(response) = bench::answer(&request, &env).await {
+        return response;
+    }
     // As it came: `Request::method` reads every method it does not know as GET.
     let (method, path) = (request.inner().method(), request.path());
     let mut call = Call::begin(request, env);

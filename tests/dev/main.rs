@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod edge_bench;
 mod test;
 mod up;
 
@@ -33,6 +34,8 @@ enum Command {
     Test(test::Test),
     /// Measures every way of reserving against the others, on a Postgres of its own
     Bench(bench::Bench),
+    /// Measures what each hop of a reservation costs at the edge
+    BenchEdge(edge_bench::EdgeBench),
     /// Installs every tool that `up` and the tests use, and says where each is
     Tools,
 }
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
         Command::Migrate { database_url } => migrate(&database_url),
+        Command::BenchEdge(bench) => bench.run(),
         Command::Tools => list_tools(),
     };
     match outcome {
