@@ -42,10 +42,9 @@ pub const FUNCTION_DEADLINE_MS: u64 = 3_500;
 pub const STATEMENT_TIMEOUT_MS: u64 = 2_500;
 /// One call of a function, from the request's first byte to the answer's last.
 pub const INVOKE_DEADLINE_MS: u64 = 4_000;
-/// A request at the Gate, from its arrival; its flight may go on after it.
+/// The Worker's patience with the Gate, which cannot answer when it has panicked or moved. A request there is worth
+/// sending for as long; its flight may go on after it.
 pub const GATE_DEADLINE_MS: u64 = 4_500;
-/// The Worker's patience with the Gate, which cannot answer when it has panicked or moved.
-pub const GATE_CALL_DEADLINE_MS: u64 = 5_000;
 
 /// How long a Gate repeats "sold out": T1 is asked again within a second of anything that comes back unseen. And from when
 /// on one request is let through to ask, before the memory lapses for all.
@@ -108,8 +107,7 @@ const _: () = {
     // Each waits for the one before it, so that the innermost gives up first and nothing is left without an answer.
     assert!(FUNCTION_DEADLINE_MS < INVOKE_DEADLINE_MS);
     assert!(INVOKE_DEADLINE_MS < GATE_DEADLINE_MS);
-    assert!(GATE_DEADLINE_MS < GATE_CALL_DEADLINE_MS);
-    assert!(GATE_CALL_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);
+    assert!(GATE_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);
     assert!(INVOKE_DEADLINE_MS + FUNCTION_DEADLINE_MS + STATEMENT_TIMEOUT_MS <= GATE_SETTLE_MS);
     // "Sold out" ends within a second, however the stock came back, and is asked for before it ends.
     assert!(SOLD_OUT_PROBE_MS < SOLD_OUT_KEEP_MS && SOLD_OUT_KEEP_MS < 1_000);

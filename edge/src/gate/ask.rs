@@ -7,7 +7,7 @@ use wire::shard::{self, fnv1a};
 use worker::js_sys::futures::JsFuture;
 use worker::{Delay, Env, Method, Request, RequestInit, Response, ResponseBody, Stub, web_sys};
 
-use crate::bounds::{FORGET_DEADLINE_MS, GATE_CALL_DEADLINE_MS};
+use crate::bounds::{FORGET_DEADLINE_MS, GATE_DEADLINE_MS};
 use crate::call::Call;
 use crate::config::Config;
 use crate::gate::message::{Ask, Reply};
@@ -18,7 +18,7 @@ use crate::problem::Problem;
 pub async fn ask(env: &Env, config: &Config, user_id: &str, ask: &Ask) -> Result<Reply, Problem> {
     let stub = gate(env, shard::of(fnv1a(user_id.as_bytes()), config.gate_shards))?;
     let exchange = std::pin::pin!(exchange(&stub, ask));
-    match select(exchange, Delay::from(Duration::from_millis(GATE_CALL_DEADLINE_MS))).await {
+    match select(exchange, Delay::from(Duration::from_millis(GATE_DEADLINE_MS))).await {
         Either::Left((reply, _)) => reply,
         Either::Right(((), _)) => Err(Problem::unavailable().because("the Gate did not answer in time")),
     }

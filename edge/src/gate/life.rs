@@ -1,7 +1,7 @@
 //! What one life of a Gate leaves to the next: when it last had a call in the air. A Gate that has just begun knows by
 //! that whether calls of the life before it may still grant something to its users.
 
-use worker::SqlStorage;
+use worker::{SqlStorage, SqlStorageValue};
 
 use crate::bounds::{GATE_MARK_MS, GATE_SETTLE_MS};
 
@@ -42,13 +42,14 @@ impl Life {
 }
 
 fn last_mark(storage: &SqlStorage) -> worker::Result<Option<u64>> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        flew_ms: f64,
-    }
     storage.exec("create table if not exists life (only_row integer primary key, flew_ms real not null)", None)?;
-    let rows: Vec<Row> = storage.exec("select flew_ms from life", None)?.to_array()?;
-    Ok(rows.first().map(|row| row.flew_ms as u64))
+    let rows = storage.exec("select flew_ms from life", None)?;
+    let row = rows.raw().next().transpose()?;
+    Ok(row.and_then(|row| match row.first() {
+        Some(SqlStorageValue::Float(flew_ms)) => Some(*flew_ms as u64),
+        Some(SqlStorageValue::Integer(flew_ms)) => u64::try_from(*flew_ms).ok(),
+        _ => None,
+    }))
 }
 
 /// Without a mark there was no call. Up to the next mark there may have been more.

@@ -175,7 +175,7 @@ impl SoldOut {
             // There is some again.
             Outcome::Granted { hold, replayed: false } => {
                 if let Some(sale) = self.sales.get_mut(&flight.sale_id) {
-                    hold.items.iter().for_each(|line| drop(sale.skus.remove(&line.sku_id)));
+                    sale.skus.retain(|sku_id, _| hold.items.iter().all(|line| line.sku_id != *sku_id));
                 }
             }
             Outcome::SaleNotOpen { .. } => {

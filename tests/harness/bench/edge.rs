@@ -7,6 +7,7 @@ mod crowd;
 mod functions;
 mod worker;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -68,12 +69,43 @@ pub async fn run(seconds: f64, rounds: usize) -> anyhow::Result<Measured> {
     measured
 }
 
+/// What the Gate costs in this clone's Worker and in another build of it, in turns: `(name, of this, of the other)`, in
+/// microseconds of workerd a request.
+///
+/// # Errors
+/// As [`run`].
+pub async fn against(other: &Path, seconds: f64, rounds: usize) -> anyhow::Result<Vec<(&'static str, f64, f64)>> {
+    let functions = functions::start().await?;
+    let mut workers = [
+        Worker::start("bench-worker", functions.clone(), None).await?,
+        Worker::start("bench-other", functions, Some(other.to_owned())).await?,
+    ];
+    let ways = WAYS.into_iter().filter(|(way, _)| [Way::Memory, Way::Batches].contains(way));
+    let mut found = Vec::new();
+    for (way, name) in ways {
+        let mut cpu_us = [Vec::new(), Vec::new()];
+        for round in 0..=rounds {
+            for (worker, cpu_us) in workers.iter().zip(&mut cpu_us) {
+                let measured = worker.target()?.measure(way, Duration::from_secs_f64(seconds)).await?;
+                // The first is for who has just begun.
+                cpu_us.extend((round > 0).then_some(measured.1));
+            }
+        }
+        let [this, of_other] = cpu_us.map(|cpu_us| median(cpu_us.into_iter()));
+        found.push((name, this, of_other));
+    }
+    for worker in &mut workers {
+        worker.stop().await;
+    }
+    Ok(found)
+}
+
 async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Measured> {
     let report = stack.bring_up().await?;
     let compressed_bytes = worker::compressed(&crate::workspace::root().join("edge/build"))?;
-    let mut bench = Worker::start(functions::start().await?).await?;
+    let mut bench = Worker::start("bench-worker", functions::start().await?, None).await?;
     let whole = Target { url: report.edge_url.clone(), secret: report.session_secret.clone(), pid: stack.edge_pid()? };
-    let alone = Target { url: bench.url.clone(), secret: bench.session_secret.clone(), pid: bench.pid()? };
+    let alone = bench.target()?;
     sale(&report.edge_url, &report.admin_token).await?;
     // Until each Gate may answer from memory, and every part has been used.
     for (way, _) in WAYS {
@@ -106,6 +138,7 @@ async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Me
     Ok(Measured { rows, compressed_bytes, first_answer_ms, keys, keys_bytes })
 }
 
+/// A Worker that runs, and who it believes.
 struct Target {
     url: String,
     secret: String,

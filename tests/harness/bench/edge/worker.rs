@@ -2,12 +2,13 @@
 //! what can be seen of a workerd from outside.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
+use super::Target;
 use crate::stack::children::Children;
 use crate::stack::edge::{self, Local};
 use crate::stack::state::{Secrets, State};
@@ -27,10 +28,14 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub async fn start(lambda_url: String) -> anyhow::Result<Self> {
-        let state = State::open(&workspace::root().join("target/bench-worker"))?;
+    /// `name`: of its folder in `target`. `build`: somebody else's build in place of ours.
+    pub async fn start(name: &str, lambda_url: String, build: Option<PathBuf>) -> anyhow::Result<Self> {
+        let state = State::open(&workspace::root().join("target").join(name))?;
         let secrets = Secrets::of(&state)?;
-        let wrangler = tokio::task::spawn_blocking(built).await??;
+        let wrangler = match build {
+            Some(build) => Wrangler { main: build.join("index.js").display().to_string(), ..Wrangler::read()? },
+            None => tokio::task::spawn_blocking(built).await??,
+        };
         let (children, port) = (Children::new(&state), ports::free()?);
         let (url, session_secret) = (format!("http://127.0.0.1:{port}"), secrets.session_secret.clone());
         let worker = Self { url, session_secret, lambda_url, port, wrangler, secrets, state, children };
@@ -41,6 +46,10 @@ impl Worker {
     async fn run(&self) -> anyhow::Result<()> {
         let local = Local::new(self.port, &self.lambda_url, "", &self.secrets);
         edge::start(tools::workerd()?, &self.wrangler, local, &self.state.path("edge"), &self.children).await
+    }
+
+    pub fn target(&self) -> anyhow::Result<Target> {
+        Ok(Target { url: self.url.clone(), secret: self.session_secret.clone(), pid: self.pid()? })
     }
 
     /// With Gates that know nothing.
