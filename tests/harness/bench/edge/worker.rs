@@ -33,7 +33,11 @@ impl Worker {
         let state = State::open(&workspace::root().join("target").join(name))?;
         let secrets = Secrets::of(&state)?;
         let wrangler = match build {
-            Some(build) => Wrangler { main: build.join("index.js").display().to_string(), ..Wrangler::read()? },
+            Some(build) => {
+                let mut wrangler = Wrangler::read()?;
+                wrangler.main = build.join("index.js").display().to_string();
+                wrangler
+            }
             None => tokio::task::spawn_blocking(built).await??,
         };
         let (children, port) = (Children::new(&state), ports::free()?);
