@@ -43,7 +43,10 @@ struct Sale {
 enum Holders {
     #[default]
     Unknown,
-    Asked,
+    /// By then an answer has come, or none will.
+    Asked {
+        until_ms: u64,
+    },
     Known,
     /// Nobody could say, or there are too many.
     NotBefore {
@@ -207,18 +210,19 @@ impl SoldOut {
         }
         let due = |sale: &Sale| match sale.holders {
             Holders::Unknown => true,
-            Holders::NotBefore { ms } => ms <= now_ms,
-            Holders::Asked | Holders::Known => false,
+            Holders::NotBefore { ms } | Holders::Asked { until_ms: ms } => ms <= now_ms,
+            Holders::Known => false,
         };
         let (sale_id, sale) = self.sales.iter_mut().find(|(_, sale)| !sale.skus.is_empty() && due(sale))?;
-        sale.holders = Holders::Asked;
+        sale.holders = Holders::Asked { until_ms: now_ms.saturating_add(GATE_SETTLE_MS) };
         Some(sale_id.clone())
     }
 
     /// The answer: all of them, too many, or none to be had.
     pub fn holders(&mut self, sale_id: &str, answer: Option<(Vec<u64>, bool)>, now_ms: u64) {
         // Begun anew since it was asked: then it is asked again, later than this could come back.
-        let Some(sale) = self.sales.get_mut(sale_id).filter(|sale| matches!(sale.holders, Holders::Asked)) else {
+        let Some(sale) = self.sales.get_mut(sale_id).filter(|sale| matches!(sale.holders, Holders::Asked { .. }))
+        else {
             return;
         };
         let again = |ms: u64| Holders::NotBefore { ms: now_ms.saturating_add(ms) };

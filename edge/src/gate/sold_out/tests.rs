@@ -129,6 +129,15 @@ fn an_answer_that_failed_or_was_too_long_leaves_it_to_t1_and_is_asked_for_again(
 }
 
 #[test]
+fn a_question_that_is_never_answered_is_asked_again() {
+    let mut memory = SoldOut::default();
+    flies(&mut memory, "first", 1_000, told(0, 1_000));
+    assert!(memory.question(1_000).is_some());
+    assert_eq!(memory.question(999 + GATE_SETTLE_MS), None);
+    assert!(memory.question(1_000 + GATE_SETTLE_MS).is_some());
+}
+
+#[test]
 fn only_a_cart_that_t1_would_refuse_for_this_reason_is_refused() {
     let mut memory = remembering();
     flies(&mut memory, "first", 1_000, told(1, 1_000));
