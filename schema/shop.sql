@@ -66,9 +66,25 @@ return json_build_object(
              from holdfast.sku k join holdfast.inventory_counter c using (sale_id, sku_id)
              where k.sale_id = p_sale.sale_id));
 
+-- A refusal that the edge may repeat to others for a moment. for_ms: how long at most, because then stock comes back that
+-- passes no edge: a hold of this sale lapses (those that lapsed before this call began are taken back by it already); or
+-- the sale closes, and there is another refusal to tell. The edge itself hears of everything else, and asks for no more
+-- than a second; so nobody looks further ahead, nor through more than 20 holds: the last of them is no later then.
 create or replace function holdfast.sold_out(p_sale_id text, p_sku_id text, p_available bigint) returns json
-language sql volatile
-return json_build_object('outcome', 'sold_out', 'sku_id', p_sku_id, 'available', p_available);
+language sql stable
+return (
+    select json_build_object(
+        'outcome', 'sold_out', 'sku_id', p_sku_id, 'available', p_available, 'max_per_user', k.max_per_user,
+        'for_ms', greatest(0, floor(1000 * extract(epoch from
+            least(s.closes_at, lapse.at, statement_timestamp() + interval '1 second') - clock_timestamp())))::integer)
+    from holdfast.sku k join holdfast.sale s using (sale_id), lateral (
+        select coalesce(min(h.expire_at) filter (where h.sale_id = p_sale_id),
+                        case count(*) when 20 then max(h.expire_at) end) as at
+        from (select sale_id, expire_at from holdfast.reservation_hold
+              where status = 'HOLD' and expire_at > statement_timestamp()
+                and expire_at <= statement_timestamp() + interval '1 second'
+              order by expire_at limit 20) h) lapse
+    where k.sale_id = p_sale_id and k.sku_id = p_sku_id);
 
-revoke execute on function holdfast.sold_out, holdfast.rfc3339, holdfast.hold_json, holdfast.hold_status_now, holdfast.order_json,
-                           holdfast.sale_status, holdfast.sale_json from public;
+revoke execute on function holdfast.rfc3339, holdfast.hold_json, holdfast.hold_status_now, holdfast.order_json,
+                           holdfast.sale_status, holdfast.sale_json, holdfast.sold_out from public;

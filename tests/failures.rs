@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::client::{Client, until};
-use crate::database;
+use crate::{database, sold_out};
 
 /// The processes of a part, as `stack.json` names them now.
 fn pids(part: &str) -> Vec<i64> {
@@ -168,6 +168,16 @@ async fn a_webhook_that_finds_no_function_is_answered_503_and_confirmed_when_it_
     assert_eq!(answer["result"], "confirmed");
     until_well(&client, "postgres", &dead).await;
     assert_eq!(client.report(&sale).await["orders"]["CONFIRMED"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_began_again_tells_nobody_sold_out_who_has_something() {
+    let client = Client::new();
+    let (sale, held, bought) = sold_out::with_something(&client).await;
+    let dead = pids("edge");
+    dead.iter().for_each(|pid| kill(*pid));
+    until_well(&client, "edge", &dead).await;
+    sold_out::earlier_refusals(&client, &sale, &held, &bought).await;
 }
 
 /// Reserves one pair, kills Postgres the moment that is answered, and says whether the hold is there afterwards. The log

@@ -41,7 +41,11 @@ async fn a_batch_is_answered_in_its_order() {
     let batch = json!({"reservations": [reservation("ann", &sale), reservation("bob", &sale)]});
     let answers = invoke("reserve", &batch).await.unwrap();
     assert_eq!(answers["outcomes"][0]["outcome"], "granted");
-    assert_eq!(answers["outcomes"][1], json!({"outcome": "sold_out", "sku_id": "a", "available": 0}));
+    assert_eq!(
+        answers["outcomes"][1],
+        json!({"outcome": "sold_out", "sku_id": "a", "available": 0,
+                                                   "max_per_user": 1, "for_ms": 1000})
+    );
 }
 
 #[tokio::test]

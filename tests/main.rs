@@ -22,4 +22,5 @@ mod release;
 mod reserve;
 mod schema;
 mod shop;
+mod sold_out;
 mod stack;

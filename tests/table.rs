@@ -102,7 +102,7 @@ impl Table {
         let asks: Vec<Ask> = batch.iter().map(|(command, _)| ask(command)).collect();
         let answers = reserve(&self.roles["reserve"], self.database.early_release, &asks).await.unwrap();
         for (((command, expected), ask), answer) in batch.iter().zip(&asks).zip(&answers) {
-            let mut found = named(answer, "outcome", &["sku_id", "available", "max_per_user", "status"]);
+            let mut found = named(answer, "outcome", details(answer));
             if answer["outcome"] == "granted" {
                 let name = format!("{}/{}", ask.user, ask.key);
                 let hold = &answer["hold"];
@@ -189,6 +189,11 @@ fn ask(command: &str) -> Ask {
         (name.to_owned(), i32::try_from(qty).unwrap())
     };
     Ask { user: words[1].into(), key: words[2].into(), lines: words[3..].iter().map(line).collect() }
+}
+
+/// What a client is told with it.
+fn details(answer: &Value) -> &'static [&'static str] {
+    if answer["outcome"] == "sold_out" { &["sku_id", "available"] } else { &["sku_id", "max_per_user", "status"] }
 }
 
 /// The answer's name and the details that come with it, in one line.

@@ -8,6 +8,7 @@ use wire::admin::{Adjustment, Command, Fault, NewSale, NewStatus, Outcome, Reque
 use crate::answer::Answer;
 use crate::body::{self, Object};
 use crate::call::{Answered, Call};
+use crate::gate::ask::forget;
 use crate::problem::{Code, Problem};
 use crate::{bounds, idempotency, invoke, text};
 
@@ -23,7 +24,9 @@ pub async fn set_status(call: &mut Call, sale_id: String) -> Answered {
     let StatusChange { status } = call.json().await?;
     let status = NewStatus::named(&status)
         .ok_or_else(|| Problem::invalid(vec![fault("/status", "Set it to open, paused or closed.")]))?;
-    run(call, Command::SetStatus { sale_id, status }).await
+    let answer = run(call, Command::SetStatus { sale_id: sale_id.clone(), status }).await?;
+    forget(call, &sale_id).await;
+    Ok(answer)
 }
 
 pub async fn adjust_stock(call: &mut Call, sku_id: String) -> Answered {
@@ -34,7 +37,10 @@ pub async fn adjust_stock(call: &mut Call, sku_id: String) -> Answered {
         return Err(Problem::invalid(faults));
     }
     let idem_key = idempotency::key(call.header("Idempotency-Key").as_deref())?;
-    run(call, Command::AdjustStock { sku_id, idem_key, adjustment }).await
+    let sale_id = adjustment.sale_id.clone();
+    let answer = run(call, Command::AdjustStock { sku_id, idem_key, adjustment }).await?;
+    forget(call, &sale_id).await;
+    Ok(answer)
 }
 
 pub async fn report(call: &Call, sale_id: String) -> Answered {

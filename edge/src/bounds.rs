@@ -39,12 +39,30 @@ pub const DEV_SESSION_TTL_S: u64 = 86_400;
 
 /// Within the schema and the functions; here only so that the order below can be asserted.
 pub const FUNCTION_DEADLINE_MS: u64 = 3_500;
+pub const STATEMENT_TIMEOUT_MS: u64 = 2_500;
 /// One call of a function, from the request's first byte to the answer's last.
 pub const INVOKE_DEADLINE_MS: u64 = 4_000;
-/// A request at the Gate, from its arrival; its flight may go on after it.
+/// The Worker's patience with the Gate, which cannot answer when it has panicked or moved. A request there is worth
+/// sending for as long; its flight may go on after it.
 pub const GATE_DEADLINE_MS: u64 = 4_500;
-/// The Worker's patience with the Gate, which cannot answer when it has panicked or moved.
-pub const GATE_CALL_DEADLINE_MS: u64 = 5_000;
+
+/// How long a Gate repeats "sold out": T1 is asked again within a second of anything that comes back unseen. And from when
+/// on one request is let through to ask, before the memory lapses for all.
+pub const SOLD_OUT_KEEP_MS: u64 = 800;
+pub const SOLD_OUT_PROBE_MS: u64 = 480;
+/// Sales of which a Gate remembers what is sold out, and users who may have something: a hash each.
+pub const SOLD_OUT_SALES_MAX: usize = 64;
+pub const SOLD_OUT_USERS_MAX: usize = 100_000;
+/// When a Gate asks again who holds something in a sale: after no answer, and after one that was too long.
+pub const HOLDERS_RETRY_MS: u64 = 1_000;
+pub const HOLDERS_AGAIN_MS: u64 = 60_000;
+/// After this long no call that an earlier life of a Gate made can change anything more: the call has left, the function
+/// has given up, and the statement it left behind has ended.
+pub const GATE_SETTLE_MS: u64 = 10_000;
+/// How often a Gate that makes calls writes down that it does.
+pub const GATE_MARK_MS: u64 = 5_000;
+/// The Worker's patience with the Gates that it tells of stock that came back.
+pub const FORGET_DEADLINE_MS: u64 = 300;
 
 /// Calls of `reserve` that one Gate has in the air.
 pub const FLIGHTS_MAX: usize = 2;
@@ -89,8 +107,16 @@ const _: () = {
     // Each waits for the one before it, so that the innermost gives up first and nothing is left without an answer.
     assert!(FUNCTION_DEADLINE_MS < INVOKE_DEADLINE_MS);
     assert!(INVOKE_DEADLINE_MS < GATE_DEADLINE_MS);
-    assert!(GATE_DEADLINE_MS < GATE_CALL_DEADLINE_MS);
-    assert!(GATE_CALL_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);
+    assert!(GATE_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);
+    assert!(INVOKE_DEADLINE_MS + FUNCTION_DEADLINE_MS + STATEMENT_TIMEOUT_MS <= GATE_SETTLE_MS);
+    // "Sold out" ends within a second, however the stock came back, and is asked for before it ends.
+    assert!(SOLD_OUT_PROBE_MS < SOLD_OUT_KEEP_MS && SOLD_OUT_KEEP_MS < 1_000);
+    // A Gate that cannot be told has forgotten by itself soon after the Worker gave up.
+    assert!(FORGET_DEADLINE_MS < SOLD_OUT_KEEP_MS);
+    // What one sale's answer brings must not make the Gate begin anew.
+    assert!(2 * wire::lookup::HOLDERS_MAX < SOLD_OUT_USERS_MAX);
+    // An answer to a question from before the Gate began anew has come by the time it asks again.
+    assert!(INVOKE_DEADLINE_MS < GATE_SETTLE_MS);
     // A waiter needs a place in the queue or beside one that has it.
     assert!(QUEUE_MAX <= WAITERS_MAX);
     // What waits must be able to leave: more than one batch, or batches would never fill.

@@ -25,10 +25,11 @@ impl Call {
     pub fn begin(request: Request, env: Env) -> Self {
         let config = config::of(&env);
         let traceparent = request.headers().get("traceparent").ok().flatten();
-        let (trace, span) = (uuid::Uuid::now_v7(), uuid::Uuid::now_v7().as_u64_pair().1);
+        // One draw of randomness serves all three: the trace that begins here has the request's own id.
+        let id = uuid::Uuid::now_v7();
         let trace = wire::Trace {
-            request_id: uuid::Uuid::now_v7().to_string(),
-            traceparent: Some(trace::parent(traceparent.as_deref(), trace.as_u128(), span)),
+            request_id: id.to_string(),
+            traceparent: Some(trace::parent(traceparent.as_deref(), id.as_u128(), id.as_u64_pair().1)),
         };
         Self { request, env, config, trace, now_ms: clock::now_ms() }
     }

@@ -1,18 +1,8 @@
-//! The three hashes of the edge: one that spreads users over Gates and marks versions, one that names what was
-//! asked, and one that proves who said it.
+//! The hashes of the edge: one that names what was asked, and one that proves who said it. The one that spreads users
+//! over Gates is the functions' too: `wire::shard`.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-
-/// FNV-1a, 64 bits: the same on every machine and in every version, and done at compile time where it can be.
-pub const fn fnv1a(mut bytes: &[u8]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    while let [byte, rest @ ..] = bytes {
-        hash = (hash ^ *byte as u64).wrapping_mul(0x0100_0000_01b3);
-        bytes = rest;
-    }
-    hash
-}
 
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
@@ -41,18 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_are_the_published_ones() {
-        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
-        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    fn the_hash_is_the_published_one() {
         assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    }
-
-    #[test]
-    fn users_are_spread_evenly() {
-        let mut counts = [0_u32; 4];
-        for user in 0..4_000 {
-            counts[(fnv1a(format!("buyer-{user}").as_bytes()) % 4) as usize] += 1;
-        }
-        assert!(counts.iter().all(|count| (800..1_200).contains(count)), "{counts:?}");
     }
 }

@@ -6,25 +6,28 @@
 pub mod ask;
 pub mod bucket;
 pub mod keys;
+pub mod life;
 pub mod memory;
 pub mod message;
 pub mod queue;
+pub mod sold_out;
 #[cfg(test)]
 pub mod testing;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use futures_channel::oneshot;
-use futures_util::future::{Either, select};
+use wire::lookup::{self, Question};
 use wire::reserve::{Answers, Batch, Reservation};
-use worker::{Delay, DurableObject, Env, Request, Response, State, durable_object, wasm_bindgen};
+use wire::shard::{self, fnv1a};
+use worker::{DurableObject, Env, Request, Response, State, durable_object, wasm_bindgen};
 
 use crate::config::{self, Config};
+use crate::gate::life::Life;
 use crate::gate::memory::{Flight, Memory};
 use crate::gate::message::{Ask, Reply, Verdict};
-use crate::{bounds, clock, invoke};
+use crate::{clock, invoke};
 
 #[durable_object(fetch)]
 pub struct Gate {
@@ -34,6 +37,9 @@ pub struct Gate {
 struct Inner {
     state: State,
     config: Rc<Config>,
+    /// Which of the Gates this is: the one that its users are sent to.
+    shard: Cell<u64>,
+    life: RefCell<Life>,
     /// Never borrowed across an await.
     memory: RefCell<Memory<oneshot::Sender<Verdict>>>,
 }
@@ -41,39 +47,42 @@ struct Inner {
 impl DurableObject for Gate {
     fn new(state: State, env: Env) -> Self {
         let config = config::of(&env);
-        let memory = RefCell::new(Memory::new(config.user_burst, config.user_per_s));
-        Self { inner: Rc::new(Inner { state, config, memory }) }
+        let (life, settled_ms) = Life::begin(state.storage().sql(), clock::now_ms());
+        let mut memory = Memory::new(config.user_burst, config.user_per_s);
+        memory.sold_out.settle(settled_ms);
+        let (life, memory) = (RefCell::new(life), RefCell::new(memory));
+        Self { inner: Rc::new(Inner { state, config, shard: Cell::default(), life, memory }) }
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        let ask = serde_json::from_slice(&request.bytes().await?)?;
-        Response::from_json(&self.inner.reply(ask).await)
+        match serde_json::from_slice(&request.bytes().await?)? {
+            Ask::Forget { sale_id } => {
+                self.inner.memory.borrow_mut().sold_out.forget(&sale_id, clock::now_ms());
+                Response::empty()
+            }
+            Ask::Charge { user_id } => Response::from_json(&self.inner.charge(&user_id)),
+            Ask::Reserve(asked) => Response::from_json(&self.inner.reserve(asked).await),
+        }
     }
 }
 
 impl Inner {
-    async fn reply(self: &Rc<Self>, ask: Ask) -> Reply {
-        let now_ms = clock::now_ms();
-        let user_id = match &ask {
-            Ask::Charge { user_id } | Ask::Reserve(Reservation { user_id, .. }) => user_id,
-        };
-        let charge = self.memory.borrow_mut().charge(user_id, now_ms);
-        let verdict = match ask {
-            Ask::Reserve(asked) if charge.admitted => self.reserve(asked, now_ms).await,
-            Ask::Reserve(_) | Ask::Charge { .. } => Verdict::Charged,
-        };
-        Reply { charge, verdict }
+    fn charge(&self, user_id: &str) -> Reply {
+        let charge = self.memory.borrow_mut().charge(user_id, clock::now_ms());
+        Reply { charge, verdict: Verdict::Charged }
     }
 
-    async fn reserve(self: &Rc<Self>, asked: Reservation, now_ms: u64) -> Verdict {
-        let (waiter, verdict) = oneshot::channel();
-        self.memory.borrow_mut().arrive(asked, waiter, now_ms);
-        self.launch();
-        let deadline = Delay::from(Duration::from_millis(bounds::GATE_DEADLINE_MS));
-        match select(verdict, deadline).await {
-            Either::Left((verdict, _)) => verdict.unwrap_or(Verdict::Unavailable),
-            Either::Right(((), _)) => Verdict::Unavailable,
+    async fn reserve(self: &Rc<Self>, asked: Reservation) -> Reply {
+        let Reply { charge, verdict } = self.charge(&asked.user_id);
+        if !charge.admitted {
+            return Reply { charge, verdict };
         }
+        self.shard.set(shard::of(fnv1a(asked.user_id.as_bytes()), self.config.gate_shards));
+        let (waiter, verdict) = oneshot::channel();
+        self.memory.borrow_mut().arrive(asked, waiter, clock::now_ms());
+        self.launch();
+        // The Worker is who watches the clock: a timer here too would be one more for every request.
+        Reply { charge, verdict: verdict.await.unwrap_or(Verdict::Unavailable) }
     }
 
     /// Sends what may leave now, and delivers what has been decided.
@@ -85,26 +94,52 @@ impl Inner {
             let inner = self.clone();
             self.state.wait_until(async move { inner.fly(flight).await });
         }
+        let question = self.memory.borrow_mut().sold_out.question(clock::now_ms());
+        if let Some(sale_id) = question {
+            let inner = self.clone();
+            self.state.wait_until(async move { inner.ask_for_holders(sale_id).await });
+        }
         let answers = self.memory.borrow_mut().drain();
         for (waiter, verdict) in answers {
-            // A waiter whose deadline is over has gone; the keys remember for its next try.
+            // A waiter that the Worker gave up has gone; the keys remember for its next try.
             let _ = waiter.send(verdict);
         }
     }
 
-    async fn fly(self: Rc<Self>, Flight { users, reservations }: Flight) {
-        let batch = Batch { reservations };
+    async fn fly(self: Rc<Self>, mut flight: Flight) {
+        self.life.borrow_mut().mark(flight.sent_ms);
+        let batch = Batch { reservations: std::mem::take(&mut flight.reservations) };
         let answers = invoke::call_unguarded::<_, Answers>(&self.config.lambda, "reserve", &batch).await;
         let outcomes = match answers {
             Ok(answers) => Some(answers.outcomes),
             Err(error) => {
+                let reservations = flight.users.len();
                 let line =
-                    serde_json::json!({"flight": "failed", "reservations": users.len(), "error": error.to_string()});
+                    serde_json::json!({"flight": "failed", "reservations": reservations, "error": error.to_string()});
                 worker::console_error!("{line}");
                 None
             }
         };
-        self.memory.borrow_mut().land(&users, outcomes, clock::now_ms());
+        self.memory.borrow_mut().land(&flight, outcomes, clock::now_ms());
         self.launch();
+    }
+
+    async fn ask_for_holders(self: Rc<Self>, sale_id: String) {
+        let (shard, shards) = (self.shard.get(), self.config.gate_shards);
+        let trace = wire::Trace { request_id: format!("gate-{shard}"), traceparent: None };
+        let question = Question::Holders { sale_id: sale_id.clone(), shard, shards };
+        let request = lookup::Request { trace, question };
+        let answer = match invoke::call(&self.config.lambda, "lookup", &request).await {
+            Ok(lookup::Outcome::Holders { users, complete }) => Some((users, complete)),
+            Ok(other) => {
+                worker::console_error!("{}", serde_json::json!({"holders": "unknown", "answer": other.name()}));
+                None
+            }
+            Err(error) => {
+                worker::console_error!("{}", serde_json::json!({"holders": "unknown", "error": error.to_string()}));
+                None
+            }
+        };
+        self.memory.borrow_mut().sold_out.holders(&sale_id, answer, clock::now_ms());
     }
 }

@@ -14,6 +14,8 @@ pub mod problem;
 mod address;
 mod admin;
 mod answer;
+#[cfg(feature = "bench")]
+mod bench;
 mod body;
 mod breaker;
 mod call;
@@ -48,6 +50,10 @@ use crate::routes::{Offers, Route};
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+    #[cfg(feature = "bench")]
+    if let Some(response) = bench::answer(&request, &env).await {
+        return response;
+    }
     // As it came: `Request::method` reads every method it does not know as GET.
     let (method, path) = (request.inner().method(), request.path());
     let mut call = Call::begin(request, env);
@@ -130,16 +136,26 @@ fn dress(answer: Answer, request_id: &str, now_ms: u64, config: &Config) -> Answ
 
 /// One line a request, without token, key or body.
 fn log(call: &Call, route: &str, method: &str, answer: &Answer, now_ms: u64) {
-    let line = serde_json::json!({
-        "request_id": call.trace.request_id,
-        "route": route,
-        "method": method,
-        "status": answer.status,
-        "code": answer.code.map(problem::Code::name),
-        "ms": now_ms.saturating_sub(call.now_ms),
-        "error": answer.internal,
-    });
-    worker::console_log!("{line}");
+    #[derive(serde::Serialize)]
+    struct Line<'a> {
+        request_id: &'a str,
+        route: &'a str,
+        method: &'a str,
+        status: u16,
+        code: Option<&'static str>,
+        ms: u64,
+        error: Option<&'a str>,
+    }
+    let line = Line {
+        request_id: &call.trace.request_id,
+        route,
+        method,
+        status: answer.status,
+        code: answer.code.map(problem::Code::name),
+        ms: now_ms.saturating_sub(call.now_ms),
+        error: answer.internal.as_deref(),
+    };
+    worker::console_log!("{}", serde_json::to_string(&line).unwrap_or_default());
 }
 
 fn respond(answer: Answer, without_body: bool) -> Response {

@@ -48,7 +48,7 @@ fn tell(outcome: Outcome) -> Answered {
         Outcome::NotFound => Err(Problem::not_found()),
         Outcome::Hold { hold } => Ok(Answer::json(200, &hold)),
         Outcome::Order { order } => Ok(Answer::json(200, &order)),
-        Outcome::Sale { .. } | Outcome::Sales { .. } => {
+        Outcome::Sale { .. } | Outcome::Sales { .. } | Outcome::Holders { .. } => {
             Err(Problem::unavailable().because("lookup answered another question"))
         }
     }

@@ -4,13 +4,18 @@ use wire::release::{Outcome, Request};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
+use crate::gate::ask::forget;
 use crate::invoke;
 use crate::problem::{Code, Problem};
 
 pub async fn release(call: &Call, hold_id: String) -> Answered {
     let user_id = call.buyer()?;
     let request = Request { trace: call.trace.clone(), user_id, hold_id };
-    tell(invoke::call(&call.config.lambda, "release", &request).await?)
+    let outcome: Outcome = invoke::call(&call.config.lambda, "release", &request).await?;
+    if let Outcome::Released { hold } = &outcome {
+        forget(call, &hold.sale_id).await;
+    }
+    tell(outcome)
 }
 
 fn tell(outcome: Outcome) -> Answered {

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wire::lookup::{Outcome, Question};
+use wire::shard::fnv1a;
 use wire::shop::Sale;
 use worker::Delay;
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
-use crate::digest::fnv1a;
 use crate::lookup;
 use crate::problem::Problem;
 use crate::sales::copies::{Copies, Look};
@@ -67,7 +67,7 @@ fn body(outcome: Outcome) -> Result<Body, Problem> {
         Outcome::NotFound => return Ok(None),
         Outcome::Sale { sale } => serde_json::to_vec(&sale),
         Outcome::Sales { sales } => serde_json::to_vec(&List { sales }),
-        Outcome::Hold { .. } | Outcome::Order { .. } => {
+        Outcome::Hold { .. } | Outcome::Order { .. } | Outcome::Holders { .. } => {
             return Err(Problem::unavailable().because("lookup answered another question"));
         }
     };

@@ -11,6 +11,8 @@ pub const STATEMENT_TIMEOUT_MS: u64 = 2_500;
 pub const CONNECT_DEADLINE_MS: u64 = 2_000;
 /// A call of the database, a new connection for it included.
 pub const CALL_DEADLINE_MS: u64 = 3_500;
+/// Users of all shards that are read for one question of a Gate; beyond it that Gate asks T1 about everybody.
+pub const HOLDERS_LOOK_MAX: i32 = 100_000;
 /// Holds a transaction of the sweep ends at most.
 pub const SWEEP_BATCH: i32 = 1_000;
 /// The sweep stops this long before Lambda would end it in the middle of a transaction.
@@ -18,6 +20,7 @@ pub const SWEEP_RESERVE_MS: u64 = 5_000;
 /// What `expire` should be deployed with as its timeout.
 pub const SWEEP_DEFAULT_MS: u64 = 60_000;
 
+const _: () = assert!(wire::lookup::HOLDERS_MAX < HOLDERS_LOOK_MAX as usize);
 const _: () = assert!(LOCK_TIMEOUT_MS < STATEMENT_TIMEOUT_MS);
 const _: () = assert!(STATEMENT_TIMEOUT_MS < CALL_DEADLINE_MS);
 const _: () = assert!(CONNECT_DEADLINE_MS < CALL_DEADLINE_MS);

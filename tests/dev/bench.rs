@@ -1,12 +1,12 @@
 //! `cargo dev bench`: what each way of reserving does a second, in ratios that one run measured.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use harness::bench::report::Report;
 use harness::bench::server::Bench as Server;
 use harness::bench::t1::{self, Wanted};
-use harness::bench::{arrivals, crash, growth, plot, t2, t3, table, target, variant};
+use harness::bench::{arrivals, crash, edge, growth, plot, t2, t3, table, target, variant};
 
 use crate::up::Ends;
 
@@ -38,6 +38,10 @@ pub struct Bench {
     /// Draws the T1 table's hot SKU as an SVG
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
+    /// Edge: compares the Gate of this clone with that of another build of the Worker (a folder with its index.js), and
+    /// no more
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,6 +54,8 @@ enum Part {
     Growth,
     /// What a crash loses
     Crash,
+    /// What each hop costs at the edge
+    Edge,
 }
 
 impl Bench {
@@ -61,37 +67,58 @@ impl Bench {
 
     async fn until_done_or_told_to_end(self) -> anyhow::Result<()> {
         let mut ends = Ends::new()?;
-        let server = Server::start().await?;
-        let done = tokio::select! {
-            done = self.parts(&server) => done,
-            () = ends.asked() => Err(anyhow::anyhow!("interrupted")),
-        };
-        server.server.remove().await?;
-        done
-    }
-
-    async fn parts(&self, server: &Server) -> anyhow::Result<()> {
-        let mut report = Report::of(&server.t1.owner).await?;
-        println!("{}\n", report.heading());
-        let wanted = |part| self.part.is_none_or(|only| only == part);
-        if wanted(Part::T1) {
-            self.t1(server, &mut report).await?;
+        if let Some(other) = &self.against {
+            return self.against(other).await;
         }
-        if wanted(Part::T2T3) {
-            self.t2_t3(server, &mut report).await?;
+        let mut report = Report::default();
+        if self.part != Some(Part::Edge) {
+            let server = Server::start().await?;
+            let done = tokio::select! {
+                done = self.parts(&server, &mut report) => done,
+                () = ends.asked() => Err(anyhow::anyhow!("interrupted")),
+            };
+            server.server.remove().await?;
+            done?;
         }
-        if wanted(Part::Growth) {
-            self.growth(server, &mut report).await?;
-        }
-        // The last: nobody's connection lives longer.
-        if wanted(Part::Crash) {
-            report.crashes = crash::run(&server.server, if self.quick { 1 } else { 3 }).await?;
-            println!("{}", table::of_crashes(&report.crashes));
+        if self.part.is_none_or(|part| part == Part::Edge) {
+            let (seconds, rounds) = if self.quick { (0.5, 1) } else { (self.seconds_per_cell.unwrap_or(4.0), 5) };
+            let found = edge::run(seconds, rounds).await?;
+            println!("{}", table::of_edge(&found));
+            report.targets.extend(target::of_edge(&found));
+            report.edge = Some(found);
         }
         println!("{}", report.verdict());
         println!("all of it is in {}", report.write()?.display());
         if let Some(file) = &self.plot {
             std::fs::write(file, plot::svg(&report.cells))?;
+        }
+        Ok(())
+    }
+
+    async fn against(&self, other: &Path) -> anyhow::Result<()> {
+        for (name, this, of_other) in edge::against(other, self.seconds_per_cell.unwrap_or(4.0), 5).await? {
+            println!("{name:46} {this:.0} us of workerd, there {of_other:.0}: {:.2}", this / of_other);
+        }
+        Ok(())
+    }
+
+    async fn parts(&self, server: &Server, report: &mut Report) -> anyhow::Result<()> {
+        *report = Report::of(&server.t1.owner).await?;
+        println!("{}\n", report.heading());
+        let wanted = |part| self.part.is_none_or(|only| only == part);
+        if wanted(Part::T1) {
+            self.t1(server, report).await?;
+        }
+        if wanted(Part::T2T3) {
+            self.t2_t3(server, report).await?;
+        }
+        if wanted(Part::Growth) {
+            self.growth(server, report).await?;
+        }
+        // The last: nobody's connection lives longer.
+        if wanted(Part::Crash) {
+            report.crashes = crash::run(&server.server, if self.quick { 1 } else { 3 }).await?;
+            println!("{}", table::of_crashes(&report.crashes));
         }
         Ok(())
     }

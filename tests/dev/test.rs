@@ -36,7 +36,7 @@ const STAGES: [Stage; 6] = [
     },
     Stage { name: "functions", modules: &["functions", "pooler"], at_once: 4 },
     Stage { name: "edge", modules: &["edge", "admin"], at_once: 4 },
-    Stage { name: "journeys", modules: &["journey"], at_once: 2 },
+    Stage { name: "journeys", modules: &["journey", "sold_out"], at_once: 2 },
     Stage { name: "shop", modules: &["shop"], at_once: 2 },
     // They kill what the others stand on.
     Stage { name: "failures", modules: &["failures", "stack"], at_once: 1 },

@@ -11,10 +11,12 @@ use crate::gate::bucket::Buckets;
 use crate::gate::keys::Keys;
 use crate::gate::message::{Charge, Verdict};
 use crate::gate::queue::{Entry, Next, Queue};
+use crate::gate::sold_out::{SoldOut, Way};
 
 pub struct Memory<W> {
     buckets: Buckets,
     keys: Keys,
+    pub sold_out: SoldOut,
     queue: Queue<W>,
     breaker: Breaker,
     flying: usize,
@@ -22,7 +24,12 @@ pub struct Memory<W> {
 }
 
 /// One call of `reserve`: whose requests it carries, in the order of the batch.
+#[derive(Default)]
 pub struct Flight {
+    /// In the order of leaving.
+    pub number: u64,
+    pub sent_ms: u64,
+    pub sale_id: String,
     pub users: Vec<Rc<str>>,
     pub reservations: Vec<Reservation>,
 }
@@ -32,6 +39,7 @@ impl<W> Memory<W> {
         Self {
             buckets: Buckets::new(user_burst, user_per_s),
             keys: Keys::default(),
+            sold_out: SoldOut::default(),
             queue: Queue::default(),
             breaker: Breaker::default(),
             flying: 0,
@@ -46,28 +54,35 @@ impl<W> Memory<W> {
     /// A reservation: answered from memory, joined to its twin, put in line, or refused because the line is full.
     pub fn arrive(&mut self, asked: Reservation, waiter: W, now_ms: u64) {
         if let Some(outcome) = self.keys.answer(&asked, now_ms) {
-            return self.answers.push((waiter, Verdict::Outcome(outcome)));
+            return self.answers.push((waiter, Verdict::Remembered(outcome)));
         }
         let deadline_ms = now_ms.saturating_add(GATE_DEADLINE_MS);
         if self.queue.waiters() >= WAITERS_MAX {
             return self.answers.push((waiter, Verdict::Unavailable));
         }
         let Some(waiter) = self.queue.join(&asked, waiter, deadline_ms) else { return };
+        // Behind another request of this user it waits to see what comes of that.
+        let way = if self.queue.has(&asked.user_id) { Way::default() } else { self.sold_out.way(&asked, now_ms) };
+        let probe = match way {
+            Way::Refused(refusal) => return self.answers.push((waiter, Verdict::Remembered(refusal))),
+            Way::Asked { probe } => probe,
+        };
         if self.queue.entries() >= QUEUE_MAX || self.breaker.refuses(now_ms) {
             return self.answers.push((waiter, Verdict::Unavailable));
         }
-        self.queue.push(asked, waiter, deadline_ms);
+        self.queue.push(asked, waiter, deadline_ms, probe);
     }
 
     /// What leaves now, if anything waits and there is room in the air.
     pub fn take_batch(&mut self, now_ms: u64) -> Option<Flight> {
         while self.flying < FLIGHTS_MAX {
-            let flight = self.load(now_ms);
+            let mut flight = self.load(now_ms);
             if flight.users.is_empty() {
                 return None;
             }
             if self.breaker.admit(now_ms) {
                 self.flying = self.flying.saturating_add(1);
+                flight.number = self.sold_out.depart();
                 return Some(flight);
             }
             self.settle(&flight.users, None, now_ms);
@@ -76,16 +91,17 @@ impl<W> Memory<W> {
     }
 
     /// A flight is back, with an outcome for each of its reservations or with none at all.
-    pub fn land(&mut self, users: &[Rc<str>], outcomes: Option<Vec<Outcome>>, now_ms: u64) {
+    pub fn land(&mut self, flight: &Flight, outcomes: Option<Vec<Outcome>>, now_ms: u64) {
         self.flying = self.flying.saturating_sub(1);
         // Fewer or more outcomes than questions: none of them can be trusted to be whose it seems.
-        let outcomes = outcomes.filter(|outcomes| outcomes.len() == users.len());
+        let outcomes = outcomes.filter(|outcomes| outcomes.len() == flight.users.len());
         if outcomes.is_some() {
             self.breaker.succeeded()
         } else {
             self.breaker.failed(now_ms)
         }
-        self.settle(users, outcomes, now_ms);
+        self.sold_out.learn(flight, outcomes.as_deref(), now_ms);
+        self.settle(&flight.users, outcomes, now_ms);
     }
 
     /// Answers to be delivered, each to its waiter.
@@ -95,22 +111,28 @@ impl<W> Memory<W> {
 
     /// One sale's: a transaction spans no two. It is the sale of whoever has waited longest.
     fn load(&mut self, now_ms: u64) -> Flight {
-        let mut flight = Flight { users: Vec::new(), reservations: Vec::new() };
+        let mut flight = Flight { sent_ms: now_ms, ..Flight::default() };
         while flight.users.len() < BATCH_MAX {
-            let Self { queue, keys, .. } = self;
-            let sale = flight.reservations.first().map(|first: &Reservation| first.sale_id.as_str());
-            // Nobody waits for it any more, or the same key was granted while it stood in line.
+            let Self { queue, keys, sold_out, .. } = self;
+            let sale = Some(flight.sale_id.as_str()).filter(|_| !flight.users.is_empty());
+            let mut known = Verdict::Unavailable;
             let sends = |asked: &Reservation, entry: &Entry<W>| {
-                now_ms < entry.deadline_ms && keys.answer(asked, now_ms).is_none()
+                // The same key was granted, or all of it was sold, while it stood in line.
+                let answer = keys.answer(asked, now_ms);
+                let answer = answer.or_else(|| sold_out.repeated(asked, now_ms).filter(|_| !entry.probe));
+                let unknown = answer.is_none();
+                known = answer.map_or(Verdict::Unavailable, Verdict::Remembered);
+                // Or nobody waits for it any more.
+                unknown && now_ms < entry.deadline_ms
             };
             match queue.next(sale, sends) {
                 None => break,
                 Some(Next::Send(user, reservation)) => {
+                    flight.sale_id.clone_from(&reservation.sale_id);
                     flight.users.push(user);
                     flight.reservations.push(reservation);
                 }
-                Some(Next::Taken(asked, waiters)) => {
-                    let known = keys.answer(&asked, now_ms).map_or(Verdict::Unavailable, Verdict::Outcome);
+                Some(Next::Taken(waiters)) => {
                     self.answers.extend(waiters.into_iter().map(|waiter| (waiter, known.clone())));
                 }
             }
@@ -134,5 +156,7 @@ impl<W> Memory<W> {
     }
 }
 
+#[cfg(test)]
+mod after_sold_out;
 #[cfg(test)]
 mod tests;

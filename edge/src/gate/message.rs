@@ -11,6 +11,11 @@ pub enum Ask {
         user_id: String,
     },
     Reserve(Reservation),
+    /// Stock of this sale came back, or it opened or closed: what was remembered of it is over. Of no user, and
+    /// answered with nothing.
+    Forget {
+        sale_id: String,
+    },
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +40,8 @@ pub enum Verdict {
     /// Charged, or not admitted: nothing more was done.
     Charged,
     Outcome(Outcome),
+    /// Known without a call: a key that was granted, a SKU that is sold out.
+    Remembered(Outcome),
     /// No answer in time, or none to be had: the same key asked again will show what was.
     Unavailable,
 }
@@ -65,6 +72,7 @@ mod tests {
             Verdict::Unavailable,
             Verdict::Outcome(Outcome::Granted { hold: hold("k"), replayed: true }),
             Verdict::Outcome(Outcome::NotFound { sku_id: None }),
+            Verdict::Remembered(Outcome::IdempotencyKeyReused),
         ] {
             let reply = Reply { charge, verdict };
             let json = serde_json::to_string(&reply).unwrap_or_default();

@@ -22,6 +22,8 @@ pub struct Entry<W> {
     pub waiters: Vec<W>,
     /// When the last of them has given up.
     pub deadline_ms: u64,
+    /// Sent to ask for others too, whatever this Gate remembers.
+    pub probe: bool,
     /// None: in the air.
     reservation: Option<Reservation>,
 }
@@ -42,6 +44,11 @@ impl<W> Queue<W> {
         self.waiters
     }
 
+    /// Whether anything of this user waits or is in the air.
+    pub fn has(&self, user_id: &str) -> bool {
+        self.users.contains_key(user_id)
+    }
+
     /// Waits with the same request that is already here; gives the waiter back if there is none.
     pub fn join(&mut self, asked: &Reservation, waiter: W, deadline_ms: u64) -> Option<W> {
         let line = self.users.get_mut(asked.user_id.as_str());
@@ -53,7 +60,7 @@ impl<W> Queue<W> {
         None
     }
 
-    pub fn push(&mut self, asked: Reservation, waiter: W, deadline_ms: u64) {
+    pub fn push(&mut self, asked: Reservation, waiter: W, deadline_ms: u64, probe: bool) {
         let user: Rc<str> = asked.user_id.as_str().into();
         let line = self.users.entry(user.clone()).or_default();
         if line.is_empty() {
@@ -64,6 +71,7 @@ impl<W> Queue<W> {
             fingerprint: asked.fingerprint.clone(),
             waiters: vec![waiter],
             deadline_ms,
+            probe,
             reservation: Some(asked),
         });
         self.entries = self.entries.saturating_add(1);
@@ -86,7 +94,7 @@ impl<W> Queue<W> {
         if send(&reservation, front) {
             return Some(Next::Send(user, reservation));
         }
-        self.take(&user).map(|entry| Next::Taken(reservation, entry.waiters))
+        self.take(&user).map(|entry| Next::Taken(entry.waiters))
     }
 
     /// The user's request that was in the air, or was first in line; the user's next one becomes ready.
@@ -107,8 +115,8 @@ impl<W> Queue<W> {
 pub enum Next<W> {
     /// To be sent; the entry stays, in the air, until it is taken.
     Send(Rc<str>, Reservation),
-    /// Not to be sent, and who waits for it.
-    Taken(Reservation, Vec<W>),
+    /// Not to be sent: who waits for it.
+    Taken(Vec<W>),
 }
 
 #[cfg(test)]
@@ -127,7 +135,7 @@ mod tests {
     fn users_leave_in_the_order_of_their_arrival_and_one_request_at_a_time() {
         let mut queue = Queue::default();
         for (user, key) in [("a", "a1"), ("b", "b1"), ("a", "a2"), ("c", "c1"), ("a", "a3")] {
-            queue.push(reservation(user, key, "fp"), 0_u32, 0);
+            queue.push(reservation(user, key, "fp"), 0_u32, 0, false);
         }
         let sent: Vec<_> = std::iter::from_fn(|| send(&mut queue)).collect();
         assert_eq!(sent.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>(), ["a1", "b1", "c1"]);
@@ -141,7 +149,7 @@ mod tests {
     #[test]
     fn the_same_request_joins_and_another_under_its_key_does_not() {
         let mut queue = Queue::default();
-        queue.push(reservation("a", "k", "fp"), 1_u32, 10);
+        queue.push(reservation("a", "k", "fp"), 1_u32, 10, false);
         assert_eq!(queue.join(&reservation("a", "k", "fp"), 2, 20), None);
         assert_eq!(send(&mut queue).map(|(_, key)| key).as_deref(), Some("k"));
         assert_eq!(queue.join(&reservation("a", "k", "fp"), 3, 15), None);
@@ -157,7 +165,7 @@ mod tests {
     fn a_sale_is_asked_for_and_the_others_keep_their_place() {
         let mut queue = Queue::default();
         for (user, sale) in [("a", "one"), ("b", "two"), ("c", "one"), ("d", "two")] {
-            queue.push(Reservation { sale_id: sale.to_owned(), ..reservation(user, "k", "fp") }, 0_u32, 0);
+            queue.push(Reservation { sale_id: sale.to_owned(), ..reservation(user, "k", "fp") }, 0_u32, 0, false);
         }
         let mut of = |sale| match queue.next(sale, |_, _| true) {
             Some(Next::Send(user, _)) => user.to_string(),
@@ -170,9 +178,10 @@ mod tests {
     #[test]
     fn what_is_not_sent_is_taken_and_the_next_of_the_user_has_its_turn() {
         let mut queue = Queue::default();
-        queue.push(reservation("a", "a1", "fp"), 0_u32, 0);
-        queue.push(reservation("a", "a2", "fp"), 0_u32, 0);
-        assert!(matches!(queue.next(None, |_, _| false), Some(Next::Taken(asked, _)) if asked.idem_key == "a1"));
+        queue.push(reservation("a", "a1", "fp"), 0_u32, 0, false);
+        queue.push(reservation("a", "a2", "fp"), 0_u32, 0, false);
+        let taken = queue.next(None, |asked, _| asked.idem_key != "a1");
+        assert!(matches!(taken, Some(Next::Taken(waiters)) if waiters == [0]));
         assert_eq!(send(&mut queue).map(|(_, key)| key).as_deref(), Some("a2"));
     }
 }

@@ -1,7 +1,7 @@
 //! What the Gate's tests reserve, and what they are granted.
 
 use wire::reserve::Reservation;
-use wire::shop::{Hold, HoldStatus};
+use wire::shop::{Hold, HoldStatus, Line};
 
 pub fn reservation(user_id: &str, idem_key: &str, fingerprint: &str) -> Reservation {
     Reservation {
@@ -12,6 +12,11 @@ pub fn reservation(user_id: &str, idem_key: &str, fingerprint: &str) -> Reservat
         sale_id: "spring-drop".to_owned(),
         items: Vec::new(),
     }
+}
+
+/// One piece of each.
+pub fn lines(skus: &[&str]) -> Vec<Line> {
+    skus.iter().map(|sku| Line { sku_id: (*sku).to_owned(), qty: 1 }).collect()
 }
 
 pub fn hold(hold_id: &str) -> Hold {

@@ -117,7 +117,7 @@ fn every_refusal_has_its_status_code_and_facts() {
             serde_json::json!({"sku_id": "a", "max_per_user": 2}),
         ),
         (
-            Outcome::SoldOut { sku_id: sku_id(), available: 0 },
+            Outcome::SoldOut { sku_id: sku_id(), available: 0, max_per_user: 1, for_ms: 800 },
             409,
             "sold_out",
             serde_json::json!({"sku_id": "a", "available": 0}),

@@ -1,13 +1,16 @@
 //! `lookup` (schema/lookup.sql): everything that only reads.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
+use functions::bounds::HOLDERS_LOOK_MAX;
 use functions::database::{Broken, Database};
 use functions::{config, run};
 use lambda_runtime::Error;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
-use wire::lookup::{Outcome, Question, Request};
+use wire::lookup::{HOLDERS_MAX, Outcome, Question, Request};
+use wire::shard;
 
 async fn answer(database: &Database, early_release: bool, question: Question) -> Result<Outcome, Broken> {
     let id = |id: &str| Uuid::parse_str(id).map_err(|_| Broken::misused("an id is not a UUID"));
@@ -37,8 +40,23 @@ async fn answer(database: &Database, early_release: bool, question: Question) ->
         Question::Sales => {
             database.json("select holdfast.look_up_sales()", &[]).await?.map(|sales| Outcome::Sales { sales })
         }
+        Question::Holders { sale_id, shard, shards } => Some(holders(database, &sale_id, shard, shards).await?),
     };
     Ok(outcome.unwrap_or(Outcome::NotFound))
+}
+
+async fn holders(database: &Database, sale_id: &str, shard: u64, shards: u64) -> Result<Outcome, Broken> {
+    let most = HOLDERS_LOOK_MAX;
+    let rows = database
+        .call("select holdfast.look_up_holders($1, $2)", &[(&sale_id, Type::TEXT), (&most, Type::INT4)])
+        .await?;
+    let row = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?;
+    let found: Vec<&str> = row.try_get(0)?;
+    let hashes = found.iter().map(|user| shard::fnv1a(user.as_bytes()));
+    let users: HashSet<u64> = hashes.filter(|user| shard::of(*user, shards) == shard).collect();
+    // As many as were asked for: there may be more.
+    let complete = i64::try_from(found.len()).is_ok_and(|found| found < most.into()) && users.len() <= HOLDERS_MAX;
+    Ok(Outcome::Holders { users: users.into_iter().take(HOLDERS_MAX).collect(), complete })
 }
 
 async fn lookup(database: &Database, early_release: bool, request: Request) -> Result<Outcome, Broken> {

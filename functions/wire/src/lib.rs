@@ -9,6 +9,7 @@ pub mod expire;
 pub mod lookup;
 pub mod release;
 pub mod reserve;
+pub mod shard;
 pub mod shop;
 pub mod whole;
 

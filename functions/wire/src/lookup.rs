@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::Trace;
 use crate::shop::{Hold, Order, Sale};
 
+/// Users that an answer to [`Question::Holders`] names at most.
+pub const HOLDERS_MAX: usize = 20_000;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     #[serde(flatten)]
@@ -34,6 +37,14 @@ pub enum Question {
     },
     /// The newest 100, what can be bought first.
     Sales,
+    /// Of the users of this shard: who may have something that comes before "sold out" in the order of refusals. That
+    /// is an order in this sale; or a grant in any, for a key belongs to its user and not to a sale, of the last day,
+    /// for so long keys and holds live.
+    Holders {
+        sale_id: String,
+        shard: u64,
+        shards: u64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +64,12 @@ pub enum Outcome {
     Sales {
         sales: Vec<Sale>,
     },
+    Holders {
+        /// Hashes ([`crate::shard::fnv1a`]), each once.
+        users: Vec<u64>,
+        /// Whether these are all; there is no second page.
+        complete: bool,
+    },
 }
 
 impl Outcome {
@@ -65,6 +82,7 @@ impl Outcome {
             Self::Order { .. } => "order",
             Self::Sale { .. } => "sale",
             Self::Sales { .. } => "sales",
+            Self::Holders { .. } => "holders",
         }
     }
 }

@@ -61,9 +61,15 @@ pub enum Outcome {
         sku_id: String,
         max_per_user: i64,
     },
+    /// The last two are for the Gate, which may repeat this answer to others, and not for clients.
     SoldOut {
         sku_id: String,
         available: i64,
+        #[serde(default)]
+        max_per_user: i64,
+        /// How long this holds at most unless stock comes back through the edge: until a hold lapses or the sale closes.
+        #[serde(default)]
+        for_ms: u64,
     },
 }
 

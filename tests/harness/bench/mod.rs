@@ -2,12 +2,13 @@
 //!
 //! `server` is the Postgres they run on, `place` a database of it, `variant` the ways of reserving, `call` makes one
 //! call of one of them, `load` has many clients make them. `t1` is the table of the ways; `t2`, `t3`, `growth`,
-//! `arrivals` and `crash` are one part of the bench each; `target`, `table`, `plot` and `report` say what was found.
+//! `arrivals` and `crash` are one part of the bench each; `edge` is the bench of the edge, on a stack of its own; `target`, `table`, `plot` and `report` say what was found.
 
 pub mod arrivals;
 pub mod ask;
 pub mod call;
 pub mod crash;
+pub mod edge;
 pub mod growth;
 pub mod load;
 pub mod place;

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use super::arrivals::Waiting;
 use super::crash::Crashes;
+use super::edge::Measured as Edge;
 use super::growth::Grown;
 use super::t1::{Cell, Safety};
 use super::t2::Confirms;
@@ -29,6 +30,7 @@ pub struct Report {
     pub history_holds: i64,
     pub growth: Vec<Grown>,
     pub crashes: Vec<Crashes>,
+    pub edge: Option<Edge>,
     pub targets: Vec<Target>,
 }
 
@@ -78,6 +80,7 @@ impl Report {
     /// It cannot be written.
     pub fn write(&self) -> anyhow::Result<PathBuf> {
         let path = workspace::root().join("target/bench/bench.json");
+        std::fs::create_dir_all(workspace::root().join("target/bench"))?;
         std::fs::write(&path, serde_json::to_vec_pretty(self)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)

@@ -2,6 +2,7 @@
 
 use super::arrivals::Waiting;
 use super::crash::Crashes;
+use super::edge::Measured as Edge;
 use super::growth::Grown;
 use super::t1::Cell;
 use super::t2::Confirms;
@@ -132,4 +133,22 @@ pub fn of_crashes(crashes: &[Crashes]) -> String {
 
 fn of_commit(commit_ms: u64) -> String {
     if commit_ms == 0 { "as it is".to_owned() } else { format!("of {commit_ms} ms") }
+}
+
+/// Every hop of the edge, and what it weighs.
+#[must_use]
+pub fn of_edge(found: &Edge) -> String {
+    let mut text = format!("\n{:46} {:>12} {:>14}\n", "", "a second", "us of workerd");
+    for row in &found.rows {
+        text += &format!("{:46} {:12.0} {:14.0}  {}\n", row.name, row.per_s, row.cpu_us, row.note);
+    }
+    text += &format!(
+        "\n{:46} {:12.1} KB\n",
+        "the Wasm and its JavaScript, compressed",
+        found.compressed_bytes as f64 / 1e3
+    );
+    text += &format!("{:46} {:12.0} ms\n", "from workerd's start to its first answer", found.first_answer_ms);
+    text +=
+        &format!("{:46} {:12.1} MB\n", format!("{} live keys at the Gates", found.keys), found.keys_bytes as f64 / 1e6);
+    text
 }

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::arrivals::Waiting;
+use super::edge::Measured as Edge;
 use super::growth::Grown;
 use super::load::median;
 use super::server::Bench;
@@ -114,4 +115,18 @@ pub fn of_sweep(swept: &Swept) -> Target {
 #[must_use]
 pub fn of_growth(grown: &Grown, holds: i64) -> Target {
     Target::at_most(&format!("{}: {holds} holds of history against none", grown.what), 1.2, grown.slower)
+}
+
+#[must_use]
+pub fn of_edge(found: &Edge) -> Vec<Target> {
+    let [_, object, _, batches, whole] = found.rows.as_slice() else { return vec![] };
+    vec![
+        Target::at_least("the Gate against a bare Durable Object", 0.5, batches.per_s / object.per_s),
+        Target::at_least(
+            "the whole path against the same with a function that answers at once",
+            0.5,
+            whole.per_s / batches.per_s,
+        ),
+        Target::at_most("the Wasm, compressed, in KB", 400.0, found.compressed_bytes as f64 / 1e3),
+    ]
 }

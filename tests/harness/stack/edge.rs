@@ -10,6 +10,7 @@ use rustix::process::Signal;
 
 use super::children::{Children, Spec};
 use super::ready;
+use super::state::Secrets;
 use super::wrangler::Wrangler;
 use crate::workspace;
 
@@ -24,6 +25,25 @@ pub struct Local {
     pub secrets: BTreeMap<&'static str, String>,
 }
 
+impl Local {
+    pub fn new(port: u16, lambda_url: &str, gateway_url: &str, secrets: &Secrets) -> Self {
+        let vars = BTreeMap::from([
+            ("ENVIRONMENT", "development".to_owned()),
+            ("LAMBDA_URL", lambda_url.to_owned()),
+            ("PAYMENT_PAGE_URL", format!("{gateway_url}/pay")),
+        ]);
+        let secrets = BTreeMap::from([
+            ("SESSION_SECRET", secrets.session_secret.clone()),
+            ("ADMIN_TOKEN", secrets.admin_token.clone()),
+            ("WEBHOOK_SECRET", secrets.webhook_secret.clone()),
+            // The emulator checks no signature; the Worker signs all the same.
+            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ]);
+        Self { port, vars, secrets }
+    }
+}
+
 /// Starts workerd on a copy of the built Worker, in `dir`: a build for something else does not touch a running stack.
 pub async fn start(
     workerd: PathBuf,
@@ -33,10 +53,13 @@ pub async fn start(
     children: &Children,
 ) -> anyhow::Result<()> {
     let modules = copy_modules(wrangler, dir)?;
+    // What a Durable Object stores outlives its process here as on Cloudflare; a new stack begins with nothing.
+    let gates = dir.join("gates");
+    fs::create_dir(&gates).with_context(|| format!("cannot create {}", gates.display()))?;
     fs::copy(workspace::root().join("tests/edge/rate_limit.js"), dir.join("rate_limit.js"))
         .context("cannot copy tests/edge/rate_limit.js")?;
     let config = dir.join("workerd.capnp");
-    fs::write(&config, configuration(wrangler, &local, &modules)?)
+    fs::write(&config, configuration(wrangler, &local, &modules, &gates)?)
         .with_context(|| format!("cannot write {}", config.display()))?;
     let env = local.secrets.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     children.start(Spec {
@@ -73,7 +96,7 @@ fn copy_modules(wrangler: &Wrangler, dir: &Path) -> anyhow::Result<Vec<String>> 
     Ok(names)
 }
 
-fn configuration(wrangler: &Wrangler, local: &Local, modules: &[String]) -> anyhow::Result<String> {
+fn configuration(wrangler: &Wrangler, local: &Local, modules: &[String], gates: &Path) -> anyhow::Result<String> {
     let modules = modules.iter().map(|name| {
         let kind = if name.ends_with(".wasm") { "wasm" } else { "esModule" };
         let quoted = quoted(name);
@@ -93,6 +116,7 @@ const config :Workerd.Config = (
     (name = \"worker\", worker = .worker),
     # The functions and the gateway are on this machine.
     (name = \"internet\", network = (allow = [\"public\", \"private\"], tlsOptions = (trustBrowserCas = true))),
+    (name = \"gates\", disk = (path = {gates}, writable = true)),
   ],
   sockets = [(name = \"http\", address = \"127.0.0.1:{port}\", http = (), service = \"worker\")],
   extensions = [(modules = [(name = {module}, internal = true, esModule = embed \"rate_limit.js\")])],
@@ -104,10 +128,11 @@ const worker :Workerd.Worker = (
   compatibilityFlags = {flags},
   bindings = {bindings},
   durableObjectNamespaces = {namespaces},
-  durableObjectStorage = (inMemory = void),
+  durableObjectStorage = (localDisk = \"gates\"),
 );
 ",
         port = local.port,
+        gates = quoted(&gates.to_string_lossy()),
         module = quoted(RATE_LIMIT_MODULE),
         modules = list(modules),
         date = quoted(&wrangler.compatibility_date),

@@ -5,20 +5,19 @@
 
 pub mod alone;
 mod build;
-mod children;
+pub(crate) mod children;
 mod demo;
-mod edge;
+pub(crate) mod edge;
 mod functions;
 mod leftovers;
-mod ports;
+pub(crate) mod ports;
 mod postgres;
-mod ready;
+pub(crate) mod ready;
 mod report;
 mod scheduler;
-mod state;
-mod wrangler;
+pub(crate) mod state;
+pub(crate) mod wrangler;
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -115,7 +114,7 @@ impl Stack {
         let password = &self.secrets.functions_password;
         functions::start_instances(&self.options, lambda_port, &database_url, password, &self.children)?;
         let gateway_url = self.start_gateway(gateway_port, &edge_url).await?;
-        let local = self.local_worker(edge_port, &lambda_url, &gateway_url);
+        let local = edge::Local::new(edge_port, &lambda_url, &gateway_url, &self.secrets);
         edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
 
         let every = Duration::from_secs(self.options.sweep_interval_s);
@@ -151,6 +150,14 @@ impl Stack {
         let _ = std::fs::remove_file(self.state.path("pids.json"));
     }
 
+    /// The Worker's process.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn edge_pid(&self) -> anyhow::Result<u32> {
+        self.children.pids().get("edge").and_then(|pids| pids.first().copied()).context("workerd does not run")
+    }
+
     fn choose_ports(&self) -> anyhow::Result<(u16, u16, u16)> {
         let Ports::Usual { edge } = self.options.ports else {
             return Ok((ports::free()?, ports::free()?, ports::free()?));
@@ -183,23 +190,6 @@ impl Stack {
         let url = gateway.url.clone();
         self.gateway = Some(gateway);
         Ok(url)
-    }
-
-    fn local_worker(&self, port: u16, lambda_url: &str, gateway_url: &str) -> edge::Local {
-        let vars = BTreeMap::from([
-            ("ENVIRONMENT", "development".to_owned()),
-            ("LAMBDA_URL", lambda_url.to_owned()),
-            ("PAYMENT_PAGE_URL", format!("{gateway_url}/pay")),
-        ]);
-        let secrets = BTreeMap::from([
-            ("SESSION_SECRET", self.secrets.session_secret.clone()),
-            ("ADMIN_TOKEN", self.secrets.admin_token.clone()),
-            ("WEBHOOK_SECRET", self.secrets.webhook_secret.clone()),
-            // The emulator checks no signature; the Worker signs all the same.
-            ("AWS_ACCESS_KEY_ID", "local".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-        ]);
-        edge::Local { port, vars, secrets }
     }
 }
 

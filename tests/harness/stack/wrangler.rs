@@ -87,4 +87,12 @@ impl Wrangler {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("{} has something the local stack does not know", path.display()))
     }
+
+    /// One more Durable Object than the product has.
+    pub fn also_serve(&mut self, name: &str, class_name: &str) {
+        let (name, class_name) = (name.to_owned(), class_name.to_owned());
+        let new_sqlite_classes = vec![class_name.clone()];
+        self.durable_objects.bindings.push(DurableObject { name, class_name });
+        self.migrations.push(Migration { _tag: String::new(), new_sqlite_classes });
+    }
 }

@@ -4,32 +4,37 @@ use super::*;
 use crate::bounds::{BREAKER_FAILURES, BREAKER_OPEN_MS};
 use crate::gate::testing::{hold, reservation};
 
-type Gate = Memory<u32>;
+pub type Gate = Memory<u32>;
 
-fn gate() -> Gate {
+pub fn gate() -> Gate {
     Memory::new(20, 5)
 }
 
-fn granted(key: &str, replayed: bool) -> Verdict {
+pub fn granted(key: &str, replayed: bool) -> Verdict {
     Verdict::Outcome(Outcome::Granted { hold: hold(key), replayed })
 }
 
-fn sold_out() -> Outcome {
-    Outcome::SoldOut { sku_id: "a".to_owned(), available: 0 }
+pub fn remembered(verdict: Verdict) -> Verdict {
+    let Verdict::Outcome(outcome) = verdict else { panic!("{verdict:?} is no outcome") };
+    Verdict::Remembered(outcome)
 }
 
-fn keys(flight: &Flight) -> Vec<&str> {
+pub fn sold_out() -> Outcome {
+    Outcome::SoldOut { sku_id: "a".to_owned(), available: 0, max_per_user: 1, for_ms: 1_000 }
+}
+
+pub fn keys(flight: &Flight) -> Vec<&str> {
     flight.reservations.iter().map(|reservation| reservation.idem_key.as_str()).collect()
 }
 
 /// Grants everything on board, each hold named after its key.
-fn grant(gate: &mut Gate, flight: &Flight, now_ms: u64) {
+pub fn grant(gate: &mut Gate, flight: &Flight, now_ms: u64) {
     let outcomes = keys(flight).into_iter().map(|key| Outcome::Granted { hold: hold(key), replayed: false }).collect();
-    gate.land(&flight.users, Some(outcomes), now_ms);
+    gate.land(flight, Some(outcomes), now_ms);
 }
 
-fn take(gate: &mut Gate, now_ms: u64) -> Flight {
-    gate.take_batch(now_ms).unwrap_or(Flight { users: Vec::new(), reservations: Vec::new() })
+pub fn take(gate: &mut Gate, now_ms: u64) -> Flight {
+    gate.take_batch(now_ms).unwrap_or_default()
 }
 
 #[test]
@@ -56,7 +61,11 @@ fn what_arrives_while_calls_fly_leaves_together_in_the_next() {
     }
     grant(
         &mut gate,
-        &Flight { users: vec!["user-0".into()], reservations: vec![reservation("user-0", "user-0", "fp")] },
+        &Flight {
+            users: vec!["user-0".into()],
+            reservations: vec![reservation("user-0", "user-0", "fp")],
+            ..Flight::default()
+        },
         1,
     );
     let flight = take(&mut gate, 1);
@@ -87,7 +96,8 @@ fn a_finished_key_is_answered_without_a_call() {
     gate.arrive(reservation("a", "k", "fp"), 2, 1);
     gate.arrive(reservation("a", "k", "other"), 3, 1);
     assert!(gate.take_batch(1).is_none());
-    assert_eq!(gate.drain(), [(2, granted("k", true)), (3, Verdict::Outcome(Outcome::IdempotencyKeyReused))]);
+    let (replay, reused) = (granted("k", true), Verdict::Outcome(Outcome::IdempotencyKeyReused));
+    assert_eq!(gate.drain(), [(2, remembered(replay)), (3, remembered(reused))]);
 }
 
 #[test]
@@ -111,7 +121,8 @@ fn another_request_under_a_running_key_is_refused_if_the_first_is_granted() {
     let flight = take(&mut gate, 0);
     grant(&mut gate, &flight, 1);
     assert!(gate.take_batch(1).is_none());
-    assert_eq!(gate.drain(), [(1, granted("k", false)), (2, Verdict::Outcome(Outcome::IdempotencyKeyReused))]);
+    let reused = Verdict::Remembered(Outcome::IdempotencyKeyReused);
+    assert_eq!(gate.drain(), [(1, granted("k", false)), (2, reused)]);
 }
 
 #[test]
@@ -120,7 +131,7 @@ fn a_refusal_leaves_no_trace_and_the_key_may_succeed_later() {
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("a", "k", "other"), 2, 0);
     let flight = take(&mut gate, 0);
-    gate.land(&flight.users, Some(vec![sold_out()]), 1);
+    gate.land(&flight, Some(vec![sold_out()]), 1);
     let second = take(&mut gate, 1);
     assert_eq!(second.reservations, [reservation("a", "k", "other")]);
     grant(&mut gate, &second, 2);
@@ -133,7 +144,7 @@ fn a_failed_flight_forgets_its_keys_and_tells_everybody() {
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("a", "k", "fp"), 2, 0);
     let flight = take(&mut gate, 0);
-    gate.land(&flight.users, None, 1);
+    gate.land(&flight, None, 1);
     assert_eq!(gate.drain(), [(1, Verdict::Unavailable), (2, Verdict::Unavailable)]);
     gate.arrive(reservation("a", "k", "fp"), 3, 2);
     assert_eq!(keys(&take(&mut gate, 2)), ["k"]);
@@ -144,7 +155,7 @@ fn outcomes_that_do_not_match_the_questions_are_no_answer() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     let flight = take(&mut gate, 0);
-    gate.land(&flight.users, Some(vec![sold_out(), sold_out()]), 1);
+    gate.land(&flight, Some(vec![sold_out(), sold_out()]), 1);
     assert_eq!(gate.drain(), [(1, Verdict::Unavailable)]);
 }
 
@@ -156,7 +167,7 @@ fn a_result_after_the_deadline_still_lands_in_the_keys() {
     grant(&mut gate, &flight, GATE_DEADLINE_MS + 1);
     gate.drain();
     gate.arrive(reservation("a", "k", "fp"), 2, GATE_DEADLINE_MS + 2);
-    assert_eq!(gate.drain(), [(2, granted("k", true))]);
+    assert_eq!(gate.drain(), [(2, remembered(granted("k", true)))]);
 }
 
 #[test]
@@ -190,7 +201,7 @@ fn after_failures_in_a_row_nobody_waits_until_one_call_has_come_back() {
     for failure in 0..BREAKER_FAILURES {
         gate.arrive(reservation(&failure.to_string(), "k", "fp"), failure, 0);
         let flight = take(&mut gate, 0);
-        gate.land(&flight.users, None, 0);
+        gate.land(&flight, None, 0);
     }
     assert_eq!(gate.drain().len(), BREAKER_FAILURES as usize);
     gate.arrive(reservation("a", "k", "fp"), 1, 1);
@@ -219,7 +230,7 @@ fn who_waited_while_it_opened_is_told_at_once() {
     // The function fails elsewhere too: here only the number in a row matters.
     (0..BREAKER_FAILURES).for_each(|_| gate.breaker.failed(0));
     for flight in flights {
-        gate.land(&flight.users, None, 0);
+        gate.land(&flight, None, 0);
     }
     assert!(gate.take_batch(0).is_none());
     assert_eq!(gate.drain().len(), BREAKER_FAILURES as usize);
