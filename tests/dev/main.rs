@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod rush;
 mod test;
 mod up;
 
@@ -33,6 +34,8 @@ enum Command {
     Test(test::Test),
     /// Measures every way of reserving against the others, on a Postgres of its own
     Bench(bench::Bench),
+    /// Plays a drop: tens of thousands of buyers at once, a verdict, and a page that shows it
+    Rush(rush::Rush),
     /// Installs every tool that `up` and the tests use, and says where each is
     Tools,
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Rush(rush) => rush.run(),
         Command::Migrate { database_url } => migrate(&database_url),
         Command::Tools => list_tools(),
     };
