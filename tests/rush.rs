@@ -19,14 +19,14 @@ fn failed(rush: &Rush) -> Vec<&'static str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drop_is_sold_exactly_and_the_verdict_sees_what_is_changed_by_hand() {
     let stack = stack();
-    let options = Options { buyers: 1_500, stock: 60, over: Duration::from_secs(3), pay: 0.7, skus: 2, seed: 42 };
+    let options = Options { buyers: 800, stock: 60, over: Duration::from_secs(6), pay: 0.7, skus: 2, seed: 42 };
     let mut rush = rush::run(options, &stack, ()).await.unwrap();
     assert!(rush.failed().is_empty(), "{:#?}", rush.checks);
 
     let figures = Figures::of(&rush);
     assert!(figures.passed && figures.holds >= 60 && figures.orders > 20, "{figures:#?}");
     assert_eq!(figures.held + figures.available + figures.orders as i64, 60);
-    assert!(figures.winners.count >= 60 && figures.losers.count > 1_300, "{figures:#?}");
+    assert!(figures.winners.count >= 60 && figures.losers.count > 600, "{figures:#?}");
     // More than one press was answered by one call, and each call was seen.
     let calls = figures.invocations.as_ref().unwrap();
     assert!(calls["reserve"] > 0 && calls["confirm"] >= figures.orders as i64, "{calls:?}");
@@ -39,7 +39,9 @@ async fn a_drop_is_sold_exactly_and_the_verdict_sees_what_is_changed_by_hand() {
     let owner = harness::database::connect(&stack.database_url).await.unwrap();
     let sale_id = rush.run.sale_id.clone();
     let one = "(sale_id, sku_id) = ($1, 'piece-1')";
-    let by = |n: i32| format!("update holdfast.inventory_counter set available = available + {n}, total = total + {n} where {one}");
+    let by = |n: i32| {
+        format!("update holdfast.inventory_counter set available = available + {n}, total = total + {n} where {one}")
+    };
     assert_eq!(owner.execute(&by(1), &[&sale_id]).await.unwrap(), 1);
     rush.judge_again(&stack).await.unwrap();
     assert_eq!(failed(&rush), ["Sold exactly", "The audit finds nothing"]);

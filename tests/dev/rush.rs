@@ -81,7 +81,9 @@ impl Rush {
         match (found, &self.stack) {
             (Ok(report), _) => Ok(Some(report)),
             (Err(_), None) => Ok(None),
-            (Err(error), Some(path)) => Err(error).with_context(|| format!("{} names no running stack", path.display())),
+            (Err(error), Some(path)) => {
+                Err(error).with_context(|| format!("{} names no running stack", path.display()))
+            }
         }
     }
 

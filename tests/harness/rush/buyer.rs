@@ -18,8 +18,10 @@ use super::tally::{After, GRANTED, NO_ANSWER, Press, Story, Tally, Told};
 
 /// After so long a buyer stops pressing, or stops waiting for the order.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two presses when the answer named no time.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Before the next try, as the shop's page waits: 0.5 s, 1 s ... 8 s, each between half and whole, so that a crowd does
+/// not come back at once; and what `Retry-After` says before that.
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+const BACKOFF_MAX: Duration = Duration::from_secs(8);
 /// Between two looks at a hold that was paid for: what the shop's page does.
 const LOOKS_EVERY: Duration = Duration::from_millis(1_500);
 
@@ -33,7 +35,6 @@ pub struct World {
     pub gateway: Http,
     pub clock: Clock,
     pub tally: Tally,
-    pub sale_id: String,
     /// The body of a reservation, one for each SKU.
     pub bodies: Vec<Bytes>,
 }
@@ -120,10 +121,10 @@ async fn press(world: &World, buyer: &Buyer, who: &Who, key: usize) -> Press {
             }
             Err(_) => {
                 world.tally.hear(over_us, waited_us, NO_ANSWER, false);
-                PAUSE
+                Duration::ZERO
             }
         };
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(pause + backoff(press.tries)).await;
     }
     press
 }
@@ -160,7 +161,12 @@ fn from_memory(reply: &Reply) -> bool {
 
 fn retry_after(reply: &Reply) -> Duration {
     let seconds = reply.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    seconds.map_or(PAUSE, Duration::from_secs)
+    seconds.map_or(Duration::ZERO, Duration::from_secs)
+}
+
+fn backoff(tries: u32) -> Duration {
+    let whole = BACKOFF_MAX.min(BACKOFF_FIRST * 2_u32.pow(tries.clamp(1, 10) - 1));
+    whole.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
 async fn then(world: &World, buyer: &Buyer, who: &Who, body: &str) -> After {
@@ -217,15 +223,17 @@ async fn pay(world: &World, who: &Who, hold: &Hold) -> After {
 async fn until(world: &World, method: Method, path: &str, who: &Who) -> Option<Reply> {
     let what = format!("{method} /v1/reservations/{{hold_id}}");
     let give_up = Instant::now() + PATIENCE;
+    let mut tries = 0;
     while Instant::now() < give_up {
+        tries += 1;
         let Exchange { reply, .. } = world.edge.send(method.clone(), path, &headers(who), Bytes::new()).await;
         world.tally.account(&what, reply.as_ref().map(|r| r.status).map_err(String::as_str));
         let pause = match reply {
             Ok(reply) if reply.status < 500 && reply.status != 429 => return Some(reply),
             Ok(reply) => retry_after(&reply),
-            Err(_) => PAUSE,
+            Err(_) => Duration::ZERO,
         };
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(pause + backoff(tries)).await;
     }
     None
 }

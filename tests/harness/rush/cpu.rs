@@ -74,8 +74,8 @@ mod tests {
         let before = Cpu::of(&pids);
         let mut sum = 0_u64;
         while Cpu::of(&pids).since(&before).iter().all(|(_, spent)| spent < TICK * 2) {
-            sum = (0..100_000).fold(sum, u64::wrapping_add);
+            sum = std::hint::black_box((0..100_000).fold(sum, u64::wrapping_add));
         }
-        assert!(sum > 0 && Cpu::of(&BTreeMap::new()).iter().next().is_none());
+        assert!(Cpu::of(&BTreeMap::new()).iter().next().is_none());
     }
 }

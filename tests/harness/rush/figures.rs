@@ -9,9 +9,12 @@ use super::clock::us;
 use super::percentile::{Percentiles, ms};
 use super::tally::{GRANTED, Told};
 use super::verdict::Check;
+use super::watch::{Look, Sku};
 
 /// A press that left later than this after its time was not sent in time: the tool's doing, not the shop's.
-pub const LATE_US: u64 = 100_000;
+const LATE_US: u64 = 100_000;
+/// A tool that is late with more than this share of the presses has not kept up.
+const LATE_SHARE: f64 = 0.01;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
@@ -39,6 +42,8 @@ pub struct Figures {
     /// How much later than its time a press left, and how many left later than 100 ms after it.
     pub sent_after: Percentiles,
     pub not_sent_in_time: usize,
+    /// Otherwise the waits are the tool's doing as well.
+    pub tool_kept_up: bool,
     /// From the moment the press was due to its answer.
     pub winners: Percentiles,
     pub losers: Percentiles,
@@ -53,6 +58,8 @@ pub struct Figures {
     pub tool_cpu_us_a_request: f64,
     /// Processor time of each part of the stack for a press, in microseconds.
     pub cpu_us_a_press: BTreeMap<String, f64>,
+    /// The sale as the database showed it, once a second.
+    pub looks: Vec<Look>,
 }
 
 impl Figures {
@@ -71,9 +78,10 @@ impl Figures {
                 sent_after.push(press.sent_us.unwrap_or(press.answered_us).saturating_sub(due_us));
             }
         }
+        let late = sent_after.iter().filter(|late_us| **late_us > LATE_US).count();
         let presses: u64 = run.book.stories.iter().map(|story| story.presses.len() as u64).sum();
         let tries: u64 = run.book.stories.iter().flat_map(|s| &s.presses).map(|press| u64::from(press.tries)).sum();
-        let sum = |of: fn(&super::watch::Sku) -> i64| truth.report.skus.iter().map(of).sum();
+        let sum = |of: fn(&Sku) -> i64| truth.report.skus.iter().map(of).sum();
         let credits = truth.ledger.iter().filter(|entry| entry.event_type.ends_with("_CREDIT"));
         let a_reservation = |n: i64| n as f64 / presses.max(1) as f64;
         let reserving = run.counts.calls.get("reserve").copied();
@@ -98,7 +106,8 @@ impl Figures {
             server_errors: run.book.server_errors.values().sum(),
             silences: run.book.silences.values().sum(),
             pressed_again: tries - presses,
-            not_sent_in_time: sent_after.iter().filter(|late_us| **late_us > LATE_US).count(),
+            not_sent_in_time: late,
+            tool_kept_up: late as f64 <= LATE_SHARE * sent_after.len() as f64,
             sent_after: Percentiles::of(sent_after),
             winners: Percentiles::of(winners),
             losers: Percentiles::of(losers),
@@ -108,7 +117,12 @@ impl Figures {
             transactions_a_reservation: a_reservation(run.counts.transactions),
             counts_complete: run.counted,
             from_memory_after_sold_out: from_memory(rush),
-            cpu_us_a_press: run.cpu.iter().map(|(part, spent)| (part, us(spent) as f64 / presses.max(1) as f64)).collect(),
+            looks: run.looks.clone(),
+            cpu_us_a_press: run
+                .cpu
+                .iter()
+                .map(|(part, spent)| (part, us(spent) as f64 / presses.max(1) as f64))
+                .collect(),
             tool_cpu_us_a_request: us(run.tool_cpu) as f64 / run.book.requests.max(1) as f64,
         }
     }

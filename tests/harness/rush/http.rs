@@ -1,10 +1,10 @@
 //! HTTP/1.1 to one server, as cheap as it can be: it shares its processors with what it measures. A bounded number of
-//! connections, kept open between requests; and the moment when a request's first byte really left.
+//! connections, kept open between requests; and the moment when a request really left.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,7 +17,8 @@ use hyper::header::{HOST, HeaderMap, HeaderValue};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use rustix::process::{Resource, getrlimit};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -25,7 +26,12 @@ use tokio::time::Instant;
 use super::clock::Clock;
 
 /// Connections to the server at one time. A request that finds none waits, and is counted as not sent in time.
-const CONNECTIONS_MAX: usize = 8_192;
+const CONNECTIONS_MAX: u64 = 12_000;
+/// Files that the process needs for other things.
+const OTHER_FILES: u64 = 500;
+/// Addresses of loopback that connections come from: the system has some 14 000 ports from each to one server, and looks
+/// for a free one the longer the fewer there are.
+const SOURCES: u32 = 16;
 /// workerd closes what was idle for 5 s: a connection older than this is not used again.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 /// From wanting to send to the end of the answer.
@@ -40,6 +46,7 @@ pub struct Http {
     clock: Clock,
     idle: Mutex<Vec<Connection>>,
     room: Semaphore,
+    turn: AtomicU32,
 }
 
 pub struct Reply {
@@ -74,8 +81,10 @@ impl Http {
     pub fn to(url: &str, clock: Clock) -> anyhow::Result<Self> {
         let host = url.strip_prefix("http://").context("a rush goes to a stack on this machine: http://host:port")?;
         let address = host.parse().with_context(|| format!("{host} is not an address and a port"))?;
-        let (idle, room) = (Mutex::default(), Semaphore::new(CONNECTIONS_MAX));
-        Ok(Self { address, host: HeaderValue::from_str(host)?, clock, idle, room })
+        let files = getrlimit(Resource::Nofile).current.unwrap_or(CONNECTIONS_MAX);
+        let most = files.saturating_sub(OTHER_FILES).clamp(1, CONNECTIONS_MAX);
+        let (idle, room) = (Mutex::default(), Semaphore::new(usize::try_from(most)?));
+        Ok(Self { address, host: HeaderValue::from_str(host)?, clock, idle, room, turn: AtomicU32::new(0) })
     }
 
     pub async fn send(&self, method: Method, path: &str, headers: &HeaderMap, body: Bytes) -> Exchange {
@@ -106,9 +115,19 @@ impl Http {
         request.headers_mut().insert(HOST, self.host.clone());
 
         let _place = self.room.acquire().await?;
-        let mut connection = self.connection().await?;
-        connection.left_us.store(NEVER, Ordering::Relaxed);
-        *left_us = Some(connection.left_us.clone());
+        let mut connection = match self.idle().await {
+            Some(connection) => {
+                connection.left_us.store(NEVER, Ordering::Relaxed);
+                *left_us = Some(connection.left_us.clone());
+                connection
+            }
+            None => {
+                // It leaves as a wish to connect: when that is granted is the server's doing.
+                let left = Arc::new(AtomicU64::new(self.clock.now_us()));
+                *left_us = Some(left.clone());
+                self.connect(left).await?
+            }
+        };
         let (head, body) = connection.sender.send_request(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         let sent_us = sent(&connection.left_us);
@@ -117,13 +136,13 @@ impl Http {
         Ok((Reply { status: head.status.as_u16(), headers: head.headers, body }, sent_us))
     }
 
-    async fn connection(&self) -> anyhow::Result<Connection> {
-        while let Some(mut connection) = self.take_idle() {
+    async fn idle(&self) -> Option<Connection> {
+        loop {
+            let mut connection = self.take_idle()?;
             if connection.sender.ready().await.is_ok() {
-                return Ok(connection);
+                return Some(connection);
             }
         }
-        self.connect().await
     }
 
     /// The one that was used last: the others grow old and are let go.
@@ -137,10 +156,20 @@ impl Http {
         None
     }
 
-    async fn connect(&self) -> anyhow::Result<Connection> {
-        let stream = TcpStream::connect(self.address).await?;
+    /// From the next of several addresses, where the system has them all.
+    fn socket(&self) -> anyhow::Result<TcpSocket> {
+        let socket = TcpSocket::new_v4()?;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % SOURCES;
+        if turn > 0 && cfg!(target_os = "linux") {
+            let address = Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + turn);
+            socket.bind((address, 0).into())?;
+        }
+        Ok(socket)
+    }
+
+    async fn connect(&self, left_us: Arc<AtomicU64>) -> anyhow::Result<Connection> {
+        let stream = self.socket()?.connect(self.address).await?;
         stream.set_nodelay(true)?;
-        let left_us = Arc::new(AtomicU64::new(NEVER));
         let io = Watched { io: TokioIo::new(stream), clock: self.clock, left_us: left_us.clone() };
         let (sender, driver) = handshake(io).await?;
         let driver = tokio::spawn(async move { drop(driver.await) }).abort_handle();

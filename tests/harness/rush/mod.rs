@@ -114,7 +114,6 @@ pub async fn run(options: Options, stack: &Report, watching: impl live::Watching
         gateway: Http::to(&stack.gateway_url, clock)?,
         clock,
         tally: Tally::default(),
-        sale_id: sale_id.clone(),
         bodies: bodies.collect(),
     });
     let looks = Looks::default();

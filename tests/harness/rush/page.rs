@@ -24,11 +24,13 @@ pub fn html(rush: &Rush, figures: &Figures) -> String {
     let (state, word) = if figures.passed { ("passed", "Passed") } else { ("failed", "Failed") };
     let title = if figures.passed { "Sold exactly" } else { "This rush broke a rule" };
     let headline = text::headline(figures);
+    let warning =
+        if figures.tool_kept_up { String::new() } else { format!("<p class=\"warning\">{}</p>", text::TOO_SLOW) };
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"light dark\"><title>{word}: {headline}</title><style>{CSS}</style></head>\n\
-         <body><header><p class=\"badge {state}\">{word}</p><h1>{title}</h1><p class=\"lead\">{headline}.</p></header>\n\
+         <body><header><p class=\"badge {state}\">{word}</p><h1>{title}</h1><p class=\"lead\">{headline}.</p>{warning}</header>\n\
          <main><ul class=\"tiles\">"
     );
     for (name, value) in tiles(figures) {
@@ -48,17 +50,18 @@ pub fn html(rush: &Rush, figures: &Figures) -> String {
     for check in &figures.checks {
         let (state, mark) = if check.holds { ("passed", "✓") } else { ("failed", "✗") };
         let (rule, found) = (check.rule, escaped(&check.found));
-        let _ = writeln!(page, "<tr><td class=\"{state}\">{mark}</td><th scope=\"row\">{rule}</th><td>{found}</td></tr>");
+        let _ =
+            writeln!(page, "<tr><td class=\"{state}\">{mark}</td><th scope=\"row\">{rule}</th><td>{found}</td></tr>");
     }
     page += "</table></section>\n<section><h2>Figures</h2><table>";
     for (name, value) in text::rows(figures) {
         let _ = writeln!(page, "<tr><th scope=\"row\">{name}</th><td>{}</td></tr>", escaped(&value));
     }
-    let _ = write!(
+    let _ = writeln!(
         page,
         "</table><p class=\"note\">Waits are counted from the moment a buyer pressed, not from when the tool got round \
          to sending. Buyers come by a plan that was drawn before the opening, and wait for nobody's answer.</p>\
-         </section></main><footer>{}</footer></body></html>\n",
+         </section></main><footer>{}</footer></body></html>",
         jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC")
     );
     page

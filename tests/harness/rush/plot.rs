@@ -20,8 +20,10 @@ pub struct Axis {
 impl Axis {
     /// From zero to a round number that is not below `most`.
     pub fn up_to(unit: &'static str, most: f64) -> Self {
-        let step = step(most.max(1e-9));
-        Self { unit, from: 0.0, to: (most / step).ceil().max(1.0) * step, logarithmic: false }
+        let most = if most > 0.0 { most } else { 1.0 };
+        let step = step(most);
+        // A round number stays, whatever its division leaves behind.
+        Self { unit, from: 0.0, to: (most / step - 1e-9).ceil() * step, logarithmic: false }
     }
 
     /// Whole powers of ten around these.
@@ -51,7 +53,7 @@ impl Axis {
     }
 }
 
-/// 1, 2 or 5 times a power of ten: four to seven of them make `length`.
+/// 1, 2 or 5 times a power of ten: four to ten of them make `length`.
 fn step(length: f64) -> f64 {
     let power = 10f64.powf((length / 4.0).log10().floor());
     [5.0, 2.0, 1.0].into_iter().map(|n| n * power).find(|step| length / step >= 3.999).unwrap_or(power)
@@ -156,7 +158,9 @@ mod tests {
 
     #[test]
     fn an_axis_ends_on_a_round_number_and_its_ticks_reach_both_ends() {
-        for (most, to, ticks) in [(500.0, 500.0, 6), (7.3, 8.0, 5), (0.0, 1e-9, 6), (9_999.0, 10_000.0, 6), (1.0, 1.0, 6)] {
+        for (most, to, ticks) in
+            [(500.0, 500.0, 6), (7.3, 8.0, 5), (0.0, 1.0, 6), (9_999.0, 10_000.0, 6), (1.0, 1.0, 6)]
+        {
             let axis = Axis::up_to("", most);
             assert!((axis.to - to).abs() <= to * 1e-9, "{most}: {}", axis.to);
             assert_eq!(axis.ticks().len(), ticks, "{most}: {:?}", axis.ticks());
@@ -175,7 +179,9 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        for (value, text) in [(0.0, "0"), (0.25, "0.25"), (500.0, "500"), (1500.0, "1500"), (20_000.0, "20k"), (2e6, "2M")] {
+        for (value, text) in
+            [(0.0, "0"), (0.25, "0.25"), (500.0, "500"), (1500.0, "1500"), (20_000.0, "20k"), (2e6, "2M")]
+        {
             assert_eq!(label(value), text);
         }
     }

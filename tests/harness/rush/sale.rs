@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
 use super::arrivals::Options;
-use crate::stack::Report;
+use crate::stack::{Report, ready};
 
 /// What a piece costs, in won.
 pub const PRICE: i64 = 150_000;
@@ -32,10 +32,15 @@ pub async fn open(stack: &Report, sale_id: &str, options: &Options) -> anyhow::R
     Ok(())
 }
 
+/// After a rush that went wrong it may take a moment until the shop answers again.
 pub async fn report(stack: &Report, sale_id: &str) -> anyhow::Result<Value> {
-    let request = client()?.get(format!("{}/v1/admin/sales/{sale_id}/report", stack.edge_url));
-    let answer = request.bearer_auth(&stack.admin_token).send().await.context("cannot reach the shop")?;
-    Ok(answer.error_for_status().context("the sale's report")?.json().await?)
+    let url = format!("{}/v1/admin/sales/{sale_id}/report", stack.edge_url);
+    let client = client()?;
+    ready::within(Duration::from_secs(60), "the shop", async || {
+        let answer = client.get(&url).bearer_auth(&stack.admin_token).send().await?;
+        Ok(answer.error_for_status().context("the sale's report")?.json().await?)
+    })
+    .await
 }
 
 fn client() -> anyhow::Result<reqwest::Client> {

@@ -22,8 +22,16 @@ pub struct Press {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     /// 201. The body as it came, so that a replay can be held against it.
-    Granted { hold_id: String, body: String, replayed: bool },
-    Refused { status: u16, code: String, hold_id: Option<String> },
+    Granted {
+        hold_id: String,
+        body: String,
+        replayed: bool,
+    },
+    Refused {
+        status: u16,
+        code: String,
+        hold_id: Option<String>,
+    },
     /// It was given up without an answer that is one.
     Nothing,
 }
@@ -35,9 +43,14 @@ pub enum After {
     Left,
     Released,
     /// The gateway took the money, and the hold became this order.
-    Ordered { payment_id: String, order_id: String },
+    Ordered {
+        payment_id: String,
+        order_id: String,
+    },
     /// The money was taken, and no order was seen before patience ran out.
-    Unsettled { payment_id: String },
+    Unsettled {
+        payment_id: String,
+    },
     /// What went wrong, in a sentence.
     Failed(String),
 }

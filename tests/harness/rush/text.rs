@@ -3,6 +3,10 @@
 use super::figures::Figures;
 use super::percentile::Percentiles;
 
+/// What has to be known before any wait is believed.
+pub const TOO_SLOW: &str = "This machine could not send the presses in time: what is said of waits, silences and 5xx is \
+                            the tool's doing as well as the shop's.";
+
 /// The verdict and the figures, a line each.
 pub fn summary(figures: &Figures) -> String {
     let checks = figures.checks.iter().map(|check| {
@@ -12,8 +16,14 @@ pub fn summary(figures: &Figures) -> String {
     let rows = rows(figures);
     let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     let rows = rows.into_iter().map(|(name, value)| format!("  {name:width$}  {value}\n"));
+    let kept_up = if figures.tool_kept_up { String::new() } else { format!("  {TOO_SLOW}\n\n") };
     let verdict = if figures.passed { "passed" } else { "FAILED" };
-    format!("\n  {verdict}: {}\n\n{}\n{}", headline(figures), checks.collect::<String>(), rows.collect::<String>())
+    format!(
+        "\n  {verdict}: {}\n\n{kept_up}{}\n{}",
+        headline(figures),
+        checks.collect::<String>(),
+        rows.collect::<String>()
+    )
 }
 
 /// The whole of it in one sentence.
@@ -77,7 +87,11 @@ pub fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
         ("processor time of the stack a press", {
             let parts = figures.cpu_us_a_press.iter().filter(|(_, us)| **us >= 1.0);
             let parts: Vec<String> = parts.map(|(part, us)| format!("{part} {us:.0} µs")).collect();
-            if parts.is_empty() { "not known: its processes are not on this machine".to_owned() } else { parts.join(", ") }
+            if parts.is_empty() {
+                "not known: its processes are not on this machine".to_owned()
+            } else {
+                parts.join(", ")
+            }
         }),
         (
             "the tool's own processor time a request",
@@ -113,7 +127,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push('\u{202f}');
         }
         text.push(digit);
@@ -121,7 +135,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-fn count(number: i64) -> String {
+pub fn count(number: i64) -> String {
     let sign = if number < 0 { "−" } else { "" };
     format!("{sign}{}", grouped(number.unsigned_abs()))
 }
@@ -132,7 +146,8 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_and_times_have_their_unit() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1\u{202f}000"), (1_234_567, "1\u{202f}234\u{202f}567")] {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1\u{202f}000"), (1_234_567, "1\u{202f}234\u{202f}567")]
+        {
             assert_eq!(grouped(number), text);
         }
         assert_eq!(count(-1_000), "−1\u{202f}000");

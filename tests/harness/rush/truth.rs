@@ -68,13 +68,11 @@ impl Truth {
             at_unix_us: row.get(3),
         });
         let holds = ask(HOLDS).await?;
-        let holds = holds
-            .iter()
-            .map(|row| (row.get(0), Hold { user_id: row.get(1), sku_id: row.get(2), status: row.get(3) }));
+        let holds =
+            holds.iter().map(|row| (row.get(0), Hold { user_id: row.get(1), sku_id: row.get(2), status: row.get(3) }));
         let orders = ask(ORDERS).await?;
         let orders = orders.iter().map(|row| {
-            let order =
-                Order { order_id: row.get(1), user_id: row.get(2), sku_id: row.get(3), at_unix_us: row.get(4) };
+            let order = Order { order_id: row.get(1), user_id: row.get(2), sku_id: row.get(3), at_unix_us: row.get(4) };
             (row.get(0), order)
         });
         let payments = ask(PAYMENTS).await?;

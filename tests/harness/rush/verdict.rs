@@ -11,6 +11,7 @@ use super::http::DEADLINE;
 use super::sale::sku_id;
 use super::series::Stock;
 use super::tally::{After, Press, Story, Told};
+use super::text::{count, grouped};
 use super::truth::Truth;
 
 /// "Sold out" may be told for so long after stock has come back.
@@ -87,7 +88,9 @@ fn sold_exactly(run: &Run, truth: &Truth) -> Found {
         if told.total != stock || told.sold != sold || told.available != stock - granted + returned {
             broken.push(format!("{id}: the report says {told:?}"));
         }
-        let again = if returned > 0 { format!(", {returned} given back and offered again") } else { String::new() };
+        let again =
+            if returned > 0 { format!(", {} given back and offered again", count(returned)) } else { String::new() };
+        let (granted, stock, sold, wanted) = (count(granted), count(stock), count(sold), count(wanted));
         fine.push(format!("{id}: {granted} granted of {stock}{again}; {sold} sold; {wanted} wanted one"));
     }
     (broken, fine.join("; "))
@@ -134,7 +137,7 @@ fn turned_away(run: &Run, truth: &Truth) -> Found {
             broken.push(format!("{} was told sold out at {at_s:.3} s with {least} there", story.user_id));
         }
     }
-    (broken, format!("{refused} were told sold out, each when there was none"))
+    (broken, format!("{} were told sold out, each when there was none", count(refused)))
 }
 
 /// One that may be given to this buyer: no other refusal has a place in a rush.
@@ -150,9 +153,7 @@ fn answered(run: &Run, _: &Truth) -> Found {
             Told::Granted { .. } => true,
             Told::Refused { status: 409, code, hold_id } => match code.as_str() {
                 "sold_out" => true,
-                "already_holding" => {
-                    story.buyer.tabs == Tabs::TwoKeys && own.is_some() && hold_id.as_deref() == own
-                }
+                "already_holding" => story.buyer.tabs == Tabs::TwoKeys && own.is_some() && hold_id.as_deref() == own,
                 "limit_reached" => story.buyer.tabs == Tabs::TwoKeys && own.is_some(),
                 _ => false,
             },
@@ -167,7 +168,7 @@ fn answered(run: &Run, _: &Truth) -> Found {
             broken.push(format!("{}: {reason}", story.user_id));
         }
     }
-    (broken, format!("{came} buyers, {} presses", presses(run).count()))
+    (broken, format!("{} buyers, {} presses", grouped(came as u64), grouped(presses(run).count() as u64)))
 }
 
 /// The holds that this buyer was told of.
@@ -210,7 +211,8 @@ fn on_record(run: &Run, truth: &Truth) -> Found {
             }
         }
     }
-    let untold = truth.holds.iter().filter(|(id, hold)| told.get(id.as_str()).is_none_or(|s| s.user_id != hold.user_id));
+    let untold =
+        truth.holds.iter().filter(|(id, hold)| told.get(id.as_str()).is_none_or(|s| s.user_id != hold.user_id));
     broken.extend(untold.map(|(id, hold)| format!("nobody was told of hold {id} of {}", hold.user_id)));
     let paid = |story: &&Story| matches!(story.after, After::Ordered { .. } | After::Unsettled { .. });
     for (hold_id, order) in &truth.orders {
@@ -278,7 +280,7 @@ fn replays(run: &Run, _: &Truth) -> Found {
 fn no_server_error(run: &Run, _: &Truth) -> Found {
     let errors = &run.book.server_errors;
     let broken = errors.iter().map(|(what, n)| format!("{n} of {what}")).collect();
-    (broken, format!("in {} requests", run.book.requests))
+    (broken, format!("in {} requests", grouped(run.book.requests)))
 }
 
 /// Counted from the moment the press was due: what the tool sent late counts as waiting too.
@@ -298,7 +300,8 @@ fn audit(run: &Run, truth: &Truth) -> Found {
     if !truth.report.audit.ok {
         broken.extend(truth.report.audit.mismatches.iter().map(|mismatch| format!("at the end: {mismatch}")));
     }
-    broken.extend(run.looks.iter().filter(|look| !look.audit_ok).map(|look| format!("during the sale: {:?}", look.skus)));
+    broken
+        .extend(run.looks.iter().filter(|look| !look.audit_ok).map(|look| format!("during the sale: {:?}", look.skus)));
     (broken, format!("{} looks, and {} rules of the whole database", run.looks.len() + 1, crate::always::ALWAYS.len()))
 }
 

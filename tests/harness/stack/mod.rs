@@ -12,7 +12,7 @@ mod functions;
 mod leftovers;
 mod ports;
 mod postgres;
-mod ready;
+pub mod ready;
 mod report;
 mod scheduler;
 mod state;
