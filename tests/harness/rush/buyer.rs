@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use hyper::Method;
 use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::answer::{Hold, from_memory, read, retry_after};
 use super::arrivals::{Buyer, Tabs, Then};
 use super::clock::{Clock, us};
 use super::http::{Exchange, Http, Reply};
-use super::tally::{After, GRANTED, NO_ANSWER, Press, Story, Tally, Told};
+use super::tally::{After, NO_ANSWER, Press, Story, Tally, Told};
 
 /// After so long a buyer stops pressing, or stops waiting for the order.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,19 +45,6 @@ pub struct Who {
     pub user_id: String,
     pub token: HeaderValue,
     pub address: HeaderValue,
-}
-
-#[derive(Deserialize)]
-struct Problem {
-    code: String,
-    hold_id: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Hold {
-    hold_id: String,
-    total_amount: i64,
-    currency: String,
 }
 
 #[derive(Deserialize)]
@@ -127,41 +115,6 @@ async fn press(world: &World, buyer: &Buyer, who: &Who, key: usize) -> Press {
         tokio::time::sleep(pause + backoff(press.tries)).await;
     }
     press
-}
-
-/// What the answer tells, if it is one, and what it counts as.
-fn read(reply: &Reply) -> (Option<Told>, String) {
-    if reply.status == 201 {
-        return match (serde_json::from_slice::<Hold>(&reply.body), std::str::from_utf8(&reply.body)) {
-            (Ok(hold), Ok(body)) => {
-                let replayed = reply.headers.get("idempotent-replayed").is_some_and(|value| value == "true");
-                (Some(Told::Granted { hold_id: hold.hold_id, body: body.to_owned(), replayed }), GRANTED.to_owned())
-            }
-            _ => (Some(refused(reply.status, "unreadable", None)), "unreadable".to_owned()),
-        };
-    }
-    let Ok(Problem { code, hold_id }) = serde_json::from_slice(&reply.body) else {
-        // Not one of ours: workerd itself, or something in between.
-        let name = format!("{} without a problem", reply.status);
-        return ((reply.status < 500).then(|| refused(reply.status, &name, None)), name);
-    };
-    let again = reply.status >= 500 || reply.status == 429 || code == "request_in_progress";
-    ((!again).then(|| refused(reply.status, &code, hold_id)), code)
-}
-
-fn refused(status: u16, code: &str, hold_id: Option<String>) -> Told {
-    Told::Refused { status, code: code.to_owned(), hold_id }
-}
-
-/// `Server-Timing: gate`: answered by what the Gate remembers, without a function.
-fn from_memory(reply: &Reply) -> bool {
-    let timing = reply.headers.get("server-timing").and_then(|value| value.to_str().ok());
-    timing.is_some_and(|timing| timing.split(',').any(|metric| metric.trim().starts_with("gate")))
-}
-
-fn retry_after(reply: &Reply) -> Duration {
-    let seconds = reply.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    seconds.map_or(Duration::ZERO, Duration::from_secs)
 }
 
 fn backoff(tries: u32) -> Duration {

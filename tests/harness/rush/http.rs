@@ -1,12 +1,11 @@
 //! HTTP/1.1 to one server, as cheap as it can be: it shares its processors with what it measures. A bounded number of
 //! connections, kept open between requests; and the moment when a request really left.
 
-use std::io;
+mod watched;
+
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,15 +13,15 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{HOST, HeaderMap, HeaderValue};
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use rustix::process::{Resource, getrlimit};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use self::watched::Watched;
 use super::clock::Clock;
 
 /// Connections to the server at one time. A request that finds none waits, and is counted as not sent in time.
@@ -179,55 +178,4 @@ impl Http {
 
 fn sent(left_us: &AtomicU64) -> Option<u64> {
     Some(left_us.load(Ordering::Relaxed)).filter(|us| *us != NEVER)
-}
-
-/// A stream that notes when the first byte since it was last asked was written.
-struct Watched {
-    io: TokioIo<TcpStream>,
-    clock: Clock,
-    left_us: Arc<AtomicU64>,
-}
-
-impl Watched {
-    fn note(&self, wrote: &Poll<io::Result<usize>>) {
-        if matches!(wrote, Poll::Ready(Ok(_))) && self.left_us.load(Ordering::Relaxed) == NEVER {
-            self.left_us.store(self.clock.now_us(), Ordering::Relaxed);
-        }
-    }
-}
-
-impl Read for Watched {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl Write for Watched {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.note(&wrote);
-        wrote
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
-        self.note(&wrote);
-        wrote
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
 }

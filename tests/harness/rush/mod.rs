@@ -4,6 +4,7 @@
 //! Read it in this order: `arrivals` draws who comes when, `buyer` is what one of them does, `tally` what they were
 //! told, `truth` what the database says, `verdict` holds the two against each other. `figures` and `page` say it.
 
+mod answer;
 pub mod arrivals;
 mod buyer;
 mod clock;

@@ -5,11 +5,15 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::super::arrivals::Tabs;
 use super::super::arrivals::{Buyer, Options, Then};
 use super::super::clock::Clock;
+use super::super::clock::us;
 use super::super::counts::Counts;
 use super::super::cpu::Cpu;
+use super::super::sale::sku_id;
 use super::super::tally::Book;
+use super::super::tally::{After, Told};
 use super::super::truth::{Entry, Hold, Order};
 use super::super::watch::{Audit, Look, Report, Sku};
 use super::*;
