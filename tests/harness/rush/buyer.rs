@@ -133,8 +133,9 @@ async fn then(world: &World, buyer: &Buyer, who: &Who, body: &str) -> After {
 
 async fn release(world: &World, who: &Who, hold: &Hold) -> After {
     let path = format!("/v1/reservations/{}", hold.hold_id);
+    let asked_us = world.clock.now_us();
     match until(world, Method::DELETE, &path, who).await {
-        Some(reply) if reply.status == 200 => After::Released,
+        Some(reply) if reply.status == 200 => After::Released { asked_us, answered_us: world.clock.now_us() },
         Some(reply) => After::Failed(format!("giving it back was answered {}", reply.status)),
         None => After::Failed("giving it back was never answered".to_owned()),
     }

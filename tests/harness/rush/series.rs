@@ -1,24 +1,31 @@
 //! Series over time, for the verdict and the plots: what was there, what was sold, who was answered when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Run;
 use super::clock::us;
 use super::percentile::{ms, of_sorted};
-use super::truth::Truth;
+use super::tally::{After, Story, Told};
+use super::truth::{Entry, Truth};
 
-/// The stock of one SKU over time, as the ledger says it.
+/// A number of pieces over time.
 pub struct Stock(Vec<(i64, i64)>);
 
 impl Stock {
-    pub fn of(truth: &Truth, sku_id: &str) -> Self {
-        let entries = truth.ledger.iter().filter(|entry| entry.sku_id == sku_id);
-        let mut changes: Vec<(i64, i64)> = entries.map(|entry| (entry.at_unix_us, entry.qty)).collect();
-        changes.sort_by_key(|(at, _)| *at);
-        Self::summed(changes)
+    /// What was surely there of a SKU: a piece is gone when the ledger has written it down, and back when whoever gave it
+    /// back was told so.
+    pub fn sure(run: &Run, truth: &Truth, sku_id: &str) -> Self {
+        let told: HashMap<&str, u64> = run.book.stories.iter().filter_map(released).collect();
+        let change = |entry: &Entry| {
+            let told_us = entry.hold_id.as_deref().filter(|_| entry.qty > 0).and_then(|hold| told.get(hold));
+            let told = told_us.map_or(i64::MIN, |us| run.clock.opening_unix_us + *us as i64);
+            (entry.at_unix_us.max(told), entry.qty)
+        };
+        Self::summed(truth.ledger.iter().filter(|entry| entry.sku_id == sku_id).map(change).collect())
     }
 
-    fn summed(changes: Vec<(i64, i64)>) -> Self {
+    fn summed(mut changes: Vec<(i64, i64)>) -> Self {
+        changes.sort_by_key(|(at, _)| *at);
         let sum = changes.into_iter().scan(0, |left, (at, qty)| {
             *left += qty;
             Some((at, *left))
@@ -38,6 +45,15 @@ impl Stock {
     }
 }
 
+/// The hold that a buyer gave back, and when that was answered.
+fn released(story: &Story) -> Option<(&str, u64)> {
+    let After::Released { answered_us, .. } = story.after else { return None };
+    story.presses.iter().find_map(|press| match &press.told {
+        Told::Granted { hold_id, .. } => Some((hold_id.as_str(), answered_us)),
+        Told::Refused { .. } | Told::Nothing => None,
+    })
+}
+
 /// Where each piece of the sale was, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pieces {
@@ -49,17 +65,13 @@ pub struct Pieces {
 
 /// Every `step_us` from the opening to `end_us`.
 pub fn pieces(run: &Run, truth: &Truth, step_us: u64, end_us: u64) -> Vec<Pieces> {
-    let all = |changes: Vec<(i64, i64)>| {
-        let mut changes = changes;
-        changes.sort_by_key(|(at, _)| *at);
-        Stock::summed(changes)
-    };
-    let available = all(truth.ledger.iter().map(|entry| (entry.at_unix_us, entry.qty)).collect());
-    let sold = all(truth.orders.values().map(|order| (order.at_unix_us, 1)).collect());
+    let available = Stock::summed(truth.ledger.iter().map(|entry| (entry.at_unix_us, entry.qty)).collect());
+    let sold = Stock::summed(truth.orders.values().map(|order| (order.at_unix_us, 1)).collect());
     let total: i64 = truth.report.skus.iter().map(|sku| sku.total).sum();
     let moment = |at_us: u64| {
         let unix_us = run.clock.opening_unix_us + at_us as i64;
-        let (available, sold) = (available.at(unix_us), sold.at(unix_us));
+        // Two that follow each other closely may have been written down before the piece between them was.
+        let (available, sold) = (available.at(unix_us).max(0), sold.at(unix_us));
         Pieces { at_us, available, held: total - available - sold, sold }
     };
     (0..=end_us.div_ceil(step_us)).map(|step| moment(step * step_us)).collect()

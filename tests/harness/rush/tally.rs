@@ -41,7 +41,11 @@ pub enum Told {
 pub enum After {
     NotGranted,
     Left,
-    Released,
+    /// Between these two moments it came back.
+    Released {
+        asked_us: u64,
+        answered_us: u64,
+    },
     /// The gateway took the money, and the hold became this order.
     Ordered {
         payment_id: String,

@@ -10,7 +10,6 @@ use crate::{always, stack};
 
 #[derive(Clone, Debug)]
 pub struct Truth {
-    /// In order of writing.
     pub ledger: Vec<Entry>,
     pub holds: HashMap<String, Hold>,
     /// By the hold they came of.
@@ -28,7 +27,9 @@ pub struct Entry {
     pub sku_id: String,
     pub event_type: String,
     pub qty: i64,
+    /// When it was written: its counter changed a little later, at the commit.
     pub at_unix_us: i64,
+    pub hold_id: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,8 +47,8 @@ pub struct Order {
     pub at_unix_us: i64,
 }
 
-const LEDGER: &str = "select sku_id, event_type, qty, (extract(epoch from created_at) * 1000000)::bigint
-    from holdfast.inventory_ledger where sale_id = $1 order by entry_id";
+const LEDGER: &str = "select sku_id, event_type, qty, (extract(epoch from created_at) * 1000000)::bigint,
+    hold_id::text from holdfast.inventory_ledger where sale_id = $1";
 const HOLDS: &str = "select h.hold_id::text, h.user_id, i.sku_id, h.status from holdfast.reservation_hold h
     join holdfast.reservation_hold_item i using (hold_id) where h.sale_id = $1";
 const ORDERS: &str = "select o.hold_id::text, o.order_id::text, o.user_id, i.sku_id,
@@ -66,6 +67,7 @@ impl Truth {
             event_type: row.get(1),
             qty: row.get(2),
             at_unix_us: row.get(3),
+            hold_id: row.get(4),
         });
         let holds = ask(HOLDS).await?;
         let holds =

@@ -1,12 +1,10 @@
 //! What is said of the stock: sold exactly, never oversold, and nobody was turned away from what was there.
 
-use std::collections::HashMap;
-
 use super::{Found, presses, stories};
 use crate::rush::Run;
 use crate::rush::sale::sku_id;
 use crate::rush::series::Stock;
-use crate::rush::tally::Told;
+use crate::rush::tally::{After, Told};
 use crate::rush::text::count;
 use crate::rush::truth::Truth;
 
@@ -41,15 +39,28 @@ pub fn sold_exactly(run: &Run, truth: &Truth) -> Found {
     (broken, fine.join("; "))
 }
 
+/// At no moment were more buyers sure of a piece than there are pieces: sure from being told to asking to give it back.
 pub fn oversold(run: &Run, truth: &Truth) -> Found {
-    let mut broken = vec![];
-    let mut left: HashMap<&str, i64> = HashMap::new();
-    for entry in &truth.ledger {
-        let left = left.entry(&entry.sku_id).or_default();
-        *left += entry.qty;
-        if *left < 0 {
-            broken.push(format!("{}: {left} left in the ledger", entry.sku_id));
+    let (mut broken, mut most) = (vec![], vec![]);
+    for sku in 0..run.options.skus {
+        let mut changes: Vec<(u64, i64)> = vec![];
+        for story in stories(run).filter(|story| story.buyer.sku == sku) {
+            let granted = story.presses.iter().filter(|press| matches!(press.told, Told::Granted { .. }));
+            changes.extend(granted.map(|press| press.answered_us).min().map(|at_us| (at_us, 1)));
+            if let After::Released { asked_us, .. } = story.after {
+                changes.push((asked_us, -1));
+            }
         }
+        changes.sort_unstable();
+        let sure = changes.iter().scan(0, |sure, (_, change)| {
+            *sure += change;
+            Some(*sure)
+        });
+        let (sure, stock) = (sure.max().unwrap_or_default(), i64::from(run.options.stock_of(sku)));
+        if sure > stock {
+            broken.push(format!("{}: {sure} of {stock} were promised at one time", sku_id(sku)));
+        }
+        most.push(format!("{} of {}", count(sure), count(stock)));
     }
     let at_the_end = truth.report.skus.iter().map(|sku| ("at the end".to_owned(), sku));
     let looks = run.looks.iter().flat_map(|look| {
@@ -60,7 +71,7 @@ pub fn oversold(run: &Run, truth: &Truth) -> Found {
             broken.push(format!("{when} {sku:?}"));
         }
     }
-    let fine = format!("in {} ledger entries and {} looks during the sale", truth.ledger.len(), run.looks.len());
+    let fine = format!("at most {} promised at one time, {} looks at the sums", most.join(", "), run.looks.len() + 1);
     (broken, fine)
 }
 
@@ -68,7 +79,7 @@ pub fn oversold(run: &Run, truth: &Truth) -> Found {
 /// little before that the edge may still have remembered it.
 pub fn turned_away(run: &Run, truth: &Truth) -> Found {
     let (mut broken, mut refused) = (vec![], 0);
-    let stock: Vec<Stock> = (0..run.options.skus).map(|sku| Stock::of(truth, &sku_id(sku))).collect();
+    let stock: Vec<Stock> = (0..run.options.skus).map(|sku| Stock::sure(run, truth, &sku_id(sku))).collect();
     for (story, press) in presses(run) {
         if !matches!(&press.told, Told::Refused { code, .. } if code == "sold_out") {
             continue;

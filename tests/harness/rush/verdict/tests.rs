@@ -45,17 +45,23 @@ fn refuse(code: &str, hold: Option<&str>) -> Told {
 
 fn entry(event_type: &str, qty: i64, at_s: i64) -> Entry {
     let (sku_id, event_type) = (sku_id(0), event_type.to_owned());
-    Entry { sku_id, event_type, qty, at_unix_us: OPENING + at_s * 1_000_000 }
+    Entry { sku_id, event_type, qty, at_unix_us: OPENING + at_s * 1_000_000, hold_id: None }
 }
 
 /// Three pieces: u0 pays, u1 has two tabs and leaves, u2 clicks twice and gives it back, u3 gets that piece and pays,
 /// u4 has two tabs and comes too late.
 fn sale() -> (Run, Truth) {
+    let credit = Entry { hold_id: Some("h2".to_owned()), ..entry("RELEASE_CREDIT", 1, 2) };
     let ordered = |n: usize| After::Ordered { payment_id: format!("p{n}"), order_id: format!("o{n}") };
     let stories = vec![
         story(0, Tabs::One, vec![grant("h0", false)], ordered(0)),
         story(1, Tabs::TwoKeys, vec![grant("h1", false), refuse("already_holding", Some("h1"))], After::Left),
-        story(2, Tabs::OneKeyTwice, vec![grant("h2", false), grant("h2", true)], After::Released),
+        story(
+            2,
+            Tabs::OneKeyTwice,
+            vec![grant("h2", false), grant("h2", true)],
+            After::Released { asked_us: 2_150_000, answered_us: 2_200_000 },
+        ),
         story(3, Tabs::One, vec![grant("h3", false)], ordered(3)),
         story(4, Tabs::TwoKeys, vec![refuse("sold_out", None), refuse("sold_out", None)], After::NotGranted),
     ];
@@ -82,7 +88,7 @@ fn sale() -> (Run, Truth) {
     };
     let debit = |at_s| entry("RESERVE_DEBIT", -1, at_s);
     let truth = Truth {
-        ledger: vec![entry("STOCK_IN", 3, -1), debit(0), debit(1), debit(2), entry("RELEASE_CREDIT", 1, 2), debit(3)],
+        ledger: vec![entry("STOCK_IN", 3, -1), debit(0), debit(1), debit(2), credit, debit(3)],
         holds: [hold(0, "COMMITTED"), hold(1, "HOLD"), hold(2, "RELEASED"), hold(3, "COMMITTED")].into(),
         orders: [order(0), order(3)].into(),
         payments: [("p0".to_owned(), "ORDERED".to_owned()), ("p3".to_owned(), "ORDERED".to_owned())].into(),
@@ -117,7 +123,9 @@ const BREAKS: [Row; 27] = [
     ("the operator is told of another stock", &["Sold exactly"], |_, truth| truth.report.skus[0].total = 4),
     ("the operator is told of another sale", &["Sold exactly"], |_, truth| truth.report.skus[0].sold = 1),
     ("a SKU is missing", &["Sold exactly"], |_, truth| truth.report.skus.clear()),
-    ("the ledger goes below zero", &["Oversold 0"], |_, truth| truth.ledger[0].qty = 2),
+    ("a fourth is told of a piece before the third has let go", &["Oversold 0"], |run, _| {
+        run.book.stories[2].after = After::Released { asked_us: 3_200_000, answered_us: 3_300_000 };
+    }),
     ("a counter goes below zero", &["Oversold 0"], |_, truth| {
         (truth.report.skus[0].available, truth.report.skus[0].held) = (-1, 2);
     }),
@@ -209,6 +217,14 @@ fn sold_out_may_be_remembered_for_a_second() {
         truth.ledger[5].at_unix_us = OPENING + (2 + sold_again_after_s) * 1_000_000 + 200_000;
         assert_eq!(failed(&run, &truth).is_empty(), holds, "{sold_again_after_s}");
     }
+}
+
+#[test]
+fn a_piece_is_back_when_whoever_gave_it_back_was_told_so() {
+    let (mut run, mut truth) = sale();
+    truth.ledger[5].at_unix_us = OPENING + 9_000_000;
+    run.book.stories[2].after = After::Released { asked_us: 2_150_000, answered_us: 3_050_000 };
+    assert_eq!(failed(&run, &truth), [""; 0]);
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub fn on_record(run: &Run, truth: &Truth) -> Found {
                 Some(hold) if hold.user_id == story.user_id && hold.sku_id == sku_id => {
                     let status = match story.after {
                         After::Ordered { .. } => "COMMITTED",
-                        After::Released => "RELEASED",
+                        After::Released { .. } => "RELEASED",
                         After::Left => "HOLD",
                         After::NotGranted | After::Unsettled { .. } | After::Failed(_) => &hold.status,
                     };
