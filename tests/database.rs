@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use harness::always;
 use harness::migrate;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -112,63 +113,11 @@ impl Database {
             assert_eq!(n("total"), n("available") + n("held") + n("sold"), "{sku}");
             assert!(n("available") >= 0, "{sku}");
         }
-        for (rule, broken) in ALWAYS {
-            let row = self.owner.query_one(&format!("select count(*) from ({broken}) broken"), &[]).await.unwrap();
-            assert_eq!(row.get::<_, i64>(0), 0, "{rule}");
-        }
+        let broken = always::broken(&self.owner).await.unwrap();
+        assert!(broken.is_empty(), "{broken:?}");
         report.0
     }
 }
-
-/// What always holds, as queries that find where it does not.
-const ALWAYS: [(&str, &str); 8] = [
-    (
-        "an active hold is HOLD, and a HOLD's lines are active",
-        "select from holdfast.user_active_hold a full join
-            (select h.hold_id, i.sku_id from holdfast.reservation_hold h join holdfast.reservation_hold_item i using (hold_id)
-             where h.status = 'HOLD') h using (hold_id, sku_id) where a.user_id is null or h.hold_id is null",
-    ),
-    (
-        "a COMMITTED hold has an order, and an order a COMMITTED hold",
-        "select from holdfast.orders o full join (select * from holdfast.reservation_hold where status = 'COMMITTED') h
-            using (hold_id) where o.order_id is null or h.hold_id is null",
-    ),
-    (
-        "every hold has a debit for each line",
-        "select from holdfast.reservation_hold_item i full join
-            (select * from holdfast.inventory_ledger where event_type = 'RESERVE_DEBIT') l
-            using (hold_id, sku_id) where l.qty is distinct from -i.qty",
-    ),
-    (
-        "what ended without a payment was credited, and nothing else",
-        "select from (select i.*, h.status from holdfast.reservation_hold_item i join holdfast.reservation_hold h using (hold_id)
-                      where h.status in ('EXPIRED', 'RELEASED')) i
-            full join (select * from holdfast.inventory_ledger where event_type in ('EXPIRE_CREDIT', 'RELEASE_CREDIT')) l
-            using (hold_id, sku_id) where l.qty is distinct from i.qty",
-    ),
-    (
-        "a payment is an order or a refund",
-        "select from holdfast.payment p left join holdfast.orders o using (gateway, payment_id)
-            left join holdfast.refund r using (gateway, payment_id) where (o.order_id is null) = (r.reason is null)",
-    ),
-    (
-        "every hold was told of once when it began, and once when it ended",
-        "select from holdfast.reservation_hold h left join holdfast.event_outbox e using (hold_id) group by h.hold_id having
-            count(*) filter (where e.event_type = 'ReservationCreated') <> 1 or
-            count(*) filter (where e.event_type in ('OrderConfirmed', 'ReservationExpired', 'ReservationReleased'))
-                <> case h.status when 'HOLD' then 0 else 1 end",
-    ),
-    (
-        "every key grants a hold, and every hold has its key",
-        "select from holdfast.idempotency i full join holdfast.reservation_hold h using (hold_id)
-            where i.user_id is distinct from h.user_id",
-    ),
-    (
-        "nobody buys more than max_per_user",
-        "select from holdfast.order_items o join holdfast.sku k using (sale_id, sku_id)
-            group by o.sale_id, o.user_id, o.sku_id, k.max_per_user having sum(o.qty) > k.max_per_user",
-    ),
-];
 
 /// T1 for a batch, with the rights of `client`.
 pub async fn reserve(client: &Client, early_release: bool, batch: &[Ask]) -> Result<Vec<Value>, tokio_postgres::Error> {

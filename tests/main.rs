@@ -20,6 +20,7 @@ mod pooler;
 mod races;
 mod release;
 mod reserve;
+mod rush;
 mod schema;
 mod shop;
 mod sold_out;

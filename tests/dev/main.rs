@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod plan;
+mod rush;
 mod test;
 mod up;
 
@@ -36,6 +37,8 @@ enum Command {
     Test(test::Test),
     /// Measures every way of reserving against the others, on a Postgres of its own
     Bench(bench::Bench),
+    /// Plays a drop: tens of thousands of buyers at once, a verdict, and a page that shows it
+    Rush(rush::Rush),
     /// Installs every tool that `up` and the tests use, and says where each is
     Tools,
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Check => check::run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Rush(rush) => rush.run(),
         Command::Migrate { database_url } => migrate(&database_url),
         Command::Tools => list_tools(),
     };

@@ -28,7 +28,7 @@ struct Stage {
 }
 
 /// From the inside out: whoever breaks the schema reads of that first.
-const STAGES: [Stage; 6] = [
+const STAGES: [Stage; 7] = [
     Stage {
         name: "transactions",
         modules: &["tidy", "schema", "reserve", "confirm", "expire", "release", "races", "plans"],
@@ -38,6 +38,8 @@ const STAGES: [Stage; 6] = [
     Stage { name: "edge", modules: &["edge", "admin"], at_once: 4 },
     Stage { name: "journeys", modules: &["journey", "sold_out"], at_once: 2 },
     Stage { name: "shop", modules: &["shop"], at_once: 2 },
+    // Alone: it measures.
+    Stage { name: "rush", modules: &["rush"], at_once: 1 },
     // They kill what the others stand on.
     Stage { name: "failures", modules: &["failures", "stack"], at_once: 1 },
 ];

@@ -1,10 +1,12 @@
 //! What the tests and `cargo dev` share: getting tools, running the stack, playing the payment gateway.
 
+pub mod always;
 pub mod bench;
 pub mod database;
 pub mod gateway;
 pub mod migrate;
 pub mod plan;
+pub mod rush;
 pub mod stack;
 pub mod tools;
 pub mod workspace;

@@ -17,9 +17,18 @@ pub const INSTANCES: [(&str, usize); 6] =
 /// `cargo lambda watch` as nothing but the Invoke API and the runtime API between it and our processes.
 pub async fn start_emulator(cargo_lambda: PathBuf, port: u16, children: &Children) -> anyhow::Result<()> {
     let root = workspace::root();
-    // An instance that is killed while it works never answers: without a limit its caller would wait for ever.
-    let args =
-        ["lambda", "watch", "--only-lambda-apis", "--timeout", "60", "--invoke-address", "127.0.0.1", "--invoke-port"];
+    // The limit is for an instance that waits for work, too, and one that is told so ends: it has to be longer than any
+    // stack stands idle. Who waits for an instance that was killed while it worked has a deadline of its own.
+    let args = [
+        "lambda",
+        "watch",
+        "--only-lambda-apis",
+        "--timeout",
+        "86400",
+        "--invoke-address",
+        "127.0.0.1",
+        "--invoke-port",
+    ];
     let mut args: Vec<_> = args.into_iter().map(Into::into).collect();
     args.extend([port.to_string().into(), "--manifest-path".into(), root.join("Cargo.toml").into()]);
     children.start(Spec {

@@ -12,7 +12,7 @@ mod functions;
 mod leftovers;
 pub(crate) mod ports;
 mod postgres;
-pub(crate) mod ready;
+pub mod ready;
 mod report;
 mod scheduler;
 pub(crate) mod state;

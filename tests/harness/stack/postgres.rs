@@ -93,6 +93,8 @@ fn server(programs: Postgres, data: PathBuf, port: u16, more: &[&str]) -> Spec {
         "full_page_writes=on".to_owned(),
         "max_connections=100".to_owned(),
         "shared_buffers=128MB".to_owned(),
+        // How often each of our procedures was called: what an invocation counts as, and what a rush is billed by.
+        "track_functions=pl".to_owned(),
         "timezone=UTC".to_owned(),
         "log_timezone=UTC".to_owned(),
     ];

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::ensure;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -14,7 +14,7 @@ use super::ready;
 use super::state::{Secrets, write_private};
 
 /// The addresses and secrets of a running stack, as API.md's "The local stack" names them.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Report {
     pub edge_url: String,
     pub lambda_url: String,
@@ -23,6 +23,9 @@ pub struct Report {
     pub session_secret: String,
     pub admin_token: String,
     pub webhook_secret: String,
+    /// The processes by part, as they were when the file was written; empty where it was not read from the file.
+    #[serde(default)]
+    pub pids: BTreeMap<String, Value>,
 }
 
 impl Report {
@@ -34,7 +37,16 @@ impl Report {
         secrets: &Secrets,
     ) -> Self {
         let Secrets { session_secret, admin_token, webhook_secret, .. } = secrets.clone();
-        Self { edge_url, lambda_url, gateway_url, database_url, session_secret, admin_token, webhook_secret }
+        Self {
+            edge_url,
+            lambda_url,
+            gateway_url,
+            database_url,
+            session_secret,
+            admin_token,
+            webhook_secret,
+            pids: BTreeMap::new(),
+        }
     }
 
     /// A question whose answer comes from the database tells that the Worker, the emulator, an instance and Postgres

@@ -1,0 +1,65 @@
+//! Whether it was a good sale: what the buyers were told held against what the database says, one rule at a time.
+
+mod service;
+mod stock;
+#[cfg(test)]
+mod tests;
+mod told;
+
+use serde::Serialize;
+
+use super::Run;
+use super::tally::{Press, Story};
+use super::truth::Truth;
+
+/// Of what breaks a rule so many are named.
+const NAMED: usize = 3;
+
+/// One rule, and what was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    pub rule: &'static str,
+    pub holds: bool,
+    pub found: String,
+}
+
+/// What breaks a rule; and a sentence for when nothing does.
+type Found = (Vec<String>, String);
+type Rule = fn(&Run, &Truth) -> Found;
+
+const RULES: [(&str, Rule); 11] = [
+    ("Sold exactly", stock::sold_exactly),
+    ("Oversold 0", stock::oversold),
+    ("Nobody was turned away while there was stock", stock::turned_away),
+    ("Every buyer has an answer", told::answered),
+    ("Every hold and order that was told is in the database, and no other", told::on_record),
+    ("Every payment is an order or a refund", service::settled),
+    ("Nobody has two holds of one SKU", told::one_hold_each),
+    ("Replays agree", told::replays),
+    ("No 5xx", service::no_server_error),
+    ("Nobody was without an answer for 5 s", service::in_time),
+    ("The audit finds nothing", service::audit),
+];
+
+pub fn judge(run: &Run, truth: &Truth) -> Vec<Check> {
+    let check = |(rule, find): (&'static str, Rule)| {
+        let (broken, fine) = find(run, truth);
+        let more = broken.len().saturating_sub(NAMED);
+        let named = broken.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+        let found = match (broken.is_empty(), more) {
+            (true, _) => fine,
+            (false, 0) => named,
+            (false, more) => format!("{named}; and {more} more"),
+        };
+        Check { rule, holds: broken.is_empty(), found }
+    };
+    RULES.map(check).to_vec()
+}
+
+fn stories(run: &Run) -> impl Iterator<Item = &Story> {
+    run.book.stories.iter()
+}
+
+fn presses(run: &Run) -> impl Iterator<Item = (&Story, &Press)> {
+    stories(run).flat_map(|story| story.presses.iter().map(move |press| (story, press)))
+}
