@@ -9,6 +9,7 @@ mod table;
 mod tidy;
 
 mod admin;
+mod bench;
 mod confirm;
 mod edge;
 mod expire;

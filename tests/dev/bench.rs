@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use harness::bench::report::Report;
 use harness::bench::server::Bench as Server;
 use harness::bench::t1::{self, Wanted};
-use harness::bench::{arrivals, crash, edge, growth, plot, t2, t3, table, target, variant};
+use harness::bench::{arrivals, crash, edge, growth, plans, plot, t2, t3, table, target, variant};
 
 use crate::up::Ends;
 
@@ -35,6 +35,9 @@ pub struct Bench {
     /// Growth: holds of history
     #[arg(long, value_name = "N")]
     history: Option<i64>,
+    /// Plans: where to write them
+    #[arg(long, value_name = "FILE")]
+    plans: Option<PathBuf>,
     /// Draws the T1 table's hot SKU as an SVG
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -50,8 +53,10 @@ enum Part {
     T1,
     /// Confirms and sweeps alone
     T2T3,
-    /// All three with history and without
+    /// All three with history and without, and the plans with it
     Growth,
+    /// The plans of every statement with history behind it
+    Plans,
     /// What a crash loses
     Crash,
     /// What each hop costs at the edge
@@ -72,7 +77,7 @@ impl Bench {
         }
         let mut report = Report::default();
         if self.part != Some(Part::Edge) {
-            let server = Server::start().await?;
+            let server = Server::start(self.name()).await?;
             let done = tokio::select! {
                 done = self.parts(&server, &mut report) => done,
                 () = ends.asked() => Err(anyhow::anyhow!("interrupted")),
@@ -88,7 +93,7 @@ impl Bench {
             report.edge = Some(found);
         }
         println!("{}", report.verdict());
-        println!("all of it is in {}", report.write()?.display());
+        println!("all of it is in {}", report.write(self.name())?.display());
         if let Some(file) = &self.plot {
             std::fs::write(file, plot::svg(&report.cells))?;
         }
@@ -112,7 +117,7 @@ impl Bench {
         if wanted(Part::T2T3) {
             self.t2_t3(server, report).await?;
         }
-        if wanted(Part::Growth) {
+        if wanted(Part::Growth) || wanted(Part::Plans) {
             self.growth(server, report).await?;
         }
         // The last: nobody's connection lives longer.
@@ -126,7 +131,7 @@ impl Bench {
     async fn t1(&self, server: &Server, report: &mut Report) -> anyhow::Result<()> {
         let wanted = self.wanted()?;
         for variant in t1::that_sell(&wanted.variants) {
-            for skus in [1, 64] {
+            for skus in if self.quick { vec![1] } else { vec![1, 64] } {
                 let safety = t1::does_not_oversell(&server.t1, variant, skus).await?;
                 println!(
                     "  {:36} {:2} SKUs: {} of {} sold, {} asked",
@@ -154,7 +159,7 @@ impl Bench {
     async fn t2_t3(&self, server: &Server, report: &mut Report) -> anyhow::Result<()> {
         for commit_ms in [0, 3] {
             server.commit_takes(commit_ms).await?;
-            for clients in [1, 16, 64] {
+            for clients in if self.quick { vec![16] } else { vec![1, 16, 64] } {
                 server.t1.begin_cell(1, t1::PLENTY, 0).await?;
                 report.confirms.push(t2::run(&server.t1, clients, commit_ms, self.seconds()).await?);
             }
@@ -180,11 +185,22 @@ impl Bench {
             swept: if self.quick { 2_000 } else { 20_000 },
         };
         server.commit_takes(0).await?;
+        let file = self.plans.clone().unwrap_or_else(|| server.server.dir().join("plans.txt"));
+        std::fs::write(&file, plans::explain(&places.grown).await?)?;
+        println!("the plans are in {}", file.display());
+        if self.part == Some(Part::Plans) {
+            return Ok(());
+        }
         report.growth = growth::run(&places, wanted).await?;
         report.history_holds = holds;
         println!("{}", table::of_growth(&report.growth, holds));
         report.targets.extend(report.growth.iter().map(|grown| target::of_growth(grown, holds)));
         Ok(())
+    }
+
+    /// Of the folder in `target`; the smoke has its own, so that it ends no longer run.
+    fn name(&self) -> &'static str {
+        if self.quick { "bench-quick" } else { "bench" }
     }
 
     fn seconds(&self) -> f64 {
@@ -194,7 +210,7 @@ impl Bench {
     fn wanted(&self) -> anyhow::Result<Wanted> {
         let mut wanted = Wanted::everything(self.seconds());
         if self.quick {
-            (wanted.clients, wanted.skus) = (vec![16], vec![1]);
+            (wanted.clients, wanted.commit_ms, wanted.skus) = (vec![16], vec![3], vec![1]);
         }
         if !self.only.is_empty() {
             wanted.variants = self.only.iter().map(|name| variant::named(name)).collect::<anyhow::Result<_>>()?;

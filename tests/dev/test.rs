@@ -28,7 +28,7 @@ struct Stage {
 }
 
 /// From the inside out: whoever breaks the schema reads of that first.
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 8] = [
     Stage {
         name: "transactions",
         modules: &["tidy", "schema", "reserve", "confirm", "expire", "release", "races", "plans"],
@@ -40,6 +40,7 @@ const STAGES: [Stage; 7] = [
     Stage { name: "shop", modules: &["shop"], at_once: 2 },
     // Alone: it measures.
     Stage { name: "rush", modules: &["rush"], at_once: 1 },
+    Stage { name: "bench", modules: &["bench"], at_once: 1 },
     // They kill what the others stand on.
     Stage { name: "failures", modules: &["failures", "stack"], at_once: 1 },
 ];

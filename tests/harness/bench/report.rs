@@ -1,4 +1,4 @@
-//! Everything a run has found, as `target/bench/bench.json` has it and as it is printed.
+//! Everything a run has found, as `bench.json` in the run's folder has it and as it is printed.
 
 use std::path::PathBuf;
 
@@ -74,13 +74,14 @@ impl Report {
         self.targets.iter().map(line).collect()
     }
 
-    /// Writes it to `target/bench/bench.json`.
+    /// Writes it to `bench.json` in `target/{name}`.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn write(&self) -> anyhow::Result<PathBuf> {
-        let path = workspace::root().join("target/bench/bench.json");
-        std::fs::create_dir_all(workspace::root().join("target/bench"))?;
+    pub fn write(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let folder = workspace::root().join("target").join(name);
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join("bench.json");
         std::fs::write(&path, serde_json::to_vec_pretty(self)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)

@@ -15,19 +15,19 @@ const SETTINGS: [&str; 1] = ["max_connections=600"];
 
 pub struct Bench {
     pub server: Server,
-    /// Where a crash is no news: `server_owner` speaks to it from outside of every place.
+    /// For the server's own settings, from outside of every place.
     server_owner: Client,
     /// Where the T1 table, T2 and T3 are measured, emptied for each cell.
     pub t1: Place,
 }
 
 impl Bench {
-    /// Starts the server and makes the database of the T1 table.
+    /// Starts the server, its state in `target/{name}`, and makes the database of the T1 table.
     ///
     /// # Errors
     /// Postgres does not start, or the schema cannot be applied.
-    pub async fn start() -> anyhow::Result<Self> {
-        let server = Server::start("bench", &SETTINGS).await?;
+    pub async fn start(name: &str) -> anyhow::Result<Self> {
+        let server = Server::start(name, &SETTINGS).await?;
         let t1 = Place::make(&server, "t1").await?;
         let server_owner = database::connect(&server.url("postgres")).await?;
         Ok(Self { server, server_owner, t1 })

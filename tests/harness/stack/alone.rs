@@ -1,5 +1,6 @@
 //! A Postgres alone, started as the stack starts it, for what measures the database and nothing else.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -35,6 +36,12 @@ impl Server {
         let url = postgres::start(&state, &secrets, true, settings, &children).await?;
         let (server_url, _) = url.rsplit_once('/').context("the database's URL has no path")?;
         Ok(Self { server_url: server_url.to_owned(), state, secrets, children })
+    }
+
+    /// Where it keeps its state, and its user may keep what was found.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.state.dir()
     }
 
     /// The owner's URL of a database.

@@ -1,0 +1,236 @@
+//! What Postgres does inside each call, statement by statement, with history behind it: `EXPLAIN (ANALYZE, BUFFERS)` of
+//! the statements as the functions run them, and of those that stand on an index, once more without it.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use futures_util::{StreamExt as _, stream};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{AsyncMessage, Client, Row};
+use uuid::Uuid;
+
+use super::ask::{Ask, Crowd, FINGERPRINT};
+use super::place::Place;
+
+/// Plans are told to the session that asks, nested statements too; the sixth call and later ones run the kept plan.
+const EXPLAINING: &str = "load 'auto_explain';
+    set auto_explain.log_min_duration = 0; set auto_explain.log_analyze = on; set auto_explain.log_buffers = on;
+    set auto_explain.log_timing = on; set auto_explain.log_parameter_max_length = 0; set auto_explain.log_nested_statements = on; set auto_explain.log_level = notice;
+    set client_min_messages = notice";
+
+/// One call, the index that it stands on, and that index's table. Those that a call needs to tell a conflict by
+/// (`on conflict on constraint`) cannot be taken away.
+const STANDS_ON: [(&str, &str, &str); 6] = [
+    ("T1, what a buyer has bought", "drop index holdfast.order_items_by_buyer", "order_items"),
+    ("T1, lapsed holds in the way", "drop index holdfast.reservation_hold_to_expire", "reservation_hold"),
+    (
+        "T2, the hold and its lines",
+        "alter table holdfast.reservation_hold drop constraint reservation_hold_pkey cascade",
+        "reservation_hold",
+    ),
+    ("T3, what is to be swept", "drop index holdfast.reservation_hold_to_expire", "reservation_hold"),
+    (
+        "release",
+        "alter table holdfast.reservation_hold_item drop constraint reservation_hold_item_pkey",
+        "reservation_hold_item",
+    ),
+    ("lookup of a hold's order", "alter table holdfast.orders drop constraint orders_one_per_hold", "orders"),
+];
+
+/// One statement as it was run.
+#[derive(Clone)]
+struct Run {
+    statement: String,
+    plan: String,
+}
+
+struct Session {
+    client: Client,
+    told: Arc<Mutex<Vec<Run>>>,
+    /// Holds of the sale `drop` that a call may end.
+    holds: Vec<(Uuid, String)>,
+}
+
+/// All of it as text.
+///
+/// # Errors
+/// A call fails.
+pub async fn explain(place: &Place) -> anyhow::Result<String> {
+    place.owner.batch_execute("call bench.fill('drop', 5000, 'HOLD', '0', '1 hour')").await?;
+    place.owner.batch_execute("call bench.fill('drop', 3000, 'HOLD', '10 min', '5 min')").await?;
+    place.owner.batch_execute("analyze").await?;
+    let mut session = Session::open(place).await?;
+    let mut text = format!("{}\n", session.rows().await?);
+    for name in [
+        "T1",
+        "T1, lapsed holds in the way",
+        "T2",
+        "T3",
+        "release",
+        "lookup of a hold",
+        "lookup of a hold's order",
+        "report",
+    ] {
+        session.plan_as(name).await?;
+        // Until PL/pgSQL has settled for a plan that serves every call.
+        for _ in 0..6 {
+            session.call(name).await?;
+        }
+        text += &format!("\n\n======== {name}\n");
+        for run in session.runs(name).await? {
+            text += &format!("\n{}\n\n{}\n", run.statement, run.plan);
+        }
+    }
+    for (name, without, table) in STANDS_ON {
+        session.plan_as(name).await?;
+        let with = session.runs(name).await?;
+        session.client.batch_execute(&format!("begin; {without}")).await?;
+        let bare = session.runs(name).await?;
+        session.client.batch_execute("rollback").await?;
+        let scan = format!("Seq Scan on {table}");
+        text += &format!("\n\n======== {name}: {without}\n");
+        for run in bare.iter().filter(|run| run.plan.contains(&scan)) {
+            let before = with.iter().find(|known| known.statement == run.statement);
+            let before = before.map_or("(not among the calls above)", |known| &known.plan);
+            text += &format!("\n{}\n\nwith:\n{before}\nwithout:\n{}\n", run.statement, run.plan);
+        }
+    }
+    Ok(text)
+}
+
+impl Session {
+    async fn open(place: &Place) -> anyhow::Result<Self> {
+        let (client, mut connection) = tokio_postgres::connect(&place.url, tokio_postgres::NoTls).await?;
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let telling = Arc::clone(&told);
+        tokio::spawn(async move {
+            let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
+            while let Some(Ok(message)) = messages.next().await {
+                let AsyncMessage::Notice(notice) = message else { continue };
+                if let Some(run) = Run::of(notice.message()) {
+                    telling.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+                }
+            }
+        });
+        let sql = "select hold_id, user_id from holdfast.reservation_hold where sale_id = 'drop' and status = 'HOLD'
+                   and expire_at > clock_timestamp() order by hold_id desc limit 1000";
+        let holds = place.owner.query(sql, &[]).await?.iter().map(|row| (row.get(0), row.get(1))).collect();
+        Ok(Self { client, told, holds })
+    }
+
+    /// Has the owner's plans made by the settings of the role whose call it is; the role itself may not explain.
+    async fn plan_as(&self, name: &str) -> anyhow::Result<()> {
+        let role = match name {
+            t1 if t1.starts_with("T1") => "holdfast_reserve",
+            t2 if t2.starts_with("T2") => "holdfast_confirm",
+            t3 if t3.starts_with("T3") => "holdfast_expire",
+            "release" => "holdfast_release",
+            "report" => "holdfast_admin",
+            _ => "holdfast_lookup",
+        };
+        self.client.batch_execute("reset all").await?;
+        self.client.batch_execute("discard plans").await?;
+        let sql = "select format('set %s = %L', split_part(s, '=', 1), split_part(s, '=', 2))
+                   from pg_db_role_setting d, unnest(d.setconfig) as s
+                   where d.setrole = $1::text::regrole and s !~ '_timeout='";
+        for row in self.client.query(sql, &[&role]).await? {
+            self.client.batch_execute(row.get(0)).await?;
+        }
+        Ok(self.client.batch_execute(EXPLAINING).await?)
+    }
+
+    /// How large it all is.
+    async fn rows(&self) -> anyhow::Result<String> {
+        let sql = "select string_agg(format('%-24s %10s rows  %s', relname, to_char(reltuples, 'FM999999999'),
+                       pg_size_pretty(pg_total_relation_size(oid))), E'\\n' order by relname)
+                   from pg_class where relnamespace = 'holdfast'::regnamespace and relkind = 'r'";
+        Ok(self.client.query_one(sql, &[]).await?.get(0))
+    }
+
+    async fn runs(&mut self, name: &str) -> anyhow::Result<Vec<Run>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.call(name).await?;
+        let told = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        // What runs once for each of a batch is shown once.
+        let mut seen = BTreeSet::new();
+        Ok(told.into_iter().filter(|run| seen.insert(run.statement.clone())).collect())
+    }
+
+    async fn call(&mut self, name: &str) -> anyhow::Result<()> {
+        let client = &self.client;
+        let mut hold = || self.holds.pop().context("there are holds enough");
+        let done = match name {
+            "T1" => self.reserve(100).await,
+            "T1, what a buyer has bought" => self.reserve(2).await,
+            "T1, lapsed holds in the way" => {
+                let asks = Crowd::new(1).asks(100);
+                let (users, skus) = users_and_skus(&asks);
+                let line_of: Vec<i32> = (1..=100).collect();
+                let sql = "select holdfast.take_back('drop', $1, $2, $3, array_fill(1, array[100]))";
+                let params: [(&(dyn ToSql + Sync), Type); 3] =
+                    [(&users, Type::TEXT_ARRAY), (&line_of, Type::INT4_ARRAY), (&skus, Type::TEXT_ARRAY)];
+                client.query_typed(sql, &params).await
+            }
+            "T2" | "T2, the hold and its lines" => {
+                let (id, user) = hold()?;
+                let sql = "select holdfast.confirm('standard', 'pay_' || $1, $1::text, $1, $2, 150000, 'KRW')";
+                client.query_typed(sql, &[(&id, Type::UUID), (&user, Type::TEXT)]).await
+            }
+            "T3" | "T3, what is to be swept" => client.query_typed("select holdfast.expire(100)", &[]).await,
+            "release" => {
+                let (id, user) = hold()?;
+                client.query_typed("select holdfast.release($2, $1)", &[(&id, Type::UUID), (&user, Type::TEXT)]).await
+            }
+            "lookup of a hold" => {
+                let (id, user) = hold()?;
+                client.query_typed("select holdfast.read_hold($2, $1)", &[(&id, Type::UUID), (&user, Type::TEXT)]).await
+            }
+            "lookup of a hold's order" => {
+                let (id, user) = hold()?;
+                let sql = "select holdfast.look_up_order_of_hold($2, $1)";
+                client.query_typed(sql, &[(&id, Type::UUID), (&user, Type::TEXT)]).await
+            }
+            _ => client.query_typed("select holdfast.report('drop')", &[]).await,
+        };
+        done.with_context(|| name.to_owned()).map(drop)
+    }
+
+    /// With an ordinary commit, which is the caller's: it can be rolled back.
+    async fn reserve(&self, count: usize) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let asks = Crowd::new(1).asks(count);
+        let (users, skus) = users_and_skus(&asks);
+        let keys: Vec<&str> = asks.iter().map(|ask| ask.key.as_str()).collect();
+        let line_of: Vec<i32> = (1..).take(count).collect();
+        let (prints, qtys) = (vec![FINGERPRINT; count], vec![1; count]);
+        self.client
+            .query_typed(
+                "call holdfast.reserve('drop', $1, $2, $3, $4, $5, $6, false, null)",
+                &[
+                    (&users, Type::TEXT_ARRAY),
+                    (&keys, Type::TEXT_ARRAY),
+                    (&prints, Type::BYTEA_ARRAY),
+                    (&line_of, Type::INT4_ARRAY),
+                    (&skus, Type::TEXT_ARRAY),
+                    (&qtys, Type::INT4_ARRAY),
+                ],
+            )
+            .await
+    }
+}
+
+fn users_and_skus(asks: &[Ask]) -> (Vec<&str>, Vec<&str>) {
+    asks.iter().map(|ask| (ask.user.as_str(), ask.sku.as_str())).unzip()
+}
+
+impl Run {
+    /// `duration: 0.5 ms  plan:\nQuery Text: select …\nSeq Scan on …`. PL/pgSQL's own expressions have no plan worth a line.
+    fn of(notice: &str) -> Option<Self> {
+        let (_, rest) = notice.split_once("Query Text: ")?;
+        let at = rest.find("(cost=")?;
+        let from = rest[..at].rfind('\n')? + 1;
+        let (statement, plan) = rest.split_at(from);
+        let trivial = plan.starts_with("Result") && plan.lines().count() < 4;
+        (!trivial).then(|| Self { statement: statement.trim().to_owned(), plan: plan.trim_end().to_owned() })
+    }
+}
