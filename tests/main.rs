@@ -16,6 +16,7 @@ mod failures;
 mod functions;
 mod journey;
 mod plans;
+mod model;
 mod pooler;
 mod races;
 mod release;
