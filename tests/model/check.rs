@@ -1,6 +1,6 @@
 //! One history, on the model and on the real transactions at once.
 
-use super::command::Command;
+use super::command::{Command, HoldOf};
 use super::coverage::Coverage;
 use super::explain::{Seen, State};
 use super::names::Names;
@@ -36,7 +36,13 @@ async fn step(
         None => format!("{error:?}"),
     })?;
     coverage.count(command, &answered);
-    explained(world, states, number, &answered).await
+    let after = explained(world, states, number, &answered).await?;
+    for order_id in answered.iter().filter_map(|one| one.values[0]["order_id"].as_str()) {
+        let is_its = |state: &State, of: &HoldOf| state.names.is(&format!("?order:{of}"), order_id);
+        let of = after[0].model.orders.iter().find(|of| after.iter().all(|state| is_its(state, of)));
+        of.into_iter().for_each(|of| world.remember_order(of, order_id));
+    }
+    Ok(after)
 }
 
 /// What `answered` leaves of `states`.
@@ -61,7 +67,8 @@ pub async fn explained(
         }
     }
     if after.is_empty() {
-        let all: Vec<String> = answered.iter().map(|one| format!("  {} -> {:?}", one.said, one.values)).collect();
+        let values = |one: &Answered| serde_json::Value::from(one.values.clone());
+        let all: Vec<String> = answered.iter().map(|one| format!("  {} -> {}", one.said, values(one))).collect();
         return Err(format!("no order explains the answers:\n{}\n{why}", all.join("\n")));
     }
     assert!(after.len() <= STATES_MAX, "{} states explain {number}", after.len());

@@ -31,7 +31,7 @@ pub struct Ask {
 }
 
 /// The hold that `user` was granted for `key`, if it was.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HoldOf {
     pub user: String,
     pub key: String,

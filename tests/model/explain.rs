@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::command::{Amount, Ask, Command};
+use super::command::{Amount, Ask, Command, HoldOf};
 use super::names::Names;
 use super::payments::Captured;
 use super::rules::Model;
@@ -50,12 +50,12 @@ impl State {
 
     /// The ids of holds that have lapsed and are not swept yet: what somebody may do of his own accord.
     pub fn watched(&self) -> Vec<&str> {
-        let due = (0..self.model.holds.len()).filter(|n| self.model.holds[*n].is_due());
-        due.filter_map(|n| self.names.meaning(&format!("?hold:{n}"))).collect()
+        let due = self.model.holds.iter().filter(|(_, hold)| hold.is_due());
+        due.filter_map(|(of, _)| self.names.meaning(&format!("?hold:{of}"))).collect()
     }
 
-    fn is_expired(&self, hold: usize, seen: &Seen) -> bool {
-        let id = self.names.meaning(&format!("?hold:{hold}"));
+    fn is_expired(&self, of: &HoldOf, seen: &Seen) -> bool {
+        let id = self.names.meaning(&format!("?hold:{of}"));
         seen.expired.iter().any(|expired| Some(expired.as_str()) == id)
     }
 }
@@ -70,9 +70,8 @@ impl Search<'_> {
     fn orders(&mut self, state: &State, left: &[Vec<Part>]) {
         if left.iter().all(Vec::is_empty) {
             // Whatever is swept was swept by one of them.
-            let swept = |n: &usize| state.model.holds[*n].is_due() && state.is_expired(*n, self.seen);
-            if let Some(n) = (0..state.model.holds.len()).find(swept) {
-                self.why = format!("{} is EXPIRED, and nothing that was done may do that", state.model.holds[n].of);
+            if let Some(of) = state.model.due().iter().find(|of| state.is_expired(of, self.seen)) {
+                self.why = format!("{of} is EXPIRED, and nothing that was done may do that");
             } else if !self.found.contains(state) {
                 self.found.push(state.clone());
             }
@@ -159,8 +158,8 @@ impl Search<'_> {
 
     /// Alone it has taken what is swept now. Among others it may have been any of it.
     fn take_back(&mut self, state: State, sale: &str, asks: &[Ask]) -> Vec<State> {
-        let mut may: Vec<usize> = (0..state.model.holds.len()).collect();
-        may.retain(|n| state.model.may_take_back(sale, asks, *n) && state.is_expired(*n, self.seen));
+        let mut may = state.model.due();
+        may.retain(|of| Model::may_take_back(sale, asks, &state.model.holds[of]) && state.is_expired(of, self.seen));
         let sets = if self.seen.answered.len() == 1 { vec![may] } else { subsets(&may) };
         sets.iter().map(|taken| ended(&state, taken)).collect()
     }
@@ -170,27 +169,27 @@ impl Search<'_> {
         let answered = &self.seen.answered[call];
         let others = || self.seen.answered.iter().enumerate().filter(|(n, _)| *n != call).map(|(_, other)| &other.said);
         let (holds, most) = (&state.model.holds, usize::try_from(most).unwrap());
-        let due: Vec<usize> = (0..holds.len()).filter(|n| holds[*n].is_due()).collect();
-        let may_be_locked = |n: &usize| {
+        let due = state.model.due();
+        let may_be_locked = |of: &HoldOf| {
             others().any(|other| match other {
                 Command::Sweep { .. } => true,
-                Command::Reserve { sale, .. } => holds[*n].sale == *sale,
-                other => other.of() == Some(&holds[*n].of),
+                Command::Reserve { sale, .. } => holds[of].sale == *sale,
+                other => other.of() == Some(of),
             })
         };
-        let mut sales: Vec<&str> = due.iter().map(|n| holds[*n].sale.as_str()).collect();
+        let mut sales: Vec<&str> = due.iter().map(|of| holds[of].sale.as_str()).collect();
         sales.sort_unstable();
         sales.dedup();
-        let mut swept: Vec<Vec<usize>> = vec![vec![]];
+        let mut swept: Vec<Vec<HoldOf>> = vec![vec![]];
         for sale in sales {
-            let of_it: Vec<usize> = due.iter().copied().filter(|n| holds[*n].sale == sale).collect();
-            let gone: Vec<usize> = of_it.iter().copied().filter(|n| state.is_expired(*n, self.seen)).collect();
-            let whole = |taken: &Vec<usize>| {
-                taken.len() == most || of_it.iter().all(|n| taken.contains(n) || may_be_locked(n))
+            let of_it: Vec<HoldOf> = due.iter().filter(|of| holds[*of].sale == sale).cloned().collect();
+            let gone: Vec<HoldOf> = of_it.iter().filter(|of| state.is_expired(of, self.seen)).cloned().collect();
+            let whole = |taken: &Vec<HoldOf>| {
+                taken.len() == most || of_it.iter().all(|of| taken.contains(of) || may_be_locked(of))
             };
             swept.extend(subsets(&gone).into_iter().filter(|taken| !taken.is_empty() && whole(taken)));
         }
-        let found = |taken: &Vec<usize>| answered.values[0] == json!(taken.len()) && taken.len() <= most;
+        let found = |taken: &Vec<HoldOf>| answered.values[0] == json!(taken.len()) && taken.len() <= most;
         swept.retain(|taken| found(taken) && (!taken.is_empty() || due.iter().all(may_be_locked)));
         if swept.is_empty() {
             self.why = format!("{}\n  {} were due; answered was {}", answered.said, due.len(), answered.values[0]);
@@ -199,14 +198,14 @@ impl Search<'_> {
     }
 }
 
-fn ended(state: &State, holds: &[usize]) -> State {
+fn ended(state: &State, holds: &[HoldOf]) -> State {
     let mut state = state.clone();
     state.model.end(holds, "EXPIRED");
     state
 }
 
-fn subsets(of: &[usize]) -> Vec<Vec<usize>> {
-    let chosen = |bits: u32| of.iter().enumerate().filter(move |(n, _)| bits >> n & 1 == 1).map(|(_, one)| *one);
+fn subsets(of: &[HoldOf]) -> Vec<Vec<HoldOf>> {
+    let chosen = |bits: u32| of.iter().enumerate().filter(move |(n, _)| bits >> n & 1 == 1).map(|(_, one)| one.clone());
     (0..1_u32 << of.len()).map(|bits| chosen(bits).collect()).collect()
 }
 

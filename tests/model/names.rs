@@ -1,4 +1,4 @@
-//! Ids and times are the database's to choose. The model leaves a name in their place, like `?hold:3`; the first
+//! Ids and times are the database's to choose. The model leaves a name in their place, like `?hold:ann/k1`; the first
 //! answer that has it says what it stands for, and every later answer must say the same.
 
 use std::collections::BTreeMap;
@@ -7,19 +7,22 @@ use serde_json::Value;
 use uuid::Uuid;
 
 /// Between which two readings of the clock an answer was made, in milliseconds since 1970.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
     pub asked_ms: i64,
     pub answered_ms: i64,
 }
 
-/// What the names stand for.
+/// What the names stand for, and when each order was made.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Names(BTreeMap<String, String>);
+pub struct Names {
+    meanings: BTreeMap<String, String>,
+    ordered: BTreeMap<String, Window>,
+}
 
 impl Names {
     pub fn meaning(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.meanings.get(name).map(String::as_str)
     }
 
     /// Whether `found` is what the model said, member by member; with `more`, objects may have further members.
@@ -44,22 +47,26 @@ impl Names {
         let parts: Vec<&str> = name.split(':').collect();
         let fits = match parts[0] {
             "?hold" | "?order" => Uuid::parse_str(value).is_ok_and(|id| id.get_version_num() == 7),
-            // `?until:hold:hold_ttl_s` and `?created:order:0`.
-            "?until" | "?created" => {
-                let later_ms = parts[2].parse::<i64>().unwrap() * 1000;
-                let at_ms = value.parse::<jiff::Timestamp>().map(|at| at.as_millisecond());
-                let is_in_it = |at| (window.asked_ms + later_ms..=window.answered_ms + later_ms).contains(&at);
-                value.len() == "2020-01-01T00:00:00.000Z".len() && at_ms.is_ok_and(is_in_it)
-            }
+            // `?until:ann/k1:300`
+            "?until" => is_in(window, parts[2].parse::<i64>().unwrap() * 1000, value),
+            "?created" => self.ordered.get(parts[1]).is_some_and(|ordered| is_in(*ordered, 0, value)),
             other => panic!("no such name: {other}"),
         };
         // One id never stands for two things.
         let is_id = matches!(parts[0], "?hold" | "?order");
-        if !fits || (is_id && self.0.values().any(|known| known == value)) {
+        if !fits || (is_id && self.meanings.values().any(|known| known == value)) {
             return false;
         }
-        self.0.insert(name.to_owned(), value.to_owned());
+        self.meanings.insert(name.to_owned(), value.to_owned());
+        if parts[0] == "?order" {
+            self.ordered.insert(parts[1].to_owned(), window);
+        }
         true
+    }
+
+    /// Whether `name` stands for this.
+    pub fn is(&self, name: &str, value: &str) -> bool {
+        self.meaning(name) == Some(value)
     }
 
     /// `text` with every name in it replaced by what it stands for.
@@ -67,4 +74,10 @@ impl Names {
         let words = text.split('|').map(|word| self.meaning(word).unwrap_or(word));
         words.collect::<Vec<&str>>().join("|")
     }
+}
+
+fn is_in(window: Window, later_ms: i64, value: &str) -> bool {
+    let at_ms = value.parse::<jiff::Timestamp>().map(|at| at.as_millisecond());
+    let is_in_it = |at| (window.asked_ms + later_ms..=window.answered_ms + later_ms).contains(&at);
+    value.len() == "2020-01-01T00:00:00.000Z".len() && at_ms.is_ok_and(is_in_it)
 }

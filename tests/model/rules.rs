@@ -5,7 +5,7 @@
 //! Two things are left to whoever runs it, within bounds that are kept here: which lapsed holds a reservation takes
 //! out of its way before it is refused (`may_take_back`), and what a refused member of a batch is told was left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,6 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hold {
     pub sale: String,
-    pub of: HoldOf,
     pub lines: Vec<Line>,
     pub amount: i64,
     pub currency: String,
@@ -50,22 +49,25 @@ pub struct Hold {
     pub lapsed: Option<u32>,
 }
 
+/// A change of stock.
+pub type Entry = (String, String, &'static str, i64, Option<HoldOf>);
 /// `(kind, what it is about)`: a row of the outbox without its ids and times.
 pub type Event = (&'static str, String);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
     pub sales: BTreeMap<String, Sale>,
-    pub holds: Vec<Hold>,
+    /// By who was granted them, for which key.
+    pub holds: BTreeMap<HoldOf, Hold>,
     /// What each key was used up for. A key belongs to its user.
-    pub keys: BTreeMap<(String, String), ((String, Vec<(String, i32)>), usize)>,
+    pub keys: BTreeMap<HoldOf, (String, Vec<(String, i32)>)>,
     /// Keys of changes of stock, which are the operator's: what was asked, and what was answered.
     pub stock_keys: BTreeMap<String, ((String, String, i64), Value)>,
     pub payments: BTreeMap<(String, String), super::payments::Payment>,
-    /// The hold of each order.
-    pub orders: Vec<usize>,
-    /// `(sale, sku, kind, qty, hold)`.
-    pub ledger: Vec<(String, String, &'static str, i64, Option<usize>)>,
+    /// The holds that were paid: an order each.
+    pub orders: BTreeSet<HoldOf>,
+    /// `(sale, sku, kind, qty, hold)`, in the order of the alphabet: which came first is nobody's promise.
+    pub ledger: Vec<Entry>,
     /// What each transaction tells the world, by the command it is part of.
     pub told: BTreeMap<(usize, usize), Vec<Event>>,
     /// Which command's which part this is.
@@ -96,7 +98,7 @@ impl Model {
         };
         self.sales.insert(id.to_owned(), sale);
         for (sku, _, stock, _) in skus.iter().filter(|sku| sku.2 > 0) {
-            self.ledger.push((id.to_owned(), sku.clone(), "STOCK_IN", *stock, None));
+            self.enter((id.to_owned(), sku.clone(), "STOCK_IN", *stock, None));
             self.tell("StockAdjusted", format!("{id}|{sku}|{stock}"));
         }
         self.sale_answer(id, true)
@@ -135,9 +137,10 @@ impl Model {
         earlier: bool,
         rest: impl FnOnce() -> Result<Option<Value>, String>,
     ) -> Result<Option<Value>, String> {
-        match self.keys.get(&(ask.user.clone(), ask.key.clone())) {
-            Some(((of, lines), hold)) if of == sale && *lines == ask.lines => {
-                Ok(Some(json!({"outcome": "granted", "hold": self.hold_json(*hold, "HOLD"), "replayed": true})))
+        let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
+        match self.keys.get(&of) {
+            Some((of_sale, lines)) if of_sale == sale && *lines == ask.lines => {
+                Ok(Some(json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD"), "replayed": true})))
             }
             Some(_) => Ok(Some(json!({"outcome": "idempotency_key_reused"}))),
             None if earlier => Ok(Some(json!({"outcome": "request_in_progress"}))),
@@ -158,8 +161,8 @@ impl Model {
             ));
         }
         for (sku, _) in &ask.lines {
-            let Some(hold) = self.active(id, &ask.user, sku) else { continue };
-            if self.holds[hold].lapsed.is_some() {
+            let Some((hold, active)) = self.active(id, &ask.user, sku) else { continue };
+            if active.lapsed.is_some() {
                 return Err(format!("{} has a lapsed hold on {sku} in the way", ask.user));
             }
             return Ok(Some(
@@ -175,83 +178,92 @@ impl Model {
         }
         let Some((short, _)) = lines.iter().find(|(sku, qty)| sku.available < *qty) else { return Ok(None) };
         let waits = |hold: &Hold| hold.is_due() && hold.sale == id && hold.has(&short.sku);
-        if self.holds.iter().any(waits) {
+        if self.holds.values().any(waits) {
             return Err(format!("sold out of {} is a lie while a lapsed hold has some", short.sku));
         }
         Ok(Some(json!({"outcome": "sold_out", "sku_id": short.sku, "available": short.available})))
     }
 
     fn grant(&mut self, id: &str, ask: &Ask) -> Value {
-        let number = self.holds.len();
+        let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
         let sale = self.sales.get_mut(id).expect("a sale that grants");
         let mut lines = Vec::new();
         for (name, qty) in &ask.lines {
             let sku = sale.skus.iter_mut().find(|sku| sku.sku == *name).expect("a SKU that is granted");
             sku.available -= i64::from(*qty);
             lines.push(Line { sku: name.clone(), qty: i64::from(*qty), price: sku.price });
-            self.ledger.push((id.to_owned(), name.clone(), "RESERVE_DEBIT", -i64::from(*qty), Some(number)));
         }
-        self.holds.push(Hold {
+        let hold = Hold {
             sale: id.to_owned(),
-            of: HoldOf { user: ask.user.clone(), key: ask.key.clone() },
             amount: lines.iter().map(|line| line.qty * line.price).sum(),
             lines,
             currency: sale.currency.clone(),
             ttl_s: sale.ttl_s,
             status: "HOLD",
             lapsed: None,
-        });
-        self.keys.insert((ask.user.clone(), ask.key.clone()), ((id.to_owned(), ask.lines.clone()), number));
-        self.tell("ReservationCreated", format!("?hold:{number}"));
-        json!({"outcome": "granted", "hold": self.hold_json(number, "HOLD")})
+        };
+        for line in &hold.lines {
+            self.enter((id.to_owned(), line.sku.clone(), "RESERVE_DEBIT", -line.qty, Some(of.clone())));
+        }
+        self.holds.insert(of.clone(), hold);
+        self.keys.insert(of.clone(), (id.to_owned(), ask.lines.clone()));
+        self.tell("ReservationCreated", format!("?hold:{of}"));
+        json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD")})
     }
 
     /// Whether a reservation may end this lapsed hold: it is the user's own, or it keeps a wanted SKU from being sold.
-    pub fn may_take_back(&self, sale: &str, asks: &[Ask], hold: usize) -> bool {
-        let hold = &self.holds[hold];
+    pub fn may_take_back(sale: &str, asks: &[Ask], hold: &Hold) -> bool {
         hold.is_due() && hold.sale == sale && asks.iter().flat_map(|ask| &ask.lines).any(|(sku, _)| hold.has(sku))
     }
 
     /// The holds end, and their stock comes back: `EXPIRED` or `RELEASED`.
-    pub fn end(&mut self, holds: &[usize], status: &'static str) {
+    pub fn end(&mut self, holds: &[HoldOf], status: &'static str) {
         let (credit, event) = match status {
             "EXPIRED" => ("EXPIRE_CREDIT", "ReservationExpired"),
             _ => ("RELEASE_CREDIT", "ReservationReleased"),
         };
-        for number in holds {
-            let hold = &mut self.holds[*number];
+        for of in holds {
+            let hold = self.holds.get_mut(of).expect("a hold that ends");
             assert_eq!(hold.status, "HOLD", "a hold ends once");
             hold.status = status;
-            let sale = self.sales.get_mut(&hold.sale).expect("the hold's sale");
-            for line in &hold.lines {
+            let (id, lines) = (hold.sale.clone(), hold.lines.clone());
+            let sale = self.sales.get_mut(&id).expect("the hold's sale");
+            for line in &lines {
                 let sku = sale.skus.iter_mut().find(|sku| sku.sku == line.sku).expect("the hold's SKU");
                 sku.available += line.qty;
-                self.ledger.push((hold.sale.clone(), line.sku.clone(), credit, line.qty, Some(*number)));
             }
-            self.tell(event, format!("?hold:{number}"));
+            for line in lines {
+                self.enter((id.clone(), line.sku, credit, line.qty, Some(of.clone())));
+            }
+            self.tell(event, format!("?hold:{of}"));
         }
     }
 
     /// T3, one transaction: the sale of the hold that is longest past its end, and of that sale so many.
     pub fn sweep(&mut self, most: i32) -> Value {
-        let mut due: Vec<usize> = (0..self.holds.len()).filter(|n| self.holds[*n].is_due()).collect();
-        due.sort_by_key(|n| self.holds[*n].lapsed);
-        if let Some(first) = due.first().copied() {
-            due.retain(|n| self.holds[*n].sale == self.holds[first].sale);
+        let mut due = self.due();
+        due.sort_by_key(|of| self.holds[of].lapsed);
+        if let Some(first) = due.first().cloned() {
+            due.retain(|of| self.holds[of].sale == self.holds[&first].sale);
         }
         due.truncate(usize::try_from(most).expect("a number of holds"));
         self.end(&due, "EXPIRED");
         json!(due.len())
     }
 
+    /// What has lapsed and is not swept yet.
+    pub fn due(&self) -> Vec<HoldOf> {
+        self.holds.iter().filter(|(_, hold)| hold.is_due()).map(|(of, _)| of.clone()).collect()
+    }
+
     pub fn release(&mut self, of: &HoldOf, user: &str) -> Value {
-        let Some(number) = self.hold_for(of, user) else { return json!({"outcome": "not_found"}) };
-        match self.holds[number].shown() {
+        let Some(hold) = self.hold_for(of, user) else { return json!({"outcome": "not_found"}) };
+        match hold.shown() {
             status @ ("COMMITTED" | "EXPIRED") => return json!({"outcome": "hold_not_active", "hold_status": status}),
-            "HOLD" => self.end(&[number], "RELEASED"),
+            "HOLD" => self.end(std::slice::from_ref(of), "RELEASED"),
             _ => {}
         }
-        json!({"outcome": "released", "hold": self.hold_json(number, "RELEASED")})
+        json!({"outcome": "released", "hold": self.hold_json(of, "RELEASED")})
     }
 
     pub fn stock(&mut self, id: &str, name: &str, delta: i64, key: &str) -> Value {
@@ -274,14 +286,14 @@ impl Model {
         let stock = json!({"sale_id": id, "sku_id": name, "total": sku.total, "available": sku.available});
         self.stock_keys.insert(key.to_owned(), (asked, stock.clone()));
         let kind = if delta > 0 { "STOCK_IN" } else { "STOCK_OUT" };
-        self.ledger.push((id.to_owned(), name.to_owned(), kind, delta, None));
+        self.enter((id.to_owned(), name.to_owned(), kind, delta, None));
         self.tell("StockAdjusted", format!("{id}|{name}|{delta}"));
         json!({"outcome": "stock", "stock": stock})
     }
 
     /// Time passes for one hold.
     pub fn lapse(&mut self, of: &HoldOf, order: u32) {
-        if let Some(hold) = self.holds.iter_mut().find(|hold| hold.of == *of && hold.status == "HOLD") {
+        if let Some(hold) = self.holds.get_mut(of).filter(|hold| hold.status == "HOLD") {
             hold.lapsed = Some(order);
         }
     }
@@ -293,28 +305,31 @@ impl Model {
     }
 
     pub fn tell(&mut self, kind: &'static str, about: String) {
-        self.told.entry(self.part).or_default().push((kind, about));
+        let told = self.told.entry(self.part).or_default();
+        told.push((kind, about));
+        told.sort_unstable();
     }
 
-    /// The hold by its name, whoever asks.
-    pub fn hold_of(&self, of: &HoldOf) -> Option<usize> {
-        self.holds.iter().position(|hold| hold.of == *of)
+    fn enter(&mut self, entry: Entry) {
+        let at = self.ledger.partition_point(|other| *other < entry);
+        self.ledger.insert(at, entry);
     }
 
     /// The hold by its name, for its user alone.
-    pub fn hold_for(&self, of: &HoldOf, user: &str) -> Option<usize> {
-        self.hold_of(of).filter(|number| self.holds[*number].of.user == user)
+    pub fn hold_for(&self, of: &HoldOf, user: &str) -> Option<&Hold> {
+        self.holds.get(of).filter(|_| of.user == user)
     }
 
-    fn active(&self, sale: &str, user: &str, sku: &str) -> Option<usize> {
-        let is_it = |hold: &Hold| hold.status == "HOLD" && hold.sale == sale && hold.of.user == user && hold.has(sku);
-        self.holds.iter().position(is_it)
+    fn active(&self, sale: &str, user: &str, sku: &str) -> Option<(&HoldOf, &Hold)> {
+        self.holds
+            .iter()
+            .find(|(of, hold)| hold.status == "HOLD" && hold.sale == sale && of.user == user && hold.has(sku))
     }
 
     fn bought(&self, sale: &str, user: &str, sku: &str) -> i64 {
-        let orders = self.orders.iter().map(|hold| &self.holds[*hold]);
-        let theirs = orders.filter(|hold| hold.sale == sale && hold.of.user == user);
-        theirs.flat_map(|hold| &hold.lines).filter(|line| line.sku == sku).map(|line| line.qty).sum()
+        let theirs = self.orders.iter().filter(|of| of.user == user).map(|of| &self.holds[of]);
+        let lines = theirs.filter(|hold| hold.sale == sale).flat_map(|hold| &hold.lines);
+        lines.filter(|line| line.sku == sku).map(|line| line.qty).sum()
     }
 
     /// What must be true of the model too, or it proves nothing.
@@ -322,7 +337,7 @@ impl Model {
         for (id, sale) in &self.sales {
             for sku in &sale.skus {
                 let in_status = |status: &str| -> i64 {
-                    let holds = self.holds.iter().filter(|hold| hold.sale == *id && hold.status == status);
+                    let holds = self.holds.values().filter(|hold| hold.sale == *id && hold.status == status);
                     holds.flat_map(|hold| &hold.lines).filter(|line| line.sku == sku.sku).map(|line| line.qty).sum()
                 };
                 let ledger = self.ledger.iter().filter(|entry| (&entry.0, &entry.1) == (id, &sku.sku));

@@ -35,40 +35,37 @@ impl Sale {
     }
 }
 
+impl Hold {
+    pub fn expires(&self, of: &HoldOf) -> String {
+        self.lapsed.map_or_else(|| format!("?until:{of}:{}", self.ttl_s), lapsed_at)
+    }
+}
+
 fn items(lines: &[Line]) -> Value {
     lines.iter().map(|line| json!({"sku_id": line.sku, "qty": line.qty, "unit_price": line.price})).collect()
 }
 
 impl Model {
-    pub fn hold_json(&self, number: usize, status: &str) -> Value {
-        let hold = &self.holds[number];
+    pub fn hold_json(&self, of: &HoldOf, status: &str) -> Value {
+        let hold = &self.holds[of];
         let mut shown = json!({
-            "hold_id": format!("?hold:{number}"), "sale_id": hold.sale, "status": status, "items": items(&hold.lines),
-            "total_amount": hold.amount, "currency": hold.currency, "expire_at": self.expires(number)});
-        if let Some(order) = self.orders.iter().position(|paid| *paid == number).filter(|_| status == "COMMITTED") {
-            shown["order_id"] = json!(format!("?order:{order}"));
+            "hold_id": format!("?hold:{of}"), "sale_id": hold.sale, "status": status, "items": items(&hold.lines),
+            "total_amount": hold.amount, "currency": hold.currency, "expire_at": hold.expires(of)});
+        if status == "COMMITTED" {
+            shown["order_id"] = json!(format!("?order:{of}"));
         }
         shown
     }
 
-    pub fn expires(&self, number: usize) -> String {
-        let hold = &self.holds[number];
-        hold.lapsed.map_or_else(|| format!("?until:{number}:{}", hold.ttl_s), lapsed_at)
-    }
-
     pub fn read_hold(&self, of: &HoldOf, user: &str) -> Value {
-        self.hold_for(of, user).map_or(Value::Null, |number| self.hold_json(number, self.holds[number].shown()))
+        self.hold_for(of, user).map_or(Value::Null, |hold| self.hold_json(of, hold.shown()))
     }
 
     pub fn read_order(&self, of: &HoldOf, user: &str) -> Value {
-        let hold = self.hold_for(of, user);
-        let Some(order) = hold.and_then(|hold| self.orders.iter().position(|paid| *paid == hold)) else {
-            return Value::Null;
-        };
-        let hold = &self.holds[self.orders[order]];
-        json!({"order_id": format!("?order:{order}"), "hold_id": format!("?hold:{}", self.orders[order]),
-               "sale_id": hold.sale, "status": "CONFIRMED", "items": items(&hold.lines), "total_amount": hold.amount,
-               "currency": hold.currency, "created_at": format!("?created:{order}:0")})
+        let Some(hold) = self.hold_for(of, user).filter(|_| self.orders.contains(of)) else { return Value::Null };
+        json!({"order_id": format!("?order:{of}"), "hold_id": format!("?hold:{of}"), "sale_id": hold.sale,
+               "status": "CONFIRMED", "items": items(&hold.lines), "total_amount": hold.amount,
+               "currency": hold.currency, "created_at": format!("?created:{of}")})
     }
 
     pub fn read_sale(&self, id: &str) -> Value {
@@ -91,7 +88,7 @@ impl Model {
 
     pub fn report(&self, id: &str) -> Value {
         let Some(sale) = self.sales.get(id) else { return Value::Null };
-        let holds: Vec<&Hold> = self.holds.iter().filter(|hold| hold.sale == id).collect();
+        let holds: Vec<&Hold> = self.holds.values().filter(|hold| hold.sale == id).collect();
         let count = |status: &str| holds.iter().filter(|hold| hold.status == status).count();
         let pieces = |status: &str, sku: &str| -> i64 {
             let lines = holds.iter().filter(|hold| hold.status == status).flat_map(|hold| &hold.lines);

@@ -21,7 +21,7 @@ pub async fn found(world: &World, prefix: &str) -> Vec<String> {
             None => lines.push(line),
         }
     }
-    lines.extend(told.into_values().map(|events| one_transaction(events)));
+    lines.extend(told.into_values().map(one_transaction));
     lines.sort();
     lines
 }
@@ -34,20 +34,20 @@ pub fn expected(state: &State) -> Vec<String> {
         lines.push(format!("sale|{id}|{}", sale.set));
         lines.extend(sale.skus.iter().map(|sku| format!("counter|{id}|{}|{}|{}", sku.sku, sku.total, sku.available)));
     }
-    for (n, hold) in model.holds.iter().enumerate() {
-        let (sale, user) = (&hold.sale, &hold.of.user);
-        let (status, amount, currency, until) = (hold.status, hold.amount, &hold.currency, model.expires(n));
-        lines.push(format!("hold|?hold:{n}|{sale}|{user}|{status}|{amount}|{currency}|{until}"));
-        lines.push(format!("key|{user}|{}|?hold:{n}", hold.of.key));
+    for (of, hold) in &model.holds {
+        let (sale, user) = (&hold.sale, &of.user);
+        let (status, amount, currency, until) = (hold.status, hold.amount, &hold.currency, hold.expires(of));
+        lines.push(format!("hold|?hold:{of}|{sale}|{user}|{status}|{amount}|{currency}|{until}"));
+        lines.push(format!("key|{user}|{}|?hold:{of}", of.key));
         for line in &hold.lines {
-            lines.push(format!("line|?hold:{n}|{}|{}|{}", line.sku, line.qty, line.price));
+            lines.push(format!("line|?hold:{of}|{}|{}|{}", line.sku, line.qty, line.price));
             if hold.status == "HOLD" {
-                lines.push(format!("active|{sale}|{user}|{}|?hold:{n}", line.sku));
+                lines.push(format!("active|{sale}|{user}|{}|?hold:{of}", line.sku));
             }
         }
     }
     for (sale, sku, kind, qty, hold) in &model.ledger {
-        let hold = hold.map_or_else(|| "-".to_owned(), |hold| format!("?hold:{hold}"));
+        let hold = hold.as_ref().map_or_else(|| "-".to_owned(), |of| format!("?hold:{of}"));
         lines.push(format!("ledger|{sale}|{sku}|{kind}|{qty}|{hold}"));
     }
     for (key, ((sale, sku, delta), stock)) in &model.stock_keys {
@@ -66,34 +66,27 @@ pub fn expected(state: &State) -> Vec<String> {
 fn money(state: &State, lines: &mut Vec<String>) {
     let model = &state.model;
     for ((gateway, id), paid) in &model.payments {
-        let sale = paid.hold.map_or("-", |hold| model.holds[hold].sale.as_str());
-        let hold = match (paid.hold, &paid.of) {
-            (Some(hold), _) => format!("?hold:{hold}"),
-            (None, Some(_)) => Uuid::nil().to_string(),
-            (None, None) => "no-hold".to_owned(),
+        let hold = match (&paid.sale, &paid.of) {
+            (Some(_), Some(of)) => format!("?hold:{of}"),
+            (_, Some(_)) => Uuid::nil().to_string(),
+            (_, None) => "no-hold".to_owned(),
         };
-        let (user, amount, currency) = (&paid.user, paid.amount, &paid.currency);
-        let (became, what) = match paid.became {
-            Ok(order) => ("ORDERED", format!("?order:{order}")),
-            Err(reason) => ("REFUND_REQUIRED", reason.to_owned()),
+        let (user, amount, currency, sale) = (&paid.user, paid.amount, &paid.currency, paid.sale.as_deref());
+        let sale = sale.unwrap_or("-");
+        let (Ok(()), Some(of)) = (paid.became, &paid.of) else {
+            let reason = paid.became.err().unwrap_or_default();
+            let state = "REFUND_REQUIRED";
+            lines.push(format!("payment|{gateway}|{id}|{hold}|{sale}|{user}|{amount}|{currency}|{state}|{reason}"));
+            lines.push(format!("refund|{gateway}|{id}|{reason}|{amount}|{currency}|REQUIRED"));
+            lines.push(format!("money|{gateway}|{id}|{state}|-|{amount}|{currency}"));
+            continue;
         };
-        lines.push(format!("payment|{gateway}|{id}|{hold}|{sale}|{user}|{amount}|{currency}|{became}|{what}"));
-        match paid.became {
-            Err(reason) => {
-                lines.push(format!("refund|{gateway}|{id}|{reason}|{amount}|{currency}|REQUIRED"));
-                lines.push(format!("money|{gateway}|{id}|REFUND_REQUIRED|-|{amount}|{currency}"));
-            }
-            Ok(order) => {
-                let (number, hold) = (model.orders[order], &model.holds[model.orders[order]]);
-                let (sale, user) = (&hold.sale, &hold.of.user);
-                lines.push(format!(
-                    "order|?order:{order}|?hold:{number}|{sale}|{user}|{gateway}|{id}|{amount}|{currency}"
-                ));
-                lines.push(format!("money|{gateway}|{id}|ORDER_CONFIRMED|?order:{order}|{amount}|{currency}"));
-                for line in &hold.lines {
-                    lines.push(format!("order line|?order:{order}|{user}|{}|{}|{}", line.sku, line.qty, line.price));
-                }
-            }
+        let order = format!("?order:{of}");
+        lines.push(format!("payment|{gateway}|{id}|{hold}|{sale}|{user}|{amount}|{currency}|ORDERED|{order}"));
+        lines.push(format!("money|{gateway}|{id}|ORDER_CONFIRMED|{order}|{amount}|{currency}"));
+        lines.push(format!("order|{order}|{hold}|{sale}|{}|{gateway}|{id}|{amount}|{currency}", of.user));
+        for line in &model.holds[of].lines {
+            lines.push(format!("order line|{order}|{}|{}|{}|{}", of.user, line.sku, line.qty, line.price));
         }
     }
 }

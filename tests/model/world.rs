@@ -240,23 +240,17 @@ impl World {
 
     fn remember(&self, command: &Command, values: &[Value]) {
         let mut known = self.known.borrow_mut();
-        match command {
-            Command::Reserve { asks, .. } => {
-                for (ask, hold) in asks.iter().zip(values).map(|(ask, value)| (ask, &value["hold"])) {
-                    let (Some(id), Some(amount)) = (id_in(&hold["hold_id"]), hold["total_amount"].as_i64()) else {
-                        continue;
-                    };
-                    let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
-                    known.holds.insert(of, (id, amount, hold["currency"].as_str().unwrap_or_default().to_owned()));
-                }
-            }
-            Command::Pay { of: Some(of), .. } => {
-                if let Some(id) = id_in(&values[0]["order_id"]) {
-                    known.orders.insert(of.clone(), id);
-                }
-            }
-            _ => {}
+        let Command::Reserve { asks, .. } = command else { return };
+        for (ask, hold) in asks.iter().zip(values).map(|(ask, value)| (ask, &value["hold"])) {
+            let (Some(id), Some(amount)) = (id_in(&hold["hold_id"]), hold["total_amount"].as_i64()) else { continue };
+            let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
+            known.holds.insert(of, (id, amount, hold["currency"].as_str().unwrap_or_default().to_owned()));
         }
+    }
+
+    /// Which hold an order is of is the model's to say: a payment that is told of twice may name another.
+    pub fn remember_order(&self, of: &HoldOf, order_id: &str) {
+        self.known.borrow_mut().orders.insert(of.clone(), Uuid::parse_str(order_id).unwrap());
     }
 
     /// The id of the hold that a command is about; one that nobody has, when there is none.
