@@ -16,7 +16,7 @@ pub async fn run(world: &World, prefix: &str, history: &[Command], coverage: &mu
     world.forget();
     let mut states = vec![State { model: Model::default(), names: Names::default() }];
     for (number, command) in history.iter().enumerate() {
-        states = step(world, &states, number, &command.prefixed(prefix), coverage)
+        states = step(world, states, number, &command.prefixed(prefix), coverage)
             .await
             .map_err(|why| format!("command {}: {command}\n{why}", number + 1))?;
     }
@@ -26,7 +26,7 @@ pub async fn run(world: &World, prefix: &str, history: &[Command], coverage: &mu
 /// The states that explain what is answered now, of those that explained everything before.
 async fn step(
     world: &World,
-    states: &[State],
+    states: Vec<State>,
     number: usize,
     command: &Command,
     coverage: &mut Coverage,
@@ -48,11 +48,11 @@ async fn step(
 /// What `answered` leaves of `states`.
 pub async fn explained(
     world: &World,
-    states: &[State],
+    states: Vec<State>,
     number: usize,
     answered: &[Answered],
 ) -> Result<Vec<State>, String> {
-    let mut watched: Vec<&str> = states.iter().flat_map(State::watched).collect();
+    let mut watched: Vec<String> = states.iter().flat_map(State::watched).collect();
     let by_the_way = answered.len() > 1 || matches!(answered[0].said, Command::Reserve { .. });
     watched.sort_unstable();
     watched.dedup();

@@ -34,7 +34,7 @@ enum Part {
 
 impl State {
     /// The states that follow; none: no order explains it, and the text says what the rules would have answered.
-    pub fn after(&self, seen: &Seen) -> Result<Vec<Self>, String> {
+    pub fn after(self, seen: &Seen) -> Result<Vec<Self>, String> {
         let alone = seen.answered.len() == 1;
         let parts = |answered: &Answered| match &answered.said {
             Command::Reserve { .. } if alone => vec![Part::TakeBack, Part::Whole],
@@ -44,14 +44,14 @@ impl State {
             _ => vec![Part::Whole],
         };
         let mut search = Search { seen, found: Vec::new(), why: String::new() };
-        search.orders(self, &seen.answered.iter().map(parts).collect::<Vec<_>>());
+        search.orders(self, seen.answered.iter().map(parts).collect());
         if search.found.is_empty() { Err(search.why) } else { Ok(search.found) }
     }
 
     /// The ids of holds that have lapsed and are not swept yet: what somebody may do of his own accord.
-    pub fn watched(&self) -> Vec<&str> {
+    pub fn watched(&self) -> Vec<String> {
         let due = self.model.holds.iter().filter(|(_, hold)| hold.is_due());
-        due.filter_map(|(of, _)| self.names.meaning(&format!("?hold:{of}"))).collect()
+        due.filter_map(|(of, _)| self.names.meaning(&format!("?hold:{of}")).map(str::to_owned)).collect()
     }
 
     fn is_expired(&self, of: &HoldOf, seen: &Seen) -> bool {
@@ -67,37 +67,39 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn orders(&mut self, state: &State, left: &[Vec<Part>]) {
-        if left.iter().all(Vec::is_empty) {
-            // Whatever is swept was swept by one of them.
-            if let Some(of) = state.model.due().iter().find(|of| state.is_expired(of, self.seen)) {
-                self.why = format!("{of} is EXPIRED, and nothing that was done may do that");
-            } else if !self.found.contains(state) {
-                self.found.push(state.clone());
-            }
-            return;
-        }
-        for call in 0..left.len() {
+    fn orders(&mut self, state: State, mut left: Vec<Vec<Part>>) {
+        let mut next: Vec<(usize, Part)> = Vec::new();
+        for (call, parts) in left.iter().enumerate() {
             // The first part of a command comes first; the reservations of its batch then come as they like.
-            let first = left[call].first().copied();
-            let next: Vec<Part> = match first {
-                Some(Part::Ask(_)) => left[call].clone(),
-                first => first.into_iter().collect(),
-            };
-            for part in next {
-                let mut rest = left.to_vec();
-                rest[call].retain(|other| *other != part);
-                for after in self.step(state, call, part) {
-                    self.orders(&after, &rest);
-                }
+            let many = if matches!(parts.first(), Some(Part::Ask(_))) { parts.len() } else { parts.len().min(1) };
+            next.extend(parts[..many].iter().map(|part| (call, *part)));
+        }
+        let Some((last, others)) = next.split_last() else { return self.end_of_order(state) };
+        for (call, part) in others {
+            let mut rest = left.clone();
+            rest[*call].retain(|other| other != part);
+            for after in self.step(state.clone(), *call, *part) {
+                self.orders(after, rest.clone());
             }
+        }
+        left[last.0].retain(|other| *other != last.1);
+        for after in self.step(state, last.0, last.1) {
+            self.orders(after, left.clone());
+        }
+    }
+
+    /// Whatever is swept was swept by one of them.
+    fn end_of_order(&mut self, state: State) {
+        if let Some(of) = state.model.due().iter().find(|of| state.is_expired(of, self.seen)) {
+            self.why = format!("{of} is EXPIRED, and nothing that was done may do that");
+        } else if !self.found.contains(&state) {
+            self.found.push(state);
         }
     }
 
     /// One part of one command; all that it may have come to.
-    fn step(&mut self, state: &State, call: usize, part: Part) -> Vec<State> {
+    fn step(&mut self, mut state: State, call: usize, part: Part) -> Vec<State> {
         let answered = &self.seen.answered[call];
-        let mut state = state.clone();
         state.model.part = (self.seen.number, call * 2 + usize::from(part == Part::TakeBack));
         match (&answered.said, part) {
             (Command::Reserve { sale, asks }, Part::TakeBack) => self.take_back(state, sale, asks),
@@ -160,8 +162,12 @@ impl Search<'_> {
     fn take_back(&mut self, state: State, sale: &str, asks: &[Ask]) -> Vec<State> {
         let mut may = state.model.due();
         may.retain(|of| Model::may_take_back(sale, asks, &state.model.holds[of]) && state.is_expired(of, self.seen));
-        let sets = if self.seen.answered.len() == 1 { vec![may] } else { subsets(&may) };
-        sets.iter().map(|taken| ended(&state, taken)).collect()
+        if self.seen.answered.len() == 1 || may.is_empty() {
+            let mut state = state;
+            state.model.end(&may, "EXPIRED");
+            return vec![state];
+        }
+        subsets(&may).iter().map(|taken| ended(&state, taken)).collect()
     }
 
     /// A sweep passes by what somebody else has locked, and by nothing else.
@@ -211,7 +217,7 @@ fn subsets(of: &[HoldOf]) -> Vec<Vec<HoldOf>> {
 
 impl Model {
     /// What a command does and answers when nothing else happens; a reservation is in `reserve`.
-    fn answer(&mut self, command: &Command) -> Value {
+    pub fn answer(&mut self, command: &Command) -> Value {
         match command {
             Command::NewSale { sale, currency, ttl_s, phase, skus } => {
                 self.new_sale(sale, currency, *ttl_s, *phase, skus)

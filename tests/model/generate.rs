@@ -1,10 +1,14 @@
 //! Histories from a seed: few users, few SKUs, little stock, so that everybody is in everybody's way.
+//!
+//! What a history is about is imagined with the model on the way, so that most commands are about holds that there are
+//! and can change something. What races may come out otherwise: then a command finds something else, and that is fine.
 
 use fastrand::Rng;
 
 use super::command::{Amount, Ask, Command, HoldOf, NewSku, Phase};
+use super::rules::Model;
 
-const USERS: [&str; 6] = ["ann", "bob", "cho", "dan", "eve", "홍길동"];
+const USERS: [&str; 9] = ["ann", "bob", "cho", "dan", "eve", "fay", "gus", "hal", "홍길동"];
 const SALES: [&str; 3] = ["drop", "gig", "late"];
 const SKUS: [&str; 3] = ["a", "b", "c"];
 /// Commands of one history; a race counts as one here.
@@ -14,8 +18,11 @@ const LENGTH: usize = 90;
 pub fn history(seed: u64) -> Vec<Command> {
     let mut generator = Generator { rng: Rng::with_seed(seed), ..Generator::default() };
     let mut commands = vec![generator.new_sale(SALES[0])];
+    generator.imagine(&commands[0]);
     while commands.len() < LENGTH {
-        commands.push(generator.next());
+        let command = generator.next();
+        command.racers().iter().for_each(|one| generator.imagine(one));
+        commands.push(command);
     }
     // What has lapsed is swept, so that the next history finds nothing to do.
     commands.extend(std::iter::repeat_n(Command::Sweep { most: 1000 }, SALES.len()));
@@ -32,18 +39,19 @@ struct Generator {
     payments: Vec<Command>,
     adjustments: Vec<Command>,
     lapses: Vec<u32>,
+    imagined: Model,
     /// What a race is about.
     about: Option<(String, String, HoldOf)>,
 }
 
 impl Generator {
     fn next(&mut self) -> Command {
-        if let Some(sale) = self.shut.first().cloned().filter(|_| self.rng.u8(..) < 60) {
+        if let Some(sale) = self.shut.first().cloned().filter(|_| self.rng.u8(..) < 90) {
             return self.open_again(&sale);
         }
         match self.rng.u32(0..100) {
-            0..30 => self.reserve(1),
-            30..36 => {
+            0..24 => self.reserve(1),
+            24..36 => {
                 let many = self.rng.usize(2..=8);
                 self.reserve(many)
             }
@@ -60,11 +68,38 @@ impl Generator {
         }
     }
 
+    fn imagine(&mut self, command: &Command) {
+        if let Command::Reserve { sale, asks } = command {
+            let mut back = self.imagined.due();
+            back.retain(|of| Model::may_take_back(sale, asks, &self.imagined.holds[of]));
+            self.imagined.end(&back, "EXPIRED");
+            // A lapsed hold in the way would be a defect of the transactions; here it is all the same.
+            let _ = self.imagined.reserve(sale, asks);
+        } else {
+            let said = match command {
+                Command::Pay { gateway, payment, of, user, amount: Amount::More(more), currency } => {
+                    let hold = of.as_ref().and_then(|of| self.imagined.holds.get(of));
+                    let (price, of_sale) = hold.map_or((100, "KRW"), |hold| (hold.amount, hold.currency.as_str()));
+                    Command::Pay {
+                        gateway: gateway.clone(),
+                        payment: payment.clone(),
+                        of: of.clone(),
+                        user: user.clone(),
+                        amount: Amount::Exactly((price + more).max(0)),
+                        currency: Some(currency.clone().unwrap_or_else(|| of_sale.to_owned())),
+                    }
+                }
+                other => other.clone(),
+            };
+            self.imagined.answer(&said);
+        }
+    }
+
     fn race(&mut self) -> Command {
         let of = self.hold_of();
-        let sale = self.asked.iter().find(|(_, ask)| (&ask.user, &ask.key) == (&of.user, &of.key));
-        let sale = sale.map_or_else(|| SALES[0].to_owned(), |(sale, _)| sale.clone());
-        self.about = Some((sale, self.one(&SKUS).to_owned(), of));
+        let hold = self.imagined.holds.get(&of);
+        let (sale, sku) = hold.map_or((SALES[0], SKUS[0]), |hold| (&hold.sale, &hold.lines[0].sku));
+        self.about = Some((sale.to_owned(), sku.to_owned(), of));
         let racers = if self.rng.u8(..) < 180 { 2 } else { 3 };
         let racers = (0..racers).map(|_| match self.rng.u32(0..12) {
             0..3 => {
@@ -85,7 +120,7 @@ impl Generator {
 
     fn reserve(&mut self, many: usize) -> Command {
         // In a race a request is often another of the same user's, or the very same again.
-        if self.often() && many == 1 && self.rng.u8(..) < 50 && !self.asked.is_empty() {
+        if many == 1 && self.rng.u8(..) < 40 && !self.asked.is_empty() {
             let at = self.recent(self.asked.len());
             let (sale, mut ask) = self.asked[at].clone();
             if self.rng.u8(..) < 80 {
@@ -97,8 +132,9 @@ impl Generator {
         let mut asks: Vec<Ask> = Vec::new();
         while asks.len() < many {
             let mut user = self.user();
-            if self.about.is_some() && asks.iter().any(|ask| ask.user == user) {
-                user = USERS[(USERS.iter().position(|one| *one == user).unwrap_or(0) + 1) % USERS.len()].to_owned();
+            if (self.about.is_some() || self.often()) && asks.iter().any(|ask| ask.user == user) {
+                let free = USERS.iter().find(|one| asks.iter().all(|ask| ask.user != **one));
+                user = (*free.unwrap_or(&USERS[0])).to_owned();
             }
             let key = format!("k{}", self.asked.len() + asks.len());
             asks.push(Ask { user, key, lines: self.lines() });
@@ -118,7 +154,7 @@ impl Generator {
             self.rng.shuffle(&mut skus);
         }
         skus.truncate([1, 1, 1, 2, 2, 3][self.rng.usize(..6)]);
-        let mut qty = || [1, 1, 1, 2, 2, 3, 5, 100][self.rng.usize(..8)];
+        let mut qty = || [1, 1, 1, 1, 1, 2, 2, 2, 3, 5, 1, 1, 1, 1, 2, 100][self.rng.usize(..16)];
         skus.iter().map(|sku| ((*sku).to_owned(), qty())).collect()
     }
 
@@ -238,7 +274,7 @@ impl Generator {
     fn new_sale(&mut self, id: &str) -> Command {
         let mut sku = |name: &str| -> NewSku {
             let price = [0, 50, 100, 1500][self.rng.usize(..4)];
-            (name.to_owned(), price, self.rng.i64(0..=12), [1, 1, 2, 4, 9, 200][self.rng.usize(..6)])
+            (name.to_owned(), price, self.rng.i64(0..=16), [1, 2, 4, 9, 30, 200][self.rng.usize(..6)])
         };
         let skus: Vec<NewSku> = SKUS.iter().map(|name| sku(name)).collect();
         let phase = if self.rng.u8(..) < 20 { Phase::Before } else { Phase::During };
@@ -281,12 +317,19 @@ impl Generator {
         if let Some((.., of)) = self.about.clone().filter(|_| self.often()) {
             return of;
         }
-        let Some(last) = self.asked.len().checked_sub(1) else {
-            return HoldOf { user: USERS[0].to_owned(), key: "never".to_owned() };
+        // Mostly one that there is, and of those mostly one that is still to end.
+        let holds: Vec<(&HoldOf, bool)> = self.imagined.holds.iter().map(|(of, hold)| (of, hold.status == "HOLD")).collect();
+        let live: Vec<HoldOf> = holds.iter().filter(|(_, live)| *live).map(|(of, _)| (*of).clone()).collect();
+        let all: Vec<HoldOf> = holds.iter().map(|(of, _)| (*of).clone()).collect();
+        let chosen = match self.rng.u8(..16) {
+            0..9 if !live.is_empty() => live,
+            0..15 if !all.is_empty() => all,
+            _ => self.asked.iter().map(|(_, ask)| HoldOf { user: ask.user.clone(), key: ask.key.clone() }).collect(),
         };
-        let at = self.recent(last + 1);
-        let (_, ask) = &self.asked[at];
-        HoldOf { user: ask.user.clone(), key: ask.key.clone() }
+        if chosen.is_empty() {
+            return HoldOf { user: USERS[0].to_owned(), key: "never".to_owned() };
+        }
+        chosen[self.rng.usize(..chosen.len())].clone()
     }
 
     /// One of the last of so many, mostly.

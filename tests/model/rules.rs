@@ -113,38 +113,38 @@ impl Model {
     /// T1 for a batch, in order of arrival. For each reservation the answers that are true; the first is what the
     /// model itself would say. `Err`: the rule that was broken before it came to an answer.
     pub fn reserve(&mut self, sale: &str, asks: &[Ask]) -> Result<Vec<Vec<Value>>, String> {
-        let before = self.clone();
+        let before = if asks.len() > 1 { Some(self.clone()) } else { None };
         let mut answers = Vec::new();
         for (n, ask) in asks.iter().enumerate() {
             let earlier = asks[..n].iter().any(|other| other.user == ask.user);
-            let Some(refusal) = before.used_or_else(sale, ask, earlier, || self.refuse(sale, ask))? else {
+            let refusal = match before.as_ref().unwrap_or(self).by_its_key(sale, ask, earlier) {
+                Some(known) => Some(known),
+                None => self.refuse(sale, ask)?,
+            };
+            let Some(refusal) = refusal else {
                 answers.push(vec![self.grant(sale, ask)]);
                 continue;
             };
             // What was left when the batch began is as true an answer as what was left at its turn.
-            let first = before.used_or_else(sale, ask, earlier, || before.refuse(sale, ask))?;
-            let also = first.filter(|first| first["outcome"] == "sold_out" && *first != refusal);
+            let also = match &before {
+                Some(before) if refusal["outcome"] == "sold_out" => before.refuse(sale, ask)?,
+                _ => None,
+            };
+            let also = also.filter(|also| *also != refusal);
             answers.push([Some(refusal), also].into_iter().flatten().collect());
         }
         Ok(answers)
     }
 
-    /// The key first; then whether the user has another request in the batch; then all the rest.
-    fn used_or_else(
-        &self,
-        sale: &str,
-        ask: &Ask,
-        earlier: bool,
-        rest: impl FnOnce() -> Result<Option<Value>, String>,
-    ) -> Result<Option<Value>, String> {
+    /// The key first; then whether the user has another request in the batch. `None`: on with the rest.
+    fn by_its_key(&self, sale: &str, ask: &Ask, earlier: bool) -> Option<Value> {
         let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
         match self.keys.get(&of) {
             Some((of_sale, lines)) if of_sale == sale && *lines == ask.lines => {
-                Ok(Some(json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD"), "replayed": true})))
+                Some(json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD"), "replayed": true}))
             }
-            Some(_) => Ok(Some(json!({"outcome": "idempotency_key_reused"}))),
-            None if earlier => Ok(Some(json!({"outcome": "request_in_progress"}))),
-            None => rest(),
+            Some(_) => Some(json!({"outcome": "idempotency_key_reused"})),
+            None => earlier.then(|| json!({"outcome": "request_in_progress"})),
         }
     }
 

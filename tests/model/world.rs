@@ -265,7 +265,7 @@ impl World {
     }
 
     /// Which of these holds are over by now, as the database has it.
-    pub async fn expired_among(&self, ids: &[&str]) -> Vec<String> {
+    pub async fn expired_among(&self, ids: &[String]) -> Vec<String> {
         let ids: Vec<Uuid> = ids.iter().map(|id| Uuid::parse_str(id).unwrap()).collect();
         let sql = "select hold_id::text from holdfast.reservation_hold where hold_id = any ($1) and status = 'EXPIRED'";
         let rows = self.database.owner.query_typed(sql, &[(&ids, Type::UUID_ARRAY)]).await.unwrap();
