@@ -3,8 +3,6 @@
 use super::command::{Command, HoldOf};
 use super::coverage::Coverage;
 use super::explain::{Seen, State};
-use super::names::Names;
-use super::rules::Model;
 use super::tables;
 use super::world::{Answered, World};
 
@@ -14,7 +12,7 @@ const STATES_MAX: usize = 64;
 /// Runs the history to its end, or to where the two differ: `Err` says where and how.
 pub async fn run(world: &World, prefix: &str, history: &[Command], coverage: &mut Coverage) -> Result<(), String> {
     world.forget();
-    let mut states = vec![State { model: Model::default(), names: Names::default() }];
+    let mut states = vec![State::default()];
     for (number, command) in history.iter().enumerate() {
         states = step(world, states, number, &command.prefixed(prefix), coverage)
             .await

@@ -10,7 +10,7 @@ use super::rules::Model;
 use super::world::Answered;
 
 /// What may be the case, as far as the answers tell.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
     pub model: Model,
     pub names: Names,

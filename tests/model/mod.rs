@@ -23,9 +23,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
+pub use check::{compare_tables, explained};
+pub use command::{Amount, Ask, Command, HoldOf, Phase};
+pub use explain::State;
+pub use world::{Answered, Session, World};
+
 use coverage::Coverage;
 use shrink::Runner;
-use world::World;
 
 /// Half of a run's histories are those of this seed, every time; the other half are of a fresh one.
 const FIXED_SEED: u64 = 4;
@@ -107,7 +111,7 @@ fn repeat(seed: u64, number: u64) {
 }
 
 /// A failure, made short, in words.
-async fn told(world: &World, history: &[command::Command], seed: u64, number: u64, why: &str) -> String {
+async fn told(world: &World, history: &[Command], seed: u64, number: u64, why: &str) -> String {
     let mut runner = Runner { world, runs: 0 };
     let (shown, why, again) = match runner.shortest(history).await {
         Some((shortest, why)) => (shortest, why, ""),
@@ -128,7 +132,8 @@ fn seed_of(seed: u64, number: u64) -> u64 {
     fastrand::Rng::with_seed(seed ^ number.rotate_left(32)).u64(..)
 }
 
-async fn empty(world: &World) {
+/// Removes everything, whoever's it is.
+pub async fn empty(world: &World) {
     let tables = "truncate holdfast.event_outbox, holdfast.inventory_ledger, holdfast.order_ledger, holdfast.refund,
         holdfast.payment, holdfast.orders, holdfast.order_items, holdfast.idempotency, holdfast.user_active_hold,
         holdfast.reservation_hold, holdfast.reservation_hold_item, holdfast.stock_adjustment, holdfast.sale,
@@ -136,6 +141,7 @@ async fn empty(world: &World) {
     world.database.owner.batch_execute(tables).await.unwrap();
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+/// One thread's, for one world.
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }

@@ -53,7 +53,7 @@ impl Session {
     }
 
     /// One statement with a function's rights; the change of rights travels with it.
-    async fn call(&self, role: &'static str, sql: &str, params: Params<'_>) -> Result<Value, Error> {
+    pub async fn call(&self, role: &'static str, sql: &str, params: Params<'_>) -> Result<Value, Error> {
         let rows = if *self.role.borrow() == role {
             self.client.query_typed(sql, params).await?
         } else {
@@ -67,13 +67,19 @@ impl Session {
         }
     }
 
+    /// Settings that only a superuser may make.
+    pub async fn set(&self, settings: &str) {
+        self.client.batch_execute(&format!("reset session authorization; {settings}")).await.unwrap();
+        *self.role.borrow_mut() = "";
+    }
+
     pub async fn pid(&self) -> i32 {
         self.client.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0)
     }
 }
 
 /// A waste of nobody's time: every session of a world waits for no disk of its own accord.
-const SETTINGS: &str = "set synchronous_commit = off";
+const SETTINGS: &str = "set synchronous_commit = off; set plan_cache_mode = force_generic_plan; set jit = off";
 
 impl World {
     pub async fn new(early_release: bool, sessions: usize) -> Self {
