@@ -5,10 +5,11 @@
 //! shared advisory lock of that number: a third session that has it stops the first there. In every other session it
 //! does nothing. An `if` and not a `perform`, which would change FOUND and the row count that the source asks for.
 
-use std::mem::take;
-
 /// Made first, in the database whose transactions are to be stepped.
 pub const FUNCTION: &str = "
+-- Not a setting: that would be taken back with the transaction, and the count would begin again.
+create sequence public.stepped_at;
+grant usage on sequence public.stepped_at to public;
 create function public.boundary(p_label text) returns boolean language plpgsql as $$
 declare
     v_at integer;
@@ -16,8 +17,8 @@ begin
     if coalesce(current_setting('stepped.session', true), '') = '' then
         return false;
     end if;
-    v_at := current_setting('stepped.at')::integer + 1;
-    perform set_config('stepped.at', v_at::text, false), set_config('application_name', p_label, false);
+    v_at := nextval('public.stepped_at');
+    perform set_config('application_name', p_label, false);
     perform pg_advisory_xact_lock_shared(current_setting('stepped.session')::integer, v_at);
     return false;
 end
@@ -70,8 +71,8 @@ impl Scanner<'_> {
         let rest = self.rest();
         let length = if rest.starts_with("--") {
             rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with('\'') {
-            2 + rest[1..].find('\'').expect("the end of a string")
+        } else if let Some(string) = rest.strip_prefix('\'') {
+            2 + string.find('\'').expect("the end of a string")
         } else {
             rest.len() - rest.trim_start().len()
         };
@@ -107,13 +108,17 @@ impl Scanner<'_> {
             if self.rest().starts_with("$$") {
                 return;
             }
-            let word = take(&mut self.word());
+            let word = self.word();
             match word.as_str() {
                 "end" if self.rest()[3..].trim_start().starts_with("$$") => self.keep(3),
-                "end" | "raise" | "get" => self.past(";"),
-                "else" | "begin" => self.keep(word.len()),
-                "elsif" => self.past("then"),
-                "declare" | "exception" | "when" | "case" => panic!("{routine}: cannot step through {word} yet"),
+                "end" => {
+                    self.keep(3);
+                    self.past(";");
+                }
+                "raise" | "get" => self.past(";"),
+                "else" | "begin" | "exception" => self.keep(word.len()),
+                "elsif" | "when" => self.past("then"),
+                "declare" | "case" => panic!("{routine}: cannot step through {word} yet"),
                 word => {
                     self.boundary(routine);
                     match word {

@@ -71,8 +71,9 @@ fn every_two_transactions_step_by_step() {
         .collect();
     workers.into_iter().for_each(|worker| worker.join().expect("a worker"));
     let done = done.lock().unwrap();
-    println!("{} schedules, {} of them with a stop; {:?}", done.runs, done.stops, done.retried);
+    println!("| {} schedules, {} of them with a stop; {:?}", done.runs, done.stops, done.retried);
     done.failures.iter().take(5).for_each(|failure| println!("{failure}\n"));
+    std::fs::write("/tmp/failures.txt", done.failures.join("\n\n")).unwrap();
     assert_eq!(done.failures.len(), 0, "schedules that came to what no order comes to");
     let never: Vec<&String> = labels.iter().filter(|label| !done.stopped_at.contains(*label)).collect();
     assert_eq!(never, Vec::<&String>::new(), "statements that nobody was stopped at");
@@ -144,7 +145,7 @@ impl Steps {
         boundary: i32,
     ) -> (Option<String>, Result<(), String>, Vec<String>) {
         self.runs += 1;
-        if self.runs % RUNS_TO_EMPTY_TABLES == 0 {
+        if self.runs.is_multiple_of(RUNS_TO_EMPTY_TABLES) {
             empty(&self.world).await;
         }
         let prefix = format!("i{}-", self.runs);
@@ -158,7 +159,8 @@ impl Steps {
         let (one, other) = (one.prefixed(&prefix), other.prefixed(&prefix));
         let [first, second] = [&self.world.sessions[0], &self.world.sessions[1]];
         let set = format!("set default_transaction_isolation = '{level}'; set deadlock_timeout = '10ms'");
-        first.set(&format!("{set}; set stepped.session = '1'; set stepped.at = '0'")).await;
+        let restart = "select setval('public.stepped_at', 1, false)";
+        first.set(&format!("{set}; set stepped.session = '1'; {restart}")).await;
         second.set(&set).await;
         let lock = format!("select pg_advisory_lock(1, {boundary})");
         self.third.batch_execute(&lock).await.unwrap();

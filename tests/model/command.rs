@@ -39,25 +39,73 @@ pub struct HoldOf {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    NewSale { sale: String, currency: String, ttl_s: i64, phase: Phase, skus: Vec<NewSku> },
+    NewSale {
+        sale: String,
+        currency: String,
+        ttl_s: i64,
+        phase: Phase,
+        skus: Vec<NewSku>,
+    },
     /// T1.
-    Reserve { sale: String, asks: Vec<Ask> },
+    Reserve {
+        sale: String,
+        asks: Vec<Ask>,
+    },
     /// T2. `of`: none where the gateway names no hold of anybody's.
-    Pay { gateway: String, payment: String, of: Option<HoldOf>, user: String, amount: Amount, currency: Option<String> },
+    Pay {
+        gateway: String,
+        payment: String,
+        of: Option<HoldOf>,
+        user: String,
+        amount: Amount,
+        currency: Option<String>,
+    },
     /// T3, one transaction of it.
-    Sweep { most: i32 },
-    Release { of: HoldOf, user: String },
-    Stock { sale: String, sku: String, delta: i64, key: String },
-    Status { sale: String, status: &'static str },
-    ReadHold { of: HoldOf, user: String },
-    ReadOrder { of: HoldOf, user: String },
-    ReadOrderOfHold { of: HoldOf, user: String },
-    ReadSale { sale: String },
-    Report { sale: String },
+    Sweep {
+        most: i32,
+    },
+    Release {
+        of: HoldOf,
+        user: String,
+    },
+    Stock {
+        sale: String,
+        sku: String,
+        delta: i64,
+        key: String,
+    },
+    Status {
+        sale: String,
+        status: &'static str,
+    },
+    ReadHold {
+        of: HoldOf,
+        user: String,
+    },
+    ReadOrder {
+        of: HoldOf,
+        user: String,
+    },
+    ReadOrderOfHold {
+        of: HoldOf,
+        user: String,
+    },
+    ReadSale {
+        sale: String,
+    },
+    Report {
+        sale: String,
+    },
     /// Time passes for one hold: it is past its end, as the `order`-th since the beginning.
-    Lapse { of: HoldOf, order: u32 },
+    Lapse {
+        of: HoldOf,
+        order: u32,
+    },
     /// Time passes for a sale.
-    Schedule { sale: String, phase: Phase },
+    Schedule {
+        sale: String,
+        phase: Phase,
+    },
     /// At once, each on a connection of its own.
     Race(Vec<Command>),
 }
@@ -184,9 +232,8 @@ impl fmt::Display for Command {
         match self {
             Self::NewSale { sale, currency, ttl_s, phase, skus } => {
                 write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}")?;
-                skus.iter().try_for_each(|(sku, price, stock, most)| {
-                    write!(to, " {sku}: {stock} at {price}, {most} a user;")
-                })
+                skus.iter()
+                    .try_for_each(|(sku, price, stock, most)| write!(to, " {sku}: {stock} at {price}, {most} a user;"))
             }
             Self::Reserve { sale, asks } => {
                 let asks: Vec<String> = asks.iter().map(ToString::to_string).collect();

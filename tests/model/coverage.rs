@@ -63,8 +63,7 @@ const OUTCOMES: [&str; 43] = [
     "stock sold_out",
 ];
 /// Those with a detail of their own.
-const AND: [&str; 6] =
-    ["status not_found", "status sale", "stock replayed", "stock stock", "sweep none", "sweep some"];
+const AND: [&str; 6] = ["status not_found", "status sale", "stock replayed", "stock stock", "sweep none", "sweep some"];
 
 /// What races: each with each, itself included.
 const RACERS: [&str; 9] =
@@ -101,10 +100,13 @@ impl Coverage {
         outcomes.chain(pairs.filter(|name| !self.pairs.contains_key(name))).collect()
     }
 
+    /// In lines that `cargo dev test` shows.
     pub fn print(&self) {
-        println!("{} commands in {} histories", self.commands, self.histories);
-        self.outcomes.iter().for_each(|(name, n)| println!("{n:9}  {name}"));
-        self.pairs.iter().for_each(|(name, n)| println!("{n:9}  {name}"));
+        println!("| {} commands in {} histories", self.commands, self.histories);
+        for counts in [&self.outcomes, &self.pairs] {
+            let said: Vec<String> = counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
+            said.chunks(5).for_each(|some| println!("| {}", some.join(", ")));
+        }
     }
 }
 
@@ -121,7 +123,9 @@ fn name(command: &Command, value: &Value) -> String {
         _ if value.is_null() => "nothing".to_owned(),
         _ if value["replayed"] == true => "replayed".to_owned(),
         Command::NewSale { .. } if value["created"] == false => "sale again".to_owned(),
-        Command::ReadHold { .. } | Command::ReadOrder { .. } | Command::ReadOrderOfHold { .. } => word("status").to_owned(),
+        Command::ReadHold { .. } | Command::ReadOrder { .. } | Command::ReadOrderOfHold { .. } => {
+            word("status").to_owned()
+        }
         Command::ReadSale { .. } => word("status").to_owned(),
         Command::Pay { .. } => format!("{} {}", word("result"), word("reason")).trim().to_owned(),
         _ => format!("{} {}", word("outcome"), word("hold_status")).trim().to_owned(),

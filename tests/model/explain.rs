@@ -123,7 +123,7 @@ impl Search<'_> {
 
     fn reserve(&mut self, mut state: State, sale: &str, asks: &[Ask], values: &[Value], call: usize) -> Vec<State> {
         let window = self.seen.answered[call].window;
-        if self.must_ask_again(asks, values, call) {
+        if self.must_ask_again(&state.model, sale, asks, values, call) {
             return vec![state];
         }
         let said = |n: usize| format!("reserve {sale} {}", asks[n]);
@@ -143,14 +143,19 @@ impl Search<'_> {
         vec![state]
     }
 
-    /// `request_in_progress`: another request of the user is on its way, and asking again will tell. A true answer only
-    /// while there is one.
-    fn must_ask_again(&self, asks: &[Ask], values: &[Value], call: usize) -> bool {
+    /// `request_in_progress`: something of the user's is being changed by somebody else, and asking again will tell. A
+    /// true answer only while there is such a thing.
+    fn must_ask_again(&self, model: &Model, sale: &str, asks: &[Ask], values: &[Value], call: usize) -> bool {
+        // Whoever reserves in the sale may end what has lapsed in it.
+        let ended = |of: &HoldOf| model.holds[of].sale == sale && of.user == asks[0].user;
+        let has_lapsed = model.holds.iter().any(|(of, hold)| hold.lapsed.is_some() && ended(of));
         let others = self.seen.answered.iter().enumerate().filter(|(n, _)| *n != call);
         values.len() == 1
             && values[0]["outcome"] == "request_in_progress"
             && others.map(|(_, other)| &other.said).any(|other| match other {
-                Command::Reserve { asks: others, .. } => others.iter().any(|other| other.user == asks[0].user),
+                Command::Reserve { asks: others, sale: of } => {
+                    (has_lapsed && of == sale) || others.iter().any(|other| other.user == asks[0].user)
+                }
                 Command::Release { user, .. } => *user == asks[0].user,
                 Command::Pay { of, .. } => of.as_ref().is_some_and(|of| of.user == asks[0].user),
                 Command::Sweep { .. } => true,

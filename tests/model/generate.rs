@@ -318,7 +318,8 @@ impl Generator {
             return of;
         }
         // Mostly one that there is, and of those mostly one that is still to end.
-        let holds: Vec<(&HoldOf, bool)> = self.imagined.holds.iter().map(|(of, hold)| (of, hold.status == "HOLD")).collect();
+        let holds: Vec<(&HoldOf, bool)> =
+            self.imagined.holds.iter().map(|(of, hold)| (of, hold.status == "HOLD")).collect();
         let live: Vec<HoldOf> = holds.iter().filter(|(_, live)| *live).map(|(of, _)| (*of).clone()).collect();
         let all: Vec<HoldOf> = holds.iter().map(|(of, _)| (*of).clone()).collect();
         let chosen = match self.rng.u8(..16) {

@@ -88,7 +88,7 @@ async fn work(run: &Run, early_release: bool) -> Coverage {
         }
         coverage.histories += 1;
         run.compared.fetch_add(coverage.commands - before, Ordering::Relaxed);
-        if coverage.histories % HISTORIES_TO_EMPTY_TABLES == 0 {
+        if coverage.histories.is_multiple_of(HISTORIES_TO_EMPTY_TABLES) {
             empty(&world).await;
         }
     }

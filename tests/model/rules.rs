@@ -156,25 +156,21 @@ impl Model {
             return Ok(Some(json!({"outcome": "not_found", "sku_id": sku})));
         }
         if sale.status() != "open" {
-            return Ok(Some(
-                json!({"outcome": "sale_not_open", "opens_at": sale.opens_at(), "status": sale.status()}),
-            ));
+            return Ok(Some(json!({"outcome": "sale_not_open", "opens_at": sale.opens_at(), "status": sale.status()})));
         }
         for (sku, _) in &ask.lines {
             let Some((hold, active)) = self.active(id, &ask.user, sku) else { continue };
             if active.lapsed.is_some() {
                 return Err(format!("{} has a lapsed hold on {sku} in the way", ask.user));
             }
-            return Ok(Some(
-                json!({"outcome": "already_holding", "hold_id": format!("?hold:{hold}"), "sku_id": sku}),
-            ));
+            return Ok(Some(json!({"outcome": "already_holding", "hold_id": format!("?hold:{hold}"), "sku_id": sku})));
         }
         let lines: Vec<(&Sku, i64)> =
             ask.lines.iter().filter_map(|(sku, qty)| Some((known(sku)?, i64::from(*qty)))).collect();
-        if let Some((sku, _)) = lines.iter().find(|(sku, qty)| self.bought(id, &ask.user, &sku.sku) + qty > sku.max_per_user) {
-            return Ok(Some(
-                json!({"outcome": "limit_reached", "sku_id": sku.sku, "max_per_user": sku.max_per_user}),
-            ));
+        if let Some((sku, _)) =
+            lines.iter().find(|(sku, qty)| self.bought(id, &ask.user, &sku.sku) + qty > sku.max_per_user)
+        {
+            return Ok(Some(json!({"outcome": "limit_reached", "sku_id": sku.sku, "max_per_user": sku.max_per_user})));
         }
         let Some((short, _)) = lines.iter().find(|(sku, qty)| sku.available < *qty) else { return Ok(None) };
         let waits = |hold: &Hold| hold.is_due() && hold.sale == id && hold.has(&short.sku);

@@ -104,13 +104,7 @@ fn simpler_than(command: &Command) -> Vec<Command> {
             .map(|n| {
                 let mut skus = skus.clone();
                 skus.remove(n);
-                Command::NewSale {
-                    sale: sale.clone(),
-                    currency: currency.clone(),
-                    ttl_s: *ttl_s,
-                    phase: *phase,
-                    skus,
-                }
+                Command::NewSale { sale: sale.clone(), currency: currency.clone(), ttl_s: *ttl_s, phase: *phase, skus }
             })
             .collect(),
         _ => vec![],

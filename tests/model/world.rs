@@ -54,13 +54,13 @@ impl Session {
 
     /// One statement with a function's rights; the change of rights travels with it.
     pub async fn call(&self, role: &'static str, sql: &str, params: Params<'_>) -> Result<Value, Error> {
-        let rows = if *self.role.borrow() == role {
+        // The rights are taken whatever becomes of the statement.
+        let rows = if self.role.replace(role) == role {
             self.client.query_typed(sql, params).await?
         } else {
             let become_it = format!("set session authorization holdfast_{role}");
             try_join(self.client.batch_execute(&become_it), self.client.query_typed(sql, params)).await?.1
         };
-        *self.role.borrow_mut() = role;
         match rows[0].columns()[0].type_() {
             &Type::INT4 => Ok(json!(rows[0].get::<_, i32>(0))),
             _ => Ok(rows[0].get::<_, Option<Json<Value>>>(0).map_or(Value::Null, |json| json.0)),
@@ -165,7 +165,9 @@ impl World {
                 ];
                 session.call("confirm", sql, params).await
             }
-            Command::Sweep { most } => session.call("expire", "select holdfast.expire($1)", &[(most, Type::INT4)]).await,
+            Command::Sweep { most } => {
+                session.call("expire", "select holdfast.expire($1)", &[(most, Type::INT4)]).await
+            }
             Command::Release { user, .. } => {
                 let sql = "select holdfast.release($1, $2)";
                 session.call("release", sql, &[(user, Type::TEXT), (&hold, Type::UUID)]).await
@@ -205,7 +207,8 @@ impl World {
                 session.call("admin", "select holdfast.report($1)", &[(sale, Type::TEXT)]).await
             }
             Command::Lapse { order, .. } => {
-                let sql = "update holdfast.reservation_hold set created_at = $2::text::timestamptz - interval '1 second',
+                let sql =
+                    "update holdfast.reservation_hold set created_at = $2::text::timestamptz - interval '1 second',
                            expire_at = $2::text::timestamptz where hold_id = $1 and status = 'HOLD'";
                 let at = lapsed_at(*order);
                 self.database.owner.query_typed(sql, &[(&hold, Type::UUID), (&at, Type::TEXT)]).await?;
@@ -297,7 +300,9 @@ fn sha256(text: &str) -> Vec<u8> {
 fn in_the_contracts_words(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            members.retain(|name, member| !member.is_null() && !(name == "replayed" && *member == json!(false)));
+            let says_nothing =
+                |name: &str, member: &Value| member.is_null() || (name == "replayed" && *member == json!(false));
+            members.retain(|name, member| !says_nothing(name, member));
             if let Some(Value::Object(hold)) = members.get_mut("hold") {
                 hold.remove("user_id");
             }
