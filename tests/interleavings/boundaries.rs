@@ -1,7 +1,7 @@
 //! The real transactions with a place to stop before each of their statements.
 //!
 //! The source of every routine in PL/pgSQL is read statement by statement, and a call of `public.boundary` is put in
-//! front of each. In a session that is being stepped it counts, says where it is (in `application_name`), and takes a
+//! front of each that may touch a row. In a session that is being stepped it counts, says where it is (in `application_name`), and takes a
 //! shared advisory lock of that number: a third session that has it stops the first there. In every other session it
 //! does nothing. An `if` and not a `perform`, which would change FOUND and the row count that the source asks for.
 
@@ -10,6 +10,9 @@ pub const FUNCTION: &str = "
 -- Not a setting: that would be taken back with the transaction, and the count would begin again.
 create sequence public.stepped_at;
 grant usage on sequence public.stepped_at to public;
+-- A sequence a boundary, counted up when it is passed, for the same reason.
+create schema passed;
+grant usage on schema passed to public;
 create function public.boundary(p_label text) returns boolean language plpgsql as $$
 declare
     v_at integer;
@@ -18,12 +21,22 @@ begin
         return false;
     end if;
     v_at := nextval('public.stepped_at');
+    perform nextval(format('passed.%I', p_label)::regclass);
     perform set_config('application_name', p_label, false);
     perform pg_advisory_xact_lock_shared(current_setting('stepped.session')::integer, v_at);
     return false;
 end
 $$;
 grant execute on function public.boundary to public";
+
+/// Counts who passes a boundary; what has been passed is read with `PASSED`.
+pub fn counter_of(label: &str) -> String {
+    format!("create sequence passed.\"{label}\"; grant usage on sequence passed.\"{label}\" to public")
+}
+
+/// The boundaries that somebody has passed.
+pub const PASSED: &str =
+    "select sequencename::text from pg_sequences where schemaname = 'passed' and last_value is not null";
 
 /// A source with its boundaries, and what they are called: `routine:line`.
 pub fn put_into(source: &str) -> (String, Vec<String>) {
@@ -120,7 +133,9 @@ impl Scanner<'_> {
                 "elsif" | "when" => self.past("then"),
                 "declare" | "case" => panic!("{routine}: cannot step through {word} yet"),
                 word => {
-                    self.boundary(routine);
+                    if !self.touches_nothing(word) {
+                        self.boundary(routine);
+                    }
                     match word {
                         "if" => self.past("then"),
                         "for" | "foreach" | "while" | "loop" => self.past("loop"),
@@ -129,6 +144,12 @@ impl Scanner<'_> {
                 }
             }
         }
+    }
+
+    /// Of its variables alone: nobody else can be in its way.
+    fn touches_nothing(&self, word: &str) -> bool {
+        let statement = self.rest().split(';').next().unwrap_or_default();
+        matches!(word, "continue" | "exit" | "while") || (statement.contains(":=") && !statement.contains('('))
     }
 
     fn boundary(&mut self, routine: &str) {

@@ -140,6 +140,14 @@ pub fn all() -> Vec<Scenario> {
     meet(last(), release("ann", "k1"), stock("a", -1, "s1"));
     meet(annes(), release("ann", "k1"), status("paused"));
 
+    // What finds nothing to do, and what was done before.
+    meet(annes(), SWEEP, release("ann", "k1"));
+    meet(annes(), release("ann", "never"), SWEEP);
+    meet(after((5, 5), &[ann(), pay("p1", "ann", "k1")]), pay("p1", "ann", "k1"), SWEEP);
+    meet(after((5, 5), &[stock("a", 1, "s1")]), stock("a", 1, "s1"), stock("a", 1, "s1"));
+    let elsewhere = Command::Status { sale: "nowhere".to_owned(), status: "open" };
+    meet(annes(), elsewhere, stock("a", 1, "s1"));
+
     // Stock and stock, status; status and status.
     meet(after((1, 1), &[]), stock("a", -1, "s1"), stock("a", -1, "s1"));
     meet(after((1, 1), &[]), stock("a", -1, "s1"), stock("a", -1, "s2"));
