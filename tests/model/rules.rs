@@ -177,7 +177,8 @@ impl Model {
         if self.holds.values().any(waits) {
             return Err(format!("sold out of {} is a lie while a lapsed hold has some", short.sku));
         }
-        Ok(Some(json!({"outcome": "sold_out", "sku_id": short.sku, "available": short.available})))
+        Ok(Some(json!({"outcome": "sold_out", "sku_id": short.sku, "available": short.available,
+                       "max_per_user": short.max_per_user, "for_ms": "?for"})))
     }
 
     fn grant(&mut self, id: &str, ask: &Ask) -> Value {
