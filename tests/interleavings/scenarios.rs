@@ -94,6 +94,9 @@ pub fn all() -> Vec<Scenario> {
     meet(lapsed(), ann(), SWEEP);
     meet(last_lapsed(), bob(), SWEEP);
     meet(last_lapsed(), batch(bob(), again()), SWEEP);
+    // Enough for each of them, not for both, until it is swept.
+    let one_lapsed = after((2, 2), &[ann(), lapse("ann", "k1", 1)]);
+    meet(one_lapsed, batch(bob(), reserve("cho", "k1", &[("a", 1)])), SWEEP);
 
     // T1 and release: the same user, the same key, the last piece.
     meet(annes(), again(), release("ann", "k1"));
