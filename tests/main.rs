@@ -5,6 +5,7 @@
 mod browser;
 mod client;
 mod database;
+mod receiver;
 mod table;
 mod tidy;
 
@@ -18,12 +19,15 @@ mod functions;
 mod interleavings;
 mod journey;
 mod model;
+mod operate;
 mod plans;
 mod pooler;
 mod races;
+mod relay;
 mod release;
 mod reserve;
 mod rush;
+mod retain;
 mod schema;
 mod shop;
 mod sold_out;

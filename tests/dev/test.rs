@@ -32,6 +32,7 @@ struct Stage {
 
 /// From the inside out: whoever breaks the schema reads of that first.
 const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 7] = [
     Stage {
         name: "transactions",
         modules: &["tidy", "schema", "reserve", "confirm", "expire", "release", "races", "plans"],
@@ -40,6 +41,7 @@ const STAGES: [Stage; 10] = [
     Stage { name: "model", modules: &["model"], at_once: 1 },
     Stage { name: "interleavings", modules: &["interleavings"], at_once: 1 },
     Stage { name: "functions", modules: &["functions", "pooler"], at_once: 4 },
+    Stage { name: "relay", modules: &["relay", "operate", "retain"], at_once: 4 },
     Stage { name: "edge", modules: &["edge", "admin"], at_once: 4 },
     Stage { name: "journeys", modules: &["journey", "sold_out"], at_once: 2 },
     Stage { name: "shop", modules: &["shop"], at_once: 2 },
