@@ -68,15 +68,14 @@ async fn create(
     idem_key: &str,
     new: &NewSubscription,
 ) -> Result<Option<Outcome>, Broken> {
-    let errors = faults(new, allow_private);
-    if !errors.is_empty() {
-        return Ok(Some(Outcome::InvalidRequest { errors }));
-    }
-    let secret = match new.kind {
+    let kind = new.kind.as_deref().map_or(Some(Kind::Http), Kind::named);
+    let errors = faults(new, kind, allow_private);
+    let Some(kind) = kind.filter(|_| errors.is_empty()) else { return Ok(Some(Outcome::InvalidRequest { errors })) };
+    let secret = match kind {
         Kind::Http => Some(sign::new_secret().ok_or_else(|| Broken::misused("there is no randomness for a secret"))?),
         Kind::Sqs | Kind::Eventbridge => None,
     };
-    let (print, kind) = (fingerprint(&("subscribe", new))?, new.kind.name());
+    let (print, kind) = (fingerprint(&("subscribe", new))?, kind.name());
     database
         .json(
             "select holdfast.create_subscription($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -181,15 +180,21 @@ async fn replay(
         .await
 }
 
-fn faults(new: &NewSubscription, allow_private: bool) -> Vec<Fault> {
+fn faults(new: &NewSubscription, kind: Option<Kind>, allow_private: bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte));
-    let wrong = match new.kind {
-        _ if !(1..=2_000).contains(&new.endpoint.len()) => Some("must be 1 to 2000 characters"),
-        Kind::Http | Kind::Sqs => endpoint::url(&new.endpoint, allow_private).err(),
-        Kind::Eventbridge => (!plain(&new.endpoint)).then_some("must be a bus's name or ARN"),
+    let wrong = match kind {
+        None => Some(fault("/kind", "must be http, sqs or eventbridge")),
+        _ if !(1..=2_000).contains(&new.endpoint.len()) => Some(fault("/endpoint", "must be 1 to 2000 characters")),
+        Some(Kind::Http | Kind::Sqs) => {
+            let wrong = endpoint::url(&new.endpoint, allow_private).err();
+            wrong.map(|why| fault("/endpoint", &format!("must be an https URL of the public internet: {why}")))
+        }
+        Some(Kind::Eventbridge) => {
+            (!plain(&new.endpoint)).then(|| fault("/endpoint", "must be the name or the ARN of a bus"))
+        }
     };
-    faults.extend(wrong.map(|detail| fault("/endpoint", detail)));
+    faults.extend(wrong);
     for (i, event_type) in new.event_types.iter().enumerate() {
         if !EVENT_TYPES.contains(&event_type.as_str()) {
             faults.push(fault(&format!("/event_types/{i}"), &format!("must be one of {}", EVENT_TYPES.join(", "))));

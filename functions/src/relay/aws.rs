@@ -30,12 +30,14 @@ impl Aws {
     pub fn from_env(deadline: Duration) -> Self {
         let var = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let http: SharedHttpClient = Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
-        let credentials = Credentials::builder()
+        let mut credentials = Credentials::builder()
             .access_key_id(var("AWS_ACCESS_KEY_ID").unwrap_or_default())
             .secret_access_key(var("AWS_SECRET_ACCESS_KEY").unwrap_or_default())
-            .set_session_token(var("AWS_SESSION_TOKEN"))
-            .provider_name("environment")
-            .build();
+            .provider_name("environment");
+        if let Some(token) = var("AWS_SESSION_TOKEN") {
+            credentials = credentials.session_token(token);
+        }
+        let credentials = credentials.build();
         let region = var("AWS_REGION").map(Region::new);
         let endpoint = var("AWS_ENDPOINT_URL");
         // The schedule of attempts is ours: the clients make one call an attempt.

@@ -31,9 +31,9 @@ pub enum Operation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewSubscription {
-    /// `http` unless given.
+    /// One of [`Kind`]; `http` unless given.
     #[serde(default)]
-    pub kind: Kind,
+    pub kind: Option<String>,
     /// A URL, a queue's URL, or the name or ARN of a bus.
     pub endpoint: String,
     /// None: everything.
@@ -43,10 +43,9 @@ pub struct NewSubscription {
     pub reason: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    #[default]
     Http,
     Sqs,
     Eventbridge,
@@ -62,13 +61,20 @@ impl Kind {
             Self::Eventbridge => "eventbridge",
         }
     }
+
+    /// None: there is no such kind.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Http, Self::Sqs, Self::Eventbridge].into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// The body of `PATCH /v1/admin/subscriptions/{subscription_id}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionChange {
-    pub status: SubscriptionStatus,
+    /// One of [`SubscriptionStatus`].
+    pub status: String,
     #[serde(default)]
     pub reason: Option<String>,
 }
@@ -78,6 +84,18 @@ pub struct SubscriptionChange {
 pub enum SubscriptionStatus {
     Enabled,
     Disabled,
+}
+
+impl SubscriptionStatus {
+    /// None: there is no such status to set.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "enabled" => Some(Self::Enabled),
+            "disabled" => Some(Self::Disabled),
+            _ => None,
+        }
+    }
 }
 
 /// The body of `POST /v1/admin/subscriptions/{subscription_id}/secret`; it may be left out.

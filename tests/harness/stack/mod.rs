@@ -33,6 +33,9 @@ pub use report::Report;
 use state::{Secrets, State};
 use wrangler::Wrangler;
 
+/// Locally a receiver is told at once; deployed, the function itself looks again every few seconds.
+const RELAY_EVERY: Duration = Duration::from_secs(1);
+
 /// How a stack is to run.
 pub struct Options {
     /// Where it keeps its state; one running stack a folder.
@@ -119,7 +122,8 @@ impl Stack {
         edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
 
         let every = Duration::from_secs(self.options.sweep_interval_s);
-        self.tasks.push(tokio::spawn(scheduler::run(lambda_url.clone(), every)));
+        self.tasks.push(tokio::spawn(scheduler::run("expire", lambda_url.clone(), every)));
+        self.tasks.push(tokio::spawn(scheduler::run("relay", lambda_url.clone(), RELAY_EVERY)));
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
         }
