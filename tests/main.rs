@@ -5,6 +5,7 @@
 mod browser;
 mod client;
 mod database;
+mod receiver;
 mod table;
 mod tidy;
 
@@ -15,11 +16,14 @@ mod expire;
 mod failures;
 mod functions;
 mod journey;
+mod operate;
 mod plans;
 mod pooler;
 mod races;
+mod relay;
 mod release;
 mod reserve;
+mod retain;
 mod schema;
 mod shop;
 mod stack;

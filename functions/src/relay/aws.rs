@@ -41,25 +41,21 @@ impl Aws {
         let region = var("AWS_REGION").map(Region::new);
         let endpoint = var("AWS_ENDPOINT_URL");
         // The schedule of attempts is ours: the clients make one call an attempt.
-        let sqs = aws_sdk_sqs::Config::builder()
+        let mut sqs = aws_sdk_sqs::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(http.clone())
             .credentials_provider(credentials.clone())
-            .region(region.clone())
-            .set_endpoint_url(endpoint.clone())
-            .retry_config(RetryConfig::disabled())
-            .build();
-        let eventbridge = aws_sdk_eventbridge::Config::builder()
+            .retry_config(RetryConfig::disabled());
+        sqs.set_region(region.clone()).set_endpoint_url(endpoint.clone());
+        let mut eventbridge = aws_sdk_eventbridge::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(http)
             .credentials_provider(credentials)
-            .region(region)
-            .set_endpoint_url(endpoint)
-            .retry_config(RetryConfig::disabled())
-            .build();
+            .retry_config(RetryConfig::disabled());
+        eventbridge.set_region(region).set_endpoint_url(endpoint);
         Self {
-            sqs: aws_sdk_sqs::Client::from_conf(sqs),
-            eventbridge: aws_sdk_eventbridge::Client::from_conf(eventbridge),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            eventbridge: aws_sdk_eventbridge::Client::from_conf(eventbridge.build()),
             deadline,
         }
     }

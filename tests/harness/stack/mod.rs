@@ -50,6 +50,8 @@ pub struct Options {
     pub early_release: bool,
     /// Give an empty database something to sell.
     pub demo_sale: bool,
+    /// Build `relay` with its targets of AWS.
+    pub aws: bool,
 }
 
 pub enum Ports {
@@ -70,6 +72,7 @@ impl Options {
             database_url: None,
             early_release: true,
             demo_sale: false,
+            aws: true,
         }
     }
 }
@@ -108,7 +111,10 @@ impl Stack {
     async fn start_in_order(&mut self) -> anyhow::Result<Report> {
         let (edge_port, lambda_port, gateway_port) = self.choose_ports()?;
         let (edge_url, lambda_url) = (loopback(edge_port), loopback(lambda_port));
-        let (wrangler, workerd, cargo_lambda) = spawn_blocking(built).await??;
+        let (wrangler, workerd, cargo_lambda) = {
+            let aws = self.options.aws;
+            spawn_blocking(move || built(aws)).await??
+        };
 
         let database_url = self.start_database().await?;
         migrate::run(&database_url).await.context("cannot migrate the database")?;
@@ -208,10 +214,10 @@ impl Stack {
 }
 
 /// Everything built, and the two programs that run it.
-fn built() -> anyhow::Result<(Wrangler, PathBuf, PathBuf)> {
+fn built(aws: bool) -> anyhow::Result<(Wrangler, PathBuf, PathBuf)> {
     let wrangler = Wrangler::read()?;
     let (workerd, cargo_lambda) = (tools::workerd()?, tools::cargo_lambda()?);
-    build::functions()?;
+    build::functions(aws)?;
     build::worker(&wrangler)?;
     Ok((wrangler, workerd, cargo_lambda))
 }
