@@ -13,12 +13,13 @@ returns integer language plpgsql security definer set search_path = holdfast, pg
 as $$
 declare
     v_now       constant timestamptz := clock_timestamp();
+    -- The ids are in the order of time, so the oldest are found without an index of their own.
+    v_before    constant uuid := uuidv7(make_interval(secs => -p_keep_s));
     v_event_ids uuid[];
 begin
-    -- The ids are in the order of time, so the oldest are found without an index of their own.
     select array_agg(e.event_id) into v_event_ids from (
         select e.event_id from event_outbox e
-        where e.event_id < uuidv7(make_interval(secs => -p_keep_s)) and e.fanned_out_at < v_now - make_interval(secs => p_keep_s)
+        where e.event_id < v_before and e.fanned_out_at < v_now - make_interval(secs => p_keep_s)
           and not exists (
             select from delivery d where d.event_id = e.event_id and (d.status = 'PENDING'
                 or d.finalized_at >= v_now - make_interval(secs => case d.status when 'DEAD' then p_keep_dead_s else p_keep_s end)))
