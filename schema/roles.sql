@@ -38,7 +38,9 @@ do $$
 declare
     v_role text;
 begin
-    foreach v_role in array array['holdfast_reserve', 'holdfast_confirm', 'holdfast_expire', 'holdfast_release'] loop
+    foreach v_role in array array[
+        'holdfast_reserve', 'holdfast_confirm', 'holdfast_expire', 'holdfast_release', 'holdfast_relay']
+    loop
         execute format('alter role %I set plan_cache_mode = force_generic_plan', v_role);
         execute format('alter role %I set enable_seqscan = off', v_role);
         execute format('alter role %I set enable_hashjoin = off', v_role);
