@@ -1,14 +1,15 @@
 //! A receiver's URL, checked twice: by its letters when an operator gives it, and by the addresses its name has when it is
 //! connected to. The addresses that were checked are the ones connected to, so that a name cannot change its mind between.
 
-use std::error::Error;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use reqwest::Url;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
+use url::Url;
 
 use super::address::leads_inside;
 
@@ -57,21 +58,25 @@ impl Guarded {
     }
 }
 
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for Guarded {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let (looked, allow_private) = ((self.look_up)(name.as_str().to_owned()), self.allow_private);
         Box::pin(async move {
-            let addresses = looked.await.map_err(|_| refused("its name has no address"))?;
+            let addresses = looked.await.map_err(|_| io::Error::other("its name has no address"))?;
             if !allow_private && addresses.iter().any(|address| leads_inside(address.ip())) {
-                return Err(refused(INSIDE));
+                return Err(io::Error::other(INSIDE));
             }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
+            Ok(addresses.into_iter())
         })
     }
-}
-
-fn refused(why: &'static str) -> Box<dyn Error + Send + Sync> {
-    Box::new(io::Error::other(why))
 }
 
 #[cfg(test)]
@@ -108,10 +113,14 @@ mod tests {
         assert!(url("http://127.0.0.1:8080/", true).is_ok());
     }
 
+    fn ask(guarded: &Guarded, name: &str) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + use<> {
+        let (mut guarded, name) = (guarded.clone(), name.parse::<Name>());
+        async move { Ok(guarded.call(name.map_err(io::Error::other)?).await?.collect()) }
+    }
+
     /// A name that is outside when it is looked at and inside when it is connected to.
     #[tokio::test]
-    async fn a_name_that_leads_inside_is_refused_each_time_it_is_looked_up() -> Result<(), Box<dyn Error + Send + Sync>>
-    {
+    async fn a_name_that_leads_inside_is_refused_each_time_it_is_looked_up() {
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&asked);
         let rebinding = Guarded::with(false, move |_| {
@@ -119,19 +128,16 @@ mod tests {
             let address = if first { [8, 8, 8, 8] } else { [127, 0, 0, 1] };
             Box::pin(async move { Ok(vec![SocketAddr::from((address, 0))]) })
         });
-        let ask =
-            || async { Ok::<_, Box<dyn Error + Send + Sync>>(rebinding.resolve("rebinding.example".parse()?).await) };
-        let addresses: Vec<SocketAddr> = ask().await??.collect();
-        assert_eq!(addresses, [SocketAddr::from(([8, 8, 8, 8], 0))]);
-        assert!(ask().await?.is_err());
+        let first = ask(&rebinding, "rebinding.example").await;
+        assert_eq!(first.ok(), Some(vec![SocketAddr::from(([8, 8, 8, 8], 0))]));
+        assert!(ask(&rebinding, "rebinding.example").await.is_err());
         assert_eq!(asked.load(Ordering::Relaxed), 2, "one look a connection: what is checked is what is used");
 
         let two_faced = Guarded::with(false, |_| {
             Box::pin(async { Ok(vec![SocketAddr::from(([8, 8, 8, 8], 0)), SocketAddr::from(([10, 0, 0, 1], 0))]) })
         });
-        assert!(two_faced.resolve("two-faced.example".parse()?).await.is_err());
-        assert!(Guarded::new(false).resolve("localhost".parse()?).await.is_err());
-        assert!(Guarded::new(true).resolve("localhost".parse()?).await.is_ok());
-        Ok(())
+        assert!(ask(&two_faced, "two-faced.example").await.is_err());
+        assert!(ask(&Guarded::new(false), "localhost").await.is_err());
+        assert!(ask(&Guarded::new(true), "localhost").await.is_ok());
     }
 }
