@@ -159,10 +159,13 @@ begin atomic
                         select count(*) from holdfast.refund r join holdfast.payment p using (gateway, payment_id)
                         where p.sale_id = p_sale_id and p.state = 'REFUND_REQUIRED' and r.status = known.status))
                     from unnest(array['REQUIRED', 'COMPLETED', 'FAILED']) as known (status)),
-        'outbox', (select json_build_object(
-                       'pending', count(*) filter (where e.delivered_at is null and e.dead_at is null),
-                       'dead', count(*) filter (where e.dead_at is not null))
-                   from holdfast.event_outbox e where e.sale_id = p_sale_id),
+        'outbox', json_build_object(
+            'pending', (select count(*) from holdfast.event_outbox e where e.fanned_out_at is null and e.sale_id = p_sale_id)
+                     + (select count(*) from holdfast.delivery d join holdfast.event_outbox e on e.event_id = d.event_id
+                        where d.status = 'PENDING' and e.sale_id = p_sale_id),
+            'dead', (select count(*) from holdfast.dead_events() d where d.sale_id = p_sale_id),
+            'receivers', (select coalesce(json_agg(holdfast.subscription_json(r) order by r.subscription_id), '[]')
+                          from holdfast.subscription r where r.status <> 'DELETED')),
         'audit', json_build_object('ok', not exists (select from mismatch),
                                    'mismatches', (select coalesce(json_agg(m), '[]') from mismatch m))))
     from holdfast.sale s where s.sale_id = p_sale_id;

@@ -5,6 +5,7 @@
 mod browser;
 mod client;
 mod database;
+mod receiver;
 mod table;
 mod tidy;
 
@@ -16,12 +17,15 @@ mod expire;
 mod failures;
 mod functions;
 mod journey;
+mod operate;
 mod plans;
 mod pooler;
 mod races;
+mod relay;
 mod release;
 mod reserve;
 mod rush;
+mod retain;
 mod schema;
 mod shop;
 mod sold_out;

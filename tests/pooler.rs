@@ -95,6 +95,7 @@ fn instance(client: &Client, lambda: &str, function: &str, pooler_port: u16, ca:
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
         .env("SWEEP_FOR_S", "0")
+        .env("RELAY_FOR_S", "0")
         .envs(ca.map(|ca| ("DATABASE_CA_FILE", ca)))
         .stdout(Stdio::null())
         .spawn()
@@ -162,6 +163,7 @@ async fn every_function_works_through_a_transaction_mode_pooler() {
     let release = json!({"request_id": "r", "user_id": owner, "hold_id": hold["hold_id"]});
     assert_eq!(invoke("release", &release).await["hold_status"], "COMMITTED");
     assert!(invoke("expire", &json!({"job": "expire"})).await["transactions"].is_number());
+    assert!(invoke("relay", &json!({"job": "relay"})).await["fanned_out"].is_number());
     let report = invoke("admin", &json!({"request_id": "r", "command": "report", "sale_id": sale})).await;
     assert_eq!(report["report"]["skus"][0], json!({"sku_id": "a", "total": 20, "available": 0, "held": 19, "sold": 1}));
     let _ = std::fs::remove_dir_all(dir);

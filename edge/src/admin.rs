@@ -110,6 +110,7 @@ fn tell(outcome: Outcome) -> Answered {
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
         Outcome::Report { report } => return Ok(Answer::json(200, &report)),
+        Outcome::Operated { .. } => Problem::unavailable().because("admin answered another question"),
     })
 }
 

@@ -31,6 +31,15 @@ pub const QTY_MAX: i64 = 100;
 /// Pieces an operator puts in or takes out at once, and the words that say why.
 pub const STOCK_DELTA_MAX: i64 = 1_000_000_000;
 pub const REASON_MAX_CHARS: usize = 500;
+/// What an operator may call himself.
+pub const OPERATOR_MAX_CHARS: usize = 128;
+/// How long an old secret is good beside the new one, unless the operator says otherwise.
+pub const SECRET_OVERLAP_S: i64 = 86_400;
+/// Dead letters a page, unless asked otherwise, and at most.
+pub const DEAD_LETTERS_PAGE: i32 = 50;
+pub const DEAD_LETTERS_PAGE_MAX: i32 = 100;
+/// A payment's id in hexadecimal, and what stands around it.
+pub const DEAD_LETTER_ID_MAX_CHARS: usize = 3_000;
 
 /// How far a webhook's clock may be from ours, both ways.
 pub const WEBHOOK_TOLERANCE_S: u64 = 300;

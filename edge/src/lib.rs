@@ -23,6 +23,7 @@ mod clock;
 mod config;
 mod confirm;
 mod cors;
+mod dead_letters;
 mod dev_session;
 mod digest;
 mod gate;
@@ -30,6 +31,7 @@ mod idempotency;
 mod invoke;
 mod language;
 mod lookup;
+mod operate;
 mod release;
 mod reserve;
 mod routes;
@@ -38,6 +40,7 @@ mod session;
 mod shop;
 mod signature;
 mod sigv4;
+mod subscriptions;
 mod text;
 mod trace;
 
@@ -109,6 +112,15 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::SetStatus { sale_id } => admin::set_status(call, sale_id).await,
         Route::AdjustStock { sku_id } => admin::adjust_stock(call, sku_id).await,
         Route::Report { sale_id } => admin::report(call, sale_id).await,
+        Route::Subscriptions => subscriptions::list(call).await,
+        Route::Subscribe => subscriptions::create(call).await,
+        Route::Subscription { subscription_id } => subscriptions::one(call, subscription_id).await,
+        Route::SetSubscription { subscription_id } => subscriptions::change(call, subscription_id).await,
+        Route::Unsubscribe { subscription_id } => subscriptions::delete(call, subscription_id).await,
+        Route::RotateSecret { subscription_id } => subscriptions::rotate_secret(call, subscription_id).await,
+        Route::DeadLetters => dead_letters::list(call).await,
+        Route::ReplayDeadLetter { id } => dead_letters::replay_one(call, id).await,
+        Route::ReplayDeadLetters => dead_letters::replay_many(call).await,
         Route::Shop { sale_id } => {
             Ok(shop::page(&call.config, call.header("Accept-Language").as_deref(), sale_id.as_deref()))
         }

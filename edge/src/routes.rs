@@ -1,5 +1,6 @@
 //! The table of paths and methods: which of the edge's verbs a request asks for.
 
+use crate::dead_letters;
 use crate::problem::{Code, Problem};
 use crate::text::{is_slug, uuid};
 
@@ -21,6 +22,15 @@ pub enum Route {
     SetStatus { sale_id: String },
     AdjustStock { sku_id: String },
     Report { sale_id: String },
+    Subscriptions,
+    Subscribe,
+    Subscription { subscription_id: String },
+    SetSubscription { subscription_id: String },
+    Unsubscribe { subscription_id: String },
+    RotateSecret { subscription_id: String },
+    DeadLetters,
+    ReplayDeadLetter { id: String },
+    ReplayDeadLetters,
 }
 
 /// What a path offers: a verb a method.
@@ -72,6 +82,23 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "admin", "sales", sale_id] => vec![("PATCH", Route::SetStatus { sale_id: slug(sale_id)? })],
         ["v1", "admin", "sales", sale_id, "report"] => vec![("GET", Route::Report { sale_id: slug(sale_id)? })],
         ["v1", "admin", "skus", sku_id, "stock"] => vec![("POST", Route::AdjustStock { sku_id: slug(sku_id)? })],
+        ["v1", "admin", "subscriptions"] => vec![("GET", Route::Subscriptions), ("POST", Route::Subscribe)],
+        ["v1", "admin", "subscriptions", id] => {
+            let subscription_id = uuid(id)?;
+            vec![
+                ("GET", Route::Subscription { subscription_id: subscription_id.clone() }),
+                ("PATCH", Route::SetSubscription { subscription_id: subscription_id.clone() }),
+                ("DELETE", Route::Unsubscribe { subscription_id }),
+            ]
+        }
+        ["v1", "admin", "subscriptions", id, "secret"] => {
+            vec![("POST", Route::RotateSecret { subscription_id: uuid(id)? })]
+        }
+        ["v1", "admin", "dead-letters"] => vec![("GET", Route::DeadLetters)],
+        ["v1", "admin", "dead-letters", "replay"] => vec![("POST", Route::ReplayDeadLetters)],
+        ["v1", "admin", "dead-letters", id, "replay"] => {
+            vec![("POST", Route::ReplayDeadLetter { id: dead_letters::id(id)? })]
+        }
         _ => return None,
     })
 }
@@ -96,6 +123,15 @@ impl Route {
             Self::SetStatus { .. } => "admin_set_status",
             Self::AdjustStock { .. } => "admin_adjust_stock",
             Self::Report { .. } => "admin_report",
+            Self::Subscriptions => "admin_subscriptions",
+            Self::Subscribe => "admin_subscribe",
+            Self::Subscription { .. } => "admin_subscription",
+            Self::SetSubscription { .. } => "admin_set_subscription",
+            Self::Unsubscribe { .. } => "admin_unsubscribe",
+            Self::RotateSecret { .. } => "admin_rotate_secret",
+            Self::DeadLetters => "admin_dead_letters",
+            Self::ReplayDeadLetter { .. } => "admin_replay_dead_letter",
+            Self::ReplayDeadLetters => "admin_replay_dead_letters",
         }
     }
 }
@@ -133,6 +169,15 @@ mod tests {
             ("PATCH", "/v1/admin/sales/spring-drop", "admin_set_status"),
             ("GET", "/v1/admin/sales/spring-drop/report", "admin_report"),
             ("POST", "/v1/admin/skus/sneaker-270/stock", "admin_adjust_stock"),
+            ("GET", "/v1/admin/subscriptions", "admin_subscriptions"),
+            ("POST", "/v1/admin/subscriptions", "admin_subscribe"),
+            ("GET", &format!("/v1/admin/subscriptions/{ID}"), "admin_subscription"),
+            ("PATCH", &format!("/v1/admin/subscriptions/{ID}"), "admin_set_subscription"),
+            ("DELETE", &format!("/v1/admin/subscriptions/{ID}"), "admin_unsubscribe"),
+            ("POST", &format!("/v1/admin/subscriptions/{ID}/secret"), "admin_rotate_secret"),
+            ("GET", "/v1/admin/dead-letters", "admin_dead_letters"),
+            ("POST", "/v1/admin/dead-letters/event-7/replay", "admin_replay_dead_letter"),
+            ("POST", "/v1/admin/dead-letters/replay", "admin_replay_dead_letters"),
         ] {
             assert_eq!(answer(method, path).map(|route| route.name()), Ok(name), "{method} {path}");
         }
@@ -156,6 +201,8 @@ mod tests {
             "/v1/sales/-",
             "/v1/admin/skus/x/stock/y",
             "/v1/webhooks/other",
+            "/v1/admin/subscriptions/1",
+            "/v1/admin/dead-letters/a%20b/replay",
             "/dev/session",
         ] {
             for method in ["GET", "POST", "BREW"] {

@@ -21,6 +21,54 @@ pub const SWEEP_RESERVE_MS: u64 = 5_000;
 pub const SWEEP_DEFAULT_MS: u64 = 60_000;
 
 const _: () = assert!(wire::lookup::HOLDERS_MAX < HOLDERS_LOOK_MAX as usize);
+/// Events a transaction of `relay` fans out at most; each is a row a subscription.
+pub const FAN_OUT_BATCH: i32 = 500;
+/// Events, or holds with finished keys, that a transaction removes at most, and such transactions a pass.
+pub const REMOVE_BATCH: i32 = 1_000;
+pub const REMOVE_PIECES: usize = 20;
+/// Between two removals by one instance.
+pub const REMOVE_EVERY_S: u64 = 60;
+/// `relay` looks again this soon for those it is not sending to at the moment.
+pub const RELAY_LOOK_MS: u64 = 200;
+/// What `relay` should be deployed with as its timeout, at least; and it claims nothing more this long before the end.
+pub const RELAY_DEFAULT_MS: u64 = 60_000;
+pub const RELAY_RESERVE_MS: u64 = 25_000;
+/// One attempt, from connecting to the answer's end: Standard Webhooks advises 15 to 30 s. The most one may be set to
+/// leaves time to write its result down.
+pub const ATTEMPT_DEADLINE_S: u64 = 20;
+pub const ATTEMPT_DEADLINE_MAX_S: u64 = 20;
+/// A claim outlives its attempt by the time that writing the result may take.
+pub const LEASE_BEYOND_S: u64 = 5;
+/// Between attempts, as Standard Webhooks recommends: the first at once, the last a day after the one before it.
+pub const RETRIES_S: [u64; 10] = [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+/// What is believed of a `Retry-After`.
+pub const RETRY_AFTER_MAX_S: u64 = 3_600;
+/// Attempts under way to one receiver.
+pub const ATTEMPTS_AT_ONCE: u64 = 16;
+/// Failures in a row after which a receiver is left alone; for how long at first; each time twice as long, up to this.
+pub const BREAKER_FAILURES: u64 = 5;
+pub const BREAKER_OPEN_S: u64 = 30;
+pub const BREAKER_OPEN_MAX_S: u64 = 300;
+/// What is read of a receiver's answer, so that its connection can be used again.
+pub const ANSWER_READ_MAX_BYTES: usize = 4_096;
+pub const DRAIN_MS: u64 = 500;
+/// Subscriptions there may be.
+pub const SUBSCRIPTIONS_MAX: i32 = 100;
+/// How long an old secret may stay good beside the new one, and does unless the operator says otherwise.
+pub const SECRET_OVERLAP_S: i64 = 86_400;
+pub const SECRET_OVERLAP_MAX_S: i64 = 604_800;
+/// Dead letters that one call replays at most.
+pub const REPLAY_BATCH: i32 = 1_000;
+/// Retention: of sent events, of dead letters, and of finished keys, which are never kept shorter.
+pub const EVENTS_KEEP_H: u64 = 168;
+pub const DEAD_LETTERS_KEEP_H: u64 = 720;
+pub const IDEMPOTENCY_KEEP_H: u64 = 24;
+
+const _: () = assert!(ATTEMPT_DEADLINE_S <= ATTEMPT_DEADLINE_MAX_S);
+const _: () = assert!(ATTEMPT_DEADLINE_MAX_S * 1_000 + CALL_DEADLINE_MS < RELAY_RESERVE_MS);
+const _: () = assert!(DRAIN_MS + CALL_DEADLINE_MS < LEASE_BEYOND_S * 1_000);
+const _: () = assert!(RELAY_RESERVE_MS < RELAY_DEFAULT_MS);
+const _: () = assert!(BREAKER_OPEN_S <= BREAKER_OPEN_MAX_S);
 const _: () = assert!(LOCK_TIMEOUT_MS < STATEMENT_TIMEOUT_MS);
 const _: () = assert!(STATEMENT_TIMEOUT_MS < CALL_DEADLINE_MS);
 const _: () = assert!(CONNECT_DEADLINE_MS < CALL_DEADLINE_MS);

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What is wrong with the environment, naming the variable.
@@ -44,11 +45,44 @@ pub fn database() -> Result<tokio_postgres::Config, Misconfigured> {
 /// # Errors
 /// It is neither `on` nor `off`.
 pub fn early_release() -> Result<bool, Misconfigured> {
-    match env::var("EARLY_RELEASE").as_deref() {
-        Err(_) | Ok("on") => Ok(true),
+    switch("EARLY_RELEASE", true)
+}
+
+/// `on` or `off`.
+///
+/// # Errors
+/// It is there, and is neither.
+pub fn switch(name: &str, default: bool) -> Result<bool, Misconfigured> {
+    match env::var(name).as_deref() {
+        Err(_) => Ok(default),
+        Ok("on") => Ok(true),
         Ok("off") => Ok(false),
-        Ok(_) => Err(Misconfigured::new("EARLY_RELEASE", "must be on or off")),
+        Ok(_) => Err(Misconfigured::new(name, "must be on or off")),
     }
+}
+
+/// A whole number that `bounds` hold.
+///
+/// # Errors
+/// It is there, and is none or out of bounds.
+pub fn number(name: &str, default: u64, bounds: RangeInclusive<u64>) -> Result<u64, Misconfigured> {
+    let Ok(value) = env::var(name) else { return Ok(default) };
+    let number = value.parse().ok().filter(|number| bounds.contains(number));
+    let (least, most) = bounds.into_inner();
+    number.ok_or_else(|| Misconfigured::new(name, &format!("must be a whole number from {least} to {most}")))
+}
+
+/// Whole numbers of seconds with commas between them.
+///
+/// # Errors
+/// It is there, and is no such list.
+pub fn list_of_seconds(name: &str, default_s: &[u64]) -> Result<Vec<Duration>, Misconfigured> {
+    let seconds = match env::var(name) {
+        Err(_) => Ok(default_s.to_vec()),
+        Ok(value) => value.split(',').map(|one| one.trim().parse::<u64>()).collect(),
+    };
+    let seconds = seconds.map_err(|_| Misconfigured::new(name, "must be whole numbers of seconds, 0,5,300"))?;
+    Ok(seconds.into_iter().map(Duration::from_secs).collect())
 }
 
 /// A whole number of seconds.

@@ -6,5 +6,7 @@ pub mod bounds;
 pub mod check;
 pub mod config;
 pub mod database;
+pub mod operate;
+pub mod relay;
 pub mod run;
 pub mod tls;

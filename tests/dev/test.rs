@@ -28,13 +28,14 @@ struct Stage {
 }
 
 /// From the inside out: whoever breaks the schema reads of that first.
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     Stage {
         name: "transactions",
         modules: &["tidy", "schema", "reserve", "confirm", "expire", "release", "races", "plans"],
         at_once: 4,
     },
     Stage { name: "functions", modules: &["functions", "pooler"], at_once: 4 },
+    Stage { name: "relay", modules: &["relay", "operate", "retain"], at_once: 4 },
     Stage { name: "edge", modules: &["edge", "admin"], at_once: 4 },
     Stage { name: "journeys", modules: &["journey", "sold_out"], at_once: 2 },
     Stage { name: "shop", modules: &["shop"], at_once: 2 },

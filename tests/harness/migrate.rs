@@ -14,7 +14,7 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 8] = [
+pub const CURRENT: [(&str, &str); 12] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
@@ -22,11 +22,15 @@ pub const CURRENT: [(&str, &str); 8] = [
     ("reserve.sql", include_str!("../../schema/reserve.sql")),
     ("confirm.sql", include_str!("../../schema/confirm.sql")),
     ("lookup.sql", include_str!("../../schema/lookup.sql")),
+    ("relay.sql", include_str!("../../schema/relay.sql")),
+    ("operate.sql", include_str!("../../schema/operate.sql")),
+    ("dead_letters.sql", include_str!("../../schema/dead_letters.sql")),
+    ("retain.sql", include_str!("../../schema/retain.sql")),
     ("admin.sql", include_str!("../../schema/admin.sql")),
 ];
 
 /// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
-pub const FUNCTIONS: [&str; 6] = ["reserve", "confirm", "expire", "release", "lookup", "admin"];
+pub const FUNCTIONS: [&str; 7] = ["reserve", "confirm", "expire", "release", "lookup", "admin", "relay"];
 
 /// Any number that nobody else locks; the same in every release.
 const LOCK: i64 = 0x0048_6f6c_6466_6173;

@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use functions::check;
 use functions::database::{Broken, Database};
-use functions::run;
+use functions::{check, config, operate, run};
 use lambda_runtime::Error;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
@@ -46,7 +45,7 @@ async fn adjust_stock(
         .await
 }
 
-async fn admin(database: &Database, request: Request) -> Result<Outcome, Broken> {
+async fn admin(database: &Database, allow_private: bool, request: Request) -> Result<Outcome, Broken> {
     let began = Instant::now();
     let outcome = match request.command {
         Command::CreateSale { sale } => create_sale(database, sale).await?,
@@ -57,6 +56,9 @@ async fn admin(database: &Database, request: Request) -> Result<Outcome, Broken>
         }
         Command::AdjustStock { sku_id, idem_key, adjustment } => {
             adjust_stock(database, &sku_id, &idem_key, adjustment).await?
+        }
+        Command::Operate { operation } => {
+            Some(Outcome::Operated { operated: operate::run(database, allow_private, operation).await? })
         }
         Command::Report { sale_id } => database.json("select holdfast.report($1)", &[(&sale_id, Type::TEXT)]).await?,
     };
@@ -69,5 +71,6 @@ async fn admin(database: &Database, request: Request) -> Result<Outcome, Broken>
 async fn main() -> Result<(), Error> {
     run::log_as_json();
     let database = Database::from_env()?;
-    run::serve(async |request| admin(&database, request).await).await
+    let allow_private = config::switch("RELAY_ALLOW_PRIVATE", false)?;
+    run::serve(async |request| admin(&database, allow_private, request).await).await
 }

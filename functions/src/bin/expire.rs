@@ -1,7 +1,7 @@
 //! `expire` runs T3 (schema/expire.sql) on the scheduler's tick: until nothing is left, and, where the scheduler is
 //! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use functions::bounds::{SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS};
 use functions::database::{Broken, Database};
@@ -45,10 +45,7 @@ async fn main() -> Result<(), Error> {
     let window = config::seconds("SWEEP_FOR_S", 55)?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
-        // The emulator names a deadline in the past: then the function is given what it should be deployed with.
-        let allowed = event.context.deadline().duration_since(SystemTime::now());
-        let allowed = allowed.unwrap_or(Duration::from_millis(SWEEP_DEFAULT_MS));
-        let stop = began + allowed.saturating_sub(Duration::from_millis(SWEEP_RESERVE_MS));
+        let stop = run::stop(&event.context, began, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS);
         let swept = expire(database, every, window, stop).await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
         match &swept {

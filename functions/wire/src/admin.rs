@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Trace;
 use crate::shop::Sale;
+use crate::{Trace, operate};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
@@ -18,10 +18,25 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    CreateSale { sale: NewSale },
-    SetStatus { sale_id: String, status: NewStatus },
-    AdjustStock { sku_id: String, idem_key: String, adjustment: Adjustment },
-    Report { sale_id: String },
+    CreateSale {
+        sale: NewSale,
+    },
+    SetStatus {
+        sale_id: String,
+        status: NewStatus,
+    },
+    AdjustStock {
+        sku_id: String,
+        idem_key: String,
+        adjustment: Adjustment,
+    },
+    Report {
+        sale_id: String,
+    },
+    /// What concerns deliveries: see [`crate::operate`].
+    Operate {
+        operation: operate::Operation,
+    },
 }
 
 /// The body of `POST /v1/admin/sales`.
@@ -140,6 +155,9 @@ pub enum Outcome {
     Report {
         report: Report,
     },
+    Operated {
+        operated: operate::Outcome,
+    },
 }
 
 /// One member of a problem's `errors`.
@@ -187,8 +205,12 @@ pub struct SkuReport {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outbox {
+    /// Events, and deliveries of them, still to be sent.
     pub pending: i64,
+    /// Deliveries given up.
     pub dead: i64,
+    /// Everybody who is told, of every sale.
+    pub receivers: Vec<operate::Subscription>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,6 +242,7 @@ impl Outcome {
             Self::Sale { created: false, .. } => "sale",
             Self::Stock { .. } => "stock",
             Self::Report { .. } => "report",
+            Self::Operated { operated } => operated.name(),
         }
     }
 }

@@ -7,6 +7,8 @@ pub mod admin;
 pub mod confirm;
 pub mod expire;
 pub mod lookup;
+pub mod operate;
+pub mod relay;
 pub mod release;
 pub mod reserve;
 pub mod shard;

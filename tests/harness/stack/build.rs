@@ -10,10 +10,14 @@ use sha2::{Digest as _, Sha256};
 use super::wrangler::Wrangler;
 use crate::{tools, workspace};
 
-/// The functions, as ordinary processes; their tests and the stack run the same files.
-pub fn functions() -> anyhow::Result<()> {
+/// The functions, as ordinary processes; their tests and the stack run the same files. With `aws`, as they are deployed;
+/// it makes a first build minutes longer.
+pub fn functions(aws: bool) -> anyhow::Result<()> {
     let mut command = Command::new("cargo");
     tools::outside_cargo(&mut command).args(["build", "--package", "functions", "--bins"]);
+    if aws {
+        command.args(["--features", "aws"]);
+    }
     command.current_dir(workspace::root());
     tools::quietly("building the functions", "build-functions", &mut command)
 }

@@ -11,8 +11,8 @@ use crate::{migrate, workspace};
 
 /// Every function that runs behind the emulator, and its instances: Lambda runs several of each at once, and so do we,
 /// or nothing that goes wrong between two of them would ever be seen here.
-pub const INSTANCES: [(&str, usize); 6] =
-    [("reserve", 3), ("confirm", 2), ("expire", 2), ("release", 2), ("lookup", 2), ("admin", 2)];
+pub const INSTANCES: [(&str, usize); 7] =
+    [("reserve", 3), ("confirm", 2), ("expire", 2), ("release", 2), ("lookup", 2), ("admin", 2), ("relay", 2)];
 
 /// `cargo lambda watch` as nothing but the Invoke API and the runtime API between it and our processes.
 pub async fn start_emulator(cargo_lambda: PathBuf, port: u16, children: &Children) -> anyhow::Result<()> {
@@ -75,13 +75,18 @@ fn instance(options: &Options, function: &'static str, number: usize, lambda_por
         // The scheduler here is as quick as the sweep should be: one sweep an invocation.
         ("SWEEP_FOR_S", "0".to_owned()),
         ("SWEEP_INTERVAL_S", options.sweep_interval_s.to_string()),
+        ("RELAY_FOR_S", "0".to_owned()),
+        // Receivers are on this machine too.
+        ("RELAY_ALLOW_PRIVATE", "on".to_owned()),
     ];
+    // Who wants to see a dead letter today says so: RELAY_RETRY_S=0,1,2 cargo dev up.
+    let wished = std::env::vars().filter(|(name, _)| name.starts_with("RELAY_"));
     Spec {
         name: format!("{function}-{number}"),
         part: function,
         program: workspace::target_dir().join("debug").join(function),
         args: vec![],
-        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(wished).collect(),
         user: None,
         stop: Signal::TERM,
         patience: Duration::from_secs(3),

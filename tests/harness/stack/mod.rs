@@ -32,6 +32,9 @@ pub use report::Report;
 use state::{Secrets, State};
 use wrangler::Wrangler;
 
+/// Locally a receiver is told at once; deployed, the function itself looks again every few seconds.
+const RELAY_EVERY: Duration = Duration::from_secs(1);
+
 /// How a stack is to run.
 pub struct Options {
     /// Where it keeps its state; one running stack a folder.
@@ -46,6 +49,8 @@ pub struct Options {
     pub early_release: bool,
     /// Give an empty database something to sell.
     pub demo_sale: bool,
+    /// Build `relay` with its targets of AWS.
+    pub aws: bool,
 }
 
 pub enum Ports {
@@ -66,6 +71,7 @@ impl Options {
             database_url: None,
             early_release: true,
             demo_sale: false,
+            aws: true,
         }
     }
 }
@@ -104,7 +110,10 @@ impl Stack {
     async fn start_in_order(&mut self) -> anyhow::Result<Report> {
         let (edge_port, lambda_port, gateway_port) = self.choose_ports()?;
         let (edge_url, lambda_url) = (loopback(edge_port), loopback(lambda_port));
-        let (wrangler, workerd, cargo_lambda) = spawn_blocking(built).await??;
+        let (wrangler, workerd, cargo_lambda) = {
+            let aws = self.options.aws;
+            spawn_blocking(move || built(aws)).await??
+        };
 
         let database_url = self.start_database().await?;
         migrate::run(&database_url).await.context("cannot migrate the database")?;
@@ -118,7 +127,8 @@ impl Stack {
         edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
 
         let every = Duration::from_secs(self.options.sweep_interval_s);
-        self.tasks.push(tokio::spawn(scheduler::run(lambda_url.clone(), every)));
+        self.tasks.push(tokio::spawn(scheduler::run("expire", lambda_url.clone(), every)));
+        self.tasks.push(tokio::spawn(scheduler::run("relay", lambda_url.clone(), RELAY_EVERY)));
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
         }
@@ -194,10 +204,10 @@ impl Stack {
 }
 
 /// Everything built, and the two programs that run it.
-fn built() -> anyhow::Result<(Wrangler, PathBuf, PathBuf)> {
+fn built(aws: bool) -> anyhow::Result<(Wrangler, PathBuf, PathBuf)> {
     let wrangler = Wrangler::read()?;
     let (workerd, cargo_lambda) = (tools::workerd()?, tools::cargo_lambda()?);
-    build::functions()?;
+    build::functions(aws)?;
     build::worker(&wrangler)?;
     Ok((wrangler, workerd, cargo_lambda))
 }
