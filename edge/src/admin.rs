@@ -48,7 +48,7 @@ pub async fn report(call: &Call, sale_id: String) -> Answered {
     run(call, Command::Report { sale_id }).await
 }
 
-async fn run(call: &Call, command: Command) -> Answered {
+pub async fn run(call: &Call, command: Command) -> Answered {
     let request = Request { trace: call.trace.clone(), command };
     tell(invoke::call(&call.config.lambda, "admin", &request).await?)
 }
@@ -87,7 +87,9 @@ fn new_sale(content_type: Option<&str>, bytes: &[u8]) -> Result<NewSale, Problem
 fn tell(outcome: Outcome) -> Answered {
     Err(match outcome {
         Outcome::InvalidRequest { errors } => Problem::invalid(errors),
-        Outcome::NotFound { sku_id: None } => Problem::new(Code::NotFound, "Check `sale_id`: there is no such sale."),
+        Outcome::NotFound { sku_id: None } => {
+            Problem::new(Code::NotFound, "Check the id: there is no such sale, and no such order.")
+        }
         Outcome::NotFound { sku_id: Some(sku_id) } => {
             Problem::new(Code::NotFound, "Check `sku_id`: the sale has no such SKU.").with("sku_id", sku_id)
         }
@@ -108,6 +110,13 @@ fn tell(outcome: Outcome) -> Answered {
         Outcome::Stock { stock, replayed } => {
             let answer = Answer::json(200, &stock);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
+        }
+        Outcome::Order { order, replayed } => {
+            let answer = Answer::json(200, &order);
+            return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
+        }
+        Outcome::Payments { payments, next } => {
+            return Ok(Answer::json(200, &serde_json::json!({"payments": payments, "next": next})));
         }
         Outcome::Report { report } => return Ok(Answer::json(200, &report)),
     })

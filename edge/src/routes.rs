@@ -16,12 +16,19 @@ pub enum Route {
     OrderOfHold,
     Sales,
     Sale { sale_id: String },
-    Webhook,
+    Webhook { gateway: &'static str },
+    TossReturn,
+    PortOneConfirm,
     CreateSale,
     SetStatus { sale_id: String },
     AdjustStock { sku_id: String },
     Report { sale_id: String },
+    CancelOrder { order_id: String },
+    ListPayments,
 }
+
+/// The name of the one route that no page may call.
+pub const WEBHOOK: &str = "webhook";
 
 /// What a path offers: a verb a method.
 pub type Offers = Vec<(&'static str, Route)>;
@@ -67,7 +74,14 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "orders", id] => vec![("GET", Route::Order { order_id: uuid(id)? })],
         ["v1", "sales"] => vec![("GET", Route::Sales)],
         ["v1", "sales", sale_id] => vec![("GET", Route::Sale { sale_id: slug(sale_id)? })],
-        ["v1", "webhooks", "standard"] => vec![("POST", Route::Webhook)],
+        ["v1", "webhooks", name] => {
+            let gateway = gateways::NAMES.into_iter().find(|gateway| gateway == name)?;
+            vec![("POST", Route::Webhook { gateway })]
+        }
+        ["v1", "payments", "toss", "return"] => vec![("GET", Route::TossReturn)],
+        ["v1", "payments", "portone", "confirm"] => vec![("POST", Route::PortOneConfirm)],
+        ["v1", "admin", "payments"] => vec![("GET", Route::ListPayments)],
+        ["v1", "admin", "orders", id, "cancel"] => vec![("POST", Route::CancelOrder { order_id: uuid(id)? })],
         ["v1", "admin", "sales"] => vec![("POST", Route::CreateSale)],
         ["v1", "admin", "sales", sale_id] => vec![("PATCH", Route::SetStatus { sale_id: slug(sale_id)? })],
         ["v1", "admin", "sales", sale_id, "report"] => vec![("GET", Route::Report { sale_id: slug(sale_id)? })],
@@ -91,11 +105,15 @@ impl Route {
             Self::OrderOfHold => "order_of_hold",
             Self::Sales => "sales",
             Self::Sale { .. } => "sale",
-            Self::Webhook => "webhook",
+            Self::Webhook { .. } => WEBHOOK,
+            Self::TossReturn => "toss_return",
+            Self::PortOneConfirm => "portone_confirm",
             Self::CreateSale => "admin_create_sale",
             Self::SetStatus { .. } => "admin_set_status",
             Self::AdjustStock { .. } => "admin_adjust_stock",
             Self::Report { .. } => "admin_report",
+            Self::CancelOrder { .. } => "admin_cancel_order",
+            Self::ListPayments => "admin_list_payments",
         }
     }
 }
@@ -129,6 +147,11 @@ mod tests {
             ("GET", "/v1/sales", "sales"),
             ("GET", "/v1/sales/spring-drop", "sale"),
             ("POST", "/v1/webhooks/standard", "webhook"),
+            ("POST", "/v1/webhooks/toss", "webhook"),
+            ("GET", "/v1/payments/toss/return", "toss_return"),
+            ("POST", "/v1/payments/portone/confirm", "portone_confirm"),
+            ("GET", "/v1/admin/payments", "admin_list_payments"),
+            ("POST", &format!("/v1/admin/orders/{ID}/cancel"), "admin_cancel_order"),
             ("POST", "/v1/admin/sales", "admin_create_sale"),
             ("PATCH", "/v1/admin/sales/spring-drop", "admin_set_status"),
             ("GET", "/v1/admin/sales/spring-drop/report", "admin_report"),

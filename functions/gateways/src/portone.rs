@@ -101,7 +101,8 @@ fn payment(payment: &Value) -> Option<Truth> {
         _ => return None,
     };
     let id = text(&payment["id"])?;
-    let custom: Value = payment["customData"].as_str().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+    let custom: Value =
+        payment["customData"].as_str().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
     let cancellations = |status: &str| -> i64 {
         let all = payment["cancellations"].as_array().into_iter().flatten();
         all.filter(|one| one["status"] == status).filter_map(|one| whole(&one["totalAmount"])).sum()

@@ -33,8 +33,7 @@ fn key(secret: &str) -> Option<Vec<u8>> {
 #[must_use]
 pub fn is_signed(secrets: &[String], message: &Message, now_s: u64) -> bool {
     let header = message.header;
-    let (id, timestamp, signature) =
-        (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"));
+    let (id, timestamp, signature) = (header("webhook-id"), header("webhook-timestamp"), header("webhook-signature"));
     let signed = Signed {
         id: id.as_deref(),
         timestamp: timestamp.as_deref(),

@@ -63,7 +63,8 @@ impl Api for StandardApi {
         let mut request = self.request("POST", format!("/v1/payments/{}/refunds", segment(refund.payment_id)));
         request.headers.push(("idempotency-key", format!("\"{}\"", refund.key)));
         request.headers.push(("content-type", "application/json".to_owned()));
-        request.body = json!({"amount": refund.amount, "currency": refund.currency, "reason": refund.reason}).to_string();
+        request.body =
+            json!({"amount": refund.amount, "currency": refund.currency, "reason": refund.reason}).to_string();
         request
     }
 

@@ -22,6 +22,8 @@ pub enum Command {
     SetStatus { sale_id: String, status: NewStatus },
     AdjustStock { sku_id: String, idem_key: String, adjustment: Adjustment },
     Report { sale_id: String },
+    CancelOrder { order_id: String, idem_key: String, cancellation: Cancellation },
+    ListPayments { page: PaymentPage },
 }
 
 /// The body of `POST /v1/admin/sales`.
@@ -42,6 +44,9 @@ pub struct NewSale {
     /// Seconds, 1 to 86 400; 300 unless given.
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
     pub hold_ttl_s: Option<i64>,
+    /// What becomes of a payment after the hold's end: `refund`, unless given, or `retake`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_payment: Option<String>,
     /// 1 to 100.
     pub skus: Vec<NewSku>,
 }
@@ -109,6 +114,51 @@ pub struct Adjustment {
     pub reason: String,
 }
 
+/// The body of `POST /v1/admin/orders/{order_id}/cancel`, and who asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cancellation {
+    /// 1 to 500 characters.
+    pub reason: String,
+    /// `X-Operator`; not in the body.
+    #[serde(default)]
+    pub operator: String,
+}
+
+/// The query of `GET /v1/admin/payments`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentPage {
+    /// One of [`PAYMENT_STATES`]; none: all.
+    pub state: Option<String>,
+    /// The last page's `next`.
+    pub after: i64,
+    /// 1 to 100.
+    pub limit: i32,
+}
+
+/// What a payment is now. `unsettled` is neither an order's nor to be paid back: there must be none.
+pub const PAYMENT_STATES: [&str; 5] = ["ordered", "refund_pending", "refunded", "refund_failed", "unsettled"];
+
+/// A payment as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentRow {
+    pub gateway: String,
+    pub payment_id: String,
+    pub state: String,
+    /// As the gateway said it.
+    pub hold_id: String,
+    pub sale_id: Option<String>,
+    pub user_id: String,
+    pub amount: i64,
+    pub currency: String,
+    pub order_id: Option<String>,
+    pub refund_reason: Option<String>,
+    pub refund_attempts: Option<i64>,
+    /// What was said the last time that paying it back failed.
+    pub refund_failure: Option<String>,
+    pub created_at: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
@@ -139,6 +189,14 @@ pub enum Outcome {
     },
     Report {
         report: Report,
+    },
+    Order {
+        order: crate::shop::Order,
+        replayed: bool,
+    },
+    Payments {
+        payments: Vec<PaymentRow>,
+        next: Option<String>,
     },
 }
 
@@ -172,7 +230,21 @@ pub struct Report {
     /// Refunds by status.
     pub refunds: BTreeMap<String, i64>,
     pub outbox: Outbox,
+    /// Gateways that were asked and failed to answer, whatever the sale.
+    #[serde(default)]
+    pub gateways: Vec<GatewayHealth>,
     pub audit: Audit,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayHealth {
+    pub gateway: String,
+    /// `closed`, `open` or `half_open`.
+    pub breaker: String,
+    /// In a row.
+    pub failures: i64,
+    pub since: String,
+    pub last_error: Option<String>,
 }
 
 /// `total = available + held + sold`.
@@ -220,6 +292,8 @@ impl Outcome {
             Self::Sale { created: false, .. } => "sale",
             Self::Stock { .. } => "stock",
             Self::Report { .. } => "report",
+            Self::Order { .. } => "order",
+            Self::Payments { .. } => "payments",
         }
     }
 }
