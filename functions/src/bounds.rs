@@ -35,9 +35,9 @@ pub const AT_ONCE_MAX: usize = 8;
 /// How long a payment is one sweep's to ask about.
 pub const ASK_LEASE_S: i32 = 30;
 /// How long a refund is one call's to pay back: longer than asking, paying and asking again.
-pub const REFUND_LEASE_S: i32 = 90;
+pub const REFUND_LEASE_S: u64 = 90;
 
-const _: () = assert!(2 * ASK_DEADLINE_MS + REFUND_DEADLINE_MS < 1_000 * REFUND_LEASE_S as u64);
+const _: () = assert!(2 * ASK_DEADLINE_MS + REFUND_DEADLINE_MS < 1_000 * REFUND_LEASE_S);
 const _: () = assert!(CAPTURE_DEADLINE_MS + CALL_DEADLINE_MS < 15_000);
 const _: () = assert!(LOCK_TIMEOUT_MS < STATEMENT_TIMEOUT_MS);
 const _: () = assert!(STATEMENT_TIMEOUT_MS < CALL_DEADLINE_MS);

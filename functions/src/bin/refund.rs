@@ -23,6 +23,8 @@ struct Refund {
     database: Database,
     desk: Desk,
     schedule: Vec<f64>,
+    /// How long a refund is one call's: who dies with it delays it by so much.
+    lease_s: i32,
     every: Duration,
     window: Duration,
 }
@@ -36,7 +38,7 @@ impl Refund {
                 .database
                 .json(
                     "select holdfast.claim_refunds($1, $2, $3)",
-                    &[(&names, Type::TEXT_ARRAY), (&CLAIM_MAX, Type::INT4), (&REFUND_LEASE_S, Type::INT4)],
+                    &[(&names, Type::TEXT_ARRAY), (&CLAIM_MAX, Type::INT4), (&self.lease_s, Type::INT4)],
                 )
                 .await?;
             let due = due.unwrap_or_default();
@@ -83,6 +85,7 @@ async fn main() -> Result<(), Error> {
         database: Database::from_env()?,
         desk: Desk::from_env()?,
         schedule: config::schedule("REFUND_RETRY_S", SCHEDULE_S)?,
+        lease_s: i32::try_from(config::seconds("REFUND_LEASE_S", REFUND_LEASE_S)?.as_secs()).unwrap_or(i32::MAX),
         every: config::seconds("REFUND_INTERVAL_S", 10)?.max(Duration::from_secs(1)),
         window: config::seconds("REFUND_FOR_S", 50)?,
     };
