@@ -122,7 +122,7 @@ async fn a_thousand_buyers_through_each_gateway_have_an_order_or_their_money_and
         "select count(*) from holdfast.refund r join holdfast.payment p using (gateway, payment_id)
                        where {ours} and r.status = 'REQUIRED'"
     );
-    until("every payment is told of and every refund is over", 80, || async {
+    until("every payment is told of and every refund is over", 240, || async {
         (shop.count(&told).await == 4_000 && shop.count(&due).await == 0).then_some(())
     })
     .await;

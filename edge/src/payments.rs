@@ -1,7 +1,8 @@
 //! The operator's view of the money: which payment became what, and an order that is cancelled with its refund.
 
 use serde::Deserialize;
-use wire::admin::{Cancellation, Command, Fault, PAYMENT_STATES, PaymentPage};
+use wire::admin::{Command, Fault};
+use wire::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
 
 use crate::call::{Answered, Call};
 use crate::problem::Problem;

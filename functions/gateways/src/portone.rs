@@ -3,9 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::reading::{again, asked, json as body, said, segment, text, whole};
 use crate::{
     Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, State, Truth,
-    Webhook, again, asked, json as body, said, segment, signature, text, whole,
+    Webhook, signature,
 };
 
 pub struct PortOne;

@@ -4,9 +4,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::reading::{again, asked, json as body, said, segment, text, whole};
 use crate::{
-    Account, Answer, Api, Asked, Kind, Message, Notice, PayBack, Refunded, Request, Said, State, Truth, Webhook, again,
-    asked, json as body, said, segment, signature, text, whole,
+    Account, Answer, Api, Asked, Kind, Message, Notice, PayBack, Refunded, Request, Said, State, Truth, Webhook,
+    signature,
 };
 
 const PAID: &str = "payment.paid";

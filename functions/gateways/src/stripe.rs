@@ -5,9 +5,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
+use crate::reading::{again, asked, json as body, said, segment, text, whole};
 use crate::{
     Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, Said, State,
-    Truth, Webhook, again, asked, json as body, said, segment, signature, text, whole,
+    Truth, Webhook, signature,
 };
 
 pub struct Stripe;

@@ -6,9 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use crate::reading::{again, asked, json as body, said, segment, text, whole};
 use crate::{
     Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, State, Truth,
-    Webhook, again, asked, json as body, said, segment, text, whole,
+    Webhook,
 };
 
 pub struct Toss;

@@ -9,7 +9,8 @@ use lambda_runtime::Error;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
-use wire::admin::{Adjustment, Cancellation, Command, NewSale, Outcome, Request};
+use wire::admin::{Adjustment, Command, NewSale, Outcome, Request};
+use wire::payments::Cancellation;
 
 async fn create_sale(database: &Database, sale: NewSale) -> Result<Option<Outcome>, Broken> {
     let sale = match check::sale(sale) {

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod confirm;
 pub mod expire;
 pub mod lookup;
+pub mod payments;
 pub mod refund;
 pub mod release;
 pub mod reserve;

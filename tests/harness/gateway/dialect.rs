@@ -73,7 +73,7 @@ impl Dialect {
     }
 
     /// The pause before the attempt after this one, counted from 1; none: it is given up. Theirs is in minutes; here a
-    /// minute is 50 ms. The standard one doubles for ever: see `courier`.
+    /// minute is 100 ms. The standard one doubles for ever: see `courier`.
     pub fn pause(self, attempt: u32) -> Option<Duration> {
         let minutes: &[u64] = match self {
             Self::Standard => return None,
@@ -83,6 +83,6 @@ impl Dialect {
             Self::Stripe => &[1, 5, 30, 120, 300, 600, 600, 600, 720, 720],
         };
         let index = usize::try_from(attempt).ok()?.checked_sub(1)?;
-        minutes.get(index).map(|minutes| Duration::from_millis(minutes * 50))
+        minutes.get(index).map(|minutes| Duration::from_millis(minutes * 100))
     }
 }
