@@ -13,10 +13,10 @@ declare
     v_sale    sale;
     v_created boolean;
 begin
-    insert into sale (sale_id, name, currency, opens_at, closes_at, hold_ttl_s, created_from)
+    insert into sale (sale_id, name, currency, opens_at, closes_at, hold_ttl_s, late_payment, created_from)
     values (p_sale ->> 'sale_id', p_sale ->> 'name', p_sale ->> 'currency',
             coalesce((p_sale ->> 'opens_at')::timestamptz, clock_timestamp()), (p_sale ->> 'closes_at')::timestamptz,
-            (p_sale ->> 'hold_ttl_s')::integer, p_created_from)
+            (p_sale ->> 'hold_ttl_s')::integer, coalesce(p_sale ->> 'late_payment', 'refund'), p_created_from)
     on conflict on constraint sale_pkey do nothing;
     v_created := found;
 
@@ -154,10 +154,13 @@ begin atomic
                   from unnest(array['HOLD', 'COMMITTED', 'EXPIRED', 'RELEASED']) as known (status)
                   left join (select h.status, count(*) as holds from holdfast.reservation_hold h
                              where h.sale_id = p_sale_id group by h.status) found on found.status = known.status),
-        'orders', json_build_object('CONFIRMED', (select count(*) from holdfast.orders o where o.sale_id = p_sale_id)),
+        'orders', (select json_object_agg(known.status, coalesce(found.orders, 0))
+                   from unnest(array['CONFIRMED', 'CANCELLED']) as known (status)
+                   left join (select o.status, count(*) as orders from holdfast.orders o
+                              where o.sale_id = p_sale_id group by o.status) found on found.status = known.status),
         'refunds', (select json_object_agg(known.status, (
                         select count(*) from holdfast.refund r join holdfast.payment p using (gateway, payment_id)
-                        where p.sale_id = p_sale_id and p.state = 'REFUND_REQUIRED' and r.status = known.status))
+                        where p.sale_id = p_sale_id and r.status = known.status))
                     from unnest(array['REQUIRED', 'COMPLETED', 'FAILED']) as known (status)),
         'outbox', json_build_object(
             'pending', (select count(*) from holdfast.event_outbox e where e.fanned_out_at is null and e.sale_id = p_sale_id)
@@ -166,6 +169,7 @@ begin atomic
             'dead', (select count(*) from holdfast.dead_events() d where d.sale_id = p_sale_id),
             'receivers', (select coalesce(json_agg(holdfast.subscription_json(r) order by r.subscription_id), '[]')
                           from holdfast.subscription r where r.status <> 'DELETED')),
+        'gateways', holdfast.gateway_health(),
         'audit', json_build_object('ok', not exists (select from mismatch),
                                    'mismatches', (select coalesce(json_agg(m), '[]') from mismatch m))))
     from holdfast.sale s where s.sale_id = p_sale_id;

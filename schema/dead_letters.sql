@@ -42,12 +42,12 @@ end;
 create or replace function holdfast.replay_refunds(p_ids text[]) returns bigint
 language sql volatile set search_path = holdfast, pg_temp
 begin atomic
-    with back as (
-        update holdfast.refund r set status = 'REQUIRED', finalized_at = null
+    with dead as materialized (
+        select r.gateway, r.payment_id from holdfast.refund r
         where r.status = 'FAILED'
           and 'refund-' || encode(convert_to(r.gateway || ' ' || r.payment_id, 'UTF8'), 'hex') = any (p_ids)
-        returning 1)
-    select count(*) from back;
+        order by r.gateway, r.payment_id)
+    select count(*) filter (where holdfast.replay_refund(d.gateway, d.payment_id)) from dead d;
 end;
 
 -- How many of these wait again. An operator who says so has seen that the receiver is back: it is tried at once.

@@ -12,15 +12,17 @@ pub const TOKEN_MAX_BYTES: usize = 4_096;
 /// RFC 7518 asks an HS256 key to be no shorter than its hash.
 pub const SESSION_SECRET_MIN_BYTES: usize = 32;
 pub const ADMIN_TOKEN_MIN_BYTES: usize = 16;
-/// Standard Webhooks, after decoding.
-pub const WEBHOOK_SECRET_MIN_BYTES: usize = 24;
-pub const WEBHOOK_SECRET_MAX_BYTES: usize = 64;
 
 pub const USER_ID_MAX_CHARS: usize = 128;
 pub const SLUG_MAX_CHARS: usize = 64;
 pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
 /// A payment's id, and what a gateway says of hold and user.
 pub const GATEWAY_TEXT_MAX_CHARS: usize = 255;
+/// What a gateway's SDK gives a buyer's page.
+pub const PAYMENT_TOKEN_MAX_CHARS: usize = 1_000;
+/// Rows of a list, unless asked otherwise and at most.
+pub const PAGE_DEFAULT: i32 = 50;
+pub const PAGE_MAX: i32 = 100;
 /// The largest whole number every JSON reader keeps exactly.
 pub const AMOUNT_MAX: i64 = 9_007_199_254_740_991;
 
@@ -41,8 +43,6 @@ pub const DEAD_LETTERS_PAGE_MAX: i32 = 100;
 /// A payment's id in hexadecimal, and what stands around it.
 pub const DEAD_LETTER_ID_MAX_CHARS: usize = 3_000;
 
-/// How far a webhook's clock may be from ours, both ways.
-pub const WEBHOOK_TOLERANCE_S: u64 = 300;
 /// How long a token of `/dev/session` lives.
 pub const DEV_SESSION_TTL_S: u64 = 86_400;
 
@@ -51,6 +51,8 @@ pub const FUNCTION_DEADLINE_MS: u64 = 3_500;
 pub const STATEMENT_TIMEOUT_MS: u64 = 2_500;
 /// One call of a function, from the request's first byte to the answer's last.
 pub const INVOKE_DEADLINE_MS: u64 = 4_000;
+/// One call of `confirm` that asks a gateway, and may have it take the money: the gateways wait 30 s for a webhook.
+pub const GATEWAY_DEADLINE_MS: u64 = 25_000;
 /// The Worker's patience with the Gate, which cannot answer when it has panicked or moved. A request there is worth
 /// sending for as long; its flight may go on after it.
 pub const GATE_DEADLINE_MS: u64 = 4_500;
@@ -115,6 +117,7 @@ pub const HSTS_MAX_AGE_S: u64 = 31_536_000;
 const _: () = {
     // Each waits for the one before it, so that the innermost gives up first and nothing is left without an answer.
     assert!(FUNCTION_DEADLINE_MS < INVOKE_DEADLINE_MS);
+    assert!(INVOKE_DEADLINE_MS < GATEWAY_DEADLINE_MS);
     assert!(INVOKE_DEADLINE_MS < GATE_DEADLINE_MS);
     assert!(GATE_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);
     assert!(INVOKE_DEADLINE_MS + FUNCTION_DEADLINE_MS + STATEMENT_TIMEOUT_MS <= GATE_SETTLE_MS);

@@ -60,11 +60,24 @@ pub async fn call<Q: Serialize, A: DeserializeOwned>(
     function: &'static str,
     question: &Q,
 ) -> Result<A, InvokeError> {
+    call_within(lambda, function, question, bounds::INVOKE_DEADLINE_MS).await
+}
+
+/// The same for a function that may take longer.
+///
+/// # Errors
+/// See [`InvokeError`].
+pub async fn call_within<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &'static str,
+    question: &Q,
+    within_ms: u64,
+) -> Result<A, InvokeError> {
     let admitted = |breakers: &mut HashMap<_, Breaker>| breakers.entry(function).or_default().admit(clock::now_ms());
     if !BREAKERS.with_borrow_mut(admitted) {
         return Err(InvokeError::Resting);
     }
-    let answer = call_unguarded(lambda, function, question).await;
+    let answer = exchange_within(lambda, function, question, within_ms).await;
     BREAKERS.with_borrow_mut(|breakers| {
         let breaker = breakers.entry(function).or_default();
         if answer.is_ok() { breaker.succeeded() } else { breaker.failed(clock::now_ms()) }
@@ -81,12 +94,21 @@ pub async fn call_unguarded<Q: Serialize, A: DeserializeOwned>(
     function: &str,
     question: &Q,
 ) -> Result<A, InvokeError> {
+    exchange_within(lambda, function, question, bounds::INVOKE_DEADLINE_MS).await
+}
+
+async fn exchange_within<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &str,
+    question: &Q,
+    within_ms: u64,
+) -> Result<A, InvokeError> {
     let payload = serde_json::to_string(question).map_err(|error| InvokeError::Unreadable(error.to_string()))?;
     let request = request(lambda, function, payload)?;
     let controller = AbortController::default();
     let signal = controller.signal();
     let exchange = std::pin::pin!(exchange(request, &signal));
-    let deadline = Delay::from(Duration::from_millis(bounds::INVOKE_DEADLINE_MS));
+    let deadline = Delay::from(Duration::from_millis(within_ms));
     match select(exchange, deadline).await {
         Either::Left((answer, _)) => {
             serde_json::from_slice(&answer?).map_err(|error| InvokeError::Unreadable(error.to_string()))

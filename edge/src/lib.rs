@@ -32,13 +32,14 @@ mod invoke;
 mod language;
 mod lookup;
 mod operate;
+mod pay;
+mod payments;
 mod release;
 mod reserve;
 mod routes;
 mod sales;
 mod session;
 mod shop;
-mod signature;
 mod sigv4;
 mod subscriptions;
 mod text;
@@ -67,7 +68,7 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
     let now_ms = clock::now_ms();
     let origin = call.header("Origin");
     // A gateway is no page, and no page is a gateway.
-    let answer = if route == Route::Webhook.name() {
+    let answer = if route == routes::WEBHOOK {
         answer
     } else {
         cors::apply(answer, origin.as_deref(), &call.config.allowed_origins)
@@ -79,7 +80,7 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
 
 /// The route's name, and what it answers.
 async fn answer(call: &mut Call, method: &str, offers: Offers) -> (&'static str, Answer) {
-    let webhook = offers.iter().any(|(_, route)| *route == Route::Webhook);
+    let webhook = offers.iter().any(|(_, route)| matches!(route, Route::Webhook { .. }));
     if method == "OPTIONS" && !webhook {
         let asks_method = call.header("Access-Control-Request-Method").is_some();
         let origin = call.header("Origin");
@@ -90,13 +91,13 @@ async fn answer(call: &mut Call, method: &str, offers: Offers) -> (&'static str,
     }
     match routes::choose(offers, method) {
         Ok(route) => (route.name(), dispatch(call, route).await.unwrap_or_else(Answer::from)),
-        Err(problem) => (if webhook { Route::Webhook.name() } else { "none" }, problem.into()),
+        Err(problem) => (if webhook { routes::WEBHOOK } else { "none" }, problem.into()),
     }
 }
 
 async fn dispatch(call: &mut Call, route: Route) -> Answered {
     // A gateway sends from few addresses and is known by its signature; a monitor asks whether we run, nothing else.
-    if !matches!(route, Route::Webhook | Route::Health) {
+    if !matches!(route, Route::Webhook { .. } | Route::Health) {
         address::limit(call).await?;
     }
     match route {
@@ -107,7 +108,9 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::OrderOfHold => lookup::order_of_hold(call).await,
         Route::Sales => sales::list(call).await,
         Route::Sale { sale_id } => sales::one(call, sale_id).await,
-        Route::Webhook => confirm::webhook(call).await,
+        Route::Webhook { gateway } => confirm::webhook(call, gateway).await,
+        Route::TossReturn => pay::toss_return(call).await,
+        Route::PortOneConfirm => pay::portone_confirm(call).await,
         Route::CreateSale => admin::create_sale(call).await,
         Route::SetStatus { sale_id } => admin::set_status(call, sale_id).await,
         Route::AdjustStock { sku_id } => admin::adjust_stock(call, sku_id).await,
@@ -121,6 +124,8 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::DeadLetters => dead_letters::list(call).await,
         Route::ReplayDeadLetter { id } => dead_letters::replay_one(call, id).await,
         Route::ReplayDeadLetters => dead_letters::replay_many(call).await,
+        Route::CancelOrder { order_id } => payments::cancel_order(call, order_id).await,
+        Route::ListPayments => payments::list(call).await,
         Route::Shop { sale_id } => {
             Ok(shop::page(&call.config, call.header("Accept-Language").as_deref(), sale_id.as_deref()))
         }

@@ -17,7 +17,9 @@ pub enum Route {
     OrderOfHold,
     Sales,
     Sale { sale_id: String },
-    Webhook,
+    Webhook { gateway: &'static str },
+    TossReturn,
+    PortOneConfirm,
     CreateSale,
     SetStatus { sale_id: String },
     AdjustStock { sku_id: String },
@@ -31,7 +33,12 @@ pub enum Route {
     DeadLetters,
     ReplayDeadLetter { id: String },
     ReplayDeadLetters,
+    CancelOrder { order_id: String },
+    ListPayments,
 }
+
+/// The name of the one route that no page may call.
+pub const WEBHOOK: &str = "webhook";
 
 /// What a path offers: a verb a method.
 pub type Offers = Vec<(&'static str, Route)>;
@@ -77,7 +84,14 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "orders", id] => vec![("GET", Route::Order { order_id: uuid(id)? })],
         ["v1", "sales"] => vec![("GET", Route::Sales)],
         ["v1", "sales", sale_id] => vec![("GET", Route::Sale { sale_id: slug(sale_id)? })],
-        ["v1", "webhooks", "standard"] => vec![("POST", Route::Webhook)],
+        ["v1", "webhooks", name] => {
+            let gateway = gateways::NAMES.into_iter().find(|gateway| gateway == name)?;
+            vec![("POST", Route::Webhook { gateway })]
+        }
+        ["v1", "payments", "toss", "return"] => vec![("GET", Route::TossReturn)],
+        ["v1", "payments", "portone", "confirm"] => vec![("POST", Route::PortOneConfirm)],
+        ["v1", "admin", "payments"] => vec![("GET", Route::ListPayments)],
+        ["v1", "admin", "orders", id, "cancel"] => vec![("POST", Route::CancelOrder { order_id: uuid(id)? })],
         ["v1", "admin", "sales"] => vec![("POST", Route::CreateSale)],
         ["v1", "admin", "sales", sale_id] => vec![("PATCH", Route::SetStatus { sale_id: slug(sale_id)? })],
         ["v1", "admin", "sales", sale_id, "report"] => vec![("GET", Route::Report { sale_id: slug(sale_id)? })],
@@ -118,7 +132,9 @@ impl Route {
             Self::OrderOfHold => "order_of_hold",
             Self::Sales => "sales",
             Self::Sale { .. } => "sale",
-            Self::Webhook => "webhook",
+            Self::Webhook { .. } => WEBHOOK,
+            Self::TossReturn => "toss_return",
+            Self::PortOneConfirm => "portone_confirm",
             Self::CreateSale => "admin_create_sale",
             Self::SetStatus { .. } => "admin_set_status",
             Self::AdjustStock { .. } => "admin_adjust_stock",
@@ -132,6 +148,8 @@ impl Route {
             Self::DeadLetters => "admin_dead_letters",
             Self::ReplayDeadLetter { .. } => "admin_replay_dead_letter",
             Self::ReplayDeadLetters => "admin_replay_dead_letters",
+            Self::CancelOrder { .. } => "admin_cancel_order",
+            Self::ListPayments => "admin_list_payments",
         }
     }
 }
@@ -165,6 +183,11 @@ mod tests {
             ("GET", "/v1/sales", "sales"),
             ("GET", "/v1/sales/spring-drop", "sale"),
             ("POST", "/v1/webhooks/standard", "webhook"),
+            ("POST", "/v1/webhooks/toss", "webhook"),
+            ("GET", "/v1/payments/toss/return", "toss_return"),
+            ("POST", "/v1/payments/portone/confirm", "portone_confirm"),
+            ("GET", "/v1/admin/payments", "admin_list_payments"),
+            ("POST", &format!("/v1/admin/orders/{ID}/cancel"), "admin_cancel_order"),
             ("POST", "/v1/admin/sales", "admin_create_sale"),
             ("PATCH", "/v1/admin/sales/spring-drop", "admin_set_status"),
             ("GET", "/v1/admin/sales/spring-drop/report", "admin_report"),

@@ -69,6 +69,24 @@ const _: () = assert!(ATTEMPT_DEADLINE_MAX_S * 1_000 + CALL_DEADLINE_MS < RELAY_
 const _: () = assert!(DRAIN_MS + CALL_DEADLINE_MS < LEASE_BEYOND_S * 1_000);
 const _: () = assert!(RELAY_RESERVE_MS < RELAY_DEFAULT_MS);
 const _: () = assert!(BREAKER_OPEN_S <= BREAKER_OPEN_MAX_S);
+/// Asking a gateway about a payment: a webhook waits for it.
+pub const ASK_DEADLINE_MS: u64 = 3_000;
+/// Having a gateway take money that was set aside; `capture_needs` in schema/capture.sql is this and T2's.
+pub const CAPTURE_DEADLINE_MS: u64 = 10_000;
+/// Having a gateway pay back: PortOne advises a minute of patience.
+pub const REFUND_DEADLINE_MS: u64 = 60_000;
+/// What is read of a gateway's answer.
+pub const GATEWAY_ANSWER_MAX_BYTES: usize = 262_144;
+/// Payments under way that one sweep asks about, and refunds that one call claims; so many at once are in the air.
+pub const CLAIM_MAX: i32 = 50;
+pub const AT_ONCE_MAX: usize = 8;
+/// How long a payment is one sweep's to ask about.
+pub const ASK_LEASE_S: i32 = 30;
+/// How long a refund is one call's to pay back: longer than asking, paying and asking again.
+pub const REFUND_LEASE_S: u64 = 90;
+
+const _: () = assert!(2 * ASK_DEADLINE_MS + REFUND_DEADLINE_MS < 1_000 * REFUND_LEASE_S);
+const _: () = assert!(CAPTURE_DEADLINE_MS + CALL_DEADLINE_MS < 15_000);
 const _: () = assert!(LOCK_TIMEOUT_MS < STATEMENT_TIMEOUT_MS);
 const _: () = assert!(STATEMENT_TIMEOUT_MS < CALL_DEADLINE_MS);
 const _: () = assert!(CONNECT_DEADLINE_MS < CALL_DEADLINE_MS);

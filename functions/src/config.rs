@@ -40,6 +40,44 @@ pub fn database() -> Result<tokio_postgres::Config, Misconfigured> {
     url.parse().map_err(|_| Misconfigured::new("DATABASE_URL", "is not a postgres:// URL"))
 }
 
+/// Whether the shop sells for real money: `GATEWAY_MODE`, `live` (the default) or `test`.
+///
+/// # Errors
+/// It is neither.
+pub fn live() -> Result<bool, Misconfigured> {
+    match env::var("GATEWAY_MODE").as_deref() {
+        Err(_) | Ok("live") => Ok(true),
+        Ok("test") => Ok(false),
+        Ok(_) => Err(Misconfigured::new("GATEWAY_MODE", "must be live or test")),
+    }
+}
+
+/// A gateway's address and secret: `TOSS_API_URL`, `TOSS_API_SECRET`. None: it is not configured.
+///
+/// # Errors
+/// It has a secret and no address.
+pub fn gateway(name: &str) -> Result<Option<(String, String)>, Misconfigured> {
+    let variable = |what: &str| format!("{}_API_{what}", name.to_uppercase());
+    let read = |what: &str| env::var(variable(what)).ok().filter(|value| !value.is_empty());
+    let Some(secret) = read("SECRET") else { return Ok(None) };
+    let url = read("URL").unwrap_or_else(|| gateways::usual_url(name).to_owned());
+    if url.is_empty() {
+        return Err(Misconfigured::new(&variable("URL"), "is missing"));
+    }
+    Ok(Some((url.trim_end_matches('/').to_owned(), secret)))
+}
+
+/// Seconds, separated by commas: how long after each failure the next try comes.
+///
+/// # Errors
+/// It is there, and is no such list.
+pub fn schedule(name: &str, default: &str) -> Result<Vec<f64>, Misconfigured> {
+    let text = env::var(name).unwrap_or_else(|_| default.to_owned());
+    let seconds: Option<Vec<f64>> =
+        text.split(',').map(|one| one.trim().parse().ok().filter(|s: &f64| (0.0..=1e7).contains(s))).collect();
+    seconds.ok_or_else(|| Misconfigured::new(name, "must be seconds separated by commas"))
+}
+
 /// `EARLY_RELEASE`: `on` (the default) lets go of a counter before the log is on disk; see schema/reserve.sql.
 ///
 /// # Errors

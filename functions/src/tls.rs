@@ -1,5 +1,5 @@
 //! TLS to the database, where its URL asks for it (`sslmode=require` checks the certificate and the host's name), and to
-//! those who are told of events.
+//! the gateways and to those who are told of events.
 
 use std::env;
 use std::sync::Arc;
@@ -33,8 +33,9 @@ pub fn trusting(variable: &str) -> Result<ClientConfig, Misconfigured> {
             roots.add(certificate).map_err(|error| wrong(&error))?;
         }
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    Ok(ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Misconfigured::new(variable, &error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+        .map_err(|error| Misconfigured::new(variable, &error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }

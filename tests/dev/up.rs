@@ -32,6 +32,7 @@ impl Up {
             dir: workspace::dev_dir(),
             ports: Ports::Usual { edge: self.edge_port },
             sweep_interval_s: self.sweep_interval_s,
+            refund_retry_s: "0,5,15,60,300",
             fresh: self.fresh,
             database_url: self.database_url,
             early_release: true,

@@ -14,23 +14,26 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 12] = [
+pub const CURRENT: [(&str, &str); 15] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
     ("release.sql", include_str!("../../schema/release.sql")),
     ("reserve.sql", include_str!("../../schema/reserve.sql")),
     ("confirm.sql", include_str!("../../schema/confirm.sql")),
+    ("capture.sql", include_str!("../../schema/capture.sql")),
+    ("refund.sql", include_str!("../../schema/refund.sql")),
     ("lookup.sql", include_str!("../../schema/lookup.sql")),
     ("relay.sql", include_str!("../../schema/relay.sql")),
     ("operate.sql", include_str!("../../schema/operate.sql")),
     ("dead_letters.sql", include_str!("../../schema/dead_letters.sql")),
     ("retain.sql", include_str!("../../schema/retain.sql")),
+    ("payments.sql", include_str!("../../schema/payments.sql")),
     ("admin.sql", include_str!("../../schema/admin.sql")),
 ];
 
 /// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
-pub const FUNCTIONS: [&str; 7] = ["reserve", "confirm", "expire", "release", "lookup", "admin", "relay"];
+pub const FUNCTIONS: [&str; 8] = ["reserve", "confirm", "expire", "release", "lookup", "admin", "relay", "refund"];
 
 /// Any number that nobody else locks; the same in every release.
 const LOCK: i64 = 0x0048_6f6c_6466_6173;

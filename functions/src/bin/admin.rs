@@ -7,7 +7,9 @@ use functions::{check, config, operate, run};
 use lambda_runtime::Error;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
+use uuid::Uuid;
 use wire::admin::{Adjustment, Command, NewSale, Outcome, Request};
+use wire::payments::Cancellation;
 
 async fn create_sale(database: &Database, sale: NewSale) -> Result<Option<Outcome>, Broken> {
     let sale = match check::sale(sale) {
@@ -45,6 +47,29 @@ async fn adjust_stock(
         .await
 }
 
+async fn cancel_order(
+    database: &Database,
+    order_id: &str,
+    idem_key: &str,
+    cancellation: Cancellation,
+) -> Result<Option<Outcome>, Broken> {
+    let text = serde_json::to_vec(&(order_id, &cancellation.reason));
+    let fingerprint = Sha256::digest(text.map_err(|_| Broken::misused("the order cannot be written"))?).to_vec();
+    let order_id = Uuid::parse_str(order_id).map_err(|_| Broken::misused("an id is not a UUID"))?;
+    database
+        .json(
+            "select holdfast.cancel_order($1, $2, $3, $4, $5)",
+            &[
+                (&order_id, Type::UUID),
+                (&idem_key, Type::TEXT),
+                (&fingerprint, Type::BYTEA),
+                (&cancellation.operator, Type::TEXT),
+                (&cancellation.reason, Type::TEXT),
+            ],
+        )
+        .await
+}
+
 async fn admin(database: &Database, allow_private: bool, request: Request) -> Result<Outcome, Broken> {
     let began = Instant::now();
     let outcome = match request.command {
@@ -59,6 +84,14 @@ async fn admin(database: &Database, allow_private: bool, request: Request) -> Re
         }
         Command::Operate { operation } => {
             Some(Outcome::Operated { operated: operate::run(database, allow_private, operation).await? })
+        }
+        Command::CancelOrder { order_id, idem_key, cancellation } => {
+            cancel_order(database, &order_id, &idem_key, cancellation).await?
+        }
+        Command::ListPayments { page } => {
+            let params =
+                [(&page.state as _, Type::TEXT), (&page.after as _, Type::INT8), (&page.limit as _, Type::INT4)];
+            database.json("select holdfast.list_payments($1, $2, $3)", &params).await?
         }
         Command::Report { sale_id } => database.json("select holdfast.report($1)", &[(&sale_id, Type::TEXT)]).await?,
     };

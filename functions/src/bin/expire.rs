@@ -1,15 +1,55 @@
 //! `expire` runs T3 (schema/expire.sql) on the scheduler's tick: until nothing is left, and, where the scheduler is
-//! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over.
+//! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over. Before it sweeps, it asks
+//! the gateways about payments that are under way for holds that are about to end.
 
 use std::time::{Duration, Instant};
 
-use functions::bounds::{SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS};
+use functions::bounds::{ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS};
 use functions::database::{Broken, Database};
-use functions::{config, run};
+use functions::desk::Desk;
+use functions::{config, run, settle};
+use futures_util::{StreamExt, stream};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde::Deserialize;
 use tokio_postgres::types::Type;
-use tracing::info;
+use tracing::{info, warn};
+use wire::Trace;
+use wire::confirm::Told;
 use wire::expire::{Swept, Tick};
+
+#[derive(Deserialize)]
+struct UnderWay {
+    gateway: String,
+    payment_id: String,
+}
+
+/// Outside every transaction: what a gateway says is done is confirmed, what it does not know is let go. A gateway that
+/// does not answer holds up nobody's hold but its own, and that no further than schema/capture.sql bounds it.
+async fn ask(database: &Database, desk: &Desk) -> Result<(), Broken> {
+    let names = desk.names();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let params = [(&names as _, Type::TEXT_ARRAY), (&CLAIM_MAX as _, Type::INT4), (&ASK_LEASE_S as _, Type::INT4)];
+    let due: Option<Vec<UnderWay>> = database.json("select holdfast.claim_payments($1, $2, $3)", &params).await?;
+    let asked = stream::iter(due.unwrap_or_default()).map(async |UnderWay { gateway, payment_id }| {
+        let told = Told { trace: Trace::default(), gateway, payment_id, ..Told::default() };
+        match settle::settle(database, desk, &told).await {
+            Ok(settled) => {
+                info!(
+                    verb = "ask",
+                    gateway = told.gateway,
+                    payment_id = told.payment_id,
+                    outcome = settled.outcome.name()
+                );
+            }
+            // It is claimed again when its lease is over.
+            Err(broken) => warn!(verb = "ask", gateway = told.gateway, payment_id = told.payment_id, %broken),
+        }
+    });
+    asked.buffer_unordered(AT_ONCE_MAX).collect::<()>().await;
+    Ok(())
+}
 
 /// Sweeps until nothing is left, or until `stop`; one transaction at least.
 async fn sweep(database: &Database, stop: Instant, swept: &mut Swept) -> Result<(), Broken> {
@@ -24,10 +64,17 @@ async fn sweep(database: &Database, stop: Instant, swept: &mut Swept) -> Result<
     }
 }
 
-async fn expire(database: &Database, every: Duration, window: Duration, stop: Instant) -> Result<Swept, Broken> {
+async fn expire(
+    database: &Database,
+    desk: &Desk,
+    every: Duration,
+    window: Duration,
+    stop: Instant,
+) -> Result<Swept, Broken> {
     let began = Instant::now();
     let mut swept = Swept::default();
     loop {
+        ask(database, desk).await?;
         sweep(database, stop, &mut swept).await?;
         let next = Instant::now() + every;
         if next >= stop || next >= began + window {
@@ -41,12 +88,13 @@ async fn expire(database: &Database, every: Duration, window: Duration, stop: In
 async fn main() -> Result<(), Error> {
     run::log_as_json();
     let database = &Database::from_env()?;
+    let desk = &Desk::from_env()?;
     let every = config::seconds("SWEEP_INTERVAL_S", 10)?.max(Duration::from_secs(1));
     let window = config::seconds("SWEEP_FOR_S", 55)?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
         let stop = run::stop(&event.context, began, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS);
-        let swept = expire(database, every, window, stop).await;
+        let swept = expire(database, desk, every, window, stop).await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
         match &swept {
             Ok(Swept { expired, transactions }) => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::payments::{Cancellation, GatewayHealth, PaymentPage, PaymentRow};
 use crate::shop::Sale;
 use crate::{Trace, operate};
 
@@ -37,6 +38,14 @@ pub enum Command {
     Operate {
         operation: operate::Operation,
     },
+    CancelOrder {
+        order_id: String,
+        idem_key: String,
+        cancellation: Cancellation,
+    },
+    ListPayments {
+        page: PaymentPage,
+    },
 }
 
 /// The body of `POST /v1/admin/sales`.
@@ -57,6 +66,9 @@ pub struct NewSale {
     /// Seconds, 1 to 86 400; 300 unless given.
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
     pub hold_ttl_s: Option<i64>,
+    /// What becomes of a payment after the hold's end: `refund`, unless given, or `retake`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_payment: Option<String>,
     /// 1 to 100.
     pub skus: Vec<NewSku>,
 }
@@ -158,6 +170,14 @@ pub enum Outcome {
     Operated {
         operated: operate::Outcome,
     },
+    Order {
+        order: crate::shop::Order,
+        replayed: bool,
+    },
+    Payments {
+        payments: Vec<PaymentRow>,
+        next: Option<String>,
+    },
 }
 
 /// One member of a problem's `errors`.
@@ -190,6 +210,9 @@ pub struct Report {
     /// Refunds by status.
     pub refunds: BTreeMap<String, i64>,
     pub outbox: Outbox,
+    /// Gateways that were asked and failed to answer, whatever the sale.
+    #[serde(default)]
+    pub gateways: Vec<GatewayHealth>,
     pub audit: Audit,
 }
 
@@ -243,6 +266,8 @@ impl Outcome {
             Self::Stock { .. } => "stock",
             Self::Report { .. } => "report",
             Self::Operated { operated } => operated.name(),
+            Self::Order { .. } => "order",
+            Self::Payments { .. } => "payments",
         }
     }
 }

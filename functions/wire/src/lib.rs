@@ -8,6 +8,8 @@ pub mod confirm;
 pub mod expire;
 pub mod lookup;
 pub mod operate;
+pub mod payments;
+pub mod refund;
 pub mod relay;
 pub mod release;
 pub mod reserve;

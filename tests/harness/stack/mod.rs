@@ -41,6 +41,8 @@ pub struct Options {
     pub dir: PathBuf,
     pub ports: Ports,
     pub sweep_interval_s: u64,
+    /// The functions' `REFUND_RETRY_S`.
+    pub refund_retry_s: &'static str,
     /// Begin with an empty database.
     pub fresh: bool,
     /// A Postgres to use in place of the embedded one.
@@ -67,6 +69,7 @@ impl Options {
             dir: workspace::root().join("target").join(name),
             ports: Ports::Free,
             sweep_interval_s: 1,
+            refund_retry_s: "0,0.1,0.2,0.2,0.2,0.2",
             fresh: true,
             database_url: None,
             early_release: true,
@@ -121,13 +124,16 @@ impl Stack {
 
         functions::start_emulator(cargo_lambda, lambda_port, &self.children).await?;
         let password = &self.secrets.functions_password;
-        functions::start_instances(&self.options, lambda_port, &database_url, password, &self.children)?;
+        let gateways = self.gateway_config(gateway_port, &edge_url).functions_env(&loopback(gateway_port));
+        functions::start_instances(&self.options, lambda_port, &database_url, password, &gateways, &self.children)?;
         let gateway_url = self.start_gateway(gateway_port, &edge_url).await?;
         let local = edge::Local::new(edge_port, &lambda_url, &gateway_url, &self.secrets);
         edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
 
         let every = Duration::from_secs(self.options.sweep_interval_s);
-        self.tasks.push(tokio::spawn(scheduler::run("expire", lambda_url.clone(), every)));
+        for function in ["expire", "refund"] {
+            self.tasks.push(tokio::spawn(scheduler::run(function, lambda_url.clone(), every)));
+        }
         self.tasks.push(tokio::spawn(scheduler::run("relay", lambda_url.clone(), RELAY_EVERY)));
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
@@ -189,13 +195,17 @@ impl Stack {
         Ok(url.clone())
     }
 
-    async fn start_gateway(&mut self, port: u16, edge_url: &str) -> anyhow::Result<String> {
-        let config = gateway::Config {
+    fn gateway_config(&self, port: u16, edge_url: &str) -> gateway::Config {
+        gateway::Config {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             edge_url: edge_url.to_owned(),
             webhook_secret: self.secrets.webhook_secret.clone(),
             log: self.state.logs().join("gateway.log"),
-        };
+        }
+    }
+
+    async fn start_gateway(&mut self, port: u16, edge_url: &str) -> anyhow::Result<String> {
+        let config = self.gateway_config(port, edge_url);
         let gateway = Gateway::start(config).await.context("cannot start the payment gateway's stand-in")?;
         let url = gateway.url.clone();
         self.gateway = Some(gateway);
