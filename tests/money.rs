@@ -76,6 +76,9 @@ impl Shop {
     }
 }
 
+/// Where a payment came to rest: its order's total, or its refund's status and amount.
+type Rest = (Option<i64>, Option<String>, Option<i64>);
+
 /// A third pays after the end of the hold; each webhook comes three times, in any order.
 async fn crowd(shop: &Arc<Shop>, gateway: &'static str, sale: String, buyers: usize, late: bool) -> Vec<String> {
     let buyer = |n: usize| {
@@ -83,7 +86,7 @@ async fn crowd(shop: &Arc<Shop>, gateway: &'static str, sale: String, buyers: us
         async move {
             let user = format!("{gateway}-{late}-{n}");
             let hold = shop.hold(&sale, &user).await;
-            let mut webhooks = json!({"times": 3, "spread_ms": 1_500, "fresh_ids": n % 2 == 0});
+            let mut webhooks = json!({"times": 3, "spread_ms": 1_500, "fresh_ids": n.is_multiple_of(2)});
             if late {
                 webhooks["at"] = hold["expire_at"].clone();
             }
@@ -136,7 +139,7 @@ async fn a_thousand_buyers_through_each_gateway_have_an_order_or_their_money_and
     let rows = "select p.payment_id, o.total_amount, r.status, r.amount from holdfast.payment p
                 left join holdfast.orders o using (gateway, payment_id) left join holdfast.refund r using (gateway, payment_id)";
     let rows = shop.owner.query(&format!("{rows} where p.{ours}"), &[]).await.unwrap();
-    let book: HashMap<String, (Option<i64>, Option<String>, Option<i64>)> =
+    let book: HashMap<String, Rest> =
         rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2), row.get(3)))).collect();
     let (mut orders, mut refunds, mut kept) = (0, 0, 0);
     for id in &paid {

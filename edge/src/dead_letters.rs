@@ -102,7 +102,7 @@ mod tests {
             of("?kind=event&sale_id=spring-drop&limit=7&cursor=17.event-3").unwrap_or_default();
         assert_eq!((filter.kind.as_deref(), filter.sale_id.as_deref()), (Some("event"), Some("spring-drop")));
         assert_eq!((after.as_deref(), limit), (Some("17.event-3"), 7));
-        assert_eq!(of("").map(|(filter, after, limit)| (filter, after, limit)), Ok((Filter::default(), None, 50)));
+        assert_eq!(of(""), Ok((Filter::default(), None, 50)));
         for wrong in [
             "?kind=order",
             "?limit=0",
