@@ -53,7 +53,8 @@ $$;
 
 -- Line j of the batch is p_sku_ids[j], p_qtys[j], and belongs to reservation p_line_of[j]; lines of one reservation
 -- stand together, in the order of arrival. o_told: whether an answer tells somebody of a hold. o_lapsed: holds past
--- their end stand in the way, and to refuse because of them would be a lie: roll back, take them back, ask again.
+-- their end stand in the way, or did a moment ago, and to refuse because of them would be a lie: roll back, take them
+-- back, ask again.
 create or replace function holdfast.reserve_batch(
     p_sale_id text, p_user_ids text[], p_idem_keys text[], p_fingerprints bytea[],
     p_line_of integer[], p_sku_ids text[], p_qtys integer[], p_take_back boolean,
@@ -132,6 +133,14 @@ begin
     o_answers := array_fill(null::json, array[cardinality(v_why)]);
     if v_refused > 0 then
         o_lapsed := p_take_back and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids, 8 = any (v_why));
+        if p_take_back and not o_lapsed and 8 = any (v_why) then
+            -- Nothing waits for the sweep any more; but if that is because it was swept after we had looked at the
+            -- stock, its pieces are there now. In a statement of its own: it must see what this last one saw, or more.
+            o_lapsed := exists (
+                select from unnest(v_skus, v_stock) as seen (sku_id, available)
+                join inventory_counter c on (c.sale_id, c.sku_id) = (p_sale_id, seen.sku_id)
+                where c.available > seen.available);
+        end if;
         if o_lapsed then
             return;
         end if;

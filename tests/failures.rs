@@ -197,7 +197,7 @@ async fn is_there_after_a_crash(client: &Client, user: &str, sale: &str) -> bool
 
 async fn run_sql(client: &Client, sql: &str) {
     let owner = harness::database::connect(client.setting("database_url")).await.unwrap();
-    for statement in sql.split("-- then") {
+    for statement in sql.split("-- next statement:") {
         owner.batch_execute(statement).await.unwrap();
     }
 }
@@ -206,7 +206,7 @@ async fn run_sql(client: &Client, sql: &str) {
 async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does_not() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 10, 1)]).await;
-    run_sql(&client, "alter system set wal_writer_delay = '10s' -- then\n select pg_reload_conf()").await;
+    run_sql(&client, "alter system set wal_writer_delay = '10s' -- next statement:\n select pg_reload_conf()").await;
     for round in 0..3 {
         assert!(is_there_after_a_crash(&client, &format!("told-{round}"), &sale).await, "round {round}");
     }
@@ -220,7 +220,7 @@ async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does
     run_sql(&client, &mutant).await;
     let lost = !is_there_after_a_crash(&client, "lost", &sale).await;
     run_sql(&client, source).await;
-    run_sql(&client, "alter system reset wal_writer_delay -- then\n select pg_reload_conf()").await;
+    run_sql(&client, "alter system reset wal_writer_delay -- next statement:\n select pg_reload_conf()").await;
     assert!(lost, "without the barrier it must be lost here, or this proves nothing");
     client.report(&sale).await;
 }

@@ -18,6 +18,9 @@ use crate::up::Ends;
 pub struct Test {
     /// Only the stages whose name contains this
     stage: Option<String>,
+    /// The model's seed, in place of a fresh one; `SEED:N` runs its Nth history alone
+    #[arg(long, value_name = "SEED")]
+    seed: Option<String>,
 }
 
 /// A part of `tests/main.rs`: its modules, and how many tests at once.
@@ -34,6 +37,8 @@ const STAGES: [Stage; 10] = [
         modules: &["tidy", "schema", "reserve", "confirm", "expire", "release", "races", "plans", "retake", "cancel"],
         at_once: 4,
     },
+    Stage { name: "model", modules: &["model"], at_once: 1 },
+    Stage { name: "interleavings", modules: &["interleavings"], at_once: 1 },
     Stage { name: "functions", modules: &["functions", "pooler"], at_once: 4 },
     Stage { name: "relay", modules: &["relay", "operate", "retain"], at_once: 4 },
     Stage { name: "edge", modules: &["edge", "admin"], at_once: 4 },
@@ -73,7 +78,7 @@ impl Test {
             let mut ends = Ends::new()?;
             let mut stack = Stack::prepare(Options::for_tests("test"))?;
             let outcome = tokio::select! {
-                outcome = on_the_stack(&mut stack, &binary, &wanted, &mut tally) => outcome,
+                outcome = self.on_the_stack(&mut stack, &binary, &wanted, &mut tally) => outcome,
                 () = ends.asked() => {
                     tools::interrupt();
                     Err(anyhow::anyhow!("interrupted"))
@@ -90,6 +95,30 @@ impl Test {
             "no stage has that name; there are: unit, {}",
             STAGES.map(|stage| stage.name).join(", ")
         );
+        Ok(())
+    }
+
+    async fn on_the_stack(
+        &self,
+        stack: &mut Stack,
+        binary: &PathBuf,
+        wanted: &impl Fn(&str) -> bool,
+        tally: &mut Tally,
+    ) -> anyhow::Result<()> {
+        stack.bring_up().await?;
+        for one in STAGES.iter().filter(|stage| wanted(stage.name)) {
+            let mut command = Command::new(binary);
+            command
+                .env("HOLDFAST_STACK", stack.report_path())
+                .env("RUST_BACKTRACE", "0")
+                .current_dir(workspace::root());
+            command.args(one.modules.iter().map(|module| format!("{module}::")));
+            command.arg(format!("--test-threads={}", one.at_once)).arg("--show-output");
+            if let Some(seed) = &self.seed {
+                command.env("HOLDFAST_SEED", seed);
+            }
+            stage(one.name, &mut command, tally).await?;
+        }
         Ok(())
     }
 }
@@ -136,23 +165,6 @@ async fn build() -> anyhow::Result<PathBuf> {
     binary.context("cargo built no test program")
 }
 
-async fn on_the_stack(
-    stack: &mut Stack,
-    binary: &PathBuf,
-    wanted: &impl Fn(&str) -> bool,
-    tally: &mut Tally,
-) -> anyhow::Result<()> {
-    stack.bring_up().await?;
-    for one in STAGES.iter().filter(|stage| wanted(stage.name)) {
-        let mut command = Command::new(binary);
-        command.env("HOLDFAST_STACK", stack.report_path()).env("RUST_BACKTRACE", "0").current_dir(workspace::root());
-        command.args(one.modules.iter().map(|module| format!("{module}::")));
-        command.arg(format!("--test-threads={}", one.at_once));
-        stage(one.name, &mut command, tally).await?;
-    }
-    Ok(())
-}
-
 /// Runs one stage and says in a line how it went; what it printed is shown when a test has failed.
 async fn stage(name: &str, command: &mut Command, tally: &mut Tally) -> anyhow::Result<()> {
     let began = Instant::now();
@@ -165,6 +177,8 @@ async fn stage(name: &str, command: &mut Command, tally: &mut Tally) -> anyhow::
         failed += count(line, "failed");
     }
     println!("  {name} ... {passed} passed, {failed} failed, {:.1} s", began.elapsed().as_secs_f64());
+    // What a test has counted, it says in lines of this kind.
+    text.lines().filter(|line| line.starts_with("| ")).for_each(|line| println!("    {line}"));
     tally.passed += passed;
     tally.failed += failed;
     if !output.status.success() {

@@ -1,0 +1,266 @@
+//! What can be asked of a shop, as the model and the real transactions both take it.
+//!
+//! A hold goes by the user and the key that it was asked with, and not by its id: so a history still says the same
+//! when commands before it are taken away. A history is printed one command a line, in these words.
+
+use std::fmt;
+
+/// Where the clock stands for a sale: its schedule is moved by hand, so that nobody waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Before,
+    During,
+    After,
+}
+
+/// What was captured, by what is to be paid for the hold; once it is known to whoever says it, the sum itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    More(i64),
+    Exactly(i64),
+}
+
+/// `(sku_id, unit_price, stock, max_per_user)`.
+pub type NewSku = (String, i64, i64, i64);
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    pub user: String,
+    pub key: String,
+    pub lines: Vec<(String, i32)>,
+}
+
+/// The hold that `user` was granted for `key`, if it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HoldOf {
+    pub user: String,
+    pub key: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    NewSale {
+        sale: String,
+        currency: String,
+        ttl_s: i64,
+        phase: Phase,
+        skus: Vec<NewSku>,
+    },
+    /// T1.
+    Reserve {
+        sale: String,
+        asks: Vec<Ask>,
+    },
+    /// T2. `of`: none where the gateway names no hold of anybody's.
+    Pay {
+        gateway: String,
+        payment: String,
+        of: Option<HoldOf>,
+        user: String,
+        amount: Amount,
+        currency: Option<String>,
+    },
+    /// T3, one transaction of it.
+    Sweep {
+        most: i32,
+    },
+    Release {
+        of: HoldOf,
+        user: String,
+    },
+    Stock {
+        sale: String,
+        sku: String,
+        delta: i64,
+        key: String,
+    },
+    Status {
+        sale: String,
+        status: &'static str,
+    },
+    ReadHold {
+        of: HoldOf,
+        user: String,
+    },
+    ReadOrder {
+        of: HoldOf,
+        user: String,
+    },
+    ReadOrderOfHold {
+        of: HoldOf,
+        user: String,
+    },
+    ReadSale {
+        sale: String,
+    },
+    Report {
+        sale: String,
+    },
+    /// Time passes for one hold: it is past its end, as the `order`-th since the beginning.
+    Lapse {
+        of: HoldOf,
+        order: u32,
+    },
+    /// Time passes for a sale.
+    Schedule {
+        sale: String,
+        phase: Phase,
+    },
+    /// At once, each on a connection of its own.
+    Race(Vec<Command>),
+}
+
+impl Command {
+    /// What it is called where it is counted.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::NewSale { .. } => "new sale",
+            Self::Reserve { .. } => "reserve",
+            Self::Pay { .. } => "pay",
+            Self::Sweep { .. } => "sweep",
+            Self::Release { .. } => "release",
+            Self::Stock { .. } => "stock",
+            Self::Status { .. } => "status",
+            Self::ReadHold { .. } => "read hold",
+            Self::ReadOrder { .. } => "read order",
+            Self::ReadOrderOfHold { .. } => "read order of hold",
+            Self::ReadSale { .. } => "read sale",
+            Self::Report { .. } => "report",
+            Self::Lapse { .. } => "lapse",
+            Self::Schedule { .. } => "schedule",
+            Self::Race(_) => "race",
+        }
+    }
+
+    /// The commands that are sent for it: a race is several, a batch one for each of its reservations.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Race(racers) => racers.iter().map(Self::weight).sum(),
+            Self::Reserve { asks, .. } => asks.len(),
+            _ => 1,
+        }
+    }
+
+    /// The same with every name begun by `prefix`, so that one database serves many histories.
+    pub fn prefixed(&self, prefix: &str) -> Self {
+        let mut one = self.clone();
+        let begin = |name: &mut String| name.insert_str(0, prefix);
+        let (mut of_whom, mut who, mut sale_of) = (None, None, None);
+        match &mut one {
+            Self::Race(racers) => racers.iter_mut().for_each(|racer| *racer = racer.prefixed(prefix)),
+            Self::NewSale { sale, .. }
+            | Self::Status { sale, .. }
+            | Self::ReadSale { sale }
+            | Self::Report { sale }
+            | Self::Schedule { sale, .. } => sale_of = Some(sale),
+            Self::Stock { sale, key, .. } => {
+                begin(key);
+                sale_of = Some(sale);
+            }
+            Self::Reserve { sale, asks } => {
+                asks.iter_mut().for_each(|ask| begin(&mut ask.user));
+                sale_of = Some(sale);
+            }
+            Self::Pay { payment, of, user, .. } => {
+                begin(payment);
+                (of_whom, who) = (of.as_mut(), Some(user));
+            }
+            Self::Release { of, user }
+            | Self::ReadHold { of, user }
+            | Self::ReadOrder { of, user }
+            | Self::ReadOrderOfHold { of, user } => (of_whom, who) = (Some(of), Some(user)),
+            Self::Lapse { of, .. } => of_whom = Some(of),
+            Self::Sweep { .. } => {}
+        }
+        of_whom.map(|of| &mut of.user).into_iter().chain(who).chain(sale_of).for_each(begin);
+        one
+    }
+
+    /// The hold that it names.
+    pub fn of(&self) -> Option<&HoldOf> {
+        match self {
+            Self::Pay { of, .. } => of.as_ref(),
+            Self::Release { of, .. }
+            | Self::ReadHold { of, .. }
+            | Self::ReadOrder { of, .. }
+            | Self::ReadOrderOfHold { of, .. }
+            | Self::Lapse { of, .. } => Some(of),
+            _ => None,
+        }
+    }
+
+    /// The same about a hold that nobody has.
+    pub fn about_nobodys(&self) -> Self {
+        let mut one = self.clone();
+        match &mut one {
+            Self::Pay { of: Some(of), .. }
+            | Self::Release { of, .. }
+            | Self::ReadHold { of, .. }
+            | Self::ReadOrder { of, .. }
+            | Self::ReadOrderOfHold { of, .. }
+            | Self::Lapse { of, .. } => *of = HoldOf { user: String::new(), key: String::new() },
+            _ => {}
+        }
+        one
+    }
+
+    /// Those that are sent together.
+    pub fn racers(&self) -> &[Self] {
+        match self {
+            Self::Race(racers) => racers,
+            one => std::slice::from_ref(one),
+        }
+    }
+}
+
+impl fmt::Display for HoldOf {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{}/{}", self.user, self.key)
+    }
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{} {}", self.user, self.key)?;
+        self.lines.iter().try_for_each(|(sku, qty)| write!(to, " {sku}:{qty}"))
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = self.verb();
+        match self {
+            Self::NewSale { sale, currency, ttl_s, phase, skus } => {
+                write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}")?;
+                skus.iter()
+                    .try_for_each(|(sku, price, stock, most)| write!(to, " {sku}: {stock} at {price}, {most} a user;"))
+            }
+            Self::Reserve { sale, asks } => {
+                let asks: Vec<String> = asks.iter().map(ToString::to_string).collect();
+                write!(to, "{verb} {sale} {}", asks.join(" + "))
+            }
+            Self::Pay { gateway, payment, of, user, amount, currency } => {
+                let hold = of.as_ref().map_or_else(|| "no-hold".to_owned(), ToString::to_string);
+                write!(to, "{verb} {gateway} {payment} {hold} user={user}")?;
+                match amount {
+                    Amount::More(0) => {}
+                    Amount::More(more) => write!(to, " amount{more:+}")?,
+                    Amount::Exactly(amount) => write!(to, " amount={amount}")?,
+                }
+                currency.iter().try_for_each(|currency| write!(to, " currency={currency}"))
+            }
+            Self::Sweep { most } => write!(to, "{verb} {most}"),
+            Self::Release { of, user } | Self::ReadHold { of, user } => write!(to, "{verb} {of} user={user}"),
+            Self::ReadOrder { of, user } | Self::ReadOrderOfHold { of, user } => write!(to, "{verb} {of} user={user}"),
+            Self::Stock { sale, sku, delta, key } => write!(to, "{verb} {sale} {sku} {delta:+} {key}"),
+            Self::Status { sale, status } => write!(to, "{verb} {sale} {status}"),
+            Self::ReadSale { sale } | Self::Report { sale } => write!(to, "{verb} {sale}"),
+            Self::Lapse { of, order } => write!(to, "{verb} {of} as {order}"),
+            Self::Schedule { sale, phase } => write!(to, "{verb} {sale} {phase:?}"),
+            Self::Race(racers) => {
+                let racers: Vec<String> = racers.iter().map(ToString::to_string).collect();
+                write!(to, "{verb} {{ {} }}", racers.join(" || "))
+            }
+        }
+    }
+}

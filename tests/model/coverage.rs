@@ -1,0 +1,133 @@
+//! How often each outcome and each pair of racing commands occurred. One that can occur and never did is a failure:
+//! what was not asked was not compared.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::command::Command;
+use super::world::Answered;
+
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    pub commands: usize,
+    pub histories: usize,
+    outcomes: BTreeMap<String, u64>,
+    pairs: BTreeMap<String, u64>,
+}
+
+/// Every outcome that a command can have, and so must have had.
+const OUTCOMES: [&str; 43] = [
+    "lapse done",
+    "new sale already_exists",
+    "new sale sale",
+    "new sale sale again",
+    "pay confirmed",
+    "pay refund_required already_paid",
+    "pay refund_required amount_mismatch",
+    "pay refund_required hold_expired",
+    "pay refund_required hold_released",
+    "pay refund_required hold_unknown",
+    "pay refund_required user_mismatch",
+    "read hold COMMITTED",
+    "read hold EXPIRED",
+    "read hold HOLD",
+    "read hold RELEASED",
+    "read hold nothing",
+    "read order CONFIRMED",
+    "read order nothing",
+    "read order of hold CONFIRMED",
+    "read order of hold nothing",
+    "read sale closed",
+    "read sale nothing",
+    "read sale open",
+    "read sale paused",
+    "read sale scheduled",
+    "release hold_not_active COMMITTED",
+    "release hold_not_active EXPIRED",
+    "release not_found",
+    "release released",
+    "report report",
+    "reserve already_holding",
+    "reserve granted",
+    "reserve idempotency_key_reused",
+    "reserve limit_reached",
+    "reserve not_found",
+    "reserve replayed",
+    "reserve request_in_progress",
+    "reserve sale_not_open",
+    "reserve sold_out",
+    "schedule done",
+    "stock idempotency_key_reused",
+    "stock not_found",
+    "stock sold_out",
+];
+/// Those with a detail of their own.
+const AND: [&str; 6] = ["status not_found", "status sale", "stock replayed", "stock stock", "sweep none", "sweep some"];
+
+/// What races: each with each, itself included.
+const RACERS: [&str; 9] =
+    ["reserve", "pay", "sweep", "release", "stock", "status", "read hold", "read order of hold", "read sale"];
+
+impl Coverage {
+    pub fn count(&mut self, command: &Command, answered: &[Answered]) {
+        self.commands += command.weight();
+        for one in answered {
+            for value in &one.values {
+                *self.outcomes.entry(format!("{} {}", one.said.verb(), name(&one.said, value))).or_default() += 1;
+            }
+        }
+        let racers = command.racers();
+        for (n, one) in racers.iter().enumerate() {
+            for other in &racers[n + 1..] {
+                *self.pairs.entry(pair(one.verb(), other.verb())).or_default() += 1;
+            }
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.commands += other.commands;
+        self.histories += other.histories;
+        other.outcomes.iter().for_each(|(name, n)| *self.outcomes.entry(name.clone()).or_default() += n);
+        other.pairs.iter().for_each(|(name, n)| *self.pairs.entry(name.clone()).or_default() += n);
+    }
+
+    /// What can occur and did not.
+    pub fn missing(&self) -> Vec<String> {
+        let outcomes = OUTCOMES.iter().chain(&AND).map(|name| (*name).to_owned());
+        let outcomes = outcomes.filter(|name| !self.outcomes.contains_key(name));
+        let pairs = RACERS.iter().enumerate().flat_map(|(n, one)| RACERS[n..].iter().map(|other| pair(one, other)));
+        outcomes.chain(pairs.filter(|name| !self.pairs.contains_key(name))).collect()
+    }
+
+    /// In lines that `cargo dev test` shows.
+    pub fn print(&self) {
+        println!("| {} commands in {} histories", self.commands, self.histories);
+        for counts in [&self.outcomes, &self.pairs] {
+            let said: Vec<String> = counts.iter().map(|(name, n)| format!("{name} {n}")).collect();
+            said.chunks(5).for_each(|some| println!("| {}", some.join(", ")));
+        }
+    }
+}
+
+fn pair(one: &str, other: &str) -> String {
+    let (first, second) = if one <= other { (one, other) } else { (other, one) };
+    format!("{first} || {second}")
+}
+
+fn name(command: &Command, value: &Value) -> String {
+    let word = |name: &str| value[name].as_str().unwrap_or_default();
+    match command {
+        Command::Lapse { .. } | Command::Schedule { .. } => "done".to_owned(),
+        Command::Sweep { .. } => if *value == 0 { "none" } else { "some" }.to_owned(),
+        _ if value.is_null() => "nothing".to_owned(),
+        _ if value["replayed"] == true => "replayed".to_owned(),
+        Command::NewSale { .. } if value["created"] == false => "sale again".to_owned(),
+        Command::ReadHold { .. } | Command::ReadOrder { .. } | Command::ReadOrderOfHold { .. } => {
+            word("status").to_owned()
+        }
+        Command::ReadSale { .. } => word("status").to_owned(),
+        Command::Pay { .. } => format!("{} {}", word("result"), word("reason")).trim().to_owned(),
+        _ => format!("{} {}", word("outcome"), word("hold_status")).trim().to_owned(),
+    }
+}

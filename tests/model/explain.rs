@@ -1,0 +1,252 @@
+//! Which states of the model explain what was answered: after one command the one that follows from the rules, after
+//! several at once every one that some order of them leads to.
+
+use serde_json::{Value, json};
+
+use super::command::{Amount, Ask, Command, HoldOf};
+use super::names::Names;
+use super::payments::Captured;
+use super::rules::Model;
+use super::world::Answered;
+
+/// What may be the case, as far as the answers tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    pub model: Model,
+    pub names: Names,
+}
+
+/// What was seen after the commands: their answers, and which of the holds that had lapsed before are swept now.
+pub struct Seen<'a> {
+    pub number: usize,
+    pub answered: &'a [Answered],
+    pub expired: &'a [String],
+}
+
+/// A part of a command that happens at one moment. T1 takes lapsed holds back in a transaction of its own; and what a
+/// reservation of a batch is told may have been true before the rest of the batch was done, when others are at work.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Part {
+    TakeBack,
+    Whole,
+    Ask(usize),
+}
+
+impl State {
+    /// The states that follow; none: no order explains it, and the text says what the rules would have answered.
+    pub fn after(self, seen: &Seen) -> Result<Vec<Self>, String> {
+        let alone = seen.answered.len() == 1;
+        let parts = |answered: &Answered| match &answered.said {
+            Command::Reserve { .. } if alone => vec![Part::TakeBack, Part::Whole],
+            Command::Reserve { asks, .. } => {
+                [Part::TakeBack].into_iter().chain((0..asks.len()).map(Part::Ask)).collect()
+            }
+            _ => vec![Part::Whole],
+        };
+        let mut search = Search { seen, found: Vec::new(), why: String::new() };
+        search.orders(self, seen.answered.iter().map(parts).collect());
+        if search.found.is_empty() { Err(search.why) } else { Ok(search.found) }
+    }
+
+    /// The ids of holds that have lapsed and are not swept yet: what somebody may do of his own accord.
+    pub fn watched(&self) -> Vec<String> {
+        let due = self.model.holds.iter().filter(|(_, hold)| hold.is_due());
+        due.filter_map(|(of, _)| self.names.meaning(&format!("?hold:{of}")).map(str::to_owned)).collect()
+    }
+
+    fn is_expired(&self, of: &HoldOf, seen: &Seen) -> bool {
+        let id = self.names.meaning(&format!("?hold:{of}"));
+        seen.expired.iter().any(|expired| Some(expired.as_str()) == id)
+    }
+}
+
+struct Search<'a> {
+    seen: &'a Seen<'a>,
+    found: Vec<State>,
+    why: String,
+}
+
+impl Search<'_> {
+    fn orders(&mut self, state: State, mut left: Vec<Vec<Part>>) {
+        let mut next: Vec<(usize, Part)> = Vec::new();
+        for (call, parts) in left.iter().enumerate() {
+            // The first part of a command comes first; the reservations of its batch then come as they like.
+            let many = if matches!(parts.first(), Some(Part::Ask(_))) { parts.len() } else { parts.len().min(1) };
+            next.extend(parts[..many].iter().map(|part| (call, *part)));
+        }
+        let Some((last, others)) = next.split_last() else { return self.end_of_order(state) };
+        for (call, part) in others {
+            let mut rest = left.clone();
+            rest[*call].retain(|other| other != part);
+            for after in self.step(state.clone(), *call, *part) {
+                self.orders(after, rest.clone());
+            }
+        }
+        left[last.0].retain(|other| *other != last.1);
+        for after in self.step(state, last.0, last.1) {
+            self.orders(after, left.clone());
+        }
+    }
+
+    /// Whatever is swept was swept by one of them.
+    fn end_of_order(&mut self, state: State) {
+        if let Some(of) = state.model.due().iter().find(|of| state.is_expired(of, self.seen)) {
+            self.why = format!("{of} is EXPIRED, and nothing that was done may do that");
+        } else if !self.found.contains(&state) {
+            self.found.push(state);
+        }
+    }
+
+    /// One part of one command; all that it may have come to.
+    fn step(&mut self, mut state: State, call: usize, part: Part) -> Vec<State> {
+        let answered = &self.seen.answered[call];
+        state.model.part = (self.seen.number, call * 2 + usize::from(part == Part::TakeBack));
+        match (&answered.said, part) {
+            (Command::Reserve { sale, asks }, Part::TakeBack) => self.take_back(state, sale, asks),
+            (Command::Reserve { sale, asks }, Part::Ask(n)) => {
+                self.reserve(state, sale, &asks[n..=n], &answered.values[n..=n], call)
+            }
+            (Command::Reserve { sale, asks }, Part::Whole) => self.reserve(state, sale, asks, &answered.values, call),
+            (Command::Sweep { most }, _) if self.seen.answered.len() > 1 => self.sweep_among_others(state, *most, call),
+            (said, _) => {
+                let expected = state.model.answer(said);
+                let more = matches!(said, Command::Report { .. });
+                if state.names.agree(&expected, &answered.values[0], more, answered.window) {
+                    vec![state]
+                } else {
+                    self.why = format!("{said}\n  the rules say {expected}\n  answered was {}", answered.values[0]);
+                    vec![]
+                }
+            }
+        }
+    }
+
+    fn reserve(&mut self, mut state: State, sale: &str, asks: &[Ask], values: &[Value], call: usize) -> Vec<State> {
+        let window = self.seen.answered[call].window;
+        if self.must_ask_again(&state.model, sale, asks, values, call) {
+            return vec![state];
+        }
+        let said = |n: usize| format!("reserve {sale} {}", asks[n]);
+        let expected = match state.model.reserve(sale, asks) {
+            Ok(expected) => expected,
+            Err(broken) => {
+                self.why = format!("{}\n  {broken}; answered was {}", said(0), values[0]);
+                return vec![];
+            }
+        };
+        for (n, (expected, found)) in expected.iter().zip(values).enumerate() {
+            if !expected.iter().any(|one| state.names.agree(one, found, false, window)) {
+                self.why = format!("{}\n  the rules say {}\n  answered was {found}", said(n), json!(expected));
+                return vec![];
+            }
+        }
+        vec![state]
+    }
+
+    /// `request_in_progress`: something of the user's is being changed by somebody else, and asking again will tell. A
+    /// true answer only while there is such a thing.
+    fn must_ask_again(&self, model: &Model, sale: &str, asks: &[Ask], values: &[Value], call: usize) -> bool {
+        // Whoever reserves in the sale may end what has lapsed in it.
+        let ended = |of: &HoldOf| model.holds[of].sale == sale && of.user == asks[0].user;
+        let has_lapsed = model.holds.iter().any(|(of, hold)| hold.lapsed.is_some() && ended(of));
+        let others = self.seen.answered.iter().enumerate().filter(|(n, _)| *n != call);
+        values.len() == 1
+            && values[0]["outcome"] == "request_in_progress"
+            && others.map(|(_, other)| &other.said).any(|other| match other {
+                Command::Reserve { asks: others, sale: of } => {
+                    (has_lapsed && of == sale) || others.iter().any(|other| other.user == asks[0].user)
+                }
+                Command::Release { user, .. } => *user == asks[0].user,
+                Command::Pay { of, .. } => of.as_ref().is_some_and(|of| of.user == asks[0].user),
+                Command::Sweep { .. } => true,
+                _ => false,
+            })
+    }
+
+    /// Alone it has taken what is swept now. Among others it may have been any of it.
+    fn take_back(&mut self, state: State, sale: &str, asks: &[Ask]) -> Vec<State> {
+        let mut may = state.model.due();
+        may.retain(|of| Model::may_take_back(sale, asks, &state.model.holds[of]) && state.is_expired(of, self.seen));
+        if self.seen.answered.len() == 1 || may.is_empty() {
+            let mut state = state;
+            state.model.end(&may, "EXPIRED");
+            return vec![state];
+        }
+        subsets(&may).iter().map(|taken| ended(&state, taken)).collect()
+    }
+
+    /// A sweep passes by what somebody else has locked, and by nothing else.
+    fn sweep_among_others(&mut self, state: State, most: i32, call: usize) -> Vec<State> {
+        let answered = &self.seen.answered[call];
+        let others = || self.seen.answered.iter().enumerate().filter(|(n, _)| *n != call).map(|(_, other)| &other.said);
+        let (holds, most) = (&state.model.holds, usize::try_from(most).unwrap());
+        let due = state.model.due();
+        let may_be_locked = |of: &HoldOf| {
+            others().any(|other| match other {
+                Command::Sweep { .. } => true,
+                Command::Reserve { sale, .. } => holds[of].sale == *sale,
+                other => other.of() == Some(of),
+            })
+        };
+        let mut sales: Vec<&str> = due.iter().map(|of| holds[of].sale.as_str()).collect();
+        sales.sort_unstable();
+        sales.dedup();
+        let mut swept: Vec<Vec<HoldOf>> = vec![vec![]];
+        for sale in sales {
+            let of_it: Vec<HoldOf> = due.iter().filter(|of| holds[*of].sale == sale).cloned().collect();
+            let gone: Vec<HoldOf> = of_it.iter().filter(|of| state.is_expired(of, self.seen)).cloned().collect();
+            let whole = |taken: &Vec<HoldOf>| {
+                taken.len() == most || of_it.iter().all(|of| taken.contains(of) || may_be_locked(of))
+            };
+            swept.extend(subsets(&gone).into_iter().filter(|taken| !taken.is_empty() && whole(taken)));
+        }
+        let found = |taken: &Vec<HoldOf>| answered.values[0] == json!(taken.len()) && taken.len() <= most;
+        swept.retain(|taken| found(taken) && (!taken.is_empty() || due.iter().all(may_be_locked)));
+        if swept.is_empty() {
+            self.why = format!("{}\n  {} were due; answered was {}", answered.said, due.len(), answered.values[0]);
+        }
+        swept.iter().map(|taken| ended(&state, taken)).collect()
+    }
+}
+
+fn ended(state: &State, holds: &[HoldOf]) -> State {
+    let mut state = state.clone();
+    state.model.end(holds, "EXPIRED");
+    state
+}
+
+fn subsets(of: &[HoldOf]) -> Vec<Vec<HoldOf>> {
+    let chosen = |bits: u32| of.iter().enumerate().filter(move |(n, _)| bits >> n & 1 == 1).map(|(_, one)| one.clone());
+    (0..1_u32 << of.len()).map(|bits| chosen(bits).collect()).collect()
+}
+
+impl Model {
+    /// What a command does and answers when nothing else happens; a reservation is in `reserve`.
+    pub fn answer(&mut self, command: &Command) -> Value {
+        match command {
+            Command::NewSale { sale, currency, ttl_s, phase, skus } => {
+                self.new_sale(sale, currency, *ttl_s, *phase, skus)
+            }
+            Command::Pay { gateway, payment, of, user, amount: Amount::Exactly(amount), currency: Some(currency) } => {
+                self.pay(&Captured { gateway, payment, of: of.as_ref(), user, amount: *amount, currency })
+            }
+            Command::Sweep { most } => self.sweep(*most),
+            Command::Release { of, user } => self.release(of, user),
+            Command::Stock { sale, sku, delta, key } => self.stock(sale, sku, *delta, key),
+            Command::Status { sale, status } => self.set_status(sale, status),
+            Command::ReadHold { of, user } => self.read_hold(of, user),
+            Command::ReadOrder { of, user } | Command::ReadOrderOfHold { of, user } => self.read_order(of, user),
+            Command::ReadSale { sale } => self.read_sale(sale),
+            Command::Report { sale } => self.report(sale),
+            Command::Lapse { of, order } => {
+                self.lapse(of, *order);
+                Value::Null
+            }
+            Command::Schedule { sale, phase } => {
+                self.schedule(sale, *phase);
+                Value::Null
+            }
+            Command::Pay { .. } | Command::Reserve { .. } | Command::Race(_) => panic!("not a command by itself"),
+        }
+    }
+}

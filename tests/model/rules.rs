@@ -1,0 +1,362 @@
+//! The rules of a limited sale, as one would tell them: who may have what, when, and what is answered to everybody
+//! else. Nothing here knows how Holdfast does it. One command after the other; the world is a value that is copied.
+//!
+//! The answer to a command is JSON in the words of the contract, with names (see names.rs) where the database chooses.
+//! Two things are left to whoever runs it, within bounds that are kept here: which lapsed holds a reservation takes
+//! out of its way before it is refused (`may_take_back`), and what a refused member of a batch is told was left.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::command::{Ask, HoldOf, NewSku, Phase};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sku {
+    pub sku: String,
+    pub price: i64,
+    pub max_per_user: i64,
+    pub total: i64,
+    pub available: i64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sale {
+    pub currency: String,
+    pub ttl_s: i64,
+    pub phase: Phase,
+    pub set: &'static str,
+    pub skus: Vec<Sku>,
+    pub made_from: (Phase, Vec<NewSku>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    pub sku: String,
+    pub qty: i64,
+    pub price: i64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hold {
+    pub sale: String,
+    pub lines: Vec<Line>,
+    pub amount: i64,
+    pub currency: String,
+    pub ttl_s: i64,
+    pub status: &'static str,
+    /// Past its end, and the how manyth to get there.
+    pub lapsed: Option<u32>,
+}
+
+/// A change of stock.
+pub type Entry = (String, String, &'static str, i64, Option<HoldOf>);
+/// `(kind, what it is about)`: a row of the outbox without its ids and times.
+pub type Event = (&'static str, String);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Model {
+    pub sales: BTreeMap<String, Sale>,
+    /// By who was granted them, for which key.
+    pub holds: BTreeMap<HoldOf, Hold>,
+    /// What each key was used up for. A key belongs to its user.
+    pub keys: BTreeMap<HoldOf, (String, Vec<(String, i32)>)>,
+    /// Keys of changes of stock, which are the operator's: what was asked, and what was answered.
+    pub stock_keys: BTreeMap<String, ((String, String, i64), Value)>,
+    pub payments: BTreeMap<(String, String), super::payments::Payment>,
+    /// The holds that were paid: an order each.
+    pub orders: BTreeSet<HoldOf>,
+    /// `(sale, sku, kind, qty, hold)`, in the order of the alphabet: which came first is nobody's promise.
+    pub ledger: Vec<Entry>,
+    /// What each transaction tells the world, by the command it is part of.
+    pub told: BTreeMap<(usize, usize), Vec<Event>>,
+    /// Which command's which part this is.
+    pub part: (usize, usize),
+}
+
+impl Model {
+    pub fn new_sale(&mut self, id: &str, currency: &str, ttl_s: i64, phase: Phase, skus: &[NewSku]) -> Value {
+        let made_from = (phase, skus.to_vec());
+        if let Some(known) = self.sales.get(id) {
+            let same = (known.currency.as_str(), known.ttl_s, &known.made_from) == (currency, ttl_s, &made_from);
+            return if same { self.sale_answer(id, false) } else { json!({"outcome": "already_exists"}) };
+        }
+        let with_stock = |(sku, price, stock, most): &NewSku| Sku {
+            sku: sku.clone(),
+            price: *price,
+            max_per_user: *most,
+            total: *stock,
+            available: *stock,
+        };
+        let sale = Sale {
+            currency: currency.to_owned(),
+            ttl_s,
+            phase,
+            set: "open",
+            skus: skus.iter().map(with_stock).collect(),
+            made_from,
+        };
+        self.sales.insert(id.to_owned(), sale);
+        for (sku, _, stock, _) in skus.iter().filter(|sku| sku.2 > 0) {
+            self.enter((id.to_owned(), sku.clone(), "STOCK_IN", *stock, None));
+            self.tell("StockAdjusted", format!("{id}|{sku}|{stock}"));
+        }
+        self.sale_answer(id, true)
+    }
+
+    pub fn set_status(&mut self, id: &str, status: &'static str) -> Value {
+        let Some(sale) = self.sales.get_mut(id) else { return json!({"outcome": "not_found"}) };
+        sale.set = status;
+        self.sale_answer(id, false)
+    }
+
+    /// T1 for a batch, in order of arrival. For each reservation the answers that are true; the first is what the
+    /// model itself would say. `Err`: the rule that was broken before it came to an answer.
+    pub fn reserve(&mut self, sale: &str, asks: &[Ask]) -> Result<Vec<Vec<Value>>, String> {
+        let before = if asks.len() > 1 { Some(self.clone()) } else { None };
+        let mut answers = Vec::new();
+        for (n, ask) in asks.iter().enumerate() {
+            let earlier = asks[..n].iter().any(|other| other.user == ask.user);
+            let refusal = match before.as_ref().unwrap_or(self).by_its_key(sale, ask, earlier) {
+                Some(known) => Some(known),
+                None => self.refuse(sale, ask)?,
+            };
+            let Some(refusal) = refusal else {
+                answers.push(vec![self.grant(sale, ask)]);
+                continue;
+            };
+            // What was left when the batch began is as true an answer as what was left at its turn.
+            let also = match &before {
+                Some(before) if refusal["outcome"] == "sold_out" => before.refuse(sale, ask)?,
+                _ => None,
+            };
+            let also = also.filter(|also| *also != refusal);
+            answers.push([Some(refusal), also].into_iter().flatten().collect());
+        }
+        Ok(answers)
+    }
+
+    /// The key first; then whether the user has another request in the batch. `None`: on with the rest.
+    fn by_its_key(&self, sale: &str, ask: &Ask, earlier: bool) -> Option<Value> {
+        let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
+        match self.keys.get(&of) {
+            Some((of_sale, lines)) if of_sale == sale && *lines == ask.lines => {
+                Some(json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD"), "replayed": true}))
+            }
+            Some(_) => Some(json!({"outcome": "idempotency_key_reused"})),
+            None => earlier.then(|| json!({"outcome": "request_in_progress"})),
+        }
+    }
+
+    /// Why it cannot be granted: the first reason that applies, and within it the first line.
+    fn refuse(&self, id: &str, ask: &Ask) -> Result<Option<Value>, String> {
+        let Some(sale) = self.sales.get(id) else { return Ok(Some(json!({"outcome": "not_found"}))) };
+        let known = |name: &str| sale.skus.iter().find(|sku| sku.sku == name);
+        if let Some((sku, _)) = ask.lines.iter().find(|(sku, _)| known(sku).is_none()) {
+            return Ok(Some(json!({"outcome": "not_found", "sku_id": sku})));
+        }
+        if sale.status() != "open" {
+            return Ok(Some(json!({"outcome": "sale_not_open", "opens_at": sale.opens_at(), "status": sale.status()})));
+        }
+        for (sku, _) in &ask.lines {
+            let Some((hold, active)) = self.active(id, &ask.user, sku) else { continue };
+            if active.lapsed.is_some() {
+                return Err(format!("{} has a lapsed hold on {sku} in the way", ask.user));
+            }
+            return Ok(Some(json!({"outcome": "already_holding", "hold_id": format!("?hold:{hold}"), "sku_id": sku})));
+        }
+        let lines: Vec<(&Sku, i64)> =
+            ask.lines.iter().filter_map(|(sku, qty)| Some((known(sku)?, i64::from(*qty)))).collect();
+        if let Some((sku, _)) =
+            lines.iter().find(|(sku, qty)| self.bought(id, &ask.user, &sku.sku) + qty > sku.max_per_user)
+        {
+            return Ok(Some(json!({"outcome": "limit_reached", "sku_id": sku.sku, "max_per_user": sku.max_per_user})));
+        }
+        let Some((short, _)) = lines.iter().find(|(sku, qty)| sku.available < *qty) else { return Ok(None) };
+        let waits = |hold: &Hold| hold.is_due() && hold.sale == id && hold.has(&short.sku);
+        if self.holds.values().any(waits) {
+            return Err(format!("sold out of {} is a lie while a lapsed hold has some", short.sku));
+        }
+        Ok(Some(json!({"outcome": "sold_out", "sku_id": short.sku, "available": short.available,
+                       "max_per_user": short.max_per_user, "for_ms": "?for"})))
+    }
+
+    fn grant(&mut self, id: &str, ask: &Ask) -> Value {
+        let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
+        let sale = self.sales.get_mut(id).expect("a sale that grants");
+        let mut lines = Vec::new();
+        for (name, qty) in &ask.lines {
+            let sku = sale.skus.iter_mut().find(|sku| sku.sku == *name).expect("a SKU that is granted");
+            sku.available -= i64::from(*qty);
+            lines.push(Line { sku: name.clone(), qty: i64::from(*qty), price: sku.price });
+        }
+        let hold = Hold {
+            sale: id.to_owned(),
+            amount: lines.iter().map(|line| line.qty * line.price).sum(),
+            lines,
+            currency: sale.currency.clone(),
+            ttl_s: sale.ttl_s,
+            status: "HOLD",
+            lapsed: None,
+        };
+        for line in &hold.lines {
+            self.enter((id.to_owned(), line.sku.clone(), "RESERVE_DEBIT", -line.qty, Some(of.clone())));
+        }
+        self.holds.insert(of.clone(), hold);
+        self.keys.insert(of.clone(), (id.to_owned(), ask.lines.clone()));
+        self.tell("ReservationCreated", format!("?hold:{of}"));
+        json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD")})
+    }
+
+    /// Whether a reservation may end this lapsed hold: it is the user's own, or it keeps a wanted SKU from being sold.
+    pub fn may_take_back(sale: &str, asks: &[Ask], hold: &Hold) -> bool {
+        hold.is_due() && hold.sale == sale && asks.iter().flat_map(|ask| &ask.lines).any(|(sku, _)| hold.has(sku))
+    }
+
+    /// The holds end, and their stock comes back: `EXPIRED` or `RELEASED`.
+    pub fn end(&mut self, holds: &[HoldOf], status: &'static str) {
+        let (credit, event) = match status {
+            "EXPIRED" => ("EXPIRE_CREDIT", "ReservationExpired"),
+            _ => ("RELEASE_CREDIT", "ReservationReleased"),
+        };
+        for of in holds {
+            let hold = self.holds.get_mut(of).expect("a hold that ends");
+            assert_eq!(hold.status, "HOLD", "a hold ends once");
+            hold.status = status;
+            let (id, lines) = (hold.sale.clone(), hold.lines.clone());
+            let sale = self.sales.get_mut(&id).expect("the hold's sale");
+            for line in &lines {
+                let sku = sale.skus.iter_mut().find(|sku| sku.sku == line.sku).expect("the hold's SKU");
+                sku.available += line.qty;
+            }
+            for line in lines {
+                self.enter((id.clone(), line.sku, credit, line.qty, Some(of.clone())));
+            }
+            self.tell(event, format!("?hold:{of}"));
+        }
+    }
+
+    /// T3, one transaction: the sale of the hold that is longest past its end, and of that sale so many.
+    pub fn sweep(&mut self, most: i32) -> Value {
+        let mut due = self.due();
+        due.sort_by_key(|of| self.holds[of].lapsed);
+        if let Some(first) = due.first().cloned() {
+            due.retain(|of| self.holds[of].sale == self.holds[&first].sale);
+        }
+        due.truncate(usize::try_from(most).expect("a number of holds"));
+        self.end(&due, "EXPIRED");
+        json!(due.len())
+    }
+
+    /// What has lapsed and is not swept yet.
+    pub fn due(&self) -> Vec<HoldOf> {
+        self.holds.iter().filter(|(_, hold)| hold.is_due()).map(|(of, _)| of.clone()).collect()
+    }
+
+    pub fn release(&mut self, of: &HoldOf, user: &str) -> Value {
+        let Some(hold) = self.hold_for(of, user) else { return json!({"outcome": "not_found"}) };
+        match hold.shown() {
+            status @ ("COMMITTED" | "EXPIRED") => return json!({"outcome": "hold_not_active", "hold_status": status}),
+            "HOLD" => self.end(std::slice::from_ref(of), "RELEASED"),
+            _ => {}
+        }
+        json!({"outcome": "released", "hold": self.hold_json(of, "RELEASED")})
+    }
+
+    pub fn stock(&mut self, id: &str, name: &str, delta: i64, key: &str) -> Value {
+        let asked = (id.to_owned(), name.to_owned(), delta);
+        if let Some((first, stock)) = self.stock_keys.get(key) {
+            return match *first == asked {
+                true => json!({"outcome": "stock", "replayed": true, "stock": stock}),
+                false => json!({"outcome": "idempotency_key_reused"}),
+            };
+        }
+        let Some(sale) = self.sales.get_mut(id) else { return json!({"outcome": "not_found"}) };
+        let Some(sku) = sale.skus.iter_mut().find(|sku| sku.sku == name) else {
+            return json!({"outcome": "not_found", "sku_id": name});
+        };
+        if sku.available + delta < 0 {
+            return json!({"outcome": "sold_out", "sku_id": name, "available": sku.available});
+        }
+        sku.total += delta;
+        sku.available += delta;
+        let stock = json!({"sale_id": id, "sku_id": name, "total": sku.total, "available": sku.available});
+        self.stock_keys.insert(key.to_owned(), (asked, stock.clone()));
+        let kind = if delta > 0 { "STOCK_IN" } else { "STOCK_OUT" };
+        self.enter((id.to_owned(), name.to_owned(), kind, delta, None));
+        self.tell("StockAdjusted", format!("{id}|{name}|{delta}"));
+        json!({"outcome": "stock", "stock": stock})
+    }
+
+    /// Time passes for one hold.
+    pub fn lapse(&mut self, of: &HoldOf, order: u32) {
+        if let Some(hold) = self.holds.get_mut(of).filter(|hold| hold.status == "HOLD") {
+            hold.lapsed = Some(order);
+        }
+    }
+
+    pub fn schedule(&mut self, id: &str, phase: Phase) {
+        if let Some(sale) = self.sales.get_mut(id) {
+            sale.phase = phase;
+        }
+    }
+
+    pub fn tell(&mut self, kind: &'static str, about: String) {
+        let told = self.told.entry(self.part).or_default();
+        told.push((kind, about));
+        told.sort_unstable();
+    }
+
+    fn enter(&mut self, entry: Entry) {
+        let at = self.ledger.partition_point(|other| *other < entry);
+        self.ledger.insert(at, entry);
+    }
+
+    /// The hold by its name, for its user alone.
+    pub fn hold_for(&self, of: &HoldOf, user: &str) -> Option<&Hold> {
+        self.holds.get(of).filter(|_| of.user == user)
+    }
+
+    fn active(&self, sale: &str, user: &str, sku: &str) -> Option<(&HoldOf, &Hold)> {
+        self.holds
+            .iter()
+            .find(|(of, hold)| hold.status == "HOLD" && hold.sale == sale && of.user == user && hold.has(sku))
+    }
+
+    fn bought(&self, sale: &str, user: &str, sku: &str) -> i64 {
+        let theirs = self.orders.iter().filter(|of| of.user == user).map(|of| &self.holds[of]);
+        let lines = theirs.filter(|hold| hold.sale == sale).flat_map(|hold| &hold.lines);
+        lines.filter(|line| line.sku == sku).map(|line| line.qty).sum()
+    }
+
+    /// What must be true of the model too, or it proves nothing.
+    pub fn keeps_its_own_rules(&self) {
+        for (id, sale) in &self.sales {
+            for sku in &sale.skus {
+                let in_status = |status: &str| -> i64 {
+                    let holds = self.holds.values().filter(|hold| hold.sale == *id && hold.status == status);
+                    holds.flat_map(|hold| &hold.lines).filter(|line| line.sku == sku.sku).map(|line| line.qty).sum()
+                };
+                let ledger = self.ledger.iter().filter(|entry| (&entry.0, &entry.1) == (id, &sku.sku));
+                assert!(sku.available >= 0);
+                assert_eq!(sku.total, sku.available + in_status("HOLD") + in_status("COMMITTED"));
+                assert_eq!(sku.available, ledger.map(|entry| entry.3).sum::<i64>());
+            }
+        }
+    }
+}
+
+impl Hold {
+    /// What the hold is for who looks now: past its end it is over, swept or not.
+    pub fn shown(&self) -> &'static str {
+        if self.is_due() { "EXPIRED" } else { self.status }
+    }
+
+    pub fn is_due(&self) -> bool {
+        self.status == "HOLD" && self.lapsed.is_some()
+    }
+
+    pub fn has(&self, sku: &str) -> bool {
+        self.lines.iter().any(|line| line.sku == sku)
+    }
+}

@@ -1,0 +1,49 @@
+-- Everything that a history has left in the tables, a line a row, for the model to be held against. $1: what the
+-- names of its sales, users, payments and keys begin with. Ids stand between bars; `told` has its transaction first.
+select concat_ws('|', 'sale', s.sale_id, s.status) from holdfast.sale s where starts_with(s.sale_id, $1)
+union all
+select concat_ws('|', 'counter', c.sale_id, c.sku_id, c.total, c.available)
+from holdfast.inventory_counter c where starts_with(c.sale_id, $1)
+union all
+select concat_ws('|', 'hold', h.hold_id, h.sale_id, h.user_id, h.status, h.total_amount, h.currency,
+                 holdfast.rfc3339(h.expire_at)) from holdfast.reservation_hold h where starts_with(h.sale_id, $1)
+union all
+select concat_ws('|', 'line', i.hold_id, i.sku_id, i.qty, i.unit_price)
+from holdfast.reservation_hold h join holdfast.reservation_hold_item i using (hold_id) where starts_with(h.sale_id, $1)
+union all
+select concat_ws('|', 'active', a.sale_id, a.user_id, a.sku_id, a.hold_id)
+from holdfast.user_active_hold a where starts_with(a.sale_id, $1)
+union all
+select concat_ws('|', 'key', i.user_id, i.idem_key, i.hold_id)
+from holdfast.idempotency i where starts_with(i.user_id, $1)
+union all
+select concat_ws('|', 'ledger', l.sale_id, l.sku_id, l.event_type, l.qty, coalesce(l.hold_id::text, '-'))
+from holdfast.inventory_ledger l where starts_with(l.sale_id, $1)
+union all
+select concat_ws('|', 'stock key', a.idem_key, a.sale_id, a.sku_id, a.delta, a.total_after, a.available_after)
+from holdfast.stock_adjustment a where starts_with(a.idem_key, $1)
+union all
+select concat_ws('|', 'order', o.order_id, o.hold_id, o.sale_id, o.user_id, o.gateway, o.payment_id, o.total_amount,
+                 o.currency) from holdfast.orders o where starts_with(o.sale_id, $1)
+union all
+select concat_ws('|', 'order line', i.order_id, i.user_id, i.sku_id, i.qty, i.unit_price)
+from holdfast.order_items i where starts_with(i.sale_id, $1)
+union all
+select concat_ws('|', 'payment', p.gateway, p.payment_id, p.hold_ref, coalesce(p.sale_id, '-'), p.user_id, p.amount,
+                 p.currency, p.state, coalesce(p.order_id::text, p.refund_reason))
+from holdfast.payment p where starts_with(p.payment_id, $1)
+union all
+select concat_ws('|', 'refund', r.gateway, r.payment_id, r.reason, r.amount, r.currency, r.status)
+from holdfast.refund r where starts_with(r.payment_id, $1)
+union all
+select concat_ws('|', 'money', l.gateway, l.payment_id, l.event_type, coalesce(l.order_id::text, '-'), l.amount, l.currency)
+from holdfast.order_ledger l where starts_with(l.payment_id, $1)
+union all
+select concat_ws('|', 'told', e.xmin, e.event_type, case e.event_type
+           when 'StockAdjusted' then concat_ws('|', e.data ->> 'sale_id', e.data ->> 'sku_id', e.data ->> 'delta')
+           when 'OrderConfirmed' then concat_ws('|', e.hold_id, e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'order_id')
+           when 'RefundRequired' then
+               concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'reason')
+           else e.hold_id::text end)
+from holdfast.event_outbox e
+where starts_with(coalesce(e.sale_id, e.data ->> 'payment_id'), $1)
