@@ -12,7 +12,7 @@ use crate::client::{Client, until};
 use crate::functions::invoke_at;
 
 /// Ends its process with the test.
-struct Ended(Child);
+pub struct Ended(Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -68,14 +68,14 @@ fn pooler(dir: &Path, port: u16, database_url: &str) -> Ended {
 }
 
 /// An emulator of its own: the stack's would hand an invocation to instances that are not behind the pooler.
-fn emulator(port: u16) -> Ended {
+pub fn emulator(port: u16) -> Ended {
     let mut command = Command::new(harness::tools::cargo_lambda().unwrap());
     command.args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1", "--invoke-port"]);
     command.arg(port.to_string()).arg("--manifest-path").arg(harness::workspace::root().join("Cargo.toml"));
     Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

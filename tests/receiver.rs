@@ -146,10 +146,6 @@ async fn receive(State(memory): State<Arc<Mutex<Memory>>>, headers: HeaderMap, b
 }
 
 impl Seen {
-    pub fn hold(&self) -> Option<&str> {
-        self.body["data"]["hold_id"].as_str()
-    }
-
     /// Signed with this secret, now.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
