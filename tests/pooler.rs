@@ -1,7 +1,6 @@
 //! The functions behind a pooler that hands out its connections a transaction at a time (PgBouncer, as Neon's): fewer
 //! connections than instances, and nothing that lives in a session; by TLS, with an authority of the test's own.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -75,8 +74,9 @@ pub fn emulator(port: u16) -> Ended {
     Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
+/// From where no outgoing connection takes its own.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    harness::stack::free_port().unwrap()
 }
 
 /// An instance of `function`, connected through the pooler.
