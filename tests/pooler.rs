@@ -1,7 +1,6 @@
 //! The functions behind a pooler that hands out its connections a transaction at a time (PgBouncer, as Neon's): fewer
 //! connections than instances, and nothing that lives in a session; by TLS, with an authority of the test's own.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -12,7 +11,7 @@ use crate::client::{Client, until};
 use crate::functions::invoke_at;
 
 /// Ends its process with the test.
-struct Ended(Child);
+pub struct Ended(Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -68,15 +67,16 @@ fn pooler(dir: &Path, port: u16, database_url: &str) -> Ended {
 }
 
 /// An emulator of its own: the stack's would hand an invocation to instances that are not behind the pooler.
-fn emulator(port: u16) -> Ended {
+pub fn emulator(port: u16) -> Ended {
     let mut command = Command::new(harness::tools::cargo_lambda().unwrap());
     command.args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1", "--invoke-port"]);
     command.arg(port.to_string()).arg("--manifest-path").arg(harness::workspace::root().join("Cargo.toml"));
     Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// From where no outgoing connection takes its own.
+pub fn free_port() -> u16 {
+    harness::stack::free_port().unwrap()
 }
 
 /// An instance of `function`, connected through the pooler.

@@ -1,5 +1,5 @@
 //! `relay`: what happened reaches whoever subscribed, signed, at least once, in order for one hold. The function is a
-//! process of the test's own, behind the stack's emulator under a name of its own, on a database of its own.
+//! process of the test's own, behind an emulator of its own, on a database of its own.
 
 mod aws;
 mod killed;
@@ -8,14 +8,17 @@ mod outage;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 
-use crate::database::{self, Ask, Database, Paid, confirm, release, reserve};
+use crate::client::until;
+use crate::database::{Ask, Database, Paid, confirm, release, reserve};
 use crate::functions::invoke_at;
+use crate::pooler;
 use crate::receiver::{Mood, Receiver, in_order_for_each_hold};
 
 /// Quick enough for a test: three attempts, a second apart.
@@ -26,11 +29,24 @@ const QUICK: [(&str, &str); 4] = [
     ("RELAY_ALLOW_PRIVATE", "on"),
 ];
 
-/// One instance of the function. It ends with the test.
+/// One instance of the function, and the emulator where it is invoked. Both end with the test.
 struct Relay {
     process: Child,
-    name: String,
-    lambda_url: String,
+    emulator: Arc<Emulator>,
+}
+
+struct Emulator {
+    url: String,
+    _process: pooler::Ended,
+}
+
+impl Emulator {
+    async fn start() -> Arc<Self> {
+        let port = pooler::free_port();
+        let process = pooler::emulator(port);
+        until("the emulator listens", 30, || async { std::net::TcpStream::connect(("127.0.0.1", port)).ok() }).await;
+        Arc::new(Self { url: format!("http://127.0.0.1:{port}"), _process: process })
+    }
 }
 
 impl Drop for Relay {
@@ -47,18 +63,17 @@ fn functions_password() -> String {
 }
 
 impl Relay {
-    fn start(database: &Database, env: &[(&str, &str)]) -> Self {
-        Self::named(&format!("relay-{}", Uuid::new_v4().simple()), database, env)
+    async fn start(database: &Database, env: &[(&str, &str)]) -> Self {
+        Self::at(&Emulator::start().await, database, env)
     }
 
-    fn named(name: &str, database: &Database, env: &[(&str, &str)]) -> Self {
-        let lambda_url = database::stack()["lambda_url"].as_str().unwrap().to_owned();
+    fn at(emulator: &Arc<Emulator>, database: &Database, env: &[(&str, &str)]) -> Self {
         let url = harness::migrate::url_for_role(&database.url(), "holdfast_relay", &functions_password()).unwrap();
         let process = Command::new(harness::workspace::target_dir().join("debug/relay"))
             .env_clear()
             .env("DATABASE_URL", url)
-            .env("AWS_LAMBDA_RUNTIME_API", format!("{lambda_url}/.rt/{name}"))
-            .env("AWS_LAMBDA_FUNCTION_NAME", name)
+            .env("AWS_LAMBDA_RUNTIME_API", format!("{}/.rt/relay", emulator.url))
+            .env("AWS_LAMBDA_FUNCTION_NAME", "relay")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .env("RELAY_FOR_S", "0")
@@ -68,12 +83,12 @@ impl Relay {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { process, name: name.to_owned(), lambda_url }
+        Self { process, emulator: Arc::clone(emulator) }
     }
 
     /// One tick of the scheduler: until nothing is due.
     async fn pass(&self) -> Value {
-        invoke_at(&self.lambda_url, &self.name, &json!({"job": "relay"})).await.unwrap()
+        invoke_at(&self.emulator.url, "relay", &json!({"job": "relay"})).await.unwrap()
     }
 
     /// Ticks until `done`.
@@ -158,7 +173,7 @@ async fn a_message_says_what_happened_when_it_happened_and_is_signed() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     let (_, secret) = subscribe(&database, "http", &receiver.url(), &["OrderConfirmed"]).await;
     holds(&database, 0, 2).await;
-    let relayed = Relay::start(&database, &[]).pass().await;
+    let relayed = Relay::start(&database, &[]).await.pass().await;
     assert_eq!((&relayed["fanned_out"], &relayed["delivered"]), (&json!(5), &json!(1)), "{relayed}");
     let taken = receiver.taken();
     let [seen] = taken.as_slice() else { panic!("{taken:?}") };
@@ -178,7 +193,7 @@ async fn a_message_says_what_happened_when_it_happened_and_is_signed() {
 #[tokio::test]
 async fn with_nobody_subscribed_an_event_is_done_and_a_later_subscription_is_not_told_of_it() {
     let (database, receiver) = (shop().await, Receiver::start().await);
-    let relay = Relay::start(&database, &[]);
+    let relay = Relay::start(&database, &[]).await;
     holds(&database, 0, 1).await;
     assert_eq!(database.checked_report().await["outbox"]["pending"], 3);
     assert_eq!(relay.pass().await["fanned_out"], 3);
@@ -195,7 +210,7 @@ async fn many_holds_are_told_of_in_their_order_by_two_relays_at_once() {
     subscribe(&database, "http", &receiver.url(), &[]).await;
     receiver.mood(Mood::Slow(Duration::from_millis(5)));
     holds(&database, 0, 150).await;
-    let relays = [Relay::start(&database, &[]), Relay::start(&database, &[])];
+    let relays = [Relay::start(&database, &[]).await, Relay::start(&database, &[]).await];
     tokio::join!(relays[0].pass(), relays[1].pass());
     relays[0].until("everything is there", 20, async || receiver.ids() == ids(&database).await).await;
     in_order_for_each_hold(&receiver.taken(), &events(&database).await);
@@ -210,7 +225,7 @@ async fn what_fails_is_tried_again_and_what_stands_behind_it_waits() {
     subscribe(&database, "http", &receiver.url(), &[]).await;
     receiver.mood(Mood::Answers(400, vec![]));
     holds(&database, 0, 1).await;
-    let relay = Relay::start(&database, &[]);
+    let relay = Relay::start(&database, &[]).await;
     relay.pass().await;
     // The hold's first event and the stock's: what follows in the hold has to wait.
     assert_eq!(receiver.all().len(), 2);
@@ -231,7 +246,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
     subscribe(&database, "http", &receiver.url(), &["ReservationCreated"]).await;
     receiver.mood(Mood::Answers(307, vec![("location", elsewhere.url())]));
     holds(&database, 0, 1).await;
-    let relay = Relay::start(&database, &[]);
+    let relay = Relay::start(&database, &[]).await;
     relay.until("it is given up", 10, async || database.checked_report().await["outbox"]["dead"] == 1).await;
     assert_eq!((receiver.all().len(), elsewhere.all().len()), (3, 0));
     let reason = "select last_error from holdfast.delivery where status = 'DEAD'";
@@ -245,7 +260,7 @@ async fn a_dead_letter_lets_the_later_events_of_its_hold_pass() {
     subscribe(&database, "http", &receiver.url(), &["ReservationCreated", "OrderConfirmed"]).await;
     receiver.mood(Mood::Answers(422, vec![]));
     holds(&database, 0, 1).await;
-    let relay = Relay::start(&database, &[]);
+    let relay = Relay::start(&database, &[]).await;
     relay.until("the first is given up", 10, async || database.checked_report().await["outbox"]["dead"] == 1).await;
     receiver.mood(Mood::Takes);
     relay.until("the second passes", 10, async || receiver.taken().len() == 1).await;
@@ -258,7 +273,7 @@ async fn gone_disables_the_subscription_and_what_waits_becomes_dead_letters() {
     let (id, _) = subscribe(&database, "http", &receiver.url(), &[]).await;
     receiver.mood(Mood::Answers(410, vec![]));
     holds(&database, 0, 20).await;
-    let relay = Relay::start(&database, &[("RELAY_AT_ONCE", "1")]);
+    let relay = Relay::start(&database, &[("RELAY_AT_ONCE", "1")]).await;
     relay.until("it is buried", 10, async || database.checked_report().await["outbox"]["pending"] == 0).await;
     assert_eq!(receiver.all().len(), 1, "it was told once");
     let subscription = subscription(&database, id).await;
@@ -272,7 +287,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it() {
     let (id, _) = subscribe(&database, "http", &receiver.url(), &["ReservationCreated"]).await;
     receiver.mood(Mood::Answers(429, vec![("retry-after", "3".into())]));
     holds(&database, 0, 1).await;
-    let relay = Relay::start(&database, &[]);
+    let relay = Relay::start(&database, &[]).await;
     relay.pass().await;
     assert_eq!(subscription(&database, id).await["breaker"], "open");
     receiver.mood(Mood::Takes);
@@ -292,7 +307,7 @@ async fn while_an_old_secret_is_good_a_message_carries_both_signatures() {
     let admin = database.as_role("admin").await;
     let rotate = "select holdfast.rotate_secret($1, null, null, $2, $3, 3600)";
     admin.query_typed(rotate, &[(&by, Type::JSON), (&id, Type::UUID), (&new, Type::TEXT)]).await.unwrap();
-    let relay = Relay::start(&database, &[]);
+    let relay = Relay::start(&database, &[]).await;
     holds(&database, 0, 1).await;
     relay.pass().await;
     let past = "update holdfast.subscription set old_secret_until = clock_timestamp()";
@@ -313,7 +328,7 @@ async fn an_address_that_leads_inside_is_refused_at_delivery_too() {
         subscribe(&database, "http", &endpoint, &["ReservationCreated"]).await;
     }
     holds(&database, 0, 1).await;
-    let relay = Relay::start(&database, &[("RELAY_ALLOW_PRIVATE", "off")]);
+    let relay = Relay::start(&database, &[("RELAY_ALLOW_PRIVATE", "off")]).await;
     relay.until("all are given up", 10, async || database.checked_report().await["outbox"]["dead"] == 3).await;
     assert!(receiver.all().is_empty());
     let reasons = "select string_agg(last_error, '; ' order by subscription_id) from holdfast.delivery";

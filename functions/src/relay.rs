@@ -13,6 +13,7 @@ pub mod sign;
 mod targets;
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -69,41 +70,42 @@ impl Relay {
         }
     }
 
-    /// A receiver is somebody's own task here: while one is slow, the others are looked after.
+    /// A receiver is somebody's own work here: while one is slow, the others are looked after.
     async fn send_what_is_due(&self, stop: Instant, relayed: &mut Relayed) -> Result<(), Broken> {
         let mut working = FuturesUnordered::new();
-        let mut busy = HashSet::new();
-        let mut broken = None;
+        let mut round = Round::default();
         loop {
-            if broken.is_none() && Instant::now() < stop {
-                match self.look(stop, relayed).await {
-                    Ok(due) => {
-                        for id in due.into_iter().filter(|id| busy.insert(*id)) {
+            if round.broken.is_none() && Instant::now() < stop {
+                let mut looking = pin!(self.look(stop));
+                // One connection serves all in turn: whoever looks has to let go on whoever has it.
+                let looked = loop {
+                    tokio::select! {
+                        looked = &mut looking => break looked,
+                        Some((id, sent)) = working.next() => {
+                            round.note(id, sent);
+                        }
+                    }
+                };
+                match looked {
+                    Ok((events, due)) => {
+                        round.relayed.fanned_out += events;
+                        for id in due.into_iter().filter(|id| round.busy.insert(*id)) {
                             working.push(self.send_to(id, stop).map(move |sent| (id, sent)));
                         }
                     }
-                    Err(error) => broken = Some(error),
+                    Err(error) => round.broken = Some(error),
                 }
             }
             if working.is_empty() {
-                return broken.map_or(Ok(()), Err);
+                add(relayed, &round.relayed);
+                return round.broken.map_or(Ok(()), Err);
             }
-            let look_again = tokio::time::sleep(Duration::from_millis(RELAY_LOOK_MS));
-            tokio::pin!(look_again);
+            let mut look_again = pin!(tokio::time::sleep(Duration::from_millis(RELAY_LOOK_MS)));
             loop {
                 tokio::select! {
                     Some((id, sent)) = working.next() => {
-                        busy.remove(&id);
-                        match sent {
-                            // Somebody else is at it, or it may not have more at once: no reason to hurry back.
-                            Ok(sent) if sent == Relayed::default() => {}
-                            Ok(sent) => {
-                                add(relayed, &sent);
-                                break;
-                            }
-                            Err(error) => {
-                                broken.get_or_insert(error);
-                            }
+                        if round.note(id, sent) {
+                            break;
                         }
                     }
                     () = &mut look_again => break,
@@ -112,12 +114,13 @@ impl Relay {
         }
     }
 
-    async fn look(&self, stop: Instant, relayed: &mut Relayed) -> Result<Vec<Uuid>, Broken> {
+    async fn look(&self, stop: Instant) -> Result<(u64, Vec<Uuid>), Broken> {
+        let mut fanned_out = 0;
         loop {
             let events = queue::fan_out(&self.database).await?;
-            relayed.fanned_out += events;
+            fanned_out += events;
             if events == 0 || Instant::now() >= stop {
-                return queue::due(&self.database, &self.settings).await;
+                return Ok((fanned_out, queue::due(&self.database, &self.settings).await?));
             }
         }
     }
@@ -183,7 +186,34 @@ impl Relay {
     }
 }
 
+/// What came of the work so far, and who is still at it.
+#[derive(Default)]
+struct Round {
+    busy: HashSet<Uuid>,
+    relayed: Relayed,
+    broken: Option<Broken>,
+}
+
+impl Round {
+    /// Whether there is reason to look again at once. Where nothing was sent, somebody else is at it, or the receiver
+    /// may not have more at the moment.
+    fn note(&mut self, id: Uuid, sent: Result<Relayed, Broken>) -> bool {
+        self.busy.remove(&id);
+        match sent {
+            Ok(sent) => {
+                add(&mut self.relayed, &sent);
+                sent != Relayed::default()
+            }
+            Err(error) => {
+                self.broken.get_or_insert(error);
+                true
+            }
+        }
+    }
+}
+
 fn add(to: &mut Relayed, more: &Relayed) {
+    to.fanned_out += more.fanned_out;
     to.delivered += more.delivered;
     to.failed += more.failed;
     to.dead += more.dead;

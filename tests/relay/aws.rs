@@ -63,7 +63,7 @@ async fn a_fifo_queue_gets_the_body_the_id_and_the_hold_as_its_group() {
     subscribe(&database, "sqs", queue, &["ReservationCreated"]).await;
     cloud.lock().unwrap().troubles.push((500, json!({"__type": "InternalError"})));
     holds(&database, 0, 1).await;
-    let relay = Relay::start(&database, &credentials(&url));
+    let relay = Relay::start(&database, &credentials(&url)).await;
     relay.until("it is delivered", 10, async || database.checked_report().await["outbox"]["pending"] == 0).await;
     let calls = std::mem::take(&mut cloud.lock().unwrap().calls);
     assert_eq!(calls.len(), 2, "the one that failed, and the next by our own schedule: {calls:?}");
@@ -91,7 +91,7 @@ async fn a_bus_gets_the_event_and_an_entry_that_it_refused_is_put_again() {
     let refused = json!({"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException"}]});
     cloud.lock().unwrap().troubles.push((200, refused));
     holds(&database, 0, 1).await;
-    let relay = Relay::start(&database, &credentials(&url));
+    let relay = Relay::start(&database, &credentials(&url)).await;
     relay.until("it is delivered", 10, async || database.checked_report().await["outbox"]["pending"] == 0).await;
     let calls = std::mem::take(&mut cloud.lock().unwrap().calls);
     let [(_, first), (target, again)] = calls.as_slice() else { panic!("{calls:?}") };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Relay, events, holds, ids, shop, subscribe};
+use super::{Emulator, Relay, events, holds, ids, shop, subscribe};
 use crate::database::sweep;
 use crate::receiver::{Mood, Receiver, in_order_for_each_hold};
 
@@ -26,7 +26,7 @@ async fn relay_killed_a_hundred_times_at_any_step_loses_nothing() {
         receiver.mood(Mood::Slow(Duration::from_millis(10)));
         subscribe(&database, "http", &receiver.url(), &[]).await;
     }
-    let (name, over) = (format!("relay-{}", Uuid::new_v4().simple()), Arc::new(AtomicBool::new(false)));
+    let (emulator, over) = (Emulator::start().await, Arc::new(AtomicBool::new(false)));
 
     // A sale goes on: holds, payments, returns, and ends of holds that nobody paid.
     let traffic = {
@@ -47,12 +47,11 @@ async fn relay_killed_a_hundred_times_at_any_step_loses_nothing() {
     };
     // The scheduler's ticks, of which those of a killed instance are never answered.
     let ticks = {
-        let (over, name) = (Arc::clone(&over), name.clone());
-        let url = crate::database::stack()["lambda_url"].as_str().unwrap().to_owned();
+        let (over, url) = (Arc::clone(&over), emulator.url.clone());
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build().unwrap();
         tokio::spawn(async move {
             while !over.load(Ordering::Relaxed) {
-                let tick = http.post(format!("{url}/2015-03-31/functions/{name}/invocations"));
+                let tick = http.post(format!("{url}/2015-03-31/functions/relay/invocations"));
                 let _ = tick.json(&json!({"job": "relay"})).send().await;
             }
         })
@@ -60,7 +59,7 @@ async fn relay_killed_a_hundred_times_at_any_step_loses_nothing() {
 
     let mut at_work = 0;
     for _ in 0..KILLS {
-        let mut relay = Relay::named(&name, &database, &[]);
+        let mut relay = Relay::at(&emulator, &database, &[]);
         tokio::time::sleep(Duration::from_millis(30) + moment()).await;
         relay.process.kill().unwrap();
         relay.process.wait().unwrap();
@@ -73,7 +72,7 @@ async fn relay_killed_a_hundred_times_at_any_step_loses_nothing() {
     ticks.await.unwrap();
     assert!(at_work > KILLS / 4, "only {at_work} of the {KILLS} had something under way");
 
-    let relay = Relay::start(&database, &[]);
+    let relay = Relay::start(&database, &[]).await;
     let all = ids(&database).await;
     for receiver in &receivers {
         receiver.mood(Mood::Takes);

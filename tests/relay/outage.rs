@@ -31,7 +31,7 @@ async fn a_receiver_down_for_longer_than_its_attempts_is_told_everything_after_a
     let (id, _) = subscribe(&database, "http", &bad.url(), &[]).await;
     bad.down().await;
     holds(&database, 0, 60).await;
-    let relay = Relay::start(&database, &[]);
+    let relay = Relay::start(&database, &[]).await;
     let all = ids(&database).await;
     let began = Instant::now();
     relay
@@ -66,7 +66,7 @@ async fn a_receiver_that_never_answers_holds_nobody_up_but_itself() {
     subscribe(&database, "http", &good.url(), &[]).await;
     bad.mood(Mood::Slow(Duration::from_secs(3_600)));
     holds(&database, 0, 60).await;
-    let relay = Relay::start(&database, &[]);
+    let relay = Relay::start(&database, &[]).await;
     let began = Instant::now();
     let pass = tokio::spawn(async move {
         relay.pass().await;
@@ -90,7 +90,7 @@ async fn an_open_breaker_spares_a_failing_receiver_and_one_delivery_tries_whethe
     let (id, _) = subscribe(&database, "http", &receiver.url(), &["ReservationCreated"]).await;
     receiver.mood(Mood::Answers(500, vec![]));
     holds(&database, 0, 100).await;
-    let relay = Relay::start(&database, &[("RELAY_RETRY_S", "0,30,30"), ("RELAY_AT_ONCE", "5")]);
+    let relay = Relay::start(&database, &[("RELAY_RETRY_S", "0,30,30"), ("RELAY_AT_ONCE", "5")]).await;
     relay.pass().await;
     let asked = receiver.all().len();
     assert!((5..=10).contains(&asked), "left alone after 5 failures in a row, those under way included: {asked}");

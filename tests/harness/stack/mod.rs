@@ -28,6 +28,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::gateway::{self, Gateway};
 use crate::{migrate, tools, workspace};
 use children::Children;
+pub use ports::free as free_port;
 pub use report::Report;
 use state::{Secrets, State};
 use wrangler::Wrangler;
