@@ -31,7 +31,7 @@ struct Stage {
 }
 
 /// From the inside out: whoever breaks the schema reads of that first.
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 12] = [
     Stage {
         name: "transactions",
         modules: &["tidy", "schema", "reserve", "confirm", "expire", "release", "races", "plans", "retake", "cancel"],
