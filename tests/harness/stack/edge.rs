@@ -23,6 +23,8 @@ pub struct Local {
     pub vars: BTreeMap<&'static str, String>,
     /// Values for [secrets]: in workerd's environment, where neither its command line nor its configuration shows them.
     pub secrets: BTreeMap<&'static str, String>,
+    /// For workerd itself; the Worker does not see it.
+    pub env: Vec<(String, String)>,
 }
 
 impl Local {
@@ -40,7 +42,7 @@ impl Local {
             ("AWS_ACCESS_KEY_ID", "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         ]);
-        Self { port, vars, secrets }
+        Self { port, vars, secrets, env: vec![] }
     }
 }
 
@@ -61,7 +63,8 @@ pub async fn start(
     let config = dir.join("workerd.capnp");
     fs::write(&config, configuration(wrangler, &local, &modules, &gates)?)
         .with_context(|| format!("cannot write {}", config.display()))?;
-    let env = local.secrets.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let secrets = local.secrets.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    let env = secrets.chain(local.env).collect();
     children.start(Spec {
         name: "edge".to_owned(),
         part: "edge",
