@@ -8,6 +8,7 @@
 mod books;
 mod calm;
 pub mod check;
+mod clocks;
 mod disk;
 pub mod faults;
 mod log;
@@ -20,6 +21,7 @@ mod visit;
 mod world;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -34,8 +36,9 @@ use uuid::Uuid;
 use crate::rush::clock::Clock;
 use crate::stack::detours::Detours;
 use crate::stack::{self, Report, Stack, ready};
-use crate::{always, database, tools, workspace};
+use crate::{always, database, tools};
 use check::Storm;
+use clocks::Clocks;
 use disk::Disk;
 use faults::{Counts, Hands};
 use log::{Log, Told};
@@ -81,17 +84,14 @@ pub async fn run(
     asked_to_end: impl Future<Output = ()>,
 ) -> anyhow::Result<Soak> {
     let disk = Disk::mount(&options.name).await;
-    let clocks = clocks(&options.name);
-    let (env, clock_file) = match &clocks {
-        Ok((env, file)) => (env.clone(), Some(file.clone())),
-        Err(_) => (vec![], None),
-    };
-    let detours = Detours::new(env, disk.as_ref().ok().map(Disk::dir)).await?;
+    let clocks = Clocks::new(&options.name)?;
+    let log_dir = disk.as_ref().ok().map(Disk::dir);
+    let detours = Detours::new(clocks.of_functions(), Some(clocks.dir.clone()), log_dir).await?;
     let mut options_of_stack = stack::Options::for_tests(&options.name);
     options_of_stack.detours = Some(detours.clone());
     let mut stack = Stack::prepare(options_of_stack)?;
     let outcome = tokio::select! {
-        outcome = on_a_stack(&options, &mut stack, detours, clock_file, watching) => outcome,
+        outcome = on_a_stack(&options, &mut stack, detours, clocks.file(), watching) => outcome,
         () = asked_to_end => {
             tools::interrupt();
             Err(anyhow::anyhow!("interrupted"))
@@ -100,7 +100,7 @@ pub async fn run(
     stack.stop().await;
     let mut soak = outcome?;
     soak.left_out.extend(disk.as_ref().err().map(|why| format!("a full disk for the log: {why:#}")));
-    soak.left_out.extend(clocks.err().map(|why| format!("clocks ten minutes off: {why:#}")));
+    soak.left_out.extend(clocks.library.err().map(|why| format!("the functions' clocks off: {why:#}")));
     Ok(soak)
 }
 
@@ -108,7 +108,7 @@ async fn on_a_stack(
     options: &Options,
     stack: &mut Stack,
     detours: Detours,
-    clock_file: Option<std::path::PathBuf>,
+    clock_file: PathBuf,
     watching: impl Fn(Glance<'_>),
 ) -> anyhow::Result<Soak> {
     let report = stack.bring_up().await?;
@@ -136,8 +136,10 @@ async fn on_a_stack(
         acknowledged: HashSet::new(),
     };
     let pulse = tokio::spawn(run.pulse.clone().beat(run.report.database_url.clone(), clock));
+    let emulator = tokio::spawn(faults::emulator::watch(run.hands.clone()));
     let done = run.storms(watching).await;
     pulse.abort();
+    emulator.abort();
     done?;
     Ok(run.soak)
 }
@@ -265,30 +267,18 @@ impl Run<'_> {
     }
 
     fn glance<'a>(&self, world: &World, began: Instant, doing: &'a str) -> Glance<'a> {
+        let (tries, impossible) = {
+            let log = world.log();
+            (log.tries, log.impossible.len() as u64)
+        };
         Glance {
             elapsed: began.elapsed(),
             storm: self.soak.storms,
             doing,
             acknowledged: self.soak.acknowledged + world.acknowledged.load(Ordering::Relaxed),
-            tries: self.soak.commands + world.log().tries,
+            tries: self.soak.commands + tries,
             faults: self.hands.counts.all(),
-            violations: self.soak.verdict.violations + world.log().impossible.len() as u64,
+            violations: self.soak.verdict.violations + impossible,
         }
     }
-}
-
-/// How clocks are put off: what goes into the environment, and the file that says by how much.
-fn clocks(name: &str) -> anyhow::Result<(Vec<(String, String)>, std::path::PathBuf)> {
-    let library = tools::libfaketime()?;
-    let file = workspace::root().join("target").join(format!("{name}.clock"));
-    std::fs::create_dir_all(workspace::root().join("target"))?;
-    std::fs::write(&file, "+0\n").with_context(|| format!("cannot write {}", file.display()))?;
-    let env = [
-        ("LD_PRELOAD", library.display().to_string()),
-        ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
-        ("FAKETIME_CACHE_DURATION", "1".to_owned()),
-        // Time-outs go by the other clock, which is nobody's to set.
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-    ];
-    Ok((env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), file))
 }

@@ -131,12 +131,19 @@ async fn adjust(world: &World, sale: usize, sku: usize, delta: i64) {
 
 async fn pause(world: &World, sale: usize, how_long: Duration) {
     let path = format!("/v1/admin/sales/{}", world.sales[sale].id);
-    let asked_us = world.now_us();
+    // In the log from the start, open-ended: whoever is refused meanwhile is refused rightly.
+    let place = {
+        let (asked_us, never) = (world.now_us(), Us::MAX / 2);
+        let pauses = &mut world.log().pauses;
+        pauses.push(Pause { sale, asked_us, paused_us: never, opening_us: never, open_us: never, sure: false });
+        pauses.len() - 1
+    };
     let (_, pausing, status, body) = world.operate(Method::PATCH, &path, json!({"status": "paused"})).await;
     if status != 200 {
         return world.impossible(format!("a pause was answered {status} {body}"));
     }
     let paused_us = world.now_us();
+    world.log().pauses[place].paused_us = paused_us;
     tokio::time::sleep(how_long).await;
     let opening_us = world.now_us();
     let (_, opening, status, body) = world.operate(Method::PATCH, &path, json!({"status": "open"})).await;
@@ -144,6 +151,6 @@ async fn pause(world: &World, sale: usize, how_long: Duration) {
         world.impossible(format!("opening again was answered {status} {body}"));
     }
     let open_us: Us = world.now_us();
-    let sure = pausing + opening == 0;
-    world.log().pauses.push(Pause { sale, asked_us, paused_us, opening_us, open_us, sure });
+    let pause = &mut world.log().pauses[place];
+    (pause.opening_us, pause.open_us, pause.sure) = (opening_us, open_us, pausing + opening == 0);
 }

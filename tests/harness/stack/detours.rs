@@ -22,8 +22,10 @@ pub struct Detours {
     pub lambda: Proxy,
     /// Between the functions and the database; each instance comes by a door of its own.
     pub database: Proxy,
-    /// What the functions and the Worker find in their environment.
+    /// What the functions find in their environment.
     pub env: Vec<(String, String)>,
+    /// A folder whose file `off` says by how many seconds the Worker's clock is off.
+    pub clock_dir: Option<PathBuf>,
     /// Where Postgres keeps its log: an empty folder of its user's.
     pub log_dir: Option<PathBuf>,
 }
@@ -33,7 +35,11 @@ impl Detours {
     ///
     /// # Errors
     /// No port is free.
-    pub async fn new(env: Vec<(String, String)>, log_dir: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub async fn new(
+        env: Vec<(String, String)>,
+        clock_dir: Option<PathBuf>,
+        log_dir: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
         let (shop, lambda) = (Proxy::new(Speech::Http), Proxy::new(Speech::Http));
         let database = Proxy::new(Speech::Postgres);
         shop.open("").await?;
@@ -43,7 +49,7 @@ impl Detours {
                 database.open(&format!("{function}-{number}")).await?;
             }
         }
-        Ok(Self { shop, lambda, database, env, log_dir })
+        Ok(Self { shop, lambda, database, env, clock_dir, log_dir })
     }
 
     /// Where they lead.

@@ -126,13 +126,13 @@ impl Stack {
         functions::start_emulator(cargo_lambda, lambda_port, &self.children).await?;
         let password = &self.secrets.functions_password;
         functions::start_instances(&self.options, lambda_port, &database_url, password, &self.children)?;
-        let (shop_url, behind_url, env) = match &detours {
-            None => (edge_url.clone(), lambda_url.clone(), vec![]),
-            Some(detours) => (detours.shop.url(), detours.lambda.url(), detours.env.clone()),
+        let (shop_url, behind_url, clock) = match &detours {
+            None => (edge_url.clone(), lambda_url.clone(), None),
+            Some(detours) => (detours.shop.url(), detours.lambda.url(), detours.clock_dir.clone()),
         };
         let gateway_url = self.start_gateway(gateway_port, &shop_url).await?;
         let mut local = edge::Local::new(edge_port, &behind_url, &gateway_url, &self.secrets);
-        local.env = env;
+        local.clock = clock;
         edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
 
         self.schedule(&lambda_url, 1);

@@ -19,9 +19,16 @@ const BACKENDS: &str = "select pid from pg_stat_activity
 
 impl Hands {
     pub(super) fn kill(&self, process: &str) -> bool {
+        let killed = self.kill_uncounted(process);
+        if killed {
+            self.counts.crashed();
+        }
+        killed
+    }
+
+    pub(super) fn kill_uncounted(&self, process: &str) -> bool {
         let Some(pid) = self.children.pid(process) else { return false };
         leftovers::signal(pid, Signal::KILL);
-        self.counts.crashed();
         true
     }
 

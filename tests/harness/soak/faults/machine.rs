@@ -51,9 +51,6 @@ impl Hands {
     }
 
     pub(super) async fn put_clocks_off(&self, rng: &mut Rng) -> anyhow::Result<bool> {
-        if self.clock_file.is_none() {
-            return Ok(false);
-        }
         self.set_clocks(*rng.choice(&OFF_S).unwrap_or(&OFF_S[0]))?;
         tokio::time::sleep(Duration::from_millis(rng.u64(3_000..8_000))).await;
         self.set_clocks(0)?;
@@ -61,7 +58,7 @@ impl Hands {
     }
 
     pub(super) fn set_clocks(&self, off_s: i64) -> anyhow::Result<()> {
-        let Some(file) = &self.clock_file else { return Ok(()) };
+        let file = &self.clock_file;
         let next = file.with_extension("next");
         // Whole or not at all: it is read at any moment.
         fs::write(&next, format!("{off_s:+}\n")).and_then(|()| fs::rename(&next, file)).context("cannot set the clocks")

@@ -3,6 +3,7 @@
 
 mod crash;
 mod deploy;
+pub mod emulator;
 mod machine;
 mod network;
 
@@ -31,8 +32,8 @@ pub struct Hands {
     pub database_url: String,
     pub lambda_url: String,
     pub functions_password: String,
-    /// The file that says how far the clocks of functions and Worker are off; none: they cannot be put off here.
-    pub clock_file: Option<PathBuf>,
+    /// The file that says by how many seconds the clocks of functions and Worker are off.
+    pub clock_file: PathBuf,
     pub counts: Counts,
     /// Those that run now.
     pub schedulers: Mutex<Vec<JoinHandle<()>>>,
