@@ -23,7 +23,7 @@ pub struct Soak {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// Clients, each of which waits for its own answers
-    #[arg(long, value_name = "N", default_value_t = 96)]
+    #[arg(long, value_name = "N", default_value_t = 128)]
     clients: usize,
 }
 

@@ -21,9 +21,9 @@ use crate::stack::children::Children;
 use crate::stack::detours::Detours;
 
 /// Between two crashes on average: more than 300 in half an hour.
-const CRASH_EVERY: Duration = Duration::from_millis(4_500);
+const CRASH_EVERY: Duration = Duration::from_millis(5_000);
 /// Between two of everything else.
-const ELSE_EVERY: Duration = Duration::from_millis(1_500);
+const ELSE_EVERY: Duration = Duration::from_millis(2_500);
 
 /// What a fault needs to do its work.
 pub struct Hands {
