@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod mutants;
 mod plan;
 mod rush;
 mod soak;
@@ -42,6 +43,8 @@ enum Command {
     Rush(rush::Rush),
     /// Load and faults together, from a seed; then whether anything was lost or happened twice
     Soak(soak::Soak),
+    /// Breaks one promise after another in a scratch copy, and looks whether its test sees it
+    Mutants(mutants::Mutants),
     /// Installs every tool that `up` and the tests use, and says where each is
     Tools,
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench.run(),
         Command::Rush(rush) => rush.run(),
         Command::Soak(soak) => soak.run(),
+        Command::Mutants(mutants) => mutants.run(),
         Command::Migrate { database_url } => migrate(&database_url),
         Command::Tools => list_tools(),
     };
