@@ -150,7 +150,8 @@ impl Bench {
 /// Every file that git knows or would, as it is now; what has changed since the last time, and no more.
 async fn copy_sources(root: &Path) -> anyhow::Result<()> {
     let list = ["ls-files", "--cached", "--others", "--exclude-standard"];
-    let output = Command::new("git").args(list).current_dir(workspace::root()).output().await.context("cannot run git")?;
+    let output =
+        Command::new("git").args(list).current_dir(workspace::root()).output().await.context("cannot run git")?;
     ensure!(output.status.success(), "git ls-files: {}", output.status);
     for file in String::from_utf8(output.stdout)?.lines() {
         let (from, to) = (workspace::root().join(file), root.join(file));

@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn a_message_is_found_however_the_stream_is_cut_and_never_inside_another() {
-        let stream = [message(b"", 9), message(b"P", 300), message(b"E", 5), message(b"S", 0), message(b"E", 0)].concat();
+        let stream =
+            [message(b"", 9), message(b"P", 300), message(b"E", 5), message(b"S", 0), message(b"E", 0)].concat();
         for size in [1, 2, 3, 7, 64, 1_000] {
             let mut frames = Frames::after_the_first();
             let found = stream.chunks(size).filter(|piece| frames.begins_one_of(piece, b"E")).count();

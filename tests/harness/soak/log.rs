@@ -50,7 +50,10 @@ pub enum Answer {
     /// It cannot be given back: this is what it is.
     NotActive(String),
     /// It was read.
-    Seen { status: String, order: Option<Uuid> },
+    Seen {
+        status: String,
+        order: Option<Uuid>,
+    },
 }
 
 /// What the gateway was asked to take.

@@ -172,7 +172,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn one_storm(&mut self, lasts: Duration, began: Instant, watching: &impl Fn(Glance<'_>)) -> anyhow::Result<()> {
+    async fn one_storm(
+        &mut self,
+        lasts: Duration,
+        began: Instant,
+        watching: &impl Fn(Glance<'_>),
+    ) -> anyhow::Result<()> {
         self.hands.heal().await?;
         let name = format!("soak-{:x}-{}", self.options.seed & 0xff_ffff, self.soak.storms);
         let sales = operator::sales(&name, &mut self.rng);
@@ -180,7 +185,8 @@ impl Run<'_> {
         let world = Arc::new(World::new(&self.report, &shop, self.clock, &name, sales)?);
         timeout(ANSWERED_WITHIN, world.open_sales()).await.context("the shop does not answer")??;
         let payments_before = books::since(&self.report, self.soak.last_payment.clone()).await?;
-        self.soak.last_payment = payments_before.last().map(|last| last.payment_id.clone()).or(self.soak.last_payment.take());
+        self.soak.last_payment =
+            payments_before.last().map(|last| last.payment_id.clone()).or(self.soak.last_payment.take());
 
         let mut people = JoinSet::new();
         people.spawn(operator::operate(world.clone(), self.rng.u64(..)));
@@ -220,14 +226,8 @@ impl Run<'_> {
         let truth = Truth::read(&owner, &sales, &payments).await?;
         let books = books::since(&self.report, self.soak.last_payment.clone()).await?;
         let away = self.pulse.away();
-        let storm = Storm {
-            name: &world.name,
-            sales: &world.sales,
-            log: &log,
-            truth: &truth,
-            payments: &books,
-            away: &away,
-        };
+        let storm =
+            Storm { name: &world.name, sales: &world.sales, log: &log, truth: &truth, payments: &books, away: &away };
         check::judge(&storm, &mut self.soak.verdict);
         self.always(&owner).await?;
         self.acknowledged.extend(log.asked.iter().filter_map(|asked| match asked.told {

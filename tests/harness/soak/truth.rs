@@ -67,7 +67,8 @@ const HOLDS: &str = "select h.hold_id, h.sale_id, h.user_id, i.idem_key, h.statu
     left join (select hold_id, array_agg(sku_id order by position) as skus, array_agg(qty::bigint order by position) as qtys
                from holdfast.reservation_hold_item group by hold_id) l on l.hold_id = h.hold_id
     where h.sale_id = any ($1)";
-const MOVED: &str = "select sale_id, sku_id, qty, (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000000)::bigint
+const MOVED: &str =
+    "select sale_id, sku_id, qty, (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000000)::bigint
     from holdfast.inventory_ledger where sale_id = any ($1)";
 const ORDERS: &str = "select hold_id, order_id, payment_id, (extract(epoch from created_at) * 1000000)::bigint
     from holdfast.orders where sale_id = any ($1)";

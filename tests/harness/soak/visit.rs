@@ -86,8 +86,7 @@ fn cart(world: &World, rng: &mut Rng) -> (usize, usize, Vec<Line>) {
 
 fn body_of(world: &World, sale: usize, lines: &[Line]) -> Bytes {
     let sale = &world.sales[sale];
-    let items: Vec<Value> =
-        lines.iter().map(|(sku, qty)| json!({"sku_id": sale.skus[*sku].id, "qty": qty})).collect();
+    let items: Vec<Value> = lines.iter().map(|(sku, qty)| json!({"sku_id": sale.skus[*sku].id, "qty": qty})).collect();
     Bytes::from(json!({"sale_id": sale.id, "items": items}).to_string())
 }
 
@@ -145,7 +144,10 @@ async fn replay(world: &World, who: &Who, key: u32, holder: &Holder, first: &Byt
     let Try::Answer { reply, body } = exchanged.outcome else { return };
     let marked = reply.headers.get("idempotent-replayed").is_some_and(|value| value == "true");
     if reply.status != 201 || reply.body != *first || !marked {
-        world.impossible(format!("hold {}: a replay was answered {} {body}, marked: {marked}", holder.hold, reply.status));
+        world.impossible(format!(
+            "hold {}: a replay was answered {} {body}, marked: {marked}",
+            holder.hold, reply.status
+        ));
     }
 }
 
@@ -177,18 +179,14 @@ async fn look(world: &World, who: &Who, hold: Uuid) {
 }
 
 /// Asks about a hold that is there for sure: nobody may be told that it is not.
-async fn said(
-    world: &World,
-    who: &Who,
-    hold: Uuid,
-    method: Method,
-    read: impl Fn(u16, &Value) -> Option<Answer>,
-) {
+async fn said(world: &World, who: &Who, hold: Uuid, method: Method, read: impl Fn(u16, &Value) -> Option<Answer>) {
     let path = format!("/v1/reservations/{hold}");
     let (exchanged, _) = world.ask_until_known(method.clone(), &path, &headers_of(who), Bytes::new()).await;
     let Try::Answer { reply, body } = exchanged.outcome else { return };
     match read(reply.status, &body) {
-        None => world.impossible(format!("{method} of hold {hold}, which is there, was answered {} {body}", reply.status)),
+        None => {
+            world.impossible(format!("{method} of hold {hold}, which is there, was answered {} {body}", reply.status))
+        }
         Some(answer) => {
             let (asked_us, answered_us) = (exchanged.asked_us, exchanged.answered_us);
             world.log().said.push(Said { hold, asked_us, answered_us, answer });

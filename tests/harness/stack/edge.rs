@@ -181,7 +181,8 @@ fn bindings(wrangler: &Wrangler, local: &Local) -> anyhow::Result<Vec<String>> {
 }
 
 fn clock_service(local: &Local) -> String {
-    let service = |dir: &PathBuf| format!("\n    (name = \"clock\", disk = (path = {})),", quoted(&dir.to_string_lossy()));
+    let service =
+        |dir: &PathBuf| format!("\n    (name = \"clock\", disk = (path = {})),", quoted(&dir.to_string_lossy()));
     local.clock.as_ref().map(service).unwrap_or_default()
 }
 

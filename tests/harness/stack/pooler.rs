@@ -48,7 +48,8 @@ pub async fn start(dir: &Path, database_url: &str, password: &str, children: &Ch
     fs::write(&file, config)?;
     if let Some(user) = user {
         for path in [&dir, &file, &dir.join("users")] {
-            chown(path, Some(user.uid), Some(user.gid)).with_context(|| format!("cannot give away {}", path.display()))?;
+            chown(path, Some(user.uid), Some(user.gid))
+                .with_context(|| format!("cannot give away {}", path.display()))?;
         }
     }
     children.start(Spec {

@@ -38,7 +38,8 @@ pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
             format!("{payment:?}")
         });
     }
-    let taken: std::collections::HashSet<&str> = storm.log.charged.iter().map(|charged| charged.payment.as_str()).collect();
+    let taken: std::collections::HashSet<&str> =
+        storm.log.charged.iter().map(|charged| charged.payment.as_str()).collect();
     for (hold, order) in &storm.truth.orders {
         verdict.check("every order was paid for", taken.contains(order.payment_id.as_str()), || {
             format!("{} of hold {hold}", Value::from(order.order_id.to_string()))
@@ -54,7 +55,8 @@ fn reason_is_true(storm: &Storm<'_>, charged: &Charged, found: &Payment) -> bool
     let differs = (charged.amount, charged.currency.as_str()) != (amount, crate::soak::world::CURRENCY);
     match found.refund_reason.as_deref() {
         None => {
-            let own = order.is_some_and(|order| order.payment_id == charged.payment && Some(order.order_id) == found.order_id);
+            let own = order
+                .is_some_and(|order| order.payment_id == charged.payment && Some(order.order_id) == found.order_id);
             own && hold.status == "COMMITTED" && hold.user_id == charged.user && !differs
         }
         Some("already_paid") => order.is_some_and(|order| order.payment_id != charged.payment),

@@ -38,7 +38,8 @@ pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
     let mut sure: HashMap<(&str, &str), Vec<(Us, i64)>> = HashMap::new();
     let mut exact: HashMap<(&str, &str), Vec<(Us, i64, i64)>> = HashMap::new();
     for moved in &storm.truth.moved {
-        let (sku, late) = ((moved.sale_id.as_str(), moved.sku_id.as_str()), if moved.qty > 0 { SEEN_WITHIN_US } else { 0 });
+        let (sku, late) =
+            ((moved.sale_id.as_str(), moved.sku_id.as_str()), if moved.qty > 0 { SEEN_WITHIN_US } else { 0 });
         sure.entry(sku).or_default().push((moved.committed_us + late, moved.qty));
         // What came back in one moment with what was taken was there to be taken.
         exact.entry(sku).or_default().push((moved.committed_us, -moved.qty, moved.qty));
@@ -48,7 +49,8 @@ pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
         let mut left = 0;
         for (at_us, _, qty) in changes {
             left += qty;
-            verdict.check("no SKU was below zero at any moment", left >= 0, || format!("{sku:?} had {left} at {at_us}"));
+            verdict
+                .check("no SKU was below zero at any moment", left >= 0, || format!("{sku:?} had {left} at {at_us}"));
         }
     }
     let stock: HashMap<_, _> = sure.into_iter().map(|(sku, changes)| (sku, Stock::new(changes))).collect();
@@ -77,15 +79,17 @@ fn sold_out(storm: &Storm<'_>, verdict: &mut Verdict, stock: &HashMap<(&str, &st
 fn paused(storm: &Storm<'_>, verdict: &mut Verdict) {
     for (n, pause) in storm.log.pauses.iter().enumerate() {
         let before = &storm.log.pauses[..n];
-        let unsure =
-            before.iter().any(|other| other.sale == pause.sale && !other.sure && pause.asked_us < other.open_us + ON_ITS_WAY_US);
+        let unsure = before
+            .iter()
+            .any(|other| other.sale == pause.sale && !other.sure && pause.asked_us < other.open_us + ON_ITS_WAY_US);
         if unsure {
             continue;
         }
         let sale = &storm.sales[pause.sale].id;
-        let granted = storm.truth.holds.iter().find(|(_, hold)| {
-            hold.sale_id == *sale && (pause.paused_us..pause.opening_us).contains(&hold.created_us)
-        });
+        let granted =
+            storm.truth.holds.iter().find(|(_, hold)| {
+                hold.sale_id == *sale && (pause.paused_us..pause.opening_us).contains(&hold.created_us)
+            });
         verdict.check("nothing is granted in a pause", granted.is_none(), || format!("{pause:?}: {granted:?}"));
     }
 }

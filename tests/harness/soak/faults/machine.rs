@@ -29,7 +29,11 @@ impl Hands {
         let grow = async {
             let owner = self.owner().await?;
             for _ in 0..20 {
-                owner.batch_execute("select pg_logical_emit_message(false, 'soak', repeat('x', 4000000)); select pg_switch_wal()").await?;
+                owner
+                    .batch_execute(
+                        "select pg_logical_emit_message(false, 'soak', repeat('x', 4000000)); select pg_switch_wal()",
+                    )
+                    .await?;
             }
             anyhow::Ok(())
         };
@@ -73,7 +77,8 @@ impl Hands {
     pub(super) async fn pause_pooler(&self, rng: &mut Rng) -> anyhow::Result<bool> {
         let console = self.pooler_console().await?;
         // It waits for those that have one, and a storm may leave it waiting.
-        let paused = timeout(Duration::from_secs(2), console.simple_query("PAUSE")).await.is_ok_and(|done| done.is_ok());
+        let paused =
+            timeout(Duration::from_secs(2), console.simple_query("PAUSE")).await.is_ok_and(|done| done.is_ok());
         tokio::time::sleep(Duration::from_millis(rng.u64(500..4_000))).await;
         self.resume_pooler().await?;
         Ok(paused)

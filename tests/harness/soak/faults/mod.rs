@@ -174,7 +174,9 @@ impl Hands {
             "the pooler killed" => Ok(self.kill("pooler")),
             "a backend killed" => self.kill_backend(rng).await,
             "a backend terminated" => self.terminate_backend(rng).await,
-            "lookup or admin killed" => Ok(self.kill_instance(*rng.choice(&["lookup", "admin"]).unwrap_or(&"admin"), rng).await),
+            "lookup or admin killed" => {
+                Ok(self.kill_instance(*rng.choice(&["lookup", "admin"]).unwrap_or(&"admin"), rng).await)
+            }
             "two schedulers" => self.schedulers(2, rng).await,
             "no scheduler" => self.schedulers(0, rng).await,
             "clocks ten minutes off" => self.put_clocks_off(rng).await,
@@ -183,7 +185,13 @@ impl Hands {
             "a deployment" => self.deploy(rng).await,
             _ => match (kind.split_once(": "), kind.split_once(' ')) {
                 (Some((way, what)), _) => {
-                    let way = if way == "browser" { shop } else if way == "functions" { lambda } else { database };
+                    let way = if way == "browser" {
+                        shop
+                    } else if way == "functions" {
+                        lambda
+                    } else {
+                        database
+                    };
                     network::disturb(way, what, rng).await;
                     Ok(true)
                 }
