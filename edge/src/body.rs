@@ -1,9 +1,12 @@
 //! A request's body: bounded while it is read, JSON by its content type, and the one shape that was asked for.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize};
-use worker::{ByteStream, Request};
+use worker::{ByteStream, Delay, Request};
 
 use crate::bounds;
 use crate::problem::{Code, Problem};
@@ -11,8 +14,16 @@ use crate::problem::{Code, Problem};
 /// Reads the body, and no more of it than is allowed.
 ///
 /// # Errors
-/// `payload_too_large`; `malformed_request` when the client stops sending.
+/// `payload_too_large`; `malformed_request` when the client stops sending, or goes on for too long.
 pub async fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
+    let whole = std::pin::pin!(read_whole(request));
+    match select(whole, Delay::from(Duration::from_millis(bounds::BODY_DEADLINE_MS))).await {
+        Either::Left((body, _)) => body,
+        Either::Right(((), _)) => Err(Problem::malformed("The body did not come in time; send it again.")),
+    }
+}
+
+async fn read_whole(request: &mut Request) -> Result<Vec<u8>, Problem> {
     let announced = request.headers().get("Content-Length").ok().flatten();
     match announced.map(|length| length.parse::<usize>()) {
         Some(Ok(length)) if length > bounds::BODY_MAX_BYTES => return Err(too_large()),

@@ -6,5 +6,7 @@ pub mod bounds;
 pub mod check;
 pub mod config;
 pub mod database;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod run;
 pub mod tls;

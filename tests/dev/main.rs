@@ -96,6 +96,7 @@ fn list_tools() -> anyhow::Result<()> {
     say("chromium", tools::chromium().map(shown));
     say("chromedriver", tools::chromedriver().map(shown));
     say("pgbouncer", tools::pgbouncer().map(shown));
+    say("schemathesis", tools::schemathesis().map(shown));
     anyhow::ensure!(missing == 0, "{missing} of the tools could not be installed");
     Ok(())
 }

@@ -14,7 +14,7 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 8] = [
+pub const CURRENT: [(&str, &str); 9] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
@@ -23,10 +23,11 @@ pub const CURRENT: [(&str, &str); 8] = [
     ("confirm.sql", include_str!("../../schema/confirm.sql")),
     ("lookup.sql", include_str!("../../schema/lookup.sql")),
     ("admin.sql", include_str!("../../schema/admin.sql")),
+    ("audit.sql", include_str!("../../schema/audit.sql")),
 ];
 
 /// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
-pub const FUNCTIONS: [&str; 6] = ["reserve", "confirm", "expire", "release", "lookup", "admin"];
+pub const FUNCTIONS: [&str; 7] = ["reserve", "confirm", "expire", "release", "lookup", "admin", "audit"];
 
 /// Any number that nobody else locks; the same in every release.
 const LOCK: i64 = 0x0048_6f6c_6466_6173;

@@ -32,6 +32,9 @@ pub use report::Report;
 use state::{Secrets, State};
 use wrangler::Wrangler;
 
+/// EventBridge's finest beat.
+const AUDIT_EVERY: Duration = Duration::from_secs(60);
+
 /// How a stack is to run.
 pub struct Options {
     /// Where it keeps its state; one running stack a folder.
@@ -118,7 +121,8 @@ impl Stack {
         edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
 
         let every = Duration::from_secs(self.options.sweep_interval_s);
-        self.tasks.push(tokio::spawn(scheduler::run(lambda_url.clone(), every)));
+        self.tasks.push(tokio::spawn(scheduler::run("expire", lambda_url.clone(), every)));
+        self.tasks.push(tokio::spawn(scheduler::run("audit", lambda_url.clone(), AUDIT_EVERY)));
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
         }
