@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod plan;
 mod rush;
 mod test;
@@ -39,6 +40,8 @@ enum Command {
     Bench(bench::Bench),
     /// Plays a drop: tens of thousands of buyers at once, a verdict, and a page that shows it
     Rush(rush::Rush),
+    /// Throws what no client would send at every parser, by coverage; see tests/fuzz
+    Fuzz(fuzz::Fuzz),
     /// Installs every tool that `up` and the tests use, and says where each is
     Tools,
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
         Command::Rush(rush) => rush.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
         Command::Migrate { database_url } => migrate(&database_url),
         Command::Tools => list_tools(),
     };
