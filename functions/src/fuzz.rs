@@ -1,4 +1,5 @@
-//! A new sale's values, as a function of bytes for the fuzzer in tests/fuzz; here its corpus is replayed.
+//! A new sale's values, as a function of bytes for the fuzzer in tests/fuzz, which takes this file in; here its corpus is
+//! replayed.
 
 use jiff::Timestamp;
 use wire::admin::NewSale;

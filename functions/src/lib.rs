@@ -6,7 +6,7 @@ pub mod bounds;
 pub mod check;
 pub mod config;
 pub mod database;
-#[cfg(any(test, feature = "fuzz"))]
-pub mod fuzz;
+#[cfg(test)]
+mod fuzz;
 pub mod run;
 pub mod tls;
