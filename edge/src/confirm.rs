@@ -42,15 +42,15 @@ struct Ignored {
 }
 
 pub async fn webhook(call: &mut Call) -> Answered {
-    let bytes = body::read(&mut call.request).await?;
+    let bytes = body::read(call).await?;
     signed(call, &bytes)?;
     let content_type = call.header("Content-Type");
-    let event: Event = body::json(content_type.as_deref(), &bytes)?;
+    let event: Event = body::json(content_type, &bytes)?;
     if event.r#type != PAID {
         // Answered well, or the gateway would send it again for days.
         return Ok(Answer::json(200, &Ignored { result: "ignored" }));
     }
-    let Paid { data: body::Object(data) } = body::json(content_type.as_deref(), &bytes)?;
+    let Paid { data: body::Object(data) } = body::json(content_type, &bytes)?;
     let payment = Payment {
         trace: call.trace.clone(),
         gateway: GATEWAY.to_owned(),
@@ -73,8 +73,7 @@ fn signed(call: &Call, bytes: &[u8]) -> Result<(), Problem> {
     };
     let (id, timestamp) = (call.header("webhook-id"), call.header("webhook-timestamp"));
     let signature = call.header("webhook-signature");
-    let signed =
-        Signed { id: id.as_deref(), timestamp: timestamp.as_deref(), signature: signature.as_deref(), body: bytes };
+    let signed = Signed { id, timestamp, signature, body: bytes };
     if signature::is_valid(&signed, &key, call.now_ms) { Ok(()) } else { Err(refused()) }
 }
 

@@ -24,5 +24,5 @@ pub async fn serve(call: &Call) -> Answered {
     Ok(Answer::bytes(200, "application/json", body)
         .with("ETag", etag)
         .with("Cache-Control", format!("public, max-age={}", bounds::ASSET_MAX_AGE_S))
-        .unless_known(call.header("If-None-Match").as_deref()))
+        .unless_known(call.header("If-None-Match")))
 }
