@@ -142,11 +142,17 @@ begin atomic
         left join ledger on ledger.sku_id = k.sku_id
         where k.sale_id = p_sale_id
     ), mismatch as (
-        select 'total = available + held + sold' as "check", sku_id as subject,
-               available + held + sold as expected, total as found
+        select json_build_object('check', 'total = available + held + sold', 'subject', sku_id,
+                                 'expected', available + held + sold, 'found', total) as m
         from per_sku where total <> available + held + sold
         union all
-        select 'available = sum(ledger)', sku_id, ledger, available from per_sku where available <> ledger
+        select json_build_object('check', 'available = sum(ledger)', 'subject', sku_id, 'expected', ledger, 'found', available)
+        from per_sku where available <> ledger
+        union all
+        -- What the audit has found in this sale and still finds, the oldest hundred.
+        (select json_build_object('check', f.check_name, 'subject', f.subject, 'expected', f.expected, 'found', f.found,
+                                  'finding_id', f.finding_id, 'seen_at', holdfast.rfc3339(f.first_seen_at))
+         from holdfast.audit_finding f where f.sale_id = p_sale_id and f.gone_at is null order by f.finding_id limit 100)
     )
     select json_build_object('outcome', 'report', 'report', json_build_object(
         'sale_id', s.sale_id,
@@ -167,7 +173,7 @@ begin atomic
                        'dead', count(*) filter (where e.dead_at is not null))
                    from holdfast.event_outbox e where e.sale_id = p_sale_id),
         'audit', json_build_object('ok', not exists (select from mismatch),
-                                   'mismatches', (select coalesce(json_agg(m), '[]') from mismatch m))))
+                                   'mismatches', (select coalesce(json_agg(m), '[]') from mismatch))))
     from holdfast.sale s where s.sale_id = p_sale_id;
 end;
 

@@ -12,6 +12,7 @@ begin
     if to_regrole('holdfast_release') is null then create role holdfast_release nologin; end if;
     if to_regrole('holdfast_lookup')  is null then create role holdfast_lookup  nologin; end if;
     if to_regrole('holdfast_admin')   is null then create role holdfast_admin   nologin; end if;
+    if to_regrole('holdfast_audit')   is null then create role holdfast_audit   nologin; end if;
 end
 $$;
 
@@ -21,12 +22,14 @@ alter role holdfast_expire  set lock_timeout = '1500ms';
 alter role holdfast_release set lock_timeout = '1500ms';
 alter role holdfast_lookup  set lock_timeout = '1500ms';
 alter role holdfast_admin   set lock_timeout = '1500ms';
+alter role holdfast_audit   set lock_timeout = '1500ms';
 alter role holdfast_reserve set statement_timeout = '2500ms';
 alter role holdfast_confirm set statement_timeout = '2500ms';
 alter role holdfast_expire  set statement_timeout = '2500ms';
 alter role holdfast_release set statement_timeout = '2500ms';
 alter role holdfast_lookup  set statement_timeout = '2500ms';
 alter role holdfast_admin   set statement_timeout = '2500ms';
+alter role holdfast_audit   set statement_timeout = '2500ms';
 
 -- Their plans are made once a connection and by the shape of the query alone: every large table by its index, nothing
 -- joined by reading it whole. A plan chosen by statistics is chosen on the empty tables of the morning, and kept
@@ -36,7 +39,7 @@ declare
     v_role text;
 begin
     foreach v_role in array array['holdfast_reserve', 'holdfast_confirm', 'holdfast_expire', 'holdfast_release',
-                                   'holdfast_lookup', 'holdfast_admin'] loop
+                                   'holdfast_lookup', 'holdfast_admin', 'holdfast_audit'] loop
         execute format('alter role %I set plan_cache_mode = force_generic_plan', v_role);
         execute format('alter role %I set enable_seqscan = off', v_role);
         execute format('alter role %I set enable_hashjoin = off', v_role);
@@ -49,4 +52,5 @@ $$;
 revoke all on schema holdfast from public;
 revoke all on all tables in schema holdfast from public;
 grant usage on schema holdfast
-    to holdfast_reserve, holdfast_confirm, holdfast_expire, holdfast_release, holdfast_lookup, holdfast_admin;
+    to holdfast_reserve, holdfast_confirm, holdfast_expire, holdfast_release, holdfast_lookup, holdfast_admin,
+       holdfast_audit;

@@ -9,15 +9,18 @@ mod table;
 mod tidy;
 
 mod admin;
+mod audit;
 mod bench;
 mod confirm;
 mod edge;
 mod expire;
 mod failures;
 mod functions;
+mod hostile;
 mod interleavings;
 mod journey;
 mod model;
+mod openapi;
 mod plans;
 mod pooler;
 mod races;

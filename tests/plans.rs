@@ -34,6 +34,7 @@ struct Calls {
     release: Client,
     lookup: Client,
     admin: Client,
+    audit: Client,
     round: u32,
 }
 
@@ -63,6 +64,7 @@ impl Calls {
             release: instance(&database, "release").await,
             lookup: instance(&database, "lookup").await,
             admin: instance(&database, "admin").await,
+            audit: instance(&database, "audit").await,
             round: 0,
             database,
         }
@@ -139,6 +141,10 @@ impl Calls {
             .await
             .unwrap();
         self.lookup.query_typed("select holdfast.look_up_sale('drop')", &[]).await.unwrap();
+        for part in wire::audit::PARTS {
+            let look = "select holdfast.audit_write(holdfast.audit_look($1, 1000, 86400))";
+            self.audit.query_typed(look, &[(&part as _, Type::TEXT)]).await.unwrap();
+        }
         let adjust = "select holdfast.adjust_stock('drop', 'b', 10, 'more', $1, sha256('more'))";
         self.admin.query_typed(adjust, &[(&format!("more {round}"), Type::TEXT)]).await.unwrap();
     }
@@ -172,7 +178,9 @@ impl Calls {
     /// The large tables that were scanned whole since the last time, and how often.
     async fn scanned(&self) -> Vec<String> {
         // Each session keeps its counts to itself for up to a second unless it is asked.
-        for client in [&self.reserve, &self.confirm, &self.expire, &self.release, &self.lookup, &self.admin] {
+        for client in
+            [&self.reserve, &self.confirm, &self.expire, &self.release, &self.lookup, &self.admin, &self.audit]
+        {
             client.simple_query("select pg_stat_force_next_flush()").await.unwrap();
         }
         let sql = "select relname || ' ' || seq_scan from pg_stat_user_tables

@@ -1,9 +1,12 @@
 //! A request's body: bounded while it is read, JSON by its content type, and the one shape that was asked for.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize};
-use worker::ByteStream;
+use worker::{ByteStream, Delay};
 
 use crate::bounds;
 use crate::call::Call;
@@ -25,14 +28,20 @@ pub fn is_announced(call: &Call) -> Result<bool, Problem> {
 /// Reads the body, and no more of it than is allowed.
 ///
 /// # Errors
-/// `payload_too_large`; `malformed_request` when the client stops sending.
+/// `payload_too_large`; `malformed_request` when the client stops sending, or goes on for too long.
 pub async fn read(call: &mut Call) -> Result<Vec<u8>, Problem> {
     if let Some(body) = call.body.take() {
         return Ok(body);
     }
     is_announced(call)?;
     match call.request.body() {
-        Some(stream) => read_at_most(stream.into(), bounds::BODY_MAX_BYTES).await?.ok_or_else(too_large),
+        Some(stream) => {
+            let whole = std::pin::pin!(read_at_most(stream.into(), bounds::BODY_MAX_BYTES));
+            match select(whole, Delay::from(Duration::from_millis(bounds::BODY_DEADLINE_MS))).await {
+                Either::Left((body, _)) => body?.ok_or_else(too_large),
+                Either::Right(((), _)) => Err(broken_off("it did not come in time")),
+            }
+        }
         None => Ok(Vec::new()),
     }
 }

@@ -2,6 +2,8 @@
 
 /// A request's body; what is longer is refused while it is read.
 pub const BODY_MAX_BYTES: usize = 16_384;
+/// From a request's headers to the last byte of its body.
+pub const BODY_DEADLINE_MS: u64 = 10_000;
 
 /// A session token, far above what an honest one needs.
 pub const TOKEN_MAX_BYTES: usize = 4_096;

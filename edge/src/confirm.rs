@@ -12,7 +12,7 @@ use crate::text::is_printable;
 use crate::{body, bounds, invoke};
 
 const GATEWAY: &str = "standard";
-const PAID: &str = "payment.paid";
+pub const PAID: &str = "payment.paid";
 
 /// What every event has; gateways add members, and those are theirs.
 #[derive(Deserialize)]
@@ -26,7 +26,8 @@ struct Paid {
 }
 
 #[derive(Deserialize)]
-struct Data {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Data {
     payment_id: String,
     hold_id: String,
     user_id: String,

@@ -11,8 +11,9 @@ export function head(request) {
 
 // The body of a request that said how long it is, and before it whether its address may go on: "limited" if not.
 // Cloudflare always names an address; elsewhere there is nobody to count.
-export async function arrive(request, env, address, announced) {
-  const body = announced ? request.bytes() : undefined;
+export async function arrive(request, env, address, announced, ticks) {
+  // Undefined, if it does not come in time: a line that stands still would keep the request for ever.
+  const body = announced ? within(request.bytes(), ticks) : undefined;
   // Whoever is refused is not waited for, and what happens to that body is nobody's concern.
   body?.catch(() => {});
   if (address !== undefined && !(await admits(env, address))) return "limited";

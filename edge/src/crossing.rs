@@ -7,7 +7,7 @@ use worker::js_sys::{Promise, Uint8Array};
 use worker::wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{Env, wasm_bindgen, web_sys};
 
-use crate::bounds::TICK_MS;
+use crate::bounds::{BODY_DEADLINE_MS, TICK_MS};
 
 mod js {
     use super::{Env, Promise, wasm_bindgen, web_sys};
@@ -15,7 +15,13 @@ mod js {
     #[wasm_bindgen(module = "/src/crossing.js", wasm_bindgen = worker::wasm_bindgen)]
     extern "C" {
         pub fn head(request: &web_sys::Request) -> String;
-        pub fn arrive(request: &web_sys::Request, env: &Env, address: Option<&str>, announced: bool) -> Promise;
+        pub fn arrive(
+            request: &web_sys::Request,
+            env: &Env,
+            address: Option<&str>,
+            announced: bool,
+            ticks: u32,
+        ) -> Promise;
         pub fn ask(env: &Env, name: &str, question: &str, ticks: u32) -> Promise;
         pub fn invoke(url: &str, headers: &str, body: &str, ticks: u32) -> Promise;
         pub fn respond(status: u16, headers: &str, body: Option<&[u8]>) -> web_sys::Response;
@@ -68,16 +74,21 @@ pub enum Arrival {
 }
 
 /// # Errors
-/// The body broke off.
+/// The body broke off, or did not come in time.
 pub async fn arrive(
     request: &web_sys::Request,
     env: &Env,
     address: Option<&str>,
     announced: bool,
 ) -> Result<Arrival, String> {
-    let arrived = JsFuture::from(js::arrive(request, env, address, announced)).await.map_err(|error| said(&error))?;
+    let patience = ticks(BODY_DEADLINE_MS);
+    let arrived = JsFuture::from(js::arrive(request, env, address, announced, patience)).await;
+    let arrived = arrived.map_err(|error| said(&error))?;
     if arrived.is_string() {
         return Ok(Arrival::Limited);
+    }
+    if announced && arrived.is_undefined() {
+        return Err("it did not come in time".to_owned());
     }
     Ok(Arrival::Admitted(announced.then(|| arrived.unchecked_into::<Uint8Array>().to_vec())))
 }

@@ -9,6 +9,8 @@
 )]
 
 pub mod bounds;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod problem;
 
 mod address;
@@ -31,6 +33,7 @@ mod idempotency;
 mod invoke;
 mod language;
 mod lookup;
+mod openapi;
 mod release;
 mod reserve;
 mod routes;
@@ -113,6 +116,7 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::Shop { sale_id } => Ok(shop::page(&call.config, call.header("Accept-Language"), sale_id.as_deref())),
         Route::Asset { name } => shop::asset(&name, call.header("If-None-Match")),
         Route::Health => Ok(Answer::json(200, &serde_json::json!({"ok": true}))),
+        Route::Description => openapi::serve(call).await,
         Route::DevSession => dev_session::begin(call).await,
     }
 }

@@ -33,7 +33,7 @@ pub async fn ask(call: &Call, question: Question) -> Result<Outcome, Problem> {
 }
 
 /// Nothing is percent-decoded: a UUID has no character that would be encoded.
-fn hold_of(url: &str) -> Result<String, Problem> {
+pub fn hold_of(url: &str) -> Result<String, Problem> {
     let query = url.split('#').next().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
     let given = query.split('&').find_map(|pair| pair.strip_prefix("hold_id="));
     let Some(given) = given else {

@@ -19,8 +19,10 @@ use crate::{bounds, idempotency};
 /// The body.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Cart {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Cart {
     sale_id: String,
+    #[cfg_attr(test, schemars(with = "Vec<Line>"))]
     items: Vec<Object<Line>>,
 }
 

@@ -28,7 +28,8 @@ thread_local! {
 type Body = Option<Rc<[u8]>>;
 
 #[derive(Serialize)]
-struct List {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct List {
     sales: Vec<Sale>,
 }
 

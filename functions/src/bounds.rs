@@ -20,6 +20,14 @@ pub const SWEEP_RESERVE_MS: u64 = 5_000;
 /// What `expire` should be deployed with as its timeout.
 pub const SWEEP_DEFAULT_MS: u64 = 60_000;
 
+/// Holds, payments or events that the audit compares as of one moment; sales go one by one.
+pub const AUDIT_PIECE: i32 = 1_000;
+/// How long an invocation of `audit` goes on; the pauses between its pieces are as long as the pieces.
+pub const AUDIT_FOR_S: u64 = 20;
+/// For how long events are kept at least, after which nobody can say any more whether something was told.
+pub const EVENTS_KEEP_H: u64 = 168;
+
+const _: () = assert!(AUDIT_FOR_S * 1_000 + CALL_DEADLINE_MS < SWEEP_DEFAULT_MS);
 const _: () = assert!(wire::lookup::HOLDERS_MAX < HOLDERS_LOOK_MAX as usize);
 const _: () = assert!(LOCK_TIMEOUT_MS < STATEMENT_TIMEOUT_MS);
 const _: () = assert!(STATEMENT_TIMEOUT_MS < CALL_DEADLINE_MS);

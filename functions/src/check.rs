@@ -4,13 +4,10 @@ use std::collections::HashSet;
 
 use iso_currency::Currency;
 use jiff::Timestamp;
-use wire::admin::{Fault, NewSale};
+use wire::admin::{Fault, HOLD_TTL_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX, UNIT_PRICE_MAX};
 
-const SKUS_MAX: usize = 100;
-const HOLD_TTL_S_MAX: i64 = 86_400;
-const UNIT_PRICE_MAX: i64 = 1_000_000_000_000;
-const PIECES_MAX: i64 = 1_000_000_000;
-const PER_USER_MAX: i64 = 1_000_000;
+/// The year 1, in Unix seconds: RFC 3339 has a year 0 too, and the database has none.
+const YEAR_1_S: i64 = -62_135_596_800;
 
 /// Gives the sale back with its defaults filled in and its times in UTC.
 ///
@@ -19,7 +16,7 @@ const PER_USER_MAX: i64 = 1_000_000;
 pub fn sale(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
     let mut faults = Faults::default();
     faults.slug("/sale_id", &sale.sale_id);
-    faults.text("/name", &sale.name, 200);
+    faults.text("/name", &sale.name, NAME_MAX_CHARS);
     if Currency::from_code(&sale.currency).is_none() {
         faults.add("/currency", "is no ISO 4217 code, for example KRW");
     }
@@ -41,9 +38,9 @@ pub fn sale(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
         if !seen.insert(sku.sku_id.clone()) {
             faults.add(&format!("/skus/{i}/sku_id"), "is in the list already");
         }
-        faults.text(&format!("/skus/{i}/name"), &sku.name, 200);
+        faults.text(&format!("/skus/{i}/name"), &sku.name, NAME_MAX_CHARS);
         faults.range(&format!("/skus/{i}/unit_price"), sku.unit_price, 0, UNIT_PRICE_MAX);
-        faults.range(&format!("/skus/{i}/stock"), sku.stock, 0, PIECES_MAX);
+        faults.range(&format!("/skus/{i}/stock"), sku.stock, 0, STOCK_MAX);
         let max_per_user = *sku.max_per_user.get_or_insert(1);
         faults.range(&format!("/skus/{i}/max_per_user"), max_per_user, 1, PER_USER_MAX);
     }
@@ -80,11 +77,11 @@ impl Faults {
     fn time(&mut self, pointer: &str, value: &mut Option<String>) -> Option<Timestamp> {
         let text = value.as_mut()?;
         match text.parse::<Timestamp>() {
-            Ok(time) => {
+            Ok(time) if time.as_second() >= YEAR_1_S => {
                 *text = time.to_string();
                 Some(time)
             }
-            Err(_) => {
+            _ => {
                 self.add(pointer, "must be a time as RFC 3339 writes it, for example 2026-01-15T05:00:00Z");
                 None
             }
@@ -119,6 +116,8 @@ mod tests {
             ("/name", json!(" ")),
             ("/currency", json!("WON")),
             ("/opens_at", json!("tomorrow")),
+            ("/opens_at", json!("0000-12-31T23:59:59Z")),
+            ("/opens_at", json!("-009999-01-02T00:00:00Z")),
             ("/closes_at", json!("2020-01-01T00:00:00Z")),
             ("/hold_ttl_s", json!(0)),
             ("/hold_ttl_s", json!(1e9)),

@@ -65,6 +65,15 @@ pub fn seconds(name: &str, default_s: u64) -> Result<Duration, Misconfigured> {
     }
 }
 
+/// A whole number of hours.
+///
+/// # Errors
+/// It is there, and is none.
+pub fn hours(name: &str, default_h: u64) -> Result<Duration, Misconfigured> {
+    let hours = seconds(name, default_h).map_err(|_| Misconfigured::new(name, "must be a whole number of hours"))?;
+    Ok(hours.saturating_mul(3_600))
+}
+
 #[cfg(test)]
 mod tests {
     use super::required;

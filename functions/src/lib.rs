@@ -6,5 +6,7 @@ pub mod bounds;
 pub mod check;
 pub mod config;
 pub mod database;
+#[cfg(test)]
+mod fuzz;
 pub mod run;
 pub mod tls;

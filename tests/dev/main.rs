@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod mutants;
 mod plan;
 mod rush;
@@ -45,6 +46,8 @@ enum Command {
     Soak(soak::Soak),
     /// Breaks one promise after another in a scratch copy, and looks whether its test sees it
     Mutants(mutants::Mutants),
+    /// Throws what no client would send at every parser, by coverage; see tests/fuzz
+    Fuzz(fuzz::Fuzz),
     /// Installs every tool that `up` and the tests use, and says where each is
     Tools,
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Rush(rush) => rush.run(),
         Command::Soak(soak) => soak.run(),
         Command::Mutants(mutants) => mutants.run(),
+        Command::Fuzz(fuzz) => fuzz.run(),
         Command::Migrate { database_url } => migrate(&database_url),
         Command::Tools => list_tools(),
     };
@@ -105,6 +109,7 @@ fn list_tools() -> anyhow::Result<()> {
     say("chromedriver", tools::chromedriver().map(shown));
     say("pgbouncer", tools::pgbouncer().map(shown));
     say("libfaketime", tools::libfaketime().map(shown));
+    say("schemathesis", tools::schemathesis().map(shown));
     anyhow::ensure!(missing == 0, "{missing} of the tools could not be installed");
     Ok(())
 }

@@ -17,7 +17,7 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 8] = [
+pub const CURRENT: [(&str, &str); 9] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
@@ -26,10 +26,11 @@ pub const CURRENT: [(&str, &str); 8] = [
     ("confirm.sql", include_str!("../../schema/confirm.sql")),
     ("lookup.sql", include_str!("../../schema/lookup.sql")),
     ("admin.sql", include_str!("../../schema/admin.sql")),
+    ("audit.sql", include_str!("../../schema/audit.sql")),
 ];
 
 /// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
-pub const FUNCTIONS: [&str; 6] = ["reserve", "confirm", "expire", "release", "lookup", "admin"];
+pub const FUNCTIONS: [&str; 7] = ["reserve", "confirm", "expire", "release", "lookup", "admin", "audit"];
 
 /// Names a folder whose files are applied in place of the ones that were built in: what a mutant of the schema is tried by.
 pub const ANOTHER_SCHEMA: &str = "HOLDFAST_ANOTHER_SCHEMA";

@@ -7,6 +7,15 @@ use serde::{Deserialize, Serialize};
 use crate::Trace;
 use crate::shop::Sale;
 
+/// Of a sale: its SKUs, the characters of a name, how long a buyer may have to pay, the price of a piece in the minor
+/// unit, the pieces of a SKU, and how many of them one user may buy.
+pub const SKUS_MAX: usize = 100;
+pub const NAME_MAX_CHARS: usize = 200;
+pub const HOLD_TTL_S_MAX: i64 = 86_400;
+pub const UNIT_PRICE_MAX: i64 = 1_000_000_000_000;
+pub const STOCK_MAX: i64 = 1_000_000_000;
+pub const PER_USER_MAX: i64 = 1_000_000;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     #[serde(flatten)]
@@ -27,6 +36,7 @@ pub enum Command {
 /// The body of `POST /v1/admin/sales`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct NewSale {
     pub sale_id: String,
     /// 1 to 200 characters.
@@ -41,6 +51,7 @@ pub struct NewSale {
     pub closes_at: Option<String>,
     /// Seconds, 1 to 86 400; 300 unless given.
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "i64"))]
     pub hold_ttl_s: Option<i64>,
     /// 1 to 100.
     pub skus: Vec<NewSku>,
@@ -48,6 +59,7 @@ pub struct NewSale {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct NewSku {
     pub sku_id: String,
     /// 1 to 200 characters.
@@ -58,21 +70,25 @@ pub struct NewSku {
     /// Pieces, 0 to 10^9.
     #[serde(deserialize_with = "crate::whole::number")]
     pub stock: i64,
-    /// Pieces, 1 to 100; 1 unless given.
+    /// Pieces, 1 to 10^6; 1 unless given.
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "i64"))]
     pub max_per_user: Option<i64>,
 }
 
 /// The body of `PATCH /v1/admin/sales/{sale_id}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct StatusChange {
-    /// One of [`NewStatus`].
+    /// `open`, `paused` or `closed`.
+    #[cfg_attr(feature = "describe", schemars(with = "NewStatus"))]
     pub status: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub enum NewStatus {
     Open,
     Paused,
@@ -100,6 +116,7 @@ impl NewStatus {
 /// The body of `POST /v1/admin/skus/{sku_id}/stock`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Adjustment {
     pub sale_id: String,
     /// Pieces put in, or taken out where negative; -10^9 to 10^9, not 0.
@@ -144,6 +161,7 @@ pub enum Outcome {
 
 /// One member of a problem's `errors`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// A JSON Pointer (RFC 6901) into the body.
     pub pointer: String,
@@ -152,6 +170,7 @@ pub struct Fault {
 
 /// A SKU's counter after an adjustment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Stock {
     pub sale_id: String,
     pub sku_id: String,
@@ -161,6 +180,7 @@ pub struct Stock {
 
 /// All of it seen at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Report {
     pub sale_id: String,
     pub status: crate::shop::SaleStatus,
@@ -177,6 +197,7 @@ pub struct Report {
 
 /// `total = available + held + sold`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct SkuReport {
     pub sku_id: String,
     pub total: i64,
@@ -186,24 +207,33 @@ pub struct SkuReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Outbox {
     pub pending: i64,
     pub dead: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Audit {
     pub ok: bool,
     pub mismatches: Vec<Mismatch>,
 }
 
-/// What was compared, of what, and the two numbers that should be one.
+/// What was compared, of what, and the two numbers that should be one. With a `finding_id` it is what the audit found
+/// earlier and still finds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Mismatch {
     pub check: String,
     pub subject: String,
     pub expected: i64,
     pub found: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding_id: Option<String>,
+    /// RFC 3339, UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<String>,
 }
 
 impl Outcome {

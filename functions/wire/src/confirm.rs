@@ -22,6 +22,8 @@ pub struct Payment {
 /// Money that was taken ends as one of these two; the same payment again gets the same one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "describe", schemars(rename = "PaymentOutcome"))]
 pub enum Outcome {
     Confirmed { order_id: String },
     RefundRequired { reason: RefundReason },
@@ -30,6 +32,7 @@ pub enum Outcome {
 /// Listed in the order in which they are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub enum RefundReason {
     HoldUnknown,
     AlreadyPaid,

@@ -4,6 +4,7 @@
 //! Serde and nothing else, so that the Worker cannot reach database code.
 
 pub mod admin;
+pub mod audit;
 pub mod confirm;
 pub mod expire;
 pub mod lookup;

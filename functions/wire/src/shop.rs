@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A line of a cart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Line {
     pub sku_id: String,
     /// Pieces, 1 to 100.
@@ -14,6 +15,7 @@ pub struct Line {
 
 /// A line with the price it was granted at, in the currency's minor unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct PricedLine {
     pub sku_id: String,
     pub qty: i64,
@@ -23,6 +25,7 @@ pub struct PricedLine {
 /// A hold leaves `HOLD` once, to one of the other three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub enum HoldStatus {
     Hold,
     Committed,
@@ -32,6 +35,7 @@ pub enum HoldStatus {
 
 /// The answer to a reservation, and to the question after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Hold {
     pub hold_id: String,
     pub sale_id: String,
@@ -47,11 +51,13 @@ pub struct Hold {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub enum OrderStatus {
     Confirmed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Order {
     pub order_id: String,
     pub hold_id: String,
@@ -67,6 +73,7 @@ pub struct Order {
 /// `Scheduled` before `opens_at`, `Closed` from `closes_at` on; in between what the operator set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub enum SaleStatus {
     Scheduled,
     Open,
@@ -75,6 +82,7 @@ pub enum SaleStatus {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Sale {
     pub sale_id: String,
     pub name: String,
@@ -90,6 +98,7 @@ pub struct Sale {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Sku {
     pub sku_id: String,
     pub name: String,

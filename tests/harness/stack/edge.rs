@@ -105,6 +105,7 @@ fn copy_modules(wrangler: &Wrangler, dir: &Path) -> anyhow::Result<Vec<String>> 
 }
 
 fn configuration(wrangler: &Wrangler, local: &Local, modules: &[String], gates: &Path) -> anyhow::Result<String> {
+    let assets = workspace::root().join(&wrangler.assets.directory);
     let modules = modules.iter().map(|name| {
         let kind = if name.ends_with(".wasm") { "wasm" } else { "esModule" };
         let quoted = quoted(name);
@@ -124,6 +125,7 @@ const config :Workerd.Config = (
     (name = \"worker\", worker = .worker),
     # The functions and the gateway are on this machine.
     (name = \"internet\", network = (allow = [\"public\", \"private\"], tlsOptions = (trustBrowserCas = true))),
+    (name = \"assets\", disk = (path = {assets})),
     (name = \"gates\", disk = (path = {gates}, writable = true)),{clock}
   ],
   sockets = [(name = \"http\", address = \"127.0.0.1:{port}\", http = (), service = \"worker\")],
@@ -141,6 +143,7 @@ const worker :Workerd.Worker = (
 ",
         port = local.port,
         clock = clock_service(local),
+        assets = quoted(&assets.to_string_lossy()),
         gates = quoted(&gates.to_string_lossy()),
         module = quoted(RATE_LIMIT_MODULE),
         modules = list(modules),
@@ -166,6 +169,7 @@ fn bindings(wrangler: &Wrangler, local: &Local) -> anyhow::Result<Vec<String>> {
         }
         bindings.push(format!("(name = {0}, fromEnvironment = {0})", quoted(name)));
     }
+    bindings.push(format!("(name = {}, service = \"assets\")", quoted(&wrangler.assets.binding)));
     for object in &wrangler.durable_objects.bindings {
         let (name, class) = (quoted(&object.name), quoted(&object.class_name));
         bindings.push(format!("(name = {name}, durableObjectNamespace = {class})"));

@@ -11,8 +11,8 @@ use crate::{migrate, workspace};
 
 /// Every function that runs behind the emulator, and its instances: Lambda runs several of each at once, and so do we,
 /// or nothing that goes wrong between two of them would ever be seen here.
-pub const INSTANCES: [(&str, usize); 6] =
-    [("reserve", 3), ("confirm", 2), ("expire", 2), ("release", 2), ("lookup", 2), ("admin", 2)];
+pub const INSTANCES: [(&str, usize); 7] =
+    [("reserve", 3), ("confirm", 2), ("expire", 2), ("release", 2), ("lookup", 2), ("admin", 2), ("audit", 2)];
 
 /// `cargo lambda watch` as nothing but the Invoke API and the runtime API between it and our processes.
 pub async fn start_emulator(cargo_lambda: PathBuf, port: u16, children: &Children) -> anyhow::Result<()> {

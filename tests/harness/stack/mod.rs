@@ -35,6 +35,9 @@ pub use report::Report;
 use state::{Secrets, State};
 use wrangler::Wrangler;
 
+/// EventBridge's finest beat.
+const AUDIT_EVERY: Duration = Duration::from_secs(60);
+
 /// How a stack is to run.
 pub struct Options {
     /// Where it keeps its state; one running stack a folder.
@@ -136,6 +139,7 @@ impl Stack {
         edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
 
         self.schedule(&lambda_url, 1);
+        self.tasks.push(tokio::spawn(scheduler::run("audit", lambda_url.clone(), AUDIT_EVERY)));
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
         }
@@ -149,7 +153,7 @@ impl Stack {
     pub fn schedule(&mut self, lambda_url: &str, schedulers: usize) {
         let every = Duration::from_secs(self.options.sweep_interval_s);
         self.schedulers.drain(..).for_each(|scheduler| scheduler.abort());
-        let begin = |_| tokio::spawn(scheduler::run(lambda_url.to_owned(), every));
+        let begin = |_| tokio::spawn(scheduler::run("expire", lambda_url.to_owned(), every));
         self.schedulers = (0..schedulers).map(begin).collect();
     }
 

@@ -1,4 +1,4 @@
-//! EventBridge Scheduler's stand-in: invokes `expire` on a fixed beat with the payload that the real one would send.
+//! EventBridge Scheduler's stand-in: invokes a function on a fixed beat with the payload that the real one would send.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use tokio::time::MissedTickBehavior;
 /// As long as Lambda would let the function run.
 const INVOCATION_WITHIN: Duration = Duration::from_secs(60);
 
-/// Sweeps under way at most: one that is never answered, because its instance was killed, must not hold up the next.
+/// Invocations of one function under way at most: one that is never answered, because its instance was killed, must not hold up the next.
 /// Two at once share the work, since each passes by what the other has locked.
 const UNDER_WAY_MAX: usize = 2;
 
 /// Runs until it is dropped. A failed invocation is told, and the next comes at its time.
-pub async fn run(lambda_url: String, every: Duration) {
+pub async fn run(function: &'static str, lambda_url: String, every: Duration) {
     let mut beat = tokio::time::interval(every);
     // After a pause of ours the next one comes a beat later, not several at once.
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -27,7 +27,7 @@ pub async fn run(lambda_url: String, every: Duration) {
             _ = beat.tick() => {
                 if under_way.len() < UNDER_WAY_MAX {
                     let (client, lambda_url) = (client.clone(), lambda_url.clone());
-                    under_way.spawn(async move { invoke(&client, &lambda_url).await });
+                    under_way.spawn(async move { invoke(&client, &lambda_url, function).await });
                 }
             }
             Some(outcome) = under_way.join_next() => {
@@ -41,19 +41,19 @@ pub async fn run(lambda_url: String, every: Duration) {
     }
 }
 
-async fn invoke(client: &reqwest::Client, lambda_url: &str) -> anyhow::Result<()> {
+async fn invoke(client: &reqwest::Client, lambda_url: &str, function: &str) -> anyhow::Result<()> {
     let payload = json!({
-        "job": "expire",
+        "job": function,
         "scheduled_time": jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "execution_id": uuid::Uuid::new_v4().to_string(),
         "attempt": "1",
     });
-    let url = format!("{lambda_url}/2015-03-31/functions/expire/invocations");
-    let answer =
-        client.post(url).timeout(INVOCATION_WITHIN).json(&payload).send().await.context("cannot invoke expire")?;
+    let url = format!("{lambda_url}/2015-03-31/functions/{function}/invocations");
+    let answer = client.post(url).timeout(INVOCATION_WITHIN).json(&payload).send().await;
+    let answer = answer.with_context(|| format!("cannot invoke {function}"))?;
     let status = answer.status();
     if !status.is_success() || answer.headers().contains_key("x-amz-function-error") {
-        bail!("expire answered {status}: {}", answer.text().await.unwrap_or_default());
+        bail!("{function} answered {status}: {}", answer.text().await.unwrap_or_default());
     }
     Ok(())
 }

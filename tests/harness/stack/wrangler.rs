@@ -22,6 +22,7 @@ pub struct Wrangler {
     pub build: Build,
     #[serde(default)]
     pub vars: BTreeMap<String, String>,
+    pub assets: Assets,
     pub secrets: Secrets,
     pub durable_objects: DurableObjects,
     pub migrations: Vec<Migration>,
@@ -36,6 +37,17 @@ pub struct Wrangler {
 pub struct Build {
     pub cwd: String,
     pub command: String,
+}
+
+/// A folder whose files the Worker asks for by a binding.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Assets {
+    pub directory: String,
+    pub binding: String,
+    /// Whether a file's own path reaches the Worker; here it always does.
+    #[serde(rename = "run_worker_first")]
+    _run_worker_first: bool,
 }
 
 #[derive(Deserialize)]

@@ -100,7 +100,7 @@ impl Hands {
     }
 
     pub(super) fn schedulers_now(&self, number: usize) {
-        let begin = |_| tokio::spawn(scheduler::run(self.lambda_url.clone(), Duration::from_secs(1)));
+        let begin = |_| tokio::spawn(scheduler::run("expire", self.lambda_url.clone(), Duration::from_secs(1)));
         let mut schedulers = self.schedulers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         schedulers.drain(..).for_each(|scheduler| scheduler.abort());
         schedulers.extend((0..number).map(begin));

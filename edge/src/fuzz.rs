@@ -1,0 +1,174 @@
+//! Everything that parses what strangers send, each as a function of bytes that must not panic, with what has to hold of
+//! whatever it lets through. tests/fuzz drives these by coverage; here its corpus is replayed.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hmac::Mac;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wire::admin::{Adjustment, NewSale, StatusChange};
+
+use crate::body::{self, Object};
+use crate::digest::hmac_sha256;
+use crate::signature::{self, Signed};
+use crate::{bounds, confirm, idempotency, language, lookup, reserve, routes, session, text, trace};
+
+pub type Target = fn(&[u8]);
+
+/// By the names of their folders in tests/fuzz/corpus.
+pub const TARGETS: [(&str, Target); 8] = [
+    ("token", token),
+    ("claims", claims),
+    ("key", key),
+    ("body", body),
+    ("webhook", webhook),
+    ("path", path),
+    ("query", query),
+    ("header", header),
+];
+
+const SECRET: &str = "a secret of thirty-two bytes, or a few more";
+const NOW_MS: u64 = 1_800_000_000_500;
+
+/// What nobody has signed lets nobody in, wherever it stands.
+fn token(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    assert!(session::buyer(Some(&text), None, SECRET, NOW_MS).is_err());
+    assert!(session::buyer(Some(&format!("Bearer {text}")), None, SECRET, NOW_MS).is_err());
+    assert!(session::buyer(None, Some(&text), SECRET, NOW_MS).is_err());
+    assert!(session::operator(Some(&text), SECRET).is_err() || text.ends_with(SECRET));
+}
+
+/// Header and claims that are signed: believed only if all of it is in order. They are separated by a NUL.
+fn claims(data: &[u8]) {
+    let mut parts = data.splitn(2, |byte| *byte == 0);
+    let (header, claims) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let mac = hmac_sha256(SECRET.as_bytes(), &[signed.as_bytes()]).map(|mac| mac.finalize().into_bytes());
+    let token = format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(mac.unwrap_or_default()));
+    let Ok(user) = session::buyer(Some(&token), None, SECRET, NOW_MS) else { return };
+    let read = |json: &[u8]| serde_json::from_slice::<Value>(json).unwrap_or_default();
+    let (header, claims) = (read(header), read(claims));
+    assert_eq!(header.get("alg"), Some(&Value::from("HS256")));
+    assert_eq!(claims.get("sub"), Some(&Value::from(user.as_str())));
+    assert!(claims.get("exp").and_then(Value::as_f64).is_some_and(|exp| exp * 1_000.0 > NOW_MS as f64));
+    assert!(text::is_printable(&user, bounds::USER_ID_MAX_CHARS));
+}
+
+/// A key is the same however it is spelled.
+fn key(data: &[u8]) {
+    let Ok(header) = std::str::from_utf8(data) else { return };
+    let Ok(key) = idempotency::key(Some(header)) else { return };
+    assert!((1..=bounds::IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()));
+    assert!(key.bytes().all(|byte| byte.is_ascii_graphic()));
+    let quoted = format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""));
+    assert_eq!(idempotency::key(Some(&quoted)).ok().as_deref(), Some(key.as_str()));
+}
+
+/// Every body that is read; the first byte says which.
+fn body(data: &[u8]) {
+    let Some((kind, json)) = data.split_first() else { return };
+    match kind % 5 {
+        0 => kept::<reserve::Cart>(json),
+        1 => kept::<NewSale>(json),
+        2 => kept::<Adjustment>(json),
+        3 => kept::<StatusChange>(json),
+        _ => {
+            let read: Result<Object<confirm::Data>, _> = serde_json::from_slice(json);
+            assert!(read.is_err() || serde_json::from_slice::<Value>(json).is_ok_and(|value| value.is_object()));
+        }
+    }
+}
+
+/// What was understood, said again, is understood as the same.
+fn kept<T: DeserializeOwned + Serialize>(json: &[u8]) {
+    let Ok(first) = body::json::<T>(Some("application/json"), json) else { return };
+    let said = serde_json::to_vec(&first).unwrap_or_default();
+    let again = body::json::<T>(Some("application/json"), &said).map(|again| serde_json::to_vec(&again).ok());
+    assert_eq!(again.ok().flatten(), Some(said));
+    assert!(idempotency::fingerprint(&first).is_ok_and(|print| print.len() == 64));
+}
+
+/// id, timestamp, signatures and body, separated by line feeds; a secret of its own.
+fn webhook(data: &[u8]) {
+    let mut parts = data.splitn(4, |byte| *byte == b'\n');
+    let mut next = || parts.next().unwrap_or_default();
+    let (id, timestamp, signatures, body) = (next(), next(), next(), next());
+    let key = signature::key(&String::from_utf8_lossy(signatures));
+    assert!(key.is_none_or(|key| {
+        (bounds::WEBHOOK_SECRET_MIN_BYTES..=bounds::WEBHOOK_SECRET_MAX_BYTES).contains(&key.len())
+    }));
+    let (Ok(id), Ok(timestamp), Ok(signatures)) =
+        (std::str::from_utf8(id), std::str::from_utf8(timestamp), std::str::from_utf8(signatures))
+    else {
+        return;
+    };
+    let secret = SECRET.as_bytes();
+    let valid = |signatures: &str| {
+        let signed = Signed { id: Some(id), timestamp: Some(timestamp), signature: Some(signatures), body };
+        signature::is_valid(&signed, secret, NOW_MS)
+    };
+    assert!(!valid(signatures));
+    let mac = hmac_sha256(secret, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", body]);
+    let good = STANDARD.encode(mac.map(|mac| mac.finalize().into_bytes()).unwrap_or_default());
+    let in_time = timestamp.parse::<u64>().is_ok_and(|sent_s| {
+        NOW_MS.checked_div(1_000).is_some_and(|now_s| now_s.abs_diff(sent_s) <= bounds::WEBHOOK_TOLERANCE_S)
+    });
+    assert_eq!(valid(&format!("{signatures} v1,{good}")), in_time && !id.is_empty());
+}
+
+/// The table of paths and the small grammars of ids.
+fn path(data: &[u8]) {
+    let Ok(path) = std::str::from_utf8(data) else { return };
+    if let Ok(offers) = routes::offers(path, true) {
+        assert!(!offers.is_empty() && path.starts_with('/'));
+        assert!(routes::choose(offers, "BREW").is_err());
+    }
+    if let Some(id) = text::uuid(path) {
+        assert_eq!(text::uuid(&id).as_ref(), Some(&id));
+        assert!(id.eq_ignore_ascii_case(path));
+    }
+    assert!(!text::is_slug(path) || path.bytes().all(|byte| byte.is_ascii_graphic()));
+}
+
+fn query(data: &[u8]) {
+    let Ok(url) = std::str::from_utf8(data) else { return };
+    if let Ok(id) = lookup::hold_of(url) {
+        assert_eq!(text::uuid(&id), Some(id));
+    }
+}
+
+/// Headers that are read and never refused.
+fn header(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let parent = trace::parent(Some(&text), 1, 2);
+    assert_eq!(trace::parent(Some(&parent), 3, 4), parent);
+    assert!(parent.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert!(["ko", "en"].contains(&language::of(Some(&text))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_fuzzer_has_kept_still_holds() {
+        for (name, target) in TARGETS {
+            let folder = format!("{}/../tests/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
+            let inputs = std::fs::read_dir(&folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+            let inputs: Vec<Vec<u8>> = inputs.collect();
+            assert!(!inputs.is_empty(), "{name}");
+            inputs.iter().for_each(|input| target(input));
+        }
+    }
+
+    #[test]
+    fn the_targets_let_through_what_is_in_order() {
+        claims(b"{\"alg\":\"HS256\"}\0{\"sub\":\"a\",\"exp\":1900000000}");
+        webhook(b"msg_1\n1800000000\nv1,AAAA\n{}");
+        // One that has the operator's token is let in, and says so.
+        token(format!("Bearer {SECRET}").as_bytes());
+        kept::<StatusChange>(br#"{"status":"open"}"#);
+    }
+}

@@ -1,0 +1,134 @@
+//! The API in OpenAPI 3.1, made from what answers it: the table of paths, the types that are read and written, the table
+//! of refusals, the bounds.
+
+mod answers;
+mod operations;
+mod parameters;
+mod problems;
+mod schemas;
+
+use serde_json::{Map, Value, json};
+
+use crate::routes;
+use schemas::Schemas;
+
+/// Every path, its parameters in braces. That no verb is missing is a test's business.
+const PATHS: [&str; 16] = [
+    "/",
+    "/sales/{sale_id}",
+    "/assets/{name}",
+    "/healthz",
+    "/openapi.json",
+    "/v1/reservations",
+    "/v1/reservations/{hold_id}",
+    "/v1/orders",
+    "/v1/orders/{order_id}",
+    "/v1/sales",
+    "/v1/sales/{sale_id}",
+    "/v1/webhooks/standard",
+    "/v1/admin/sales",
+    "/v1/admin/sales/{sale_id}",
+    "/v1/admin/sales/{sale_id}/report",
+    "/v1/admin/skus/{sku_id}/stock",
+];
+
+/// One that is there, so that the table of paths can be asked what a path offers.
+fn example(path: &str) -> String {
+    let id = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
+    path.replace("{hold_id}", id)
+        .replace("{order_id}", id)
+        .replace("{sale_id}", "spring-drop")
+        .replace("{sku_id}", "sneaker-270")
+        .replace("{name}", "shop.js")
+}
+
+fn document() -> Value {
+    let mut schemas = Schemas::new();
+    let mut paths = Map::new();
+    for path in PATHS {
+        let offers = routes::offers(&example(path), false).unwrap_or_else(|_| panic!("{path}"));
+        let mut item = Map::new();
+        let parameters = parameters::of_path(path);
+        if !parameters.is_empty() {
+            item.insert("parameters".to_owned(), parameters.into());
+        }
+        for (method, route) in offers {
+            let operation = operations::of(&route, &mut schemas);
+            if method == "GET" {
+                item.insert("head".to_owned(), operation.without_bodies());
+            }
+            item.insert(method.to_lowercase(), operation.into_value());
+        }
+        paths.insert(path.to_owned(), item.into());
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Holdfast",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Sells limited editions without overselling.",
+            "description": "Times are RFC 3339 in UTC; money is a whole number of the currency's minor unit. A refusal is a \
+                            problem document (RFC 9457) with a `code`. Answers may get further members.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "buyer", "description": "With a session token."},
+            {"name": "public", "description": "Anybody."},
+            {"name": "gateway", "description": "Signed as Standard Webhooks says."},
+            {"name": "operator", "description": "With the operator's token."},
+        ],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                "session": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                            "description": "HS256 with the session secret; `sub` is the user, `exp` is required."},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": crate::session::COOKIE,
+                           "description": "The same token, where the hosted page is used."},
+                "operator": {"type": "http", "scheme": "bearer"},
+                "signature": {"type": "apiKey", "in": "header", "name": "webhook-signature",
+                              "description": "`v1,` and the HMAC-SHA256 of id, timestamp and body, in base64."},
+            },
+            "headers": answers::headers(),
+            "schemas": schemas.finish(),
+        },
+    })
+}
+
+#[test]
+fn the_description_is_what_the_code_says() {
+    let text = format!("{:#}\n", document());
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/openapi.json");
+    if std::env::var_os("HOLDFAST_WRITE_OPENAPI").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    let differing: Vec<&str> = text.lines().filter(|line| !kept.lines().any(|known| known == *line)).collect();
+    assert!(text == kept, "if this is meant, write it down: HOLDFAST_WRITE_OPENAPI=1\n{differing:#?}");
+}
+
+#[test]
+fn no_verb_is_left_out() {
+    let described: std::collections::BTreeSet<String> = PATHS
+        .iter()
+        .flat_map(|path| routes::offers(&example(path), false).unwrap_or_default())
+        .map(|(_, route)| route.name().to_owned())
+        .collect();
+    let source = include_str!("../routes.rs");
+    let names = source.split("=> \"").skip(1).filter_map(|rest| rest.split_once("\",\n")).map(|(name, _)| name);
+    let known: std::collections::BTreeSet<String> =
+        names.filter(|name| *name != "dev_session").map(ToOwned::to_owned).collect();
+    assert!(known.len() > 10, "{known:?}");
+    assert_eq!(described, known, "the session maker exists in development only, and everything else is described");
+}
+
+#[test]
+fn every_reference_is_there() {
+    let document = document();
+    let text = document.to_string();
+    let references = text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next());
+    for reference in references {
+        assert!(document.pointer(reference).is_some(), "{reference}");
+    }
+}

@@ -1,0 +1,244 @@
+//! What each verb takes and answers. A verb without its words here does not compile.
+
+use serde_json::{Map, Value, json};
+
+use super::answers::{carrying, refusals};
+use super::parameters::{hold_id_in_query, idempotency_key, if_none_match, of_webhook};
+use super::schemas::Schemas;
+use crate::problem::Code;
+use crate::routes::Route;
+
+pub struct Operation {
+    id: String,
+    tag: &'static str,
+    summary: &'static str,
+    security: Value,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answers: Map<String, Value>,
+    refusals: Vec<Code>,
+    headers_of_refusals: Vec<&'static str>,
+}
+
+/// Who may ask.
+enum Caller {
+    Anybody,
+    Buyer,
+    Gateway,
+    Operator,
+}
+
+impl Operation {
+    fn new(route: &Route, caller: Caller, summary: &'static str) -> Self {
+        let (tag, security, refusals) = match caller {
+            Caller::Anybody => ("public", json!([]), vec![Code::RateLimited]),
+            Caller::Buyer => {
+                ("buyer", json!([{"session": []}, {"cookie": []}]), vec![Code::RateLimited, Code::Unauthenticated])
+            }
+            Caller::Gateway => ("gateway", json!([{"signature": []}]), vec![Code::SignatureInvalid]),
+            Caller::Operator => ("operator", json!([{"operator": []}]), vec![Code::RateLimited, Code::Unauthenticated]),
+        };
+        Self {
+            id: route.name().to_owned(),
+            tag,
+            summary,
+            security,
+            parameters: vec![],
+            body: None,
+            answers: Map::new(),
+            refusals,
+            headers_of_refusals: vec![],
+        }
+    }
+
+    fn with(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    fn reads(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self.refuses(&[Code::PayloadTooLarge, Code::UnsupportedMediaType, Code::MalformedRequest])
+    }
+
+    fn refuses(mut self, codes: &[Code]) -> Self {
+        self.refusals.extend(codes);
+        self
+    }
+
+    /// What asks a function, and so the database.
+    fn asks(self) -> Self {
+        self.refuses(&[Code::Unavailable])
+    }
+
+    fn answers(self, status: u16, description: &str, schema: Value, headers: &[&str]) -> Self {
+        self.sends(status, description, "application/json", schema, headers)
+    }
+
+    fn sends(mut self, status: u16, description: &str, media: &str, schema: Value, headers: &[&str]) -> Self {
+        let answer =
+            json!({"description": description, "headers": carrying(headers), "content": {media: {"schema": schema}}});
+        self.answers.insert(status.to_string(), answer);
+        self
+    }
+
+    /// May be kept, and asked for again by its tag.
+    fn kept(mut self) -> Self {
+        self.parameters.push(if_none_match());
+        let answer = json!({"description": "What you have is what there is.", "headers": carrying(&["ETag"])});
+        self.answers.insert("304".to_owned(), answer);
+        self
+    }
+
+    /// What one with these schemas is, refusals and all.
+    fn complete(mut self, schemas: &mut Schemas) -> Self {
+        for (status, answer) in refusals(&self.refusals, &self.headers_of_refusals, schemas) {
+            self.answers.insert(status, answer);
+        }
+        self
+    }
+
+    pub fn into_value(self) -> Value {
+        let mut value = json!({"operationId": self.id, "tags": [self.tag], "summary": self.summary,
+                               "security": self.security, "responses": self.answers});
+        if !self.parameters.is_empty() {
+            value["parameters"] = self.parameters.into();
+        }
+        if let Some(schema) = self.body {
+            value["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+        }
+        value
+    }
+
+    /// The same as HEAD.
+    pub fn without_bodies(&self) -> Value {
+        let mut answers = self.answers.clone();
+        for answer in answers.values_mut().filter_map(Value::as_object_mut) {
+            answer.remove("content");
+        }
+        let mut value = json!({"operationId": format!("{}_head", self.id), "tags": [self.tag], "summary": self.summary,
+                               "security": self.security, "responses": answers});
+        if !self.parameters.is_empty() {
+            value["parameters"] = self.parameters.clone().into();
+        }
+        value
+    }
+}
+
+pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
+    let new = |caller, summary| Operation::new(route, caller, summary);
+    let html = || json!({"type": "string"});
+    match route {
+        Route::Shop { sale_id } => {
+            let page =
+                new(Caller::Anybody, "The shop").sends(200, "The page.", "text/html; charset=utf-8", html(), &[]);
+            if sale_id.is_some() { page.refuses(&[Code::NotFound]) } else { page }
+        }
+        Route::Asset { .. } => new(Caller::Anybody, "A file of the shop")
+            .sends(200, "The file.", "*/*", html(), &["ETag"])
+            .kept()
+            .refuses(&[Code::NotFound]),
+        Route::Health => {
+            let mut health = new(Caller::Anybody, "Whether the Worker runs");
+            // A monitor is not counted.
+            health.refusals.clear();
+            health.answers(
+                200,
+                "It does.",
+                json!({"type": "object", "properties": {"ok": {"const": true}}, "required": ["ok"]}),
+                &[],
+            )
+        }
+        Route::Description => new(Caller::Anybody, "This description")
+            .answers(200, "OpenAPI 3.1.", json!({"type": "object", "required": ["openapi"]}), &["ETag"])
+            .kept()
+            .refuses(&[Code::Unavailable]),
+        Route::DevSession => new(Caller::Anybody, "In development only"),
+        Route::Reserve => reserve(new(Caller::Buyer, "Reserve: all lines or none"), schemas),
+        Route::Hold { .. } => new(Caller::Buyer, "What became of a hold")
+            .answers(200, "The hold.", schemas.answer::<wire::shop::Hold>(), &[])
+            .refuses(&[Code::NotFound])
+            .asks(),
+        Route::Release { .. } => new(Caller::Buyer, "Give a hold back; again, the same answer")
+            .answers(200, "It was given back.", schemas.answer::<wire::shop::Hold>(), &[])
+            .refuses(&[Code::NotFound, Code::HoldNotActive])
+            .asks(),
+        Route::Order { .. } => new(Caller::Buyer, "An order")
+            .answers(200, "The order.", schemas.answer::<wire::shop::Order>(), &[])
+            .refuses(&[Code::NotFound])
+            .asks(),
+        Route::OrderOfHold => new(Caller::Buyer, "The order that a hold became")
+            .with([hold_id_in_query()])
+            .answers(200, "The order.", schemas.answer::<wire::shop::Order>(), &[])
+            .refuses(&[Code::NotFound, Code::InvalidRequest])
+            .asks(),
+        Route::Sales => new(Caller::Anybody, "The newest 100 sales, what can be bought first")
+            .answers(200, "The sales.", schemas.answer::<crate::sales::List>(), &["ETag"])
+            .kept()
+            .refuses(&[Code::NotFound])
+            .asks(),
+        Route::Sale { .. } => new(Caller::Anybody, "A sale, at most about a second old")
+            .answers(200, "The sale.", schemas.answer::<wire::shop::Sale>(), &["ETag"])
+            .kept()
+            .refuses(&[Code::NotFound])
+            .asks(),
+        Route::Webhook => webhook(new(Caller::Gateway, "A gateway says that money was taken"), schemas),
+        Route::CreateSale => new(Caller::Operator, "Make a sale; the same body again is the same sale")
+            .reads(schemas.request::<wire::admin::NewSale>())
+            .answers(201, "It was made.", schemas.answer::<wire::shop::Sale>(), &["Location"])
+            .answers(200, "It was there, made from the same.", schemas.answer::<wire::shop::Sale>(), &[])
+            .refuses(&[Code::InvalidRequest, Code::AlreadyExists])
+            .asks(),
+        Route::SetStatus { .. } => new(Caller::Operator, "Open, pause or close a sale")
+            .reads(schemas.request::<wire::admin::StatusChange>())
+            .answers(200, "The sale as it is now.", schemas.answer::<wire::shop::Sale>(), &[])
+            .refuses(&[Code::NotFound, Code::InvalidRequest])
+            .asks(),
+        Route::AdjustStock { .. } => new(Caller::Operator, "Put stock in or take it out, never below zero")
+            .with([idempotency_key()])
+            .reads(schemas.request::<wire::admin::Adjustment>())
+            .answers(200, "The counter afterwards.", schemas.answer::<wire::admin::Stock>(), &["Idempotent-Replayed"])
+            .refuses(&[Code::NotFound, Code::InvalidRequest, Code::SoldOut])
+            .refuses(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
+            .asks(),
+        Route::Report { .. } => new(Caller::Operator, "A sale's sums, all of them seen at one moment")
+            .answers(200, "The report.", schemas.answer::<wire::admin::Report>(), &[])
+            .refuses(&[Code::NotFound])
+            .asks(),
+    }
+    .complete(schemas)
+}
+
+fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let mut operation = operation
+        .with([idempotency_key()])
+        .reads(schemas.request::<crate::reserve::Cart>())
+        .answers(
+            201,
+            "Granted; the same key with the same body gets the same again.",
+            schemas.answer::<wire::shop::Hold>(),
+            &["Location", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Server-Timing"],
+        )
+        .refuses(&[Code::InvalidRequest, Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid])
+        .refuses(&[Code::IdempotencyKeyReused, Code::RequestInProgress, Code::NotFound, Code::SaleNotOpen])
+        .refuses(&[Code::AlreadyHolding, Code::LimitReached, Code::SoldOut])
+        .asks();
+    operation.headers_of_refusals = vec!["RateLimit", "RateLimit-Policy", "Server-Timing"];
+    operation
+}
+
+fn webhook(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let data = schemas.request::<crate::confirm::Data>();
+    let text = json!({"type": "string"});
+    let body = json!({"type": "object", "required": ["type"], "properties": {"type": text}, "anyOf": [
+        {"properties": {"type": {"const": crate::confirm::PAID}, "data": data}, "required": ["data"]},
+        {"properties": {"type": {"not": {"const": crate::confirm::PAID}}}},
+    ]});
+    let ignored = json!({"type": "object", "properties": {"result": {"const": "ignored"}}, "required": ["result"]});
+    let outcome = json!({"oneOf": [schemas.answer::<wire::confirm::Outcome>(), ignored]});
+    operation
+        .with(of_webhook())
+        .reads(body)
+        .answers(200, "What became of the money; or a type that is not ours.", outcome, &[])
+        .asks()
+}

@@ -1,0 +1,48 @@
+//! What comes with a request beside its body: parts of the path, the query, headers.
+
+use serde_json::{Value, json};
+
+use super::schemas::{SLUG, uuid};
+use crate::bounds;
+
+pub fn of_path(path: &str) -> Vec<Value> {
+    path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| in_path(name)).collect()
+}
+
+fn in_path(name: &str) -> Value {
+    let schema = match name {
+        "sale_id" | "sku_id" => json!({"type": "string", "pattern": SLUG}),
+        "name" => json!({"type": "string", "minLength": 1}),
+        _ => uuid(),
+    };
+    json!({"name": name, "in": "path", "required": true, "schema": schema})
+}
+
+pub fn hold_id_in_query() -> Value {
+    json!({"name": "hold_id", "in": "query", "required": true, "description": "The hold that was paid.", "schema": uuid()})
+}
+
+/// Visible ASCII characters, bare or as a structured field's string.
+pub fn idempotency_key() -> Value {
+    let most = bounds::IDEMPOTENCY_KEY_MAX_CHARS;
+    let bare = format!("[!#-~][!-~]{{0,{}}}", most - 1);
+    let quoted = format!(r#""(?:[!#-\[\]-~]|\\["\\]){{1,{most}}}""#);
+    json!({"name": "Idempotency-Key", "in": "header", "required": true,
+           "description": "A new one for each purchase, and the same one when the same is asked again. \
+                           `\"abc\"` and `abc` name the same key.",
+           "schema": {"type": "string", "pattern": format!("^(?:{bare}|{quoted})$")}})
+}
+
+pub fn if_none_match() -> Value {
+    json!({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}})
+}
+
+/// Standard Webhooks 1.0.0; the signature itself is the security scheme.
+pub fn of_webhook() -> Vec<Value> {
+    vec![
+        json!({"name": "webhook-id", "in": "header", "required": true, "schema": {"type": "string", "minLength": 1}}),
+        json!({"name": "webhook-timestamp", "in": "header", "required": true,
+               "description": format!("Unix seconds, at most {} away from ours.", bounds::WEBHOOK_TOLERANCE_S),
+               "schema": {"type": "string", "pattern": "^[0-9]{1,19}$"}}),
+    ]
+}

@@ -1,0 +1,72 @@
+//! Every refusal as a schema: the members that all have, and those of its own.
+
+use serde_json::{Map, Value, json};
+
+use super::schemas::{SLUG, Schemas, uuid};
+use crate::problem::{Code, TABLE};
+
+/// The members of its own: name, schema, whether it is always there.
+fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
+    let slug = || json!({"type": "string", "pattern": SLUG});
+    let pieces = || json!({"type": "integer"});
+    match code {
+        Code::NotFound => vec![("sku_id", slug(), false)],
+        Code::InvalidRequest => {
+            vec![(
+                "errors",
+                json!({"type": "array", "minItems": 1, "items": schemas.answer::<wire::admin::Fault>()}),
+                true,
+            )]
+        }
+        Code::SaleNotOpen => vec![
+            ("opens_at", json!({"type": "string", "format": "date-time"}), true),
+            ("sale_status", schemas.answer::<wire::shop::SaleStatus>(), true),
+        ],
+        Code::AlreadyHolding => vec![("hold_id", uuid(), true), ("sku_id", slug(), true)],
+        Code::LimitReached => vec![("sku_id", slug(), true), ("max_per_user", pieces(), true)],
+        Code::SoldOut => vec![("sku_id", slug(), true), ("available", pieces(), true)],
+        Code::HoldNotActive => vec![("hold_status", schemas.answer::<wire::shop::HoldStatus>(), true)],
+        Code::MethodNotAllowed
+        | Code::RateLimited
+        | Code::Unauthenticated
+        | Code::PayloadTooLarge
+        | Code::SignatureInvalid
+        | Code::UnsupportedMediaType
+        | Code::MalformedRequest
+        | Code::IdempotencyKeyMissing
+        | Code::IdempotencyKeyInvalid
+        | Code::IdempotencyKeyReused
+        | Code::RequestInProgress
+        | Code::AlreadyExists
+        | Code::Unavailable => vec![],
+    }
+}
+
+pub fn status(code: Code) -> u16 {
+    TABLE.iter().find(|(row, ..)| *row == code).map_or(0, |(_, _, status, _)| *status)
+}
+
+/// A document of just this kind.
+pub fn schema(code: Code, schemas: &mut Schemas) -> Value {
+    let name = format!("problem_{}", code.name());
+    let mut properties = Map::new();
+    let mut required = vec!["type", "title", "status", "detail", "code"];
+    for (member, value) in [
+        ("type", json!({"const": format!("/problems/{}", code.name())})),
+        ("title", json!({"type": "string"})),
+        ("status", json!({"const": status(code)})),
+        ("detail", json!({"type": "string", "minLength": 1, "description": "What to do now."})),
+        ("code", json!({"const": code.name()})),
+    ] {
+        properties.insert(member.to_owned(), value);
+    }
+    for (member, value, always) in own(code, schemas) {
+        properties.insert(member.to_owned(), value);
+        if always {
+            required.push(member);
+        }
+    }
+    let schema =
+        json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
+    schemas.put(&name, schema)
+}

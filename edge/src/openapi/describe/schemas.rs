@@ -1,0 +1,134 @@
+//! The types of requests and answers as JSON Schema, with the bounds and formats that a type cannot say.
+
+use std::collections::BTreeMap;
+
+use iso_currency::IntoEnumIterator;
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Value, json};
+use wire::admin;
+
+use crate::bounds;
+
+pub const SLUG: &str = "^[a-z0-9][a-z0-9-]{0,63}$";
+/// No control character anywhere, and not white space alone.
+const PRINTABLE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
+
+pub fn uuid() -> Value {
+    json!({"type": "string", "format": "uuid"})
+}
+
+pub struct Schemas {
+    requests: SchemaGenerator,
+    answers: SchemaGenerator,
+    made: BTreeMap<String, Value>,
+}
+
+impl Schemas {
+    pub fn new() -> Self {
+        let settings = || SchemaSettings::draft2020_12().with(|s| s.definitions_path = "/components/schemas".into());
+        Self {
+            requests: settings().for_deserialize().into_generator(),
+            answers: settings().for_serialize().into_generator(),
+            made: BTreeMap::new(),
+        }
+    }
+
+    /// A reference to the schema of what is read.
+    pub fn request<T: JsonSchema>(&mut self) -> Value {
+        self.requests.subschema_for::<T>().to_value()
+    }
+
+    /// A reference to the schema of what is written.
+    pub fn answer<T: JsonSchema>(&mut self) -> Value {
+        self.answers.subschema_for::<T>().to_value()
+    }
+
+    /// A reference to a schema that no type says.
+    pub fn put(&mut self, name: &str, schema: Value) -> Value {
+        self.made.insert(name.to_owned(), schema);
+        json!({"$ref": format!("#/components/schemas/{name}")})
+    }
+
+    pub fn finish(mut self) -> BTreeMap<String, Value> {
+        let mut all = self.made;
+        for (name, schema) in
+            self.requests.take_definitions(true).into_iter().chain(self.answers.take_definitions(true))
+        {
+            let before = all.insert(name.clone(), schema.clone());
+            assert!(before.is_none_or(|before| before == schema), "{name} is read in one way and written in another");
+        }
+        for (name, schema) in &mut all {
+            // The formats of what has the same name everywhere.
+            // But for what a gateway says, which is its own.
+            let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+            for (property, value) in properties.into_iter().flatten() {
+                if name != "Data" {
+                    form(property, value);
+                }
+            }
+            for (of, property, bound) in bounds() {
+                if of == name {
+                    merge(&mut schema["properties"][property], &bound);
+                }
+            }
+        }
+        all
+    }
+}
+
+fn form(property: &str, value: &mut Value) {
+    let form = match property {
+        "sale_id" | "sku_id" => json!({"pattern": SLUG}),
+        "hold_id" | "order_id" | "finding_id" => json!({"format": "uuid"}),
+        "opens_at" | "closes_at" | "expire_at" | "created_at" | "seen_at" => json!({"format": "date-time"}),
+        _ => return,
+    };
+    let text = |kind: &Value| kind == "string" || kind.as_array().is_some_and(|kinds| kinds.contains(&"string".into()));
+    if text(&value["type"]) {
+        merge(value, &form);
+    }
+}
+
+fn merge(into: &mut Value, more: &Value) {
+    for (name, value) in more.as_object().into_iter().flatten() {
+        into[name] = value.clone();
+    }
+}
+
+/// Of what is read: schema, member, bound.
+fn bounds() -> Vec<(&'static str, &'static str, Value)> {
+    let from = |min: i64, max: i64| json!({"minimum": min, "maximum": max});
+    let chars = |max: usize| json!({"minLength": 1, "maxLength": max, "pattern": PRINTABLE});
+    let said = |max: usize| json!({"maxLength": max, "pattern": r"^[^\x00]*$"});
+    let currencies: Vec<&str> = iso_currency::Currency::iter().map(|currency| currency.code()).collect();
+    vec![
+        ("Cart", "items", json!({"minItems": 1, "maxItems": bounds::ITEMS_MAX})),
+        ("Line", "qty", from(1, bounds::QTY_MAX)),
+        ("NewSale", "name", chars(admin::NAME_MAX_CHARS)),
+        ("NewSale", "currency", json!({"enum": currencies})),
+        ("NewSale", "hold_ttl_s", from(1, admin::HOLD_TTL_S_MAX)),
+        ("NewSale", "skus", json!({"minItems": 1, "maxItems": admin::SKUS_MAX})),
+        ("NewSku", "name", chars(admin::NAME_MAX_CHARS)),
+        ("NewSku", "unit_price", from(0, admin::UNIT_PRICE_MAX)),
+        ("NewSku", "stock", from(0, admin::STOCK_MAX)),
+        ("NewSku", "max_per_user", from(1, admin::PER_USER_MAX)),
+        (
+            "Adjustment",
+            "delta",
+            json!({"minimum": -bounds::STOCK_DELTA_MAX, "maximum": bounds::STOCK_DELTA_MAX,
+                                       "not": {"const": 0}}),
+        ),
+        ("Adjustment", "reason", chars(bounds::REASON_MAX_CHARS)),
+        (
+            "Data",
+            "payment_id",
+            json!({"minLength": 1, "maxLength": bounds::GATEWAY_TEXT_MAX_CHARS,
+                                      "pattern": r"^[^\x00-\x1F\x7F-\x9F]*$"}),
+        ),
+        // A hold that cannot be is not refused: its money becomes a refund.
+        ("Data", "hold_id", said(bounds::GATEWAY_TEXT_MAX_CHARS)),
+        ("Data", "user_id", said(bounds::GATEWAY_TEXT_MAX_CHARS)),
+        ("Data", "amount", from(0, bounds::AMOUNT_MAX)),
+        ("Data", "currency", json!({"pattern": "^[A-Z]{3}$"})),
+    ]
+}

@@ -1,0 +1,78 @@
+//! `audit` (schema/audit.sql) on the scheduler's tick: a piece of each part in turn, until all of them are through or
+//! `AUDIT_FOR_S` is over. The next tick goes on where this one stopped.
+
+use std::time::{Duration, Instant};
+
+use functions::bounds::{AUDIT_FOR_S, AUDIT_PIECE, EVENTS_KEEP_H};
+use functions::database::{Broken, Database};
+use functions::{config, run};
+use lambda_runtime::Error;
+use serde_json::Value;
+use tokio_postgres::types::{Json, Type};
+use tracing::{info, warn};
+use wire::audit::{Audited, PARTS, Tick, Written};
+
+/// How an instance is set.
+struct Settings {
+    window: Duration,
+    keep: Duration,
+}
+
+/// Looks, and writes down what it saw: two transactions, the first of which changes nothing and locks nothing.
+async fn piece(database: &Database, part: &str, keep: Duration) -> Result<Written, Broken> {
+    let keep_s = keep.as_secs_f64();
+    let params = [(&part as _, Type::TEXT), (&AUDIT_PIECE as _, Type::INT4), (&keep_s as _, Type::FLOAT8)];
+    let seen: Option<Value> = database.json("select holdfast.audit_look($1, $2, $3)", &params).await?;
+    let seen = seen.ok_or_else(|| Broken::misused("the audit saw nothing"))?;
+    let written = database.json("select holdfast.audit_write($1)", &[(&Json(&seen), Type::JSON)]).await?;
+    written.ok_or_else(|| Broken::misused("the audit wrote nothing"))
+}
+
+async fn audit(database: &Database, settings: &Settings) -> Result<Audited, Broken> {
+    let began = Instant::now();
+    let mut audited = Audited::default();
+    let mut parts = PARTS.to_vec();
+    while !parts.is_empty() {
+        for part in std::mem::take(&mut parts) {
+            let looked = Instant::now();
+            let written = piece(database, part, settings.keep).await?;
+            audited.pieces += 1;
+            audited.found += written.found;
+            audited.told += written.told;
+            if written.through {
+                audited.through += 1;
+            } else {
+                parts.push(part);
+            }
+            if began.elapsed() >= settings.window {
+                return Ok(audited);
+            }
+            // A sale that is going on has the other half of the time.
+            tokio::time::sleep(looked.elapsed()).await;
+        }
+    }
+    Ok(audited)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run::log_as_json();
+    let database = &Database::from_env()?;
+    let settings = &Settings {
+        window: config::seconds("AUDIT_FOR_S", AUDIT_FOR_S)?,
+        keep: config::hours("EVENTS_KEEP_H", EVENTS_KEEP_H)?,
+    };
+    run::serve(async |tick: Tick| {
+        let began = Instant::now();
+        let audited = audit(database, settings).await?;
+        let Audited { pieces, found, told, through } = audited;
+        let (request_id, ms) = (tick.execution_id, began.elapsed().as_millis() as u64);
+        if found > 0 {
+            warn!(verb = "audit", pieces, found, told, through, request_id, ms);
+        } else {
+            info!(verb = "audit", pieces, found, told, through, request_id, ms);
+        }
+        Ok(audited)
+    })
+    .await
+}
