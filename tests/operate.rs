@@ -140,7 +140,8 @@ async fn a_dead_letter_is_seen_with_its_reason_and_delivered_after_one_replay() 
         "{letter}"
     );
     let report = client.report(&sale).await;
-    assert_eq!(report["outbox"]["dead"], 1);
+    // Another test's receiver may have been told of this sale too.
+    assert!(report["outbox"]["dead"].as_i64().unwrap() >= 1, "{report}");
     let shown = report["outbox"]["receivers"]
         .as_array()
         .unwrap()
@@ -175,7 +176,8 @@ async fn a_dead_letter_is_seen_with_its_reason_and_delivered_after_one_replay() 
         ledger(&client, letter_id).await,
         [("dead_letter_replayed".into(), "민지".into(), Some("it is back".into()))]
     );
-    assert_eq!(client.report(&sale).await["outbox"]["dead"], 0);
+    let page = client.admin(Method::GET, &path, None).await.ok(200);
+    assert_eq!(page, json!({"dead_letters": [], "next": null}));
     client.send(operator(&client, Method::DELETE, &format!("{SUBSCRIPTIONS}/{id}"))).await;
 }
 

@@ -53,7 +53,8 @@
 
 --- striped
 -- declare
-    v_home integer := hashtext(p_user_id) & 15;
+    v_home  integer := hashtext(p_user_id) & 15;
+    v_taken boolean := false;
 -- first
 -- last
     -- From the buyer's own stripe on, so that nobody is refused while another stripe still has a piece. One that
@@ -61,8 +62,10 @@
     for v_step in 0..15 loop
         update bench.stripe s set available = s.available - p_qty
         where s.sale_id = p_sale_id and s.sku_id = p_sku_id and s.stripe = (v_home + v_step) & 15 and s.available >= p_qty;
-        exit when found;
+        -- Not FOUND after the loop: a loop says there only whether it was gone through.
+        v_taken := found;
+        exit when v_taken;
     end loop;
-    if not found then
+    if not v_taken then
         raise exception 'sold_out';
     end if;

@@ -52,6 +52,7 @@ enum Part {
     /// The ways of reserving against each other, and what was to be reached
     T1,
     /// Confirms and sweeps alone
+    #[value(name = "t2-t3")]
     T2T3,
     /// All three with history and without, and the plans with it
     Growth,

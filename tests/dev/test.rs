@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use harness::stack::{Options, Stack};
-use harness::{tools, workspace};
+use harness::{database, tools, workspace};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -105,8 +105,9 @@ impl Test {
         wanted: &impl Fn(&str) -> bool,
         tally: &mut Tally,
     ) -> anyhow::Result<()> {
-        stack.bring_up().await?;
+        let database_url = stack.bring_up().await?.database_url;
         for one in STAGES.iter().filter(|stage| wanted(stage.name)) {
+            drop_databases(&database_url).await?;
             let mut command = Command::new(binary);
             command
                 .env("HOLDFAST_STACK", stack.report_path())
@@ -121,6 +122,16 @@ impl Test {
         }
         Ok(())
     }
+}
+
+/// The databases of the stage before: tens of thousands of files, each of which a Postgres that was killed opens and syncs
+/// before it answers again.
+async fn drop_databases(url: &str) -> anyhow::Result<()> {
+    let client = database::connect(url).await?;
+    for row in client.query("select datname from pg_database where datname ~ '^t[0-9]+_'", &[]).await? {
+        client.batch_execute(&format!("drop database {} with (force)", row.get::<_, &str>(0))).await?;
+    }
+    Ok(())
 }
 
 /// A browser and a pooler. Without them their stages cannot run, and a run without them is not a pass.

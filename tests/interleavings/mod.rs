@@ -243,6 +243,6 @@ impl Steps {
         let states = explained(&self.world, states, number, answered).await?;
         let swept = self.world.perform(&Command::Sweep { most: 1000 }).await.unwrap();
         let states = explained(&self.world, states, number + 1, &swept).await?;
-        compare_tables(&self.world, prefix, &states).await
+        compare_tables(&self.world, prefix, states).await
     }
 }

@@ -6,8 +6,8 @@ use super::explain::{Seen, State};
 use super::tables;
 use super::world::{Answered, World};
 
-/// More than this many ways to explain what was seen, and too little of it is seen.
-const STATES_MAX: usize = 64;
+/// With more than this many ways to explain the answers, the tables are asked which it was.
+const STATES_MAX: usize = 16;
 
 /// Runs the history to its end, or to where the two differ: `Err` says where and how.
 pub async fn run(world: &World, prefix: &str, history: &[Command], coverage: &mut Coverage) -> Result<(), String> {
@@ -17,8 +17,11 @@ pub async fn run(world: &World, prefix: &str, history: &[Command], coverage: &mu
         states = step(world, states, number, &command.prefixed(prefix), coverage)
             .await
             .map_err(|why| format!("command {}: {command}\n{why}", number + 1))?;
+        if states.len() > STATES_MAX {
+            states = borne_out(world, prefix, states).await.map_err(|why| format!("after {command}:\n{why}"))?;
+        }
     }
-    compare_tables(world, prefix, &states).await.map_err(|why| format!("at the end of it:\n{why}"))
+    compare_tables(world, prefix, states).await.map_err(|why| format!("at the end of it:\n{why}"))
 }
 
 /// The states that explain what is answered now, of those that explained everything before.
@@ -69,20 +72,22 @@ pub async fn explained(
         let all: Vec<String> = answered.iter().map(|one| format!("  {} -> {}", one.said, values(one))).collect();
         return Err(format!("no order explains the answers:\n{}\n{why}", all.join("\n")));
     }
-    assert!(after.len() <= STATES_MAX, "{} states explain {number}", after.len());
     Ok(after)
 }
 
 /// One of the states is what the tables say.
-pub async fn compare_tables(world: &World, prefix: &str, states: &[State]) -> Result<(), String> {
+pub async fn compare_tables(world: &World, prefix: &str, states: Vec<State>) -> Result<(), String> {
+    borne_out(world, prefix, states).await.map(drop)
+}
+
+/// Those of the states that are what the tables say, row by row.
+async fn borne_out(world: &World, prefix: &str, mut states: Vec<State>) -> Result<Vec<State>, String> {
     let found = tables::found(world, prefix).await;
-    let mut why = None;
-    for state in states {
+    let mut why = String::new();
+    states.retain(|state| {
         state.model.keeps_its_own_rules();
-        match tables::difference(&tables::expected(state), &found) {
-            None => return Ok(()),
-            Some(difference) => why = Some(difference),
-        }
-    }
-    Err(why.unwrap_or_default())
+        let difference = tables::difference(&tables::expected(state), &found);
+        difference.into_iter().map(|difference| why = difference).count() == 0
+    });
+    if states.is_empty() { Err(why) } else { Ok(states) }
 }

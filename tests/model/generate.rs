@@ -174,14 +174,17 @@ impl Generator {
         let mut of = Some(self.hold_of());
         let mut user = of.as_ref().map_or_else(String::new, |of| of.user.clone());
         let (mut more, mut currency) = (0, None);
-        match self.rng.u8(..24) {
-            0 => of = None,
-            1 | 2 => user = self.user(),
-            3 => more = 1,
-            4 => more = -1,
-            5 => currency = Some("EUR".to_owned()),
-            6 => of = of.map(|of| HoldOf { key: "never".to_owned(), ..of }),
-            _ => {}
+        // Twice, so that two things are wrong with some of them, and the first reason has to be told.
+        for _ in 0..2 {
+            match self.rng.u8(..40) {
+                0 => of = None,
+                1..4 => user = self.user(),
+                4 => more = 1,
+                5 => more = -1,
+                6 => currency = Some("EUR".to_owned()),
+                7 => of = of.map(|of| HoldOf { key: "never".to_owned(), ..of }),
+                _ => {}
+            }
         }
         let payment = format!("p{}", self.payments.len());
         let paid =
