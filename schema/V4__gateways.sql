@@ -38,23 +38,6 @@ comment on column holdfast.orders.status       is 'CONFIRMED, or CANCELLED by an
 comment on column holdfast.orders.cancelled_at is 'When it was cancelled.';
 comment on table  holdfast.order_items is 'What is sold: the lines of the orders that stand. Those of a cancelled one are read from its hold.';
 
-create table holdfast.order_cancellation (
-    idem_key    text        not null constraint order_cancellation_pkey primary key,
-    fingerprint bytea       not null constraint order_cancellation_fingerprint_is_sha256 check (octet_length(fingerprint) = 32),
-    order_id    uuid        not null constraint order_cancellation_once unique
-                            constraint order_cancellation_of_an_order references holdfast.orders,
-    operator    text        not null,
-    reason      text        not null,
-    created_at  timestamptz not null default clock_timestamp()
-);
-comment on table  holdfast.order_cancellation             is 'Who cancelled which order, when and why.';
-comment on column holdfast.order_cancellation.idem_key    is 'The operator''s Idempotency-Key.';
-comment on column holdfast.order_cancellation.fingerprint is 'SHA-256 of what was asked.';
-comment on column holdfast.order_cancellation.order_id    is 'The order, cancelled once.';
-comment on column holdfast.order_cancellation.operator    is 'Who, as the request said it.';
-comment on column holdfast.order_cancellation.reason      is 'The operator''s words.';
-comment on column holdfast.order_cancellation.created_at  is 'When.';
-
 alter table holdfast.order_ledger
     drop constraint order_ledger_event_known,
     add constraint order_ledger_event_known check (event_type in
@@ -84,6 +67,8 @@ alter table holdfast.refund
     add column failure         text;
 -- What `refund` looks for, and no more.
 create index refund_due on holdfast.refund (next_attempt_at) where status = 'REQUIRED';
+-- Dead letters: few, and looked at all the time.
+create index refund_dead on holdfast.refund (finalized_at, gateway, payment_id) where status = 'FAILED';
 comment on column holdfast.refund.attempts        is 'How often it did not come to an end.';
 comment on column holdfast.refund.next_attempt_at is 'When to try next; while somebody tries, when he is given up.';
 comment on column holdfast.refund.requested_at    is 'When the gateway took it on to do it later.';

@@ -134,6 +134,8 @@ begin atomic
         select o.sku_id, sum(o.qty) as qty from holdfast.order_items o where o.sale_id = p_sale_id group by o.sku_id
     ), ledger as (
         select l.sku_id, sum(l.qty) as qty from holdfast.inventory_ledger l where l.sale_id = p_sale_id group by l.sku_id
+    ), event as materialized (
+        select e.event_id, e.fanned_out_at from holdfast.event_outbox e where e.sale_id = p_sale_id
     ), per_sku as (
         select k.position, k.sku_id, c.total, c.available, coalesce(held.qty, 0) as held, coalesce(sold.qty, 0) as sold,
                coalesce(ledger.qty, 0) as ledger
@@ -166,10 +168,10 @@ begin atomic
                         where p.sale_id = p_sale_id and r.status = known.status))
                     from unnest(array['REQUIRED', 'COMPLETED', 'FAILED']) as known (status)),
         'outbox', json_build_object(
-            'pending', (select count(*) from holdfast.event_outbox e where e.fanned_out_at is null and e.sale_id = p_sale_id)
-                     + (select count(*) from holdfast.delivery d join holdfast.event_outbox e on e.event_id = d.event_id
-                        where d.status = 'PENDING' and e.sale_id = p_sale_id),
-            'dead', (select count(*) from holdfast.dead_events() d where d.sale_id = p_sale_id),
+            'pending', (select count(*) from event e where e.fanned_out_at is null)
+                     + (select count(*) from event e join holdfast.delivery d using (event_id) where d.status = 'PENDING'),
+            'dead', (select count(*) from event e join holdfast.delivery d using (event_id)
+                     join holdfast.subscription r using (subscription_id) where d.status = 'DEAD' and r.status <> 'DELETED'),
             'receivers', (select coalesce(json_agg(holdfast.subscription_json(r) order by r.subscription_id), '[]')
                           from holdfast.subscription r where r.status <> 'DELETED')),
         'gateways', holdfast.gateway_health(),

@@ -73,7 +73,8 @@ begin atomic
         (select a.hold_id from holdfast.payment_attempt a where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)));
 end;
 
--- What is known of a payment before its gateway is asked, and whether it may be asked.
+-- What is known of a payment before its gateway is asked, and whether it may be asked: being admitted is a right that is
+-- used, so nobody is who has no need of it.
 create or replace function holdfast.look_at_payment(p_gateway text, p_payment_id text) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
@@ -83,7 +84,9 @@ begin atomic
         'token', (select a.token from holdfast.payment_attempt a
                   where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)),
         'shaky', exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway and b.failures > 0),
-        'admitted', holdfast.admit_gateway(p_gateway));
+        'admitted', case when exists (
+            select from holdfast.payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id))
+            then false else holdfast.admit_gateway(p_gateway) end);
 end;
 
 -- The hold waits for the money from here on, or the payment is turned away while nothing has been taken.
@@ -151,7 +154,7 @@ begin atomic
                                                state, ask_at)
     select p_gateway, p_payment_id, p_hold_ref, h.hold_id, p_user_id, p_amount, p_currency,
            1 + (select coalesce(max(o.attempt), 0) from holdfast.payment_attempt o where o.hold_id = h.hold_id), 'UNDER_WAY',
-           greatest(h.expire_at - interval '30 s', clock_timestamp() + interval '5 s')
+           greatest(h.expire_at - interval '30 s', clock_timestamp())
     from holdfast.reservation_hold h where h.hold_id = p_hold_id
     on conflict on constraint payment_attempt_pkey do update
         set ask_at = clock_timestamp() + least(greatest((clock_timestamp() - a.created_at) / 2, interval '5 s'), interval '1 hour'),

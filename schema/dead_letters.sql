@@ -32,8 +32,8 @@ begin atomic
     select 'refund-' || encode(convert_to(r.gateway || ' ' || r.payment_id, 'UTF8'), 'hex'), r.finalized_at, p.sale_id,
         json_build_object(
             'id', 'refund-' || encode(convert_to(r.gateway || ' ' || r.payment_id, 'UTF8'), 'hex'), 'kind', 'refund',
-            'dead_at', holdfast.rfc3339(r.finalized_at), 'reason', r.reason, 'sale_id', p.sale_id,
-            'gateway', r.gateway, 'payment_id', r.payment_id, 'amount', r.amount, 'currency', r.currency)
+            'dead_at', holdfast.rfc3339(r.finalized_at), 'reason', coalesce(r.failure, r.reason),
+            'attempts', r.attempts, 'refund_reason', r.reason, 'sale_id', p.sale_id, 'gateway', r.gateway, 'payment_id', r.payment_id, 'amount', r.amount, 'currency', r.currency)
     from holdfast.refund r join holdfast.payment p on p.gateway = r.gateway and p.payment_id = r.payment_id
     where r.status = 'FAILED';
 end;

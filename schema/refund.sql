@@ -72,7 +72,7 @@ declare
     v_status text := case when p_outcome = 'done' then 'COMPLETED' when p_again_s is null then 'FAILED' else 'REQUIRED' end;
 begin
     select * into v_refund from refund r where (r.gateway, r.payment_id) = (p_gateway, p_payment_id) for update;
-    if v_refund.status <> 'REQUIRED' then
+    if v_refund.status is distinct from 'REQUIRED' then
         return json_build_object('status', v_refund.status);
     end if;
     if p_outcome in ('done', 'refused') then

@@ -31,10 +31,10 @@ impl Shop {
 
     async fn hold(&self, sale: &str, user: &str) -> Value {
         let items = json!([{"sku_id": "pair", "qty": 1}]);
-        // 503 says to send the same again: a crowd of thousands is told so now and then.
+        // Both say to send the same again: a crowd of thousands is told so now and then.
         until(&format!("{user} holds a pair"), 60, || async {
             let answer = self.client.reserve(user, "k", sale, items.clone()).await;
-            (answer.status != 503).then(|| answer.ok(201))
+            (![429, 503].contains(&answer.status)).then(|| answer.ok(201))
         })
         .await
     }
@@ -61,7 +61,7 @@ impl Shop {
         let mut found = Vec::new();
         let mut after = String::from("0");
         loop {
-            let path = format!("/v1/admin/payments?state={state}&limit=100&after={after}");
+            let path = format!("/v1/admin/payments?state={state}&limit=100&cursor={after}");
             let page = self.client.admin(Method::GET, &path, None).await.ok(200);
             found.extend(page["payments"].as_array().unwrap().iter().filter(|row| row["sale_id"] == sale).cloned());
             match page["next"].as_str() {

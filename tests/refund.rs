@@ -109,8 +109,17 @@ async fn a_refund_that_fails_to_the_end_is_a_dead_letter_and_is_paid_after_one_r
         listed["payments"].as_array().unwrap().iter().find(|row| row["payment_id"] == payment).cloned().unwrap();
     assert!(listed["refund_failure"].as_str().unwrap().contains("503"), "{listed}");
 
+    let sale = hold["sale_id"].as_str().unwrap();
+    let letters = format!("/v1/admin/dead-letters?kind=refund&sale_id={sale}");
+    let letters = client.admin(reqwest::Method::GET, &letters, None).await.ok(200)["dead_letters"].clone();
+    let [letter] = letters.as_array().unwrap().as_slice() else { panic!("{letters}") };
+    assert_eq!((&letter["payment_id"], &letter["attempts"]), (&json!(payment), &json!(6)));
+    assert_eq!(letter["refund_reason"], "hold_expired");
+    assert!(letter["reason"].as_str().unwrap().contains("503"), "{letter}");
+
     till.well_again().await;
-    owner.query("select holdfast.replay_refund('stripe', $1)", &[&payment]).await.unwrap();
+    let replay = format!("/v1/admin/dead-letters/{}/replay", letter["id"].as_str().unwrap());
+    client.admin(reqwest::Method::POST, &replay, Some(json!({"reason": "stripe is back"}))).await.ok(200);
     until_seen(&client, &hold, "completed").await;
     assert_eq!(by_the_shop(&till.payment(&payment).await), [1_000]);
 }

@@ -37,9 +37,6 @@ pub const REASON_MAX_CHARS: usize = 500;
 pub const OPERATOR_MAX_CHARS: usize = 128;
 /// How long an old secret is good beside the new one, unless the operator says otherwise.
 pub const SECRET_OVERLAP_S: i64 = 86_400;
-/// Dead letters a page, unless asked otherwise, and at most.
-pub const DEAD_LETTERS_PAGE: i32 = 50;
-pub const DEAD_LETTERS_PAGE_MAX: i32 = 100;
 /// A payment's id in hexadecimal, and what stands around it.
 pub const DEAD_LETTER_ID_MAX_CHARS: usize = 3_000;
 
@@ -75,6 +72,9 @@ pub const GATE_MARK_MS: u64 = 5_000;
 /// The Worker's patience with the Gates that it tells of stock that came back.
 pub const FORGET_DEADLINE_MS: u64 = 300;
 
+/// Calls of one function that an isolate has in the air, the Gates' own left out; beyond it 503. cargo-lambda's emulator
+/// stops for good when a hundred wait.
+pub const CALLS_MAX: usize = 80;
 /// Calls of `reserve` that one Gate has in the air.
 pub const FLIGHTS_MAX: usize = 2;
 /// Reservations waiting at one Gate; beyond it 503, not memory.

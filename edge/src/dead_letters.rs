@@ -41,7 +41,7 @@ fn key_if_any(call: &Call) -> Result<Option<String>, Problem> {
 /// The filter, where to go on, and how many. Nothing is percent-decoded: no value has a character that would be encoded.
 fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<Fault>> {
     let query = url.split('#').next().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
-    let (mut filter, mut after, mut limit) = (Filter::default(), None, bounds::DEAD_LETTERS_PAGE);
+    let (mut filter, mut after, mut limit) = (Filter::default(), None, bounds::PAGE_DEFAULT);
     let mut wrong = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -53,7 +53,7 @@ fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<Fault>> {
             "sale_id" => filter.sale_id = given,
             "cursor" => after = given,
             "limit" => match value.parse() {
-                Ok(number) if (1..=bounds::DEAD_LETTERS_PAGE_MAX).contains(&number) => limit = number,
+                Ok(number) if (1..=bounds::PAGE_MAX).contains(&number) => limit = number,
                 _ => wrong.push(fault("/limit", "Ask for 1 to 100 at a time.")),
             },
             _ => wrong.push(fault("", "Ask by kind, event_type, subscription, sale_id, limit and cursor alone.")),

@@ -12,6 +12,7 @@ use worker::{AbortController, AbortSignal, Delay, Fetch, Headers, Method, Reques
 
 use crate::breaker::Breaker;
 use crate::config::Lambda;
+use crate::in_flight::InFlight;
 use crate::problem::Problem;
 use crate::{body, bounds, clock, sigv4};
 
@@ -20,7 +21,7 @@ use crate::{body, bounds, clock, sigv4};
 pub enum InvokeError {
     /// `X-Amz-Function-Error`: it returned an error, panicked or timed out.
     Function,
-    /// 429: as many instances as are allowed are busy.
+    /// 429, or our own bound: as many instances as are allowed are busy.
     Throttled,
     /// Any other status: not ours to call, no such function, Lambda itself.
     Status(u16),
@@ -49,6 +50,7 @@ impl From<InvokeError> for Problem {
 thread_local! {
     /// One a function, as this isolate saw it.
     static BREAKERS: RefCell<HashMap<&'static str, Breaker>> = RefCell::default();
+    static IN_FLIGHT: RefCell<HashMap<&'static str, InFlight>> = RefCell::default();
 }
 
 /// Calls `function` unless it has just failed too often.
@@ -68,6 +70,22 @@ pub async fn call<Q: Serialize, A: DeserializeOwned>(
 /// # Errors
 /// See [`InvokeError`].
 pub async fn call_within<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &'static str,
+    question: &Q,
+    within_ms: u64,
+) -> Result<A, InvokeError> {
+    let now_ms = clock::now_ms();
+    let end_ms = now_ms.saturating_add(within_ms);
+    if !IN_FLIGHT.with_borrow_mut(|calls| calls.entry(function).or_default().enter(now_ms, end_ms)) {
+        return Err(InvokeError::Throttled);
+    }
+    let answer = call_unless_broken(lambda, function, question, within_ms).await;
+    IN_FLIGHT.with_borrow_mut(|calls| calls.entry(function).or_default().leave(end_ms));
+    answer
+}
+
+async fn call_unless_broken<Q: Serialize, A: DeserializeOwned>(
     lambda: &Lambda,
     function: &'static str,
     question: &Q,

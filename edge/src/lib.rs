@@ -28,6 +28,7 @@ mod dev_session;
 mod digest;
 mod gate;
 mod idempotency;
+mod in_flight;
 mod invoke;
 mod language;
 mod lookup;

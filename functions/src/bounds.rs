@@ -59,6 +59,8 @@ pub const SECRET_OVERLAP_S: i64 = 86_400;
 pub const SECRET_OVERLAP_MAX_S: i64 = 604_800;
 /// Dead letters that one call replays at most.
 pub const REPLAY_BATCH: i32 = 1_000;
+/// Payments that one page looks at, whatever of them is asked for.
+pub const PAYMENTS_LOOK_MAX: i32 = 5_000;
 /// Retention: of sent events, of dead letters, and of finished keys, which are never kept shorter.
 pub const EVENTS_KEEP_H: u64 = 168;
 pub const DEAD_LETTERS_KEEP_H: u64 = 720;
@@ -77,9 +79,11 @@ pub const CAPTURE_DEADLINE_MS: u64 = 10_000;
 pub const REFUND_DEADLINE_MS: u64 = 60_000;
 /// What is read of a gateway's answer.
 pub const GATEWAY_ANSWER_MAX_BYTES: usize = 262_144;
-/// Payments under way that one sweep asks about, and refunds that one call claims; so many at once are in the air.
+/// Payments under way that one sweep asks about; so many at once are in the air.
 pub const CLAIM_MAX: i32 = 50;
 pub const AT_ONCE_MAX: usize = 8;
+/// Refunds that are claimed together at one gateway, and are in the air at once: none waits while its lease runs.
+pub const REFUNDS_AT_ONCE: i32 = 8;
 /// How long a payment is one sweep's to ask about.
 pub const ASK_LEASE_S: i32 = 30;
 /// How long a refund is one call's to pay back: longer than asking, paying and asking again.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use functions::bounds::PAYMENTS_LOOK_MAX;
 use functions::database::{Broken, Database};
 use functions::{check, config, operate, run};
 use lambda_runtime::Error;
@@ -9,7 +10,8 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 use wire::admin::{Adjustment, Command, NewSale, Outcome, Request};
-use wire::payments::Cancellation;
+use wire::operate::By;
+use wire::payments::PaymentPage;
 
 async fn create_sale(database: &Database, sale: NewSale) -> Result<Option<Outcome>, Broken> {
     let sale = match check::sale(sale) {
@@ -47,24 +49,27 @@ async fn adjust_stock(
         .await
 }
 
-async fn cancel_order(
-    database: &Database,
-    order_id: &str,
-    idem_key: &str,
-    cancellation: Cancellation,
-) -> Result<Option<Outcome>, Broken> {
-    let text = serde_json::to_vec(&(order_id, &cancellation.reason));
+async fn cancel_order(database: &Database, by: &By, idem_key: &str, order_id: &str) -> Result<Option<Outcome>, Broken> {
+    let text = serde_json::to_vec(&("cancel", order_id, &by.reason));
     let fingerprint = Sha256::digest(text.map_err(|_| Broken::misused("the order cannot be written"))?).to_vec();
     let order_id = Uuid::parse_str(order_id).map_err(|_| Broken::misused("an id is not a UUID"))?;
     database
         .json(
-            "select holdfast.cancel_order($1, $2, $3, $4, $5)",
+            "select holdfast.cancel_order($1, $2, $3, $4)",
+            &[(&Json(by), Type::JSON), (&idem_key, Type::TEXT), (&fingerprint, Type::BYTEA), (&order_id, Type::UUID)],
+        )
+        .await
+}
+
+async fn list_payments(database: &Database, page: &PaymentPage) -> Result<Option<Outcome>, Broken> {
+    database
+        .json(
+            "select holdfast.list_payments($1, $2, $3, $4)",
             &[
-                (&order_id, Type::UUID),
-                (&idem_key, Type::TEXT),
-                (&fingerprint, Type::BYTEA),
-                (&cancellation.operator, Type::TEXT),
-                (&cancellation.reason, Type::TEXT),
+                (&page.state, Type::TEXT),
+                (&page.after, Type::INT8),
+                (&page.limit, Type::INT4),
+                (&PAYMENTS_LOOK_MAX, Type::INT4),
             ],
         )
         .await
@@ -85,14 +90,8 @@ async fn admin(database: &Database, allow_private: bool, request: Request) -> Re
         Command::Operate { operation } => {
             Some(Outcome::Operated { operated: operate::run(database, allow_private, operation).await? })
         }
-        Command::CancelOrder { order_id, idem_key, cancellation } => {
-            cancel_order(database, &order_id, &idem_key, cancellation).await?
-        }
-        Command::ListPayments { page } => {
-            let params =
-                [(&page.state as _, Type::TEXT), (&page.after as _, Type::INT8), (&page.limit as _, Type::INT4)];
-            database.json("select holdfast.list_payments($1, $2, $3)", &params).await?
-        }
+        Command::CancelOrder { by, idem_key, order_id } => cancel_order(database, &by, &idem_key, &order_id).await?,
+        Command::ListPayments { page } => list_payments(database, &page).await?,
         Command::Report { sale_id } => database.json("select holdfast.report($1)", &[(&sale_id, Type::TEXT)]).await?,
     };
     let outcome = outcome.unwrap_or(Outcome::NotFound { sku_id: None });

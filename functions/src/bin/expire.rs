@@ -23,16 +23,21 @@ struct UnderWay {
     payment_id: String,
 }
 
-/// Outside every transaction: what a gateway says is done is confirmed, what it does not know is let go. A gateway that
-/// does not answer holds up nobody's hold but its own, and that no further than schema/capture.sql bounds it.
-async fn ask(database: &Database, desk: &Desk) -> Result<(), Broken> {
+/// Payments under way whose holds are about to end: those holds do not end while their gateways are asked.
+async fn claim(database: &Database, desk: &Desk) -> Result<Vec<UnderWay>, Broken> {
     let names = desk.names();
     if names.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let params = [(&names as _, Type::TEXT_ARRAY), (&CLAIM_MAX as _, Type::INT4), (&ASK_LEASE_S as _, Type::INT4)];
     let due: Option<Vec<UnderWay>> = database.json("select holdfast.claim_payments($1, $2, $3)", &params).await?;
-    let asked = stream::iter(due.unwrap_or_default()).map(async |UnderWay { gateway, payment_id }| {
+    Ok(due.unwrap_or_default())
+}
+
+/// Outside every transaction: what a gateway says is done is confirmed, what it does not know is let go. A gateway that
+/// does not answer holds up nobody's hold but its own, and that no further than schema/capture.sql bounds it.
+async fn ask(database: &Database, desk: &Desk, due: Vec<UnderWay>) {
+    let asked = stream::iter(due).map(async |UnderWay { gateway, payment_id }| {
         let told = Told { trace: Trace::default(), gateway, payment_id, ..Told::default() };
         match settle::settle(database, desk, &told).await {
             Ok(settled) => {
@@ -47,8 +52,11 @@ async fn ask(database: &Database, desk: &Desk) -> Result<(), Broken> {
             Err(broken) => warn!(verb = "ask", gateway = told.gateway, payment_id = told.payment_id, %broken),
         }
     });
-    asked.buffer_unordered(AT_ONCE_MAX).collect::<()>().await;
-    Ok(())
+    // What is not over when the lease is, is claimed again.
+    let lease = Duration::from_secs(ASK_LEASE_S.unsigned_abs().into());
+    if tokio::time::timeout(lease, asked.buffer_unordered(AT_ONCE_MAX).collect::<()>()).await.is_err() {
+        warn!(verb = "ask", "gateways took longer to answer than a payment is ours to ask about");
+    }
 }
 
 /// Sweeps until nothing is left, or until `stop`; one transaction at least.
@@ -74,8 +82,10 @@ async fn expire(
     let began = Instant::now();
     let mut swept = Swept::default();
     loop {
-        ask(database, desk).await?;
-        sweep(database, stop, &mut swept).await?;
+        let due = claim(database, desk).await?;
+        // The others' holds end meanwhile.
+        let ((), done) = tokio::join!(ask(database, desk, due), sweep(database, stop, &mut swept));
+        done?;
         let next = Instant::now() + every;
         if next >= stop || next >= began + window {
             return Ok(swept);

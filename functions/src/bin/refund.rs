@@ -3,13 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use functions::bounds::{AT_ONCE_MAX, CLAIM_MAX, REFUND_LEASE_S};
+use functions::bounds::{REFUND_LEASE_S, REFUNDS_AT_ONCE};
 use functions::database::{Broken, Database};
 use functions::desk::Desk;
 use functions::pay_back::{Due, Ended, pay_back};
 use functions::{config, run};
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::future::{join_all, try_join_all};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use tokio_postgres::types::Type;
 use tracing::{error, info};
@@ -30,25 +29,34 @@ struct Refund {
 }
 
 impl Refund {
-    /// Until nothing is due, or until `stop`.
-    async fn all(&self, stop: Instant, paid: &mut Paid) -> Result<(), Broken> {
-        let names = self.desk.names();
+    /// Until nothing is due, or until `stop`. Each gateway by itself: one that takes its time holds up no other's.
+    async fn all(&self, stop: Instant) -> Result<Paid, Broken> {
+        let gateways = self.desk.names().into_iter().map(|gateway| self.at(gateway, stop));
+        let all = try_join_all(gateways).await?;
+        Ok(all.into_iter().fold(Paid::default(), Paid::and))
+    }
+
+    async fn at(&self, gateway: &str, stop: Instant) -> Result<Paid, Broken> {
+        let gateways = [gateway];
+        let mut paid = Paid::default();
         loop {
             let due: Option<Vec<Due>> = self
                 .database
                 .json(
                     "select holdfast.claim_refunds($1, $2, $3)",
-                    &[(&names, Type::TEXT_ARRAY), (&CLAIM_MAX, Type::INT4), (&self.lease_s, Type::INT4)],
+                    &[
+                        (&gateways.as_slice(), Type::TEXT_ARRAY),
+                        (&REFUNDS_AT_ONCE, Type::INT4),
+                        (&self.lease_s, Type::INT4),
+                    ],
                 )
                 .await?;
             let due = due.unwrap_or_default();
             if due.is_empty() {
-                return Ok(());
+                return Ok(paid);
             }
-            let mut tries = stream::iter(&due)
-                .map(|due| pay_back(&self.database, &self.desk, &self.schedule, due))
-                .buffer_unordered(AT_ONCE_MAX);
-            while let Some(ended) = tries.next().await {
+            let tries = due.iter().map(|due| pay_back(&self.database, &self.desk, &self.schedule, due));
+            for ended in join_all(tries).await {
                 match ended {
                     Ok(Ended::Completed) => paid.completed += 1,
                     Ok(Ended::Failed) => paid.failed += 1,
@@ -58,7 +66,7 @@ impl Refund {
                 }
             }
             if Instant::now() >= stop {
-                return Ok(());
+                return Ok(paid);
             }
         }
     }
@@ -68,7 +76,7 @@ impl Refund {
         let stop = began + self.window;
         let mut paid = Paid::default();
         loop {
-            self.all(stop, &mut paid).await?;
+            paid = paid.and(self.all(stop).await?);
             let next = Instant::now() + self.every;
             if next >= stop {
                 return Ok(paid);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::payments::{Cancellation, GatewayHealth, PaymentPage, PaymentRow};
+use crate::payments::{GatewayHealth, PaymentPage, PaymentRow};
 use crate::shop::Sale;
 use crate::{Trace, operate};
 
@@ -39,9 +39,9 @@ pub enum Command {
         operation: operate::Operation,
     },
     CancelOrder {
-        order_id: String,
+        by: operate::By,
         idem_key: String,
-        cancellation: Cancellation,
+        order_id: String,
     },
     ListPayments {
         page: PaymentPage,
@@ -172,6 +172,7 @@ pub enum Outcome {
     },
     Order {
         order: crate::shop::Order,
+        #[serde(default)]
         replayed: bool,
     },
     Payments {

@@ -2,15 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The body of `POST /v1/admin/orders/{order_id}/cancel`, and who asks.
+/// The body of `POST /v1/admin/orders/{order_id}/cancel`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cancellation {
     /// 1 to 500 characters.
     pub reason: String,
-    /// `X-Operator`; not in the body.
-    #[serde(default)]
-    pub operator: String,
 }
 
 /// The query of `GET /v1/admin/payments`.

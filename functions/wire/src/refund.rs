@@ -12,3 +12,14 @@ pub struct Paid {
     /// Refunds that are to be tried again, or asked about again.
     pub later: u64,
 }
+
+impl Paid {
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            completed: self.completed + other.completed,
+            failed: self.failed + other.failed,
+            later: self.later + other.later,
+        }
+    }
+}

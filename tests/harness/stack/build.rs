@@ -49,7 +49,9 @@ fn inputs() -> anyhow::Result<String> {
     let mut files: Vec<PathBuf> =
         ["Cargo.toml", "Cargo.lock", "wrangler.toml"].iter().map(|name| root.join(name)).collect();
     collect(&root.join("edge"), &root.join("edge/build"), &mut files)?;
-    collect(&root.join("functions/wire"), Path::new(""), &mut files)?;
+    for shared in ["functions/gateways", "functions/wire"] {
+        collect(&root.join(shared), Path::new(""), &mut files)?;
+    }
     files.sort();
     let mut digest = Sha256::new();
     for file in files {
