@@ -24,7 +24,8 @@ use crate::till::{GATEWAYS, Till, by_the_shop};
 /// Money that bought nothing: a late payment at the stack's own gateway.
 async fn late(client: &Client, till: &Till, gateway: &str) -> (Value, String) {
     let sale = client.sale(1, &[("pair", 1, 1)]).await;
-    let hold = client.reserve("ann", "k", &sale, json!([{"sku_id": "pair", "qty": 1}])).await.ok(201);
+    // A key is its user's, whatever the sale.
+    let hold = client.reserve("ann", &sale, &sale, json!([{"sku_id": "pair", "qty": 1}])).await.ok(201);
     let webhooks = json!({"webhooks": {"at": hold["expire_at"]}});
     let made = till.pay(gateway, hold["hold_id"].as_str().unwrap(), &client.user("ann"), 1_000, webhooks).await;
     (hold, made["payment_id"].as_str().unwrap().to_owned())
@@ -86,6 +87,20 @@ async fn what_was_paid_back_by_hand_is_not_paid_back_again() {
         assert_eq!(by_the_shop(&till.until_paid_back(&part).await), [700], "{gateway}");
         assert_eq!(by_the_shop(&till.payment(&whole).await), [0; 0], "{gateway}");
     }
+}
+
+#[tokio::test]
+async fn answers_that_never_come_delay_a_refund_and_no_more() {
+    let (client, till) = stack();
+    till.well_again().await;
+    till.fault("toss", "refund", 1, "down").await;
+    let (hold, payment) = late(&client, &till, "toss").await;
+    until_seen(&client, &hold, "pending").await;
+    till.well_again().await;
+    till.fault("toss", "ask", 2, "hang").await;
+    until_seen(&client, &hold, "completed").await;
+    till.well_again().await;
+    assert_eq!(by_the_shop(&till.payment(&payment).await), [1_000]);
 }
 
 #[tokio::test]
@@ -257,6 +272,8 @@ async fn killed_a_hundred_times_it_pays_back_everything_once() {
     let mut world = Killed::new().await;
     for gateway in GATEWAYS {
         world.till.fault(gateway, "refund", 3, "cut").await;
+        // Who is killed meanwhile leaves a key that is in flight.
+        world.till.fault(gateway, "refund", 5, "slow").await;
         world.till.fault(gateway, "ask", 7, "cut").await;
     }
     for _ in 0..10 {

@@ -75,6 +75,9 @@ pub const FORGET_DEADLINE_MS: u64 = 300;
 /// Calls of one function that an isolate has in the air, the Gates' own left out; beyond it 503. cargo-lambda's emulator
 /// stops for good when a hundred wait.
 pub const CALLS_MAX: usize = 80;
+/// Who finds no place looks again this often, and no longer than this.
+pub const PLACE_POLL_MS: u64 = 50;
+pub const PLACE_WAIT_MS: u64 = 3_000;
 /// Calls of `reserve` that one Gate has in the air.
 pub const FLIGHTS_MAX: usize = 2;
 /// Reservations waiting at one Gate; beyond it 503, not memory.

@@ -1,5 +1,5 @@
-//! How many calls of one function are in the air, as this isolate sees it: beyond the bound the next one is refused at
-//! once, because what only waits for an instance uses up the patience of whoever waits for it.
+//! How many calls of one function are in the air, as this isolate sees it: beyond the bound the next one waits, and
+//! not for long: what only waits for an instance of the function uses up the patience of whoever waits for it.
 
 use crate::bounds::CALLS_MAX;
 

@@ -22,25 +22,6 @@ pub enum Begun {
     Again(StatusCode, Value),
 }
 
-pub struct Unused<'a> {
-    keys: &'a Keys,
-    key: Option<&'a str>,
-}
-
-impl Unused<'_> {
-    pub fn was_used(mut self) {
-        self.key = None;
-    }
-}
-
-impl Drop for Unused<'_> {
-    fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.keys.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        }
-    }
-}
-
 #[derive(Default)]
 pub struct Keys(Mutex<HashMap<String, Kept>>);
 
@@ -60,9 +41,9 @@ impl Keys {
         }
     }
 
-    /// Forgets the key when it is dropped before anything was done under it.
-    pub fn unless_done<'a>(&'a self, key: &'a str) -> Unused<'a> {
-        Unused { keys: self, key: Some(key) }
+    /// Nothing was done under it.
+    pub fn unused(&self, key: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     pub fn done(&self, key: &str, asked: &str, status: StatusCode, body: &Value) {

@@ -33,7 +33,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -151,6 +154,19 @@ async fn run(listener: TcpListener, config: Config) -> anyhow::Result<()> {
     }
 }
 
+/// What the four answer to the shop. A request that has begun comes to its end, whether somebody waits for that or not.
+fn apis() -> Router<Desk> {
+    Router::new()
+        .nest("/standard", standard::routes())
+        .nest("/portone", portone::routes())
+        .nest("/toss", toss::routes())
+        .nest("/stripe", stripe::routes())
+        .layer(from_fn(async |request: Request, next: Next| match tokio::spawn(next.run(request)).await {
+            Ok(answer) => answer,
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }))
+}
+
 fn router(desk: Desk) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok"))
@@ -163,10 +179,7 @@ fn router(desk: Desk) -> Router {
         .route("/payments/{payment_id}/finish-refunds", post(payments::finish_refunds))
         .route("/later/{on}", post(payments::later))
         .route("/faults", post(faults::order).delete(faults::clear))
-        .nest("/standard", standard::routes())
-        .nest("/portone", portone::routes())
-        .nest("/toss", toss::routes())
-        .nest("/stripe", stripe::routes())
+        .merge(apis())
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .with_state(desk)
 }

@@ -150,13 +150,14 @@ pub async fn carried_out(
     work: impl FnOnce(&Desk) -> (StatusCode, Value),
 ) -> Response {
     let fault = desk.faults.strike(gateway, operation);
-    // Whoever hangs up before anything was done leaves a key that was never used.
-    let unused = desk.keys.unless_done(key);
+    // Where nothing is done the key was never used.
+    if matches!(fault, Some(faults::Kind::Down | faults::Kind::Hang)) {
+        desk.keys.unused(key);
+    }
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
     let (status, body) = work(desk);
-    unused.was_used();
     desk.keys.done(key, asked, status, &body);
     faults::after(fault, (status, body).into_response_json())
 }
