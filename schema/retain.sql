@@ -25,8 +25,6 @@ begin
                 or d.finalized_at >= v_now - make_interval(secs => case d.status when 'DEAD' then p_keep_dead_s else p_keep_s end)))
         order by e.event_id limit p_most for update skip locked) e;
     if v_event_ids is null then
-        delete from subscription s where s.status = 'DELETED' and s.status_at < v_now - make_interval(secs => p_keep_s)
-            and not exists (select from delivery d where d.subscription_id = s.subscription_id);
         delete from operator_request r where r.created_at < v_now - make_interval(secs => greatest(p_keep_s, 86400));
         return 0;
     end if;
