@@ -1,38 +1,29 @@
-//! The limit per client address: Cloudflare's own counter, asked before anything else costs something.
+//! The limit per client address: Cloudflare's own counter, asked before anything else costs something. On the way the body
+//! is taken along where that costs nothing.
 
-use worker::wasm_bindgen::JsCast;
-use worker::{RateLimiter, js_sys};
-
+use crate::body;
 use crate::bounds::ADDRESS_WINDOW_S;
 use crate::call::Call;
+use crate::crossing::{self, Arrival};
 use crate::problem::{Code, Problem};
 
 /// # Errors
-/// `rate_limited`.
-pub async fn limit(call: &Call) -> Result<(), Problem> {
-    // Cloudflare always says who it is; elsewhere there is nobody to count.
-    let Some(address) = call.header("CF-Connecting-IP") else { return Ok(()) };
-    match admitted(call, address).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(limited()),
-        Err(error) => {
-            // A counter that is out of order must not close the shop: the limits per user still hold.
-            worker::console_error!(
-                "{}",
-                serde_json::json!({"per_address_limit": "failed", "error": error.to_string()})
-            );
+/// `rate_limited`; with a body, `malformed_request` when it breaks off.
+pub async fn limit(call: &mut Call, with_body: bool) -> Result<(), Problem> {
+    let address = call.header("CF-Connecting-IP");
+    // One that is too long is told so when it is its turn.
+    let announced = with_body && body::is_announced(call).unwrap_or(false);
+    if address.is_none() && !announced {
+        return Ok(());
+    }
+    match crossing::arrive(&call.request, &call.env, address, announced).await {
+        Ok(Arrival::Admitted(body)) => {
+            call.body = body;
             Ok(())
         }
+        Ok(Arrival::Limited) => Err(limited()),
+        Err(error) => Err(body::broken_off(error)),
     }
-}
-
-async fn admitted(call: &Call, address: String) -> worker::Result<bool> {
-    // Not `env.rate_limiter`: it insists on the name of Cloudflare's class, and a local workerd has a stand-in.
-    let binding = js_sys::Reflect::get(&call.env, &"PER_ADDRESS".into())?;
-    if !binding.is_object() {
-        return Err("there is no binding PER_ADDRESS".into());
-    }
-    Ok(binding.unchecked_into::<RateLimiter>().limit(address).await?.success)
 }
 
 fn limited() -> Problem {

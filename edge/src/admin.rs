@@ -14,8 +14,8 @@ use crate::{bounds, idempotency, invoke, text};
 
 pub async fn create_sale(call: &mut Call) -> Answered {
     call.operator()?;
-    let bytes = body::read(&mut call.request).await?;
-    let sale = new_sale(call.header("Content-Type").as_deref(), &bytes)?;
+    let bytes = body::read(call).await?;
+    let sale = new_sale(call.header("Content-Type"), &bytes)?;
     run(call, Command::CreateSale { sale }).await
 }
 
@@ -36,7 +36,7 @@ pub async fn adjust_stock(call: &mut Call, sku_id: String) -> Answered {
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
-    let idem_key = idempotency::key(call.header("Idempotency-Key").as_deref())?;
+    let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
     let sale_id = adjustment.sale_id.clone();
     let answer = run(call, Command::AdjustStock { sku_id, idem_key, adjustment }).await?;
     forget(call, &sale_id).await;

@@ -1,19 +1,20 @@
 //! Two answers that only a measurement needs: one from the Worker at once, one from a Durable Object that does nothing.
 //! What a request costs more than these is ours. Not in the product: the feature `bench` is off there.
 
-use worker::{DurableObject, Env, Request, Response, State, durable_object, wasm_bindgen};
+use worker::{DurableObject, Env, Request, Response, State, durable_object, wasm_bindgen, web_sys};
 
 /// None: a request like any other.
-pub async fn answer(request: &Request, env: &Env) -> Option<worker::Result<Response>> {
-    match request.path().as_str() {
-        "/bench/worker" => Some(Response::ok("at once")),
-        "/bench/object" => Some(through(request, env).await),
+pub async fn answer(request: &web_sys::Request, env: &Env) -> Option<worker::Result<web_sys::Response>> {
+    match request.url().split_once("/bench/").map(|(_, row)| row) {
+        Some("worker") => Some(Response::ok("at once").map(Into::into)),
+        Some("object") => Some(through(request, env).await),
         _ => None,
     }
 }
 
-async fn through(request: &Request, env: &Env) -> worker::Result<Response> {
-    env.durable_object("BENCH")?.get_by_name("0")?.fetch_with_request(request.clone()?).await
+async fn through(request: &web_sys::Request, env: &Env) -> worker::Result<web_sys::Response> {
+    let request = Request::from(request.clone()?);
+    env.durable_object("BENCH")?.get_by_name("0")?.fetch_with_request(request).await.map(Into::into)
 }
 
 #[durable_object(fetch)]

@@ -3,24 +3,35 @@
 use futures_util::StreamExt;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize};
-use worker::{ByteStream, Request};
+use worker::ByteStream;
 
 use crate::bounds;
+use crate::call::Call;
 use crate::problem::{Code, Problem};
+
+/// Whether the body is as long as its request says, which the server holds it to, and may be read at once: nothing is
+/// left to count.
+///
+/// # Errors
+/// `payload_too_large`.
+pub fn is_announced(call: &Call) -> Result<bool, Problem> {
+    match call.header("Content-Length").map(str::parse::<usize>) {
+        Some(Ok(length)) if length > bounds::BODY_MAX_BYTES => Err(too_large()),
+        Some(Ok(_)) => Ok(true),
+        Some(Err(_)) | None => Ok(false),
+    }
+}
 
 /// Reads the body, and no more of it than is allowed.
 ///
 /// # Errors
 /// `payload_too_large`; `malformed_request` when the client stops sending.
-pub async fn read(request: &mut Request) -> Result<Vec<u8>, Problem> {
-    let announced = request.headers().get("Content-Length").ok().flatten();
-    match announced.map(|length| length.parse::<usize>()) {
-        Some(Ok(length)) if length > bounds::BODY_MAX_BYTES => return Err(too_large()),
-        // The server holds the client to what it announced: nothing to count.
-        Some(Ok(_)) => return request.bytes().await.map_err(broken_off),
-        Some(Err(_)) | None => {}
+pub async fn read(call: &mut Call) -> Result<Vec<u8>, Problem> {
+    if let Some(body) = call.body.take() {
+        return Ok(body);
     }
-    match request.inner().body() {
+    is_announced(call)?;
+    match call.request.body() {
         Some(stream) => read_at_most(stream.into(), bounds::BODY_MAX_BYTES).await?.ok_or_else(too_large),
         None => Ok(Vec::new()),
     }
@@ -42,7 +53,7 @@ fn too_large() -> Problem {
     Problem::new(Code::PayloadTooLarge, "Send a body of at most 16 384 bytes.")
 }
 
-fn broken_off(error: worker::Error) -> Problem {
+pub fn broken_off(error: impl std::fmt::Display) -> Problem {
     Problem::malformed("The body ended before it was complete; send it again.").because(error)
 }
 

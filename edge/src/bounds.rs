@@ -3,9 +3,6 @@
 /// A request's body; what is longer is refused while it is read.
 pub const BODY_MAX_BYTES: usize = 16_384;
 
-/// A function's answer: what Lambda itself allows.
-pub const ANSWER_MAX_BYTES: usize = 6 * 1_048_576;
-
 /// A session token, far above what an honest one needs.
 pub const TOKEN_MAX_BYTES: usize = 4_096;
 
@@ -53,6 +50,14 @@ pub const GATEWAY_DEADLINE_MS: u64 = 25_000;
 /// The Worker's patience with the Gate, which cannot answer when it has panicked or moved. A request there is worth
 /// sending for as long; its flight may go on after it.
 pub const GATE_DEADLINE_MS: u64 = 4_500;
+
+/// How exactly patience with Gates and functions is counted: see `within` in crossing.js, which has the same number.
+pub const TICK_MS: u64 = 250;
+/// Reservations that one isolate has on their way to a Gate and back: at some 5 KB each well within its 128 MB. Who comes
+/// beyond it is told to come again.
+pub const UNDER_WAY_MAX: usize = 10_000;
+/// How late an isolate may be and still take a reservation: people press again after about five seconds.
+pub const LATE_MAX_MS: u64 = 4_000;
 
 /// How long a Gate repeats "sold out": T1 is asked again within a second of anything that comes back unseen. And from when
 /// on one request is let through to ask, before the memory lapses for all.

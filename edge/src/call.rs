@@ -2,15 +2,19 @@
 
 use std::rc::Rc;
 
-use worker::{Env, Request};
+use worker::{Env, web_sys};
 
 use crate::answer::Answer;
 use crate::config::{self, Config};
+use crate::crossing::Head;
 use crate::problem::Problem;
 use crate::{body, clock, session, trace};
 
 pub struct Call {
-    pub request: Request,
+    pub request: web_sys::Request,
+    pub head: Head,
+    /// If it has been read already.
+    pub body: Option<Vec<u8>>,
     pub env: Env,
     pub config: Rc<Config>,
     pub trace: wire::Trace,
@@ -22,34 +26,34 @@ pub struct Call {
 pub type Answered = Result<Answer, Problem>;
 
 impl Call {
-    pub fn begin(request: Request, env: Env) -> Self {
+    pub fn begin(request: web_sys::Request, env: Env) -> Self {
         let config = config::of(&env);
-        let traceparent = request.headers().get("traceparent").ok().flatten();
+        let head = Head::of(&request);
         // One draw of randomness serves all three: the trace that begins here has the request's own id.
         let id = uuid::Uuid::now_v7();
         let trace = wire::Trace {
             request_id: id.to_string(),
-            traceparent: Some(trace::parent(traceparent.as_deref(), id.as_u128(), id.as_u64_pair().1)),
+            traceparent: Some(trace::parent(head.header("traceparent"), id.as_u128(), id.as_u64_pair().1)),
         };
-        Self { request, env, config, trace, now_ms: clock::now_ms() }
+        Self { request, head, body: None, env, config, trace, now_ms: clock::now_ms() }
     }
 
     /// A header; one that came several times is joined with commas.
-    pub fn header(&self, name: &str) -> Option<String> {
-        self.request.headers().get(name).ok().flatten()
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.header(name)
     }
 
     /// # Errors
     /// `unauthenticated`.
     pub fn buyer(&self) -> Result<String, Problem> {
         let (auth, cookies) = (self.header("Authorization"), self.header("Cookie"));
-        session::buyer(auth.as_deref(), cookies.as_deref(), &self.config.session_secret, self.now_ms)
+        session::buyer(auth, cookies, &self.config.session_secret, self.now_ms)
     }
 
     /// # Errors
     /// `unauthenticated`.
     pub fn operator(&self) -> Result<(), Problem> {
-        session::operator(self.header("Authorization").as_deref(), &self.config.admin_token)
+        session::operator(self.header("Authorization"), &self.config.admin_token)
     }
 
     /// The body as JSON.
@@ -57,8 +61,8 @@ impl Call {
     /// # Errors
     /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
     pub async fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Problem> {
-        let bytes = body::read(&mut self.request).await?;
-        body::json(self.header("Content-Type").as_deref(), &bytes)
+        let bytes = body::read(self).await?;
+        body::json(self.header("Content-Type"), &bytes)
     }
 
     /// The body as JSON where there is one: some changes need none.
@@ -66,7 +70,7 @@ impl Call {
     /// # Errors
     /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
     pub async fn json_if_any<T: Default + serde::de::DeserializeOwned>(&mut self) -> Result<T, Problem> {
-        let bytes = body::read(&mut self.request).await?;
-        if bytes.is_empty() { Ok(T::default()) } else { body::json(self.header("Content-Type").as_deref(), &bytes) }
+        let bytes = body::read(self).await?;
+        if bytes.is_empty() { Ok(T::default()) } else { body::json(self.header("Content-Type"), &bytes) }
     }
 }

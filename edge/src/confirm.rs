@@ -15,13 +15,13 @@ pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
     let config = std::rc::Rc::clone(&call.config);
     let secrets = config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
     let reader = gateways::webhook(gateway).ok_or_else(Problem::not_found)?;
-    let bytes = body::read(&mut call.request).await?;
-    let message = Message { header: &|name| call.header(name), body: &bytes };
+    let bytes = body::read(call).await?;
+    let message = Message { header: &|name| call.header(name).map(str::to_owned), body: &bytes };
     if !reader.is_authentic(secrets, &message, call.now_ms.checked_div(1_000).unwrap_or_default()) {
         return Err(Problem::new(Code::SignatureInvalid, "Sign the raw body as the gateway's specification says.")
             .because(format!("{gateway}: {} secrets are configured", secrets.len())));
     }
-    let event: Map<String, Value> = body::json(call.header("Content-Type").as_deref(), &bytes)?;
+    let event: Map<String, Value> = body::json(call.header("Content-Type"), &bytes)?;
     let notice = reader.read(&event).map_err(|missing| Problem::malformed(format!("Correct the event: {missing}.")))?;
     let Some(notice) = notice else {
         // Answered well, or the gateway would send it again for days.

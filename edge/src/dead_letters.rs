@@ -10,7 +10,7 @@ use crate::{bounds, idempotency, text};
 
 pub async fn list(call: &Call) -> Answered {
     call.operator()?;
-    let (filter, after, limit) = asked(&call.request.inner().url()).map_err(Problem::invalid)?;
+    let (filter, after, limit) = asked(&call.head.url).map_err(Problem::invalid)?;
     run(call, Operation::DeadLetters { filter, after, limit }).await
 }
 
@@ -35,7 +35,7 @@ pub async fn replay_many(call: &mut Call) -> Answered {
 /// A replay may do without: what is no longer dead is not replayed. With a key it is answered the same again.
 fn key_if_any(call: &Call) -> Result<Option<String>, Problem> {
     let header = call.header("Idempotency-Key");
-    header.map(|header| idempotency::key(Some(&header))).transpose()
+    header.map(|header| idempotency::key(Some(header))).transpose()
 }
 
 /// The filter, where to go on, and how many. Nothing is percent-decoded: no value has a character that would be encoded.

@@ -31,7 +31,7 @@ pub async fn begin(call: &mut Call) -> Answered {
     let token = session::issue(&user_id, &call.config.session_secret, now_s.saturating_add(DEV_SESSION_TTL_S))
         .ok_or_else(|| Problem::unavailable().because("SESSION_SECRET is missing or shorter than 32 bytes"))?;
     // Over plain HTTP a browser drops a cookie that says Secure.
-    let secure = if call.request.inner().url().starts_with("https:") { "; Secure" } else { "" };
+    let secure = if call.head.url.starts_with("https:") { "; Secure" } else { "" };
     let cookie =
         format!("{}={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age={DEV_SESSION_TTL_S}{secure}", session::COOKIE);
     Ok(Answer::json(200, &Session { token }).with("Set-Cookie", cookie))

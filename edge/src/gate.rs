@@ -13,6 +13,7 @@ pub mod queue;
 pub mod sold_out;
 #[cfg(test)]
 pub mod testing;
+pub mod under_way;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,6 +22,7 @@ use futures_channel::oneshot;
 use wire::lookup::{self, Question};
 use wire::reserve::{Answers, Batch, Reservation};
 use wire::shard::{self, fnv1a};
+use worker::js_sys::futures::JsFuture;
 use worker::{DurableObject, Env, Request, Response, State, durable_object, wasm_bindgen};
 
 use crate::config::{self, Config};
@@ -54,15 +56,18 @@ impl DurableObject for Gate {
         Self { inner: Rc::new(Inner { state, config, shard: Cell::default(), life, memory }) }
     }
 
-    async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
-        match serde_json::from_slice(&request.bytes().await?)? {
+    async fn fetch(&self, request: Request) -> worker::Result<Response> {
+        let asked = JsFuture::from(request.inner().text()?).await?.as_string().unwrap_or_default();
+        let reply = match serde_json::from_str(&asked)? {
             Ask::Forget { sale_id } => {
                 self.inner.memory.borrow_mut().sold_out.forget(&sale_id, clock::now_ms());
-                Response::empty()
+                return Response::empty();
             }
-            Ask::Charge { user_id } => Response::from_json(&self.inner.charge(&user_id)),
-            Ask::Reserve(asked) => Response::from_json(&self.inner.reserve(asked).await),
-        }
+            Ask::Charge { user_id } => self.inner.charge(&user_id),
+            Ask::Reserve(asked) => self.inner.reserve(asked).await,
+        };
+        // No header: only our own Worker reads it.
+        Ok(Response::builder().fixed(serde_json::to_vec(&reply)?))
     }
 }
 

@@ -6,15 +6,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
-use worker::{AbortController, AbortSignal, Delay, Fetch, Headers, Method, Request, RequestInit, RequestRedirect};
+use worker::Delay;
 
 use crate::breaker::Breaker;
 use crate::config::Lambda;
 use crate::in_flight::InFlight;
 use crate::problem::Problem;
-use crate::{body, bounds, clock, sigv4};
+use crate::{bounds, clock, crossing, sigv4};
 
 /// Why there is no answer. Whether the function did its work is unknown in every case.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,7 +104,7 @@ async fn call_unless_broken<Q: Serialize, A: DeserializeOwned>(
     if !BREAKERS.with_borrow_mut(admitted) {
         return Err(InvokeError::Resting);
     }
-    let answer = exchange_within(lambda, function, question, within_ms).await;
+    let answer = exchange(lambda, function, question, within_ms).await;
     BREAKERS.with_borrow_mut(|breakers| {
         let breaker = breakers.entry(function).or_default();
         if answer.is_ok() { breaker.succeeded() } else { breaker.failed(clock::now_ms()) }
@@ -122,62 +121,33 @@ pub async fn call_unguarded<Q: Serialize, A: DeserializeOwned>(
     function: &str,
     question: &Q,
 ) -> Result<A, InvokeError> {
-    exchange_within(lambda, function, question, bounds::INVOKE_DEADLINE_MS).await
+    exchange(lambda, function, question, bounds::INVOKE_DEADLINE_MS).await
 }
 
-async fn exchange_within<Q: Serialize, A: DeserializeOwned>(
+async fn exchange<Q: Serialize, A: DeserializeOwned>(
     lambda: &Lambda,
     function: &str,
     question: &Q,
     within_ms: u64,
 ) -> Result<A, InvokeError> {
-    let payload = serde_json::to_string(question).map_err(|error| InvokeError::Unreadable(error.to_string()))?;
-    let request = request(lambda, function, payload)?;
-    let controller = AbortController::default();
-    let signal = controller.signal();
-    let exchange = std::pin::pin!(exchange(request, &signal));
-    let deadline = Delay::from(Duration::from_millis(within_ms));
-    match select(exchange, deadline).await {
-        Either::Left((answer, _)) => {
-            serde_json::from_slice(&answer?).map_err(|error| InvokeError::Unreadable(error.to_string()))
-        }
-        Either::Right(((), _)) => {
-            // An emulator whose instance died keeps the connection open for ever; a real one may take 15 minutes.
-            controller.abort();
-            Err(InvokeError::Deadline)
-        }
-    }
-}
-
-fn request(lambda: &Lambda, function: &str, payload: String) -> Result<Request, InvokeError> {
     if lambda.url.is_empty() {
         return Err(InvokeError::Unconfigured);
     }
+    let payload = serde_json::to_string(question).map_err(unreadable)?;
     let url = format!("{}/2015-03-31/functions/{}{function}/invocations", lambda.url, lambda.prefix);
     let invocation = [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
     let signed =
         sigv4::sign(lambda, &url, &invocation, payload.as_bytes(), clock::now_ms()).map_err(InvokeError::Network)?;
-    let headers = Headers::new();
-    for (name, value) in invocation.into_iter().chain(signed.iter().map(|(name, value)| (*name, value.as_str()))) {
-        headers.set(name, value).map_err(network)?;
-    }
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post)
-        .with_headers(headers)
-        .with_redirect(RequestRedirect::Manual)
-        .with_body(Some(payload.into()));
-    Request::new_with_init(&url, &init).map_err(network)
+    let headers = invocation.into_iter().chain(signed.iter().map(|(name, value)| (*name, value.as_str())));
+    let said = crossing::invoke(&url, headers, &payload, within_ms).await;
+    let said = said.map_err(InvokeError::Network)?.ok_or(InvokeError::Deadline)?;
+    let (status, broke, answer) = said.parts();
+    judge(status, broke)?;
+    serde_json::from_str(answer).map_err(unreadable)
 }
 
-async fn exchange(request: Request, signal: &AbortSignal) -> Result<Vec<u8>, InvokeError> {
-    let mut response = Fetch::Request(request).send_with_signal(signal).await.map_err(network)?;
-    let broke = response.headers().has("X-Amz-Function-Error").map_err(network)?;
-    judge(response.status_code(), broke)?;
-    let stream = response.stream().map_err(network)?;
-    let answer = body::read_at_most(stream, bounds::ANSWER_MAX_BYTES).await;
-    answer
-        .map_err(|_| InvokeError::Network("the answer broke off".to_owned()))?
-        .ok_or_else(|| InvokeError::Unreadable("more than Lambda allows".to_owned()))
+fn unreadable(error: serde_json::Error) -> InvokeError {
+    InvokeError::Unreadable(error.to_string())
 }
 
 fn judge(status: u16, function_error: bool) -> Result<(), InvokeError> {
@@ -187,10 +157,6 @@ fn judge(status: u16, function_error: bool) -> Result<(), InvokeError> {
         429 => Err(InvokeError::Throttled),
         other => Err(InvokeError::Status(other)),
     }
-}
-
-fn network(error: worker::Error) -> InvokeError {
-    InvokeError::Network(error.to_string())
 }
 
 #[cfg(test)]

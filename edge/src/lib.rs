@@ -23,6 +23,7 @@ mod clock;
 mod config;
 mod confirm;
 mod cors;
+mod crossing;
 mod dead_letters;
 mod dev_session;
 mod digest;
@@ -46,24 +47,23 @@ mod subscriptions;
 mod text;
 mod trace;
 
-use worker::{Context, Env, Headers, Request, Response, event};
+use worker::{Context, Env, event, web_sys};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
 use crate::config::Config;
+use crate::gate::under_way;
 use crate::routes::{Offers, Route};
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<Response> {
+async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker::Result<web_sys::Response> {
     #[cfg(feature = "bench")]
     if let Some(response) = bench::answer(&request, &env).await {
         return response;
     }
-    // As it came: `Request::method` reads every method it does not know as GET.
-    let (method, path) = (request.inner().method(), request.path());
     let mut call = Call::begin(request, env);
-    let (route, answer) = match routes::offers(&path, call.config.development) {
-        Ok(offers) => answer(&mut call, &method, offers).await,
+    let (route, answer) = match routes::offers(call.head.path(), call.config.development) {
+        Ok(offers) => answer(&mut call, offers).await,
         Err(problem) => ("none", problem.into()),
     };
     let now_ms = clock::now_ms();
@@ -72,34 +72,38 @@ async fn fetch(request: Request, env: Env, _context: Context) -> worker::Result<
     let answer = if route == routes::WEBHOOK {
         answer
     } else {
-        cors::apply(answer, origin.as_deref(), &call.config.allowed_origins)
+        cors::apply(answer, origin, &call.config.allowed_origins)
     };
     let answer = dress(answer, &call.trace.request_id, now_ms, &call.config);
-    log(&call, route, &method, &answer, now_ms);
-    Ok(respond(answer, method == "HEAD"))
+    log(&call, route, &answer, now_ms);
+    Ok(respond(&answer, call.head.method == "HEAD"))
 }
 
 /// The route's name, and what it answers.
-async fn answer(call: &mut Call, method: &str, offers: Offers) -> (&'static str, Answer) {
+async fn answer(call: &mut Call, offers: Offers) -> (&'static str, Answer) {
     let webhook = offers.iter().any(|(_, route)| matches!(route, Route::Webhook { .. }));
-    if method == "OPTIONS" && !webhook {
+    if call.head.method == "OPTIONS" && !webhook {
         let asks_method = call.header("Access-Control-Request-Method").is_some();
         let origin = call.header("Origin");
         let allowed = &call.config.allowed_origins;
-        if let Some(answer) = cors::preflight(origin.as_deref(), asks_method, allowed, &offers) {
+        if let Some(answer) = cors::preflight(origin, asks_method, allowed, &offers) {
             return ("preflight", answer);
         }
     }
-    match routes::choose(offers, method) {
+    match routes::choose(offers, &call.head.method) {
         Ok(route) => (route.name(), dispatch(call, route).await.unwrap_or_else(Answer::from)),
         Err(problem) => (if webhook { routes::WEBHOOK } else { "none" }, problem.into()),
     }
 }
 
 async fn dispatch(call: &mut Call, route: Route) -> Answered {
+    if route == Route::Reserve {
+        under_way::has_room(call.head.late_ms, call.now_ms)?;
+    }
     // A gateway sends from few addresses and is known by its signature; a monitor asks whether we run, nothing else.
     if !matches!(route, Route::Webhook { .. } | Route::Health) {
-        address::limit(call).await?;
+        // Only a reservation comes so often that it matters to have its body at once.
+        address::limit(call, route == Route::Reserve).await?;
     }
     match route {
         Route::Reserve => reserve::reserve(call).await,
@@ -127,10 +131,8 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::ReplayDeadLetters => dead_letters::replay_many(call).await,
         Route::CancelOrder { order_id } => payments::cancel_order(call, order_id).await,
         Route::ListPayments => payments::list(call).await,
-        Route::Shop { sale_id } => {
-            Ok(shop::page(&call.config, call.header("Accept-Language").as_deref(), sale_id.as_deref()))
-        }
-        Route::Asset { name } => shop::asset(&name, call.header("If-None-Match").as_deref()),
+        Route::Shop { sale_id } => Ok(shop::page(&call.config, call.header("Accept-Language"), sale_id.as_deref())),
+        Route::Asset { name } => shop::asset(&name, call.header("If-None-Match")),
         Route::Health => Ok(Answer::json(200, &serde_json::json!({"ok": true}))),
         Route::DevSession => dev_session::begin(call).await,
     }
@@ -153,7 +155,7 @@ fn dress(answer: Answer, request_id: &str, now_ms: u64, config: &Config) -> Answ
 }
 
 /// One line a request, without token, key or body.
-fn log(call: &Call, route: &str, method: &str, answer: &Answer, now_ms: u64) {
+fn log(call: &Call, route: &str, answer: &Answer, now_ms: u64) {
     #[derive(serde::Serialize)]
     struct Line<'a> {
         request_id: &'a str,
@@ -167,7 +169,7 @@ fn log(call: &Call, route: &str, method: &str, answer: &Answer, now_ms: u64) {
     let line = Line {
         request_id: &call.trace.request_id,
         route,
-        method,
+        method: &call.head.method,
         status: answer.status,
         code: answer.code.map(problem::Code::name),
         ms: now_ms.saturating_sub(call.now_ms),
@@ -176,17 +178,11 @@ fn log(call: &Call, route: &str, method: &str, answer: &Answer, now_ms: u64) {
     worker::console_log!("{}", serde_json::to_string(&line).unwrap_or_default());
 }
 
-fn respond(answer: Answer, without_body: bool) -> Response {
-    let headers = Headers::new();
-    for (name, value) in &answer.headers {
-        // Only a character no header may have is refused, and then the answer is worth more than the header.
-        if headers.append(name, value).is_err() {
-            worker::console_error!("{}", serde_json::json!({"header": "refused", "name": name}));
-        }
-    }
-    let builder = Response::builder().with_status(answer.status).with_headers(headers);
+fn respond(answer: &Answer, without_body: bool) -> web_sys::Response {
+    let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str()));
     // 204 and 304 may not even have an empty body.
-    if without_body || answer.body.is_empty() { builder.empty() } else { builder.fixed(answer.body) }
+    let body = Some(answer.body.as_slice()).filter(|body| !without_body && !body.is_empty());
+    crossing::respond(answer.status, headers, body)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub async fn order(call: &Call, order_id: String) -> Answered {
 
 pub async fn order_of_hold(call: &Call) -> Answered {
     let user_id = call.buyer()?;
-    let hold_id = hold_of(&call.request.inner().url())?;
+    let hold_id = hold_of(&call.head.url)?;
     tell(ask(call, Question::OrderOfHold { user_id, hold_id }).await?)
 }
 

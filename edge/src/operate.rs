@@ -14,7 +14,7 @@ use crate::{bounds, invoke, text};
 /// # Errors
 /// `invalid_request`.
 pub fn by(call: &Call, reason: Option<String>) -> Result<By, Problem> {
-    by_header(call.header("X-Operator"), reason, &call.trace.request_id)
+    by_header(call.header("X-Operator").map(str::to_owned), reason, &call.trace.request_id)
 }
 
 fn by_header(name: Option<String>, reason: Option<String>, request_id: &str) -> Result<By, Problem> {

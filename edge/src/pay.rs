@@ -15,7 +15,7 @@ use crate::{bounds, confirm};
 pub async fn toss_return(call: &Call) -> Answered {
     let gateway = "toss";
     call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
-    let back = comeback(&call.request.inner().url())?;
+    let back = comeback(&call.head.url)?;
     let told = Told {
         trace: call.trace.clone(),
         gateway: gateway.to_owned(),

@@ -13,7 +13,7 @@ pub async fn cancel_order(call: &mut Call, order_id: String) -> Answered {
     call.operator()?;
     let Cancellation { reason } = call.json().await?;
     let by = by(call, Some(reason))?;
-    let idem_key = idempotency::key(call.header("Idempotency-Key").as_deref())?;
+    let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
     let outcome = admin::outcome(call, Command::CancelOrder { by, idem_key, order_id }).await?;
     if let Outcome::Order { order, .. } = &outcome {
         // Its stock is for sale again.
@@ -24,7 +24,7 @@ pub async fn cancel_order(call: &mut Call, order_id: String) -> Answered {
 
 pub async fn list(call: &Call) -> Answered {
     call.operator()?;
-    let page = page(&call.request.inner().url()).map_err(Problem::invalid)?;
+    let page = page(&call.head.url).map_err(Problem::invalid)?;
     admin::run(call, Command::ListPayments { page }).await
 }
 

@@ -53,7 +53,7 @@ async fn read(call: &mut Call, user_id: &str) -> Result<Reservation, Problem> {
     Ok(Reservation {
         trace: call.trace.clone(),
         user_id: user_id.to_owned(),
-        idem_key: idempotency::key(call.header("Idempotency-Key").as_deref())?,
+        idem_key: idempotency::key(call.header("Idempotency-Key"))?,
         fingerprint: idempotency::fingerprint(&cart)?,
         sale_id: cart.sale_id,
         items: cart.items.into_iter().map(|Object(line)| line).collect(),

@@ -47,10 +47,10 @@ async fn cached(call: &Call, name: &str, question: Question) -> Answered {
     loop {
         let now_ms = clock::now_ms();
         match COPIES.with_borrow_mut(|copies| copies.look(name, call.now_ms, now_ms)) {
-            Look::Use(body) => return tell(body, known.as_deref()),
+            Look::Use(body) => return tell(body, known),
             // Another request's fetch cannot be awaited in a Worker, but what it leaves behind can be seen.
             Look::Wait if now_ms < give_up_ms => Delay::from(Duration::from_millis(bounds::SALE_POLL_MS)).await,
-            Look::Wait | Look::Fetch => return tell(fetch(call, name, question).await?, known.as_deref()),
+            Look::Wait | Look::Fetch => return tell(fetch(call, name, question).await?, known),
         }
     }
 }

@@ -22,7 +22,7 @@ pub async fn create(call: &mut Call) -> Answered {
     call.operator()?;
     let subscription: NewSubscription = call.json().await?;
     let by = by(call, subscription.reason.clone())?;
-    let idem_key = idempotency::key(call.header("Idempotency-Key").as_deref())?;
+    let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
     run(call, Operation::CreateSubscription { by, idem_key, subscription }).await
 }
 
@@ -47,7 +47,7 @@ pub async fn rotate_secret(call: &mut Call, subscription_id: String) -> Answered
     call.operator()?;
     let Rotation { overlap_s, reason } = call.json_if_any().await?;
     let by = by(call, reason)?;
-    let idem_key = idempotency::key(call.header("Idempotency-Key").as_deref())?;
+    let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
     let overlap_s = overlap_s.unwrap_or(bounds::SECRET_OVERLAP_S);
     run(call, Operation::RotateSecret { by, idem_key, subscription_id, overlap_s }).await
 }
