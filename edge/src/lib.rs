@@ -69,11 +69,8 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
     let now_ms = clock::now_ms();
     let origin = call.header("Origin");
     // A gateway is no page, and no page is a gateway.
-    let answer = if route == routes::WEBHOOK {
-        answer
-    } else {
-        cors::apply(answer, origin, &call.config.allowed_origins)
-    };
+    let answer =
+        if route == routes::WEBHOOK { answer } else { cors::apply(answer, origin, &call.config.allowed_origins) };
     let answer = dress(answer, &call.trace.request_id, now_ms, &call.config);
     log(&call, route, &answer, now_ms);
     Ok(respond(&answer, call.head.method == "HEAD"))
