@@ -82,9 +82,8 @@ create table holdfast.delivery (
 -- In order for one hold: of its events one at a time is on its way to a subscription, whatever code runs.
 create unique index delivery_one_of_a_hold on holdfast.delivery (subscription_id, hold_id)
     where status = 'PENDING' and ready_at is not null;
--- Which is next of a hold.
-create index delivery_in_order on holdfast.delivery (subscription_id, hold_id, delivery_id)
-    where status = 'PENDING' and ready_at is null;
+-- What waits for a subscription, and which of a hold is next.
+create index delivery_in_order on holdfast.delivery (subscription_id, hold_id, delivery_id) where status = 'PENDING';
 create index delivery_due on holdfast.delivery (subscription_id, next_attempt_at)
     where status = 'PENDING' and ready_at is not null;
 create index delivery_waiting_longest on holdfast.delivery (subscription_id, ready_at)

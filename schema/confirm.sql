@@ -32,12 +32,20 @@ return case
 
 -- Takes the stock of a hold that ended unpaid once more, if all of it is still there and its buyer may still have it.
 -- It stands in the buyer's way like a reservation while it looks: its user_active_hold rows are gone when it is sold.
-create or replace function holdfast.retake(p_hold holdfast.reservation_hold) returns boolean
-language plpgsql set search_path = holdfast, pg_temp
+create or replace function holdfast.retake(
+    p_hold holdfast.reservation_hold, p_gateway text, p_payment_id text, p_user_id text, p_amount bigint, p_currency text)
+returns boolean language plpgsql set search_path = holdfast, pg_temp
 as $$
 declare
     v_rows bigint;
 begin
+    if p_hold.user_id <> p_user_id or (p_hold.total_amount, p_hold.currency) <> (p_amount, p_currency)
+       or (select s.late_payment from sale s where s.sale_id = p_hold.sale_id) <> 'retake'
+       -- The same payment, told twice at once, has waited for the hold with us: its first answer stands.
+       or stored_payment(p_gateway, p_payment_id) is not null
+    then
+        return false;
+    end if;
     -- What nobody has swept yet still has its stock.
     if p_hold.status = 'HOLD' then
         return true;
@@ -104,19 +112,10 @@ begin
     select * into v_hold from reservation_hold h where h.hold_id = p_hold_id for update;
     v_now := clock_timestamp();
     v_reason := refusal_of(v_hold, v_now, p_user_id, p_amount, p_currency);
-    -- Too late, and nothing else: the sale may want it to be sold all the same.
-    if v_reason = 'hold_expired' and v_hold.user_id = coalesce(p_user_id, v_hold.user_id)
-       and (v_hold.total_amount, v_hold.currency) = (p_amount, p_currency)
-       and (select s.late_payment from sale s where s.sale_id = v_hold.sale_id) = 'retake'
-    then
-        -- The same payment, told twice at once, has waited for the hold with us: its first answer stands.
-        v_stored := stored_payment(p_gateway, p_payment_id);
-        if v_stored is not null then
-            return v_stored;
-        end if;
-        v_retaken := retake(v_hold);
-        v_reason := case when not v_retaken then 'hold_expired' end;
-    end if;
+    -- Too late: the sale may want it to be sold all the same.
+    v_retaken := case v_reason when 'hold_expired' then
+        retake(v_hold, p_gateway, p_payment_id, p_user_id, p_amount, p_currency) else false end;
+    v_reason := case when not v_retaken then v_reason end;
     v_order_id := case when v_reason is null then uuidv7() end;
 
     -- The payment, with what becomes of it. Somebody else may be telling us the same: their answer stands.
