@@ -13,10 +13,10 @@ declare
     v_sale    sale;
     v_created boolean;
 begin
-    insert into sale (sale_id, name, currency, opens_at, closes_at, hold_ttl_s, created_from)
+    insert into sale (sale_id, name, currency, opens_at, closes_at, hold_ttl_s, late_payment, created_from)
     values (p_sale ->> 'sale_id', p_sale ->> 'name', p_sale ->> 'currency',
             coalesce((p_sale ->> 'opens_at')::timestamptz, clock_timestamp()), (p_sale ->> 'closes_at')::timestamptz,
-            (p_sale ->> 'hold_ttl_s')::integer, p_created_from)
+            (p_sale ->> 'hold_ttl_s')::integer, coalesce(p_sale ->> 'late_payment', 'refund'), p_created_from)
     on conflict on constraint sale_pkey do nothing;
     v_created := found;
 
@@ -134,6 +134,8 @@ begin atomic
         select o.sku_id, sum(o.qty) as qty from holdfast.order_items o where o.sale_id = p_sale_id group by o.sku_id
     ), ledger as (
         select l.sku_id, sum(l.qty) as qty from holdfast.inventory_ledger l where l.sale_id = p_sale_id group by l.sku_id
+    ), event as materialized (
+        select e.event_id, e.fanned_out_at from holdfast.event_outbox e where e.sale_id = p_sale_id
     ), per_sku as (
         select k.position, k.sku_id, c.total, c.available, coalesce(held.qty, 0) as held, coalesce(sold.qty, 0) as sold,
                coalesce(ledger.qty, 0) as ledger
@@ -163,15 +165,22 @@ begin atomic
                   from unnest(array['HOLD', 'COMMITTED', 'EXPIRED', 'RELEASED']) as known (status)
                   left join (select h.status, count(*) as holds from holdfast.reservation_hold h
                              where h.sale_id = p_sale_id group by h.status) found on found.status = known.status),
-        'orders', json_build_object('CONFIRMED', (select count(*) from holdfast.orders o where o.sale_id = p_sale_id)),
+        'orders', (select json_object_agg(known.status, coalesce(found.orders, 0))
+                   from unnest(array['CONFIRMED', 'CANCELLED']) as known (status)
+                   left join (select o.status, count(*) as orders from holdfast.orders o
+                              where o.sale_id = p_sale_id group by o.status) found on found.status = known.status),
         'refunds', (select json_object_agg(known.status, (
                         select count(*) from holdfast.refund r join holdfast.payment p using (gateway, payment_id)
-                        where p.sale_id = p_sale_id and p.state = 'REFUND_REQUIRED' and r.status = known.status))
+                        where p.sale_id = p_sale_id and r.status = known.status))
                     from unnest(array['REQUIRED', 'COMPLETED', 'FAILED']) as known (status)),
-        'outbox', (select json_build_object(
-                       'pending', count(*) filter (where e.delivered_at is null and e.dead_at is null),
-                       'dead', count(*) filter (where e.dead_at is not null))
-                   from holdfast.event_outbox e where e.sale_id = p_sale_id),
+        'outbox', json_build_object(
+            'pending', (select count(*) from event e where e.fanned_out_at is null)
+                     + (select count(*) from event e join holdfast.delivery d using (event_id) where d.status = 'PENDING'),
+            'dead', (select count(*) from event e join holdfast.delivery d using (event_id)
+                     join holdfast.subscription r using (subscription_id) where d.status = 'DEAD' and r.status <> 'DELETED'),
+            'receivers', (select coalesce(json_agg(holdfast.subscription_json(r) order by r.subscription_id), '[]')
+                          from holdfast.subscription r where r.status <> 'DELETED')),
+        'gateways', holdfast.gateway_health(),
         'audit', json_build_object('ok', not exists (select from mismatch),
                                    'mismatches', (select coalesce(json_agg(m), '[]') from mismatch))))
     from holdfast.sale s where s.sale_id = p_sale_id;

@@ -1,7 +1,8 @@
 -- T2, confirm: a payment that was captured becomes an order, or is written down to be paid back.
 --
--- Locks:      reservation_hold, payment, user_active_hold. It touches no counter: what is sold was taken out
---             of the counter when it was reserved.
+-- Locks:      reservation_hold, payment, user_active_hold, payment_attempt. It touches no counter: what is sold was
+--             taken out of the counter when it was reserved. Where the sale lets a late payment take it again:
+--             reservation_hold, user_active_hold and inventory_counter by sku_id before the rest.
 -- Keeps:      a captured payment is one order or one refund; a hold has at most one order.
 -- Isolation:  READ COMMITTED or above; expiry is judged by clock_timestamp() after the hold is locked, because a
 --             hold may lapse while its confirm waits for the lock.
@@ -16,7 +17,80 @@ begin atomic
     from holdfast.payment p where p.gateway = p_gateway and p.payment_id = p_payment_id;
 end;
 
--- p_hold_id is null where what the gateway said (p_hold_ref) is no id of ours at all.
+-- Why a payment buys nothing, at this moment of the clock, with the hold locked; null: it buys the hold. A gateway that
+-- does not know its user (null) is not asked who it was.
+create or replace function holdfast.refusal_of(
+    p_hold holdfast.reservation_hold, p_now timestamptz, p_user_id text, p_amount bigint, p_currency text) returns text
+language sql immutable
+return case
+    when (p_hold).hold_id is null then 'hold_unknown'
+    when (p_hold).status = 'COMMITTED' then 'already_paid'
+    when (p_hold).status = 'RELEASED' then 'hold_released'
+    when (p_hold).status = 'EXPIRED' or (p_hold).expire_at <= p_now then 'hold_expired'
+    when (p_hold).user_id <> p_user_id then 'user_mismatch'
+    when ((p_hold).total_amount, (p_hold).currency) <> (p_amount, p_currency) then 'amount_mismatch' end;
+
+-- Takes the stock of a hold that ended unpaid once more, if all of it is still there and its buyer may still have it.
+-- It stands in the buyer's way like a reservation while it looks: its user_active_hold rows are gone when it is sold.
+create or replace function holdfast.retake(
+    p_hold holdfast.reservation_hold, p_gateway text, p_payment_id text, p_user_id text, p_amount bigint, p_currency text)
+returns boolean language plpgsql set search_path = holdfast, pg_temp
+as $$
+declare
+    v_rows bigint;
+begin
+    if p_hold.user_id <> p_user_id or (p_hold.total_amount, p_hold.currency) <> (p_amount, p_currency)
+       or (select s.late_payment from sale s where s.sale_id = p_hold.sale_id) <> 'retake'
+       -- The same payment, told twice at once, has waited for the hold with us: its first answer stands.
+       or stored_payment(p_gateway, p_payment_id) is not null
+    then
+        return false;
+    end if;
+    -- What nobody has swept yet still has its stock.
+    if p_hold.status = 'HOLD' then
+        return true;
+    end if;
+
+    insert into user_active_hold (sale_id, user_id, sku_id, hold_id)
+    select p_hold.sale_id, p_hold.user_id, i.sku_id, p_hold.hold_id
+    from reservation_hold_item i where i.hold_id = p_hold.hold_id order by i.sku_id
+    on conflict on constraint user_active_hold_one_each do nothing;
+    get diagnostics v_rows = row_count;
+
+    if v_rows = (select count(*) from reservation_hold_item i where i.hold_id = p_hold.hold_id)
+       and not exists (
+            select from reservation_hold_item i join sku k on (k.sale_id, k.sku_id) = (p_hold.sale_id, i.sku_id)
+            where i.hold_id = p_hold.hold_id
+              and i.qty + (select coalesce(sum(o.qty), 0) from order_items o
+                           where (o.sale_id, o.user_id, o.sku_id) = (p_hold.sale_id, p_hold.user_id, i.sku_id)) > k.max_per_user)
+    then
+        perform from inventory_counter c
+        where c.sale_id = p_hold.sale_id
+          and c.sku_id in (select i.sku_id from reservation_hold_item i where i.hold_id = p_hold.hold_id)
+        order by c.sku_id for update;
+        if not exists (
+            select from reservation_hold_item i
+            join inventory_counter c on (c.sale_id, c.sku_id) = (p_hold.sale_id, i.sku_id)
+            where i.hold_id = p_hold.hold_id and c.available < i.qty)
+        then
+            insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id)
+            select p_hold.sale_id, i.sku_id, 'RETAKE_DEBIT', -i.qty, p_hold.hold_id
+            from reservation_hold_item i where i.hold_id = p_hold.hold_id;
+            update inventory_counter c set available = c.available - i.qty
+            from reservation_hold_item i
+            where i.hold_id = p_hold.hold_id and (c.sale_id, c.sku_id) = (p_hold.sale_id, i.sku_id);
+            return true;
+        end if;
+    end if;
+
+    delete from user_active_hold a using reservation_hold_item i
+    where i.hold_id = p_hold.hold_id
+      and (a.sale_id, a.user_id, a.sku_id, a.hold_id) = (p_hold.sale_id, p_hold.user_id, i.sku_id, p_hold.hold_id);
+    return false;
+end
+$$;
+
+-- p_hold_id is null where what the gateway said (p_hold_ref) is no id of ours at all, p_user_id where it does not know.
 create or replace function holdfast.confirm(
     p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text)
 returns json language plpgsql security definer set search_path = holdfast, pg_temp
@@ -27,6 +101,7 @@ declare
     v_now      timestamptz;
     v_order_id uuid;
     v_reason   text;
+    v_retaken  boolean := false;
 begin
     -- 1. A repeat is answered without waiting for the hold.
     if v_stored is not null then
@@ -36,23 +111,24 @@ begin
     -- 2. The hold, locked, and only then the clock.
     select * into v_hold from reservation_hold h where h.hold_id = p_hold_id for update;
     v_now := clock_timestamp();
-    v_reason := case
-        when v_hold.hold_id is null then 'hold_unknown'
-        when v_hold.status = 'COMMITTED' then 'already_paid'
-        when v_hold.status = 'RELEASED' then 'hold_released'
-        when v_hold.status = 'EXPIRED' or v_hold.expire_at <= v_now then 'hold_expired'
-        when v_hold.user_id <> p_user_id then 'user_mismatch'
-        when (v_hold.total_amount, v_hold.currency) <> (p_amount, p_currency) then 'amount_mismatch' end;
+    v_reason := refusal_of(v_hold, v_now, p_user_id, p_amount, p_currency);
+    -- Too late: the sale may want it to be sold all the same.
+    v_retaken := case v_reason when 'hold_expired' then
+        retake(v_hold, p_gateway, p_payment_id, p_user_id, p_amount, p_currency) else false end;
+    v_reason := case when not v_retaken then v_reason end;
     v_order_id := case when v_reason is null then uuidv7() end;
 
     -- The payment, with what becomes of it. Somebody else may be telling us the same: their answer stands.
-    insert into payment (gateway, payment_id, hold_ref, sale_id, user_id, amount, currency, state, order_id, refund_reason)
-    values (p_gateway, p_payment_id, p_hold_ref, v_hold.sale_id, p_user_id, p_amount, p_currency,
-            case when v_reason is null then 'ORDERED' else 'REFUND_REQUIRED' end, v_order_id, v_reason)
+    insert into payment (gateway, payment_id, hold_ref, hold_id, sale_id, user_id, amount, currency, state, order_id,
+                         refund_reason)
+    values (p_gateway, p_payment_id, p_hold_ref, v_hold.hold_id, v_hold.sale_id, coalesce(p_user_id, v_hold.user_id, ''),
+            p_amount, p_currency, case when v_reason is null then 'ORDERED' else 'REFUND_REQUIRED' end, v_order_id, v_reason)
     on conflict on constraint payment_pkey do nothing;
     if not found then
         return stored_payment(p_gateway, p_payment_id);
     end if;
+    update payment_attempt a set state = 'ENDED', ended_at = v_now, outcome = coalesce(v_reason, 'confirmed')
+    where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
 
     if v_reason is not null then
         insert into refund (gateway, payment_id, reason, amount, currency)
@@ -75,8 +151,9 @@ begin
     from reservation_hold_item i where i.hold_id = v_hold.hold_id;
 
     -- 4. The hold ends.
-    update reservation_hold set status = 'COMMITTED', finalized_at = v_now
-    where hold_id = v_hold.hold_id and status = 'HOLD';
+    update reservation_hold set status = 'COMMITTED', finalized_at = coalesce(finalized_at, v_now),
+                                retaken_at = case when v_retaken then v_now end
+    where hold_id = v_hold.hold_id and (status = 'HOLD' or v_retaken);
     delete from user_active_hold a using reservation_hold_item i
     where i.hold_id = v_hold.hold_id
       and (a.sale_id, a.user_id, a.sku_id, a.hold_id) = (v_hold.sale_id, v_hold.user_id, i.sku_id, v_hold.hold_id);
@@ -95,5 +172,6 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.stored_payment, holdfast.confirm from public;
-grant execute on function holdfast.confirm to holdfast_confirm;
+revoke execute on function holdfast.stored_payment, holdfast.refusal_of, holdfast.retake, holdfast.confirm from public;
+-- The sweep asks about payments that are under way before it ends their holds, and confirms what it finds paid.
+grant execute on function holdfast.confirm to holdfast_confirm, holdfast_expire;

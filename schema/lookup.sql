@@ -7,10 +7,24 @@
 -- Isolation:  any.
 -- A retry:    reads again.
 
+-- The newest refund of the hold's own buyer: somebody else's money is not shown.
+create or replace function holdfast.refund_json(p_hold_id uuid) returns jsonb
+language sql stable
+begin atomic
+    select jsonb_build_object('refund', jsonb_build_object(
+        'status', case r.status when 'REQUIRED' then 'pending' when 'COMPLETED' then 'completed' else 'failed' end,
+        'amount', r.amount, 'currency', r.currency))
+    from holdfast.payment p join holdfast.refund r using (gateway, payment_id)
+    where p.hold_id = p_hold_id and p.refund_reason is distinct from 'user_mismatch'
+    order by r.created_at desc limit 1;
+end;
+
 create or replace function holdfast.read_hold(p_user_id text, p_hold_id uuid) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
-    select holdfast.hold_json(h, holdfast.hold_status_now(h)) from holdfast.reservation_hold h
+    select (holdfast.hold_json(h, holdfast.hold_status_now(h))::jsonb
+            || coalesce(holdfast.refund_json(h.hold_id), '{}'))::json
+    from holdfast.reservation_hold h
     where h.hold_id = p_hold_id and h.user_id = p_user_id;
 end;
 
@@ -65,7 +79,7 @@ return array(
     (select o.user_id from holdfast.order_items o where o.sale_id = p_sale_id limit p_most)
     limit p_most);
 
-revoke execute on function holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
+revoke execute on function holdfast.refund_json, holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
                            holdfast.look_up_sale, holdfast.look_up_sales, holdfast.look_up_holders from public;
 revoke execute on procedure holdfast.look_up_hold from public;
 grant execute on procedure holdfast.look_up_hold to holdfast_lookup;

@@ -19,7 +19,10 @@ begin
     end if;
 
     v_status := hold_status_now(v_hold);
-    if v_status in ('COMMITTED', 'EXPIRED') then
+    -- While the money for it is being taken it cannot be given away.
+    if v_status in ('COMMITTED', 'EXPIRED') or v_status = 'HOLD' and exists (
+        select from payment_attempt a where a.hold_id = p_hold_id and a.state = 'CAPTURING')
+    then
         return json_build_object('outcome', 'hold_not_active', 'hold_status', v_status);
     end if;
     if v_status = 'HOLD' then

@@ -19,7 +19,8 @@ return json_build_object(
               from holdfast.reservation_hold_item i where i.hold_id = p_hold.hold_id),
     'total_amount', p_hold.total_amount,
     'currency', p_hold.currency,
-    'expire_at', holdfast.rfc3339(p_hold.expire_at),
+    -- What was promised: that a payment under way has moved the real end is no promise of more.
+    'expire_at', holdfast.rfc3339(coalesce(p_hold.promised_until, p_hold.expire_at)),
     'order_id', case p_status when 'COMMITTED' then
                 (select o.order_id from holdfast.orders o where o.hold_id = p_hold.hold_id) end);
 
@@ -38,7 +39,7 @@ return json_build_object(
     'status', p_order.status,
     'items', (select json_agg(json_build_object('sku_id', i.sku_id, 'qty', i.qty, 'unit_price', i.unit_price)
                               order by i.position)
-              from holdfast.order_items i where i.order_id = p_order.order_id),
+              from holdfast.reservation_hold_item i where i.hold_id = p_order.hold_id),
     'total_amount', p_order.total_amount,
     'currency', p_order.currency,
     'created_at', holdfast.rfc3339(p_order.created_at));

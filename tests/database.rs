@@ -166,11 +166,16 @@ pub struct Paid {
 }
 
 pub async fn confirm(client: &Client, paid: &Paid) -> Result<Value, tokio_postgres::Error> {
+    confirm_at(client, "standard", paid).await
+}
+
+pub async fn confirm_at(client: &Client, gateway: &str, paid: &Paid) -> Result<Value, tokio_postgres::Error> {
     let hold_id = Uuid::parse_str(&paid.hold).ok();
     let rows = client
         .query_typed(
-            "select holdfast.confirm('standard', $1, $2, $3, $4, $5, $6)",
+            "select holdfast.confirm($1, $2, $3, $4, $5, $6, $7)",
             &[
+                (&gateway, Type::TEXT),
                 (&paid.payment, Type::TEXT),
                 (&paid.hold, Type::TEXT),
                 (&hold_id, Type::UUID),

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::database::{Ask, Database, Paid, confirm, release, reserve, sweep};
 
 /// Tables that grow with every reservation; the others stay as small as what is on sale.
-const LARGE: [&str; 11] = [
+const LARGE: [&str; 14] = [
+    "delivery",
     "event_outbox",
     "idempotency",
     "inventory_ledger",
@@ -17,7 +18,9 @@ const LARGE: [&str; 11] = [
     "order_ledger",
     "orders",
     "payment",
+    "payment_attempt",
     "refund",
+    "refund_attempt",
     "reservation_hold",
     "reservation_hold_item",
     "user_active_hold",
@@ -35,6 +38,8 @@ struct Calls {
     lookup: Client,
     admin: Client,
     audit: Client,
+    refund: Client,
+    relay: Client,
     round: u32,
 }
 
@@ -65,6 +70,8 @@ impl Calls {
             lookup: instance(&database, "lookup").await,
             admin: instance(&database, "admin").await,
             audit: instance(&database, "audit").await,
+            refund: instance(&database, "refund").await,
+            relay: instance(&database, "relay").await,
             round: 0,
             database,
         }
@@ -147,6 +154,88 @@ impl Calls {
         }
         let adjust = "select holdfast.adjust_stock('drop', 'b', 10, 'more', $1, sha256('more'))";
         self.admin.query_typed(adjust, &[(&format!("more {round}"), Type::TEXT)]).await.unwrap();
+        self.money(&hold(5), &format!("user-{round}-5")).await;
+        self.cancel(order_id).await;
+        self.relay().await;
+    }
+
+    /// One statement of a role, whatever it answers.
+    async fn call(client: &Client, sql: &str) {
+        client.query_typed(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    }
+
+    /// A payment that is under way, is asked about, secured and let go; and refunds that are begun and ended.
+    async fn money(&self, hold: &str, user: &str) {
+        let round = self.round;
+        let attempt = format!("'toss', 'under way {round}'");
+        let of_hold = format!("{attempt}, '{hold}', '{hold}', '{user}', 100, 'KRW'");
+        for sql in [
+            format!("select holdfast.look_at_payment({attempt})"),
+            format!("select holdfast.note_payment({of_hold})"),
+            format!("select holdfast.secure({of_hold}, 'token')"),
+            format!("select holdfast.hold_of_payment({attempt})"),
+            format!("select holdfast.end_payment({attempt}, 'let go')"),
+        ] {
+            Self::call(&self.confirm, &sql).await;
+        }
+        Self::call(&self.expire, "select holdfast.claim_payments('{standard,toss}', 50, 30)").await;
+        let due = format!("'standard', 'late{round}'");
+        for sql in [
+            "select holdfast.claim_refunds('{standard}', 8, 0)".to_owned(),
+            format!("select holdfast.begin_refund({due}, 100)"),
+            format!("select holdfast.settle_refund({due}, 'unknown', 'no answer', 0)"),
+            format!("select holdfast.settle_refund({due}, 'refused', 'never', null)"),
+        ] {
+            Self::call(&self.refund, &sql).await;
+        }
+    }
+
+    async fn cancel(&self, order: Uuid) {
+        let by = r#"'{"actor": "a", "reason": "r", "request_id": "i"}'"#;
+        let key = self.round;
+        for sql in [
+            format!("select holdfast.cancel_order({by}, 'cancel {key}', sha256('x'), '{order}')"),
+            "select holdfast.list_payments('unsettled', 0, 100, 5000)".to_owned(),
+            "select holdfast.dead_letters(null, null, null, 'drop', null, null, 100)".to_owned(),
+            format!(
+                "select holdfast.replay_dead_letters({by}, 'replay {key}', sha256('x'), 'refund', null, null, null, 10)"
+            ),
+        ] {
+            Self::call(&self.admin, &sql).await;
+        }
+    }
+
+    /// What happened is told to one who takes it and one who does not.
+    async fn relay(&self) {
+        if self.round == 1 {
+            let by = r#"'{"actor": "a", "reason": null, "request_id": "i"}'"#;
+            for name in ["good", "bad"] {
+                let sql = format!(
+                    "select holdfast.create_subscription({by}, '{name}', sha256(''), 'http', 'https://{name}', '{{}}', 'whsec_a', 9)"
+                );
+                Self::call(&self.admin, &sql).await;
+            }
+        }
+        Self::call(&self.relay, "select holdfast.fan_out(500)").await;
+        let due: Vec<Uuid> =
+            self.relay.query_typed("select holdfast.due_subscriptions(1)", &[]).await.unwrap()[0].get(0);
+        for (subscription, outcome) in due.iter().zip(["delivered", "dead"]) {
+            let sql = "select holdfast.claim_deliveries($1, 5, 20, 1)";
+            let claimed = self.relay.query_typed(sql, &[(subscription, Type::UUID)]).await.unwrap();
+            let Some(Json(claimed)) = claimed[0].get::<_, Option<Json<Value>>>(0) else { continue };
+            let claim = claimed["claim"].as_str().unwrap();
+            for delivery in claimed["deliveries"].as_array().unwrap() {
+                let sql = format!(
+                    "select holdfast.settle_deliveries('{subscription}', '{{{claim}}}', '{{{}}}', '{{{outcome}}}', '{{500}}',
+                     '{{no}}', '{{1}}', '{{true}}', '{{null}}', 5, 30, 300)",
+                    delivery["delivery_id"]
+                );
+                Self::call(&self.relay, &sql).await;
+            }
+        }
+        for sql in ["select holdfast.remove_sent(10, 604800, 604800)", "select holdfast.remove_keys(10, 86400)"] {
+            Self::call(&self.relay, sql).await;
+        }
     }
 
     /// What is asked before there is anything: the impatient, and those who ask for what is not theirs.
@@ -158,6 +247,16 @@ impl Calls {
         let nobody = Uuid::new_v4();
         assert_eq!(release(&self.release, "early", &nobody.to_string()).await.unwrap()["outcome"], "not_found");
         assert_eq!(sweep(&self.expire).await.unwrap(), 0);
+        self.money(&nobody.to_string(), "early").await;
+        self.cancel(nobody).await;
+        for sql in [
+            "select holdfast.fan_out(500)",
+            "select holdfast.due_subscriptions(1)",
+            "select holdfast.remove_sent(10, 604800, 604800)",
+            "select holdfast.remove_keys(10, 86400)",
+        ] {
+            Self::call(&self.relay, sql).await;
+        }
         let (user, nobody) =
             ((&"early" as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT), (&nobody as _, Type::UUID));
         for sql in [
@@ -178,9 +277,8 @@ impl Calls {
     /// The large tables that were scanned whole since the last time, and how often.
     async fn scanned(&self) -> Vec<String> {
         // Each session keeps its counts to itself for up to a second unless it is asked.
-        for client in
-            [&self.reserve, &self.confirm, &self.expire, &self.release, &self.lookup, &self.admin, &self.audit]
-        {
+        let calls = [&self.reserve, &self.confirm, &self.expire, &self.release, &self.lookup, &self.admin];
+        for client in calls.into_iter().chain([&self.refund, &self.relay, &self.audit]) {
             client.simple_query("select pg_stat_force_next_flush()").await.unwrap();
         }
         let sql = "select relname || ' ' || seq_scan from pg_stat_user_tables

@@ -1,7 +1,6 @@
 //! The functions behind a pooler that hands out its connections a transaction at a time (PgBouncer, as Neon's): fewer
 //! connections than instances, and nothing that lives in a session; by TLS, with an authority of the test's own.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -12,7 +11,7 @@ use crate::client::{Client, until};
 use crate::functions::invoke_at;
 
 /// Ends its process with the test.
-struct Ended(Child);
+pub struct Ended(Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -68,15 +67,16 @@ fn pooler(dir: &Path, port: u16, database_url: &str) -> Ended {
 }
 
 /// An emulator of its own: the stack's would hand an invocation to instances that are not behind the pooler.
-fn emulator(port: u16) -> Ended {
+pub fn emulator(port: u16) -> Ended {
     let mut command = Command::new(harness::tools::cargo_lambda().unwrap());
     command.args(["lambda", "watch", "--only-lambda-apis", "--invoke-address", "127.0.0.1", "--invoke-port"]);
     command.arg(port.to_string()).arg("--manifest-path").arg(harness::workspace::root().join("Cargo.toml"));
     Ended(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// From where no outgoing connection takes its own.
+pub fn free_port() -> u16 {
+    harness::stack::free_port().unwrap()
 }
 
 /// An instance of `function`, connected through the pooler.
@@ -95,6 +95,7 @@ fn instance(client: &Client, lambda: &str, function: &str, pooler_port: u16, ca:
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
         .env("SWEEP_FOR_S", "0")
+        .env("RELAY_FOR_S", "0")
         .envs(ca.map(|ca| ("DATABASE_CA_FILE", ca)))
         .stdout(Stdio::null())
         .spawn()
@@ -162,6 +163,7 @@ async fn every_function_works_through_a_transaction_mode_pooler() {
     let release = json!({"request_id": "r", "user_id": owner, "hold_id": hold["hold_id"]});
     assert_eq!(invoke("release", &release).await["hold_status"], "COMMITTED");
     assert!(invoke("expire", &json!({"job": "expire"})).await["transactions"].is_number());
+    assert!(invoke("relay", &json!({"job": "relay"})).await["fanned_out"].is_number());
     let report = invoke("admin", &json!({"request_id": "r", "command": "report", "sale_id": sale})).await;
     assert_eq!(report["report"]["skus"][0], json!({"sku_id": "a", "total": 20, "available": 0, "held": 19, "sold": 1}));
     let _ = std::fs::remove_dir_all(dir);

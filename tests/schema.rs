@@ -67,7 +67,7 @@ async fn migrating_twice_changes_nothing_and_two_at_once_wait_for_each_other() {
 async fn every_table_and_column_says_what_it_is() {
     let database = Database::new().await;
     let silent = "select count(*), string_agg(c.relname || '.' || coalesce(a.attname, ''), ' ')
-        from pg_class c left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+        from pg_class c left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
         where c.relnamespace = 'holdfast'::regnamespace and c.relkind = 'r'
           and (obj_description(c.oid) is null or col_description(c.oid, a.attnum) is null)";
     let row = database.owner.query_one(silent, &[]).await.unwrap();

@@ -105,6 +105,23 @@ async fn what_a_buyer_gives_back_is_the_next_ones_at_once() {
 }
 
 #[tokio::test]
+async fn what_comes_back_with_a_cancelled_order_is_the_next_ones_at_once() {
+    let client = Client::new();
+    let (sale, mut hold) = sold_out(&client, 300).await;
+    let mut holder = "ann".to_owned();
+    for _ in 0..10 {
+        let order = client.pay(&fresh("pay"), &hold, &holder).await.ok(200);
+        let next = fresh("next");
+        refused_from_memory(&client, &next, &sale).await;
+        let path = format!("/v1/admin/orders/{}/cancel", order["order_id"].as_str().unwrap());
+        client.admin(Method::POST, &path, Some(json!({"reason": "torn"}))).await.ok(200);
+        hold = client.reserve(&next, "k", &sale, pair()).await.ok(201);
+        holder = next;
+    }
+    client.report(&sale).await;
+}
+
+#[tokio::test]
 async fn what_an_operator_puts_in_is_the_next_ones_at_once() {
     let client = Client::new();
     let (sale, _) = sold_out(&client, 300).await;

@@ -56,7 +56,22 @@ fn nothing_has_a_name_that_says_nothing() {
 #[test]
 fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_gets() {
     let schema = harness::workspace::root().join("schema");
-    for name in ["reserve", "confirm", "expire", "release", "lookup", "admin", "audit"] {
+    for name in [
+        "reserve",
+        "confirm",
+        "expire",
+        "release",
+        "lookup",
+        "admin",
+        "capture",
+        "refund",
+        "payments",
+        "relay",
+        "operate",
+        "dead_letters",
+        "retain",
+        "audit",
+    ] {
         let text = read(&schema.join(format!("{name}.sql")));
         let head: String = text.lines().take_while(|line| line.starts_with("--")).collect();
         for word in ["Locks:", "Keeps:", "Isolation:", "A retry:"] {

@@ -145,7 +145,7 @@ export function startSale(sale_id, config) {
 
   function holdIs({ body: hold, order = null }, change) {
     const record = store.read(HOLD);
-    const state = holdState(hold, record?.paid, now());
+    const state = holdState(hold, record?.paid, now(), order);
     if ((!state || state === "expired") && record?.hold_id === hold.hold_id) store.drop(HOLD);
     if (!state) return browse({ notice: t("n_released") });
     settle(state, { ...(state === "holding" && change), hold, order });

@@ -6,7 +6,7 @@
 //                            | 201, already_holding
 //                         holding -pay-> paying -order-> bought
 //                            | time up      | the hold ended first
-//                         expired         refund
+//                         expired         refund (also: an operator cancelled the order)
 
 const [FAST, SLOW] = [[1600, 2400], [5000, 10_000]];
 
@@ -27,7 +27,7 @@ export const STATES = {
   bought: {},
   expired: {},
   limit: {},
-  refund: {},
+  refund: { look: "hold", every_ms: SLOW }, // until the money has arrived
   signed_out: {},
   offline: { look: "all", every_ms: FAST },
   error: {},
@@ -45,8 +45,16 @@ export function browsingState(sale, chosen, now_ms) {
   return status === "open" && !(skuOf(sale, chosen)?.available > 0) ? "sold_out" : status;
 }
 
+/** How the money of a hold goes back: "cancelled" and "late" say why, "completed" and "failed" how it ended. */
+export function refundOf(hold, order) {
+  const status = hold?.refund?.status;
+  if (status === "completed" || status === "failed") return status;
+  return order?.status === "CANCELLED" ? "cancelled" : "late";
+}
+
 /** The state a hold puts the page in; null: it was given back, and the sale is what matters. */
-export function holdState(hold, paid, now_ms) {
+export function holdState(hold, paid, now_ms, order) {
+  if (order?.status === "CANCELLED") return "refund";
   if (hold.status === "COMMITTED") return "bought";
   if (hold.status !== "HOLD" && paid) return "refund";
   if (hold.status === "RELEASED") return null;

@@ -3,7 +3,7 @@
 import { createBrowse } from "./browse.js";
 import { now } from "./clock.js";
 import { byId, h, setChildren, setText } from "./dom.js";
-import { STATES, statusAt } from "./states.js";
+import { STATES, refundOf, statusAt } from "./states.js";
 import { facts, t } from "./texts.js";
 import { holdTicket, lines, orderTicket } from "./ticket.js";
 
@@ -31,7 +31,7 @@ export function createView(actions, config) {
 
   function render(model) {
     const { state, sale, hold, order, asking, confirming, releasing, lapsed, long, missing } = model;
-    frame(state, sale?.name ?? "", t(missing ? "h_missing" : `h_${state}`), model.notice ?? message(model), model.urgent);
+    frame(state, sale?.name ?? "", t(missing ? "h_missing" : heading(model)), model.notice ?? message(model), model.urgent);
     hero(sale);
     const ids = JSON.stringify(sale?.skus.map((sku) => sku.sku_id));
     if (sale && ids !== skus) [browse, skus] = [createBrowse(sale, actions), ids];
@@ -87,8 +87,11 @@ function still(model, actions) {
   }
 }
 
-function message({ state, missing, limit, asking, reason, long, detail }) {
+const heading = ({ state, hold, order }) => (state === "refund" && refundOf(hold, order) === "completed" ? "h_refunded" : `h_${state}`);
+
+function message({ state, hold, order, missing, limit, asking, reason, long, detail }) {
   if (missing) return t("m_missing");
+  if (state === "refund") return t(`m_refund_${refundOf(hold, order)}`);
   if (state === "offline" && asking) return `${t(`m_${reason}`)} ${t("m_same")}`;
   if (state === "paying" && long) return t("m_paying_long");
   return detail ?? t(`m_${state}`, { n: limit });

@@ -48,9 +48,17 @@ pub async fn report(call: &Call, sale_id: String) -> Answered {
     run(call, Command::Report { sale_id }).await
 }
 
-async fn run(call: &Call, command: Command) -> Answered {
+pub async fn run(call: &Call, command: Command) -> Answered {
+    tell(outcome(call, command).await?)
+}
+
+/// What the `admin` function did, for whoever has more to do with it than to tell it.
+///
+/// # Errors
+/// `unavailable`: it did not answer.
+pub async fn outcome(call: &Call, command: Command) -> Result<Outcome, Problem> {
     let request = Request { trace: call.trace.clone(), command };
-    tell(invoke::call(&call.config.lambda, "admin", &request).await?)
+    Ok(invoke::call(&call.config.lambda, "admin", &request).await?)
 }
 
 fn faults(adjustment: &Adjustment) -> Vec<Fault> {
@@ -84,10 +92,12 @@ fn new_sale(content_type: Option<&str>, bytes: &[u8]) -> Result<NewSale, Problem
     Ok(sale)
 }
 
-fn tell(outcome: Outcome) -> Answered {
+pub fn tell(outcome: Outcome) -> Answered {
     Err(match outcome {
         Outcome::InvalidRequest { errors } => Problem::invalid(errors),
-        Outcome::NotFound { sku_id: None } => Problem::new(Code::NotFound, "Check `sale_id`: there is no such sale."),
+        Outcome::NotFound { sku_id: None } => {
+            Problem::new(Code::NotFound, "Check the id: there is no such sale, and no such order.")
+        }
         Outcome::NotFound { sku_id: Some(sku_id) } => {
             Problem::new(Code::NotFound, "Check `sku_id`: the sale has no such SKU.").with("sku_id", sku_id)
         }
@@ -109,7 +119,15 @@ fn tell(outcome: Outcome) -> Answered {
             let answer = Answer::json(200, &stock);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
+        Outcome::Order { order, replayed } => {
+            let answer = Answer::json(200, &order);
+            return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
+        }
+        Outcome::Payments { payments, next } => {
+            return Ok(Answer::json(200, &serde_json::json!({"payments": payments, "next": next})));
+        }
         Outcome::Report { report } => return Ok(Answer::json(200, &report)),
+        Outcome::Operated { .. } => Problem::unavailable().because("admin answered another question"),
     })
 }
 

@@ -11,15 +11,17 @@ pub const TOKEN_MAX_BYTES: usize = 4_096;
 /// RFC 7518 asks an HS256 key to be no shorter than its hash.
 pub const SESSION_SECRET_MIN_BYTES: usize = 32;
 pub const ADMIN_TOKEN_MIN_BYTES: usize = 16;
-/// Standard Webhooks, after decoding.
-pub const WEBHOOK_SECRET_MIN_BYTES: usize = 24;
-pub const WEBHOOK_SECRET_MAX_BYTES: usize = 64;
 
 pub const USER_ID_MAX_CHARS: usize = 128;
 pub const SLUG_MAX_CHARS: usize = 64;
 pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
 /// A payment's id, and what a gateway says of hold and user.
 pub const GATEWAY_TEXT_MAX_CHARS: usize = 255;
+/// What a gateway's SDK gives a buyer's page.
+pub const PAYMENT_TOKEN_MAX_CHARS: usize = 1_000;
+/// Rows of a list, unless asked otherwise and at most.
+pub const PAGE_DEFAULT: i32 = 50;
+pub const PAGE_MAX: i32 = 100;
 /// The largest whole number every JSON reader keeps exactly.
 pub const AMOUNT_MAX: i64 = 9_007_199_254_740_991;
 
@@ -30,9 +32,13 @@ pub const QTY_MAX: i64 = 100;
 /// Pieces an operator puts in or takes out at once, and the words that say why.
 pub const STOCK_DELTA_MAX: i64 = 1_000_000_000;
 pub const REASON_MAX_CHARS: usize = 500;
+/// What an operator may call himself.
+pub const OPERATOR_MAX_CHARS: usize = 128;
+/// How long an old secret is good beside the new one, unless the operator says otherwise.
+pub const SECRET_OVERLAP_S: i64 = 86_400;
+/// A payment's id in hexadecimal, and what stands around it.
+pub const DEAD_LETTER_ID_MAX_CHARS: usize = 3_000;
 
-/// How far a webhook's clock may be from ours, both ways.
-pub const WEBHOOK_TOLERANCE_S: u64 = 300;
 /// How long a token of `/dev/session` lives.
 pub const DEV_SESSION_TTL_S: u64 = 86_400;
 
@@ -41,6 +47,8 @@ pub const FUNCTION_DEADLINE_MS: u64 = 3_500;
 pub const STATEMENT_TIMEOUT_MS: u64 = 2_500;
 /// One call of a function, from the request's first byte to the answer's last.
 pub const INVOKE_DEADLINE_MS: u64 = 4_000;
+/// One call of `confirm` that asks a gateway, and may have it take the money: the gateways wait 30 s for a webhook.
+pub const GATEWAY_DEADLINE_MS: u64 = 25_000;
 /// The Worker's patience with the Gate, which cannot answer when it has panicked or moved. A request there is worth
 /// sending for as long; its flight may go on after it.
 pub const GATE_DEADLINE_MS: u64 = 4_500;
@@ -75,6 +83,12 @@ pub const GATE_MARK_MS: u64 = 5_000;
 /// The Worker's patience with the Gates that it tells of stock that came back.
 pub const FORGET_DEADLINE_MS: u64 = 300;
 
+/// Calls of one function that an isolate has in the air, the Gates' own left out; beyond it 503. cargo-lambda's emulator
+/// stops for good when a hundred wait.
+pub const CALLS_MAX: usize = 80;
+/// Who finds no place looks again this often, and no longer than this.
+pub const PLACE_POLL_MS: u64 = 50;
+pub const PLACE_WAIT_MS: u64 = 3_000;
 /// Calls of `reserve` that one Gate has in the air.
 pub const FLIGHTS_MAX: usize = 2;
 /// Reservations waiting at one Gate; beyond it 503, not memory.
@@ -117,6 +131,7 @@ pub const HSTS_MAX_AGE_S: u64 = 31_536_000;
 const _: () = {
     // Each waits for the one before it, so that the innermost gives up first and nothing is left without an answer.
     assert!(FUNCTION_DEADLINE_MS < INVOKE_DEADLINE_MS);
+    assert!(INVOKE_DEADLINE_MS < GATEWAY_DEADLINE_MS);
     assert!(INVOKE_DEADLINE_MS < GATE_DEADLINE_MS);
     assert!(GATE_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);
     assert!(INVOKE_DEADLINE_MS + FUNCTION_DEADLINE_MS + STATEMENT_TIMEOUT_MS <= GATE_SETTLE_MS);

@@ -64,4 +64,13 @@ impl Call {
         let bytes = body::read(self).await?;
         body::json(self.header("Content-Type"), &bytes)
     }
+
+    /// The body as JSON where there is one: some changes need none.
+    ///
+    /// # Errors
+    /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
+    pub async fn json_if_any<T: Default + serde::de::DeserializeOwned>(&mut self) -> Result<T, Problem> {
+        let bytes = body::read(self).await?;
+        if bytes.is_empty() { Ok(T::default()) } else { body::json(self.header("Content-Type"), &bytes) }
+    }
 }

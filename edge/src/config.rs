@@ -18,7 +18,8 @@ pub struct Config {
     pub payment_page_url: String,
     pub session_secret: String,
     pub admin_token: String,
-    pub webhook_secret: String,
+    /// The gateways that are listened to, and the secrets of each: several while one takes the other's place.
+    webhooks: Vec<(String, Vec<String>)>,
     pub lambda: Lambda,
 }
 
@@ -63,7 +64,16 @@ impl Config {
             payment_page_url: text("PAYMENT_PAGE_URL"),
             session_secret: text("SESSION_SECRET"),
             admin_token: text("ADMIN_TOKEN"),
-            webhook_secret: text("WEBHOOK_SECRET"),
+            webhooks: list(&var("GATEWAYS").unwrap_or_else(|| "standard".to_owned()))
+                .into_iter()
+                .map(|gateway| {
+                    let secrets = match gateway.as_str() {
+                        "standard" => list(&text("WEBHOOK_SECRET")),
+                        other => list(&text(&format!("{}_WEBHOOK_SECRET", other.to_ascii_uppercase()))),
+                    };
+                    (gateway, secrets)
+                })
+                .collect(),
             lambda: Lambda {
                 url: text("LAMBDA_URL").trim_end_matches('/').to_owned(),
                 region: text("AWS_REGION"),
@@ -73,6 +83,13 @@ impl Config {
                 session_token: Some(text("AWS_SESSION_TOKEN")).filter(|token| !token.is_empty()),
             },
         }
+    }
+}
+
+impl Config {
+    /// None: this gateway is not listened to.
+    pub fn webhook_secrets(&self, gateway: &str) -> Option<&[String]> {
+        self.webhooks.iter().find(|(name, _)| name == gateway).map(|(_, secrets)| secrets.as_slice())
     }
 }
 
@@ -96,6 +113,21 @@ mod tests {
         for (text, want) in [("7", 7), ("0", 20), ("-1", 20), ("x", 20), ("", 20)] {
             assert_eq!(Config::from(|name| (name == "USER_BURST").then(|| text.to_owned())).user_burst, want, "{text}");
         }
+    }
+
+    #[test]
+    fn a_gateway_that_is_not_named_is_not_listened_to_whatever_secrets_there_are() {
+        let config = Config::from(|name| match name {
+            "GATEWAYS" => Some("standard, portone,toss".to_owned()),
+            "PORTONE_WEBHOOK_SECRET" => Some("whsec_a,whsec_b".to_owned()),
+            "STRIPE_WEBHOOK_SECRET" => Some("whsec_c".to_owned()),
+            _ => None,
+        });
+        let secrets = |gateway| config.webhook_secrets(gateway).map(<[String]>::len);
+        assert_eq!(
+            [secrets("portone"), secrets("toss"), secrets("standard"), secrets("stripe")],
+            [Some(2), Some(0), Some(0), None]
+        );
     }
 
     #[test]

@@ -1,80 +1,64 @@
-//! `POST /v1/webhooks/standard`: a gateway says that money was taken. Signed or not at all; then `confirm` decides
-//! whether it is an order or a refund, and a 503 has the gateway say it again.
+//! `POST /v1/webhooks/{gateway}`: a gateway says that something has become of a payment. Proven or not at all; then
+//! `confirm` finds out what it is and decides, and a 503 has the gateway say it again.
 
-use serde::{Deserialize, Serialize};
-use wire::confirm::{Outcome, Payment};
+use gateways::{Kind, Message, Notice, Said};
+use serde_json::{Map, Value};
+use wire::confirm::{Outcome, Payment, Request, Settled, Told};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
 use crate::problem::{Code, Problem};
-use crate::signature::{self, Signed};
 use crate::text::is_printable;
 use crate::{body, bounds, invoke};
 
-const GATEWAY: &str = "standard";
-pub const PAID: &str = "payment.paid";
-
-/// What every event has; gateways add members, and those are theirs.
-#[derive(Deserialize)]
-struct Event {
-    r#type: String,
-}
-
-#[derive(Deserialize)]
-struct Paid {
-    data: body::Object<Data>,
-}
-
-#[derive(Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Data {
-    payment_id: String,
-    hold_id: String,
-    user_id: String,
-    #[serde(deserialize_with = "wire::whole::number")]
-    amount: i64,
-    currency: String,
-}
-
-#[derive(Serialize)]
-struct Ignored {
-    result: &'static str,
-}
-
-pub async fn webhook(call: &mut Call) -> Answered {
+pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
+    let config = std::rc::Rc::clone(&call.config);
+    let secrets = config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
+    let reader = gateways::webhook(gateway).ok_or_else(Problem::not_found)?;
     let bytes = body::read(call).await?;
-    signed(call, &bytes)?;
-    let content_type = call.header("Content-Type");
-    let event: Event = body::json(content_type, &bytes)?;
-    if event.r#type != PAID {
-        // Answered well, or the gateway would send it again for days.
-        return Ok(Answer::json(200, &Ignored { result: "ignored" }));
+    let message = Message { header: &|name| call.header(name).map(str::to_owned), body: &bytes };
+    if !reader.is_authentic(secrets, &message, call.now_ms.checked_div(1_000).unwrap_or_default()) {
+        return Err(Problem::new(Code::SignatureInvalid, "Sign the raw body as the gateway's specification says.")
+            .because(format!("{gateway}: {} secrets are configured", secrets.len())));
     }
-    let Paid { data: body::Object(data) } = body::json(content_type, &bytes)?;
-    let payment = Payment {
-        trace: call.trace.clone(),
-        gateway: GATEWAY.to_owned(),
-        payment_id: data.payment_id,
-        hold_id: data.hold_id,
-        user_id: data.user_id,
-        amount: data.amount,
-        currency: data.currency,
+    let event: Map<String, Value> = body::json(call.header("Content-Type"), &bytes)?;
+    let notice = reader.read(&event).map_err(|missing| Problem::malformed(format!("Correct the event: {missing}.")))?;
+    let Some(notice) = notice else {
+        // Answered well, or the gateway would send it again for days.
+        return Ok(told(&Outcome::Ignored));
     };
-    check(&payment)?;
-    let outcome: Outcome = invoke::call(&call.config.lambda, "confirm", &payment).await?;
-    Ok(tell(&outcome))
+    let may_take = notice.kind == Kind::MayTake;
+    let request = request(call, gateway, notice)?;
+    tell(settle(call, &request).await?.outcome, may_take)
 }
 
-fn signed(call: &Call, bytes: &[u8]) -> Result<(), Problem> {
-    let refused =
-        || Problem::new(Code::SignatureInvalid, "Sign the raw body as the Standard Webhooks specification says.");
-    let Some(key) = signature::key(&call.config.webhook_secret) else {
-        return Err(refused().because("WEBHOOK_SECRET is missing, or not 24 to 64 bytes in base64"));
+/// # Errors
+/// `unavailable`: nobody could say what has become of it.
+pub async fn settle(call: &Call, request: &Request) -> Result<Settled, Problem> {
+    let within_ms = match request {
+        Request::Paid(_) => bounds::INVOKE_DEADLINE_MS,
+        Request::Told(_) => bounds::GATEWAY_DEADLINE_MS,
     };
-    let (id, timestamp) = (call.header("webhook-id"), call.header("webhook-timestamp"));
-    let signature = call.header("webhook-signature");
-    let signed = Signed { id, timestamp, signature, body: bytes };
-    if signature::is_valid(&signed, &key, call.now_ms) { Ok(()) } else { Err(refused()) }
+    let settled: Settled = invoke::call_within(&call.config.lambda, "confirm", request, within_ms).await?;
+    match settled.outcome {
+        Outcome::Unreachable => Err(Problem::unavailable().because("the gateway does not answer")),
+        _ => Ok(settled),
+    }
+}
+
+/// What says everything, and for real money, is taken at its word; anything else is asked about.
+fn request(call: &Call, gateway: &str, notice: Notice) -> Result<Request, Problem> {
+    let (trace, gateway) = (call.trace.clone(), gateway.to_owned());
+    let Notice { payment_id, kind, said } = notice;
+    if let Some(Said { hold_ref, user_id: Some(user_id), amount, currency, live: true }) = said {
+        let payment = Payment { trace, gateway, payment_id, hold_id: hold_ref, user_id, amount, currency };
+        check(&payment)?;
+        return Ok(Request::Paid(payment));
+    }
+    if !is_printable(&payment_id, bounds::GATEWAY_TEXT_MAX_CHARS) {
+        return Err(Problem::malformed("Correct the event: the payment's id is 1 to 255 printable characters."));
+    }
+    Ok(Request::Told(Told { trace, gateway, payment_id, may_take: kind == Kind::MayTake, ..Told::default() }))
 }
 
 /// What no payment can be. A hold we do not know is not refused here: the money must come to rest as a refund.
@@ -98,11 +82,28 @@ fn check(payment: &Payment) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The gateway is told what became of its money, in the words of the function.
-fn tell(outcome: &Outcome) -> Answer {
+/// The gateway is told what became of its money, in the words of the function. One that asked whether it may take the
+/// money reads the status alone.
+fn tell(outcome: Outcome, may_take: bool) -> Answered {
     match outcome {
-        Outcome::Confirmed { .. } | Outcome::RefundRequired { .. } => Answer::json(200, outcome),
+        Outcome::TurnedAway { reason } if may_take => Err(turned_away(&reason)),
+        Outcome::Unreachable => Err(Problem::unavailable()),
+        Outcome::Confirmed { .. }
+        | Outcome::RefundRequired { .. }
+        | Outcome::Secured
+        | Outcome::TurnedAway { .. }
+        | Outcome::Ignored => Ok(told(&outcome)),
     }
+}
+
+pub fn told(outcome: &Outcome) -> Answer {
+    Answer::json(200, outcome)
+}
+
+/// No money was taken.
+pub fn turned_away(reason: &str) -> Problem {
+    Problem::new(Code::HoldNotActive, "No money was taken: the hold cannot be paid any more, or not so.")
+        .with("reason", reason)
 }
 
 #[cfg(test)]
@@ -113,7 +114,7 @@ mod tests {
     fn payment() -> Payment {
         Payment {
             trace: wire::Trace::default(),
-            gateway: GATEWAY.to_owned(),
+            gateway: "standard".to_owned(),
             payment_id: "pay_1".to_owned(),
             hold_id: "no uuid".to_owned(),
             user_id: "홍길동".to_owned(),
@@ -148,21 +149,19 @@ mod tests {
     }
 
     #[test]
-    fn an_event_may_have_more_members_than_ours_and_must_have_ours() {
-        let read = |body: &str| body::json::<Paid>(Some("application/json"), body.as_bytes()).is_ok();
-        let data = r#""payment_id":"p","hold_id":"h","user_id":"u","amount":1,"currency":"KRW""#;
-        assert!(read(&format!(r#"{{"type":"x","timestamp":"t","id":{{}},"data":{{{data},"card":[1]}}}}"#)));
-        for name in ["payment_id", "hold_id", "user_id", "amount", "currency"] {
-            assert!(!read(&format!(r#"{{"data":{{{}}}}}"#, data.replace(name, "other"))), "{name}");
-        }
-        assert!(!read(r#"{"data":["p","h","u",1,"KRW"]}"#));
-    }
-
-    #[test]
     fn the_gateway_gets_the_functions_own_words() {
-        let body = |outcome| String::from_utf8(tell(&outcome).body).unwrap_or_default();
+        let body = |outcome| String::from_utf8(told(&outcome).body).unwrap_or_default();
         assert_eq!(body(Outcome::Confirmed { order_id: "o".to_owned() }), r#"{"result":"confirmed","order_id":"o"}"#);
         let refund = Outcome::RefundRequired { reason: RefundReason::HoldExpired };
         assert_eq!(body(refund), r#"{"result":"refund_required","reason":"hold_expired"}"#);
+        assert_eq!(body(Outcome::Ignored), r#"{"result":"ignored"}"#);
+    }
+
+    #[test]
+    fn a_gateway_that_asks_first_is_refused_by_the_status() {
+        let status = |outcome, may_take| tell(outcome, may_take).unwrap_or_else(Answer::from).status;
+        let turned_away = || Outcome::TurnedAway { reason: "hold_expired".to_owned() };
+        assert_eq!((status(turned_away(), true), status(turned_away(), false)), (409, 200));
+        assert_eq!((status(Outcome::Secured, true), status(Outcome::Unreachable, false)), (200, 503));
     }
 }

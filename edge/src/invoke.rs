@@ -4,11 +4,14 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
+use worker::Delay;
 
 use crate::breaker::Breaker;
 use crate::config::Lambda;
+use crate::in_flight::InFlight;
 use crate::problem::Problem;
 use crate::{bounds, clock, crossing, sigv4};
 
@@ -17,7 +20,7 @@ use crate::{bounds, clock, crossing, sigv4};
 pub enum InvokeError {
     /// `X-Amz-Function-Error`: it returned an error, panicked or timed out.
     Function,
-    /// 429: as many instances as are allowed are busy.
+    /// 429, or our own bound: as many instances as are allowed are busy.
     Throttled,
     /// Any other status: not ours to call, no such function, Lambda itself.
     Status(u16),
@@ -46,6 +49,7 @@ impl From<InvokeError> for Problem {
 thread_local! {
     /// One a function, as this isolate saw it.
     static BREAKERS: RefCell<HashMap<&'static str, Breaker>> = RefCell::default();
+    static IN_FLIGHT: RefCell<HashMap<&'static str, InFlight>> = RefCell::default();
 }
 
 /// Calls `function` unless it has just failed too often.
@@ -57,11 +61,50 @@ pub async fn call<Q: Serialize, A: DeserializeOwned>(
     function: &'static str,
     question: &Q,
 ) -> Result<A, InvokeError> {
+    call_within(lambda, function, question, bounds::INVOKE_DEADLINE_MS).await
+}
+
+/// The same for a function that may take longer.
+///
+/// # Errors
+/// See [`InvokeError`].
+pub async fn call_within<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &'static str,
+    question: &Q,
+    within_ms: u64,
+) -> Result<A, InvokeError> {
+    let end_ms = place(function, within_ms).await?;
+    let answer = call_unless_broken(lambda, function, question, within_ms).await;
+    IN_FLIGHT.with_borrow_mut(|calls| calls.entry(function).or_default().leave(end_ms));
+    answer
+}
+
+/// A place among the calls in the air, kept until the moment that it says. A burst waits here for a while; each looks for
+/// itself, because one request may not wake another.
+async fn place(function: &'static str, within_ms: u64) -> Result<u64, InvokeError> {
+    for _ in 0..=bounds::PLACE_WAIT_MS / bounds::PLACE_POLL_MS {
+        let now_ms = clock::now_ms();
+        let end_ms = now_ms.saturating_add(within_ms);
+        if IN_FLIGHT.with_borrow_mut(|calls| calls.entry(function).or_default().enter(now_ms, end_ms)) {
+            return Ok(end_ms);
+        }
+        Delay::from(Duration::from_millis(bounds::PLACE_POLL_MS)).await;
+    }
+    Err(InvokeError::Throttled)
+}
+
+async fn call_unless_broken<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &'static str,
+    question: &Q,
+    within_ms: u64,
+) -> Result<A, InvokeError> {
     let admitted = |breakers: &mut HashMap<_, Breaker>| breakers.entry(function).or_default().admit(clock::now_ms());
     if !BREAKERS.with_borrow_mut(admitted) {
         return Err(InvokeError::Resting);
     }
-    let answer = call_unguarded(lambda, function, question).await;
+    let answer = exchange(lambda, function, question, within_ms).await;
     BREAKERS.with_borrow_mut(|breakers| {
         let breaker = breakers.entry(function).or_default();
         if answer.is_ok() { breaker.succeeded() } else { breaker.failed(clock::now_ms()) }
@@ -78,6 +121,15 @@ pub async fn call_unguarded<Q: Serialize, A: DeserializeOwned>(
     function: &str,
     question: &Q,
 ) -> Result<A, InvokeError> {
+    exchange(lambda, function, question, bounds::INVOKE_DEADLINE_MS).await
+}
+
+async fn exchange<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &str,
+    question: &Q,
+    within_ms: u64,
+) -> Result<A, InvokeError> {
     if lambda.url.is_empty() {
         return Err(InvokeError::Unconfigured);
     }
@@ -87,7 +139,7 @@ pub async fn call_unguarded<Q: Serialize, A: DeserializeOwned>(
     let signed =
         sigv4::sign(lambda, &url, &invocation, payload.as_bytes(), clock::now_ms()).map_err(InvokeError::Network)?;
     let headers = invocation.into_iter().chain(signed.iter().map(|(name, value)| (*name, value.as_str())));
-    let said = crossing::invoke(&url, headers, &payload, bounds::INVOKE_DEADLINE_MS).await;
+    let said = crossing::invoke(&url, headers, &payload, within_ms).await;
     let said = said.map_err(InvokeError::Network)?.ok_or(InvokeError::Deadline)?;
     let (status, broke, answer) = said.parts();
     judge(status, broke)?;

@@ -26,22 +26,27 @@ mod config;
 mod confirm;
 mod cors;
 mod crossing;
+mod dead_letters;
 mod dev_session;
 mod digest;
 mod gate;
 mod idempotency;
+mod in_flight;
 mod invoke;
 mod language;
 mod lookup;
 mod openapi;
+mod operate;
+mod pay;
+mod payments;
 mod release;
 mod reserve;
 mod routes;
 mod sales;
 mod session;
 mod shop;
-mod signature;
 mod sigv4;
+mod subscriptions;
 mod text;
 mod trace;
 
@@ -68,7 +73,7 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
     let origin = call.header("Origin");
     // A gateway is no page, and no page is a gateway.
     let answer =
-        if route == Route::Webhook.name() { answer } else { cors::apply(answer, origin, &call.config.allowed_origins) };
+        if route == routes::WEBHOOK { answer } else { cors::apply(answer, origin, &call.config.allowed_origins) };
     let answer = dress(answer, &call.trace.request_id, now_ms, &call.config);
     log(&call, route, &answer, now_ms);
     Ok(respond(&answer, call.head.method == "HEAD"))
@@ -76,7 +81,7 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
 
 /// The route's name, and what it answers.
 async fn answer(call: &mut Call, offers: Offers) -> (&'static str, Answer) {
-    let webhook = offers.iter().any(|(_, route)| *route == Route::Webhook);
+    let webhook = offers.iter().any(|(_, route)| matches!(route, Route::Webhook { .. }));
     if call.head.method == "OPTIONS" && !webhook {
         let asks_method = call.header("Access-Control-Request-Method").is_some();
         let origin = call.header("Origin");
@@ -87,7 +92,7 @@ async fn answer(call: &mut Call, offers: Offers) -> (&'static str, Answer) {
     }
     match routes::choose(offers, &call.head.method) {
         Ok(route) => (route.name(), dispatch(call, route).await.unwrap_or_else(Answer::from)),
-        Err(problem) => (if webhook { Route::Webhook.name() } else { "none" }, problem.into()),
+        Err(problem) => (if webhook { routes::WEBHOOK } else { "none" }, problem.into()),
     }
 }
 
@@ -96,7 +101,7 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         under_way::has_room(call.head.late_ms, call.now_ms)?;
     }
     // A gateway sends from few addresses and is known by its signature; a monitor asks whether we run, nothing else.
-    if !matches!(route, Route::Webhook | Route::Health) {
+    if !matches!(route, Route::Webhook { .. } | Route::Health) {
         // Only a reservation comes so often that it matters to have its body at once.
         address::limit(call, route == Route::Reserve).await?;
     }
@@ -108,11 +113,24 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::OrderOfHold => lookup::order_of_hold(call).await,
         Route::Sales => sales::list(call).await,
         Route::Sale { sale_id } => sales::one(call, sale_id).await,
-        Route::Webhook => confirm::webhook(call).await,
+        Route::Webhook { gateway } => confirm::webhook(call, gateway).await,
+        Route::TossReturn => pay::toss_return(call).await,
+        Route::PortOneConfirm => pay::portone_confirm(call).await,
         Route::CreateSale => admin::create_sale(call).await,
         Route::SetStatus { sale_id } => admin::set_status(call, sale_id).await,
         Route::AdjustStock { sku_id } => admin::adjust_stock(call, sku_id).await,
         Route::Report { sale_id } => admin::report(call, sale_id).await,
+        Route::Subscriptions => subscriptions::list(call).await,
+        Route::Subscribe => subscriptions::create(call).await,
+        Route::Subscription { subscription_id } => subscriptions::one(call, subscription_id).await,
+        Route::SetSubscription { subscription_id } => subscriptions::change(call, subscription_id).await,
+        Route::Unsubscribe { subscription_id } => subscriptions::delete(call, subscription_id).await,
+        Route::RotateSecret { subscription_id } => subscriptions::rotate_secret(call, subscription_id).await,
+        Route::DeadLetters => dead_letters::list(call).await,
+        Route::ReplayDeadLetter { id } => dead_letters::replay_one(call, id).await,
+        Route::ReplayDeadLetters => dead_letters::replay_many(call).await,
+        Route::CancelOrder { order_id } => payments::cancel_order(call, order_id).await,
+        Route::ListPayments => payments::list(call).await,
         Route::Shop { sale_id } => Ok(shop::page(&call.config, call.header("Accept-Language"), sale_id.as_deref())),
         Route::Asset { name } => shop::asset(&name, call.header("If-None-Match")),
         Route::Health => Ok(Answer::json(200, &serde_json::json!({"ok": true}))),

@@ -1,5 +1,6 @@
 //! The table of paths and methods: which of the edge's verbs a request asks for.
 
+use crate::dead_letters;
 use crate::problem::{Code, Problem};
 use crate::text::{is_slug, uuid};
 
@@ -17,12 +18,28 @@ pub enum Route {
     OrderOfHold,
     Sales,
     Sale { sale_id: String },
-    Webhook,
+    Webhook { gateway: &'static str },
+    TossReturn,
+    PortOneConfirm,
     CreateSale,
     SetStatus { sale_id: String },
     AdjustStock { sku_id: String },
     Report { sale_id: String },
+    Subscriptions,
+    Subscribe,
+    Subscription { subscription_id: String },
+    SetSubscription { subscription_id: String },
+    Unsubscribe { subscription_id: String },
+    RotateSecret { subscription_id: String },
+    DeadLetters,
+    ReplayDeadLetter { id: String },
+    ReplayDeadLetters,
+    CancelOrder { order_id: String },
+    ListPayments,
 }
+
+/// The name of the one route that no page may call.
+pub const WEBHOOK: &str = "webhook";
 
 /// What a path offers: a verb a method.
 pub type Offers = Vec<(&'static str, Route)>;
@@ -69,11 +86,35 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "orders", id] => vec![("GET", Route::Order { order_id: uuid(id)? })],
         ["v1", "sales"] => vec![("GET", Route::Sales)],
         ["v1", "sales", sale_id] => vec![("GET", Route::Sale { sale_id: slug(sale_id)? })],
-        ["v1", "webhooks", "standard"] => vec![("POST", Route::Webhook)],
+        ["v1", "webhooks", name] => {
+            let gateway = gateways::NAMES.into_iter().find(|gateway| gateway == name)?;
+            vec![("POST", Route::Webhook { gateway })]
+        }
+        ["v1", "payments", "toss", "return"] => vec![("GET", Route::TossReturn)],
+        ["v1", "payments", "portone", "confirm"] => vec![("POST", Route::PortOneConfirm)],
+        ["v1", "admin", "payments"] => vec![("GET", Route::ListPayments)],
+        ["v1", "admin", "orders", id, "cancel"] => vec![("POST", Route::CancelOrder { order_id: uuid(id)? })],
         ["v1", "admin", "sales"] => vec![("POST", Route::CreateSale)],
         ["v1", "admin", "sales", sale_id] => vec![("PATCH", Route::SetStatus { sale_id: slug(sale_id)? })],
         ["v1", "admin", "sales", sale_id, "report"] => vec![("GET", Route::Report { sale_id: slug(sale_id)? })],
         ["v1", "admin", "skus", sku_id, "stock"] => vec![("POST", Route::AdjustStock { sku_id: slug(sku_id)? })],
+        ["v1", "admin", "subscriptions"] => vec![("GET", Route::Subscriptions), ("POST", Route::Subscribe)],
+        ["v1", "admin", "subscriptions", id] => {
+            let subscription_id = uuid(id)?;
+            vec![
+                ("GET", Route::Subscription { subscription_id: subscription_id.clone() }),
+                ("PATCH", Route::SetSubscription { subscription_id: subscription_id.clone() }),
+                ("DELETE", Route::Unsubscribe { subscription_id }),
+            ]
+        }
+        ["v1", "admin", "subscriptions", id, "secret"] => {
+            vec![("POST", Route::RotateSecret { subscription_id: uuid(id)? })]
+        }
+        ["v1", "admin", "dead-letters"] => vec![("GET", Route::DeadLetters)],
+        ["v1", "admin", "dead-letters", "replay"] => vec![("POST", Route::ReplayDeadLetters)],
+        ["v1", "admin", "dead-letters", id, "replay"] => {
+            vec![("POST", Route::ReplayDeadLetter { id: dead_letters::id(id)? })]
+        }
         _ => return None,
     })
 }
@@ -94,11 +135,24 @@ impl Route {
             Self::OrderOfHold => "order_of_hold",
             Self::Sales => "sales",
             Self::Sale { .. } => "sale",
-            Self::Webhook => "webhook",
+            Self::Webhook { .. } => WEBHOOK,
+            Self::TossReturn => "toss_return",
+            Self::PortOneConfirm => "portone_confirm",
             Self::CreateSale => "admin_create_sale",
             Self::SetStatus { .. } => "admin_set_status",
             Self::AdjustStock { .. } => "admin_adjust_stock",
             Self::Report { .. } => "admin_report",
+            Self::Subscriptions => "admin_subscriptions",
+            Self::Subscribe => "admin_subscribe",
+            Self::Subscription { .. } => "admin_subscription",
+            Self::SetSubscription { .. } => "admin_set_subscription",
+            Self::Unsubscribe { .. } => "admin_unsubscribe",
+            Self::RotateSecret { .. } => "admin_rotate_secret",
+            Self::DeadLetters => "admin_dead_letters",
+            Self::ReplayDeadLetter { .. } => "admin_replay_dead_letter",
+            Self::ReplayDeadLetters => "admin_replay_dead_letters",
+            Self::CancelOrder { .. } => "admin_cancel_order",
+            Self::ListPayments => "admin_list_payments",
         }
     }
 }
@@ -133,10 +187,24 @@ mod tests {
             ("GET", "/v1/sales", "sales"),
             ("GET", "/v1/sales/spring-drop", "sale"),
             ("POST", "/v1/webhooks/standard", "webhook"),
+            ("POST", "/v1/webhooks/toss", "webhook"),
+            ("GET", "/v1/payments/toss/return", "toss_return"),
+            ("POST", "/v1/payments/portone/confirm", "portone_confirm"),
+            ("GET", "/v1/admin/payments", "admin_list_payments"),
+            ("POST", &format!("/v1/admin/orders/{ID}/cancel"), "admin_cancel_order"),
             ("POST", "/v1/admin/sales", "admin_create_sale"),
             ("PATCH", "/v1/admin/sales/spring-drop", "admin_set_status"),
             ("GET", "/v1/admin/sales/spring-drop/report", "admin_report"),
             ("POST", "/v1/admin/skus/sneaker-270/stock", "admin_adjust_stock"),
+            ("GET", "/v1/admin/subscriptions", "admin_subscriptions"),
+            ("POST", "/v1/admin/subscriptions", "admin_subscribe"),
+            ("GET", &format!("/v1/admin/subscriptions/{ID}"), "admin_subscription"),
+            ("PATCH", &format!("/v1/admin/subscriptions/{ID}"), "admin_set_subscription"),
+            ("DELETE", &format!("/v1/admin/subscriptions/{ID}"), "admin_unsubscribe"),
+            ("POST", &format!("/v1/admin/subscriptions/{ID}/secret"), "admin_rotate_secret"),
+            ("GET", "/v1/admin/dead-letters", "admin_dead_letters"),
+            ("POST", "/v1/admin/dead-letters/event-7/replay", "admin_replay_dead_letter"),
+            ("POST", "/v1/admin/dead-letters/replay", "admin_replay_dead_letters"),
         ] {
             assert_eq!(answer(method, path).map(|route| route.name()), Ok(name), "{method} {path}");
         }
@@ -160,6 +228,8 @@ mod tests {
             "/v1/sales/-",
             "/v1/admin/skus/x/stock/y",
             "/v1/webhooks/other",
+            "/v1/admin/subscriptions/1",
+            "/v1/admin/dead-letters/a%20b/replay",
             "/dev/session",
         ] {
             for method in ["GET", "POST", "BREW"] {

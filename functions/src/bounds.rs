@@ -24,11 +24,79 @@ pub const SWEEP_DEFAULT_MS: u64 = 60_000;
 pub const AUDIT_PIECE: i32 = 1_000;
 /// How long an invocation of `audit` goes on; the pauses between its pieces are as long as the pieces.
 pub const AUDIT_FOR_S: u64 = 20;
-/// For how long events are kept at least, after which nobody can say any more whether something was told.
-pub const EVENTS_KEEP_H: u64 = 168;
 
 const _: () = assert!(AUDIT_FOR_S * 1_000 + CALL_DEADLINE_MS < SWEEP_DEFAULT_MS);
 const _: () = assert!(wire::lookup::HOLDERS_MAX < HOLDERS_LOOK_MAX as usize);
+/// Events a transaction of `relay` fans out at most; each is a row a subscription.
+pub const FAN_OUT_BATCH: i32 = 500;
+/// Events, or holds with finished keys, that a transaction removes at most, and such transactions a pass.
+pub const REMOVE_BATCH: i32 = 1_000;
+pub const REMOVE_PIECES: usize = 20;
+/// Between two removals by one instance.
+pub const REMOVE_EVERY_S: u64 = 60;
+/// `relay` looks again this soon for those it is not sending to at the moment.
+pub const RELAY_LOOK_MS: u64 = 200;
+/// What `relay` should be deployed with as its timeout, at least; and it claims nothing more this long before the end.
+pub const RELAY_DEFAULT_MS: u64 = 60_000;
+pub const RELAY_RESERVE_MS: u64 = 25_000;
+/// One attempt, from connecting to the answer's end: Standard Webhooks advises 15 to 30 s. The most one may be set to
+/// leaves time to write its result down.
+pub const ATTEMPT_DEADLINE_S: u64 = 20;
+pub const ATTEMPT_DEADLINE_MAX_S: u64 = 20;
+/// A claim outlives its attempt by the time that writing the result may take.
+pub const LEASE_BEYOND_S: u64 = 5;
+/// Between attempts, as Standard Webhooks recommends: the first at once, the last a day after the one before it.
+pub const RETRIES_S: [u64; 10] = [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+/// What is believed of a `Retry-After`.
+pub const RETRY_AFTER_MAX_S: u64 = 3_600;
+/// Attempts under way to one receiver.
+pub const ATTEMPTS_AT_ONCE: u64 = 16;
+/// Failures in a row after which a receiver is left alone; for how long at first; each time twice as long, up to this.
+pub const BREAKER_FAILURES: u64 = 5;
+pub const BREAKER_OPEN_S: u64 = 30;
+pub const BREAKER_OPEN_MAX_S: u64 = 300;
+/// What is read of a receiver's answer, so that its connection can be used again.
+pub const ANSWER_READ_MAX_BYTES: usize = 4_096;
+pub const DRAIN_MS: u64 = 500;
+/// Subscriptions there may be.
+pub const SUBSCRIPTIONS_MAX: i32 = 100;
+/// How long an old secret may stay good beside the new one, and does unless the operator says otherwise.
+pub const SECRET_OVERLAP_S: i64 = 86_400;
+pub const SECRET_OVERLAP_MAX_S: i64 = 604_800;
+/// Dead letters that one call replays at most.
+pub const REPLAY_BATCH: i32 = 1_000;
+/// Payments that one page looks at, whatever of them is asked for.
+pub const PAYMENTS_LOOK_MAX: i32 = 5_000;
+/// Retention: of sent events (after which the audit cannot say any more whether something was told), of dead letters, and of finished keys, which are never kept shorter.
+pub const EVENTS_KEEP_H: u64 = 168;
+pub const DEAD_LETTERS_KEEP_H: u64 = 720;
+pub const IDEMPOTENCY_KEEP_H: u64 = 24;
+
+const _: () = assert!(ATTEMPT_DEADLINE_S <= ATTEMPT_DEADLINE_MAX_S);
+const _: () = assert!(ATTEMPT_DEADLINE_MAX_S * 1_000 + CALL_DEADLINE_MS < RELAY_RESERVE_MS);
+const _: () = assert!(DRAIN_MS + CALL_DEADLINE_MS < LEASE_BEYOND_S * 1_000);
+const _: () = assert!(RELAY_RESERVE_MS < RELAY_DEFAULT_MS);
+const _: () = assert!(BREAKER_OPEN_S <= BREAKER_OPEN_MAX_S);
+/// Asking a gateway about a payment: a webhook waits for it.
+pub const ASK_DEADLINE_MS: u64 = 3_000;
+/// Having a gateway take money that was set aside; `capture_needs` in schema/capture.sql is this and T2's.
+pub const CAPTURE_DEADLINE_MS: u64 = 10_000;
+/// Having a gateway pay back: PortOne advises a minute of patience.
+pub const REFUND_DEADLINE_MS: u64 = 60_000;
+/// What is read of a gateway's answer.
+pub const GATEWAY_ANSWER_MAX_BYTES: usize = 262_144;
+/// Payments under way that one sweep asks about; so many at once are in the air.
+pub const CLAIM_MAX: i32 = 50;
+pub const AT_ONCE_MAX: usize = 8;
+/// Refunds that are claimed together at one gateway, and are in the air at once: none waits while its lease runs.
+pub const REFUNDS_AT_ONCE: i32 = 8;
+/// How long a payment is one sweep's to ask about.
+pub const ASK_LEASE_S: i32 = 30;
+/// How long a refund is one call's to pay back: longer than asking, paying and asking again.
+pub const REFUND_LEASE_S: u64 = 90;
+
+const _: () = assert!(2 * ASK_DEADLINE_MS + REFUND_DEADLINE_MS < 1_000 * REFUND_LEASE_S);
+const _: () = assert!(CAPTURE_DEADLINE_MS + CALL_DEADLINE_MS < 15_000);
 const _: () = assert!(LOCK_TIMEOUT_MS < STATEMENT_TIMEOUT_MS);
 const _: () = assert!(STATEMENT_TIMEOUT_MS < CALL_DEADLINE_MS);
 const _: () = assert!(CONNECT_DEADLINE_MS < CALL_DEADLINE_MS);

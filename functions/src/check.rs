@@ -32,6 +32,12 @@ pub fn sale(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
     if sale.skus.is_empty() || sale.skus.len() > SKUS_MAX {
         faults.add("/skus", "must have 1 to 100 SKUs");
     }
+    match sale.late_payment.as_deref() {
+        // Said or left out, it is the same sale.
+        None | Some("refund") => sale.late_payment = None,
+        Some("retake") => {}
+        Some(_) => faults.add("/late_payment", "must be refund or retake"),
+    }
     let mut seen = HashSet::new();
     for (i, sku) in sale.skus.iter_mut().enumerate() {
         faults.slug(&format!("/skus/{i}/sku_id"), &sku.sku_id);

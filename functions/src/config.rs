@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// What is wrong with the environment, naming the variable.
@@ -39,16 +40,87 @@ pub fn database() -> Result<tokio_postgres::Config, Misconfigured> {
     url.parse().map_err(|_| Misconfigured::new("DATABASE_URL", "is not a postgres:// URL"))
 }
 
+/// Whether the shop sells for real money: `GATEWAY_MODE`, `live` (the default) or `test`.
+///
+/// # Errors
+/// It is neither.
+pub fn live() -> Result<bool, Misconfigured> {
+    match env::var("GATEWAY_MODE").as_deref() {
+        Err(_) | Ok("live") => Ok(true),
+        Ok("test") => Ok(false),
+        Ok(_) => Err(Misconfigured::new("GATEWAY_MODE", "must be live or test")),
+    }
+}
+
+/// A gateway's address and secret: `TOSS_API_URL`, `TOSS_API_SECRET`. None: it is not configured.
+///
+/// # Errors
+/// It has a secret and no address.
+pub fn gateway(name: &str) -> Result<Option<(String, String)>, Misconfigured> {
+    let variable = |what: &str| format!("{}_API_{what}", name.to_uppercase());
+    let read = |what: &str| env::var(variable(what)).ok().filter(|value| !value.is_empty());
+    let Some(secret) = read("SECRET") else { return Ok(None) };
+    let url = read("URL").unwrap_or_else(|| gateways::usual_url(name).to_owned());
+    if url.is_empty() {
+        return Err(Misconfigured::new(&variable("URL"), "is missing"));
+    }
+    Ok(Some((url.trim_end_matches('/').to_owned(), secret)))
+}
+
+/// Seconds, separated by commas: how long after each failure the next try comes.
+///
+/// # Errors
+/// It is there, and is no such list.
+pub fn schedule(name: &str, default: &str) -> Result<Vec<f64>, Misconfigured> {
+    let text = env::var(name).unwrap_or_else(|_| default.to_owned());
+    let seconds: Option<Vec<f64>> =
+        text.split(',').map(|one| one.trim().parse().ok().filter(|s: &f64| (0.0..=1e7).contains(s))).collect();
+    seconds.ok_or_else(|| Misconfigured::new(name, "must be seconds separated by commas"))
+}
+
 /// `EARLY_RELEASE`: `on` (the default) lets go of a counter before the log is on disk; see schema/reserve.sql.
 ///
 /// # Errors
 /// It is neither `on` nor `off`.
 pub fn early_release() -> Result<bool, Misconfigured> {
-    match env::var("EARLY_RELEASE").as_deref() {
-        Err(_) | Ok("on") => Ok(true),
+    switch("EARLY_RELEASE", true)
+}
+
+/// `on` or `off`.
+///
+/// # Errors
+/// It is there, and is neither.
+pub fn switch(name: &str, default: bool) -> Result<bool, Misconfigured> {
+    match env::var(name).as_deref() {
+        Err(_) => Ok(default),
+        Ok("on") => Ok(true),
         Ok("off") => Ok(false),
-        Ok(_) => Err(Misconfigured::new("EARLY_RELEASE", "must be on or off")),
+        Ok(_) => Err(Misconfigured::new(name, "must be on or off")),
     }
+}
+
+/// A whole number that `bounds` hold.
+///
+/// # Errors
+/// It is there, and is none or out of bounds.
+pub fn number(name: &str, default: u64, bounds: RangeInclusive<u64>) -> Result<u64, Misconfigured> {
+    let Ok(value) = env::var(name) else { return Ok(default) };
+    let number = value.parse().ok().filter(|number| bounds.contains(number));
+    let (least, most) = bounds.into_inner();
+    number.ok_or_else(|| Misconfigured::new(name, &format!("must be a whole number from {least} to {most}")))
+}
+
+/// Whole numbers of seconds with commas between them.
+///
+/// # Errors
+/// It is there, and is no such list.
+pub fn list_of_seconds(name: &str, default_s: &[u64]) -> Result<Vec<Duration>, Misconfigured> {
+    let seconds = match env::var(name) {
+        Err(_) => Ok(default_s.to_vec()),
+        Ok(value) => value.split(',').map(|one| one.trim().parse::<u64>()).collect(),
+    };
+    let seconds = seconds.map_err(|_| Misconfigured::new(name, "must be whole numbers of seconds, 0,5,300"))?;
+    Ok(seconds.into_iter().map(Duration::from_secs).collect())
 }
 
 /// A whole number of seconds.

@@ -1,12 +1,20 @@
-//! What the functions share: how they are configured, how they reach the database, how they run and report.
+//! What the functions share: how they are configured, how they reach the database and the gateways, how they run and
+//! report.
 //!
-//! A function is one file in `bin/`: its handler, which makes one call of one SQL routine, and its `main`.
+//! A function is one file in `bin/`: its handler, which makes one call of one SQL routine, and its `main`. Those that
+//! talk to a gateway make several, with the gateway's answers between them: `settle` and `pay_back`.
 
 pub mod bounds;
 pub mod check;
 pub mod config;
 pub mod database;
+pub mod desk;
 #[cfg(test)]
 mod fuzz;
+pub mod http;
+pub mod operate;
+pub mod pay_back;
+pub mod relay;
 pub mod run;
+pub mod settle;
 pub mod tls;

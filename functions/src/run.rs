@@ -1,8 +1,8 @@
 //! How a function runs: its log, and Lambda's loop around its handler.
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
-use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::{error, info};
@@ -43,6 +43,14 @@ where
         answer.map_err(Diagnostic::from)
     }))
     .await
+}
+
+/// When a function that works until its time is over has to stop: `reserve_ms` before Lambda ends it. The emulator names
+/// a deadline in the past: then it is given what it should be deployed with.
+#[must_use]
+pub fn stop(context: &Context, began: Instant, default_ms: u64, reserve_ms: u64) -> Instant {
+    let allowed = context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::from_millis(default_ms));
+    began + allowed.saturating_sub(Duration::from_millis(reserve_ms))
 }
 
 /// One line an outcome. No token, no key, no body: what a line may hold is what this takes.

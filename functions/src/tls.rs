@@ -1,4 +1,5 @@
-//! TLS to the database, where its URL asks for it: `sslmode=require` checks the certificate and the host's name.
+//! TLS to the database, where its URL asks for it (`sslmode=require` checks the certificate and the host's name), and to
+//! the gateways and to those who are told of events.
 
 use std::env;
 use std::sync::Arc;
@@ -10,25 +11,31 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config::Misconfigured;
 
-/// Trusts the web's authorities, which is who signs for Neon; and those in the file that `DATABASE_CA_FILE` names (PEM),
-/// for a server with an authority of its own, as Aurora's is.
+/// For the database, with the authorities in `DATABASE_CA_FILE`.
 ///
 /// # Errors
 /// `DATABASE_CA_FILE` is no file of certificates.
 pub fn connector() -> Result<MakeRustlsConnect, Misconfigured> {
+    Ok(MakeRustlsConnect::new(trusting("DATABASE_CA_FILE")?))
+}
+
+/// Trusts the web's authorities, which is who signs for Neon and for most receivers; and those in the file that the
+/// variable names (PEM), for a server with an authority of its own, as Aurora's is.
+///
+/// # Errors
+/// The variable names no file of certificates.
+pub fn trusting(variable: &str) -> Result<ClientConfig, Misconfigured> {
     let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    if let Ok(file) = env::var("DATABASE_CA_FILE") {
-        let wrong =
-            |error: &dyn std::fmt::Display| Misconfigured::new("DATABASE_CA_FILE", &format!("is {file}: {error}"));
+    if let Ok(file) = env::var(variable) {
+        let wrong = |error: &dyn std::fmt::Display| Misconfigured::new(variable, &format!("is {file}: {error}"));
         for certificate in CertificateDer::pem_file_iter(&file).map_err(|error| wrong(&error))? {
             let certificate = certificate.map_err(|error| wrong(&error))?;
             roots.add(certificate).map_err(|error| wrong(&error))?;
         }
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    Ok(ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Misconfigured::new("DATABASE_CA_FILE", &error.to_string()))?
+        .map_err(|error| Misconfigured::new(variable, &error.to_string()))?
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+        .with_no_client_auth())
 }

@@ -29,20 +29,20 @@ begin
     select hold_id, sku_id, 1, unit_price, 1 from filling;
     insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
     select p_sale_id, sku_id, 'RESERVE_DEBIT', -1, hold_id, v_begun from filling;
-    insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at, next_attempt_at, delivered_at)
+    insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at, fanned_out_at)
     select hold_id, 'ReservationCreated', p_sale_id, hold_id, json_build_object(
         'hold_id', hold_id, 'sale_id', p_sale_id, 'user_id', user_id, 'status', 'HOLD',
         'items', json_build_array(json_build_object('sku_id', sku_id, 'qty', 1, 'unit_price', unit_price)),
-        'total_amount', unit_price, 'currency', 'KRW', 'expire_at', rfc3339(v_ends)), v_begun, v_begun, v_delivered from filling;
+        'total_amount', unit_price, 'currency', 'KRW', 'expire_at', rfc3339(v_ends)), v_begun, v_delivered from filling;
 
     if p_status = 'HOLD' then
         insert into user_active_hold (sale_id, user_id, sku_id, hold_id)
         select p_sale_id, user_id, sku_id, hold_id from filling;
     else
-        insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at, next_attempt_at, delivered_at)
+        insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at, fanned_out_at)
         select uuidv7(v_begun - clock_timestamp()), v_event, p_sale_id, hold_id, json_build_object(
             'hold_id', hold_id, 'order_id', order_id, 'sale_id', p_sale_id, 'user_id', user_id, 'total_amount', unit_price,
-            'items', json_build_array(json_build_object('sku_id', sku_id, 'qty', 1))), v_ended, v_ended, v_delivered from filling;
+            'items', json_build_array(json_build_object('sku_id', sku_id, 'qty', 1))), v_ended, v_delivered from filling;
     end if;
     if p_status = 'EXPIRED' then
         insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)

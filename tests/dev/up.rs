@@ -32,11 +32,13 @@ impl Up {
             dir: workspace::dev_dir(),
             ports: Ports::Usual { edge: self.edge_port },
             sweep_interval_s: self.sweep_interval_s,
+            refund_retry_s: "0,5,15,60,300",
             fresh: self.fresh,
             database_url: self.database_url,
             early_release: true,
             demo_sale: true,
             detours: None,
+            aws: false,
         })?;
         let up = tokio::select! {
             up = stack.bring_up() => up.map(Some),

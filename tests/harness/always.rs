@@ -3,7 +3,7 @@
 use tokio_postgres::{Client, Error};
 
 /// What always holds, as queries that find where it does not.
-pub const ALWAYS: [(&str, &str); 8] = [
+pub const ALWAYS: [(&str, &str); 10] = [
     (
         "an active hold is HOLD, and a HOLD's lines are active",
         "select from holdfast.user_active_hold a full join
@@ -24,21 +24,37 @@ pub const ALWAYS: [(&str, &str); 8] = [
     (
         "what ended without a payment was credited, and nothing else",
         "select from (select i.*, h.status from holdfast.reservation_hold_item i join holdfast.reservation_hold h using (hold_id)
-                      where h.status in ('EXPIRED', 'RELEASED')) i
+                      where h.status in ('EXPIRED', 'RELEASED') or h.retaken_at > h.finalized_at) i
             full join (select * from holdfast.inventory_ledger where event_type in ('EXPIRE_CREDIT', 'RELEASE_CREDIT')) l
             using (hold_id, sku_id) where l.qty is distinct from i.qty",
     ),
     (
-        "a payment is an order or a refund",
-        "select from holdfast.payment p left join holdfast.orders o using (gateway, payment_id)
-            left join holdfast.refund r using (gateway, payment_id) where (o.order_id is null) = (r.reason is null)",
+        "a payment is an order that stands or a refund",
+        "select from holdfast.payment p
+            left join holdfast.orders o on (o.gateway, o.payment_id, o.status) = (p.gateway, p.payment_id, 'CONFIRMED')
+            left join holdfast.refund r on (r.gateway, r.payment_id) = (p.gateway, p.payment_id)
+            where (o.order_id is null) = (r.reason is null)",
+    ),
+    (
+        "what a late payment took again was debited, and nothing else",
+        "select from (select i.* from holdfast.reservation_hold_item i join holdfast.reservation_hold h using (hold_id)
+                      where h.retaken_at > h.finalized_at) i
+            full join (select * from holdfast.inventory_ledger where event_type = 'RETAKE_DEBIT') l
+            using (hold_id, sku_id) where l.qty is distinct from -i.qty",
+    ),
+    (
+        "the stock of a cancelled order came back once, and nothing else's",
+        "select from (select i.* from holdfast.reservation_hold_item i join holdfast.orders o using (hold_id)
+                      where o.status = 'CANCELLED') i
+            full join (select * from holdfast.inventory_ledger where event_type = 'CANCEL_CREDIT') l
+            using (hold_id, sku_id) where l.qty is distinct from i.qty",
     ),
     (
         "every hold was told of once when it began, and once when it ended",
         "select from holdfast.reservation_hold h left join holdfast.event_outbox e using (hold_id) group by h.hold_id having
             count(*) filter (where e.event_type = 'ReservationCreated') <> 1 or
             count(*) filter (where e.event_type in ('OrderConfirmed', 'ReservationExpired', 'ReservationReleased'))
-                <> case h.status when 'HOLD' then 0 else 1 end",
+                <> case when h.status = 'HOLD' then 0 when h.retaken_at > h.finalized_at then 2 else 1 end",
     ),
     (
         "every key grants a hold, and every hold has its key",

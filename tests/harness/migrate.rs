@@ -17,20 +17,28 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 9] = [
+pub const CURRENT: [(&str, &str); 16] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
     ("release.sql", include_str!("../../schema/release.sql")),
     ("reserve.sql", include_str!("../../schema/reserve.sql")),
     ("confirm.sql", include_str!("../../schema/confirm.sql")),
+    ("capture.sql", include_str!("../../schema/capture.sql")),
+    ("refund.sql", include_str!("../../schema/refund.sql")),
     ("lookup.sql", include_str!("../../schema/lookup.sql")),
+    ("relay.sql", include_str!("../../schema/relay.sql")),
+    ("operate.sql", include_str!("../../schema/operate.sql")),
+    ("dead_letters.sql", include_str!("../../schema/dead_letters.sql")),
+    ("retain.sql", include_str!("../../schema/retain.sql")),
+    ("payments.sql", include_str!("../../schema/payments.sql")),
     ("admin.sql", include_str!("../../schema/admin.sql")),
     ("audit.sql", include_str!("../../schema/audit.sql")),
 ];
 
 /// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
-pub const FUNCTIONS: [&str; 7] = ["reserve", "confirm", "expire", "release", "lookup", "admin", "audit"];
+pub const FUNCTIONS: [&str; 9] =
+    ["reserve", "confirm", "expire", "release", "lookup", "admin", "relay", "refund", "audit"];
 
 /// Names a folder whose files are applied in place of the ones that were built in: what a mutant of the schema is tried by.
 pub const ANOTHER_SCHEMA: &str = "HOLDFAST_ANOTHER_SCHEMA";

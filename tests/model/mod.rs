@@ -134,7 +134,8 @@ fn seed_of(seed: u64, number: u64) -> u64 {
 
 /// Removes everything, whoever's it is.
 pub async fn empty(world: &World) {
-    let tables = "truncate holdfast.event_outbox, holdfast.inventory_ledger, holdfast.order_ledger, holdfast.refund,
+    let tables = "truncate holdfast.delivery, holdfast.event_outbox, holdfast.inventory_ledger, holdfast.order_ledger,
+        holdfast.refund_attempt, holdfast.refund, holdfast.payment_attempt,
         holdfast.payment, holdfast.orders, holdfast.order_items, holdfast.idempotency, holdfast.user_active_hold,
         holdfast.reservation_hold, holdfast.reservation_hold_item, holdfast.stock_adjustment, holdfast.sale,
         holdfast.sku, holdfast.inventory_counter";

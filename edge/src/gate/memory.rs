@@ -67,7 +67,7 @@ impl<W> Memory<W> {
         // Behind another request of this user it waits to see what comes of that.
         let way = if self.queue.has(&asked.user_id) { Way::default() } else { self.sold_out.way(&asked, now_ms) };
         let probe = match way {
-            Way::Refused(refusal) => return self.answers.push((waiter, Verdict::Remembered(refusal))),
+            Way::Refused(refusal) => return self.answers.push((waiter, Verdict::Remembered(*refusal))),
             Way::Asked { probe } => probe,
         };
         if self.queue.entries() >= QUEUE_MAX || self.breaker.refuses(now_ms) {

@@ -67,7 +67,7 @@ struct Sku {
 /// What becomes of a reservation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Way {
-    Refused(Outcome),
+    Refused(Box<Outcome>),
     /// T1 is asked; `probe`: on behalf of everybody who is refused meanwhile.
     Asked {
         probe: bool,
@@ -97,11 +97,11 @@ impl SoldOut {
     /// others need not all ask at once when it does.
     pub fn way(&mut self, asked: &Reservation, now_ms: u64) -> Way {
         let Some(refusal) = self.repeated(asked, now_ms) else { return Way::default() };
-        let Some(sale) = self.sales.get_mut(&asked.sale_id) else { return Way::Refused(refusal) };
+        let Some(sale) = self.sales.get_mut(&asked.sale_id) else { return Way::Refused(Box::new(refusal)) };
         sale.used_ms = now_ms;
         let lines = || asked.items.iter().map(|line| line.sku_id.as_str());
         if !lines().any(|sku| sale.skus.get(sku).is_some_and(|sku| sku.wants_probe(now_ms))) {
-            return Way::Refused(refusal);
+            return Way::Refused(Box::new(refusal));
         }
         lines().for_each(|sku| {
             if let Some(sku) = sale.skus.get_mut(sku) {

@@ -29,5 +29,6 @@ pub fn hold(hold_id: &str) -> Hold {
         currency: "KRW".to_owned(),
         expire_at: "2026-01-15T05:05:00Z".to_owned(),
         order_id: None,
+        refund: None,
     }
 }

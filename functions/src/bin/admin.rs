@@ -2,13 +2,16 @@
 
 use std::time::Instant;
 
-use functions::check;
+use functions::bounds::PAYMENTS_LOOK_MAX;
 use functions::database::{Broken, Database};
-use functions::run;
+use functions::{check, config, operate, run};
 use lambda_runtime::Error;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
+use uuid::Uuid;
 use wire::admin::{Adjustment, Command, NewSale, Outcome, Request};
+use wire::operate::By;
+use wire::payments::PaymentPage;
 
 async fn create_sale(database: &Database, sale: NewSale) -> Result<Option<Outcome>, Broken> {
     let sale = match check::sale(sale) {
@@ -46,7 +49,33 @@ async fn adjust_stock(
         .await
 }
 
-async fn admin(database: &Database, request: Request) -> Result<Outcome, Broken> {
+async fn cancel_order(database: &Database, by: &By, idem_key: &str, order_id: &str) -> Result<Option<Outcome>, Broken> {
+    let text = serde_json::to_vec(&("cancel", order_id, &by.reason));
+    let fingerprint = Sha256::digest(text.map_err(|_| Broken::misused("the order cannot be written"))?).to_vec();
+    let order_id = Uuid::parse_str(order_id).map_err(|_| Broken::misused("an id is not a UUID"))?;
+    database
+        .json(
+            "select holdfast.cancel_order($1, $2, $3, $4)",
+            &[(&Json(by), Type::JSON), (&idem_key, Type::TEXT), (&fingerprint, Type::BYTEA), (&order_id, Type::UUID)],
+        )
+        .await
+}
+
+async fn list_payments(database: &Database, page: &PaymentPage) -> Result<Option<Outcome>, Broken> {
+    database
+        .json(
+            "select holdfast.list_payments($1, $2, $3, $4)",
+            &[
+                (&page.state, Type::TEXT),
+                (&page.after, Type::INT8),
+                (&page.limit, Type::INT4),
+                (&PAYMENTS_LOOK_MAX, Type::INT4),
+            ],
+        )
+        .await
+}
+
+async fn admin(database: &Database, allow_private: bool, request: Request) -> Result<Outcome, Broken> {
     let began = Instant::now();
     let outcome = match request.command {
         Command::CreateSale { sale } => create_sale(database, sale).await?,
@@ -58,6 +87,11 @@ async fn admin(database: &Database, request: Request) -> Result<Outcome, Broken>
         Command::AdjustStock { sku_id, idem_key, adjustment } => {
             adjust_stock(database, &sku_id, &idem_key, adjustment).await?
         }
+        Command::Operate { operation } => {
+            Some(Outcome::Operated { operated: operate::run(database, allow_private, operation).await? })
+        }
+        Command::CancelOrder { by, idem_key, order_id } => cancel_order(database, &by, &idem_key, &order_id).await?,
+        Command::ListPayments { page } => list_payments(database, &page).await?,
         Command::Report { sale_id } => database.json("select holdfast.report($1)", &[(&sale_id, Type::TEXT)]).await?,
     };
     let outcome = outcome.unwrap_or(Outcome::NotFound { sku_id: None });
@@ -69,5 +103,6 @@ async fn admin(database: &Database, request: Request) -> Result<Outcome, Broken>
 async fn main() -> Result<(), Error> {
     run::log_as_json();
     let database = Database::from_env()?;
-    run::serve(async |request| admin(&database, request).await).await
+    let allow_private = config::switch("RELAY_ALLOW_PRIVATE", false)?;
+    run::serve(async |request| admin(&database, allow_private, request).await).await
 }

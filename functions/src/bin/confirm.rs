@@ -1,40 +1,30 @@
-//! `confirm` runs T2 (schema/confirm.sql): a captured payment becomes an order or a refund.
+//! `confirm` takes a payment to its end: one that a signed message tells all of goes straight to T2
+//! (schema/confirm.sql), any other is asked about at its gateway first (settle.rs).
 
 use std::time::Instant;
 
 use functions::database::{Broken, Database};
-use functions::run;
+use functions::desk::Desk;
+use functions::{run, settle};
 use lambda_runtime::Error;
-use tokio_postgres::types::Type;
-use uuid::Uuid;
-use wire::confirm::{Outcome, Payment};
+use wire::confirm::{Request, Settled};
 
-async fn confirm(database: &Database, payment: Payment) -> Result<Outcome, Broken> {
+async fn confirm(database: &Database, desk: &Desk, request: Request) -> Result<Settled, Broken> {
     let began = Instant::now();
-    // What is no id of ours names no hold of ours; the money is paid back all the same.
-    let hold_id = Uuid::parse_str(&payment.hold_id).ok();
-    let outcome: Option<Outcome> = database
-        .json(
-            "select holdfast.confirm($1, $2, $3, $4, $5, $6, $7)",
-            &[
-                (&payment.gateway, Type::TEXT),
-                (&payment.payment_id, Type::TEXT),
-                (&payment.hold_id, Type::TEXT),
-                (&hold_id, Type::UUID),
-                (&payment.user_id, Type::TEXT),
-                (&payment.amount, Type::INT8),
-                (&payment.currency, Type::TEXT),
-            ],
-        )
-        .await?;
-    let outcome = outcome.ok_or_else(|| Broken::misused("the payment has no outcome"))?;
-    run::log_outcome("confirm", &payment.trace, outcome.name(), began);
-    Ok(outcome)
+    let (trace, settled) = match &request {
+        Request::Paid(payment) => {
+            (&payment.trace, Settled { outcome: settle::confirm(database, payment).await?, hold: None })
+        }
+        Request::Told(told) => (&told.trace, settle::settle(database, desk, told).await?),
+    };
+    run::log_outcome("confirm", trace, settled.outcome.name(), began);
+    Ok(settled)
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     run::log_as_json();
     let database = Database::from_env()?;
-    run::serve(async |payment| confirm(&database, payment).await).await
+    let desk = Desk::from_env()?;
+    run::serve(async |request| confirm(&database, &desk, request).await).await
 }

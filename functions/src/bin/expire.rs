@@ -1,15 +1,63 @@
 //! `expire` runs T3 (schema/expire.sql) on the scheduler's tick: until nothing is left, and, where the scheduler is
-//! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over.
+//! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over. Before it sweeps, it asks
+//! the gateways about payments that are under way for holds that are about to end.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use functions::bounds::{SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS};
+use functions::bounds::{ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS};
 use functions::database::{Broken, Database};
-use functions::{config, run};
+use functions::desk::Desk;
+use functions::{config, run, settle};
+use futures_util::{StreamExt, stream};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde::Deserialize;
 use tokio_postgres::types::Type;
-use tracing::info;
+use tracing::{info, warn};
+use wire::Trace;
+use wire::confirm::Told;
 use wire::expire::{Swept, Tick};
+
+#[derive(Deserialize)]
+struct UnderWay {
+    gateway: String,
+    payment_id: String,
+}
+
+/// Payments under way whose holds are about to end: those holds do not end while their gateways are asked.
+async fn claim(database: &Database, desk: &Desk) -> Result<Vec<UnderWay>, Broken> {
+    let names = desk.names();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let params = [(&names as _, Type::TEXT_ARRAY), (&CLAIM_MAX as _, Type::INT4), (&ASK_LEASE_S as _, Type::INT4)];
+    let due: Option<Vec<UnderWay>> = database.json("select holdfast.claim_payments($1, $2, $3)", &params).await?;
+    Ok(due.unwrap_or_default())
+}
+
+/// Outside every transaction: what a gateway says is done is confirmed, what it does not know is let go. A gateway that
+/// does not answer holds up nobody's hold but its own, and that no further than schema/capture.sql bounds it.
+async fn ask(database: &Database, desk: &Desk, due: Vec<UnderWay>) {
+    let asked = stream::iter(due).map(async |UnderWay { gateway, payment_id }| {
+        let told = Told { trace: Trace::default(), gateway, payment_id, ..Told::default() };
+        match settle::settle(database, desk, &told).await {
+            Ok(settled) => {
+                info!(
+                    verb = "ask",
+                    gateway = told.gateway,
+                    payment_id = told.payment_id,
+                    outcome = settled.outcome.name()
+                );
+            }
+            // It is claimed again when its lease is over.
+            Err(broken) => warn!(verb = "ask", gateway = told.gateway, payment_id = told.payment_id, %broken),
+        }
+    });
+    // What is not over when the lease is, is claimed again.
+    let lease = Duration::from_secs(ASK_LEASE_S.unsigned_abs().into());
+    if tokio::time::timeout(lease, asked.buffer_unordered(AT_ONCE_MAX).collect::<()>()).await.is_err() {
+        warn!(verb = "ask", "gateways took longer to answer than a payment is ours to ask about");
+    }
+}
 
 /// Sweeps until nothing is left, or until `stop`; one transaction at least.
 async fn sweep(database: &Database, stop: Instant, swept: &mut Swept) -> Result<(), Broken> {
@@ -24,11 +72,20 @@ async fn sweep(database: &Database, stop: Instant, swept: &mut Swept) -> Result<
     }
 }
 
-async fn expire(database: &Database, every: Duration, window: Duration, stop: Instant) -> Result<Swept, Broken> {
+async fn expire(
+    database: &Database,
+    desk: &Desk,
+    every: Duration,
+    window: Duration,
+    stop: Instant,
+) -> Result<Swept, Broken> {
     let began = Instant::now();
     let mut swept = Swept::default();
     loop {
-        sweep(database, stop, &mut swept).await?;
+        let due = claim(database, desk).await?;
+        // The others' holds end meanwhile.
+        let ((), done) = tokio::join!(ask(database, desk, due), sweep(database, stop, &mut swept));
+        done?;
         let next = Instant::now() + every;
         if next >= stop || next >= began + window {
             return Ok(swept);
@@ -41,15 +98,13 @@ async fn expire(database: &Database, every: Duration, window: Duration, stop: In
 async fn main() -> Result<(), Error> {
     run::log_as_json();
     let database = &Database::from_env()?;
+    let desk = &Desk::from_env()?;
     let every = config::seconds("SWEEP_INTERVAL_S", 10)?.max(Duration::from_secs(1));
     let window = config::seconds("SWEEP_FOR_S", 55)?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
-        // The emulator names a deadline in the past: then the function is given what it should be deployed with.
-        let allowed = event.context.deadline().duration_since(SystemTime::now());
-        let allowed = allowed.unwrap_or(Duration::from_millis(SWEEP_DEFAULT_MS));
-        let stop = began + allowed.saturating_sub(Duration::from_millis(SWEEP_RESERVE_MS));
-        let swept = expire(database, every, window, stop).await;
+        let stop = run::stop(&event.context, began, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS);
+        let swept = expire(database, desk, every, window, stop).await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
         match &swept {
             Ok(Swept { expired, transactions }) => {

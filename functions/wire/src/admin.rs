@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Trace;
+use crate::payments::{GatewayHealth, PaymentPage, PaymentRow};
 use crate::shop::Sale;
+use crate::{Trace, operate};
 
 /// Of a sale: its SKUs, the characters of a name, how long a buyer may have to pay, the price of a piece in the minor
 /// unit, the pieces of a SKU, and how many of them one user may buy.
@@ -27,10 +28,33 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
-    CreateSale { sale: NewSale },
-    SetStatus { sale_id: String, status: NewStatus },
-    AdjustStock { sku_id: String, idem_key: String, adjustment: Adjustment },
-    Report { sale_id: String },
+    CreateSale {
+        sale: NewSale,
+    },
+    SetStatus {
+        sale_id: String,
+        status: NewStatus,
+    },
+    AdjustStock {
+        sku_id: String,
+        idem_key: String,
+        adjustment: Adjustment,
+    },
+    Report {
+        sale_id: String,
+    },
+    /// What concerns deliveries: see [`crate::operate`].
+    Operate {
+        operation: operate::Operation,
+    },
+    CancelOrder {
+        by: operate::By,
+        idem_key: String,
+        order_id: String,
+    },
+    ListPayments {
+        page: PaymentPage,
+    },
 }
 
 /// The body of `POST /v1/admin/sales`.
@@ -53,6 +77,9 @@ pub struct NewSale {
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "describe", schemars(with = "i64"))]
     pub hold_ttl_s: Option<i64>,
+    /// What becomes of a payment after the hold's end: `refund`, unless given, or `retake`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_payment: Option<String>,
     /// 1 to 100.
     pub skus: Vec<NewSku>,
 }
@@ -157,6 +184,18 @@ pub enum Outcome {
     Report {
         report: Report,
     },
+    Operated {
+        operated: operate::Outcome,
+    },
+    Order {
+        order: crate::shop::Order,
+        #[serde(default)]
+        replayed: bool,
+    },
+    Payments {
+        payments: Vec<PaymentRow>,
+        next: Option<String>,
+    },
 }
 
 /// One member of a problem's `errors`.
@@ -192,6 +231,9 @@ pub struct Report {
     /// Refunds by status.
     pub refunds: BTreeMap<String, i64>,
     pub outbox: Outbox,
+    /// Gateways that were asked and failed to answer, whatever the sale.
+    #[serde(default)]
+    pub gateways: Vec<GatewayHealth>,
     pub audit: Audit,
 }
 
@@ -209,8 +251,12 @@ pub struct SkuReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Outbox {
+    /// Events, and deliveries of them, still to be sent.
     pub pending: i64,
+    /// Deliveries given up.
     pub dead: i64,
+    /// Everybody who is told, of every sale.
+    pub receivers: Vec<operate::Subscription>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,6 +296,9 @@ impl Outcome {
             Self::Sale { created: false, .. } => "sale",
             Self::Stock { .. } => "stock",
             Self::Report { .. } => "report",
+            Self::Operated { operated } => operated.name(),
+            Self::Order { .. } => "order",
+            Self::Payments { .. } => "payments",
         }
     }
 }

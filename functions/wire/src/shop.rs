@@ -47,6 +47,29 @@ pub struct Hold {
     pub expire_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
+    /// Money for it that is to be paid back, or has been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<Refund>,
+}
+
+/// A buyer's money on its way back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct Refund {
+    pub status: RefundStatus,
+    /// In the currency's minor unit.
+    pub amount: i64,
+    pub currency: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub enum RefundStatus {
+    Pending,
+    Completed,
+    /// Given up, and an operator's to look at.
+    Failed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +77,8 @@ pub struct Hold {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub enum OrderStatus {
     Confirmed,
+    /// By an operator; its money is paid back.
+    Cancelled,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

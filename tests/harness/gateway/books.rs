@@ -6,6 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use super::dialect::Dialect;
+
 /// Payments whose webhooks were all answered 2xx are forgotten, oldest first, beyond this many.
 pub const FINISHED_MAX: usize = 100_000;
 /// Webhooks not yet answered 2xx. Beyond this no money is taken: each of them is a promise that may not be dropped.
@@ -28,6 +30,10 @@ pub struct Charge {
 pub enum State {
     /// The money was taken. Refunds will show in `refunded`, and as states of their own.
     Captured,
+    /// The money is set aside and waits for the shop's word.
+    Authorised,
+    /// It was set aside and given back without being taken.
+    Voided,
     /// The buyer or the bank said no: no money, no webhook.
     Declined,
 }
@@ -35,18 +41,40 @@ pub enum State {
 #[derive(Clone, Debug, Serialize)]
 pub struct Payment {
     pub payment_id: String,
-    pub gateway: &'static str,
+    pub gateway: Dialect,
+    /// The shop's id of it, at a gateway that keeps one beside its own.
+    pub order_ref: String,
+    /// Play money otherwise.
+    pub live: bool,
     #[serde(flatten)]
     pub charge: Charge,
     pub state: State,
     /// Taken from the buyer and paid back so far, in minor units.
     pub captured: i64,
     pub refunded: i64,
+    pub refunds: Vec<Refund>,
     pub created_at: String,
     pub deliveries: Vec<Delivery>,
     /// Which press of a button on the payment page made it, so that a double click is one payment.
     #[serde(skip)]
     pub pressed: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Refund {
+    pub id: String,
+    pub amount: i64,
+    /// Taken on, and done later.
+    pub pending: bool,
+    /// At the gateway's own desk, not by the shop.
+    pub by_hand: bool,
+}
+
+impl Payment {
+    /// Taken on to be paid back, and not yet done.
+    pub fn pending(&self) -> i64 {
+        self.refunds.iter().filter(|refund| refund.pending).map(|refund| refund.amount).sum()
+    }
 }
 
 /// One webhook: sent until it is answered 2xx.
@@ -56,6 +84,8 @@ pub struct Delivery {
     /// Not sent before this moment (RFC 3339).
     pub not_before: String,
     pub delivered: bool,
+    /// Its schedule is over; nobody tells the shop of it any more.
+    pub given_up: bool,
     pub attempt_count: u32,
     pub attempts: Vec<Attempt>,
 }
@@ -139,6 +169,31 @@ impl Books {
         }
     }
 
+    /// Changes one payment under the lock, and the sums with it.
+    pub fn change<T>(&self, payment_id: &str, change: impl FnOnce(&mut Payment) -> T) -> Option<T> {
+        let mut pages = self.pages();
+        let payment = pages.payments.get_mut(payment_id)?;
+        let (captured, refunded, webhooks) = (payment.captured, payment.refunded, payment.deliveries.len());
+        let outcome = change(payment);
+        let (captured, refunded) = (payment.captured - captured, payment.refunded - refunded);
+        let (webhooks, currency) = (payment.deliveries.len() - webhooks, payment.charge.currency.clone());
+        pages.open_deliveries += webhooks;
+        let totals = pages.totals.entry(currency).or_default();
+        totals.captured = totals.captured.saturating_add(captured);
+        totals.refunded = totals.refunded.saturating_add(refunded);
+        Some(outcome)
+    }
+
+    /// The schedule of a webhook is over.
+    pub fn give_up(&self, payment_id: &str, delivery: usize) {
+        let mut pages = self.pages();
+        let entry = pages.payments.get_mut(payment_id).and_then(|payment| payment.deliveries.get_mut(delivery));
+        if let Some(entry) = entry {
+            entry.given_up = true;
+            pages.open_deliveries = pages.open_deliveries.saturating_sub(1);
+        }
+    }
+
     pub fn payment(&self, payment_id: &str) -> Option<Payment> {
         self.pages().payments.get(payment_id).cloned()
     }
@@ -200,7 +255,10 @@ mod tests {
         let charge = Charge { hold_id: "h".into(), user_id: "u".into(), amount: 10, currency: "KRW".into() };
         Payment {
             payment_id: format!("pay_{number:06}"),
-            gateway: "standard",
+            gateway: Dialect::Standard,
+            order_ref: String::new(),
+            live: true,
+            refunds: Vec::new(),
             charge,
             state: State::Captured,
             captured: 10,

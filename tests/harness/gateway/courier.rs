@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::books::{Attempt, Books};
 use super::desk::{Desk, Job, written};
 use super::journal::Journal;
-use super::standard;
 
 /// Requests to the shop in the air at one time, over all payments.
 const IN_FLIGHT_MAX: usize = 500;
@@ -26,10 +25,13 @@ const BACKOFF_MAX_MS: u64 = 30_000;
 /// Of an answer's body this much is kept; Holdfast's answers are shorter.
 const ANSWER_MAX_BYTES: usize = 1024;
 
+/// What each gateway signs its webhooks with.
+type Secrets = Arc<dyn Fn(super::dialect::Dialect) -> String + Send + Sync>;
+
 struct Courier {
     client: reqwest::Client,
-    webhook_url: String,
-    secret: String,
+    edge: super::shop::Shop,
+    secrets: Secrets,
     in_flight: Semaphore,
     books: Arc<Books>,
     journal: Journal,
@@ -38,15 +40,15 @@ struct Courier {
 /// The courier's work as one future, which owns every delivery: dropped, it ends them all.
 pub fn run(
     desk: &Desk,
-    secret: String,
+    secrets: Secrets,
     mut jobs: UnboundedReceiver<Job>,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     // A redirect is a failed delivery, says the specification; and a proxy from the environment is not for loopback.
     let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy();
     let courier = Arc::new(Courier {
         client: client.build().context("the gateway's HTTP client")?,
-        webhook_url: desk.shop.webhook_url(standard::PATH),
-        secret,
+        edge: desk.shop.clone(),
+        secrets,
         in_flight: Semaphore::new(IN_FLIGHT_MAX),
         books: desk.books.clone(),
         journal: desk.journal.clone(),
@@ -77,7 +79,15 @@ async fn deliver(courier: Arc<Courier>, job: Job) {
         if courier.attempt(&job).await {
             return;
         }
-        tokio::time::sleep(backoff(attempt)).await;
+        let pause = if job.gateway == super::dialect::Dialect::Standard {
+            Some(backoff(attempt))
+        } else {
+            job.gateway.pause(attempt)
+        };
+        let Some(pause) = pause else {
+            return courier.books.give_up(&job.payment_id, job.delivery);
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -93,7 +103,9 @@ impl Courier {
             Ok((status, body)) => (Some(status), body, None),
             Err(error) => (None, String::new(), Some(format!("{:#}", anyhow::Error::new(error)))),
         };
-        let delivered = status.is_some_and(|s| (200..300).contains(&s));
+        // Toss asks for 200 and nothing else.
+        let taken = if job.gateway == super::dialect::Dialect::Toss { 200..201 } else { 200..300 };
+        let delivered = status.is_some_and(|s| taken.contains(&s));
         let attempt = Attempt { sent_at: written(now), duration_ms, status, body, error };
         self.journal.line(&json!({
             "at": attempt.sent_at, "event": "webhook", "payment_id": job.payment_id, "webhook_id": job.webhook_id,
@@ -104,8 +116,8 @@ impl Courier {
     }
 
     async fn post(&self, job: &Job, now: Timestamp) -> reqwest::Result<(u16, String)> {
-        let mut request = self.client.post(&self.webhook_url).body(job.body.clone());
-        for (name, value) in standard::headers(&self.secret, &job.webhook_id, now, &job.body) {
+        let mut request = self.client.post(self.edge.webhook_url(&job.gateway.path())).body(job.body.clone());
+        for (name, value) in job.gateway.headers(&(self.secrets)(job.gateway), &job.webhook_id, now, &job.body) {
             request = request.header(name, value);
         }
         let mut answer = request.send().await?;

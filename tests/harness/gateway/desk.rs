@@ -10,14 +10,45 @@ use serde_json::json;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
-use super::books::{Books, Charge, Delivery, Entered, Payment, State};
+use super::books::{Books, Charge, Delivery, Entered, Payment, Refund, State};
+use super::dialect::{Dialect, Event};
+use super::faults::Faults;
 use super::journal::Journal;
+use super::keys::Keys;
 use super::shop::Shop;
-use super::standard;
+
+/// Which gateway a payment is made at, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    pub gateway: Dialect,
+    /// Set the money aside, and take it on the shop's word.
+    pub authorise: bool,
+    pub live: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { gateway: Dialect::Standard, authorise: false, live: true }
+    }
+}
+
+/// Why nothing was done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refusal {
+    NotFound,
+    /// It was captured, or voided, before.
+    Already,
+    /// More than is left.
+    TooMuch,
+    /// No money was taken.
+    NotPaid,
+}
 
 /// How the shop hears of a payment.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// Each is sent at a moment of its own within so many milliseconds more: they come in any order.
+    pub spread_ms: u64,
     /// Nothing is sent before this moment.
     pub not_before: Timestamp,
     /// How many times, all at once.
@@ -28,7 +59,7 @@ pub struct Plan {
 
 impl Plan {
     pub fn now() -> Self {
-        Self { not_before: Timestamp::now(), times: 1, fresh_ids: false }
+        Self { spread_ms: 0, not_before: Timestamp::now(), times: 1, fresh_ids: false }
     }
 }
 
@@ -37,6 +68,7 @@ pub struct Job {
     pub payment_id: String,
     /// Which of the payment's deliveries in the books.
     pub delivery: usize,
+    pub gateway: Dialect,
     pub webhook_id: String,
     pub not_before: Timestamp,
     pub body: Bytes,
@@ -51,23 +83,146 @@ pub struct Desk {
     pub shop: Shop,
     pub books: Arc<Books>,
     pub journal: Journal,
+    pub keys: Arc<Keys>,
+    pub faults: Faults,
+    /// What the shop proves itself with, by gateway.
+    accounts: Arc<dyn Fn(Dialect) -> String + Send + Sync>,
+    /// Cancellations are only taken on, as some of PortOne's gateways do, until a test has them done.
+    pub later: Arc<std::sync::atomic::AtomicBool>,
     /// Without a bound of its own: the books let no more than `OPEN_DELIVERIES_MAX` in.
     jobs: UnboundedSender<Job>,
 }
 
 impl Desk {
-    pub fn new(shop: Shop, journal: Journal) -> (Self, UnboundedReceiver<Job>) {
+    pub fn new(
+        shop: Shop,
+        journal: Journal,
+        accounts: impl Fn(Dialect) -> String + Send + Sync + 'static,
+    ) -> (Self, UnboundedReceiver<Job>) {
         let (jobs, inbox) = unbounded_channel();
-        (Self { shop, books: Arc::default(), journal, jobs }, inbox)
+        let desk = Self {
+            shop,
+            books: Arc::default(),
+            journal,
+            keys: Arc::default(),
+            faults: Faults::default(),
+            accounts: Arc::new(accounts),
+            later: Arc::default(),
+            jobs,
+        };
+        (desk, inbox)
     }
 
-    /// Takes the money of each charge and starts telling the shop. Answers the first payment's id. `pressed` names a
+    /// The API secret that a gateway has given the shop.
+    pub fn account(&self, gateway: Dialect) -> String {
+        (self.accounts)(gateway)
+    }
+
+    /// Takes money that was set aside.
+    pub fn capture_authorised(&self, payment_id: &str) -> Result<Payment, Refusal> {
+        let captured = self.books.change(payment_id, |payment| match payment.state {
+            State::Authorised => {
+                payment.state = State::Captured;
+                payment.captured = payment.charge.amount;
+                Ok(payment.clone())
+            }
+            State::Captured => Err(Refusal::Already),
+            State::Voided | State::Declined => Err(Refusal::NotPaid),
+        });
+        let payment = captured.ok_or(Refusal::NotFound)??;
+        self.note("captured", &payment);
+        self.tell(&payment, Event::Captured, &Plan::now());
+        Ok(payment)
+    }
+
+    /// Gives back money that was set aside.
+    pub fn void(&self, payment_id: &str) -> Result<Payment, Refusal> {
+        let voided = self.books.change(payment_id, |payment| match payment.state {
+            State::Authorised => {
+                payment.state = State::Voided;
+                Ok(payment.clone())
+            }
+            _ => Err(Refusal::Already),
+        });
+        voided.ok_or(Refusal::NotFound)?
+    }
+
+    /// Pays back, for the shop.
+    pub fn refund(&self, payment_id: &str, amount: i64) -> Result<Refund, Refusal> {
+        let pending = self.later.load(std::sync::atomic::Ordering::Relaxed);
+        self.pay_back(payment_id, amount, pending, false)
+    }
+
+    /// Pays back at the gateway's own desk.
+    pub fn refund_by_hand(&self, payment_id: &str, amount: i64) -> Result<Refund, Refusal> {
+        self.pay_back(payment_id, amount, false, true)
+    }
+
+    fn pay_back(&self, payment_id: &str, amount: i64, pending: bool, by_hand: bool) -> Result<Refund, Refusal> {
+        let paid = self.books.change(payment_id, |payment| {
+            if payment.state != State::Captured {
+                return Err(Refusal::NotPaid);
+            }
+            if amount < 1 || amount > payment.captured - payment.refunded - payment.pending() {
+                return Err(Refusal::TooMuch);
+            }
+            let refund = Refund { id: format!("re_{}", Uuid::now_v7().simple()), amount, pending, by_hand };
+            payment.refunds.push(refund.clone());
+            if !pending {
+                payment.refunded += amount;
+            }
+            Ok((payment.clone(), refund))
+        });
+        let (payment, refund) = paid.ok_or(Refusal::NotFound)??;
+        self.note("refunded", &payment);
+        self.tell(&payment, Event::Refunded, &Plan::now());
+        Ok(refund)
+    }
+
+    /// What was taken on is done.
+    pub fn finish_refunds(&self, payment_id: &str) {
+        let done = self.books.change(payment_id, |payment| {
+            payment.refunded += payment.pending();
+            payment.refunds.iter_mut().for_each(|refund| refund.pending = false);
+            payment.clone()
+        });
+        if let Some(payment) = done {
+            self.tell(&payment, Event::Refunded, &Plan::now());
+        }
+    }
+
+    /// Has the shop told of a change, where its gateway tells of it.
+    fn tell(&self, payment: &Payment, event: Event, plan: &Plan) {
+        if payment.gateway.body(payment, event).is_none() {
+            return;
+        }
+        let webhooks = webhooks(plan);
+        let first = self.books.change(&payment.payment_id, |payment| {
+            let first = payment.deliveries.len();
+            payment.deliveries.extend(webhooks.clone());
+            first
+        });
+        let payment = Payment { deliveries: webhooks, ..payment.clone() };
+        if let Err(error) = self.send(&payment, event, first.unwrap_or(0)) {
+            self.journal.line(&json!({"error": format!("{error:#}"), "payment_id": payment.payment_id}));
+        }
+    }
+
+    /// Takes the money of each charge, or sets it aside, and starts telling the shop. Answers the first payment's id. `pressed` names a
     /// press of a button: the same name again answers the same id and takes nothing.
-    pub fn capture(&self, charges: &[Charge], plan: &Plan, pressed: Option<String>) -> Result<String, Busy> {
+    pub fn capture(
+        &self,
+        charges: &[Charge],
+        manner: Manner,
+        plan: &Plan,
+        pressed: Option<String>,
+    ) -> Result<String, Busy> {
+        let (state, event) =
+            if manner.authorise { (State::Authorised, Event::Authorised) } else { (State::Captured, Event::Captured) };
         let webhooks = || webhooks(plan);
         let payments: Vec<Payment> = charges
             .iter()
-            .map(|charge| Payment { pressed: pressed.clone(), ..payment(charge, State::Captured, webhooks()) })
+            .map(|charge| Payment { pressed: pressed.clone(), ..payment(charge, manner, state, webhooks()) })
             .collect();
         let first = payments.first().map(|p| p.payment_id.clone()).unwrap_or_default();
         match self.books.enter(payments.clone()) {
@@ -76,8 +231,8 @@ impl Desk {
             Entered::Full => return Err(Busy),
         }
         for payment in &payments {
-            self.note("captured", payment);
-            if let Err(error) = self.send(payment, plan) {
+            self.note(if manner.authorise { "authorised" } else { "captured" }, payment);
+            if let Err(error) = self.send(payment, event, 0) {
                 self.journal.line(&json!({"error": format!("{error:#}"), "payment_id": payment.payment_id}));
             }
         }
@@ -86,18 +241,21 @@ impl Desk {
 
     /// Writes down that no money was taken. The shop hears of it only from the buyer, who is sent back.
     pub fn decline(&self, charge: &Charge) -> String {
-        let payment = payment(charge, State::Declined, Vec::new());
+        let payment = payment(charge, Manner::default(), State::Declined, Vec::new());
         self.note("declined", &payment);
         let id = payment.payment_id.clone();
         self.books.enter(vec![payment]);
         id
     }
 
-    fn send(&self, payment: &Payment, plan: &Plan) -> anyhow::Result<()> {
-        let body = standard::paid(payment)?;
-        for (delivery, webhook) in payment.deliveries.iter().enumerate() {
+    /// `first`: the number of its first delivery in the books.
+    fn send(&self, payment: &Payment, event: Event, first: usize) -> anyhow::Result<()> {
+        let Some(body) = payment.gateway.body(payment, event) else { return Ok(()) };
+        for (delivery, webhook) in (first..).zip(&payment.deliveries) {
             let (payment_id, webhook_id) = (payment.payment_id.clone(), webhook.webhook_id.clone());
-            let job = Job { payment_id, delivery, webhook_id, not_before: plan.not_before, body: body.clone() };
+            let not_before = webhook.not_before.parse()?;
+            let gateway = payment.gateway;
+            let job = Job { payment_id, delivery, gateway, webhook_id, not_before, body: body.clone() };
             self.jobs.send(job).ok().context("the gateway is stopping")?;
         }
         Ok(())
@@ -112,10 +270,15 @@ impl Desk {
     }
 }
 
-fn payment(charge: &Charge, state: State, deliveries: Vec<Delivery>) -> Payment {
+fn payment(charge: &Charge, manner: Manner, state: State, deliveries: Vec<Delivery>) -> Payment {
+    let deliveries =
+        if manner.gateway == Dialect::Standard && state == State::Authorised { Vec::new() } else { deliveries };
     Payment {
-        payment_id: format!("pay_{}", Uuid::now_v7().simple()),
-        gateway: standard::NAME,
+        payment_id: manner.gateway.id(&charge.hold_id),
+        gateway: manner.gateway,
+        order_ref: super::portone::id(&charge.hold_id),
+        live: manner.live,
+        refunds: Vec::new(),
         captured: if state == State::Captured { charge.amount } else { 0 },
         charge: charge.clone(),
         state,
@@ -131,10 +294,14 @@ fn webhooks(plan: &Plan) -> Vec<Delivery> {
     let shared = fresh();
     let one = |_| Delivery {
         webhook_id: if plan.fresh_ids { fresh() } else { shared.clone() },
-        not_before: written(plan.not_before),
+        not_before: written(plan.not_before + std::time::Duration::from_millis(random_ms(plan.spread_ms))),
         ..Delivery::default()
     };
     (0..plan.times).map(one).collect()
+}
+
+fn random_ms(most: u64) -> u64 {
+    (Uuid::new_v4().as_u64_pair().0 >> 16) % (most + 1)
 }
 
 /// RFC 3339 in UTC, to the millisecond, as all of Holdfast's times are.

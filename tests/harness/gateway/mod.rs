@@ -3,22 +3,29 @@
 //! tests start their own.
 //!
 //! Read it in this order: `pay` (what a buyer does) and `payments` (what a test does) both charge through `desk`, which
-//! writes to `books` and hands each webhook to `courier`. `standard` is what this gateway's messages look like; a second
-//! gateway is a second file like it.
+//! writes to `books` and hands each webhook to `courier`. It plays four gateways: `standard`, `portone`, `toss` and
+//! `stripe` are what each says and answers, written from what each publishes and not from the shop's code; `keys` are
+//! their idempotency keys, `faults` what a test has go wrong.
 
 mod books;
 mod courier;
 mod desk;
+pub mod dialect;
+mod faults;
 mod journal;
+mod keys;
 mod locale;
 mod page;
 mod pay;
 mod payments;
+mod portone;
 mod shop;
 pub mod sign;
 mod standard;
+mod stripe;
 #[cfg(test)]
 mod tests;
+mod toss;
 
 use std::future::IntoFuture as _;
 use std::net::SocketAddr;
@@ -26,13 +33,20 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use desk::Desk;
+pub use dialect::Dialect;
 
 /// The largest body that the stand-in reads. Its forms and its JSON are a few hundred bytes.
 const BODY_LIMIT_BYTES: usize = 16 * 1024;
@@ -48,6 +62,47 @@ pub struct Config {
     pub webhook_secret: String,
     /// One JSON line for each capture and each delivery attempt is appended here.
     pub log: PathBuf,
+}
+
+impl Config {
+    /// For its secrets alone.
+    pub fn keys(webhook_secret: &str) -> Self {
+        let bind = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { bind, edge_url: String::new(), webhook_secret: webhook_secret.to_owned(), log: PathBuf::new() }
+    }
+
+    /// What a gateway signs its webhooks with. Of the one secret that is configured, each has its own.
+    pub fn secret_of(&self, gateway: Dialect) -> String {
+        match gateway {
+            Dialect::Standard => self.webhook_secret.clone(),
+            other => format!("whsec_{}", STANDARD.encode(self.derived("webhook", other))),
+        }
+    }
+
+    /// What the shop proves itself with to a gateway.
+    pub fn api_secret(&self, gateway: Dialect) -> String {
+        let prefix = match gateway {
+            Dialect::Toss | Dialect::Stripe => "live_sk_",
+            Dialect::Standard | Dialect::PortOne => "",
+        };
+        let hex: String = self.derived("api", gateway).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{prefix}{hex}")
+    }
+
+    /// What the functions are configured with to reach these gateways at `url`.
+    pub fn functions_env(&self, url: &str) -> Vec<(String, String)> {
+        let all = [Dialect::Standard, Dialect::PortOne, Dialect::Toss, Dialect::Stripe];
+        let of = |gateway: Dialect| {
+            let name = gateway.name().to_uppercase();
+            let address = (format!("{name}_API_URL"), format!("{url}/{}", gateway.name()));
+            [address, (format!("{name}_API_SECRET"), self.api_secret(gateway))]
+        };
+        all.into_iter().flat_map(of).collect()
+    }
+
+    fn derived(&self, purpose: &str, gateway: Dialect) -> [u8; 32] {
+        Sha256::digest(format!("{purpose} {} {}", gateway.name(), self.webhook_secret)).into()
+    }
 }
 
 /// Serves until the future is dropped. Nothing is kept on disk but the log: a restart begins with empty books.
@@ -87,8 +142,9 @@ async fn run(listener: TcpListener, config: Config) -> anyhow::Result<()> {
     sign::check(&config.webhook_secret)?;
     let shop = shop::Shop::new(&config.edge_url)?;
     let journal = journal::Journal::open(&config.log)?;
-    let (desk, jobs) = Desk::new(shop, journal);
-    let deliveries = courier::run(&desk, config.webhook_secret, jobs)?;
+    let secrets = config.clone();
+    let (desk, jobs) = Desk::new(shop, journal, move |gateway| secrets.api_secret(gateway));
+    let deliveries = courier::run(&desk, std::sync::Arc::new(move |gateway| config.secret_of(gateway)), jobs)?;
     // Dropping a server does not end the connections it has open; losing this sender does.
     let (_alive, ended) = oneshot::channel::<()>();
     let server = axum::serve(listener, router(desk)).with_graceful_shutdown(async move { drop(ended.await) });
@@ -96,6 +152,19 @@ async fn run(listener: TcpListener, config: Config) -> anyhow::Result<()> {
         served = server.into_future() => served.context("the gateway's server ended"),
         () = deliveries => anyhow::bail!("the gateway's courier ended"),
     }
+}
+
+/// What the four answer to the shop. A request that has begun comes to its end, whether somebody waits for that or not.
+fn apis() -> Router<Desk> {
+    Router::new()
+        .nest("/standard", standard::routes())
+        .nest("/portone", portone::routes())
+        .nest("/toss", toss::routes())
+        .nest("/stripe", stripe::routes())
+        .layer(from_fn(async |request: Request, next: Next| match tokio::spawn(next.run(request)).await {
+            Ok(answer) => answer,
+            Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        }))
 }
 
 fn router(desk: Desk) -> Router {
@@ -106,6 +175,11 @@ fn router(desk: Desk) -> Router {
         .route("/pay.js", get(page::js))
         .route("/payments", get(payments::list).post(payments::create))
         .route("/payments/{payment_id}", get(payments::show))
+        .route("/payments/{payment_id}/refund-by-hand", post(payments::refund_by_hand))
+        .route("/payments/{payment_id}/finish-refunds", post(payments::finish_refunds))
+        .route("/later/{on}", post(payments::later))
+        .route("/faults", post(faults::order).delete(faults::clear))
+        .merge(apis())
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .with_state(desk)
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::books::Charge;
-use super::desk::{Busy, Desk, Plan};
+use super::desk::{Busy, Desk, Manner, Plan};
 use super::locale::Locale;
 use super::shop::with_result;
 use super::{page, payments};
@@ -108,7 +108,7 @@ pub async fn choose(
         Err(field) => return page::refusal(locale, StatusCode::BAD_REQUEST, field),
     };
     let pressed = (!choice.checkout.is_empty()).then(|| format!("{} {:?}", choice.checkout, choice.action));
-    match desk.capture(&choice.action.charges(&order.charge), &plan, pressed) {
+    match desk.capture(&choice.action.charges(&order.charge), Manner::default(), &plan, pressed) {
         Ok(payment_id) => back(&order, &payment_id, "paid"),
         Err(Busy) => page::refusal(locale, StatusCode::SERVICE_UNAVAILABLE, "busy"),
     }

@@ -11,7 +11,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::books::Charge;
-use super::desk::{Busy, Desk, Plan};
+use super::desk::{Busy, Desk, Manner, Plan, Refusal};
+use super::dialect::Dialect;
+use super::faults;
+use super::portone::IntoJson as _;
 
 /// How many times one payment may be told.
 pub const TIMES_MAX: u32 = 1_000;
@@ -29,7 +32,18 @@ pub struct Order {
     amount: i64,
     currency: String,
     #[serde(default)]
+    gateway: Dialect,
+    /// Set aside only, and taken on the shop's word.
+    #[serde(default)]
+    authorise: bool,
+    #[serde(default = "yes")]
+    live: bool,
+    #[serde(default)]
     webhooks: Webhooks,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How the shop is to be told. Of `delay_ms` and `at` the later counts.
@@ -39,6 +53,7 @@ struct Webhooks {
     delay_ms: u64,
     times: Option<u32>,
     fresh_ids: bool,
+    spread_ms: u64,
     at: Option<String>,
 }
 
@@ -67,9 +82,13 @@ pub async fn create(State(desk): State<Desk>, order: Result<Json<Order>, JsonRej
     if let Err(detail) = check(&charge) {
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail);
     }
-    match desk.capture(&[charge], &plan, None) {
+    let manner = Manner { gateway: order.gateway, authorise: order.authorise, live: order.live };
+    match desk.capture(&[charge], manner, &plan, None) {
         Ok(payment_id) => {
-            (StatusCode::CREATED, Json(json!({"payment_id": payment_id, "state": "captured"}))).into_response()
+            let state = if order.authorise { "authorised" } else { "captured" };
+            let order_ref = desk.books.payment(&payment_id).map(|payment| payment.order_ref);
+            let made = json!({"payment_id": payment_id, "state": state, "order_ref": order_ref});
+            (StatusCode::CREATED, Json(made)).into_response()
         }
         Err(Busy) => problem(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "too many webhooks are unanswered"),
     }
@@ -94,6 +113,53 @@ pub async fn show(State(desk): State<Desk>, Path(payment_id): Path<String>) -> R
         Some(payment) => Json(payment).into_response(),
         None => problem(StatusCode::NOT_FOUND, "not_found", "no such payment"),
     }
+}
+
+#[derive(Deserialize)]
+pub struct ByHand {
+    amount: i64,
+}
+
+/// `POST /payments/{id}/refund-by-hand`: somebody pays back at the gateway's own desk.
+pub async fn refund_by_hand(State(desk): State<Desk>, Path(id): Path<String>, Json(by_hand): Json<ByHand>) -> Response {
+    match desk.refund_by_hand(&id, by_hand.amount) {
+        Ok(refund) => (StatusCode::CREATED, Json(refund)).into_response(),
+        Err(Refusal::NotFound) => problem(StatusCode::NOT_FOUND, "not_found", "no such payment"),
+        Err(why) => problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", &format!("{why:?}")),
+    }
+}
+
+/// `POST /later/{on}`: from now on refunds are only taken on (`on`), or done at once (`off`).
+pub async fn later(State(desk): State<Desk>, Path(on): Path<String>) -> StatusCode {
+    desk.later.store(on == "on", std::sync::atomic::Ordering::Relaxed);
+    StatusCode::NO_CONTENT
+}
+
+/// `POST /payments/{id}/finish-refunds`: what was taken on is done.
+pub async fn finish_refunds(State(desk): State<Desk>, Path(id): Path<String>) -> StatusCode {
+    desk.finish_refunds(&id);
+    StatusCode::NO_CONTENT
+}
+
+/// Work under a key that has begun, with what a test has ordered to go wrong. The work itself is one step: it is done
+/// and kept under its key before anything is answered.
+pub async fn carried_out(
+    desk: &Desk,
+    (gateway, operation): (&str, &str),
+    (key, asked): (&str, &str),
+    work: impl FnOnce(&Desk) -> (StatusCode, Value),
+) -> Response {
+    let fault = desk.faults.strike(gateway, operation);
+    // Where nothing is done the key was never used.
+    if matches!(fault, Some(faults::Kind::Down | faults::Kind::Hang)) {
+        desk.keys.unused(key);
+    }
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let (status, body) = work(desk);
+    desk.keys.done(key, asked, status, &body);
+    faults::after(fault, (status, body).into_response_json())
 }
 
 /// What both ways in ask of a payment. The shop's own rules are not repeated here: a gateway takes money for whatever
@@ -126,7 +192,10 @@ impl Webhooks {
             Some(Err(_)) => return Err("webhooks.at: a time as RFC 3339 writes it"),
         };
         let delayed = now + std::time::Duration::from_millis(self.delay_ms);
-        Ok(Plan { not_before: at.max(delayed), times, fresh_ids: self.fresh_ids })
+        if self.spread_ms > DELAY_MAX_MS {
+            return Err("webhooks.spread_ms: at most 86400000, a day");
+        }
+        Ok(Plan { spread_ms: self.spread_ms, not_before: at.max(delayed), times, fresh_ids: self.fresh_ids })
     }
 }
 

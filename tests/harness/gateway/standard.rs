@@ -1,17 +1,26 @@
-//! What this gateway says and where: the body and the headers of `payment.paid` as API.md defines them. Another gateway
-//! (PortOne, Toss, Stripe) is another file with these same few items.
+//! The gateway of a shop's own: the body and the headers of `payment.paid` as API.md defines them, and the requests by
+//! which the shop asks and pays back.
 
 use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::books::Payment;
+use super::books::{Payment, State as Taken};
+use super::desk::{Desk, Refusal};
+use super::dialect::{Dialect, Event as Told};
+use super::keys::Begun;
+use super::portone::IntoJson as _;
 use super::sign::sign;
+use super::{faults, payments};
 
 /// The gateway's name in the books.
 pub const NAME: &str = "standard";
-/// Where the shop listens for this gateway, after `edge_url`.
-pub const PATH: &str = "/v1/webhooks/standard";
 
 #[derive(Serialize)]
 struct Event<'a> {
@@ -30,7 +39,10 @@ struct Paid<'a> {
 }
 
 /// The body is made once and sent byte for byte the same at every attempt; its `timestamp` is the capture's.
-pub fn paid(payment: &Payment) -> anyhow::Result<Bytes> {
+pub fn event(payment: &Payment, told: Told) -> Option<Bytes> {
+    if told != Told::Captured {
+        return None;
+    }
     let charge = &payment.charge;
     let data = Paid {
         payment_id: &payment.payment_id,
@@ -40,7 +52,7 @@ pub fn paid(payment: &Payment) -> anyhow::Result<Bytes> {
         currency: &charge.currency,
     };
     let event = Event { r#type: "payment.paid", timestamp: payment.created_at.clone(), data };
-    Ok(Bytes::from(serde_json::to_vec(&event)?))
+    serde_json::to_vec(&event).ok().map(Bytes::from)
 }
 
 /// The headers of one attempt. The id stays over retries, so that the shop can drop a repeat; the timestamp is now, or
@@ -53,4 +65,71 @@ pub fn headers(secret: &str, webhook_id: &str, now: Timestamp, body: &[u8]) -> [
         ("webhook-timestamp", timestamp.to_string()),
         ("webhook-signature", sign(secret, webhook_id, timestamp, body)),
     ]
+}
+
+pub fn routes() -> Router<Desk> {
+    Router::new().route("/v1/payments/{id}", get(show)).route("/v1/payments/{id}/refunds", post(refund))
+}
+
+fn error(status: u16, code: &str) -> (StatusCode, Value) {
+    (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), json!({"code": code}))
+}
+
+fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
+    headers.get("authorization").is_some_and(|value| value == &format!("Bearer {}", desk.account(Dialect::Standard)))
+}
+
+async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "unauthenticated").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "ask");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let shown = |payment: Payment| {
+        let status = match payment.state {
+            Taken::Captured => "paid",
+            Taken::Authorised => "pending",
+            Taken::Declined | Taken::Voided => "failed",
+        };
+        let of = &payment.charge;
+        json!({"payment_id": id, "hold_id": of.hold_id, "user_id": of.user_id, "status": status, "amount": of.amount,
+               "refunded_amount": payment.refunded, "currency": of.currency, "live": payment.live})
+    };
+    let answer = desk.books.payment(&id).map_or(error(404, "not_found"), |payment| (StatusCode::OK, shown(payment)));
+    faults::after(fault, answer.into_response_json())
+}
+
+async fn refund(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "unauthenticated").into_response_json();
+    }
+    let Some(key) = headers.get("idempotency-key").and_then(|key| key.to_str().ok()) else {
+        return error(400, "idempotency_key_missing").into_response_json();
+    };
+    let (key, asked) = (format!("standard {key}"), format!("{id} {body}"));
+    match desk.keys.begin(&key, &asked) {
+        Begun::New => {}
+        Begun::InFlight => return error(409, "request_in_progress").into_response_json(),
+        Begun::Different => return error(422, "idempotency_key_reused").into_response_json(),
+        Begun::Again(status, body) => return (status, body).into_response_json(),
+    }
+    payments::carried_out(&desk, (NAME, "refund"), (&key, &asked), |desk| {
+        let Some(found) = desk.books.payment(&id) else { return error(404, "not_found") };
+        if found.state == Taken::Captured && found.refunded == found.captured {
+            return error(409, "already_refunded");
+        }
+        match desk.refund(&id, body["amount"].as_i64().unwrap_or(0)) {
+            Ok(refund) => (StatusCode::CREATED, json!({"refund_id": refund.id, "status": "succeeded"})),
+            Err(Refusal::TooMuch) => error(422, "amount_too_large"),
+            Err(_) => error(422, "not_paid"),
+        }
+    })
+    .await
 }

@@ -10,10 +10,14 @@ use sha2::{Digest as _, Sha256};
 use super::wrangler::Wrangler;
 use crate::{tools, workspace};
 
-/// The functions, as ordinary processes; their tests and the stack run the same files.
-pub fn functions() -> anyhow::Result<()> {
+/// The functions, as ordinary processes; their tests and the stack run the same files. With `aws`, as they are deployed;
+/// it makes a first build minutes longer.
+pub fn functions(aws: bool) -> anyhow::Result<()> {
     let mut command = Command::new("cargo");
     tools::outside_cargo(&mut command).args(["build", "--package", "functions", "--bins"]);
+    if aws {
+        command.args(["--features", "aws"]);
+    }
     command.current_dir(workspace::root());
     tools::quietly("building the functions", "build-functions", &mut command)
 }
@@ -45,7 +49,9 @@ fn inputs() -> anyhow::Result<String> {
     let mut files: Vec<PathBuf> =
         ["Cargo.toml", "Cargo.lock", "wrangler.toml"].iter().map(|name| root.join(name)).collect();
     collect(&root.join("edge"), &root.join("edge/build"), &mut files)?;
-    collect(&root.join("functions/wire"), Path::new(""), &mut files)?;
+    for shared in ["functions/gateways", "functions/wire"] {
+        collect(&root.join(shared), Path::new(""), &mut files)?;
+    }
     files.sort();
     let mut digest = Sha256::new();
     for file in files {

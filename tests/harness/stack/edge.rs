@@ -12,6 +12,7 @@ use super::children::{Children, Spec};
 use super::ready;
 use super::state::Secrets;
 use super::wrangler::Wrangler;
+use crate::gateway::{self, Dialect};
 use crate::workspace;
 
 const RATE_LIMIT_MODULE: &str = "holdfast:rate-limit";
@@ -29,15 +30,19 @@ pub struct Local {
 
 impl Local {
     pub fn new(port: u16, lambda_url: &str, gateway_url: &str, secrets: &Secrets) -> Self {
+        let gateway = gateway::Config::keys(&secrets.webhook_secret);
         let vars = BTreeMap::from([
             ("ENVIRONMENT", "development".to_owned()),
             ("LAMBDA_URL", lambda_url.to_owned()),
             ("PAYMENT_PAGE_URL", format!("{gateway_url}/pay")),
+            ("GATEWAYS", "standard,portone,toss,stripe".to_owned()),
         ]);
         let secrets = BTreeMap::from([
             ("SESSION_SECRET", secrets.session_secret.clone()),
             ("ADMIN_TOKEN", secrets.admin_token.clone()),
             ("WEBHOOK_SECRET", secrets.webhook_secret.clone()),
+            ("PORTONE_WEBHOOK_SECRET", gateway.secret_of(Dialect::PortOne)),
+            ("STRIPE_WEBHOOK_SECRET", gateway.secret_of(Dialect::Stripe)),
             // The emulator checks no signature; the Worker signs all the same.
             ("AWS_ACCESS_KEY_ID", "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
@@ -167,6 +172,9 @@ fn bindings(wrangler: &Wrangler, local: &Local) -> anyhow::Result<Vec<String>> {
         if !local.secrets.contains_key(name.as_str()) {
             bail!("wrangler.toml requires the secret {name}, for which the local stack has no value");
         }
+    }
+    // The gateways' too, which nobody has to have.
+    for name in local.secrets.keys() {
         bindings.push(format!("(name = {0}, fromEnvironment = {0})", quoted(name)));
     }
     bindings.push(format!("(name = {}, service = \"assets\")", quoted(&wrangler.assets.binding)));

@@ -11,8 +11,17 @@ use crate::{migrate, workspace};
 
 /// Every function that runs behind the emulator, and its instances: Lambda runs several of each at once, and so do we,
 /// or nothing that goes wrong between two of them would ever be seen here.
-pub const INSTANCES: [(&str, usize); 7] =
-    [("reserve", 3), ("confirm", 2), ("expire", 2), ("release", 2), ("lookup", 2), ("admin", 2), ("audit", 2)];
+pub const INSTANCES: [(&str, usize); 9] = [
+    ("reserve", 3),
+    ("confirm", 2),
+    ("expire", 2),
+    ("release", 2),
+    ("lookup", 2),
+    ("admin", 2),
+    ("relay", 2),
+    ("refund", 2),
+    ("audit", 2),
+];
 
 /// `cargo lambda watch` as nothing but the Invoke API and the runtime API between it and our processes.
 pub async fn start_emulator(cargo_lambda: PathBuf, port: u16, children: &Children) -> anyhow::Result<()> {
@@ -51,6 +60,7 @@ pub fn start_instances(
     lambda_port: u16,
     database_url: &str,
     password: &str,
+    gateways: &[(String, String)],
     children: &Children,
 ) -> anyhow::Result<()> {
     for (function, instances) in INSTANCES {
@@ -60,13 +70,20 @@ pub fn start_instances(
                 Some(detours) => detours.database_url(&url, &format!("{function}-{number}"))?,
                 None => url.clone(),
             };
-            children.start(instance(options, function, number, lambda_port, &url))?;
+            children.start(instance(options, function, number, lambda_port, &url, gateways))?;
         }
     }
     Ok(())
 }
 
-fn instance(options: &Options, function: &'static str, number: usize, lambda_port: u16, database_url: &str) -> Spec {
+fn instance(
+    options: &Options,
+    function: &'static str,
+    number: usize,
+    lambda_port: u16,
+    database_url: &str,
+    gateways: &[(String, String)],
+) -> Spec {
     let env = [
         ("DATABASE_URL", database_url.to_owned()),
         // The emulator keeps its runtime API under this path, one for each function.
@@ -79,14 +96,27 @@ fn instance(options: &Options, function: &'static str, number: usize, lambda_por
         // The scheduler here is as quick as the sweep should be: one sweep an invocation.
         ("SWEEP_FOR_S", "0".to_owned()),
         ("SWEEP_INTERVAL_S", options.sweep_interval_s.to_string()),
+        ("RELAY_FOR_S", "0".to_owned()),
+        // Receivers are on this machine too.
+        ("RELAY_ALLOW_PRIVATE", "on".to_owned()),
+        ("REFUND_FOR_S", "0".to_owned()),
+        ("REFUND_RETRY_S", options.refund_retry_s.to_owned()),
     ];
     let detoured = options.detours.as_ref().map(|detours| detours.env.clone()).unwrap_or_default();
+    // Who wants to see a dead letter today says so: RELAY_RETRY_S=0,1,2 cargo dev up.
+    let wished = std::env::vars().filter(|(name, _)| name.starts_with("RELAY_"));
     Spec {
         name: format!("{function}-{number}"),
         part: function,
         program: workspace::target_dir().join("debug").join(function),
         args: vec![],
-        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(detoured).collect(),
+        env: env
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .chain(gateways.iter().cloned())
+            .chain(wished)
+            .chain(detoured)
+            .collect(),
         user: None,
         stop: Signal::TERM,
         patience: Duration::from_secs(3),

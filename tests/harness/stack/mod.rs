@@ -31,12 +31,15 @@ use crate::gateway::{self, Gateway};
 use crate::{migrate, tools, workspace};
 use children::Children;
 use detours::Detours;
+pub use ports::free as free_port;
 pub use report::Report;
 use state::{Secrets, State};
 use wrangler::Wrangler;
 
 /// EventBridge's finest beat.
 const AUDIT_EVERY: Duration = Duration::from_secs(60);
+/// Locally a receiver is told at once; deployed, the function itself looks again every few seconds.
+const RELAY_EVERY: Duration = Duration::from_secs(1);
 
 /// How a stack is to run.
 pub struct Options {
@@ -44,6 +47,8 @@ pub struct Options {
     pub dir: PathBuf,
     pub ports: Ports,
     pub sweep_interval_s: u64,
+    /// The functions' `REFUND_RETRY_S`.
+    pub refund_retry_s: &'static str,
     /// Begin with an empty database.
     pub fresh: bool,
     /// A Postgres to use in place of the embedded one.
@@ -54,6 +59,8 @@ pub struct Options {
     pub demo_sale: bool,
     /// What stands between the parts, for whoever wants to break what goes on there.
     pub detours: Option<Detours>,
+    /// Build `relay` with its targets of AWS.
+    pub aws: bool,
 }
 
 pub enum Ports {
@@ -70,11 +77,13 @@ impl Options {
             dir: workspace::root().join("target").join(name),
             ports: Ports::Free,
             sweep_interval_s: 1,
+            refund_retry_s: "0,0.1,0.2,0.2,0.2,0.2",
             fresh: true,
             database_url: None,
             early_release: true,
             demo_sale: false,
             detours: None,
+            aws: true,
         }
     }
 }
@@ -114,7 +123,10 @@ impl Stack {
     async fn start_in_order(&mut self) -> anyhow::Result<Report> {
         let (edge_port, lambda_port, gateway_port) = self.choose_ports()?;
         let (edge_url, lambda_url) = (loopback(edge_port), loopback(lambda_port));
-        let (wrangler, workerd, cargo_lambda) = spawn_blocking(built).await??;
+        let (wrangler, workerd, cargo_lambda) = {
+            let aws = self.options.aws;
+            spawn_blocking(move || built(aws)).await??
+        };
 
         let detours = self.options.detours.clone();
         let database_url = self.start_database().await?;
@@ -128,11 +140,12 @@ impl Stack {
         }
         functions::start_emulator(cargo_lambda, lambda_port, &self.children).await?;
         let password = &self.secrets.functions_password;
-        functions::start_instances(&self.options, lambda_port, &database_url, password, &self.children)?;
         let (shop_url, behind_url, clock) = match &detours {
             None => (edge_url.clone(), lambda_url.clone(), None),
             Some(detours) => (detours.shop.url(), detours.lambda.url(), detours.clock_dir.clone()),
         };
+        let gateways = self.gateway_config(gateway_port, &shop_url).functions_env(&loopback(gateway_port));
+        functions::start_instances(&self.options, lambda_port, &database_url, password, &gateways, &self.children)?;
         let gateway_url = self.start_gateway(gateway_port, &shop_url).await?;
         let mut local = edge::Local::new(edge_port, &behind_url, &gateway_url, &self.secrets);
         local.clock = clock;
@@ -140,6 +153,9 @@ impl Stack {
 
         self.schedule(&lambda_url, 1);
         self.tasks.push(tokio::spawn(scheduler::run("audit", lambda_url.clone(), AUDIT_EVERY)));
+        let every = Duration::from_secs(self.options.sweep_interval_s);
+        self.tasks.push(tokio::spawn(scheduler::run("refund", lambda_url.clone(), every)));
+        self.tasks.push(tokio::spawn(scheduler::run("relay", lambda_url.clone(), RELAY_EVERY)));
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
         }
@@ -220,13 +236,17 @@ impl Stack {
         Ok(url.clone())
     }
 
-    async fn start_gateway(&mut self, port: u16, edge_url: &str) -> anyhow::Result<String> {
-        let config = gateway::Config {
+    fn gateway_config(&self, port: u16, edge_url: &str) -> gateway::Config {
+        gateway::Config {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             edge_url: edge_url.to_owned(),
             webhook_secret: self.secrets.webhook_secret.clone(),
             log: self.state.logs().join("gateway.log"),
-        };
+        }
+    }
+
+    async fn start_gateway(&mut self, port: u16, edge_url: &str) -> anyhow::Result<String> {
+        let config = self.gateway_config(port, edge_url);
         let gateway = Gateway::start(config).await.context("cannot start the payment gateway's stand-in")?;
         let url = gateway.url.clone();
         self.gateway = Some(gateway);
@@ -235,10 +255,10 @@ impl Stack {
 }
 
 /// Everything built, and the two programs that run it.
-fn built() -> anyhow::Result<(Wrangler, PathBuf, PathBuf)> {
+fn built(aws: bool) -> anyhow::Result<(Wrangler, PathBuf, PathBuf)> {
     let wrangler = Wrangler::read()?;
     let (workerd, cargo_lambda) = (tools::workerd()?, tools::cargo_lambda()?);
-    build::functions()?;
+    build::functions(aws)?;
     build::worker(&wrangler)?;
     Ok((wrangler, workerd, cargo_lambda))
 }

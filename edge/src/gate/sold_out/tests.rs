@@ -53,7 +53,7 @@ fn refuses(memory: &mut SoldOut, asked: &Reservation, now_ms: u64) -> bool {
 fn sold_out_is_repeated_for_less_than_a_second_after_the_call_that_said_so_left() {
     let mut memory = remembering();
     let refusal = Outcome::SoldOut { sku_id: "a".to_owned(), available: 0, max_per_user: 2, for_ms: 0 };
-    assert_eq!(memory.way(&one("b"), 1_000), Way::Refused(refusal));
+    assert_eq!(memory.way(&one("b"), 1_000), Way::Refused(Box::new(refusal)));
     let last_ms = 1_000 + SOLD_OUT_KEEP_MS;
     assert!(memory.repeated(&one("b"), last_ms - 1).is_some());
     assert!(memory.repeated(&one("b"), last_ms).is_none());

@@ -227,12 +227,25 @@ fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
 }
 
+/// Holdfast's own message, as `gateways::standard` reads it.
+const PAID: &str = "payment.paid";
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct Data {
+    payment_id: String,
+    hold_id: String,
+    user_id: String,
+    #[serde(deserialize_with = "wire::whole::number")]
+    amount: i64,
+    currency: String,
+}
+
 fn webhook(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let data = schemas.request::<crate::confirm::Data>();
+    let data = schemas.request::<Data>();
     let text = json!({"type": "string"});
     let body = json!({"type": "object", "required": ["type"], "properties": {"type": text}, "anyOf": [
-        {"properties": {"type": {"const": crate::confirm::PAID}, "data": data}, "required": ["data"]},
-        {"properties": {"type": {"not": {"const": crate::confirm::PAID}}}},
+        {"properties": {"type": {"const": PAID}, "data": data}, "required": ["data"]},
+        {"properties": {"type": {"not": {"const": PAID}}}},
     ]});
     let ignored = json!({"type": "object", "properties": {"result": {"const": "ignored"}}, "required": ["result"]});
     let outcome = json!({"oneOf": [schemas.answer::<wire::confirm::Outcome>(), ignored]});

@@ -36,7 +36,7 @@ impl Stock {
 
 pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
     let mut sure: HashMap<(&str, &str), Vec<(Us, i64)>> = HashMap::new();
-    let mut exact: HashMap<(&str, &str), Vec<(Us, i64, i64)>> = HashMap::new();
+    let mut exact: HashMap<_, Vec<_>> = HashMap::new();
     for moved in &storm.truth.moved {
         let (sku, late) =
             ((moved.sale_id.as_str(), moved.sku_id.as_str()), if moved.qty > 0 { SEEN_WITHIN_US } else { 0 });

@@ -175,7 +175,7 @@ impl Hands {
             "a backend killed" => self.kill_backend(rng).await,
             "a backend terminated" => self.terminate_backend(rng).await,
             "lookup or admin killed" => {
-                Ok(self.kill_instance(*rng.choice(&["lookup", "admin"]).unwrap_or(&"admin"), rng).await)
+                Ok(self.kill_instance(rng.choice(&["lookup", "admin"]).unwrap_or(&"admin"), rng).await)
             }
             "two schedulers" => self.schedulers(2, rng).await,
             "no scheduler" => self.schedulers(0, rng).await,

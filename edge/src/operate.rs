@@ -1,0 +1,157 @@
+//! What the operator's routes about deliveries share: who asks and why, the call of `admin`, and its outcomes as HTTP.
+
+use serde::Serialize;
+use wire::admin::{self, Command, Fault};
+use wire::operate::{By, Operation, Outcome, Subscription};
+
+use crate::answer::Answer;
+use crate::call::{Answered, Call};
+use crate::problem::{Code, Problem};
+use crate::{bounds, invoke, text};
+
+/// Who asks and why, for the ledger. The operator's token has no name in it, so a header may say one.
+///
+/// # Errors
+/// `invalid_request`.
+pub fn by(call: &Call, reason: Option<String>) -> Result<By, Problem> {
+    by_header(call.header("X-Operator").map(str::to_owned), reason, &call.trace.request_id)
+}
+
+fn by_header(name: Option<String>, reason: Option<String>, request_id: &str) -> Result<By, Problem> {
+    let actor = name.unwrap_or_else(|| "operator".to_owned());
+    let mut faults = Vec::new();
+    if !text::is_printable(actor.trim(), bounds::OPERATOR_MAX_CHARS) {
+        faults.push(fault("/X-Operator", "Say who you are in 1 to 128 characters, or leave the header out."));
+    }
+    if reason.as_deref().is_some_and(|reason| !text::is_printable(reason.trim(), bounds::REASON_MAX_CHARS)) {
+        faults.push(fault("/reason", "Say why in 1 to 500 characters, none of them a control character."));
+    }
+    if faults.is_empty() {
+        Ok(By { actor, reason, request_id: request_id.to_owned() })
+    } else {
+        Err(Problem::invalid(faults))
+    }
+}
+
+pub fn fault(pointer: &str, detail: &str) -> Fault {
+    Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
+}
+
+/// # Errors
+/// What the operation was refused for; `unavailable`.
+pub async fn run(call: &Call, operation: Operation) -> Answered {
+    let request = admin::Request { trace: call.trace.clone(), command: Command::Operate { operation } };
+    match invoke::call(&call.config.lambda, "admin", &request).await? {
+        admin::Outcome::Operated { operated } => tell(operated),
+        _ => Err(Problem::unavailable().because("admin answered another question")),
+    }
+}
+
+/// A subscription, with its secret where it is shown.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    subscription: Subscription,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+fn tell(outcome: Outcome) -> Answered {
+    let refused = |pointer, detail: &str| Problem::invalid(vec![fault(pointer, detail)]);
+    Err(match outcome {
+        Outcome::InvalidRequest { errors } => Problem::invalid(errors),
+        Outcome::NotFound => Problem::not_found(),
+        Outcome::IdempotencyKeyReused => {
+            Problem::new(Code::IdempotencyKeyReused, "Use a new Idempotency-Key for another request.")
+        }
+        Outcome::TooMany { most } => refused("", &format!("Delete a subscription first: there are {most}, the most.")),
+        Outcome::NotSigned => refused("", "This kind of subscription has no secret: access to it is a matter of IAM."),
+        Outcome::Disabled => refused("", "Enable its subscription first."),
+        Outcome::Subscriptions { subscriptions } => {
+            return Ok(Answer::json(200, &serde_json::json!({"subscriptions": subscriptions})));
+        }
+        Outcome::Subscription { subscription } => return Ok(Answer::json(200, &subscription)),
+        Outcome::Created { subscription, secret, replayed } => {
+            let location = format!("/v1/admin/subscriptions/{}", subscription.subscription_id);
+            let answer = Answer::json(201, &Shown { subscription, secret }).with("Location", location);
+            return Ok(marked(answer, replayed));
+        }
+        Outcome::Rotated { subscription, secret, replayed } => {
+            return Ok(marked(Answer::json(200, &Shown { subscription, secret: Some(secret) }), replayed));
+        }
+        Outcome::DeadLetters { dead_letters, next } => {
+            return Ok(Answer::json(200, &serde_json::json!({"dead_letters": dead_letters, "next": next})));
+        }
+        Outcome::ReplayedOne { letter, replayed } => return Ok(marked(Answer::json(200, &letter), replayed)),
+        Outcome::ReplayedMany { many, replayed } => return Ok(marked(Answer::json(200, &many), replayed)),
+    })
+}
+
+fn marked(answer: Answer, replayed: bool) -> Answer {
+    if replayed { answer.with("Idempotent-Replayed", "true") } else { answer }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::operate::{Kind, Replayed};
+
+    fn subscription() -> Subscription {
+        Subscription {
+            subscription_id: "s".to_owned(),
+            kind: Kind::Http,
+            endpoint: "https://shop.example/".to_owned(),
+            event_types: Vec::new(),
+            status: "enabled".to_owned(),
+            status_reason: None,
+            status_since: String::new(),
+            breaker: "closed".to_owned(),
+            breaker_since: String::new(),
+            pending: 0,
+            dead: 0,
+            old_secret_until: None,
+            created_at: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_secret_is_shown_where_it_is_made_and_nowhere_else() {
+        let body = |outcome| {
+            let answer = tell(outcome).unwrap_or_else(Answer::from);
+            (answer.status, String::from_utf8_lossy(&answer.body).contains("whsec_a"))
+        };
+        let secret = || "whsec_a".to_owned();
+        let created = Outcome::Created { subscription: subscription(), secret: Some(secret()), replayed: false };
+        let rotated = Outcome::Rotated { subscription: subscription(), secret: secret(), replayed: true };
+        assert_eq!(body(created), (201, true));
+        assert_eq!(body(rotated), (200, true));
+        assert_eq!(body(Outcome::Subscription { subscription: subscription() }), (200, false));
+        assert_eq!(body(Outcome::Subscriptions { subscriptions: vec![subscription()] }), (200, false));
+    }
+
+    #[test]
+    fn outcomes_become_answers() {
+        let status = |outcome| tell(outcome).unwrap_or_else(Answer::from).status;
+        let letter = Replayed { id: "event-1".to_owned(), status: "pending".to_owned() };
+        assert_eq!(status(Outcome::ReplayedOne { letter, replayed: false }), 200);
+        assert_eq!(status(Outcome::NotFound), 404);
+        assert_eq!(status(Outcome::IdempotencyKeyReused), 422);
+        for refused in [Outcome::TooMany { most: 100 }, Outcome::NotSigned, Outcome::Disabled] {
+            assert_eq!(status(refused), 422);
+        }
+    }
+
+    #[test]
+    fn who_asks_is_printable_and_somebody() {
+        let by = |name: Option<&str>, reason: Option<&str>| {
+            let by = by_header(name.map(str::to_owned), reason.map(str::to_owned), "r");
+            by.map(|by| by.actor).map_err(|problem| Answer::from(problem).status)
+        };
+        assert_eq!(by(None, None), Ok("operator".to_owned()));
+        assert_eq!(by(Some("홍길동"), Some("다시 보냄")), Ok("홍길동".to_owned()));
+        for (name, reason) in [(Some(""), None), (Some("a\u{7f}"), None), (None, Some(" ")), (None, Some("a\nb"))] {
+            assert_eq!(by(name, reason), Err(422), "{name:?} {reason:?}");
+        }
+        assert_eq!(by(Some(&"a".repeat(129)), None), Err(422));
+    }
+}

@@ -1,0 +1,139 @@
+//! A buyer's browser comes back from paying at a gateway that takes the money only on the shop's word: the hold is
+//! secured, the money is taken, and the buyer is sent to what came of it.
+
+use serde::Deserialize;
+use wire::confirm::{Outcome, Request, Settled, Told};
+
+use crate::answer::Answer;
+use crate::call::{Answered, Call};
+use crate::problem::Problem;
+use crate::text::is_printable;
+use crate::{bounds, confirm};
+
+/// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success address. Nothing in it is believed:
+/// the payment is asked for, and its own amount and hold count. Loading it again finds what was done.
+pub async fn toss_return(call: &Call) -> Answered {
+    let gateway = "toss";
+    call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
+    let back = comeback(&call.head.url)?;
+    let told = Told {
+        trace: call.trace.clone(),
+        gateway: gateway.to_owned(),
+        payment_id: back.payment_key.clone(),
+        amount: Some(back.amount),
+        ..Told::default()
+    };
+    match confirm::settle(call, &Request::Told(told)).await {
+        Ok(settled) => Ok(send_on(&settled, &back.payment_key)),
+        // Whoever loads the page again asks again; the sweep does too.
+        Err(problem) => Err(problem),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToConfirm {
+    payment_id: String,
+    payment_token: String,
+}
+
+/// `POST /v1/payments/portone/confirm`: what PortOne's browser SDK was given is handed in by the buyer's page.
+pub async fn portone_confirm(call: &mut Call) -> Answered {
+    let gateway = "portone";
+    call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
+    call.buyer()?;
+    let ToConfirm { payment_id, payment_token } = call.json().await?;
+    for text in [&payment_id, &payment_token] {
+        if !is_printable(text, bounds::PAYMENT_TOKEN_MAX_CHARS) {
+            return Err(Problem::malformed("Send `payment_id` and `payment_token` as the gateway's SDK gave them."));
+        }
+    }
+    let told = Told {
+        trace: call.trace.clone(),
+        gateway: gateway.to_owned(),
+        payment_id,
+        token: Some(payment_token),
+        ..Told::default()
+    };
+    match confirm::settle(call, &Request::Told(told)).await?.outcome {
+        Outcome::TurnedAway { reason } => Err(confirm::turned_away(&reason)),
+        outcome => Ok(confirm::told(&outcome)),
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Comeback {
+    payment_key: String,
+    amount: i64,
+}
+
+/// Nothing is percent-decoded: none of the characters that such a key may have is ever encoded.
+fn comeback(url: &str) -> Result<Comeback, Problem> {
+    let query = url.split('#').next().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
+    let given = |name: &str| {
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(given, _)| *given == name)
+            .map(|(_, value)| value)
+    };
+    let key = |key: &&str| {
+        (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    let payment_key = given("paymentKey").filter(key);
+    let amount =
+        given("amount").and_then(|amount| amount.parse().ok()).filter(|n| (0..=bounds::AMOUNT_MAX).contains(n));
+    match (payment_key, amount) {
+        (Some(payment_key), Some(amount)) => Ok(Comeback { payment_key: payment_key.to_owned(), amount }),
+        _ => Err(Problem::malformed("Come back with the `paymentKey` and `amount` that the payment window added.")),
+    }
+}
+
+/// To the hold's own page, which shows the order, the refund or the time that is left; nowhere outside.
+fn send_on(settled: &Settled, payment_key: &str) -> Answer {
+    let result = match settled.outcome {
+        Outcome::Confirmed { .. } | Outcome::RefundRequired { .. } | Outcome::Secured => "paid",
+        Outcome::TurnedAway { .. } | Outcome::Ignored | Outcome::Unreachable => "declined",
+    };
+    let location = settled.hold.as_ref().map_or_else(
+        || "/".to_owned(),
+        |hold| format!("/sales/{}?hold_id={}&payment_id={payment_key}&result={result}", hold.sale_id, hold.hold_id),
+    );
+    Answer::empty(303).with("Location", location)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::confirm::HoldOf;
+
+    #[test]
+    fn a_comeback_needs_its_key_and_its_amount() {
+        let back = |query: &str| comeback(&format!("http://edge/v1/payments/toss/return{query}"));
+        let good = back("?paymentType=NORMAL&orderId=o&paymentKey=5zJ4xY7m0kODnyRpQWGrN_2-x&amount=15000#a");
+        assert_eq!(good, Ok(Comeback { payment_key: "5zJ4xY7m0kODnyRpQWGrN_2-x".to_owned(), amount: 15_000 }));
+        for bad in [
+            "",
+            "?paymentKey=a",
+            "?amount=1",
+            "?paymentKey=&amount=1",
+            "?paymentKey=a%2Fb&amount=1",
+            "?paymentKey=a&amount=-1",
+            "?paymentKey=a&amount=1.5",
+            "?paymentKey=../x&amount=1",
+        ] {
+            assert!(back(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_buyer_is_sent_to_the_holds_own_page() {
+        let hold = Some(HoldOf { hold_id: "h".to_owned(), sale_id: "s".to_owned() });
+        let to = |outcome, hold| send_on(&Settled { outcome, hold }, "k").header("Location").map(str::to_owned);
+        let confirmed = Outcome::Confirmed { order_id: "o".to_owned() };
+        assert_eq!(to(confirmed, hold.clone()).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=paid"));
+        let turned_away = Outcome::TurnedAway { reason: "hold_expired".to_owned() };
+        assert_eq!(to(turned_away, hold).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=declined"));
+        assert_eq!(to(Outcome::Ignored, None).as_deref(), Some("/"));
+    }
+}

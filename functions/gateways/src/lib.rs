@@ -1,0 +1,260 @@
+//! Payment gateways, a file each: is this message authentic, what does it say of which payment, what is the truth about
+//! that payment, take the money, pay it back.
+//!
+//! Nothing here has a socket or a clock. The edge, which is Wasm, uses [`Webhook`]; the functions send what [`Api`]
+//! writes and hand back what came. A new gateway is a file with these two and its line in [`webhook`] and [`api`].
+
+mod portone;
+mod reading;
+pub mod signature;
+mod standard;
+mod stripe;
+mod toss;
+
+use reading::{again, said};
+use serde_json::{Map, Value};
+
+/// Every gateway there is, in the order in which they are written about.
+pub const NAMES: [&str; 4] = ["standard", "portone", "toss", "stripe"];
+
+/// What came to the edge, as it came.
+pub struct Message<'a> {
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+    pub body: &'a [u8],
+}
+
+/// What a message says. It is a reason to look, and the truth only where `said` is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub payment_id: String,
+    pub kind: Kind,
+    /// Of a signed message that carries the whole payment.
+    pub said: Option<Said>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something about the payment has changed; which way, only the payment itself says.
+    Changed,
+    /// The gateway waits for our word before it takes the money: its answer is the status of ours.
+    MayTake,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub hold_ref: String,
+    pub user_id: Option<String>,
+    /// In the currency's minor unit.
+    pub amount: i64,
+    pub currency: String,
+    /// Play money otherwise.
+    pub live: bool,
+}
+
+/// The edge's half.
+pub trait Webhook: Sync {
+    /// Whether the gateway sent it, a few minutes around `now_s` (Unix time). One that signs nothing is believed
+    /// nothing: its messages are authentic whoever sends them, and carry no `said`.
+    fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool;
+
+    /// None: an event that is not about a payment of ours, today or in a later version of theirs.
+    ///
+    /// # Errors
+    /// What is missing from an event that its type promises.
+    fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String>;
+}
+
+/// None: no such gateway.
+#[must_use]
+pub fn webhook(name: &str) -> Option<&'static dyn Webhook> {
+    match name {
+        "standard" => Some(&standard::Standard),
+        "portone" => Some(&portone::PortOne),
+        "toss" => Some(&toss::Toss),
+        "stripe" => Some(&stripe::Stripe),
+        _ => None,
+    }
+}
+
+/// A request to a gateway, below the address it is configured with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub method: &'static str,
+    pub path: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+}
+
+/// What came back.
+pub struct Answer<'a> {
+    pub status: u16,
+    pub body: &'a [u8],
+}
+
+/// What a gateway answers when it is asked about a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Known(Truth),
+    /// It has no such payment.
+    NotFound,
+    /// No answer to build on.
+    Unknown(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truth {
+    pub state: State,
+    /// What was taken or is set aside, in the currency's minor unit.
+    pub amount: i64,
+    /// Of it, what is paid back already, by whomever.
+    pub refunded: i64,
+    /// Of it, what somebody asked to have paid back and is not yet.
+    pub refunding: i64,
+    pub currency: String,
+    /// The hold, as whoever made the payment wrote it down.
+    pub hold_ref: String,
+    /// Our id of the payment at a gateway that has one of its own beside it.
+    pub order_ref: String,
+    pub user_id: Option<String>,
+    /// Play money otherwise.
+    pub live: bool,
+}
+
+impl Truth {
+    /// What the gateway still has of the buyer's money, in the minor unit.
+    #[must_use]
+    pub fn left(&self) -> i64 {
+        self.amount.saturating_sub(self.refunded)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The buyer is not through, or the bank is not.
+    Pending,
+    /// The money is set aside, and is taken on our word.
+    Authorised,
+    /// It was taken. Some or all of it may be paid back.
+    Paid,
+    /// It was not taken, and will not be.
+    Failed,
+}
+
+/// Take the money that was set aside.
+pub struct Capture<'a> {
+    pub payment_id: &'a str,
+    pub order_ref: &'a str,
+    pub amount: i64,
+    pub currency: &'a str,
+    /// The same at every repeat of the same attempt.
+    pub key: &'a str,
+    /// What the buyer's browser was given for it, where a gateway does it so.
+    pub token: Option<&'a str>,
+    pub live: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Captured {
+    Done,
+    /// No money was taken.
+    Refused(String),
+    /// It must be asked about before anything else.
+    Unknown(String),
+}
+
+/// Pay back.
+pub struct PayBack<'a> {
+    pub payment_id: &'a str,
+    /// How much, in the minor unit.
+    pub amount: i64,
+    /// What the gateway said it still has: a gateway that can compares.
+    pub left: i64,
+    pub currency: &'a str,
+    pub reason: &'a str,
+    /// One an attempt, the same at every repeat of it.
+    pub key: &'a str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refunded {
+    Done,
+    /// Taken on; it ends later.
+    Requested,
+    /// Nothing was left to pay back.
+    Already,
+    /// Nothing was paid back by this request.
+    Refused(String),
+    /// It must be asked about before anything else; the same key may be sent again.
+    Unknown(String),
+}
+
+/// The functions' half.
+pub trait Api: Send + Sync {
+    fn ask(&self, payment_id: &str) -> Request;
+    fn truth(&self, answer: &Answer) -> Asked;
+
+    /// None: this gateway takes the money by itself.
+    fn capture(&self, _capture: &Capture) -> Option<Request> {
+        None
+    }
+    fn captured(&self, answer: &Answer) -> Captured {
+        match answer.status {
+            200..300 => Captured::Done,
+            400..500 if !again(answer.status) => Captured::Refused(said(answer)),
+            _ => Captured::Unknown(said(answer)),
+        }
+    }
+
+    /// Gives back what was set aside and not taken. None: it ends by itself.
+    fn let_go(&self, _payment_id: &str, _key: &str) -> Option<Request> {
+        None
+    }
+
+    fn refund(&self, refund: &PayBack) -> Request;
+    fn refunded(&self, answer: &Answer) -> Refunded;
+}
+
+/// How a function reaches a gateway.
+#[derive(Clone)]
+pub struct Account {
+    pub secret: String,
+    /// The shop sells for real money.
+    pub live: bool,
+}
+
+/// None: no such gateway.
+#[must_use]
+pub fn api(name: &str, account: Account) -> Option<Box<dyn Api>> {
+    match name {
+        "standard" => Some(Box::new(standard::StandardApi(account))),
+        "portone" => Some(Box::new(portone::PortOneApi(account))),
+        "toss" => Some(Box::new(toss::TossApi(account))),
+        "stripe" => Some(Box::new(stripe::StripeApi(account))),
+        _ => None,
+    }
+}
+
+/// Where a gateway is unless configured otherwise; empty: it has no address of its own.
+#[must_use]
+pub fn usual_url(name: &str) -> &'static str {
+    match name {
+        "portone" => "https://api.portone.io",
+        "toss" => "https://api.tosspayments.com",
+        "stripe" => "https://api.stripe.com",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_gateway_has_both_halves_and_no_other_name_has_one() {
+        let account = || Account { secret: "s".to_owned(), live: true };
+        for name in NAMES {
+            assert!(webhook(name).is_some() && api(name, account()).is_some(), "{name}");
+        }
+        assert!(webhook("other").is_none() && api("other", account()).is_none());
+    }
+}

@@ -1,0 +1,186 @@
+//! PortOne V2: webhooks signed by Standard Webhooks that carry ids only, so the payment is asked for; cancellations
+//! that compare what is left, and may end later than they are answered; quoted idempotency keys.
+
+use serde_json::{Map, Value, json};
+
+use crate::reading::{again, asked, json as body, said, segment, text, whole};
+use crate::{
+    Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, State, Truth,
+    Webhook, signature,
+};
+
+pub struct PortOne;
+
+impl Webhook for PortOne {
+    fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool {
+        signature::is_signed(secrets, message, now_s)
+    }
+
+    fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+        let r#type = event.get("type").and_then(Value::as_str).ok_or("type")?;
+        let kind = match r#type {
+            "Transaction.Confirm" => Kind::MayTake,
+            other if other.starts_with("Transaction.") => Kind::Changed,
+            _ => return Ok(None),
+        };
+        // Disputes and what comes later are about a payment too, but about none whose state here would change.
+        if r#type.starts_with("Transaction.Dispute") {
+            return Ok(None);
+        }
+        let payment_id = event.get("data").and_then(|data| text(&data["paymentId"])).ok_or("data.paymentId")?;
+        Ok(Some(Notice { payment_id, kind, said: None }))
+    }
+}
+
+pub struct PortOneApi(pub Account);
+
+impl PortOneApi {
+    fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<Value>) -> Request {
+        let mut headers = vec![("authorization", format!("PortOne {}", self.0.secret))];
+        // A structured field's string: the quotes are part of it.
+        headers.extend(key.map(|key| ("idempotency-key", format!("\"{key}\""))));
+        headers.extend(body.as_ref().map(|_| ("content-type", "application/json".to_owned())));
+        Request { method, path, headers, body: body.map(|body| body.to_string()).unwrap_or_default() }
+    }
+}
+
+impl Api for PortOneApi {
+    fn ask(&self, payment_id: &str) -> Request {
+        self.request("GET", format!("/payments/{}", segment(payment_id)), None, None)
+    }
+
+    fn truth(&self, answer: &Answer) -> Asked {
+        asked(answer, payment)
+    }
+
+    fn capture(&self, capture: &Capture) -> Option<Request> {
+        let body = json!({"paymentToken": capture.token?, "totalAmount": capture.amount, "currency": capture.currency,
+                          "isTest": !capture.live});
+        let path = format!("/payments/{}/confirm", segment(capture.payment_id));
+        Some(self.request("POST", path, Some(capture.key), Some(body)))
+    }
+
+    fn captured(&self, answer: &Answer) -> Captured {
+        let kind = body(answer).and_then(|body| text(&body["type"])).unwrap_or_default();
+        match answer.status {
+            200 => Captured::Done,
+            // Somebody's confirm came through; whose, the payment says.
+            _ if kind == "ALREADY_PAID" || kind == "ALREADY_PAID_OR_WAITING" => Captured::Unknown(kind),
+            400..500 if !again(answer.status) => Captured::Refused(said(answer)),
+            _ => Captured::Unknown(said(answer)),
+        }
+    }
+
+    fn refund(&self, refund: &PayBack) -> Request {
+        // The guard: somebody else's cancellation in between changes what is left, and this one is refused.
+        let body = json!({"reason": refund.reason, "amount": refund.amount, "currentCancellableAmount": refund.left});
+        let path = format!("/payments/{}/cancel", segment(refund.payment_id));
+        self.request("POST", path, Some(refund.key), Some(body))
+    }
+
+    fn refunded(&self, answer: &Answer) -> Refunded {
+        let body = body(answer).unwrap_or_default();
+        let kind = body["type"].as_str().unwrap_or_default();
+        match (answer.status, body["cancellation"]["status"].as_str()) {
+            (200, Some("SUCCEEDED")) => Refunded::Done,
+            (200, Some("REQUESTED")) => Refunded::Requested,
+            (200, Some("FAILED")) => Refunded::Refused(said(answer)),
+            _ if kind == "PAYMENT_ALREADY_CANCELLED" => Refunded::Already,
+            // 409 is also its answer to a request that will never do.
+            (409, _) if !kind.starts_with("IDEMPOTENCY_OUTSTANDING") => Refunded::Refused(said(answer)),
+            (400..500, _) if !again(answer.status) => Refunded::Refused(said(answer)),
+            _ => Refunded::Unknown(said(answer)),
+        }
+    }
+}
+
+fn payment(payment: &Value) -> Option<Truth> {
+    let state = match payment["status"].as_str()? {
+        "READY" | "PAY_PENDING" | "VIRTUAL_ACCOUNT_ISSUED" => State::Pending,
+        "PAID" | "PARTIAL_CANCELLED" | "CANCELLED" => State::Paid,
+        "FAILED" => State::Failed,
+        _ => return None,
+    };
+    let id = text(&payment["id"])?;
+    let custom: Value =
+        payment["customData"].as_str().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+    let cancellations = |status: &str| -> i64 {
+        let all = payment["cancellations"].as_array().into_iter().flatten();
+        all.filter(|one| one["status"] == status).filter_map(|one| whole(&one["totalAmount"])).sum()
+    };
+    Some(Truth {
+        state,
+        amount: whole(&payment["amount"]["total"])?,
+        refunded: cancellations("SUCCEEDED").max(whole(&payment["amount"]["cancelled"]).unwrap_or(0)),
+        refunding: cancellations("REQUESTED"),
+        currency: text(&payment["currency"])?,
+        hold_ref: text(&custom["hold_id"]).unwrap_or_else(|| id.clone()),
+        order_ref: id,
+        user_id: text(&custom["user_id"]),
+        live: payment["channel"]["type"] != "TEST",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api() -> PortOneApi {
+        PortOneApi(Account { secret: "v2".to_owned(), live: true })
+    }
+
+    fn answer(status: u16, body: &Value) -> Refunded {
+        api().refunded(&Answer { status, body: body.to_string().as_bytes() })
+    }
+
+    #[test]
+    fn an_event_names_its_payment_and_unknown_ones_are_ignored() {
+        let read = |event: Value| PortOne.read(event.as_object().expect("an object"));
+        let event = json!({"type": "Transaction.Paid", "timestamp": "2024-04-25T10:00:00.000Z",
+            "data": {"storeId": "store", "paymentId": "example-payment-id", "transactionId": "tx"}});
+        let notice = read(event).expect("read").expect("a payment");
+        assert_eq!((notice.payment_id.as_str(), notice.kind, notice.said), ("example-payment-id", Kind::Changed, None));
+        assert_eq!(read(json!({"type": "BillingKey.Issued", "data": {}})), Ok(None));
+        assert_eq!(read(json!({"type": "Transaction.DisputeCreated", "data": {}})), Ok(None));
+        assert!(read(json!({"type": "Transaction.Paid", "data": {}})).is_err());
+        assert!(read(json!({})).is_err());
+    }
+
+    #[test]
+    fn the_key_is_quoted_and_what_is_left_is_compared() {
+        let refund = PayBack { payment_id: "p/1", amount: 100, left: 150, currency: "KRW", reason: "late", key: "k" };
+        let request = api().refund(&refund);
+        assert_eq!((request.method, request.path.as_str()), ("POST", "/payments/p%2F1/cancel"));
+        assert!(request.headers.contains(&("idempotency-key", "\"k\"".to_owned())));
+        assert!(request.headers.contains(&("authorization", "PortOne v2".to_owned())));
+        let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        assert_eq!(body, json!({"reason": "late", "amount": 100, "currentCancellableAmount": 150}));
+    }
+
+    #[test]
+    fn a_cancellation_is_done_or_only_asked_for_or_neither() {
+        let cancelled = |status: &str| json!({"cancellation": {"status": status, "id": "c", "totalAmount": 100}});
+        assert_eq!(answer(200, &cancelled("SUCCEEDED")), Refunded::Done);
+        assert_eq!(answer(200, &cancelled("REQUESTED")), Refunded::Requested);
+        assert!(matches!(answer(200, &cancelled("FAILED")), Refunded::Refused(_)));
+        assert_eq!(answer(409, &json!({"type": "PAYMENT_ALREADY_CANCELLED"})), Refunded::Already);
+        let kind = |kind: &str| json!({"type": kind});
+        assert!(matches!(answer(409, &kind("IDEMPOTENCY_OUTSTANDING_REQUEST")), Refunded::Unknown(_)));
+        assert!(matches!(answer(409, &kind("CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN")), Refunded::Refused(_)));
+        assert!(matches!(answer(502, &kind("PG_PROVIDER")), Refunded::Unknown(_)));
+        assert!(matches!(answer(200, &json!({})), Refunded::Unknown(_)));
+    }
+
+    #[test]
+    fn a_payment_says_what_is_left_of_it_and_whether_it_is_play_money() {
+        let read = |payment: Value| api().truth(&Answer { status: 200, body: payment.to_string().as_bytes() });
+        let payment = json!({"status": "PARTIAL_CANCELLED", "id": "p1", "channel": {"type": "TEST"}, "currency": "KRW",
+            "amount": {"total": 1000, "paid": 700, "cancelled": 300}, "customData": "{\"hold_id\":\"h\",\"user_id\":\"u\"}",
+            "cancellations": [{"status": "SUCCEEDED", "totalAmount": 300}, {"status": "REQUESTED", "totalAmount": 700}]});
+        let Asked::Known(truth) = read(payment) else { panic!("a payment") };
+        assert_eq!((truth.state, truth.left(), truth.refunding, truth.live), (State::Paid, 700, 700, false));
+        assert_eq!((truth.hold_ref.as_str(), truth.user_id.as_deref()), ("h", Some("u")));
+        assert!(matches!(read(json!({"status": "NEW_STATUS"})), Asked::Unknown(_)));
+        assert_eq!(api().truth(&Answer { status: 404, body: b"{}" }), Asked::NotFound);
+    }
+}

@@ -1,0 +1,124 @@
+//! The gateway of a shop's own: what API.md's `payment.paid` says, signed by Standard Webhooks, and the three requests
+//! that such a gateway answers.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::reading::{again, asked, json as body, said, segment, text, whole};
+use crate::{
+    Account, Answer, Api, Asked, Kind, Message, Notice, PayBack, Refunded, Request, Said, State, Truth, Webhook,
+    signature,
+};
+
+const PAID: &str = "payment.paid";
+
+pub struct Standard;
+
+#[derive(Deserialize)]
+struct Paid {
+    payment_id: String,
+    hold_id: String,
+    user_id: String,
+    #[serde(deserialize_with = "wire::whole::number")]
+    amount: i64,
+    currency: String,
+}
+
+impl Webhook for Standard {
+    fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool {
+        signature::is_signed(secrets, message, now_s)
+    }
+
+    fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+        if event.get("type").and_then(Value::as_str).ok_or("type")? != PAID {
+            return Ok(None);
+        }
+        // As an object only: an array of the members in their order is not what the contract says.
+        let data = event.get("data").filter(|data| data.is_object()).ok_or("data")?;
+        let Paid { payment_id, hold_id, user_id, amount, currency } =
+            Paid::deserialize(data).map_err(|error| format!("data: {error}"))?;
+        let said = Said { hold_ref: hold_id, user_id: Some(user_id), amount, currency, live: true };
+        Ok(Some(Notice { payment_id, kind: Kind::Changed, said: Some(said) }))
+    }
+}
+
+pub struct StandardApi(pub Account);
+
+impl StandardApi {
+    fn request(&self, method: &'static str, path: String) -> Request {
+        let headers = vec![("authorization", format!("Bearer {}", self.0.secret))];
+        Request { method, path, headers, body: String::new() }
+    }
+}
+
+impl Api for StandardApi {
+    fn ask(&self, payment_id: &str) -> Request {
+        self.request("GET", format!("/v1/payments/{}", segment(payment_id)))
+    }
+
+    fn truth(&self, answer: &Answer) -> Asked {
+        asked(answer, payment)
+    }
+
+    fn refund(&self, refund: &PayBack) -> Request {
+        let mut request = self.request("POST", format!("/v1/payments/{}/refunds", segment(refund.payment_id)));
+        request.headers.push(("idempotency-key", format!("\"{}\"", refund.key)));
+        request.headers.push(("content-type", "application/json".to_owned()));
+        request.body =
+            json!({"amount": refund.amount, "currency": refund.currency, "reason": refund.reason}).to_string();
+        request
+    }
+
+    fn refunded(&self, answer: &Answer) -> Refunded {
+        let body = body(answer).unwrap_or_default();
+        match (answer.status, body["status"].as_str(), body["code"].as_str()) {
+            (200 | 201, Some("succeeded"), _) => Refunded::Done,
+            (200..=202, Some("pending"), _) => Refunded::Requested,
+            (_, _, Some("already_refunded")) => Refunded::Already,
+            (400..500, ..) if !again(answer.status) => Refunded::Refused(said(answer)),
+            _ => Refunded::Unknown(said(answer)),
+        }
+    }
+}
+
+fn payment(payment: &Value) -> Option<Truth> {
+    let state = match payment["status"].as_str()? {
+        "pending" => State::Pending,
+        "paid" => State::Paid,
+        "failed" => State::Failed,
+        _ => return None,
+    };
+    Some(Truth {
+        state,
+        amount: whole(&payment["amount"])?,
+        refunded: whole(&payment["refunded_amount"])?,
+        refunding: 0,
+        currency: text(&payment["currency"])?,
+        hold_ref: text(&payment["hold_id"])?,
+        order_ref: text(&payment["payment_id"])?,
+        user_id: text(&payment["user_id"]),
+        live: payment["live"] != false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_may_have_more_members_than_ours_and_must_have_ours() {
+        let read = |text: &str| {
+            let event: Map<String, Value> = serde_json::from_str(text).expect("an object");
+            Standard.read(&event)
+        };
+        let data = r#""payment_id":"p","hold_id":"h","user_id":"u","amount":1.0,"currency":"KRW""#;
+        let event = |data: &str| format!(r#"{{"type":"payment.paid","timestamp":"t","id":{{}},"data":{data}}}"#);
+        assert!(matches!(read(&event(&format!(r#"{{{data},"card":[1]}}"#))), Ok(Some(_))));
+        for name in ["payment_id", "hold_id", "user_id", "amount", "currency"] {
+            assert!(read(&event(&format!("{{{}}}", data.replace(name, "other")))).is_err(), "{name}");
+        }
+        assert!(read(&event(r#"["p","h","u",1,"KRW"]"#)).is_err());
+        assert_eq!(read(r#"{"type":"payment.other"}"#), Ok(None));
+        assert!(read("{}").is_err());
+    }
+}

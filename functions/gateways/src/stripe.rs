@@ -1,0 +1,179 @@
+//! Stripe: events signed with the whole secret over the raw body, that carry the payment; amounts in units of its own
+//! for a few currencies; refunds with a key.
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Map, Value};
+use sha2::Sha256;
+
+use crate::reading::{again, asked, json as body, said, segment, text, whole};
+use crate::{
+    Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, Said, State,
+    Truth, Webhook, signature,
+};
+
+pub struct Stripe;
+
+impl Webhook for Stripe {
+    fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool {
+        let Some(header) = (message.header)("stripe-signature") else { return false };
+        let mut sent = None;
+        let mut signatures = Vec::new();
+        for part in header.split(',') {
+            match part.trim().split_once('=') {
+                Some(("t", at)) => sent = Some(at),
+                // Other schemes are not for us: `v0` is a fake one for tests.
+                Some(("v1", hex)) => signatures.extend(hex::decode(hex)),
+                _ => {}
+            }
+        }
+        let Some(sent) = sent else { return false };
+        if !sent.parse().is_ok_and(|sent_s: u64| now_s.abs_diff(sent_s) <= signature::TOLERANCE_S) {
+            return false;
+        }
+        secrets.iter().filter(|secret| !secret.is_empty()).any(|secret| {
+            let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
+            mac.update(sent.as_bytes());
+            mac.update(b".");
+            mac.update(message.body);
+            signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok())
+        })
+    }
+
+    fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+        let r#type = event.get("type").and_then(Value::as_str).ok_or("type")?;
+        if !r#type.starts_with("payment_intent.") {
+            return Ok(None);
+        }
+        let intent = event.get("data").map(|data| &data["object"]).ok_or("data.object")?;
+        let payment_id = text(&intent["id"]).ok_or("data.object.id")?;
+        // Of all its states only this one cannot change any more: it is believed, the others are asked about.
+        let said = if r#type == "payment_intent.succeeded" { Some(paid(intent).ok_or("data.object")?) } else { None };
+        Ok(Some(Notice { payment_id, kind: Kind::Changed, said }))
+    }
+}
+
+fn paid(intent: &Value) -> Option<Said> {
+    let currency = text(&intent["currency"])?.to_ascii_uppercase();
+    Some(Said {
+        hold_ref: text(&intent["metadata"]["hold_id"]).unwrap_or_default(),
+        user_id: text(&intent["metadata"]["user_id"]),
+        amount: from_theirs(whole(&intent["amount_received"])?, &currency),
+        currency,
+        live: intent["livemode"] == true,
+    })
+}
+
+/// Minor units are ISO 4217's here and Stripe's there: these three it counts in another way.
+fn factor(currency: &str) -> (i64, i64) {
+    match currency {
+        "ISK" | "UGX" => (100, 1),
+        "MGA" => (1, 100),
+        _ => (1, 1),
+    }
+}
+
+fn to_theirs(amount: i64, currency: &str) -> i64 {
+    let (times, by) = factor(currency);
+    amount.saturating_mul(times) / by
+}
+
+fn from_theirs(amount: i64, currency: &str) -> i64 {
+    let (times, by) = factor(currency);
+    amount.saturating_mul(by) / times
+}
+
+pub struct StripeApi(pub Account);
+
+impl StripeApi {
+    fn request(&self, method: &'static str, path: String, key: Option<&str>, form: &[(&str, String)]) -> Request {
+        let mut headers = vec![("authorization", format!("Bearer {}", self.0.secret))];
+        headers.extend(key.map(|key| ("idempotency-key", key.to_owned())));
+        if method == "POST" {
+            headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
+        }
+        let body: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", segment(value))).collect();
+        Request { method, path, headers, body: body.join("&") }
+    }
+}
+
+impl Api for StripeApi {
+    fn ask(&self, payment_id: &str) -> Request {
+        // The charge says what was paid back; the intent does not.
+        let path = format!("/v1/payment_intents/{}?expand[]=latest_charge", segment(payment_id));
+        self.request("GET", path, None, &[])
+    }
+
+    fn truth(&self, answer: &Answer) -> Asked {
+        asked(answer, payment)
+    }
+
+    fn capture(&self, capture: &Capture) -> Option<Request> {
+        let path = format!("/v1/payment_intents/{}/capture", segment(capture.payment_id));
+        let amount = to_theirs(capture.amount, capture.currency).to_string();
+        Some(self.request("POST", path, Some(capture.key), &[("amount_to_capture", amount)]))
+    }
+
+    fn captured(&self, answer: &Answer) -> Captured {
+        let code = body(answer).and_then(|body| text(&body["error"]["code"])).unwrap_or_default();
+        match answer.status {
+            200 => Captured::Done,
+            // Captured before, or cancelled: the intent says which.
+            _ if code == "payment_intent_unexpected_state" => Captured::Unknown(code),
+            400..500 if !again(answer.status) => Captured::Refused(said(answer)),
+            _ => Captured::Unknown(said(answer)),
+        }
+    }
+
+    fn let_go(&self, payment_id: &str, key: &str) -> Option<Request> {
+        let path = format!("/v1/payment_intents/{}/cancel", segment(payment_id));
+        Some(self.request("POST", path, Some(key), &[("cancellation_reason", "abandoned".to_owned())]))
+    }
+
+    fn refund(&self, refund: &PayBack) -> Request {
+        let amount = to_theirs(refund.amount, refund.currency).to_string();
+        let form = [
+            ("payment_intent", refund.payment_id.to_owned()),
+            ("amount", amount),
+            ("reason", "requested_by_customer".to_owned()),
+            ("metadata[reason]", refund.reason.to_owned()),
+        ];
+        self.request("POST", "/v1/refunds".to_owned(), Some(refund.key), &form)
+    }
+
+    fn refunded(&self, answer: &Answer) -> Refunded {
+        let body = body(answer).unwrap_or_default();
+        match (answer.status, body["status"].as_str(), body["error"]["code"].as_str()) {
+            (200, Some("succeeded"), _) => Refunded::Done,
+            (200, Some("pending" | "requires_action"), _) => Refunded::Requested,
+            (200, Some("failed" | "canceled"), _) => Refunded::Refused(said(answer)),
+            (_, _, Some("charge_already_refunded")) => Refunded::Already,
+            (400..500, ..) if !again(answer.status) => Refunded::Refused(said(answer)),
+            _ => Refunded::Unknown(said(answer)),
+        }
+    }
+}
+
+fn payment(intent: &Value) -> Option<Truth> {
+    let (state, taken) = match intent["status"].as_str()? {
+        "succeeded" => (State::Paid, "amount_received"),
+        "requires_capture" => (State::Authorised, "amount_capturable"),
+        "canceled" => (State::Failed, "amount"),
+        _ => (State::Pending, "amount"),
+    };
+    let currency = text(&intent["currency"])?.to_ascii_uppercase();
+    let id = text(&intent["id"])?;
+    Some(Truth {
+        state,
+        amount: from_theirs(whole(&intent[taken])?, &currency),
+        refunded: from_theirs(whole(&intent["latest_charge"]["amount_refunded"]).unwrap_or(0), &currency),
+        refunding: 0,
+        currency,
+        hold_ref: text(&intent["metadata"]["hold_id"]).unwrap_or_default(),
+        order_ref: id,
+        user_id: text(&intent["metadata"]["user_id"]),
+        live: intent["livemode"] == true,
+    })
+}
+
+#[cfg(test)]
+mod tests;

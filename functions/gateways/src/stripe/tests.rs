@@ -1,0 +1,77 @@
+//! Stripe's signature by a computed vector, its events, its units.
+
+use serde_json::json;
+
+use super::*;
+
+const SECRET: &str = "whsec_test_secret";
+const BODY: &[u8] = br#"{"id":"evt_test_webhook","object":"event"}"#;
+const HEX: &str = "88a022085c6bdb887b02cb26ff76dd681234d9675c0f22844059f55552a8883a";
+const SENT_S: u64 = 1_492_774_577;
+
+fn accepts(secret: &str, header: &str, now_s: u64) -> bool {
+    let header = |name: &str| (name == "stripe-signature").then(|| header.to_owned());
+    Stripe.is_authentic(&[secret.to_owned()], &Message { header: &header, body: BODY }, now_s)
+}
+
+#[test]
+fn the_whole_secret_is_the_key() {
+    let good = format!("t={SENT_S},v1={HEX}");
+    assert!(accepts(SECRET, &good, SENT_S));
+    assert!(accepts(SECRET, &format!("t={SENT_S},v0=00,v1=00,v1={HEX}"), SENT_S + 300));
+    assert!(!accepts(SECRET, &good, SENT_S + 301) && !accepts(SECRET, &good, SENT_S - 301));
+    for bad in [
+        format!("t={SENT_S},v0={HEX}"),
+        format!("t=1492774578,v1={HEX}"),
+        format!("v1={HEX}"),
+        format!("t={SENT_S},v1={}", HEX.replace("88a0", "88a1")),
+        String::new(),
+    ] {
+        assert!(!accepts(SECRET, &bad, SENT_S), "{bad}");
+    }
+    assert!(!accepts("test_secret", &good, SENT_S) && !accepts("", &good, SENT_S));
+}
+
+#[test]
+fn a_payment_that_succeeded_is_believed_and_any_other_is_asked_about() {
+    let event = |r#type: &str| {
+        let intent = json!({"id": "pi_1", "amount": 1000, "amount_received": 1000, "currency": "krw", "livemode": true,
+            "metadata": {"hold_id": "h"}, "status": "succeeded"});
+        json!({"id": "evt_1", "type": r#type, "livemode": true, "data": {"object": intent}})
+    };
+    let read = |event: Value| Stripe.read(event.as_object().expect("an object"));
+    let notice = read(event("payment_intent.succeeded")).expect("read").expect("a payment");
+    let said = notice.said.expect("the payment");
+    assert_eq!((said.amount, said.currency.as_str(), said.hold_ref.as_str(), said.live), (1000, "KRW", "h", true));
+    let notice = read(event("payment_intent.amount_capturable_updated")).expect("read").expect("a payment");
+    assert_eq!((notice.payment_id.as_str(), notice.said), ("pi_1", None));
+    assert_eq!(read(event("charge.refunded")), Ok(None));
+    assert!(read(json!({"type": "payment_intent.succeeded", "data": {"object": {"id": "pi"}}})).is_err());
+}
+
+#[test]
+fn amounts_are_turned_into_stripes_units_and_back() {
+    for (currency, ours, theirs) in
+        [("KRW", 1000, 1000), ("USD", 1999, 1999), ("KWD", 1000, 1000), ("ISK", 500, 50_000), ("MGA", 1000, 10)]
+    {
+        assert_eq!((to_theirs(ours, currency), from_theirs(theirs, currency)), (theirs, ours), "{currency}");
+    }
+}
+
+#[test]
+fn a_refund_is_a_form_with_its_key() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let refund =
+        PayBack { payment_id: "pi_1", amount: 5, left: 5, currency: "KRW", reason: "hold expired", key: "refund-1" };
+    let request = api.refund(&refund);
+    let form = "payment_intent=pi_1&amount=5&reason=requested_by_customer&metadata[reason]=hold%20expired";
+    assert_eq!((request.path.as_str(), request.body.as_str()), ("/v1/refunds", form));
+    assert!(request.headers.contains(&("idempotency-key", "refund-1".to_owned())));
+    let of = |status: u16, body: Value| api.refunded(&Answer { status, body: body.to_string().as_bytes() });
+    assert_eq!(of(200, json!({"status": "succeeded"})), Refunded::Done);
+    assert_eq!(of(200, json!({"status": "pending"})), Refunded::Requested);
+    assert_eq!(of(400, json!({"error": {"code": "charge_already_refunded"}})), Refunded::Already);
+    assert!(matches!(of(400, json!({"error": {"type": "idempotency_error"}})), Refunded::Refused(_)));
+    assert!(matches!(of(409, json!({"error": {"code": "idempotency_key_in_use"}})), Refunded::Unknown(_)));
+    assert!(matches!(of(500, json!({})), Refunded::Unknown(_)));
+}

@@ -1,0 +1,113 @@
+//! `refund` (schema/refund.sql) pays back what is due, on the scheduler's tick: until nothing is left, and, where the
+//! scheduler is slower than that should be, again every `REFUND_INTERVAL_S` until `REFUND_FOR_S` is over.
+
+use std::time::{Duration, Instant};
+
+use functions::bounds::{REFUND_LEASE_S, REFUNDS_AT_ONCE};
+use functions::database::{Broken, Database};
+use functions::desk::Desk;
+use functions::pay_back::{Due, Ended, pay_back};
+use functions::{config, run};
+use futures_util::future::{join_all, try_join_all};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use tokio_postgres::types::Type;
+use tracing::{error, info};
+use wire::expire::Tick;
+use wire::refund::Paid;
+
+/// When to try again after each failure, in seconds; after the last it is a dead letter. A day and a half in all.
+const SCHEDULE_S: &str = "0,5,30,120,600,1800,7200,18000,36000,64800";
+
+struct Refund {
+    database: Database,
+    desk: Desk,
+    schedule: Vec<f64>,
+    /// How long a refund is one call's: who dies with it delays it by so much.
+    lease_s: i32,
+    every: Duration,
+    window: Duration,
+}
+
+impl Refund {
+    /// Until nothing is due, or until `stop`. Each gateway by itself: one that takes its time holds up no other's.
+    async fn all(&self, stop: Instant) -> Result<Paid, Broken> {
+        let gateways = self.desk.names().into_iter().map(|gateway| self.at(gateway, stop));
+        let all = try_join_all(gateways).await?;
+        Ok(all.into_iter().fold(Paid::default(), Paid::and))
+    }
+
+    async fn at(&self, gateway: &str, stop: Instant) -> Result<Paid, Broken> {
+        let gateways = [gateway];
+        let mut paid = Paid::default();
+        loop {
+            let due: Option<Vec<Due>> = self
+                .database
+                .json(
+                    "select holdfast.claim_refunds($1, $2, $3)",
+                    &[
+                        (&gateways.as_slice(), Type::TEXT_ARRAY),
+                        (&REFUNDS_AT_ONCE, Type::INT4),
+                        (&self.lease_s, Type::INT4),
+                    ],
+                )
+                .await?;
+            let due = due.unwrap_or_default();
+            if due.is_empty() {
+                return Ok(paid);
+            }
+            let tries = due.iter().map(|due| pay_back(&self.database, &self.desk, &self.schedule, due));
+            for ended in join_all(tries).await {
+                match ended {
+                    Ok(Ended::Completed) => paid.completed += 1,
+                    Ok(Ended::Failed) => paid.failed += 1,
+                    Ok(Ended::Later) => paid.later += 1,
+                    // Its lease ends, and it is tried again; the others go on.
+                    Err(broken) => error!(verb = "refund", %broken),
+                }
+            }
+            if Instant::now() >= stop {
+                return Ok(paid);
+            }
+        }
+    }
+
+    async fn run(&self) -> Result<Paid, Broken> {
+        let began = Instant::now();
+        let stop = began + self.window;
+        let mut paid = Paid::default();
+        loop {
+            paid = paid.and(self.all(stop).await?);
+            let next = Instant::now() + self.every;
+            if next >= stop {
+                return Ok(paid);
+            }
+            tokio::time::sleep_until(next.into()).await;
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run::log_as_json();
+    let refund = &Refund {
+        database: Database::from_env()?,
+        desk: Desk::from_env()?,
+        schedule: config::schedule("REFUND_RETRY_S", SCHEDULE_S)?,
+        lease_s: i32::try_from(config::seconds("REFUND_LEASE_S", REFUND_LEASE_S)?.as_secs()).unwrap_or(i32::MAX),
+        every: config::seconds("REFUND_INTERVAL_S", 10)?.max(Duration::from_secs(1)),
+        window: config::seconds("REFUND_FOR_S", 50)?,
+    };
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
+        let began = Instant::now();
+        let paid = refund.run().await;
+        let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
+        match &paid {
+            Ok(Paid { completed, failed, later }) => {
+                info!(verb = "refund", completed, failed, later, request_id = tick.execution_id, ms);
+            }
+            Err(broken) => error!(verb = "refund", %broken, request_id = tick.execution_id, ms),
+        }
+        paid.map_err(lambda_runtime::Diagnostic::from)
+    }))
+    .await
+}

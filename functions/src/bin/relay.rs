@@ -1,0 +1,54 @@
+//! `relay` (schema/relay.sql) on the scheduler's tick: delivers what happened to everybody who subscribed to it, again
+//! every `RELAY_INTERVAL_S` until `RELAY_FOR_S` is over, and removes what has served its time (schema/retain.sql).
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use functions::bounds::{RELAY_DEFAULT_MS, RELAY_RESERVE_MS, REMOVE_EVERY_S};
+use functions::relay::Relay;
+use functions::{config, run};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use tracing::{error, info, warn};
+use wire::expire::Tick;
+use wire::relay::Relayed;
+
+/// Whether it is time for this instance to remove again.
+fn is_time(last: &Mutex<Option<Instant>>) -> bool {
+    let Ok(mut last) = last.lock() else { return false };
+    let due = last.is_none_or(|last| last.elapsed() >= Duration::from_secs(REMOVE_EVERY_S));
+    if due {
+        *last = Some(Instant::now());
+    }
+    due
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run::log_as_json();
+    let relay = &Relay::from_env()?;
+    let window = config::seconds("RELAY_FOR_S", 55)?;
+    let removed_at = &Mutex::new(None);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
+        let began = Instant::now();
+        let stop = run::stop(&event.context, began, RELAY_DEFAULT_MS, RELAY_RESERVE_MS);
+        let mut relayed = relay.run(window, stop).await;
+        if let Ok(relayed) = &mut relayed
+            && is_time(removed_at)
+        {
+            // Nobody waits for it: what is locked or late stays for the next time.
+            match relay.remove(stop).await {
+                Ok(removed) => relayed.removed = removed,
+                Err(broken) => warn!(verb = "retain", %broken),
+            }
+        }
+        let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
+        match &relayed {
+            Ok(Relayed { fanned_out, delivered, failed, dead, removed }) => {
+                info!(verb = "relay", fanned_out, delivered, failed, dead, removed, request_id = tick.execution_id, ms);
+            }
+            Err(broken) => error!(verb = "relay", %broken, request_id = tick.execution_id, ms),
+        }
+        relayed.map_err(lambda_runtime::Diagnostic::from)
+    }))
+    .await
+}

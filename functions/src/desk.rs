@@ -1,0 +1,89 @@
+//! The gateways this function may call: each with its account, its address, and the circuit breaker that all instances
+//! share (schema/capture.sql).
+
+use std::collections::BTreeMap;
+
+use gateways::{Account, Api, Asked};
+use tokio_postgres::types::Type;
+use tracing::warn;
+
+use crate::bounds::ASK_DEADLINE_MS;
+use crate::config::{self, Misconfigured};
+use crate::database::{Broken, Database};
+use crate::http::{Answer, Http, NoAnswer};
+
+pub struct Desk {
+    counters: BTreeMap<&'static str, Counter>,
+    http: Http,
+    /// The shop sells for real money: play money buys nothing.
+    pub live: bool,
+}
+
+/// One gateway.
+pub struct Counter {
+    pub name: &'static str,
+    pub api: Box<dyn Api>,
+    url: String,
+}
+
+impl Desk {
+    /// Each gateway that has an `…_API_SECRET`.
+    ///
+    /// # Errors
+    /// A variable is wrong, or a test key would be used in a shop that sells for real money.
+    pub fn from_env() -> Result<Self, Misconfigured> {
+        let live = config::live()?;
+        let mut counters = BTreeMap::new();
+        for name in gateways::NAMES {
+            let Some((url, secret)) = config::gateway(name)? else { continue };
+            if live && (secret.starts_with("test_") || secret.starts_with("sk_test_")) {
+                let variable = format!("{}_API_SECRET", name.to_uppercase());
+                return Err(Misconfigured::new(&variable, "is a test key, and GATEWAY_MODE is live"));
+            }
+            if let Some(api) = gateways::api(name, Account { secret, live }) {
+                counters.insert(name, Counter { name, api, url });
+            }
+        }
+        Ok(Self { counters, http: Http::from_env()?, live })
+    }
+
+    /// None: it is not configured.
+    #[must_use]
+    pub fn at(&self, gateway: &str) -> Option<&Counter> {
+        self.counters.get(gateway)
+    }
+
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        self.counters.keys().copied().collect()
+    }
+
+    /// # Errors
+    /// There is no answer.
+    pub async fn send(&self, at: &Counter, request: &gateways::Request, within_ms: u64) -> Result<Answer, NoAnswer> {
+        self.http.send(&at.url, request, within_ms).await
+    }
+
+    /// The truth about a payment. `shaky`: the gateway has failed lately, and an answer is worth noting.
+    ///
+    /// # Errors
+    /// The database could not note what the gateway did.
+    pub async fn ask(&self, database: &Database, at: &Counter, payment_id: &str, shaky: bool) -> Result<Asked, Broken> {
+        let asked = match self.send(at, &at.api.ask(payment_id), ASK_DEADLINE_MS).await {
+            Ok(answer) => at.api.truth(&gateways::Answer { status: answer.status, body: &answer.body }),
+            Err(no_answer) => Asked::Unknown(no_answer.0),
+        };
+        match &asked {
+            Asked::Unknown(why) => {
+                warn!(gateway = at.name, %why, "asking a gateway failed");
+                let noted = [(&at.name as _, Type::TEXT), (why as _, Type::TEXT)];
+                database.call("select holdfast.gateway_failed($1, $2)", &noted).await?;
+            }
+            Asked::Known(_) | Asked::NotFound if shaky => {
+                database.call("select holdfast.gateway_answered($1)", &[(&at.name, Type::TEXT)]).await?;
+            }
+            Asked::Known(_) | Asked::NotFound => {}
+        }
+        Ok(asked)
+    }
+}

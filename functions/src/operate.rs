@@ -1,0 +1,227 @@
+//! What an operator does about deliveries (schema/operate.sql, schema/dead_letters.sql), its values checked first.
+
+use sha2::{Digest, Sha256};
+use tokio_postgres::types::{Json, Type};
+use uuid::Uuid;
+use wire::admin::Fault;
+use wire::operate::{By, Filter, Kind, NewSubscription, Operation, Outcome, SubscriptionStatus};
+
+use crate::bounds::{REPLAY_BATCH, SECRET_OVERLAP_MAX_S, SUBSCRIPTIONS_MAX};
+use crate::database::{Broken, Database, Param};
+use crate::relay::{endpoint, sign};
+
+/// What happens, as schema/V1__tables.sql names it.
+const EVENT_TYPES: [&str; 8] = [
+    "ReservationCreated",
+    "ReservationExpired",
+    "ReservationReleased",
+    "OrderConfirmed",
+    "RefundRequired",
+    "RefundCompleted",
+    "RefundFailed",
+    "StockAdjusted",
+];
+
+/// # Errors
+/// The database is broken.
+pub async fn run(database: &Database, allow_private: bool, operation: Operation) -> Result<Outcome, Broken> {
+    let outcome = match operation {
+        Operation::Subscriptions => database.json("select holdfast.subscriptions()", &[]).await?,
+        Operation::Subscription { subscription_id } => {
+            let id = uuid(&subscription_id)?;
+            database.json("select holdfast.subscription_of($1)", &[(&id, Type::UUID)]).await?
+        }
+        Operation::CreateSubscription { by, idem_key, subscription } => {
+            create(database, allow_private, &by, &idem_key, &subscription).await?
+        }
+        Operation::SetSubscription { by, subscription_id, status } => {
+            let status = match status {
+                SubscriptionStatus::Enabled => "ENABLED",
+                SubscriptionStatus::Disabled => "DISABLED",
+            };
+            set(database, &by, &subscription_id, status).await?
+        }
+        Operation::DeleteSubscription { by, subscription_id } => {
+            set(database, &by, &subscription_id, "DELETED").await?
+        }
+        Operation::RotateSecret { by, idem_key, subscription_id, overlap_s } => {
+            rotate(database, &by, &idem_key, &subscription_id, overlap_s).await?
+        }
+        Operation::DeadLetters { filter, after, limit } => list(database, &filter, after.as_deref(), limit).await?,
+        Operation::ReplayDeadLetter { by, idem_key, id } => {
+            let print = fingerprint(&("replay", &id))?;
+            let params: [Param<'_>; 4] =
+                [(&Json(&by), Type::JSON), (&idem_key, Type::TEXT), (&print, Type::BYTEA), (&id, Type::TEXT)];
+            database.json("select holdfast.replay_dead_letter($1, $2, $3, $4)", &params).await?
+        }
+        Operation::ReplayDeadLetters { by, idem_key, filter } => {
+            replay(database, &by, idem_key.as_deref(), &filter).await?
+        }
+    };
+    Ok(outcome.unwrap_or(Outcome::NotFound))
+}
+
+async fn create(
+    database: &Database,
+    allow_private: bool,
+    by: &By,
+    idem_key: &str,
+    new: &NewSubscription,
+) -> Result<Option<Outcome>, Broken> {
+    let kind = new.kind.as_deref().map_or(Some(Kind::Http), Kind::named);
+    let errors = faults(new, kind, allow_private);
+    let Some(kind) = kind.filter(|_| errors.is_empty()) else { return Ok(Some(Outcome::InvalidRequest { errors })) };
+    let secret = match kind {
+        Kind::Http => Some(sign::new_secret().ok_or_else(|| Broken::misused("there is no randomness for a secret"))?),
+        Kind::Sqs | Kind::Eventbridge => None,
+    };
+    let (print, kind) = (fingerprint(&("subscribe", new))?, kind.name());
+    database
+        .json(
+            "select holdfast.create_subscription($1, $2, $3, $4, $5, $6, $7, $8)",
+            &[
+                (&Json(by), Type::JSON),
+                (&idem_key, Type::TEXT),
+                (&print, Type::BYTEA),
+                (&kind, Type::TEXT),
+                (&new.endpoint, Type::TEXT),
+                (&new.event_types, Type::TEXT_ARRAY),
+                (&secret, Type::TEXT),
+                (&SUBSCRIPTIONS_MAX, Type::INT4),
+            ],
+        )
+        .await
+}
+
+async fn set(database: &Database, by: &By, id: &str, status: &str) -> Result<Option<Outcome>, Broken> {
+    let params: [Param<'_>; 3] = [(&Json(by), Type::JSON), (&uuid(id)?, Type::UUID), (&status, Type::TEXT)];
+    database.json("select holdfast.set_subscription_status($1, $2, $3)", &params).await
+}
+
+async fn rotate(
+    database: &Database,
+    by: &By,
+    idem_key: &str,
+    subscription_id: &str,
+    overlap_s: i64,
+) -> Result<Option<Outcome>, Broken> {
+    if !(0..=SECRET_OVERLAP_MAX_S).contains(&overlap_s) {
+        let errors = vec![fault("/overlap_s", "must be from 0 to 604800 seconds")];
+        return Ok(Some(Outcome::InvalidRequest { errors }));
+    }
+    let secret = sign::new_secret().ok_or_else(|| Broken::misused("there is no randomness for a secret"))?;
+    let (print, overlap) = (fingerprint(&("rotate", subscription_id, overlap_s))?, overlap_s as f64);
+    database
+        .json(
+            "select holdfast.rotate_secret($1, $2, $3, $4, $5, $6)",
+            &[
+                (&Json(by), Type::JSON),
+                (&idem_key, Type::TEXT),
+                (&print, Type::BYTEA),
+                (&uuid(subscription_id)?, Type::UUID),
+                (&secret, Type::TEXT),
+                (&overlap, Type::FLOAT8),
+            ],
+        )
+        .await
+}
+
+async fn list(
+    database: &Database,
+    filter: &Filter,
+    after: Option<&str>,
+    limit: i32,
+) -> Result<Option<Outcome>, Broken> {
+    let after = match after.map(cursor) {
+        Some(None) => {
+            let errors = vec![fault("/cursor", "must be the `next` of another page")];
+            return Ok(Some(Outcome::InvalidRequest { errors }));
+        }
+        Some(Some((us, id))) => (Some(us), Some(id)),
+        None => (None, None),
+    };
+    database
+        .json(
+            "select holdfast.dead_letters($1, $2, $3, $4, $5, $6, $7)",
+            &[
+                (&filter.kind, Type::TEXT),
+                (&filter.event_type, Type::TEXT),
+                (&subscription(filter)?, Type::UUID),
+                (&filter.sale_id, Type::TEXT),
+                (&after.0, Type::INT8),
+                (&after.1, Type::TEXT),
+                (&limit, Type::INT4),
+            ],
+        )
+        .await
+}
+
+async fn replay(
+    database: &Database,
+    by: &By,
+    idem_key: Option<&str>,
+    filter: &Filter,
+) -> Result<Option<Outcome>, Broken> {
+    let print = fingerprint(&("replay many", filter))?;
+    database
+        .json(
+            "select holdfast.replay_dead_letters($1, $2, $3, $4, $5, $6, $7, $8)",
+            &[
+                (&Json(by), Type::JSON),
+                (&idem_key, Type::TEXT),
+                (&print, Type::BYTEA),
+                (&filter.kind, Type::TEXT),
+                (&filter.event_type, Type::TEXT),
+                (&subscription(filter)?, Type::UUID),
+                (&filter.sale_id, Type::TEXT),
+                (&REPLAY_BATCH, Type::INT4),
+            ],
+        )
+        .await
+}
+
+fn faults(new: &NewSubscription, kind: Option<Kind>, allow_private: bool) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte));
+    let wrong = match kind {
+        None => Some(fault("/kind", "must be http, sqs or eventbridge")),
+        _ if !(1..=2_000).contains(&new.endpoint.len()) => Some(fault("/endpoint", "must be 1 to 2000 characters")),
+        Some(Kind::Http | Kind::Sqs) => {
+            let wrong = endpoint::url(&new.endpoint, allow_private).err();
+            wrong.map(|why| fault("/endpoint", &format!("must be an https URL of the public internet: {why}")))
+        }
+        Some(Kind::Eventbridge) => {
+            (!plain(&new.endpoint)).then(|| fault("/endpoint", "must be the name or the ARN of a bus"))
+        }
+    };
+    faults.extend(wrong);
+    for (i, event_type) in new.event_types.iter().enumerate() {
+        if !EVENT_TYPES.contains(&event_type.as_str()) {
+            faults.push(fault(&format!("/event_types/{i}"), &format!("must be one of {}", EVENT_TYPES.join(", "))));
+        }
+    }
+    faults
+}
+
+fn fault(pointer: &str, detail: &str) -> Fault {
+    Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
+}
+
+/// Microseconds since 1970 and an id, as the database wrote them into `next`.
+fn cursor(text: &str) -> Option<(i64, &str)> {
+    let (us, id) = text.split_once('.')?;
+    Some((us.parse().ok()?, id))
+}
+
+fn subscription(filter: &Filter) -> Result<Option<Uuid>, Broken> {
+    filter.subscription.as_deref().map(uuid).transpose()
+}
+
+fn uuid(text: &str) -> Result<Uuid, Broken> {
+    Uuid::parse_str(text).map_err(|_| Broken::misused("an id is not a UUID"))
+}
+
+fn fingerprint<T: serde::Serialize>(asked: &T) -> Result<Vec<u8>, Broken> {
+    let text = serde_json::to_vec(asked).map_err(|_| Broken::misused("the request cannot be written"))?;
+    Ok(Sha256::digest(text).to_vec())
+}

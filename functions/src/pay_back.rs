@@ -1,0 +1,158 @@
+//! One refund, one try: the gateway is asked what it still has, the attempt is written down, the request is sent with
+//! its key, and what came of it is written too. Whoever dies on the way leaves an attempt that is asked about first.
+
+use gateways::{Asked, PayBack, Refunded};
+use serde::Deserialize;
+use tokio_postgres::types::Type;
+use tracing::{info, warn};
+
+use crate::bounds::REFUND_DEADLINE_MS;
+use crate::database::{Broken, Database};
+use crate::desk::{Counter, Desk};
+
+/// A refund that is due, as schema/refund.sql hands it out.
+#[derive(Deserialize)]
+pub struct Due {
+    pub gateway: String,
+    pub payment_id: String,
+    pub amount: i64,
+    pub currency: String,
+    pub reason: String,
+    /// How often it did not come to an end.
+    pub attempts: usize,
+}
+
+#[derive(Deserialize)]
+struct Attempt {
+    attempt: i32,
+    key: String,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    status: String,
+}
+
+/// What a try came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Completed,
+    Failed,
+    Later,
+}
+
+enum Outcome {
+    Done(Option<String>),
+    Requested,
+    Refused(String),
+    Unknown(String),
+}
+
+/// # Errors
+/// The database cannot answer; the refund is somebody else's when its lease is over.
+pub async fn pay_back(database: &Database, desk: &Desk, schedule: &[f64], due: &Due) -> Result<Ended, Broken> {
+    let at = desk.at(&due.gateway).ok_or_else(|| Broken::misused("a refund of a gateway that was not asked for"))?;
+    let outcome = attempt(database, desk, at, due).await?;
+    let (name, detail) = match outcome {
+        Outcome::Done(detail) => ("done", detail),
+        Outcome::Requested => ("requested", None),
+        Outcome::Refused(why) => ("refused", Some(why)),
+        Outcome::Unknown(why) => ("unknown", Some(why)),
+    };
+    // What the gateway has taken on is no failure, however long it takes.
+    let again_s = match name {
+        "done" => Some(0.0),
+        "requested" => schedule.get(due.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s)),
+        _ => schedule.get(due.attempts + 1).map(|s| jittered(*s)),
+    };
+    let written: Option<Written> = database
+        .json(
+            "select holdfast.settle_refund($1, $2, $3, $4, $5)",
+            &[
+                (&due.gateway, Type::TEXT),
+                (&due.payment_id, Type::TEXT),
+                (&name, Type::TEXT),
+                (&detail, Type::TEXT),
+                (&again_s, Type::FLOAT8),
+            ],
+        )
+        .await?;
+    let status = written.map(|written| written.status).unwrap_or_default();
+    info!(verb = "refund", gateway = due.gateway, payment_id = due.payment_id, outcome = name, detail, status);
+    Ok(match status.as_str() {
+        "COMPLETED" => Ended::Completed,
+        "FAILED" => Ended::Failed,
+        _ => Ended::Later,
+    })
+}
+
+async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> Result<Outcome, Broken> {
+    // Always first: an earlier attempt may have come through, and the gateway's own desk may have paid back a part.
+    let truth = match desk.ask(database, at, &due.payment_id, true).await? {
+        Asked::Known(truth) => truth,
+        Asked::NotFound => return Ok(Outcome::Refused("the gateway knows no such payment".to_owned())),
+        Asked::Unknown(why) => return Ok(Outcome::Unknown(why)),
+    };
+    let left = truth.left();
+    if left <= 0 {
+        return Ok(Outcome::Done(Some("nothing is left to pay back".to_owned())));
+    }
+    if truth.refunding >= left {
+        return Ok(Outcome::Requested);
+    }
+    let amount = left.min(due.amount);
+    let begun: Option<Attempt> = database
+        .json(
+            "select holdfast.begin_refund($1, $2, $3)",
+            &[(&due.gateway, Type::TEXT), (&due.payment_id, Type::TEXT), (&amount, Type::INT8)],
+        )
+        .await?;
+    // Somebody else has ended it meanwhile.
+    let Some(Attempt { attempt, key }) = begun else { return Ok(Outcome::Requested) };
+    let request = at.api.refund(&PayBack {
+        payment_id: &due.payment_id,
+        amount,
+        left,
+        currency: &due.currency,
+        reason: &due.reason,
+        key: &key,
+    });
+    let refunded = match desk.send(at, &request, REFUND_DEADLINE_MS).await {
+        Ok(answer) => at.api.refunded(&gateways::Answer { status: answer.status, body: &answer.body }),
+        Err(no_answer) => Refunded::Unknown(no_answer.0),
+    };
+    Ok(match refunded {
+        Refunded::Done => Outcome::Done(None),
+        Refunded::Requested => Outcome::Requested,
+        Refunded::Refused(why) => Outcome::Refused(why),
+        // Neither is believed without looking: "already" may mean another part of it.
+        Refunded::Already | Refunded::Unknown(_) => {
+            let why = if let Refunded::Unknown(why) = refunded { why } else { "already refunded".to_owned() };
+            warn!(gateway = at.name, payment_id = due.payment_id, attempt, %why, "a refund is asked about");
+            match desk.ask(database, at, &due.payment_id, true).await? {
+                Asked::Known(truth) if truth.left() <= 0 => Outcome::Done(Some(why)),
+                Asked::Known(truth) if truth.refunding >= truth.left() => Outcome::Requested,
+                Asked::Known(_) | Asked::NotFound | Asked::Unknown(_) => Outcome::Unknown(why),
+            }
+        }
+    })
+}
+
+/// Between a half and all of it, so that what failed together does not come back together.
+fn jittered(seconds: f64) -> f64 {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
+    seconds * (0.5 + share / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::jittered;
+
+    #[test]
+    fn pauses_are_spread_over_their_second_half() {
+        let pauses: Vec<f64> = (0..200).map(|_| jittered(10.0)).collect();
+        assert!(pauses.iter().all(|s| (5.0..=10.0).contains(s)), "{pauses:?}");
+        assert!(pauses.iter().any(|s| (s - pauses[0]).abs() > 0.1), "{pauses:?}");
+    }
+}

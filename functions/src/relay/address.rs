@@ -1,0 +1,124 @@
+//! Which addresses lead inside: to this machine, to its network, to the cloud's own services. A receiver's address is
+//! somebody else's word, and what is inside must not be reached by it (SSRF).
+//! IANA's special-purpose registries: whatever is not the public internet's is inside.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+#[must_use]
+pub fn leads_inside(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => v4(address),
+        IpAddr::V6(address) => v6(address),
+    }
+}
+
+fn v4(address: Ipv4Addr) -> bool {
+    const INSIDE: [([u8; 4], u32); 15] = [
+        ([0, 0, 0, 0], 8),       // this network
+        ([10, 0, 0, 0], 8),      // private
+        ([100, 64, 0, 0], 10),   // carrier-grade NAT
+        ([127, 0, 0, 0], 8),     // loopback
+        ([169, 254, 0, 0], 16),  // link-local, the clouds' metadata
+        ([172, 16, 0, 0], 12),   // private
+        ([192, 0, 0, 0], 24),    // protocol assignments
+        ([192, 0, 2, 0], 24),    // documentation
+        ([192, 88, 99, 0], 24),  // 6to4 relays
+        ([192, 168, 0, 0], 16),  // private
+        ([198, 18, 0, 0], 15),   // benchmarks
+        ([198, 51, 100, 0], 24), // documentation
+        ([203, 0, 113, 0], 24),  // documentation
+        ([224, 0, 0, 0], 4),     // multicast
+        ([240, 0, 0, 0], 4),     // reserved, broadcast
+    ];
+    INSIDE
+        .iter()
+        .any(|(network, bits)| address.to_bits() >> (32 - bits) == Ipv4Addr::from(*network).to_bits() >> (32 - bits))
+}
+
+fn v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    let embedded = |high: u16, low: u16| v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    match segments {
+        // An IPv4 address in another spelling is judged as what it is: mapped, NAT64, 6to4.
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            embedded(high, low)
+        }
+        // Protocol assignments (Teredo among them) and documentation.
+        [0x2001, 0..0x200, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..0x1000, ..] => true,
+        // The rest of the public internet is 2000::/3.
+        [first, ..] => !(0x2000..0x4000).contains(&first),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leads_inside;
+
+    fn inside(address: &str) -> Option<bool> {
+        address.parse().ok().map(leads_inside)
+    }
+
+    #[test]
+    fn what_leads_inside_does_so_in_every_spelling() {
+        for address in [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "127.255.255.254",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.8",
+            "192.168.1.1",
+            "198.19.0.1",
+            "224.0.0.1",
+            "239.1.1.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::127.0.0.1",
+            "::ffff:127.0.0.1",
+            "::ffff:10.0.0.1",
+            "::ffff:169.254.169.254",
+            "64:ff9b::7f00:1",
+            "64:ff9b::a9fe:a9fe",
+            "64:ff9b:1::1",
+            "2002:7f00:1::",
+            "2002:a9fe:a9fe::1",
+            "2002:a00:1::",
+            "2001::1",
+            "2001:db8::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "fec0::1",
+            "ff02::1",
+            "100::1",
+            "3fff::1",
+        ] {
+            assert_eq!(inside(address), Some(true), "{address}");
+        }
+    }
+
+    #[test]
+    fn the_public_internet_is_outside() {
+        for address in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "100.63.255.255",
+            "100.128.0.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "223.255.255.255",
+            "2606:4700::1111",
+            "2001:4860:4860::8888",
+            "64:ff9b::808:808",
+            "2002:808:808::1",
+            "::ffff:8.8.8.8",
+        ] {
+            assert_eq!(inside(address), Some(false), "{address}");
+        }
+    }
+}

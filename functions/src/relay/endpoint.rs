@@ -1,0 +1,143 @@
+//! A receiver's URL, checked twice: by its letters when an operator gives it, and by the addresses its name has when it is
+//! connected to. The addresses that were checked are the ones connected to, so that a name cannot change its mind between.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
+use url::Url;
+
+use super::address::leads_inside;
+
+const INSIDE: &str = "its address leads inside, which RELAY_ALLOW_PRIVATE does not allow";
+
+/// # Errors
+/// What is wrong with it, as a sentence about the endpoint.
+pub fn url(text: &str, allow_private: bool) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "it is no URL")?;
+    match url.scheme() {
+        "https" => {}
+        "http" if allow_private => {}
+        _ => return Err("it is not https"),
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+        return Err("it has a user, a password or a fragment: what is sent is signed instead");
+    }
+    let host = url.host_str().unwrap_or_default();
+    // The parser has brought every spelling of an IPv4 address (127.1, 0x7f000001) to the usual one.
+    let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    if !allow_private && literal.is_ok_and(leads_inside) {
+        return Err(INSIDE);
+    }
+    Ok(url)
+}
+
+type Looked = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Looks a name up once, and gives its addresses away only when none of them leads inside.
+#[derive(Clone)]
+pub struct Guarded {
+    allow_private: bool,
+    look_up: Arc<dyn Fn(String) -> Looked + Send + Sync>,
+}
+
+impl Guarded {
+    #[must_use]
+    pub fn new(allow_private: bool) -> Self {
+        let system = |name: String| async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) };
+        Self::with(allow_private, move |name| Box::pin(system(name)))
+    }
+
+    /// With another way to look a name up than the system's.
+    pub fn with(allow_private: bool, look_up: impl Fn(String) -> Looked + Send + Sync + 'static) -> Self {
+        Self { allow_private, look_up: Arc::new(look_up) }
+    }
+}
+
+impl Service<Name> for Guarded {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let (looked, allow_private) = ((self.look_up)(name.as_str().to_owned()), self.allow_private);
+        Box::pin(async move {
+            let addresses = looked.await.map_err(|_| io::Error::other("its name has no address"))?;
+            if !allow_private && addresses.iter().any(|address| leads_inside(address.ip())) {
+                return Err(io::Error::other(INSIDE));
+            }
+            Ok(addresses.into_iter())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn only_https_to_the_outside_is_an_endpoint() {
+        for good in ["https://shop.example/hooks?a=b", "https://1.1.1.1/", "https://[2606:4700::1111]:8443/"] {
+            assert!(url(good, false).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "shop.example",
+            "http://shop.example/",
+            "ftp://shop.example/",
+            "https://",
+            "https://me:secret@shop.example/",
+            "https://shop.example/#a",
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://2130706433/",
+            "https://0x7f.0.0.1/",
+            "https://0177.0.0.1/",
+            "https://[::1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[fd00:ec2::254]/",
+        ] {
+            assert!(url(bad, false).is_err(), "{bad}");
+        }
+        assert!(url("http://127.0.0.1:8080/", true).is_ok());
+    }
+
+    fn ask(guarded: &Guarded, name: &str) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + use<> {
+        let (mut guarded, name) = (guarded.clone(), name.parse::<Name>());
+        async move { Ok(guarded.call(name.map_err(io::Error::other)?).await?.collect()) }
+    }
+
+    /// A name that is outside when it is looked at and inside when it is connected to.
+    #[tokio::test]
+    async fn a_name_that_leads_inside_is_refused_each_time_it_is_looked_up() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        let rebinding = Guarded::with(false, move |_| {
+            let first = counted.fetch_add(1, Ordering::Relaxed) == 0;
+            let address = if first { [8, 8, 8, 8] } else { [127, 0, 0, 1] };
+            Box::pin(async move { Ok(vec![SocketAddr::from((address, 0))]) })
+        });
+        let first = ask(&rebinding, "rebinding.example").await;
+        assert_eq!(first.ok(), Some(vec![SocketAddr::from(([8, 8, 8, 8], 0))]));
+        assert!(ask(&rebinding, "rebinding.example").await.is_err());
+        assert_eq!(asked.load(Ordering::Relaxed), 2, "one look a connection: what is checked is what is used");
+
+        let two_faced = Guarded::with(false, |_| {
+            Box::pin(async { Ok(vec![SocketAddr::from(([8, 8, 8, 8], 0)), SocketAddr::from(([10, 0, 0, 1], 0))]) })
+        });
+        assert!(ask(&two_faced, "two-faced.example").await.is_err());
+        assert!(ask(&Guarded::new(false), "localhost").await.is_err());
+        assert!(ask(&Guarded::new(true), "localhost").await.is_ok());
+    }
+}

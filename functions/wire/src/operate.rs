@@ -1,0 +1,302 @@
+//! Operate: what an operator does about deliveries: who is told, what was given up, and sending that again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::admin::Fault;
+
+/// Who changes something, for the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct By {
+    /// `X-Operator`.
+    pub actor: String,
+    pub reason: Option<String>,
+    pub request_id: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(tag = "operation", rename_all = "snake_case")]
+pub enum Operation {
+    Subscriptions,
+    Subscription { subscription_id: String },
+    CreateSubscription { by: By, idem_key: String, subscription: NewSubscription },
+    SetSubscription { by: By, subscription_id: String, status: SubscriptionStatus },
+    DeleteSubscription { by: By, subscription_id: String },
+    RotateSecret { by: By, idem_key: String, subscription_id: String, overlap_s: i64 },
+    DeadLetters { filter: Filter, after: Option<String>, limit: i32 },
+    ReplayDeadLetter { by: By, idem_key: Option<String>, id: String },
+    ReplayDeadLetters { by: By, idem_key: Option<String>, filter: Filter },
+}
+
+/// The body of `POST /v1/admin/subscriptions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewSubscription {
+    /// One of [`Kind`]; `http` unless given.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// A URL, a queue's URL, or the name or ARN of a bus.
+    pub endpoint: String,
+    /// None: everything.
+    #[serde(default)]
+    pub event_types: Vec<String>,
+    #[serde(default, skip_serializing)]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Http,
+    Sqs,
+    Eventbridge,
+}
+
+impl Kind {
+    /// As the database writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Sqs => "sqs",
+            Self::Eventbridge => "eventbridge",
+        }
+    }
+
+    /// None: there is no such kind.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Http, Self::Sqs, Self::Eventbridge].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// The body of `PATCH /v1/admin/subscriptions/{subscription_id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionChange {
+    /// One of [`SubscriptionStatus`].
+    pub status: String,
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionStatus {
+    Enabled,
+    Disabled,
+}
+
+impl SubscriptionStatus {
+    /// None: there is no such status to set.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "enabled" => Some(Self::Enabled),
+            "disabled" => Some(Self::Disabled),
+            _ => None,
+        }
+    }
+}
+
+/// The body of `POST /v1/admin/subscriptions/{subscription_id}/secret`; it may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    /// Seconds the old secret is good beside the new one, 0 to 604 800; a day unless given.
+    #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
+    pub overlap_s: Option<i64>,
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// The body of a change that needs none, and may say why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// The body of `POST /v1/admin/dead-letters/replay`, and the query of `GET /v1/admin/dead-letters`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// `event` or `refund`.
+    #[serde(default)]
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub event_type: Option<String>,
+    /// A subscription's id.
+    #[serde(default)]
+    pub subscription: Option<String>,
+    #[serde(default)]
+    pub sale_id: Option<String>,
+    #[serde(default, skip_serializing)]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Values out of bounds, each with the JSON Pointer of where.
+    InvalidRequest {
+        errors: Vec<Fault>,
+    },
+    NotFound,
+    IdempotencyKeyReused,
+    /// As many subscriptions as there may be.
+    TooMany {
+        most: i64,
+    },
+    /// A target of AWS has no secret.
+    NotSigned,
+    /// A dead letter of a subscription that is disabled.
+    Disabled,
+    Subscriptions {
+        subscriptions: Vec<Subscription>,
+    },
+    Subscription {
+        subscription: Subscription,
+    },
+    /// The only answers that show a secret.
+    Created {
+        subscription: Subscription,
+        secret: Option<String>,
+        #[serde(default)]
+        replayed: bool,
+    },
+    Rotated {
+        subscription: Subscription,
+        secret: String,
+        #[serde(default)]
+        replayed: bool,
+    },
+    DeadLetters {
+        dead_letters: Vec<DeadLetter>,
+        /// Where the next page begins; none: there is none.
+        next: Option<String>,
+    },
+    ReplayedOne {
+        letter: Replayed,
+        #[serde(default)]
+        replayed: bool,
+    },
+    ReplayedMany {
+        many: ReplayedMany,
+        #[serde(default)]
+        replayed: bool,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct Subscription {
+    pub subscription_id: String,
+    pub kind: Kind,
+    pub endpoint: String,
+    /// Empty: everything.
+    pub event_types: Vec<String>,
+    /// `enabled`, `disabled`, `deleted`.
+    pub status: String,
+    pub status_reason: Option<String>,
+    pub status_since: String,
+    /// `closed`: it is sent to; `open`: it is left alone; `half_open`: one delivery tries whether it is back.
+    pub breaker: String,
+    pub breaker_since: String,
+    /// Deliveries still to be made.
+    pub pending: i64,
+    /// Deliveries given up.
+    pub dead: i64,
+    /// Until when messages carry the old secret's signature as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_secret_until: Option<String>,
+    pub created_at: String,
+}
+
+/// What one kind has and the other has not is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct DeadLetter {
+    pub id: String,
+    /// `event` or `refund`.
+    pub kind: String,
+    pub dead_at: String,
+    /// What went wrong last.
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_status: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Why the money was to be paid back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<String>,
+    /// In the minor unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct Replayed {
+    pub id: String,
+    /// `pending`; or how it has ended since.
+    pub status: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct ReplayedMany {
+    pub replayed: i64,
+    /// Whether there may be more: ask again.
+    pub more: bool,
+}
+
+impl Outcome {
+    /// The outcome's name, for logs and counts.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest { .. } => "invalid_request",
+            Self::NotFound => "not_found",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::TooMany { .. } => "too_many",
+            Self::NotSigned => "not_signed",
+            Self::Disabled => "disabled",
+            Self::Subscriptions { .. } => "subscriptions",
+            Self::Subscription { .. } => "subscription",
+            Self::Created { .. } => "created",
+            Self::Rotated { .. } => "rotated",
+            Self::DeadLetters { .. } => "dead_letters",
+            Self::ReplayedOne { .. } => "replayed_one",
+            Self::ReplayedMany { .. } => "replayed_many",
+        }
+    }
+}

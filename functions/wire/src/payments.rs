@@ -1,0 +1,60 @@
+//! What an operator sees of the money, and asks to have done with it: parts of [`crate::admin`].
+
+use serde::{Deserialize, Serialize};
+
+/// The body of `POST /v1/admin/orders/{order_id}/cancel`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Cancellation {
+    /// 1 to 500 characters.
+    pub reason: String,
+}
+
+/// The query of `GET /v1/admin/payments`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct PaymentPage {
+    /// One of [`PAYMENT_STATES`]; none: all.
+    pub state: Option<String>,
+    /// The last page's `next`.
+    pub after: i64,
+    /// 1 to 100.
+    pub limit: i32,
+}
+
+/// What a payment is now. `unsettled` is neither an order's nor to be paid back: there must be none.
+pub const PAYMENT_STATES: [&str; 5] = ["ordered", "refund_pending", "refunded", "refund_failed", "unsettled"];
+
+/// A payment as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct PaymentRow {
+    pub gateway: String,
+    pub payment_id: String,
+    pub state: String,
+    /// As the gateway said it.
+    pub hold_id: String,
+    pub sale_id: Option<String>,
+    pub user_id: String,
+    pub amount: i64,
+    pub currency: String,
+    pub order_id: Option<String>,
+    pub refund_reason: Option<String>,
+    pub refund_attempts: Option<i64>,
+    /// What was said the last time that paying it back failed.
+    pub refund_failure: Option<String>,
+    pub created_at: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct GatewayHealth {
+    pub gateway: String,
+    /// `closed`, `open` or `half_open`.
+    pub breaker: String,
+    /// In a row.
+    pub failures: i64,
+    pub since: String,
+    pub last_error: Option<String>,
+}

@@ -1,0 +1,185 @@
+-- Dead letters: what was given up, shown with its reason, and sent again.
+--
+-- Locks:      an Idempotency-Key (advisory), subscription by subscription_id, delivery; refund.
+-- Keeps:      a replayed delivery is behind its hold's earlier ones that still wait, and ahead of its later ones; of
+--             what was delivered meanwhile it comes later. A refund that is replayed is REQUIRED again.
+-- Isolation:  READ COMMITTED or above.
+-- A retry:    with an Idempotency-Key the stored answer; without one, what is no longer dead stays as it is.
+--
+-- Two kinds: `event`, a delivery given up, and `refund`, money that could not be paid back. An id says which.
+
+-- No settings of its own, so that a page's limit reaches the index.
+create or replace function holdfast.dead_events() returns table (
+    id text, dead_at timestamptz, event_type text, subscription_id uuid, sale_id text, letter json)
+language sql stable
+begin atomic
+    select 'event-' || d.delivery_id, d.finalized_at, e.event_type, d.subscription_id, e.sale_id, json_build_object(
+        'id', 'event-' || d.delivery_id, 'kind', 'event', 'dead_at', holdfast.rfc3339(d.finalized_at),
+        'reason', d.last_error, 'last_status', d.last_status, 'attempts', d.attempts, 'sale_id', e.sale_id,
+        'event_type', e.event_type, 'event_id', e.event_id, 'hold_id', e.hold_id,
+        'subscription_id', d.subscription_id, 'endpoint', s.endpoint)
+    from holdfast.delivery d
+    join holdfast.event_outbox e on e.event_id = d.event_id
+    join holdfast.subscription s on s.subscription_id = d.subscription_id
+    where d.status = 'DEAD' and s.status <> 'DELETED';
+end;
+
+-- A payment's id may be any text: in an id of ours it is hexadecimal.
+create or replace function holdfast.dead_refunds() returns table (
+    id text, dead_at timestamptz, sale_id text, letter json)
+language sql stable
+begin atomic
+    select 'refund-' || encode(convert_to(r.gateway || ' ' || r.payment_id, 'UTF8'), 'hex'), r.finalized_at, p.sale_id,
+        json_build_object(
+            'id', 'refund-' || encode(convert_to(r.gateway || ' ' || r.payment_id, 'UTF8'), 'hex'), 'kind', 'refund',
+            'dead_at', holdfast.rfc3339(r.finalized_at), 'reason', coalesce(r.failure, r.reason),
+            'attempts', r.attempts, 'refund_reason', r.reason, 'sale_id', p.sale_id, 'gateway', r.gateway, 'payment_id', r.payment_id, 'amount', r.amount, 'currency', r.currency)
+    from holdfast.refund r join holdfast.payment p on p.gateway = r.gateway and p.payment_id = r.payment_id
+    where r.status = 'FAILED';
+end;
+
+-- How many of these are to be tried again now.
+create or replace function holdfast.replay_refunds(p_ids text[]) returns bigint
+language sql volatile set search_path = holdfast, pg_temp
+begin atomic
+    with dead as materialized (
+        select r.gateway, r.payment_id from holdfast.refund r
+        where r.status = 'FAILED'
+          and 'refund-' || encode(convert_to(r.gateway || ' ' || r.payment_id, 'UTF8'), 'hex') = any (p_ids)
+        order by r.gateway, r.payment_id)
+    select count(*) filter (where holdfast.replay_refund(d.gateway, d.payment_id)) from dead d;
+end;
+
+-- How many of these wait again. An operator who says so has seen that the receiver is back: it is tried at once.
+create or replace function holdfast.replay_deliveries(p_ids text[]) returns bigint
+language plpgsql set search_path = holdfast, pg_temp
+as $$
+declare
+    v_ids      bigint[] := array(select substr(i, 7)::bigint from unnest(p_ids) as i);
+    v_count    bigint := 0;
+    v_id       uuid;
+    v_hold_ids uuid[];
+    v_back     bigint;
+begin
+    for v_id in
+        select s.subscription_id from subscription s
+        where s.status = 'ENABLED' and s.subscription_id in (select d.subscription_id from delivery d where d.delivery_id = any (v_ids))
+        order by s.subscription_id for no key update
+    loop
+        with back as (
+            update delivery d set status = 'PENDING', attempts = 0, finalized_at = null, next_attempt_at = clock_timestamp(),
+                   ready_at = case when d.hold_id is null then clock_timestamp() end
+            where d.subscription_id = v_id and d.delivery_id = any (v_ids) and d.status = 'DEAD' returning d.hold_id)
+        select count(*), array_agg(back.hold_id) filter (where back.hold_id is not null) into v_back, v_hold_ids from back;
+        perform wake_next(v_id, v_hold_ids);
+        update subscription s set breaker_until = clock_timestamp() where s.subscription_id = v_id and s.breaker = 'open';
+        v_count := v_count + v_back;
+    end loop;
+    return v_count;
+end
+$$;
+
+-- p_limit of those after (p_after_us, p_after_id), oldest first; a filter that is null lets everything pass.
+create or replace function holdfast.find_dead_letters(
+    p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_after_us bigint, p_after_id text, p_limit integer)
+returns table (id text, dead_at timestamptz, letter json)
+language sql stable
+begin atomic
+    select l.id, l.dead_at, l.letter from (
+        (select e.id, e.dead_at, e.letter from holdfast.dead_events() e
+         where coalesce(p_kind, 'event') = 'event'
+           and (p_event_type is null or e.event_type = p_event_type)
+           and (p_subscription_id is null or e.subscription_id = p_subscription_id)
+           and (p_sale_id is null or e.sale_id = p_sale_id)
+           and (p_after_us is null or (e.dead_at, e.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
+         order by e.dead_at, e.id limit p_limit)
+        union all
+        (select r.id, r.dead_at, r.letter from holdfast.dead_refunds() r
+         where coalesce(p_kind, 'refund') = 'refund' and p_event_type is null and p_subscription_id is null
+           and (p_sale_id is null or r.sale_id = p_sale_id)
+           and (p_after_us is null or (r.dead_at, r.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
+         order by r.dead_at, r.id limit p_limit)) l
+    order by l.dead_at, l.id limit p_limit;
+end;
+
+create or replace function holdfast.dead_letters(
+    p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_after_us bigint, p_after_id text, p_limit integer)
+returns json language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    with found as (
+        select l.*, row_number() over (order by l.dead_at, l.id) as n from holdfast.find_dead_letters(
+            p_kind, p_event_type, p_subscription_id, p_sale_id, p_after_us, p_after_id, p_limit + 1) l)
+    select json_build_object('outcome', 'dead_letters',
+        'dead_letters', coalesce(json_agg(f.letter order by f.n) filter (where f.n <= p_limit), '[]'),
+        'next', case when count(*) > p_limit then (
+            select (extract(epoch from l.dead_at) * 1000000)::bigint || '.' || l.id from found l where l.n = p_limit) end)
+    from found f;
+end;
+
+create or replace function holdfast.replay_dead_letter(p_by json, p_idem_key text, p_fingerprint bytea, p_id text) returns json
+language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_stored json := stored_operation(p_idem_key, p_fingerprint);
+    v_status text;
+begin
+    if v_stored is not null then
+        return v_stored;
+    end if;
+    if p_id ~ '^event-[0-9]{1,18}$' then
+        select case when s.status = 'DELETED' then null when s.status = 'DISABLED' and d.status = 'DEAD' then 'DISABLED'
+                    else d.status end into v_status
+        from delivery d join subscription s using (subscription_id) where d.delivery_id = substr(p_id, 7)::bigint;
+    elsif p_id ~ '^refund-([0-9a-f]{2})+$' then
+        select r.status into v_status from refund r where (r.gateway, r.payment_id) = (
+            select split_part(t, ' ', 1), substr(t, strpos(t, ' ') + 1) from convert_from(decode(substr(p_id, 8), 'hex'), 'UTF8') t);
+    end if;
+    if v_status is null then
+        return null;
+    elsif v_status = 'DISABLED' then
+        return json_build_object('outcome', 'disabled');
+    elsif v_status in ('DEAD', 'FAILED') then
+        if (case v_status when 'DEAD' then replay_deliveries(array[p_id]) else replay_refunds(array[p_id]) end) > 0 then
+            perform write_operator_ledger(p_by, 'dead_letter_replayed', p_id, null);
+        end if;
+        v_status := 'PENDING';
+    end if;
+    return store_operation(p_idem_key, p_fingerprint, json_build_object('outcome', 'replayed_one', 'letter',
+        json_build_object('id', p_id, 'status', case v_status when 'REQUIRED' then 'pending' else lower(v_status) end)));
+end
+$$;
+
+-- At most p_most at once, oldest first; those of a disabled subscription stay where they are.
+create or replace function holdfast.replay_dead_letters(
+    p_by json, p_idem_key text, p_fingerprint bytea,
+    p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_most integer)
+returns json language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_stored   json := stored_operation(p_idem_key, p_fingerprint);
+    v_events   text[];
+    v_refunds  text[];
+    v_found    bigint;
+    v_replayed bigint;
+begin
+    if v_stored is not null then
+        return v_stored;
+    end if;
+    select array_agg(l.id) filter (where l.id like 'event-%'), array_agg(l.id) filter (where l.id like 'refund-%'), count(*)
+    into v_events, v_refunds, v_found
+    from (select id from find_dead_letters(p_kind, p_event_type, p_subscription_id, p_sale_id, null, null, p_most)) l;
+    v_replayed := replay_deliveries(v_events) + replay_refunds(v_refunds);
+    if v_replayed > 0 then
+        perform write_operator_ledger(p_by, 'dead_letters_replayed', 'many', json_build_object(
+            'replayed', v_replayed, 'kind', p_kind, 'event_type', p_event_type, 'subscription_id', p_subscription_id,
+            'sale_id', p_sale_id));
+    end if;
+    return store_operation(p_idem_key, p_fingerprint, json_build_object('outcome', 'replayed_many', 'many',
+        json_build_object('replayed', v_replayed, 'more', v_found = p_most)));
+end
+$$;
+
+revoke execute on function holdfast.dead_events, holdfast.dead_refunds, holdfast.replay_refunds, holdfast.replay_deliveries,
+                           holdfast.find_dead_letters, holdfast.dead_letters, holdfast.replay_dead_letter,
+                           holdfast.replay_dead_letters from public;
+grant execute on function holdfast.dead_letters, holdfast.replay_dead_letter, holdfast.replay_dead_letters to holdfast_admin;

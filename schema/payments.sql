@@ -1,0 +1,92 @@
+-- Payments: what an operator sees of the money, and how an order is cancelled.
+--
+-- Locks:      an Idempotency-Key (advisory), reservation_hold, orders, inventory_counter by sku_id.
+-- Keeps:      an order is cancelled once: its stock comes back by one ledger row of its own, and one refund is due; who,
+--             when and why is in the operator's ledger.
+-- Isolation:  READ COMMITTED or above.
+-- A retry:    the same key, the same answer; another key for a cancelled order finds it cancelled.
+
+create or replace function holdfast.cancel_order(p_by json, p_idem_key text, p_fingerprint bytea, p_order_id uuid)
+returns json language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_stored json := stored_operation(p_idem_key, p_fingerprint);
+    v_order  orders;
+begin
+    if v_stored is not null then
+        return v_stored;
+    end if;
+    perform from reservation_hold h where h.hold_id = (select o.hold_id from orders o where o.order_id = p_order_id) for update;
+    select * into v_order from orders o where o.order_id = p_order_id for update;
+    if not found then
+        return null;
+    end if;
+    if v_order.status = 'CANCELLED' then
+        return json_build_object('outcome', 'order', 'order', order_json(v_order));
+    end if;
+
+    update orders o set status = 'CANCELLED', cancelled_at = clock_timestamp() where o.order_id = p_order_id
+    returning * into v_order;
+    -- Nobody's any more: the buyer may buy again, and the report counts what is sold.
+    delete from order_items i where i.order_id = p_order_id;
+
+    insert into refund (gateway, payment_id, reason, amount, currency)
+    select p.gateway, p.payment_id, 'order_cancelled', p.amount, p.currency
+    from payment p where (p.gateway, p.payment_id) = (v_order.gateway, v_order.payment_id);
+    insert into order_ledger (event_type, gateway, payment_id, order_id, amount, currency)
+    values ('ORDER_CANCELLED', v_order.gateway, v_order.payment_id, p_order_id, v_order.total_amount, v_order.currency),
+           ('REFUND_REQUIRED', v_order.gateway, v_order.payment_id, null, v_order.total_amount, v_order.currency);
+    insert into event_outbox (event_type, sale_id, hold_id, data)
+    values ('RefundRequired', v_order.sale_id, v_order.hold_id, json_build_object(
+        'gateway', v_order.gateway, 'payment_id', v_order.payment_id, 'hold_id', v_order.hold_id,
+        'order_id', p_order_id, 'user_id', v_order.user_id, 'amount', v_order.total_amount,
+        'currency', v_order.currency, 'reason', 'order_cancelled'));
+
+    insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, reason)
+    select v_order.sale_id, i.sku_id, 'CANCEL_CREDIT', i.qty, i.hold_id, p_by ->> 'reason'
+    from reservation_hold_item i where i.hold_id = v_order.hold_id;
+    perform from inventory_counter c
+    where c.sale_id = v_order.sale_id
+      and c.sku_id in (select i.sku_id from reservation_hold_item i where i.hold_id = v_order.hold_id)
+    order by c.sku_id for update;
+    update inventory_counter c set available = c.available + i.qty
+    from reservation_hold_item i
+    where i.hold_id = v_order.hold_id and (c.sale_id, c.sku_id) = (v_order.sale_id, i.sku_id);
+    perform write_operator_ledger(p_by, 'order_cancelled', p_order_id::text, json_build_object(
+        'gateway', v_order.gateway, 'payment_id', v_order.payment_id, 'amount', v_order.total_amount,
+        'currency', v_order.currency));
+    return store_operation(p_idem_key, p_fingerprint, json_build_object('outcome', 'order', 'order', order_json(v_order)));
+end
+$$;
+
+-- In order of arrival, after p_after. 'unsettled' is money that is neither: there must be none. A page looks at p_look
+-- payments at most, whatever is asked for, so it may be short, or empty, and still have a next one.
+create or replace function holdfast.list_payments(p_state text, p_after bigint, p_limit integer, p_look integer) returns json
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    with looked as materialized (
+        select p.* from holdfast.payment p where p.payment_no > p_after order by p.payment_no limit p_look
+    ), found as (
+        select p.*, r.attempts, r.failure, r.reason,
+            case when r.status = 'REQUIRED' then 'refund_pending' when r.status = 'COMPLETED' then 'refunded'
+                 when r.status = 'FAILED' then 'refund_failed' when o.status = 'CONFIRMED' then 'ordered'
+                 else 'unsettled' end as now
+        from looked p
+        left join holdfast.orders o on o.order_id = p.order_id
+        left join holdfast.refund r on (r.gateway, r.payment_id) = (p.gateway, p.payment_id)
+    ), page as (
+        select f.* from found f where p_state is null or f.now = p_state order by f.payment_no limit p_limit
+    )
+    select json_build_object('outcome', 'payments',
+        'payments', coalesce(json_agg(json_build_object(
+            'gateway', f.gateway, 'payment_id', f.payment_id, 'state', f.now, 'hold_id', f.hold_ref,
+            'sale_id', f.sale_id, 'user_id', f.user_id, 'amount', f.amount, 'currency', f.currency,
+            'order_id', f.order_id, 'refund_reason', f.reason, 'refund_attempts', f.attempts,
+            'refund_failure', f.failure, 'created_at', holdfast.rfc3339(f.created_at)) order by f.payment_no), '[]'),
+        'next', case when count(*) = p_limit then max(f.payment_no)
+                     when (select count(*) from looked) = p_look then (select max(l.payment_no) from looked l) end::text)
+    from page f;
+end;
+
+revoke execute on function holdfast.cancel_order, holdfast.list_payments from public;
+grant execute on function holdfast.cancel_order, holdfast.list_payments to holdfast_admin;

@@ -1,0 +1,119 @@
+-- Refund: money that is to be paid back is paid back, once. The gateway is called by the function, between these calls
+-- and never inside one.
+--
+-- Locks:      refund, then refund_attempt; whoever comes second passes by.
+-- Keeps:      an attempt is written before its request is sent, with its key; until it is known how one ended no other
+--             begins; a refund leaves REQUIRED once, with its ledger row and its event.
+-- Isolation:  READ COMMITTED or above; time is clock_timestamp().
+-- A retry:    the open attempt again, with the same key; what has ended is left as it is.
+
+-- Refunds that are due, taken for p_lease_s: who dies with one only delays it.
+create or replace function holdfast.claim_refunds(p_gateways text[], p_most integer, p_lease_s integer) returns json
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    with open as materialized (
+        -- Being admitted is a right that is used: only for a gateway that has something due.
+        select g from unnest(p_gateways) as g where case when exists (
+            select from holdfast.refund r
+            where r.gateway = g and r.status = 'REQUIRED' and r.next_attempt_at <= clock_timestamp())
+            then holdfast.admit_gateway(g) end
+    ), due as (
+        select r.gateway, r.payment_id from holdfast.refund r
+        where r.status = 'REQUIRED' and r.next_attempt_at <= clock_timestamp() and r.gateway in (select g from open)
+        order by r.next_attempt_at limit p_most for update skip locked
+    ), taken as (
+        update holdfast.refund r set next_attempt_at = clock_timestamp() + make_interval(secs => p_lease_s)
+        from due where (r.gateway, r.payment_id) = (due.gateway, due.payment_id)
+        returning r.*
+    )
+    select coalesce(json_agg(json_build_object(
+        'gateway', t.gateway, 'payment_id', t.payment_id, 'amount', t.amount, 'currency', t.currency,
+        'reason', t.reason, 'attempts', t.attempts)), '[]')
+    from taken t;
+end;
+
+-- The attempt that is still open, or a new one. One that was for more than is left now cannot be done any more: somebody
+-- has paid part of it back at the gateway's own desk.
+create or replace function holdfast.begin_refund(p_gateway text, p_payment_id text, p_amount bigint) returns json
+language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_open refund_attempt;
+begin
+    perform from refund r where (r.gateway, r.payment_id) = (p_gateway, p_payment_id) and r.status = 'REQUIRED' for update;
+    if not found then
+        return null;
+    end if;
+    update refund_attempt a set ended_at = clock_timestamp(), outcome = 'another amount is left'
+    where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.ended_at is null and a.amount <> p_amount;
+    select * into v_open from refund_attempt a
+    where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.ended_at is null;
+    if not found then
+        insert into refund_attempt (gateway, payment_id, attempt, idem_key, amount)
+        select p_gateway, p_payment_id, n, format('refund-%s-%s', replace(coalesce(p.hold_id, uuidv7())::text, '-', ''),
+                                                  substr(encode(sha256(convert_to(p_gateway || ' ' || p_payment_id || ' ' || n, 'UTF8')), 'hex'), 1, 24)),
+               p_amount
+        from payment p, (select 1 + count(*) as n from refund_attempt a
+                         where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)) next
+        where (p.gateway, p.payment_id) = (p_gateway, p_payment_id)
+        returning * into v_open;
+    end if;
+    return json_build_object('attempt', v_open.attempt, 'key', v_open.idem_key);
+end
+$$;
+
+-- p_outcome: done; requested, and ends later; refused; unknown. p_again_s: when to come back; null: give up.
+create or replace function holdfast.settle_refund(
+    p_gateway text, p_payment_id text, p_outcome text, p_detail text, p_again_s double precision) returns json
+language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_refund refund;
+    v_status text := case when p_outcome = 'done' then 'COMPLETED' when p_again_s is null then 'FAILED' else 'REQUIRED' end;
+begin
+    select * into v_refund from refund r where (r.gateway, r.payment_id) = (p_gateway, p_payment_id) for update;
+    if v_refund.status is distinct from 'REQUIRED' then
+        return json_build_object('status', v_refund.status);
+    end if;
+    if p_outcome in ('done', 'refused') then
+        update refund_attempt a set ended_at = clock_timestamp(), outcome = coalesce(p_detail, p_outcome)
+        where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.ended_at is null;
+    end if;
+    update refund r set
+        status = v_status,
+        finalized_at = case when v_status <> 'REQUIRED' then clock_timestamp() end,
+        attempts = r.attempts + case when p_outcome in ('refused', 'unknown') then 1 else 0 end,
+        next_attempt_at = clock_timestamp() + make_interval(secs => coalesce(p_again_s, 0)),
+        requested_at = case when p_outcome = 'requested' then coalesce(r.requested_at, clock_timestamp()) else r.requested_at end,
+        failure = case when p_outcome in ('refused', 'unknown') then p_detail else r.failure end
+    where (r.gateway, r.payment_id) = (p_gateway, p_payment_id);
+
+    if v_status <> 'REQUIRED' then
+        insert into order_ledger (event_type, gateway, payment_id, amount, currency)
+        values ('REFUND_' || v_status, p_gateway, p_payment_id, v_refund.amount, v_refund.currency);
+        insert into event_outbox (event_type, sale_id, hold_id, data)
+        select case v_status when 'COMPLETED' then 'RefundCompleted' else 'RefundFailed' end, p.sale_id, p.hold_id,
+               json_build_object('gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', p.hold_ref,
+                                 'user_id', p.user_id, 'amount', v_refund.amount, 'currency', v_refund.currency,
+                                 'reason', v_refund.reason, 'failure', case v_status when 'FAILED' then p_detail end)
+        from payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id);
+    end if;
+    return json_build_object('status', v_status);
+end
+$$;
+
+-- A refund that was given up, once more from the beginning; what is open at the gateway is asked about first.
+create or replace function holdfast.replay_refund(p_gateway text, p_payment_id text) returns boolean
+language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+begin
+    update refund r set status = 'REQUIRED', finalized_at = null, attempts = 0, next_attempt_at = clock_timestamp()
+    where (r.gateway, r.payment_id) = (p_gateway, p_payment_id) and r.status = 'FAILED';
+    return found;
+end
+$$;
+
+revoke execute on function holdfast.claim_refunds, holdfast.begin_refund, holdfast.settle_refund, holdfast.replay_refund
+    from public;
+grant execute on function holdfast.claim_refunds, holdfast.begin_refund, holdfast.settle_refund to holdfast_refund;
+grant execute on function holdfast.replay_refund to holdfast_admin;

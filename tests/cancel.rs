@@ -1,0 +1,109 @@
+//! An operator cancels an order: its stock comes back by its own ledger entry, once, and its money is due.
+
+use serde_json::{Value, json};
+use tokio_postgres::types::{Json, Type};
+use uuid::Uuid;
+
+use crate::database::{Ask, Database, Paid, confirm, reserve};
+
+async fn order(database: &Database, user: &str, payment: &str) -> Uuid {
+    let client = database.as_role("reserve").await;
+    let ask = Ask { user: user.into(), key: payment.into(), lines: vec![("a".into(), 2), ("b".into(), 1)] };
+    let answers = reserve(&client, true, &[ask]).await.unwrap();
+    let hold = answers[0]["hold"]["hold_id"].as_str().expect("granted").to_owned();
+    let paid = Paid { payment: payment.into(), hold, user: user.into(), amount: 300, currency: "KRW".into() };
+    let answer = confirm(&database.as_role("confirm").await, &paid).await.unwrap();
+    Uuid::parse_str(answer["order_id"].as_str().expect("confirmed")).unwrap()
+}
+
+async fn cancel(database: &Database, order: Uuid, key: &str, asked: &str) -> Value {
+    let admin = database.as_role("admin").await;
+    let asked = asked.as_bytes().to_vec();
+    let by = Json(json!({"actor": "minji", "reason": "broken in transit", "request_id": key}));
+    let params: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] =
+        &[(&by, Type::JSON), (&key, Type::TEXT), (&asked, Type::BYTEA), (&order, Type::UUID)];
+    let sql = "select holdfast.cancel_order($1, $2, sha256($3), $4)";
+    let rows = admin.query_typed(sql, params).await.unwrap();
+    rows[0].get::<_, Option<Json<Value>>>(0).map_or(Value::Null, |json| json.0)
+}
+
+async fn payments(database: &Database, state: Option<&str>, after: i64, limit: i32) -> Value {
+    let admin = database.as_role("admin").await;
+    let params: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] =
+        &[(&state, Type::TEXT), (&after, Type::INT8), (&limit, Type::INT4), (&4, Type::INT4)];
+    let rows = admin.query_typed("select holdfast.list_payments($1, $2, $3, $4)", params).await.unwrap();
+    rows[0].get::<_, Json<Value>>(0).0
+}
+
+#[tokio::test]
+async fn an_order_is_cancelled_once_and_its_stock_comes_back_once() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 2, 2), ("b", 1, 1)]).await;
+    let id = order(&database, "ann", "p1").await;
+    let first = cancel(&database, id, "k1", "x").await;
+    assert_eq!((&first["order"]["status"], &first["replayed"]), (&json!("CANCELLED"), &Value::Null));
+    assert_eq!(first["order"]["items"].as_array().unwrap().len(), 2, "it still says what it was for");
+    let again = cancel(&database, id, "k1", "x").await;
+    assert_eq!((&again["order"], &again["replayed"]), (&first["order"], &json!(true)));
+    assert_eq!(cancel(&database, id, "k1", "y").await["outcome"], "idempotency_key_reused");
+    assert_eq!(cancel(&database, id, "k2", "x").await["order"]["status"], "CANCELLED");
+    assert_eq!(cancel(&database, Uuid::now_v7(), "k3", "x").await, Value::Null);
+
+    let report = database.checked_report().await;
+    assert_eq!(report["skus"][0], json!({"sku_id": "a", "total": 2, "available": 2, "held": 0, "sold": 0}));
+    assert_eq!(
+        (&report["orders"], &report["refunds"]["REQUIRED"]),
+        (&json!({"CONFIRMED": 0, "CANCELLED": 1}), &json!(1))
+    );
+    let ledger = "select json_agg(json_build_array(action, subject, actor, reason)) from holdfast.operator_ledger";
+    let ledger: Json<Value> = database.owner.query_one(ledger, &[]).await.unwrap().get(0);
+    assert_eq!(
+        ledger.0,
+        json!([["order_cancelled", id.to_string(), "minji", "broken in transit"]]),
+        "who, what and why"
+    );
+    // The same buyer, who had reached the limit, may buy it again.
+    order(&database, "ann", "p2").await;
+    database.checked_report().await;
+}
+
+#[tokio::test]
+async fn ten_cancellations_at_once_are_one() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 9, 9), ("b", 9, 9)]).await;
+    let id = order(&database, "ann", "p1").await;
+    let keys: Vec<String> = (0..10).map(|n| format!("k{}", n % 5)).collect();
+    let answers = futures_util::future::join_all(keys.iter().map(|key| cancel(&database, id, key, "x"))).await;
+    assert!(answers.iter().all(|answer| answer["order"]["status"] == "CANCELLED"), "{answers:?}");
+    assert_eq!(database.checked_report().await["skus"][0]["available"], 9);
+}
+
+#[tokio::test]
+async fn payments_are_listed_by_what_they_are_now_a_page_at_a_time() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 99, 9), ("b", 99, 9)]).await;
+    let mut orders = Vec::new();
+    for n in 0..5 {
+        orders.push(order(&database, &format!("u{n}"), &format!("p{n}")).await);
+    }
+    cancel(&database, orders[2], "k", "x").await;
+    let page = payments(&database, Some("ordered"), 0, 3).await;
+    let ids = |page: &Value| -> Vec<String> {
+        page["payments"].as_array().unwrap().iter().map(|row| row["payment_id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&page), ["p0", "p1", "p3"]);
+    let next = page["next"].as_str().unwrap().parse().unwrap();
+    let rest = payments(&database, Some("ordered"), next, 3).await;
+    assert_eq!((ids(&rest), &rest["next"]), (vec!["p4".to_owned()], &Value::Null));
+    let due = payments(&database, Some("refund_pending"), 0, 3).await;
+    assert_eq!(ids(&due), ["p2"]);
+    assert_eq!(due["payments"][0]["refund_reason"], "order_cancelled");
+    let next = |page: &Value| page["next"].as_str().map(|next| next.parse::<i64>().unwrap());
+    // A page looks at four: there may be more where there was nothing.
+    let nothing = payments(&database, Some("unsettled"), 0, 3).await;
+    assert_eq!((ids(&nothing), next(&nothing).is_some()), (vec![], true));
+    let nothing = payments(&database, Some("unsettled"), next(&nothing).unwrap(), 3).await;
+    assert_eq!((ids(&nothing), next(&nothing)), (vec![], None));
+    let all = payments(&database, None, 0, 100).await;
+    assert_eq!(ids(&all).len() + ids(&payments(&database, None, next(&all).unwrap(), 100).await).len(), 5);
+}

@@ -1,0 +1,88 @@
+//! The four gateways that this stand-in plays, by name: what each says is in the file of its name.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::books::Payment;
+use super::{portone, standard, stripe, toss};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    #[default]
+    Standard,
+    PortOne,
+    Toss,
+    Stripe,
+}
+
+/// What the shop is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    Authorised,
+    Captured,
+    Refunded,
+}
+
+impl Dialect {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standard => standard::NAME,
+            Self::PortOne => portone::NAME,
+            Self::Toss => toss::NAME,
+            Self::Stripe => stripe::NAME,
+        }
+    }
+
+    /// Where the shop listens for this gateway.
+    pub fn path(self) -> String {
+        format!("/v1/webhooks/{}", self.name())
+    }
+
+    /// A payment's id; PortOne's is the shop's own, made from the hold's and the number of the attempt.
+    pub fn id(self, hold_id: &str) -> String {
+        let fresh = Uuid::now_v7().simple();
+        match self {
+            Self::Standard => format!("pay_{fresh}"),
+            Self::PortOne => portone::id(hold_id),
+            Self::Toss => format!("tgen_{fresh}"),
+            Self::Stripe => format!("pi_{fresh}"),
+        }
+    }
+
+    /// None: this gateway does not tell of it.
+    pub fn body(self, payment: &Payment, event: Event) -> Option<Bytes> {
+        match self {
+            Self::Standard => standard::event(payment, event),
+            Self::PortOne => portone::event(payment, event),
+            Self::Toss => toss::event(payment, event),
+            Self::Stripe => stripe::event(payment, event),
+        }
+    }
+
+    pub fn headers(self, secret: &str, webhook_id: &str, now: Timestamp, body: &[u8]) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Standard | Self::PortOne => standard::headers(secret, webhook_id, now, body).to_vec(),
+            Self::Toss => toss::headers(),
+            Self::Stripe => stripe::headers(secret, now, body),
+        }
+    }
+
+    /// The pause before the attempt after this one, counted from 1; none: it is given up. Theirs is in minutes; here a
+    /// minute is 100 ms. The standard one doubles for ever: see `courier`.
+    pub fn pause(self, attempt: u32) -> Option<Duration> {
+        let minutes: &[u64] = match self {
+            Self::Standard => return None,
+            Self::PortOne => &[1, 4, 16, 64, 256],
+            Self::Toss => &[1, 4, 16, 64, 256, 1024, 4096],
+            // Live: over three days, with growing distances.
+            Self::Stripe => &[1, 5, 30, 120, 300, 600, 600, 600, 720, 720],
+        };
+        let index = usize::try_from(attempt).ok()?.checked_sub(1)?;
+        minutes.get(index).map(|minutes| Duration::from_millis(minutes * 100))
+    }
+}

@@ -1,0 +1,187 @@
+//! PortOne V2, played from its published API: thin webhooks by Standard Webhooks, the payment as a union by its status,
+//! cancellations that compare what is left, quoted idempotency keys.
+
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::books::{Payment, State as Taken};
+use super::desk::{Desk, Refusal};
+use super::dialect::{Dialect, Event};
+use super::keys::Begun;
+use super::{faults, payments};
+
+pub const NAME: &str = "portone";
+
+/// Some of PortOne's gateways take letters and digits only: the hold's id without hyphens, and two digits.
+pub fn id(hold_id: &str) -> String {
+    let bare = hold_id.replace('-', "");
+    let (random, _) = Uuid::new_v4().as_u64_pair();
+    format!("{bare}{:02}", random % 100)
+}
+
+pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
+    let name = match event {
+        Event::Authorised => "Transaction.Ready",
+        Event::Captured => "Transaction.Paid",
+        Event::Refunded if payment.refunded < payment.captured => "Transaction.PartialCancelled",
+        Event::Refunded => "Transaction.Cancelled",
+    };
+    let data = json!({"storeId": "store-1", "paymentId": payment.payment_id, "transactionId": "tx-1"});
+    Some(json!({"type": name, "timestamp": payment.created_at, "data": data}).to_string().into())
+}
+
+pub fn routes() -> Router<Desk> {
+    Router::new()
+        .route("/payments/{id}", get(show))
+        .route("/payments/{id}/confirm", post(confirm))
+        .route("/payments/{id}/cancel", post(cancel))
+}
+
+fn error(status: u16, kind: &str) -> (StatusCode, Value) {
+    (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), json!({"type": kind, "message": kind}))
+}
+
+fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
+    headers.get("authorization").is_some_and(|value| value == &format!("PortOne {}", desk.account(Dialect::PortOne)))
+}
+
+fn payment(payment: &Payment) -> Value {
+    let status = match payment.state {
+        Taken::Authorised => "READY",
+        Taken::Declined | Taken::Voided => "FAILED",
+        Taken::Captured if payment.refunded == 0 => "PAID",
+        Taken::Captured if payment.refunded < payment.captured => "PARTIAL_CANCELLED",
+        Taken::Captured => "CANCELLED",
+    };
+    let charge = &payment.charge;
+    let cancellations: Vec<Value> = payment
+        .refunds
+        .iter()
+        .map(|refund| {
+            let status = if refund.pending { "REQUESTED" } else { "SUCCEEDED" };
+            json!({"status": status, "id": refund.id, "totalAmount": refund.amount, "reason": "r"})
+        })
+        .collect();
+    let custom = json!({"hold_id": charge.hold_id, "user_id": charge.user_id}).to_string();
+    json!({
+        "status": status, "id": payment.payment_id, "transactionId": "tx-1", "storeId": "store-1", "merchantId": "m-1",
+        "channel": {"type": if payment.live { "LIVE" } else { "TEST" }, "id": "channel-1"},
+        "amount": {"total": charge.amount, "paid": payment.captured - payment.refunded, "cancelled": payment.refunded},
+        "currency": charge.currency, "customData": custom, "cancellations": cancellations,
+    })
+}
+
+async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "UNAUTHORIZED").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "ask");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let answer =
+        desk.books.payment(&id).map_or(error(404, "PAYMENT_NOT_FOUND"), |found| (StatusCode::OK, payment(&found)));
+    faults::after(fault, answer.into_response_json())
+}
+
+async fn confirm(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let asked = body.clone();
+    run(&desk, &headers, &id, "capture", &asked, |desk| {
+        let Some(found) = desk.books.payment(&id) else { return error(404, "PAYMENT_NOT_FOUND") };
+        if body["paymentToken"] != format!("token-{id}") {
+            return error(400, "INVALID_REQUEST");
+        }
+        if body["totalAmount"] != found.charge.amount || body["isTest"] != !found.live {
+            return error(400, "INFORMATION_MISMATCH");
+        }
+        match desk.capture_authorised(&id) {
+            Ok(_) => (StatusCode::OK, json!({"payment": {"pgTxId": "pg-1", "paidAt": "2026-01-15T05:00:00Z"}})),
+            Err(Refusal::Already) => error(409, "ALREADY_PAID"),
+            Err(_) => error(404, "PAYMENT_NOT_FOUND"),
+        }
+    })
+    .await
+}
+
+async fn cancel(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let asked = body.clone();
+    run(&desk, &headers, &id, "refund", &asked, |desk| {
+        if body["reason"].as_str().is_none_or(str::is_empty) {
+            return error(400, "INVALID_REQUEST");
+        }
+        let Some(found) = desk.books.payment(&id) else { return error(404, "PAYMENT_NOT_FOUND") };
+        let left = found.captured - found.refunded - found.pending();
+        if left == 0 {
+            return error(409, "PAYMENT_ALREADY_CANCELLED");
+        }
+        // The guard is there to be used.
+        if body["currentCancellableAmount"].as_i64().is_some_and(|said| said != left) {
+            return error(409, "CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN");
+        }
+        match desk.refund(&id, body["amount"].as_i64().unwrap_or(left)) {
+            Ok(refund) => {
+                let status = if refund.pending { "REQUESTED" } else { "SUCCEEDED" };
+                let cancellation = json!({"status": status, "id": refund.id, "totalAmount": refund.amount});
+                (StatusCode::OK, json!({"cancellation": cancellation}))
+            }
+            Err(Refusal::TooMuch) => error(409, "CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT"),
+            Err(_) => error(409, "PAYMENT_NOT_PAID"),
+        }
+    })
+    .await
+}
+
+async fn run(
+    desk: &Desk,
+    headers: &HeaderMap,
+    id: &str,
+    operation: &str,
+    asked: &Value,
+    work: impl FnOnce(&Desk) -> (StatusCode, Value),
+) -> Response {
+    if !authorised(desk, headers) {
+        return error(401, "UNAUTHORIZED").into_response_json();
+    }
+    // A structured field's string, 16 to 256 characters between its quotes.
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let bare = key.and_then(|key| key.strip_prefix('"')?.strip_suffix('"'));
+    let Some(bare) = bare.filter(|key| (16..=256).contains(&key.len())) else {
+        return error(400, "INVALID_REQUEST").into_response_json();
+    };
+    let (key, asked) = (format!("portone {operation} {bare}"), format!("{id} {asked}"));
+    match desk.keys.begin(&key, &asked) {
+        Begun::New => {}
+        Begun::InFlight => return error(409, "IDEMPOTENCY_OUTSTANDING_REQUEST").into_response_json(),
+        Begun::Different => return error(400, "IDEMPOTENCY_KEY_ALREADY_USED").into_response_json(),
+        Begun::Again(status, body) => return (status, body).into_response_json(),
+    }
+    payments::carried_out(desk, (NAME, operation), (&key, &asked), work).await
+}
+
+/// An answer of status and JSON.
+pub trait IntoJson {
+    fn into_response_json(self) -> Response;
+}
+
+impl IntoJson for (StatusCode, Value) {
+    fn into_response_json(self) -> Response {
+        (self.0, Json(self.1)).into_response()
+    }
+}

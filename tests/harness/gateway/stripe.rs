@@ -1,0 +1,187 @@
+//! Stripe, played from its published API: events signed with the whole secret, payment intents with manual capture,
+//! refunds, keys whose parameters are compared.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Form, Router};
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use std::collections::BTreeMap;
+
+use super::books::{Payment, State as Taken};
+use super::desk::{Desk, Refusal};
+use super::dialect::{Dialect, Event};
+use super::keys::Begun;
+use super::portone::IntoJson as _;
+use super::{faults, payments};
+
+pub const NAME: &str = "stripe";
+
+pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
+    let (name, object) = match event {
+        Event::Authorised => ("payment_intent.amount_capturable_updated", intent(payment)),
+        Event::Captured => ("payment_intent.succeeded", intent(payment)),
+        Event::Refunded => ("charge.refunded", charge(payment)),
+    };
+    let id = format!("evt_{}", uuid::Uuid::now_v7().simple());
+    let body = json!({"id": id, "object": "event", "type": name, "livemode": payment.live, "data": {"object": object}});
+    Some(body.to_string().into())
+}
+
+pub fn headers(secret: &str, now: Timestamp, body: &[u8]) -> Vec<(&'static str, String)> {
+    let signature = format!("t={},v1={},v0={}", now.as_second(), sign(secret, now.as_second(), body), "00".repeat(32));
+    vec![("content-type", "application/json; charset=utf-8".to_owned()), ("stripe-signature", signature)]
+}
+
+fn sign(secret: &str, timestamp: i64, body: &[u8]) -> String {
+    #[expect(clippy::expect_used, reason = "HMAC is defined for keys of every length")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes any key");
+    mac.update(format!("{timestamp}.").as_bytes());
+    mac.update(body);
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn routes() -> Router<Desk> {
+    Router::new()
+        .route("/v1/payment_intents/{id}", get(show))
+        .route("/v1/payment_intents/{id}/capture", post(capture))
+        .route("/v1/payment_intents/{id}/cancel", post(cancel))
+        .route("/v1/refunds", post(refund))
+}
+
+fn error(status: u16, code: &str) -> (StatusCode, Value) {
+    let body = json!({"error": {"type": "invalid_request_error", "code": code, "message": code}});
+    (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), body)
+}
+
+fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
+    headers.get("authorization").is_some_and(|value| value == &format!("Bearer {}", desk.account(Dialect::Stripe)))
+}
+
+fn charge(payment: &Payment) -> Value {
+    json!({"id": "ch_1", "object": "charge", "payment_intent": payment.payment_id, "amount": payment.charge.amount,
+           "amount_captured": payment.captured, "amount_refunded": payment.refunded, "livemode": payment.live})
+}
+
+fn intent(payment: &Payment) -> Value {
+    let status = match payment.state {
+        Taken::Authorised => "requires_capture",
+        Taken::Captured => "succeeded",
+        Taken::Declined => "requires_payment_method",
+        Taken::Voided => "canceled",
+    };
+    let of = &payment.charge;
+    json!({
+        "id": payment.payment_id, "object": "payment_intent", "status": status, "amount": of.amount,
+        "amount_capturable": if payment.state == Taken::Authorised { of.amount } else { 0 },
+        "amount_received": payment.captured, "currency": of.currency.to_lowercase(), "livemode": payment.live,
+        "metadata": {"hold_id": of.hold_id, "user_id": of.user_id}, "latest_charge": charge(payment),
+    })
+}
+
+async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "api_key_invalid").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "ask");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let answer =
+        desk.books.payment(&id).map_or(error(404, "resource_missing"), |found| (StatusCode::OK, intent(&found)));
+    faults::after(fault, answer.into_response_json())
+}
+
+type Fields = BTreeMap<String, String>;
+
+async fn capture(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<Fields>,
+) -> Response {
+    let asked = format!("capture {id} {form:?}");
+    run(&desk, &headers, "capture", asked, |desk| match desk.capture_authorised(&id) {
+        Ok(payment) => (StatusCode::OK, intent(&payment)),
+        Err(_) => error(400, "payment_intent_unexpected_state"),
+    })
+    .await
+}
+
+async fn cancel(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(form): Form<Fields>,
+) -> Response {
+    let asked = format!("cancel {id} {form:?}");
+    run(&desk, &headers, "let_go", asked, |desk| match desk.void(&id) {
+        Ok(payment) => (StatusCode::OK, intent(&payment)),
+        Err(_) => error(400, "payment_intent_unexpected_state"),
+    })
+    .await
+}
+
+async fn refund(State(desk): State<Desk>, headers: HeaderMap, Form(form): Form<Fields>) -> Response {
+    let asked = format!("refund {form:?}");
+    run(&desk, &headers, "refund", asked, |desk| {
+        let id = form.get("payment_intent").map(String::as_str).unwrap_or_default();
+        let Some(found) = desk.books.payment(id) else { return error(404, "resource_missing") };
+        let left = found.captured - found.refunded;
+        if found.state == Taken::Captured && left == 0 {
+            return error(400, "charge_already_refunded");
+        }
+        match desk.refund(id, form.get("amount").and_then(|amount| amount.parse().ok()).unwrap_or(left)) {
+            Ok(refund) => {
+                let body = json!({"id": refund.id, "object": "refund", "amount": refund.amount, "status": "succeeded"});
+                (StatusCode::OK, body)
+            }
+            Err(Refusal::TooMuch) => error(400, "amount_too_large"),
+            Err(_) => error(400, "payment_intent_unexpected_state"),
+        }
+    })
+    .await
+}
+
+async fn run(
+    desk: &Desk,
+    headers: &HeaderMap,
+    operation: &str,
+    asked: String,
+    work: impl FnOnce(&Desk) -> (StatusCode, Value),
+) -> Response {
+    if !authorised(desk, headers) {
+        return error(401, "api_key_invalid").into_response_json();
+    }
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    if key.is_empty() || key.len() > 255 {
+        return error(400, "idempotency_key_invalid").into_response_json();
+    }
+    let key = format!("stripe {key}");
+    match desk.keys.begin(&key, &asked) {
+        Begun::New => {}
+        Begun::InFlight => return error(409, "idempotency_key_in_use").into_response_json(),
+        Begun::Different => {
+            let body = json!({"error": {"type": "idempotency_error", "message": "other parameters"}});
+            return (StatusCode::BAD_REQUEST, body).into_response_json();
+        }
+        Begun::Again(status, body) => return (status, body).into_response_json(),
+    }
+    payments::carried_out(desk, (NAME, operation), (&key, &asked), work).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sign;
+
+    #[test]
+    fn the_signature_is_that_of_a_computed_vector() {
+        let hex = sign("whsec_test_secret", 1_492_774_577, br#"{"id":"evt_test_webhook","object":"event"}"#);
+        assert_eq!(hex, "88a022085c6bdb887b02cb26ff76dd681234d9675c0f22844059f55552a8883a");
+    }
+}

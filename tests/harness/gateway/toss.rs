@@ -1,0 +1,156 @@
+//! Toss Payments, played from its published API: unsigned webhooks with the whole payment, confirm within ten minutes,
+//! idempotency keys that are one with the address and whose bodies are not compared.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::books::{Payment, State as Taken};
+use super::desk::{Desk, Refusal};
+use super::dialect::{Dialect, Event};
+use super::keys::Begun;
+use super::portone::IntoJson as _;
+use super::{faults, payments};
+
+pub const NAME: &str = "toss";
+
+pub fn event(payment: &Payment, _event: Event) -> Option<Bytes> {
+    // No zone: that is how Toss writes it.
+    let created_at = payment.created_at.trim_end_matches('Z');
+    Some(
+        json!({"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": created_at, "data": shown(payment)})
+            .to_string()
+            .into(),
+    )
+}
+
+pub fn headers() -> Vec<(&'static str, String)> {
+    vec![("content-type", "application/json".to_owned())]
+}
+
+pub fn routes() -> Router<Desk> {
+    Router::new()
+        .route("/v1/payments/confirm", post(confirm))
+        .route("/v1/payments/{key}", get(show))
+        .route("/v1/payments/{key}/cancel", post(cancel))
+}
+
+fn error(status: u16, code: &str) -> (StatusCode, Value) {
+    (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), json!({"code": code, "message": code}))
+}
+
+fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
+    let basic = format!("Basic {}", STANDARD.encode(format!("{}:", desk.account(Dialect::Toss))));
+    headers.get("authorization").is_some_and(|value| value == &basic)
+}
+
+fn shown(payment: &Payment) -> Value {
+    let status = match payment.state {
+        Taken::Authorised => "IN_PROGRESS",
+        Taken::Declined => "ABORTED",
+        Taken::Voided => "EXPIRED",
+        Taken::Captured if payment.refunded == 0 => "DONE",
+        Taken::Captured if payment.refunded < payment.captured => "PARTIAL_CANCELED",
+        Taken::Captured => "CANCELED",
+    };
+    let charge = &payment.charge;
+    let cancels: Vec<Value> = payment
+        .refunds
+        .iter()
+        .map(|refund| json!({"cancelAmount": refund.amount, "cancelStatus": "DONE", "transactionKey": refund.id}))
+        .collect();
+    json!({
+        "paymentKey": payment.payment_id, "orderId": payment.order_ref, "status": status, "totalAmount": charge.amount,
+        "balanceAmount": charge.amount - payment.refunded, "currency": charge.currency, "method": "카드",
+        "metadata": {"user_id": charge.user_id}, "cancels": cancels, "secret": null,
+    })
+}
+
+/// A live key sees no test payment.
+fn visible(desk: &Desk, key: &str) -> Option<Payment> {
+    desk.books.payment(key).filter(|payment| payment.live)
+}
+
+async fn show(State(desk): State<Desk>, Path(key): Path<String>, headers: HeaderMap) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "UNAUTHORIZED_KEY").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "ask");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let answer = visible(&desk, &key).map_or(error(404, "NOT_FOUND_PAYMENT"), |found| (StatusCode::OK, shown(&found)));
+    faults::after(fault, answer.into_response_json())
+}
+
+async fn confirm(State(desk): State<Desk>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    run(&desk, &headers, "confirm", "capture", |desk| {
+        let key = body["paymentKey"].as_str().unwrap_or_default();
+        let Some(found) = visible(desk, key) else { return error(404, "NOT_FOUND_PAYMENT_SESSION") };
+        if body["orderId"] != found.order_ref || body["amount"] != found.charge.amount {
+            return error(400, "INVALID_REQUEST");
+        }
+        match desk.capture_authorised(key) {
+            Ok(payment) => (StatusCode::OK, shown(&payment)),
+            Err(Refusal::Already) => error(400, "ALREADY_PROCESSED_PAYMENT"),
+            Err(_) => error(403, "REJECT_CARD_PAYMENT"),
+        }
+    })
+    .await
+}
+
+async fn cancel(
+    State(desk): State<Desk>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    run(&desk, &headers, &key, "refund", |desk| {
+        if body["cancelReason"].as_str().is_none_or(str::is_empty) {
+            return error(400, "INVALID_REQUEST");
+        }
+        let Some(found) = visible(desk, &key) else { return error(404, "NOT_FOUND_PAYMENT") };
+        let left = found.captured - found.refunded;
+        if found.state == Taken::Captured && left == 0 {
+            return error(400, "ALREADY_CANCELED_PAYMENT");
+        }
+        match desk.refund(&key, body["cancelAmount"].as_i64().unwrap_or(left)) {
+            Ok(_) => {
+                visible(desk, &key).map_or(error(404, "NOT_FOUND_PAYMENT"), |found| (StatusCode::OK, shown(&found)))
+            }
+            Err(Refusal::TooMuch) => error(403, "NOT_CANCELABLE_AMOUNT"),
+            Err(_) => error(403, "NOT_CANCELABLE_PAYMENT"),
+        }
+    })
+    .await
+}
+
+async fn run(
+    desk: &Desk,
+    headers: &HeaderMap,
+    address: &str,
+    operation: &str,
+    work: impl FnOnce(&Desk) -> (StatusCode, Value),
+) -> Response {
+    if !authorised(desk, headers) {
+        return error(401, "UNAUTHORIZED_KEY").into_response_json();
+    }
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    if key.is_empty() || key.len() > 300 {
+        return error(400, "INVALID_IDEMPOTENCY_KEY").into_response_json();
+    }
+    // The key and the address; not the body: whoever uses a key twice gets the other one's answer.
+    let (key, asked) = (format!("toss {address} {key}"), String::new());
+    match desk.keys.begin(&key, &asked) {
+        Begun::New => {}
+        Begun::InFlight | Begun::Different => return error(409, "IDEMPOTENT_REQUEST_PROCESSING").into_response_json(),
+        Begun::Again(status, body) => return (status, body).into_response_json(),
+    }
+    payments::carried_out(desk, (NAME, operation), (&key, &asked), work).await
+}

@@ -1,0 +1,168 @@
+//! A payment after the end, where the sale wants it sold all the same: the stock is taken again and the order made in
+//! one transaction, or the money goes back.
+
+use serde_json::Value;
+use tokio_postgres::types::Json;
+
+use crate::database::{Ask, Database, Paid, confirm, release, reserve, sweep};
+
+struct Sale {
+    database: Database,
+}
+
+impl Sale {
+    async fn new(stock: i64, most: i64) -> Self {
+        let database = Database::new().await;
+        database.sale(300, &[("a", stock, most), ("b", 9, 9)]).await;
+        database.owner.batch_execute("update holdfast.sale set late_payment = 'retake'").await.unwrap();
+        Self { database }
+    }
+
+    async fn hold(&self, user: &str, key: &str, lines: &[(&str, i32)]) -> Value {
+        let client = self.database.as_role("reserve").await;
+        let lines = lines.iter().map(|(sku, qty)| ((*sku).to_owned(), *qty)).collect();
+        let ask = Ask { user: user.into(), key: key.into(), lines };
+        let answers = reserve(&client, true, &[ask]).await.unwrap();
+        assert_eq!(answers[0]["outcome"], "granted", "{answers:?}");
+        answers[0]["hold"].clone()
+    }
+
+    async fn lapse(&self) {
+        let sql = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
+                   expire_at = expire_at - interval '1 hour' where status = 'HOLD'";
+        self.database.owner.batch_execute(sql).await.unwrap();
+    }
+
+    async fn sweep(&self) {
+        sweep(&self.database.as_role("expire").await).await.unwrap();
+    }
+
+    async fn pay(&self, payment: &str, hold: &Value, user: &str) -> Value {
+        let paid = Paid {
+            payment: payment.into(),
+            hold: hold["hold_id"].as_str().unwrap().into(),
+            user: user.into(),
+            amount: hold["total_amount"].as_i64().unwrap(),
+            currency: "KRW".into(),
+        };
+        let answer = confirm(&self.database.as_role("confirm").await, &paid).await.unwrap();
+        self.database.checked_report().await;
+        answer
+    }
+
+    async fn available(&self) -> Value {
+        self.database.checked_report().await["skus"][0]["available"].clone()
+    }
+}
+
+#[tokio::test]
+async fn a_late_payment_takes_what_is_still_there_and_is_an_order() {
+    let sale = Sale::new(2, 1).await;
+    let hold = sale.hold("ann", "k", &[("a", 1), ("b", 2)]).await;
+    sale.lapse().await;
+    sale.sweep().await;
+    assert_eq!(sale.available().await, 2);
+    let answer = sale.pay("p1", &hold, "ann").await;
+    assert_eq!(answer["result"], "confirmed");
+    assert_eq!(sale.pay("p1", &hold, "ann").await, answer, "and told so again");
+    assert_eq!(sale.available().await, 1);
+    assert_eq!(sale.pay("p2", &hold, "ann").await["reason"], "already_paid");
+}
+
+#[tokio::test]
+async fn a_late_payment_before_the_sweep_finds_its_own_stock() {
+    let sale = Sale::new(1, 1).await;
+    let hold = sale.hold("ann", "k", &[("a", 1)]).await;
+    sale.lapse().await;
+    assert_eq!(sale.pay("p1", &hold, "ann").await["result"], "confirmed");
+    sale.sweep().await;
+    assert_eq!(sale.available().await, 0);
+}
+
+#[tokio::test]
+async fn what_somebody_else_has_is_refunded() {
+    let sale = Sale::new(1, 1).await;
+    let hold = sale.hold("ann", "k", &[("b", 1), ("a", 1)]).await;
+    sale.lapse().await;
+    sale.hold("bob", "k", &[("a", 1)]).await;
+    assert_eq!(sale.pay("p1", &hold, "ann").await["reason"], "hold_expired");
+    // Nothing of it is left in the buyer's way.
+    sale.hold("ann", "k2", &[("b", 1)]).await;
+}
+
+#[tokio::test]
+async fn what_the_buyer_holds_or_has_bought_forbids_it() {
+    let sale = Sale::new(9, 1).await;
+    let late = sale.hold("ann", "k1", &[("a", 1)]).await;
+    sale.lapse().await;
+    sale.sweep().await;
+    let next = sale.hold("ann", "k2", &[("a", 1)]).await;
+    assert_eq!(sale.pay("p1", &late, "ann").await["reason"], "hold_expired", "another hold");
+    assert_eq!(sale.pay("p2", &next, "ann").await["result"], "confirmed");
+    assert_eq!(sale.pay("p3", &late, "ann").await["reason"], "hold_expired", "max_per_user is reached");
+    assert_eq!(sale.available().await, 8);
+}
+
+#[tokio::test]
+async fn another_amount_another_user_and_what_was_given_back_are_not_taken_again() {
+    let sale = Sale::new(9, 9).await;
+    let hold = sale.hold("ann", "k1", &[("a", 1)]).await;
+    let given_back = sale.hold("bob", "k1", &[("a", 1)]).await;
+    release(&sale.database.as_role("release").await, "bob", given_back["hold_id"].as_str().unwrap()).await.unwrap();
+    sale.lapse().await;
+    sale.sweep().await;
+    let mut cheaper = hold.clone();
+    cheaper["total_amount"] = 1.into();
+    assert_eq!(sale.pay("p1", &cheaper, "ann").await["reason"], "hold_expired");
+    assert_eq!(sale.pay("p2", &hold, "bob").await["reason"], "hold_expired");
+    assert_eq!(sale.pay("p3", &given_back, "bob").await["reason"], "hold_released");
+}
+
+#[tokio::test]
+async fn two_late_payments_and_a_buyer_at_once_get_the_last_piece_once() {
+    for _ in 0..20 {
+        let sale = Sale::new(1, 1).await;
+        let hold = sale.hold("ann", "k", &[("a", 1)]).await;
+        sale.lapse().await;
+        sale.sweep().await;
+        let (one, two) = (sale.database.as_role("confirm").await, sale.database.as_role("confirm").await);
+        let buyer = sale.database.as_role("reserve").await;
+        let paid = |payment: &str| Paid {
+            payment: payment.into(),
+            hold: hold["hold_id"].as_str().unwrap().into(),
+            user: "ann".into(),
+            amount: 100,
+            currency: "KRW".into(),
+        };
+        let (first, second) = (paid("p1"), paid("p2"));
+        let ask = [Ask { user: "bob".into(), key: "k".into(), lines: vec![("a".into(), 1)] }];
+        let (a, b, c) = tokio::join!(confirm(&one, &first), confirm(&two, &second), reserve(&buyer, true, &ask));
+        let sold = [a.unwrap(), b.unwrap()].iter().filter(|answer| answer["result"] == "confirmed").count();
+        let granted = usize::from(c.unwrap()[0]["outcome"] == "granted");
+        assert_eq!(sold + granted, 1);
+        assert_eq!(sale.available().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn without_the_rows_in_the_buyers_way_a_limit_would_be_passed() {
+    let sale = Sale::new(9, 1).await;
+    let source = include_str!("../schema/confirm.sql");
+    let guard = "if v_rows = (select count(*) from reservation_hold_item i where i.hold_id = p_hold.hold_id)";
+    let mutant = source.replace(guard, "if true");
+    assert_ne!(source, mutant);
+    sale.database.owner.batch_execute(&mutant).await.unwrap();
+    let late = sale.hold("ann", "k1", &[("a", 1)]).await;
+    sale.lapse().await;
+    sale.sweep().await;
+    let next = sale.hold("ann", "k2", &[("a", 1)]).await;
+    let client = sale.database.as_role("confirm").await;
+    for (payment, hold) in [("p1", &late), ("p2", &next)] {
+        let hold = hold["hold_id"].as_str().unwrap().to_owned();
+        let paid = Paid { payment: payment.into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };
+        confirm(&client, &paid).await.unwrap();
+    }
+    let bought = "select to_json(coalesce(sum(qty), 0)) from holdfast.order_items";
+    let bought: Json<Value> = sale.database.owner.query_one(bought, &[]).await.unwrap().get(0);
+    assert_eq!(bought.0, 2, "without the guard somebody must get more than the limit, or this proves nothing");
+}

@@ -1,0 +1,83 @@
+//! The stand-in gateway from the outside: a test pays there, reads its books, and orders what goes wrong.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::until;
+
+pub const GATEWAYS: [&str; 4] = ["standard", "portone", "toss", "stripe"];
+
+pub struct Till {
+    pub url: String,
+    http: reqwest::Client,
+}
+
+impl Till {
+    pub fn at(url: &str) -> Self {
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        Self { url: url.to_owned(), http }
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let answer = self.http.post(format!("{}{path}", self.url)).json(body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
+    }
+
+    /// Pays for a hold; `more` says how: `authorise`, `live`, `webhooks`. What the gateway calls it.
+    pub async fn pay(&self, gateway: &str, hold_id: &str, user: &str, amount: i64, more: Value) -> Value {
+        let mut order =
+            json!({"gateway": gateway, "hold_id": hold_id, "user_id": user, "amount": amount, "currency": "KRW"});
+        order.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (status, made) = self.post("/payments", &order).await;
+        assert_eq!(status, 201, "{made}");
+        made
+    }
+
+    pub async fn payment(&self, payment_id: &str) -> Value {
+        let answer = self.http.get(format!("{}/payments/{payment_id}", self.url)).send().await.unwrap();
+        answer.json().await.unwrap()
+    }
+
+    /// Every `every`th call of an operation (`ask`, `capture`, `refund`) goes wrong: `cut`, `down`, `hang`, `slow`.
+    pub async fn fault(&self, gateway: &str, operation: &str, every: u64, kind: &str) {
+        let rule = json!({"gateway": gateway, "operation": operation, "every": every, "kind": kind});
+        assert_eq!(self.post("/faults", &rule).await.0, 204);
+    }
+
+    pub async fn well_again(&self) {
+        let answer = self.http.delete(format!("{}/faults", self.url)).send().await.unwrap();
+        assert_eq!(answer.status(), 204);
+    }
+
+    /// Refunds are only taken on from now on, or done at once again.
+    pub async fn later(&self, on: bool) {
+        assert_eq!(self.post(&format!("/later/{}", if on { "on" } else { "off" }), &json!({})).await.0, 204);
+    }
+
+    pub async fn finish_refunds(&self, payment_id: &str) {
+        assert_eq!(self.post(&format!("/payments/{payment_id}/finish-refunds"), &json!({})).await.0, 204);
+    }
+
+    pub async fn refund_by_hand(&self, payment_id: &str, amount: i64) {
+        let (status, said) =
+            self.post(&format!("/payments/{payment_id}/refund-by-hand"), &json!({"amount": amount})).await;
+        assert_eq!(status, 201, "{said}");
+    }
+
+    /// Once the gateway has paid all of it back.
+    pub async fn until_paid_back(&self, payment_id: &str) -> Value {
+        until(&format!("{payment_id} is paid back"), 40, || async {
+            let payment = self.payment(payment_id).await;
+            (payment["refunded"] == payment["captured"] && payment["captured"] != 0).then_some(payment)
+        })
+        .await
+    }
+}
+
+/// What the shop itself has paid back of a payment, each time.
+pub fn by_the_shop(payment: &Value) -> Vec<i64> {
+    let refunds = payment["refunds"].as_array().unwrap().iter().filter(|refund| refund["by_hand"] == false);
+    refunds.map(|refund| refund["amount"].as_i64().unwrap()).collect()
+}
