@@ -59,3 +59,25 @@ async fn a_sweep_ends_at_most_a_thousand_holds_a_transaction_and_finds_the_rest_
     assert_eq!(swept, [1000, 200, 0]);
     assert_eq!(database.checked_report().await["skus"][0]["available"], 2_000);
 }
+
+#[tokio::test]
+async fn a_sweep_passes_by_a_hold_that_somebody_else_has() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 2, 1)]).await;
+    let client = database.as_role("reserve").await;
+    let ask = |user: &str| Ask { user: user.to_owned(), key: "k".to_owned(), lines: vec![("a".to_owned(), 1)] };
+    reserve(&client, true, &[ask("ann"), ask("bob")]).await.unwrap();
+    let lapse = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
+                 expire_at = expire_at - interval '1 hour'";
+    database.owner.batch_execute(lapse).await.unwrap();
+    let somebody = harness::database::connect(&database.url()).await.unwrap();
+    let has = "begin; select from holdfast.reservation_hold where user_id = 'bob' for update";
+    somebody.batch_execute(has).await.unwrap();
+
+    let scheduler = database.as_role("expire").await;
+    let swept = tokio::time::timeout(std::time::Duration::from_secs(20), sweep(&scheduler)).await;
+    assert_eq!(swept.expect("it waits for nobody").unwrap(), 1);
+    somebody.batch_execute("rollback").await.unwrap();
+    assert_eq!(sweep(&scheduler).await.unwrap(), 1);
+    database.checked_report().await;
+}

@@ -29,5 +29,6 @@ mod reserve;
 mod rush;
 mod schema;
 mod shop;
+mod soak;
 mod sold_out;
 mod stack;

@@ -1,5 +1,6 @@
 //! Release, row by row: what a buyer gives back is there at once, and once.
 
+use crate::database::{Ask, Database, release, reserve};
 use crate::table;
 
 #[tokio::test]
@@ -30,4 +31,17 @@ async fn what_is_paid_or_over_cannot_be_given_back() {
          release bob/k1      = hold_not_active EXPIRED",
     )
     .await;
+}
+
+#[tokio::test]
+async fn nobody_gives_back_what_another_holds() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 1, 1)]).await;
+    let client = database.as_role("reserve").await;
+    let ask = Ask { user: "ann".to_owned(), key: "k".to_owned(), lines: vec![("a".to_owned(), 1)] };
+    let granted = reserve(&client, true, &[ask]).await.unwrap();
+    let hold = granted[0]["hold"]["hold_id"].as_str().unwrap().to_owned();
+    let client = database.as_role("release").await;
+    assert_eq!(release(&client, "bob", &hold).await.unwrap()["outcome"], "not_found");
+    assert_eq!(database.checked_report().await["skus"][0]["held"], 1);
 }

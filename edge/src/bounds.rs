@@ -57,6 +57,10 @@ pub const LATE_MAX_MS: u64 = 4_000;
 /// on one request is let through to ask, before the memory lapses for all.
 pub const SOLD_OUT_KEEP_MS: u64 = 800;
 pub const SOLD_OUT_PROBE_MS: u64 = 480;
+/// Reservations that one flight carries for a SKU that was sold out, until some get something; and SKUs of which a Gate
+/// remembers that.
+pub const SCOUTS: usize = 2;
+pub const SCOUTED_MAX: usize = 1_000;
 /// Sales of which a Gate remembers what is sold out, and users who may have something: a hash each.
 pub const SOLD_OUT_SALES_MAX: usize = 64;
 pub const SOLD_OUT_USERS_MAX: usize = 100_000;

@@ -27,9 +27,10 @@ impl Breaker {
     pub fn refuses(&self, now_ms: u64) -> bool {
         match self.state {
             State::Closed => false,
-            State::Open { until_ms } => now_ms < until_ms,
+            // A clock that was put back makes nothing last longer, here and below.
+            State::Open { until_ms } => now_ms < until_ms && until_ms.abs_diff(now_ms) <= BREAKER_OPEN_MS,
             // A probe whose request was cancelled tells nobody how it went.
-            State::Probing { since_ms } => now_ms.saturating_sub(since_ms) < BREAKER_PROBE_MAX_MS,
+            State::Probing { since_ms } => now_ms.abs_diff(since_ms) < BREAKER_PROBE_MAX_MS,
         }
     }
 
@@ -91,6 +92,15 @@ mod tests {
         assert!(breaker.admit(4_000));
         breaker.succeeded();
         assert!(breaker.admit(4_000) && breaker.admit(4_000));
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_does_not_keep_it_open() {
+        const AHEAD_MS: u64 = 600_000;
+        assert!(!opened_at(AHEAD_MS).refuses(0));
+        let mut probing = opened_at(AHEAD_MS);
+        assert!(probing.admit(AHEAD_MS + 1_000) && probing.refuses(AHEAD_MS + 1_000));
+        assert!(!probing.refuses(0));
     }
 
     #[test]

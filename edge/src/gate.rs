@@ -10,6 +10,7 @@ pub mod life;
 pub mod memory;
 pub mod message;
 pub mod queue;
+pub mod scouts;
 pub mod sold_out;
 #[cfg(test)]
 pub mod testing;

@@ -3,8 +3,10 @@
 mod bench;
 mod check;
 mod fuzz;
+mod mutants;
 mod plan;
 mod rush;
+mod soak;
 mod test;
 mod up;
 
@@ -40,6 +42,10 @@ enum Command {
     Bench(bench::Bench),
     /// Plays a drop: tens of thousands of buyers at once, a verdict, and a page that shows it
     Rush(rush::Rush),
+    /// Load and faults together, from a seed; then whether anything was lost or happened twice
+    Soak(soak::Soak),
+    /// Breaks one promise after another in a scratch copy, and looks whether its test sees it
+    Mutants(mutants::Mutants),
     /// Throws what no client would send at every parser, by coverage; see tests/fuzz
     Fuzz(fuzz::Fuzz),
     /// Installs every tool that `up` and the tests use, and says where each is
@@ -54,6 +60,8 @@ fn main() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),
         Command::Rush(rush) => rush.run(),
+        Command::Soak(soak) => soak.run(),
+        Command::Mutants(mutants) => mutants.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
         Command::Migrate { database_url } => migrate(&database_url),
         Command::Tools => list_tools(),
@@ -100,6 +108,7 @@ fn list_tools() -> anyhow::Result<()> {
     say("chromium", tools::chromium().map(shown));
     say("chromedriver", tools::chromedriver().map(shown));
     say("pgbouncer", tools::pgbouncer().map(shown));
+    say("libfaketime", tools::libfaketime().map(shown));
     say("schemathesis", tools::schemathesis().map(shown));
     anyhow::ensure!(missing == 0, "{missing} of the tools could not be installed");
     Ok(())

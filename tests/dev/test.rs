@@ -31,7 +31,7 @@ struct Stage {
 }
 
 /// From the inside out: whoever breaks the schema reads of that first.
-const STAGES: [Stage; 11] = [
+const STAGES: [Stage; 12] = [
     Stage {
         name: "transactions",
         modules: &["tidy", "schema", "reserve", "confirm", "expire", "release", "races", "plans", "audit"],
@@ -47,6 +47,8 @@ const STAGES: [Stage; 11] = [
     // Alone: it measures.
     Stage { name: "rush", modules: &["rush"], at_once: 1 },
     Stage { name: "bench", modules: &["bench"], at_once: 1 },
+    // On a stack of its own, of which it kills one part after another.
+    Stage { name: "soak", modules: &["soak"], at_once: 1 },
     // They kill what the others stand on.
     Stage { name: "failures", modules: &["failures", "stack"], at_once: 1 },
 ];
@@ -151,7 +153,7 @@ async fn unit(tally: &mut Tally) -> anyhow::Result<()> {
 }
 
 /// The tests that need the stack, as one program; building it takes a while the first time.
-async fn build() -> anyhow::Result<PathBuf> {
+pub async fn build() -> anyhow::Result<PathBuf> {
     let mut command = cargo();
     command.args(["test", "--no-run", "--package", "tests", "--test", "main", "--message-format", "json"]);
     println!("  building the tests ...");
@@ -203,7 +205,8 @@ fn count(line: &str, word: &str) -> usize {
     0
 }
 
-fn cargo() -> Command {
+/// As it would be called from a shell.
+pub fn cargo() -> Command {
     let mut command = std::process::Command::new("cargo");
     tools::outside_cargo(&mut command).current_dir(workspace::root());
     Command::from(command)

@@ -36,6 +36,7 @@ impl Up {
             database_url: self.database_url,
             early_release: true,
             demo_sale: true,
+            detours: None,
         })?;
         let up = tokio::select! {
             up = stack.bring_up() => up.map(Some),

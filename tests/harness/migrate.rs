@@ -3,7 +3,10 @@
 //!
 //! A second run changes nothing; two at once wait for each other.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result};
+use refinery::{Runner, load_sql_migrations};
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
 
@@ -29,6 +32,9 @@ pub const CURRENT: [(&str, &str); 9] = [
 /// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
 pub const FUNCTIONS: [&str; 7] = ["reserve", "confirm", "expire", "release", "lookup", "admin", "audit"];
 
+/// Names a folder whose files are applied in place of the ones that were built in: what a mutant of the schema is tried by.
+pub const ANOTHER_SCHEMA: &str = "HOLDFAST_ANOTHER_SCHEMA";
+
 /// Any number that nobody else locks; the same in every release.
 const LOCK: i64 = 0x0048_6f6c_6466_6173;
 
@@ -53,15 +59,39 @@ pub async fn run(url: &str) -> Result<Migrated> {
     // A session's lock, given back when the connection ends, however it ends.
     client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
     let mut done = Migrated::default();
-    let report = numbered::migrations::runner().run_async(&mut client).await.context("applying the numbered files")?;
+    let another = std::env::var_os(ANOTHER_SCHEMA).map(PathBuf::from);
+    let numbered = match &another {
+        None => numbered::migrations::runner(),
+        Some(dir) => Runner::new(&load_sql_migrations(dir)?),
+    };
+    let report = numbered.run_async(&mut client).await.context("applying the numbered files")?;
     done.applied.extend(report.applied_migrations().iter().map(ToString::to_string));
-    for (name, text) in CURRENT {
-        if apply_current(&mut client, name, text).await.with_context(|| format!("applying schema/{name}"))? {
-            done.applied.push(name.to_owned());
-        }
-    }
+    done.applied.extend(apply_all_current(&mut client, another.as_deref()).await?);
     client.execute("select pg_advisory_unlock($1)", &[&LOCK]).await?;
     Ok(done)
+}
+
+/// Brings what is applied whole to what it is in `dir`, and leaves the numbered files alone.
+///
+/// # Errors
+/// The database cannot be reached, or refuses a statement.
+pub async fn current_of(url: &str, dir: &Path) -> Result<()> {
+    let mut client = database::connect(url).await?;
+    client.batch_execute("set search_path = public").await?;
+    apply_all_current(&mut client, Some(dir)).await.map(drop)
+}
+
+/// The names of those that had to be applied; `another`: a folder to take them from.
+async fn apply_all_current(client: &mut Client, another: Option<&Path>) -> Result<Vec<String>> {
+    let mut applied = vec![];
+    for (name, ours) in CURRENT {
+        let theirs = another.map(|dir| std::fs::read_to_string(dir.join(name))).transpose()?;
+        let text = theirs.as_deref().unwrap_or(ours);
+        if apply_current(client, name, text).await.with_context(|| format!("applying schema/{name}"))? {
+            applied.push(name.to_owned());
+        }
+    }
+    Ok(applied)
 }
 
 /// Whether it had to be applied: what was applied last is remembered by its digest.

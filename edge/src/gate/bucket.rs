@@ -61,8 +61,12 @@ impl Buckets {
     }
 
     fn filled(&self, bucket: Bucket, now_ms: u64) -> Bucket {
+        // A clock that was ahead by more than a bucket takes to fill would keep its user out until it comes there again:
+        // then the time starts over, with what the bucket has.
+        let full_ms = self.burst.saturating_mul(MILLI).checked_div(self.per_s).unwrap_or_default();
+        let ahead = bucket.filled_ms > now_ms.saturating_add(full_ms);
         let millitokens = refilled(bucket, self.per_s, now_ms).min(self.burst.saturating_mul(MILLI));
-        Bucket { millitokens, filled_ms: now_ms.max(bucket.filled_ms) }
+        Bucket { millitokens, filled_ms: if ahead { now_ms } else { now_ms.max(bucket.filled_ms) } }
     }
 
     /// Seconds, at least one, until there is one whole token more.
@@ -120,9 +124,18 @@ mod tests {
     fn a_clock_that_goes_back_gives_no_tokens() {
         let mut buckets = Buckets::new(2, 1);
         assert_eq!(admitted(&mut buckets, "a", 9, 10_000), 2);
-        assert_eq!(admitted(&mut buckets, "a", 9, 1_000), 0);
+        assert_eq!(admitted(&mut buckets, "a", 9, 9_000), 0);
         assert_eq!(admitted(&mut buckets, "a", 9, 10_999), 0);
         assert_eq!(admitted(&mut buckets, "a", 9, 11_000), 1);
+    }
+
+    #[test]
+    fn a_clock_that_was_far_ahead_keeps_nobody_out() {
+        let mut buckets = Buckets::new(2, 1);
+        assert_eq!(admitted(&mut buckets, "a", 9, 600_000), 2);
+        assert_eq!(admitted(&mut buckets, "a", 9, 1_000), 0);
+        assert_eq!(admitted(&mut buckets, "a", 9, 1_999), 0);
+        assert_eq!(admitted(&mut buckets, "a", 9, 2_000), 1);
     }
 
     #[test]

@@ -11,12 +11,14 @@ use crate::gate::bucket::Buckets;
 use crate::gate::keys::Keys;
 use crate::gate::message::{Charge, Verdict};
 use crate::gate::queue::{Entry, Next, Queue};
+use crate::gate::scouts::{Aboard, Scouts};
 use crate::gate::sold_out::{SoldOut, Way};
 
 pub struct Memory<W> {
     buckets: Buckets,
     keys: Keys,
     pub sold_out: SoldOut,
+    scouts: Scouts,
     queue: Queue<W>,
     breaker: Breaker,
     flying: usize,
@@ -40,6 +42,7 @@ impl<W> Memory<W> {
             buckets: Buckets::new(user_burst, user_per_s),
             keys: Keys::default(),
             sold_out: SoldOut::default(),
+            scouts: Scouts::default(),
             queue: Queue::default(),
             breaker: Breaker::default(),
             flying: 0,
@@ -101,6 +104,7 @@ impl<W> Memory<W> {
             self.breaker.failed(now_ms)
         }
         self.sold_out.learn(flight, outcomes.as_deref(), now_ms);
+        self.scouts.learn(&flight.sale_id, outcomes.as_deref().unwrap_or_default());
         self.settle(&flight.users, outcomes, now_ms);
     }
 
@@ -112,9 +116,13 @@ impl<W> Memory<W> {
     /// One sale's: a transaction spans no two. It is the sale of whoever has waited longest.
     fn load(&mut self, now_ms: u64) -> Flight {
         let mut flight = Flight { sent_ms: now_ms, ..Flight::default() };
+        let mut aboard = Aboard::default();
         while flight.users.len() < BATCH_MAX {
-            let Self { queue, keys, sold_out, .. } = self;
+            let Self { queue, keys, sold_out, scouts, .. } = self;
             let sale = Some(flight.sale_id.as_str()).filter(|_| !flight.users.is_empty());
+            // Whom memory answers need not board.
+            let may =
+                |asked: &Reservation| scouts.may_board(asked, &aboard) || sold_out.repeated(asked, now_ms).is_some();
             let mut known = Verdict::Unavailable;
             let sends = |asked: &Reservation, entry: &Entry<W>| {
                 // The same key was granted, or all of it was sold, while it stood in line.
@@ -125,10 +133,11 @@ impl<W> Memory<W> {
                 // Or nobody waits for it any more.
                 unknown && now_ms < entry.deadline_ms
             };
-            match queue.next(sale, sends) {
+            match queue.next(sale, may, sends) {
                 None => break,
                 Some(Next::Send(user, reservation)) => {
                     flight.sale_id.clone_from(&reservation.sale_id);
+                    aboard.board(&reservation);
                     flight.users.push(user);
                     flight.reservations.push(reservation);
                 }

@@ -78,15 +78,18 @@ impl<W> Queue<W> {
         self.waiters = self.waiters.saturating_add(1);
     }
 
-    /// The user whose turn it is, of those who want something of this sale (none: of any), with the request that `send`
-    /// looks at: true sends it, false takes it out instead.
-    pub fn next(&mut self, sale: Option<&str>, send: impl FnOnce(&Reservation, &Entry<W>) -> bool) -> Option<Next<W>> {
-        let wants = |user: &Rc<str>| {
-            let first = self.users.get(user).and_then(|line| line.front());
-            sale.is_none()
-                || first.and_then(|entry| entry.reservation.as_ref()).map(|asked| asked.sale_id.as_str()) == sale
-        };
-        let turn = self.ready.iter().position(wants)?;
+    /// The user whose turn it is, of those who want something of this sale (none: of any) and `may` leave, with the
+    /// request that `send` looks at: true sends it, false takes it out instead.
+    pub fn next(
+        &mut self,
+        sale: Option<&str>,
+        may: impl Fn(&Reservation) -> bool,
+        send: impl FnOnce(&Reservation, &Entry<W>) -> bool,
+    ) -> Option<Next<W>> {
+        let first =
+            |user| self.users.get(user).and_then(|line| line.front()).and_then(|entry| entry.reservation.as_ref());
+        let wants = |asked: &Reservation| sale.is_none_or(|sale| asked.sale_id == sale) && may(asked);
+        let turn = self.ready.iter().position(|user| first(user).is_some_and(wants))?;
         let user = self.ready.remove(turn)?;
         let front = self.users.get_mut(&user)?.front_mut()?;
         // A user in `ready` has nothing in the air.
@@ -125,7 +128,7 @@ mod tests {
     use crate::gate::testing::reservation;
 
     fn send(queue: &mut Queue<u32>) -> Option<(Rc<str>, String)> {
-        match queue.next(None, |_, _| true) {
+        match queue.next(None, |_| true, |_, _| true) {
             Some(Next::Send(user, reservation)) => Some((user, reservation.idem_key)),
             Some(Next::Taken(..)) | None => None,
         }
@@ -167,7 +170,7 @@ mod tests {
         for (user, sale) in [("a", "one"), ("b", "two"), ("c", "one"), ("d", "two")] {
             queue.push(Reservation { sale_id: sale.to_owned(), ..reservation(user, "k", "fp") }, 0_u32, 0, false);
         }
-        let mut of = |sale| match queue.next(sale, |_, _| true) {
+        let mut of = |sale| match queue.next(sale, |_| true, |_, _| true) {
             Some(Next::Send(user, _)) => user.to_string(),
             Some(Next::Taken(..)) | None => String::new(),
         };
@@ -176,11 +179,26 @@ mod tests {
     }
 
     #[test]
+    fn who_may_not_leave_keeps_the_place() {
+        let mut queue = Queue::default();
+        for user in ["a", "b"] {
+            queue.push(reservation(user, "k", "fp"), 0_u32, 0, false);
+        }
+        let next = |queue: &mut Queue<u32>, may: fn(&Reservation) -> bool| match queue.next(None, may, |_, _| true) {
+            Some(Next::Send(user, _)) => user.to_string(),
+            Some(Next::Taken(..)) | None => String::new(),
+        };
+        assert_eq!(next(&mut queue, |asked| asked.user_id != "a"), "b");
+        assert_eq!(next(&mut queue, |asked| asked.user_id != "a"), "");
+        assert_eq!(next(&mut queue, |_| true), "a");
+    }
+
+    #[test]
     fn what_is_not_sent_is_taken_and_the_next_of_the_user_has_its_turn() {
         let mut queue = Queue::default();
         queue.push(reservation("a", "a1", "fp"), 0_u32, 0, false);
         queue.push(reservation("a", "a2", "fp"), 0_u32, 0, false);
-        let taken = queue.next(None, |asked, _| asked.idem_key != "a1");
+        let taken = queue.next(None, |_| true, |asked, _| asked.idem_key != "a1");
         assert!(matches!(taken, Some(Next::Taken(waiters)) if waiters == [0]));
         assert_eq!(send(&mut queue).map(|(_, key)| key).as_deref(), Some("a2"));
     }

@@ -50,12 +50,15 @@ impl<T: Clone + Fleeting> Copies<T> {
             self.copies.insert(name.to_owned(), Copy { kept: None, fetching_ms: Some(now_ms) });
             return Look::Fetch;
         };
-        // A fetch that was cancelled with its request reports to nobody.
-        let fetching = copy.fetching_ms.is_some_and(|since_ms| now_ms.saturating_sub(since_ms) < INVOKE_DEADLINE_MS);
+        // A fetch that was cancelled with its request reports to nobody. And a clock that was put back makes nothing last
+        // longer, here and below.
+        let fetching = copy.fetching_ms.is_some_and(|since_ms| now_ms.abs_diff(since_ms) < INVOKE_DEADLINE_MS);
         let usable_ms = if fetching { SALE_STALE_MS } else { SALE_FRESH_MS };
         match &copy.kept {
-            Some((body, kept_ms)) if body.is_fleeting() && *kept_ms >= asked_ms => Look::Use(body.clone()),
-            Some((body, kept_ms)) if !body.is_fleeting() && now_ms.saturating_sub(*kept_ms) < usable_ms => {
+            Some((body, kept_ms)) if body.is_fleeting() && (asked_ms..=now_ms).contains(kept_ms) => {
+                Look::Use(body.clone())
+            }
+            Some((body, kept_ms)) if !body.is_fleeting() && now_ms.abs_diff(*kept_ms) < usable_ms => {
                 Look::Use(body.clone())
             }
             _ if fetching => Look::Wait,
@@ -82,7 +85,7 @@ impl<T: Clone + Fleeting> Copies<T> {
             return;
         }
         let used = |copy: &Copy<T>| copy.kept.as_ref().map(|(_, kept_ms)| *kept_ms).max(copy.fetching_ms);
-        self.copies.retain(|_, copy| used(copy).is_some_and(|used_ms| now_ms.saturating_sub(used_ms) < SALE_STALE_MS));
+        self.copies.retain(|_, copy| used(copy).is_some_and(|used_ms| now_ms.abs_diff(used_ms) < SALE_STALE_MS));
         if self.copies.len() >= SALES_MAX {
             self.copies.clear();
         }
@@ -136,6 +139,18 @@ mod tests {
         copies.fetched("s", Some(None), 5);
         assert_eq!(copies.look("s", 3, 6), Look::Use(None));
         assert_eq!(copies.look("s", 6, 6), Look::Fetch);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_makes_no_copy_last_longer() {
+        const AHEAD_MS: u64 = 600_000;
+        for body in [Some(1), None] {
+            let mut copies = Kept::default();
+            look(&mut copies, AHEAD_MS);
+            assert_eq!(look(&mut copies, 0), Look::Fetch);
+            copies.fetched("s", Some(body), AHEAD_MS);
+            assert_eq!(look(&mut copies, 0), Look::Fetch);
+        }
     }
 
     #[test]

@@ -6,12 +6,12 @@
 
 mod answer;
 pub mod arrivals;
-mod buyer;
-mod clock;
+pub(crate) mod buyer;
+pub(crate) mod clock;
 mod counts;
 mod cpu;
 pub mod figures;
-mod http;
+pub(crate) mod http;
 pub mod live;
 mod load;
 pub mod page;
@@ -24,7 +24,7 @@ pub mod text;
 mod truth;
 pub mod verdict;
 mod watch;
-mod who;
+pub(crate) mod who;
 
 use std::sync::Arc;
 use std::time::Duration;

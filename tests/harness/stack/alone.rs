@@ -33,7 +33,8 @@ impl Server {
         leftovers::end_recorded(&state.path("pids.json"));
         let secrets = Secrets::of(&state)?;
         let children = Children::new(&state);
-        let url = postgres::start(&state, &secrets, true, settings, &children).await?;
+        let how = postgres::How { fresh: true, settings, log_dir: None };
+        let url = postgres::start(&state, &secrets, how, &children).await?;
         let (server_url, _) = url.rsplit_once('/').context("the database's URL has no path")?;
         Ok(Self { server_url: server_url.to_owned(), state, secrets, children })
     }

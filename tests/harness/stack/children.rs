@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,8 @@ struct Inner {
     changed: watch::Sender<()>,
     hopeless: watch::Sender<Option<String>>,
     supervised: Mutex<Vec<Supervised>>,
+    /// Deaths are meant to be, and not told.
+    hushed: AtomicBool,
 }
 
 struct Supervised {
@@ -75,7 +78,24 @@ impl Children {
             changed: watch::channel(()).0,
             hopeless: watch::channel(None).0,
             supervised: Mutex::default(),
+            hushed: AtomicBool::default(),
         }))
+    }
+
+    /// From now on a death is no news: somebody kills on purpose.
+    pub fn hush(&self) {
+        self.0.hushed.store(true, Relaxed);
+    }
+
+    /// The living process of this name.
+    pub fn pid(&self, name: &str) -> Option<u32> {
+        held(&self.0.records).get(name).map(|(_, record)| record.pid)
+    }
+
+    /// The names of the living of a part.
+    pub fn names(&self, part: &str) -> Vec<String> {
+        let records = held(&self.0.records);
+        records.iter().filter(|(_, (of, _))| *of == part).map(|(name, _)| name.clone()).collect()
     }
 
     /// Starts a process and from then on keeps it running. Fails when it cannot be started at all.
@@ -160,6 +180,9 @@ impl Children {
 
     /// One line a death, until it is clear that the next will be like the last.
     fn tell_of_death(&self, spec: &Spec, status: std::io::Result<ExitStatus>, deaths: usize) {
+        if self.0.hushed.load(Relaxed) {
+            return;
+        }
         let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
         match deaths.cmp(&HOPELESS) {
             Ordering::Less => println!("{} died ({status}); starting it again", spec.name),

@@ -23,6 +23,8 @@ pub struct Local {
     pub vars: BTreeMap<&'static str, String>,
     /// Values for [secrets]: in workerd's environment, where neither its command line nor its configuration shows them.
     pub secrets: BTreeMap<&'static str, String>,
+    /// A folder whose file `off` says by how many seconds the Worker's clock is off.
+    pub clock: Option<PathBuf>,
 }
 
 impl Local {
@@ -40,7 +42,7 @@ impl Local {
             ("AWS_ACCESS_KEY_ID", "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         ]);
-        Self { port, vars, secrets }
+        Self { port, vars, secrets, clock: None }
     }
 }
 
@@ -52,12 +54,18 @@ pub async fn start(
     dir: &Path,
     children: &Children,
 ) -> anyhow::Result<()> {
-    let modules = copy_modules(wrangler, dir)?;
+    let mut modules = copy_modules(wrangler, dir)?;
     // What a Durable Object stores outlives its process here as on Cloudflare; a new stack begins with nothing.
     let gates = dir.join("gates");
     fs::create_dir(&gates).with_context(|| format!("cannot create {}", gates.display()))?;
     fs::copy(workspace::root().join("tests/edge/rate_limit.js"), dir.join("rate_limit.js"))
         .context("cannot copy tests/edge/rate_limit.js")?;
+    if local.clock.is_some() {
+        fs::copy(workspace::root().join("tests/edge/clock.js"), dir.join("clock.js"))
+            .context("cannot copy tests/edge/clock.js")?;
+        // The main module is the first.
+        modules.insert(0, "clock.js".to_owned());
+    }
     let config = dir.join("workerd.capnp");
     fs::write(&config, configuration(wrangler, &local, &modules, &gates)?)
         .with_context(|| format!("cannot write {}", config.display()))?;
@@ -118,7 +126,7 @@ const config :Workerd.Config = (
     # The functions and the gateway are on this machine.
     (name = \"internet\", network = (allow = [\"public\", \"private\"], tlsOptions = (trustBrowserCas = true))),
     (name = \"assets\", disk = (path = {assets})),
-    (name = \"gates\", disk = (path = {gates}, writable = true)),
+    (name = \"gates\", disk = (path = {gates}, writable = true)),{clock}
   ],
   sockets = [(name = \"http\", address = \"127.0.0.1:{port}\", http = (), service = \"worker\")],
   extensions = [(modules = [(name = {module}, internal = true, esModule = embed \"rate_limit.js\")])],
@@ -134,6 +142,7 @@ const worker :Workerd.Worker = (
 );
 ",
         port = local.port,
+        clock = clock_service(local),
         assets = quoted(&assets.to_string_lossy()),
         gates = quoted(&gates.to_string_lossy()),
         module = quoted(RATE_LIMIT_MODULE),
@@ -171,7 +180,14 @@ fn bindings(wrangler: &Wrangler, local: &Local) -> anyhow::Result<Vec<String>> {
         let inner = format!("[(name = \"simple\", text = {simple})]");
         bindings.push(format!("(name = {name}, wrapped = (moduleName = {module}, innerBindings = {inner}))"));
     }
+    bindings.extend(local.clock.as_ref().map(|_| "(name = \"CLOCK\", service = \"clock\")".to_owned()));
     Ok(bindings)
+}
+
+fn clock_service(local: &Local) -> String {
+    let service =
+        |dir: &PathBuf| format!("\n    (name = \"clock\", disk = (path = {})),", quoted(&dir.to_string_lossy()));
+    local.clock.as_ref().map(service).unwrap_or_default()
 }
 
 /// A string as Cap'n Proto's text format writes it: as C does.

@@ -56,6 +56,10 @@ pub fn start_instances(
     for (function, instances) in INSTANCES {
         let url = migrate::url_for_role(database_url, &format!("holdfast_{function}"), password)?;
         for number in 1..=instances {
+            let url = match &options.detours {
+                Some(detours) => detours.database_url(&url, &format!("{function}-{number}"))?,
+                None => url.clone(),
+            };
             children.start(instance(options, function, number, lambda_port, &url))?;
         }
     }
@@ -76,12 +80,13 @@ fn instance(options: &Options, function: &'static str, number: usize, lambda_por
         ("SWEEP_FOR_S", "0".to_owned()),
         ("SWEEP_INTERVAL_S", options.sweep_interval_s.to_string()),
     ];
+    let detoured = options.detours.as_ref().map(|detours| detours.env.clone()).unwrap_or_default();
     Spec {
         name: format!("{function}-{number}"),
         part: function,
         program: workspace::target_dir().join("debug").join(function),
         args: vec![],
-        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        env: env.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(detoured).collect(),
         user: None,
         stop: Signal::TERM,
         patience: Duration::from_secs(3),

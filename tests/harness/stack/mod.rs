@@ -7,14 +7,16 @@ pub mod alone;
 mod build;
 pub(crate) mod children;
 mod demo;
+pub mod detours;
 pub(crate) mod edge;
-mod functions;
-mod leftovers;
+pub(crate) mod functions;
+pub(crate) mod leftovers;
+pub(crate) mod pooler;
 pub(crate) mod ports;
-mod postgres;
+pub(crate) mod postgres;
 pub mod ready;
 mod report;
-mod scheduler;
+pub(crate) mod scheduler;
 pub(crate) mod state;
 pub(crate) mod wrangler;
 
@@ -28,6 +30,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::gateway::{self, Gateway};
 use crate::{migrate, tools, workspace};
 use children::Children;
+use detours::Detours;
 pub use report::Report;
 use state::{Secrets, State};
 use wrangler::Wrangler;
@@ -49,6 +52,8 @@ pub struct Options {
     pub early_release: bool,
     /// Give an empty database something to sell.
     pub demo_sale: bool,
+    /// What stands between the parts, for whoever wants to break what goes on there.
+    pub detours: Option<Detours>,
 }
 
 pub enum Ports {
@@ -69,6 +74,7 @@ impl Options {
             database_url: None,
             early_release: true,
             demo_sale: false,
+            detours: None,
         }
     }
 }
@@ -81,6 +87,7 @@ pub struct Stack {
     children: Children,
     gateway: Option<Gateway>,
     tasks: Vec<JoinHandle<()>>,
+    schedulers: Vec<JoinHandle<()>>,
 }
 
 impl Stack {
@@ -92,7 +99,7 @@ impl Stack {
         let _ = std::fs::remove_file(state.path("stack.json"));
         let secrets = Secrets::of(&state)?;
         let children = Children::new(&state);
-        Ok(Self { options, state, secrets, children, gateway: None, tasks: vec![] })
+        Ok(Self { options, state, secrets, children, gateway: None, tasks: vec![], schedulers: vec![] })
     }
 
     /// Builds and starts everything; when it returns, all of it answers.
@@ -109,19 +116,29 @@ impl Stack {
         let (edge_url, lambda_url) = (loopback(edge_port), loopback(lambda_port));
         let (wrangler, workerd, cargo_lambda) = spawn_blocking(built).await??;
 
+        let detours = self.options.detours.clone();
         let database_url = self.start_database().await?;
         migrate::run(&database_url).await.context("cannot migrate the database")?;
         migrate::give_logins(&database_url, &self.secrets.functions_password).await?;
 
+        if let Some(detours) = &detours {
+            let (dir, password) = (self.state.path("pooler"), &self.secrets.functions_password);
+            let pooler = pooler::start(&dir, &database_url, password, &self.children).await?;
+            detours.lead(pooler, lambda_port, edge_port);
+        }
         functions::start_emulator(cargo_lambda, lambda_port, &self.children).await?;
         let password = &self.secrets.functions_password;
         functions::start_instances(&self.options, lambda_port, &database_url, password, &self.children)?;
-        let gateway_url = self.start_gateway(gateway_port, &edge_url).await?;
-        let local = edge::Local::new(edge_port, &lambda_url, &gateway_url, &self.secrets);
+        let (shop_url, behind_url, clock) = match &detours {
+            None => (edge_url.clone(), lambda_url.clone(), None),
+            Some(detours) => (detours.shop.url(), detours.lambda.url(), detours.clock_dir.clone()),
+        };
+        let gateway_url = self.start_gateway(gateway_port, &shop_url).await?;
+        let mut local = edge::Local::new(edge_port, &behind_url, &gateway_url, &self.secrets);
+        local.clock = clock;
         edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
 
-        let every = Duration::from_secs(self.options.sweep_interval_s);
-        self.tasks.push(tokio::spawn(scheduler::run("expire", lambda_url.clone(), every)));
+        self.schedule(&lambda_url, 1);
         self.tasks.push(tokio::spawn(scheduler::run("audit", lambda_url.clone(), AUDIT_EVERY)));
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
@@ -132,6 +149,24 @@ impl Stack {
         Ok(report)
     }
 
+    /// So many schedulers at once from now on; one is as it should be.
+    pub fn schedule(&mut self, lambda_url: &str, schedulers: usize) {
+        let every = Duration::from_secs(self.options.sweep_interval_s);
+        self.schedulers.drain(..).for_each(|scheduler| scheduler.abort());
+        let begin = |_| tokio::spawn(scheduler::run("expire", lambda_url.to_owned(), every));
+        self.schedulers = (0..schedulers).map(begin).collect();
+    }
+
+    /// What the functions' roles log in with.
+    pub(crate) fn functions_password(&self) -> &str {
+        &self.secrets.functions_password
+    }
+
+    /// The processes, for whoever wants to kill one.
+    pub(crate) fn children(&self) -> &Children {
+        &self.children
+    }
+
     /// Where a running stack says where everything is.
     pub fn report_path(&self) -> PathBuf {
         self.state.path("stack.json")
@@ -139,7 +174,7 @@ impl Stack {
 
     /// Ends everything that was started, in the opposite order, and returns when it is gone.
     pub async fn stop(mut self) {
-        for task in self.tasks.drain(..) {
+        for task in self.tasks.drain(..).chain(self.schedulers.drain(..)) {
             task.abort();
             // Aborted is what it is meant to be.
             let _ = task.await;
@@ -175,7 +210,9 @@ impl Stack {
 
     async fn start_database(&self) -> anyhow::Result<String> {
         let Some(url) = &self.options.database_url else {
-            return postgres::start(&self.state, &self.secrets, self.options.fresh, &[], &self.children).await;
+            let (settings, log_dir) = self.options.detours.as_ref().map(Detours::of_postgres).unwrap_or_default();
+            let how = postgres::How { fresh: self.options.fresh, settings, log_dir };
+            return postgres::start(&self.state, &self.secrets, how, &self.children).await;
         };
         if self.options.fresh {
             postgres::empty(url).await?;

@@ -22,26 +22,30 @@ const DATABASE: &str = "holdfast";
 /// A restart after `kill -9` replays the log and waits for the old processes first.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Starts the server, made new when there is none yet or `fresh` asks for it; answers its URL. `settings` come after
-/// the stack's own, and win.
-pub async fn start(
-    state: &State,
-    secrets: &Secrets,
-    fresh: bool,
-    settings: &[&str],
-    children: &Children,
-) -> anyhow::Result<String> {
+/// How a server is to run.
+#[derive(Clone, Copy, Default)]
+pub struct How<'a> {
+    /// Made new, whatever there is.
+    pub fresh: bool,
+    /// They come after the stack's own, and win.
+    pub settings: &'a [&'a str],
+    /// Where a new one keeps its log, if not among its data: an empty folder of its user's.
+    pub log_dir: Option<&'a Path>,
+}
+
+/// Starts the server, made new when there is none yet; answers its URL.
+pub async fn start(state: &State, secrets: &Secrets, how: How<'_>, children: &Children) -> anyhow::Result<String> {
     let programs = tokio::task::spawn_blocking(tools::postgres).await??;
     let data = data_dir(state, &programs)?;
-    if fresh && data.exists() {
+    if how.fresh && data.exists() {
         end_server_of(&data);
         fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
     }
     if !data.exists() {
-        make(&programs, &data, &secrets.postgres_password)?;
+        make(&programs, &data, &secrets.postgres_password, how.log_dir)?;
     }
     let port = remembered_port(state)?;
-    children.start(server(programs, data, port, settings))?;
+    children.start(server(programs, data, port, how.settings))?;
     let url = |name: &str| format!("postgres://{USER}:{}@127.0.0.1:{port}/{name}", secrets.postgres_password);
     create_database(&url("postgres")).await?;
     Ok(url(DATABASE))
@@ -60,7 +64,7 @@ pub fn data_dir(state: &State, programs: &Postgres) -> anyhow::Result<PathBuf> {
 }
 
 /// `initdb` in a folder that gets its name only when complete.
-fn make(programs: &Postgres, data: &Path, password: &str) -> anyhow::Result<()> {
+fn make(programs: &Postgres, data: &Path, password: &str, log_dir: Option<&Path>) -> anyhow::Result<()> {
     let unfinished = data.with_extension("unfinished");
     let password_file = data.with_extension("password");
     if unfinished.exists() {
@@ -72,6 +76,9 @@ fn make(programs: &Postgres, data: &Path, password: &str) -> anyhow::Result<()> 
     command.arg("--pgdata").arg(&unfinished).arg("--pwfile").arg(&password_file).args(["--username", USER]);
     command.args(["--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]);
     command.args(["--locale=C", "--no-instructions", "--data-checksums"]);
+    if let Some(log_dir) = log_dir {
+        command.arg("--waldir").arg(log_dir);
+    }
     if let Some(user) = programs.user {
         chown(&password_file, Some(user.uid), Some(user.gid))?;
         command.uid(user.uid).gid(user.gid).current_dir("/");

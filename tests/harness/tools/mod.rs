@@ -22,7 +22,7 @@ pub use npm::{binaryen_wasm_opt, esbuild, workerd};
 pub use postgres::{Postgres, Unprivileged, postgres};
 pub use run::{interrupt, outside_cargo, quietly};
 pub use schemathesis::schemathesis;
-pub use system::{chromedriver, chromium, pgbouncer};
+pub use system::{chromedriver, chromium, libfaketime, pgbouncer};
 pub use wasm_target::{WasmToolchain, wasm_toolchain};
 pub use worker::{WorkerTools, for_worker, wrangler};
 

@@ -29,6 +29,23 @@ pub fn pgbouncer() -> anyhow::Result<PathBuf> {
     from_packages(&["pgbouncer"], "the pooler that the functions are tested behind", "pgbouncer", "pgbouncer")
 }
 
+/// A library that shows programs another time. It is loaded into them, which only Linux allows in this way.
+pub fn libfaketime() -> anyhow::Result<PathBuf> {
+    // Debian keeps it by architecture.
+    let found = || {
+        let architectures = std::fs::read_dir("/usr/lib").ok()?;
+        let library = |dir: PathBuf| dir.join("faketime/libfaketimeMT.so.1");
+        architectures.filter_map(|entry| Some(library(entry.ok()?.path()))).find(|file| file.is_file())
+    };
+    if found().is_none() {
+        apt_install(&["libfaketime"], "libfaketime, which puts the soak's clocks off,")?;
+    }
+    match found() {
+        Some(found) => Ok(found),
+        None => bail!("libfaketime is installed, and still it is not in /usr/lib"),
+    }
+}
+
 /// Where a program is, by PATH and where Debian puts daemons.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

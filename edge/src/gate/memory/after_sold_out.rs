@@ -2,7 +2,7 @@
 
 use super::tests::{Gate, gate, grant, granted, keys, remembered, sold_out, take};
 use super::*;
-use crate::bounds::SOLD_OUT_PROBE_MS;
+use crate::bounds::{SCOUTS, SOLD_OUT_PROBE_MS};
 use crate::gate::testing::{lines, reservation};
 
 /// At 0 T1 said that `a` is sold out, and the database that nobody had anything.
@@ -90,4 +90,20 @@ fn behind_a_request_of_the_same_user_nothing_is_refused_from_memory() {
     assert!(gate.drain().is_empty());
     grant(&mut gate, &flight, 2);
     assert_eq!(keys(&take(&mut gate, 2)), ["another"]);
+}
+
+#[test]
+fn when_something_may_have_come_back_a_few_go_and_the_crowd_hears_what_they_heard() {
+    let mut gate = sold_out_gate();
+    gate.sold_out.forget("spring-drop", 0);
+    for user in 0..50_u32 {
+        gate.arrive(one(&user.to_string()), user, 0);
+    }
+    let flights: Vec<Flight> = (0..FLIGHTS_MAX).map(|_| take(&mut gate, 0)).collect();
+    assert!(flights.iter().all(|flight| flight.users.len() == SCOUTS));
+    assert!(gate.take_batch(0).is_none());
+    gate.land(&flights[0], Some(vec![sold_out(); SCOUTS]), 0);
+    assert!(gate.take_batch(0).is_none());
+    let crowd = u32::try_from(FLIGHTS_MAX * SCOUTS).unwrap_or_default()..50;
+    assert_eq!(refused_from_memory(&gate.drain()), crowd.collect::<Vec<_>>());
 }

@@ -1,0 +1,84 @@
+//! The gateway's side of the payments: what the shop answered to each webhook.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::stack::Report;
+
+/// Payments asked for at once: what the gateway gives at most.
+const PAGE: usize = 1_000;
+
+#[derive(Deserialize)]
+struct Page {
+    payments: Vec<Payment>,
+    next: Option<String>,
+    open_deliveries: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Payment {
+    pub payment_id: String,
+    deliveries: Vec<Delivery>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Delivery {
+    delivered: bool,
+    attempts: Vec<Attempt>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Attempt {
+    status: Option<u16>,
+    body: String,
+}
+
+impl Payment {
+    /// What the shop said became of it, each time that it took a webhook.
+    pub fn answers(&self) -> impl Iterator<Item = Value> {
+        let taken = |attempt: &&Attempt| attempt.status == Some(200);
+        let attempts = self.deliveries.iter().flat_map(|delivery| &delivery.attempts);
+        attempts.filter(taken).map(|attempt| serde_json::from_str(&attempt.body).unwrap_or_default())
+    }
+
+    pub fn is_settled(&self) -> bool {
+        self.deliveries.iter().all(|delivery| delivery.delivered)
+    }
+
+    /// Statuses that no webhook of ours may be answered with: it is well formed, and signed by a clock that is right.
+    pub fn odd(&self) -> impl Iterator<Item = u16> {
+        let attempts = self.deliveries.iter().flat_map(|delivery| &delivery.attempts);
+        attempts.filter_map(|attempt| attempt.status).filter(|status| !matches!(status, 200 | 401 | 500..))
+    }
+}
+
+/// Webhooks that the shop has not taken yet.
+///
+/// # Errors
+/// The gateway does not answer.
+pub async fn open_deliveries(stack: &Report) -> anyhow::Result<u64> {
+    Ok(page(stack, "limit=1".to_owned()).await?.open_deliveries)
+}
+
+/// Every payment since the one named.
+///
+/// # Errors
+/// The gateway does not answer.
+pub async fn since(stack: &Report, after: Option<String>) -> anyhow::Result<Vec<Payment>> {
+    let (mut all, mut after) = (vec![], after);
+    loop {
+        let cursor = after.as_ref().map(|after| format!("&after={after}")).unwrap_or_default();
+        let page = page(stack, format!("limit={PAGE}{cursor}")).await?;
+        all.extend(page.payments);
+        match page.next {
+            None => return Ok(all),
+            next => after = next,
+        }
+    }
+}
+
+async fn page(stack: &Report, query: String) -> anyhow::Result<Page> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let answer = client.get(format!("{}/payments?{query}", stack.gateway_url)).send().await?;
+    Ok(answer.error_for_status()?.json().await?)
+}

@@ -1,0 +1,120 @@
+//! What was said of holds and keys: what was acknowledged is there, what was refused for a hold was refused for one that
+//! there was, and a hold ended as everybody was told.
+
+use std::collections::{HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::{Storm, Verdict};
+use crate::soak::log::{Answer, Asked, Told, Us};
+use crate::soak::truth::Hold;
+
+/// From a decision written into a row to everybody seeing it: its statement's end and its commit's.
+const COMMIT_WITHIN_US: Us = 3_000_000;
+/// A request that somebody gave up may still be carried out so long.
+const ON_ITS_WAY_US: Us = 15_000_000;
+
+pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
+    let keys: HashMap<(&str, &str), Uuid> =
+        storm.truth.holds.iter().map(|(id, hold)| ((hold.user_id.as_str(), hold.key.as_str()), *id)).collect();
+    let mut asked_for = HashSet::new();
+    for asked in &storm.log.asked {
+        let (user, key) = (storm.user_id(asked.user), asked.key.to_string());
+        let granted = keys.get(&(user.as_str(), key.as_str())).copied();
+        key_tells_what_there_is(storm, verdict, asked, &user, granted);
+        refusals_were_true(storm, verdict, asked, &user);
+        asked_for.insert((user, key));
+    }
+    for (id, hold) in &storm.truth.holds {
+        let ours = asked_for.contains(&(hold.user_id.clone(), hold.key.clone()));
+        verdict.check("every hold was asked for", ours, || format!("nobody asked for {id}: {hold:?}"));
+        verdict.check("every hold has ended once", hold.status != "HOLD" && hold.finalized_us.is_some(), || {
+            format!("{id}: {hold:?}")
+        });
+    }
+    for said in &storm.log.said {
+        let Some(hold) = storm.truth.holds.get(&said.hold) else {
+            verdict.check("what was acknowledged is there", false, || format!("{} is gone", said.hold));
+            continue;
+        };
+        let lived = said.asked_us <= hold.expire_us && said.asked_us <= gone_us(hold);
+        let true_then = match &said.answer {
+            Answer::Released => hold.status == "RELEASED",
+            Answer::Seen { status, .. } if status == "HOLD" => lived,
+            Answer::Seen { status, order } if status == "COMMITTED" => {
+                hold.status == "COMMITTED" && storm.truth.orders.get(&said.hold).map(|order| order.order_id) == *order
+            }
+            Answer::Seen { status, .. } | Answer::NotActive(status) => hold.status == *status,
+        };
+        verdict.check("a hold is what its buyer was told", true_then, || format!("{said:?} of {hold:?}"));
+    }
+}
+
+/// When the last could have seen it.
+fn gone_us(hold: &Hold) -> Us {
+    hold.finalized_us.map_or(Us::MAX, |finalized_us| finalized_us + COMMIT_WITHIN_US)
+}
+
+/// A key is used up by a grant and by nothing else; and who was told of it has it.
+fn key_tells_what_there_is(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, user: &str, granted: Option<Uuid>) {
+    match (&asked.told, granted) {
+        (Told::Granted { hold }, found) => {
+            let sale = &storm.sales[asked.sale];
+            let there = storm.truth.holds.get(hold).is_some_and(|row| {
+                let lines = asked.lines.iter().map(|(sku, qty)| (sale.skus[*sku].id.clone(), *qty));
+                row.user_id == user && row.sale_id == sale.id && lines.eq(row.lines.iter().cloned())
+            });
+            verdict.check("what was acknowledged is there", there && found == Some(*hold), || {
+                format!("{asked:?} of {user}; its key has {found:?}")
+            });
+        }
+        (Told::Reused, found) => {
+            verdict.check("a key is refused as used only if it was", found.is_some(), || format!("{asked:?}"));
+        }
+        (_, None) => verdict.check("a refusal leaves no trace", true, String::new),
+        (_, Some(hold)) => {
+            // The question before the one that was refused may have been on its way still.
+            let row = &storm.truth.holds[&hold];
+            let late = asked.unknown > 0 && row.created_us <= asked.answered_us + ON_ITS_WAY_US;
+            verdict.late += u64::from(late);
+            verdict.check("a refusal leaves no trace", late, || format!("{asked:?} has {hold}: {row:?}"));
+        }
+    }
+}
+
+fn refusals_were_true(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, user: &str) {
+    let sale = &storm.sales[asked.sale];
+    match &asked.told {
+        Told::AlreadyHolding { hold } => {
+            // The barrier stands before this answer: the hold it names survives every crash.
+            let true_then = storm.truth.holds.get(hold).is_some_and(|row| {
+                let same = row.lines.iter().any(|(id, _)| asked.lines.iter().any(|(sku, _)| sale.skus[*sku].id == *id));
+                let lived = row.created_us <= asked.answered_us && asked.last_us <= row.expire_us + 1_000;
+                row.user_id == user && same && lived && asked.last_us <= gone_us(row)
+            });
+            verdict.check("already holding is told only to who did", true_then, || {
+                format!("{asked:?} of {user}, {:?}", storm.truth.holds.get(hold))
+            });
+        }
+        Told::LimitReached { sku } => {
+            let line = asked.lines.iter().find(|(line, _)| sale.skus[*line].id == *sku);
+            let true_then = line.is_some_and(|(line, qty)| {
+                let bought = storm.truth.holds.iter().filter(|(id, row)| {
+                    let order = storm.truth.orders.get(id);
+                    row.user_id == user && order.is_some_and(|order| order.created_us <= asked.answered_us)
+                });
+                let lines = bought.flat_map(|(_, row)| &row.lines).filter(|(id, _)| id == sku);
+                lines.map(|(_, qty)| qty).sum::<i64>() + qty > sale.skus[*line].max_per_user
+            });
+            verdict.check("limit reached is told only where it was", true_then, || format!("{asked:?} of {user}"));
+        }
+        Told::NotOpen => {
+            let paused = storm.log.pauses.iter().any(|pause| {
+                let until_us = pause.open_us + if pause.sure { 0 } else { ON_ITS_WAY_US };
+                pause.sale == asked.sale && asked.answered_us >= pause.asked_us && asked.last_us <= until_us
+            });
+            verdict.check("not open is told only while it was not", paused, || format!("{asked:?}"));
+        }
+        Told::Granted { .. } | Told::SoldOut { .. } | Told::Reused => {}
+    }
+}

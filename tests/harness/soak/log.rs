@@ -1,0 +1,115 @@
+//! What the clients of one storm did, and what each was told: written down when it happens, judged when it is calm.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+/// Microseconds of Unix time, by the one clock that everybody but the functions and the Worker has.
+pub type Us = i64;
+
+/// A line of a cart: which of a sale's SKUs, and how many.
+pub type Line = (usize, i64);
+
+/// One key with one cart: asked as often as it took, until there was an answer that is one.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub user: usize,
+    pub key: u32,
+    pub sale: usize,
+    pub lines: Vec<Line>,
+    /// When the question left that was answered, and when its answer was there.
+    pub last_us: Us,
+    pub answered_us: Us,
+    /// Questions before that one of which nobody knows what became: no answer, or 503.
+    pub unknown: u32,
+    pub told: Told,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    Granted { hold: Uuid },
+    SoldOut { sku: String },
+    AlreadyHolding { hold: Uuid },
+    LimitReached { sku: String },
+    NotOpen,
+    Reused,
+}
+
+/// What was asked about a hold that is there, and what was said.
+#[derive(Clone, Debug)]
+pub struct Said {
+    pub hold: Uuid,
+    pub asked_us: Us,
+    pub answered_us: Us,
+    pub answer: Answer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Released,
+    /// It cannot be given back: this is what it is.
+    NotActive(String),
+    /// It was read.
+    Seen {
+        status: String,
+        order: Option<Uuid>,
+    },
+}
+
+/// What the gateway was asked to take.
+#[derive(Clone, Debug)]
+pub struct Charged {
+    pub payment: String,
+    pub hold: Uuid,
+    pub user: String,
+    pub amount: i64,
+    pub currency: String,
+}
+
+/// What the operator did to stock: `done` is the total and what was available then; none: refused as sold out.
+#[derive(Clone, Debug)]
+pub struct Adjusted {
+    pub key: String,
+    pub delta: i64,
+    pub unknown: u32,
+    pub done: Option<(i64, i64)>,
+}
+
+/// From asking for a pause to being told that the sale is open again.
+#[derive(Clone, Copy, Debug)]
+pub struct Pause {
+    pub sale: usize,
+    pub asked_us: Us,
+    pub paused_us: Us,
+    pub opening_us: Us,
+    pub open_us: Us,
+    /// Every question was answered: none of them can still be on its way.
+    pub sure: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Log {
+    pub asked: Vec<Asked>,
+    pub said: Vec<Said>,
+    pub charged: Vec<Charged>,
+    pub adjusted: Vec<Adjusted>,
+    pub pauses: Vec<Pause>,
+    /// Reports that an operator read, and those of them whose sums did not agree.
+    pub reports: u64,
+    /// What no client may be told, whatever the database says.
+    pub impossible: Vec<String>,
+    /// Answers by what they were.
+    pub answers: HashMap<String, u64>,
+    /// Questions, each try one.
+    pub tries: u64,
+}
+
+impl Log {
+    pub fn answered(&mut self, name: &str) {
+        self.tries += 1;
+        match self.answers.get_mut(name) {
+            Some(count) => *count += 1,
+            None => drop(self.answers.insert(name.to_owned(), 1)),
+        }
+    }
+}

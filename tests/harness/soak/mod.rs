@@ -1,0 +1,284 @@
+//! Whatever breaks, nothing is lost and nothing happens twice: many clients through the whole stack, faults of many kinds
+//! while they go on, and a checker that holds what everybody was told against the database. `cargo dev soak` and
+//! tests/soak.rs run it.
+//!
+//! Read it in this order: `visit` is what a client does and `log` what it writes down, `faults` what is broken meanwhile,
+//! `calm` what has to come back afterwards, `truth` what the database says, `check` holds the two against each other.
+
+mod books;
+mod calm;
+pub mod check;
+mod clocks;
+mod disk;
+pub mod faults;
+mod log;
+mod operator;
+mod pay;
+mod pulse;
+pub mod report;
+mod truth;
+mod visit;
+mod world;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fastrand::Rng;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use crate::rush::clock::Clock;
+use crate::stack::detours::Detours;
+use crate::stack::{self, Report, Stack, ready};
+use crate::{always, database, tools};
+use check::Storm;
+use clocks::Clocks;
+use disk::Disk;
+use faults::{Counts, Hands};
+use log::{Log, Told};
+use pulse::Pulse;
+use report::Soak;
+use truth::Truth;
+use world::World;
+
+/// A storm lasts so long at most; then it is calm until everything is back and judged.
+const STORM_MAX: Duration = Duration::from_secs(150);
+/// Whoever waits for an answer gets one within this time once everything is well.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a soak is.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its state is in `target/{name}`.
+    pub name: String,
+    pub lasts: Duration,
+    pub seed: u64,
+    /// Each waits for its own answers.
+    pub clients: usize,
+}
+
+/// What is told while it goes on.
+pub struct Glance<'a> {
+    pub elapsed: Duration,
+    pub storm: usize,
+    pub doing: &'a str,
+    pub acknowledged: u64,
+    pub tries: u64,
+    pub faults: faults::Counted,
+    pub violations: u64,
+}
+
+/// Plays it, on a stack of its own. What goes wrong with a sale is no error but a violation.
+///
+/// # Errors
+/// The stack does not start, or does not come back; or it was asked to end.
+pub async fn run(
+    options: Options,
+    watching: impl Fn(Glance<'_>),
+    asked_to_end: impl Future<Output = ()>,
+) -> anyhow::Result<Soak> {
+    let disk = Disk::mount(&options.name).await;
+    let clocks = Clocks::new(&options.name)?;
+    let log_dir = disk.as_ref().ok().map(Disk::dir);
+    let detours = Detours::new(clocks.of_functions(), Some(clocks.dir.clone()), log_dir).await?;
+    let mut options_of_stack = stack::Options::for_tests(&options.name);
+    options_of_stack.detours = Some(detours.clone());
+    let mut stack = Stack::prepare(options_of_stack)?;
+    let outcome = tokio::select! {
+        outcome = on_a_stack(&options, &mut stack, detours, clocks.file(), watching) => outcome,
+        () = asked_to_end => {
+            tools::interrupt();
+            Err(anyhow::anyhow!("interrupted"))
+        }
+    };
+    stack.stop().await;
+    let mut soak = outcome?;
+    soak.left_out.extend(disk.as_ref().err().map(|why| format!("a full disk for the log: {why:#}")));
+    soak.left_out.extend(clocks.library.err().map(|why| format!("the functions' clocks off: {why:#}")));
+    Ok(soak)
+}
+
+async fn on_a_stack(
+    options: &Options,
+    stack: &mut Stack,
+    detours: Detours,
+    clock_file: PathBuf,
+    watching: impl Fn(Glance<'_>),
+) -> anyhow::Result<Soak> {
+    let report = stack.bring_up().await?;
+    stack.schedule(&report.lambda_url, 0);
+    stack.children().hush();
+    let hands = Hands {
+        detours,
+        children: stack.children().clone(),
+        database_url: report.database_url.clone(),
+        lambda_url: report.lambda_url.clone(),
+        functions_password: stack.functions_password().to_owned(),
+        clock_file,
+        counts: Counts::default(),
+        schedulers: Mutex::default(),
+    };
+    let clock = Clock::opens_in(Duration::ZERO);
+    let mut run = Run {
+        options,
+        report,
+        hands: Arc::new(hands),
+        clock,
+        pulse: Pulse::default(),
+        rng: Rng::with_seed(options.seed),
+        soak: Soak::new(options),
+        acknowledged: HashSet::new(),
+    };
+    let pulse = tokio::spawn(run.pulse.clone().beat(run.report.database_url.clone(), clock));
+    let emulator = tokio::spawn(faults::emulator::watch(run.hands.clone()));
+    let done = run.storms(watching).await;
+    pulse.abort();
+    emulator.abort();
+    done?;
+    Ok(run.soak)
+}
+
+struct Run<'a> {
+    options: &'a Options,
+    report: Report,
+    hands: Arc<Hands>,
+    clock: Clock,
+    pulse: Pulse,
+    rng: Rng,
+    soak: Soak,
+    /// Every hold that anybody was told of, in whichever storm.
+    acknowledged: HashSet<Uuid>,
+}
+
+impl Run<'_> {
+    async fn storms(&mut self, watching: impl Fn(Glance<'_>)) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < self.options.lasts {
+            self.soak.storms += 1;
+            let left = self.options.lasts.saturating_sub(began.elapsed());
+            self.one_storm(left.min(STORM_MAX), began, &watching).await?;
+        }
+        let owner = self.owner().await?;
+        self.all_is_still_there(&owner).await?;
+        self.soak.took = began.elapsed();
+        let counted = self.hands.counts.all();
+        (self.soak.crashes, self.soak.faults) = (counted.crashes, counted.by_kind);
+        Ok(())
+    }
+
+    async fn one_storm(
+        &mut self,
+        lasts: Duration,
+        began: Instant,
+        watching: &impl Fn(Glance<'_>),
+    ) -> anyhow::Result<()> {
+        self.hands.heal().await?;
+        let name = format!("soak-{:x}-{}", self.options.seed & 0xff_ffff, self.soak.storms);
+        let sales = operator::sales(&name, &mut self.rng);
+        let shop = self.hands.detours.shop.url();
+        let world = Arc::new(World::new(&self.report, &shop, self.clock, &name, sales)?);
+        timeout(ANSWERED_WITHIN, world.open_sales()).await.context("the shop does not answer")??;
+        let payments_before = books::since(&self.report, self.soak.last_payment.clone()).await?;
+        self.soak.last_payment =
+            payments_before.last().map(|last| last.payment_id.clone()).or(self.soak.last_payment.take());
+
+        let mut people = JoinSet::new();
+        people.spawn(operator::operate(world.clone(), self.rng.u64(..)));
+        for _ in 0..self.options.clients {
+            people.spawn(visit::come_again_and_again(world.clone(), self.rng.u64(..)));
+        }
+        let storm = tokio::spawn(faults::storm(self.hands.clone(), self.rng.u64(..)));
+        let ends = Instant::now() + lasts;
+        while Instant::now() < ends {
+            tokio::time::sleep(Duration::from_secs(1).min(ends - Instant::now())).await;
+            watching(self.glance(&world, began, "storm"));
+        }
+        storm.abort();
+        // Aborted is what it is meant to be.
+        let _ = storm.await;
+        watching(self.glance(&world, began, "everything is healed"));
+        self.hands.heal().await?;
+        world.ending.store(true, Ordering::Relaxed);
+        let home = async { while people.join_next().await.is_some() {} };
+        let all_answered = timeout(ANSWERED_WITHIN, home).await.is_ok();
+        people.abort_all();
+        let rule = "everybody is answered in the end";
+        self.soak.verdict.check(rule, all_answered, || format!("somebody still waits after {ANSWERED_WITHIN:?}"));
+        watching(self.glance(&world, began, "calm, and judged"));
+        self.judge(&world).await
+    }
+
+    async fn judge(&mut self, world: &World) -> anyhow::Result<()> {
+        let owner = self.owner().await?;
+        let sales: Vec<String> = world.sales.iter().map(|sale| sale.id.clone()).collect();
+        let back = calm::comes_back(&owner, &self.report, &sales).await;
+        let rule = "what should come back has";
+        self.soak.verdict.check(rule, back.is_ok(), || back.err().map(|why| format!("{why:#}")).unwrap_or_default());
+
+        let log: Log = std::mem::take(&mut *world.log());
+        let payments: Vec<String> = log.charged.iter().map(|charged| charged.payment.clone()).collect();
+        let truth = Truth::read(&owner, &sales, &payments).await?;
+        let books = books::since(&self.report, self.soak.last_payment.clone()).await?;
+        let away = self.pulse.away();
+        let storm =
+            Storm { name: &world.name, sales: &world.sales, log: &log, truth: &truth, payments: &books, away: &away };
+        check::judge(&storm, &mut self.soak.verdict);
+        self.always(&owner).await?;
+        self.acknowledged.extend(log.asked.iter().filter_map(|asked| match asked.told {
+            Told::Granted { hold } => Some(hold),
+            _ => None,
+        }));
+        self.soak.acknowledged = self.acknowledged.len() as u64;
+        self.soak.add(&log);
+        Ok(())
+    }
+
+    async fn always(&mut self, owner: &Client) -> anyhow::Result<()> {
+        let broken = always::broken(owner).await?;
+        for (rule, _) in always::ALWAYS {
+            let rows = broken.iter().find(|(broken, _)| *broken == rule).map(|(_, rows)| *rows);
+            self.soak.verdict.check(rule, rows.is_none(), || format!("{} rows", rows.unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    /// Of all storms: a later crash takes nothing of an earlier one away.
+    async fn all_is_still_there(&mut self, owner: &Client) -> anyhow::Result<()> {
+        let all: Vec<Uuid> = self.acknowledged.iter().copied().collect();
+        let mut found = 0;
+        for some in all.chunks(10_000) {
+            let count = "select count(*) from holdfast.reservation_hold where hold_id = any ($1)";
+            found += owner.query_one(count, &[&some]).await?.get::<_, i64>(0);
+        }
+        let rule = "all that was acknowledged in any storm is there at the end";
+        self.soak.verdict.check(rule, found == all.len() as i64, || format!("{found} of {}", all.len()));
+        Ok(())
+    }
+
+    async fn owner(&self) -> anyhow::Result<Client> {
+        let url = &self.report.database_url;
+        ready::within(ANSWERED_WITHIN, "Postgres", || database::connect(url)).await
+    }
+
+    fn glance<'a>(&self, world: &World, began: Instant, doing: &'a str) -> Glance<'a> {
+        let (tries, impossible) = {
+            let log = world.log();
+            (log.tries, log.impossible.len() as u64)
+        };
+        Glance {
+            elapsed: began.elapsed(),
+            storm: self.soak.storms,
+            doing,
+            acknowledged: self.soak.acknowledged + world.acknowledged.load(Ordering::Relaxed),
+            tries: self.soak.commands + tries,
+            faults: self.hands.counts.all(),
+            violations: self.soak.verdict.violations + impossible,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A soak that is over, in figures and in words.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Options;
+use super::check::Verdict;
+use super::log::Log;
+use crate::rush::text;
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Soak {
+    pub seed: u64,
+    pub clients: usize,
+    #[serde(serialize_with = "seconds")]
+    pub took: Duration,
+    pub storms: usize,
+    /// Questions to the shop, each try one.
+    pub commands: u64,
+    pub answers: BTreeMap<String, u64>,
+    /// Reservations that somebody was told of, each of which was looked for.
+    pub acknowledged: u64,
+    pub payments: u64,
+    pub faults: BTreeMap<String, u64>,
+    pub crashes: u64,
+    pub verdict: Verdict,
+    /// Faults that this machine does not allow.
+    pub left_out: Vec<String>,
+    #[serde(skip)]
+    pub last_payment: Option<String>,
+}
+
+fn seconds<S: serde::Serializer>(took: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(took.as_secs_f64())
+}
+
+impl Soak {
+    pub(super) fn new(options: &Options) -> Self {
+        Self { seed: options.seed, clients: options.clients, ..Self::default() }
+    }
+
+    pub(super) fn add(&mut self, log: &Log) {
+        self.commands += log.tries;
+        self.payments += log.charged.len() as u64;
+        for (name, times) in &log.answers {
+            *self.answers.entry(name.clone()).or_default() += times;
+        }
+    }
+
+    /// What is told at the end.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |what: &str, value: String| {
+            // A string takes whatever is written.
+            let _ = writeln!(text, "  {what:32} {value}");
+        };
+        line("took", format!("{:.0} s, {} storms, {} clients", self.took.as_secs_f64(), self.storms, self.clients));
+        line("commands", format!("{}, and {} payments", count(self.commands), count(self.payments)));
+        for (name, times) in &self.answers {
+            line(&format!("  {name}"), count(*times));
+        }
+        line("acknowledged reservations", format!("{}, each looked for", count(self.acknowledged)));
+        line("faults", count(self.faults.values().sum::<u64>()));
+        for (kind, times) in &self.faults {
+            line(&format!("  {kind}"), count(*times));
+        }
+        line("crashes of a process", count(self.crashes));
+        line("checks", format!("{} of {} rules", count(self.verdict.checks()), self.verdict.checked.len()));
+        for (rule, times) in &self.verdict.checked {
+            line(&format!("  {}", count(*times)), (*rule).to_owned());
+        }
+        line("granted after a retry's refusal", count(self.verdict.late));
+        line("refusals beside a crash", format!("{}, which cannot be judged", count(self.verdict.unprovable)));
+        for left_out in &self.left_out {
+            line("left out", left_out.clone());
+        }
+        line("violations", count(self.verdict.violations));
+        for words in &self.verdict.words {
+            line("", words.clone());
+        }
+        line("seed", self.seed.to_string());
+        text
+    }
+}
+
+fn count(number: u64) -> String {
+    text::count(i64::try_from(number).unwrap_or(i64::MAX))
+}
