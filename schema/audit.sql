@@ -127,13 +127,13 @@ begin atomic
                             case when o.lines > own.lines then o.lines else own.bought end),
             ('order_owner', 1, coalesce(o.same, true)::integer),
             ('order_amount', p.total_amount, coalesce(o.total_amount, p.total_amount)),
-            ('hold_told', 1, (p.created_at < p_told_since or exists (
-                select from holdfast.event_outbox e where e.event_id = p.hold_id and e.hold_id = p.hold_id
-                and e.event_type = 'ReservationCreated'))::integer),
-            ('hold_end_told', 1, (p.status = 'HOLD' or p.finalized_at < p_told_since or exists (
-                select from holdfast.event_outbox e where e.hold_id = p.hold_id and e.event_type = case p.status
+            ('hold_told', 1, case when p.created_at < p_told_since then 1 else (
+                select count(*) from holdfast.event_outbox e where e.event_id = p.hold_id and e.hold_id = p.hold_id
+                and e.event_type = 'ReservationCreated') end),
+            ('hold_end_told', 1, case when p.status = 'HOLD' or p.finalized_at < p_told_since then 1 else (
+                select count(*) from holdfast.event_outbox e where e.hold_id = p.hold_id and e.event_type = case p.status
                     when 'COMMITTED' then 'OrderConfirmed' when 'EXPIRED' then 'ReservationExpired' else 'ReservationReleased' end
-                and e.event_type in ('OrderConfirmed', 'ReservationExpired', 'ReservationReleased')))::integer)
+                and e.event_type in ('OrderConfirmed', 'ReservationExpired', 'ReservationReleased')) end)
         ) as c (check_name, expected, found)
         where c.expected <> c.found
         union all
@@ -170,10 +170,10 @@ begin atomic
                 select count(*) from holdfast.order_ledger l where l.gateway = p.gateway and l.payment_id = p.payment_id
                 and l.event_type = case p.state when 'ORDERED' then 'ORDER_CONFIRMED' else 'REFUND_REQUIRED' end
                 and l.order_id is not distinct from p.order_id and (l.amount, l.currency) = (p.amount, p.currency))),
-            ('refund_told', 1, (r.status is null or r.created_at < p_told_since or exists (
-                select from holdfast.event_outbox e where e.data ->> 'gateway' = p.gateway
+            ('refund_told', 1, case when r.status is null or r.created_at < p_told_since then 1 else (
+                select least(count(*), 1) from holdfast.event_outbox e where e.data ->> 'gateway' = p.gateway
                 and e.data ->> 'payment_id' = p.payment_id and e.event_type = 'RefundRequired'
-                and e.event_type in ('RefundRequired', 'RefundCompleted', 'RefundFailed')))::integer)
+                and e.event_type in ('RefundRequired', 'RefundCompleted', 'RefundFailed')) end)
         ) as c (check_name, expected, found)
         where c.expected <> c.found
     )
@@ -190,27 +190,29 @@ begin atomic
     with piece as materialized (
         select * from holdfast.event_outbox e where e.event_id > p_after order by e.event_id limit p_most
     ), compared as (
-        select e.event_id, e.event_type, e.sale_id, e.hold_id, e.data, case e.event_type
-            when 'ReservationCreated' then exists (
-                select from holdfast.reservation_hold h where h.hold_id = e.hold_id and h.sale_id = e.sale_id
-                and h.user_id = e.data ->> 'user_id' and h.total_amount = (e.data ->> 'total_amount')::bigint)
-            when 'ReservationExpired' then exists (
-                select from holdfast.reservation_hold h where h.hold_id = e.hold_id and h.status = 'EXPIRED')
-            when 'ReservationReleased' then exists (
-                select from holdfast.reservation_hold h where h.hold_id = e.hold_id and h.status = 'RELEASED')
-            when 'OrderConfirmed' then exists (
-                select from holdfast.orders o where o.hold_id = e.hold_id and o.order_id::text = e.data ->> 'order_id'
-                and o.total_amount = (e.data ->> 'total_amount')::bigint)
-            when 'RefundRequired' then exists (
-                select from holdfast.refund r where r.gateway = e.data ->> 'gateway' and r.payment_id = e.data ->> 'payment_id'
-                and r.amount = (e.data ->> 'amount')::bigint)
-            when 'RefundCompleted' then exists (
-                select from holdfast.refund r where r.gateway = e.data ->> 'gateway' and r.payment_id = e.data ->> 'payment_id'
-                and r.status = 'COMPLETED')
-            when 'StockAdjusted' then exists (
-                select from holdfast.inventory_ledger l where l.sale_id = e.sale_id and l.sku_id = e.data ->> 'sku_id'
-                and l.hold_id is null and l.qty = (e.data ->> 'delta')::bigint)
-            else true end as happened
+        -- Values and no EXISTS: that may be answered by a table that is read whole once.
+        select e.event_id, e.event_type, e.sale_id, e.hold_id, e.data, coalesce(case e.event_type
+            when 'ReservationCreated' then (
+                select (h.sale_id, h.user_id, h.total_amount)
+                     = (e.sale_id, e.data ->> 'user_id', (e.data ->> 'total_amount')::bigint)
+                from holdfast.reservation_hold h where h.hold_id = e.hold_id)
+            when 'ReservationExpired' then (
+                select h.status = 'EXPIRED' from holdfast.reservation_hold h where h.hold_id = e.hold_id)
+            when 'ReservationReleased' then (
+                select h.status = 'RELEASED' from holdfast.reservation_hold h where h.hold_id = e.hold_id)
+            when 'OrderConfirmed' then (
+                select (o.order_id::text, o.total_amount) = (e.data ->> 'order_id', (e.data ->> 'total_amount')::bigint)
+                from holdfast.orders o where o.hold_id = e.hold_id)
+            when 'RefundRequired' then (
+                select r.amount = (e.data ->> 'amount')::bigint from holdfast.refund r
+                where r.gateway = e.data ->> 'gateway' and r.payment_id = e.data ->> 'payment_id')
+            when 'RefundCompleted' then (
+                select r.status = 'COMPLETED' from holdfast.refund r
+                where r.gateway = e.data ->> 'gateway' and r.payment_id = e.data ->> 'payment_id')
+            when 'StockAdjusted' then (
+                select count(*) > 0 from holdfast.inventory_ledger l where l.sale_id = e.sale_id
+                and l.sku_id = e.data ->> 'sku_id' and l.hold_id is null and l.qty = (e.data ->> 'delta')::bigint)
+            else true end, false) as happened
         from piece e
     )
     select json_build_object(

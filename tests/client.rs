@@ -146,14 +146,19 @@ impl Client {
 
     /// A webhook signed by the stack's secret, `age_s` seconds ago.
     pub fn webhook(&self, id: &str, age_s: i64, body: &str) -> RequestBuilder {
+        self.webhook_of(id, age_s, body.as_bytes())
+    }
+
+    /// The same of bytes that may be no text.
+    pub fn webhook_of(&self, id: &str, age_s: i64, body: &[u8]) -> RequestBuilder {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
-        let signature = sign::sign(self.setting("webhook_secret"), id, now - age_s, body.as_bytes());
+        let signature = sign::sign(self.setting("webhook_secret"), id, now - age_s, body);
         self.request(Method::POST, "/v1/webhooks/standard")
             .header("content-type", "application/json")
             .header("webhook-id", id)
             .header("webhook-timestamp", (now - age_s).to_string())
             .header("webhook-signature", signature)
-            .body(body.to_owned())
+            .body(body.to_vec())
     }
 
     pub async fn pay(&self, payment: &str, hold: &Value, user: &str) -> Answer {

@@ -345,6 +345,9 @@ async fn what_is_not_the_json_of_one_reading_is_malformed() {
     ] {
         assert_eq!(send(other, fine.clone()).await, (415, "unsupported_media_type".to_owned()), "{other}");
     }
+    let odd = b"{\"type\":\"payment.failed\",\"note\":\"\xff\"}".as_slice();
+    let refused = client.send(client.webhook_of("m", 0, odd)).await;
+    assert_eq!(refused.refusal(), malformed, "not UTF-8 where nobody reads");
     // What a gateway adds to an event is its own, however deep it goes: it is read over, and the answer is quick.
     let deep = "[".repeat(7_000) + &"]".repeat(7_000);
     let began = Instant::now();

@@ -74,7 +74,9 @@ pub fn json<T: DeserializeOwned>(content_type: Option<&str>, body: &[u8]) -> Res
     if !content_type.is_some_and(is_json) {
         return Err(Problem::new(Code::UnsupportedMediaType, "Send JSON, with `Content-Type: application/json`."));
     }
-    let Object(value) = serde_json::from_slice(body).map_err(|error| Problem::malformed(explain(&error)))?;
+    // All of it, a member that nobody reads included.
+    let text = std::str::from_utf8(body).map_err(|_| Problem::malformed("Send JSON in UTF-8."))?;
+    let Object(value) = serde_json::from_str(text).map_err(|error| Problem::malformed(explain(&error)))?;
     Ok(value)
 }
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use wire::admin::{Adjustment, NewSale, StatusChange};
 
-use crate::body::{self, Object};
+use crate::body;
 use crate::digest::hmac_sha256;
 use crate::signature::{self, Signed};
 use crate::{bounds, confirm, idempotency, language, lookup, reserve, routes, session, text, trace};
@@ -75,8 +75,9 @@ fn body(data: &[u8]) {
         2 => kept::<Adjustment>(json),
         3 => kept::<StatusChange>(json),
         _ => {
-            let read: Result<Object<confirm::Data>, _> = serde_json::from_slice(json);
-            assert!(read.is_err() || serde_json::from_slice::<Value>(json).is_ok_and(|value| value.is_object()));
+            // What a gateway adds is read over; but it is an object all the same, and text.
+            let read = body::json::<confirm::Data>(Some("application/json"), json);
+            assert!(read.is_err() || std::str::from_utf8(json).is_ok_and(|text| text.trim_start().starts_with('{')));
         }
     }
 }
