@@ -3,7 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
-use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize};
 use subtle::ConstantTimeEq;
 
 use crate::bounds;
@@ -86,8 +87,8 @@ fn subject(token: &str, secret: &str, now_ms: u64) -> Option<String> {
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
     key(secret)?.chain_update(signed).verify_slice(&signature).ok()?;
 
-    let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
-    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let header: Header = json(header)?;
+    let claims: Claims = json(claims)?;
     let now_s = now_ms as f64 / 1_000.0;
     let valid = header.alg == "HS256"
         && header.crit.is_none()
@@ -95,6 +96,12 @@ fn subject(token: &str, secret: &str, now_ms: u64) -> Option<String> {
         && claims.nbf.is_none_or(|from_s| from_s <= now_s)
         && is_printable(&claims.sub, bounds::USER_ID_MAX_CHARS);
     valid.then_some(claims.sub)
+}
+
+/// A part of a token: JSON in UTF-8, members that nobody reads included.
+fn json<T: DeserializeOwned>(part: &str) -> Option<T> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok()?;
+    serde_json::from_str(&text).ok()
 }
 
 /// A secret that is missing or short proves nothing, so nobody is let in by it.

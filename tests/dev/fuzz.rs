@@ -76,12 +76,15 @@ impl Fuzz {
     }
 }
 
-/// Merges both into a new folder, which keeps of each place the shortest input that reaches it.
+/// Merges both into a new folder, which keeps of each place the shortest input that reaches it, however often.
 fn keep(program: &Path, name: &str, learned: &Path, kept: &Path) -> anyhow::Result<()> {
     let minimal = learned.with_file_name("minimal");
     let _ = fs::remove_dir_all(&minimal);
     fs::create_dir_all(&minimal)?;
-    let merged = libfuzzer(program, name).arg("-merge=1").args([minimal.as_path(), kept, learned]).output()?;
+    let merged = libfuzzer(program, name)
+        .args(["-merge=1", "-use_counters=0"])
+        .args([minimal.as_path(), kept, learned])
+        .output()?;
     ensure!(merged.status.success(), "{name}: {}", String::from_utf8_lossy(&merged.stderr));
     fs::remove_dir_all(kept)?;
     fs::create_dir_all(kept)?;
