@@ -8,10 +8,12 @@ use super::schemas::Schemas;
 use crate::problem::Code;
 
 /// Each by its own rules of signing, over an object of its own, of which little is read.
-pub fn of_another_gateway(operation: Operation, schemas: &mut Schemas) -> Operation {
+pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Schemas) -> Operation {
+    let kind = if gateway == "toss" { "eventType" } else { "type" };
+    let body = json!({"type": "object", "required": [kind], "properties": {kind: {"type": "string"}}});
     let outcome = schemas.answer::<wire::confirm::Outcome>();
     operation
-        .reads(json!({"type": "object"}))
+        .reads(body)
         .answers(200, "What became of the payment; or nothing that is ours.", outcome, &[])
         .refuses(&[Code::NotFound, Code::HoldNotActive])
         .asks()
@@ -23,7 +25,7 @@ pub fn toss_return(operation: Operation) -> Operation {
     operation
         .with([
             in_query("paymentKey", true, text()),
-            in_query("orderId", false, text()),
+            in_query("orderId", false, json!({"type": "string"})),
             in_query("amount", true, amount),
         ])
         .sends_on(303, "To the page of the hold or the order.")

@@ -204,8 +204,8 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         Route::Webhook { gateway: "standard" } => {
             webhook(new(Caller::Gateway, "A gateway says that money was taken"), schemas)
         }
-        Route::Webhook { .. } => {
-            money::of_another_gateway(new(Caller::Gateway, "A gateway says that a payment changed"), schemas)
+        Route::Webhook { gateway } => {
+            money::of_another_gateway(new(Caller::Gateway, "A gateway says that a payment changed"), gateway, schemas)
         }
         Route::TossReturn => money::toss_return(new(Caller::Anybody, "A buyer comes back from Toss's payment window")),
         Route::PortOneConfirm => {
@@ -288,8 +288,7 @@ fn webhook(operation: Operation, schemas: &mut Schemas) -> Operation {
         {"properties": {"type": {"const": PAID}, "data": data}, "required": ["data"]},
         {"properties": {"type": {"not": {"const": PAID}}}},
     ]});
-    let ignored = json!({"type": "object", "properties": {"result": {"const": "ignored"}}, "required": ["result"]});
-    let outcome = json!({"oneOf": [schemas.answer::<wire::confirm::Outcome>(), ignored]});
+    let outcome = schemas.answer::<wire::confirm::Outcome>();
     operation
         .with(of_webhook())
         .reads(body)
