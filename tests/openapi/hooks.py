@@ -78,7 +78,7 @@ class Signature(requests.auth.AuthBase):
         request.headers["webhook-signature"] = f"v1,{signature}"
         for name, value in [("webhook-id", ident), ("webhook-timestamp", sent)]:
             # One that is wrong stays wrong.
-            if name in request.headers and (name == "webhook-id" or request.headers[name].isdigit()):
+            if name in request.headers and request.headers[name] and (name == "webhook-id" or request.headers[name].isdigit()):
                 request.headers[name] = value
         return request
 

@@ -20,11 +20,11 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
 }
 
 pub fn toss_return(operation: Operation) -> Operation {
-    let text = || json!({"type": "string", "minLength": 1});
-    let amount = json!({"type": "integer", "minimum": 0});
+    let key = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,200}$"});
+    let amount = json!({"type": "integer", "minimum": 0, "maximum": crate::bounds::AMOUNT_MAX});
     operation
         .with([
-            in_query("paymentKey", true, text()),
+            in_query("paymentKey", true, key),
             in_query("orderId", false, json!({"type": "string"})),
             in_query("amount", true, amount),
         ])

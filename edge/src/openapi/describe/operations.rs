@@ -204,6 +204,10 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         Route::Webhook { gateway: "standard" } => {
             webhook(new(Caller::Gateway, "A gateway says that money was taken"), schemas)
         }
+        // It signs nothing, and is believed nothing: whoever asks, the payment itself is asked for.
+        Route::Webhook { gateway: "toss" } => {
+            money::of_another_gateway(new(Caller::Anybody, "Toss says that a payment changed"), "toss", schemas)
+        }
         Route::Webhook { gateway } => {
             money::of_another_gateway(new(Caller::Gateway, "A gateway says that a payment changed"), gateway, schemas)
         }
