@@ -135,7 +135,11 @@ begin atomic
             ('hold_end_told', 1, case when p.status = 'HOLD' or coalesce(p.retaken_at, p.finalized_at) < p_told_since then 1 else (
                 select count(*) from holdfast.event_outbox e where e.hold_id = p.hold_id and e.event_type = case p.status
                     when 'COMMITTED' then 'OrderConfirmed' when 'EXPIRED' then 'ReservationExpired' else 'ReservationReleased' end
-                and e.event_type in ('OrderConfirmed', 'ReservationExpired', 'ReservationReleased')) end)
+                and e.event_type in ('OrderConfirmed', 'ReservationExpired', 'ReservationReleased')) end),
+            -- Taken again after the sweep: both ends are told. What was paid before the sweep came had one end.
+            ('hold_expiry_told', 1, case when p.retaken_at > p.finalized_at and p.finalized_at >= p_told_since then (
+                select count(*) from holdfast.event_outbox e where e.hold_id = p.hold_id
+                and e.event_type = 'ReservationExpired') else 1 end)
         ) as c (check_name, expected, found)
         where c.expected <> c.found
         union all
@@ -218,9 +222,7 @@ begin atomic
                 from holdfast.reservation_hold h where h.hold_id = e.hold_id)
             when 'ReservationExpired' then (
                 -- And it stays true where a late payment took the stock again.
-                select h.status = 'EXPIRED' or (h.retaken_at is not null and (
-                    select count(*) > 0 from holdfast.inventory_ledger l
-                    where l.hold_id = h.hold_id and l.event_type = 'RETAKE_DEBIT'))
+                select h.status = 'EXPIRED' or h.retaken_at > h.finalized_at
                 from holdfast.reservation_hold h where h.hold_id = e.hold_id)
             when 'ReservationReleased' then (
                 select h.status = 'RELEASED' from holdfast.reservation_hold h where h.hold_id = e.hold_id)
