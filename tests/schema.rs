@@ -140,6 +140,14 @@ async fn the_tables_themselves_refuse_what_must_not_be() {
              values ('g', 'p', 'h', 'u', 1, 'KRW', 'ORDERED')",
             "payment_is_an_order_or_a_refund",
         ),
+        (
+            "insert into holdfast.payment (gateway, payment_id, hold_ref, user_id, amount, currency, state, refund_reason)
+             select 'g', n::text, 'h', 'u', 1, 'KRW', 'REFUND_REQUIRED', 'hold_unknown' from generate_series(1, 2) n;
+             insert into holdfast.orders (order_id, hold_id, sale_id, user_id, gateway, payment_id, total_amount, currency, created_at)
+             select uuidv7(), hold_id, sale_id, user_id, 'g', n::text, 1, 'KRW', now()
+             from holdfast.reservation_hold, generate_series(1, 2) n",
+            "orders_one_per_hold",
+        ),
     ] {
         let refused = database.owner.batch_execute(statement).await.expect_err(statement);
         assert_eq!(refused.as_db_error().unwrap().constraint(), Some(constraint), "{statement}");

@@ -49,7 +49,8 @@ pub async fn run(call: &Call, operation: Operation) -> Answered {
 
 /// A subscription, with its secret where it is shown.
 #[derive(Serialize)]
-struct Shown {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Shown {
     #[serde(flatten)]
     subscription: Subscription,
     #[serde(skip_serializing_if = "Option::is_none")]

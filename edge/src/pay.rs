@@ -31,8 +31,9 @@ pub async fn toss_return(call: &Call) -> Answered {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct ToConfirm {
+pub struct ToConfirm {
     payment_id: String,
     payment_token: String,
 }

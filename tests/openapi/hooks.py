@@ -77,7 +77,8 @@ class Signature(requests.auth.AuthBase):
         signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
         request.headers["webhook-signature"] = f"v1,{signature}"
         for name, value in [("webhook-id", ident), ("webhook-timestamp", sent)]:
-            if name in request.headers:
+            # One that is wrong stays wrong.
+            if name in request.headers and (name == "webhook-id" or request.headers[name].isdigit()):
                 request.headers[name] = value
         return request
 

@@ -111,6 +111,7 @@ impl SubscriptionStatus {
 pub struct Rotation {
     /// Seconds the old secret is good beside the new one, 0 to 604 800; a day unless given.
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "i64"))]
     pub overlap_s: Option<i64>,
     #[serde(default)]
     pub reason: Option<String>,

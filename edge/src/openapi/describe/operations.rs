@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::answers::{carrying, refusals};
+use super::money;
 use super::parameters::{hold_id_in_query, idempotency_key, if_none_match, of_webhook};
 use super::schemas::Schemas;
 use crate::problem::Code;
@@ -15,6 +16,8 @@ pub struct Operation {
     security: Value,
     parameters: Vec<Value>,
     body: Option<Value>,
+    /// Whether it may be left out.
+    body_if_any: bool,
     answers: Map<String, Value>,
     refusals: Vec<Code>,
     headers_of_refusals: Vec<&'static str>,
@@ -39,45 +42,60 @@ impl Operation {
             Caller::Operator => ("operator", json!([{"operator": []}]), vec![Code::RateLimited, Code::Unauthenticated]),
         };
         Self {
-            id: route.name().to_owned(),
+            id: match route {
+                Route::Webhook { gateway } if *gateway != "standard" => format!("webhook_{gateway}"),
+                _ => route.name().to_owned(),
+            },
             tag,
             summary,
             security,
             parameters: vec![],
             body: None,
+            body_if_any: false,
             answers: Map::new(),
             refusals,
             headers_of_refusals: vec![],
         }
     }
 
-    fn with(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+    pub fn with(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
         self.parameters.extend(parameters);
         self
     }
 
-    fn reads(mut self, body: Value) -> Self {
+    pub fn reads(mut self, body: Value) -> Self {
         self.body = Some(body);
         self.refuses(&[Code::PayloadTooLarge, Code::UnsupportedMediaType, Code::MalformedRequest])
     }
 
-    fn refuses(mut self, codes: &[Code]) -> Self {
+    pub fn reads_if_any(self, body: Value) -> Self {
+        Self { body_if_any: true, ..self.reads(body) }
+    }
+
+    pub fn refuses(mut self, codes: &[Code]) -> Self {
         self.refusals.extend(codes);
         self
     }
 
     /// What asks a function, and so the database.
-    fn asks(self) -> Self {
+    pub fn asks(self) -> Self {
         self.refuses(&[Code::Unavailable])
     }
 
-    fn answers(self, status: u16, description: &str, schema: Value, headers: &[&str]) -> Self {
+    pub fn answers(self, status: u16, description: &str, schema: Value, headers: &[&str]) -> Self {
         self.sends(status, description, "application/json", schema, headers)
     }
 
-    fn sends(mut self, status: u16, description: &str, media: &str, schema: Value, headers: &[&str]) -> Self {
+    pub fn sends(mut self, status: u16, description: &str, media: &str, schema: Value, headers: &[&str]) -> Self {
         let answer =
             json!({"description": description, "headers": carrying(headers), "content": {media: {"schema": schema}}});
+        self.answers.insert(status.to_string(), answer);
+        self
+    }
+
+    /// To another address, without a body.
+    pub fn sends_on(mut self, status: u16, description: &str) -> Self {
+        let answer = json!({"description": description, "headers": carrying(&["Location"])});
         self.answers.insert(status.to_string(), answer);
         self
     }
@@ -105,7 +123,8 @@ impl Operation {
             value["parameters"] = self.parameters.into();
         }
         if let Some(schema) = self.body {
-            value["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": schema}}});
+            value["requestBody"] =
+                json!({"required": !self.body_if_any, "content": {"application/json": {"schema": schema}}});
         }
         value
     }
@@ -182,7 +201,18 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .kept()
             .refuses(&[Code::NotFound])
             .asks(),
-        Route::Webhook => webhook(new(Caller::Gateway, "A gateway says that money was taken"), schemas),
+        Route::Webhook { gateway: "standard" } => {
+            webhook(new(Caller::Gateway, "A gateway says that money was taken"), schemas)
+        }
+        Route::Webhook { gateway } => {
+            money::of_another_gateway(new(Caller::Gateway, "A gateway says that a payment changed"), gateway, schemas)
+        }
+        Route::TossReturn => money::toss_return(new(Caller::Anybody, "A buyer comes back from Toss's payment window")),
+        Route::PortOneConfirm => {
+            money::portone_confirm(new(Caller::Buyer, "Hand in what PortOne's SDK was given"), schemas)
+        }
+        Route::ListPayments => money::payments(new(Caller::Operator, "What became of each payment"), schemas),
+        Route::CancelOrder { .. } => money::cancel(new(Caller::Operator, "Cancel an order, with a refund"), schemas),
         Route::CreateSale => new(Caller::Operator, "Make a sale; the same body again is the same sale")
             .reads(schemas.request::<wire::admin::NewSale>())
             .answers(201, "It was made.", schemas.answer::<wire::shop::Sale>(), &["Location"])
@@ -201,6 +231,17 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .refuses(&[Code::NotFound, Code::InvalidRequest, Code::SoldOut])
             .refuses(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
             .asks(),
+        Route::Subscriptions
+        | Route::Subscribe
+        | Route::Subscription { .. }
+        | Route::SetSubscription { .. }
+        | Route::Unsubscribe { .. }
+        | Route::RotateSecret { .. } => {
+            super::deliveries::subscription(route, |summary| new(Caller::Operator, summary), schemas)
+        }
+        Route::DeadLetters | Route::ReplayDeadLetter { .. } | Route::ReplayDeadLetters => {
+            super::deliveries::dead_letter(route, |summary| new(Caller::Operator, summary), schemas)
+        }
         Route::Report { .. } => new(Caller::Operator, "A sale's sums, all of them seen at one moment")
             .answers(200, "The report.", schemas.answer::<wire::admin::Report>(), &[])
             .refuses(&[Code::NotFound])
@@ -230,7 +271,7 @@ fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
 /// Holdfast's own message, as `gateways::standard` reads it.
 const PAID: &str = "payment.paid";
 
-#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 struct Data {
     payment_id: String,
     hold_id: String,
@@ -247,8 +288,7 @@ fn webhook(operation: Operation, schemas: &mut Schemas) -> Operation {
         {"properties": {"type": {"const": PAID}, "data": data}, "required": ["data"]},
         {"properties": {"type": {"not": {"const": PAID}}}},
     ]});
-    let ignored = json!({"type": "object", "properties": {"result": {"const": "ignored"}}, "required": ["result"]});
-    let outcome = json!({"oneOf": [schemas.answer::<wire::confirm::Outcome>(), ignored]});
+    let outcome = schemas.answer::<wire::confirm::Outcome>();
     operation
         .with(of_webhook())
         .reads(body)

@@ -33,6 +33,31 @@ pub fn idempotency_key() -> Value {
            "schema": {"type": "string", "pattern": format!("^(?:{bare}|{quoted})$")}})
 }
 
+/// A replay may do without one.
+pub fn idempotency_key_if_any() -> Value {
+    let mut key = idempotency_key();
+    key["required"] = false.into();
+    key
+}
+
+/// Who changes something, for the ledger.
+pub fn operator() -> Value {
+    json!({"name": "X-Operator", "in": "header", "description": "Who is doing this; `operator` unless given.",
+           "schema": {"type": "string", "pattern": "^[ -~]{1,128}$"}})
+}
+
+pub fn in_query(name: &str, required: bool, schema: Value) -> Value {
+    json!({"name": name, "in": "query", "required": required, "schema": schema})
+}
+
+pub fn cursor(schema: Value) -> Value {
+    in_query("cursor", false, schema)
+}
+
+pub fn limit() -> Value {
+    in_query("limit", false, json!({"type": "integer", "minimum": 1, "maximum": bounds::PAGE_MAX}))
+}
+
 pub fn if_none_match() -> Value {
     json!({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}})
 }
@@ -42,7 +67,7 @@ pub fn of_webhook() -> Vec<Value> {
     vec![
         json!({"name": "webhook-id", "in": "header", "required": true, "schema": {"type": "string", "minLength": 1}}),
         json!({"name": "webhook-timestamp", "in": "header", "required": true,
-               "description": format!("Unix seconds, at most {} away from ours.", bounds::WEBHOOK_TOLERANCE_S),
+               "description": format!("Unix seconds, at most {} away from ours.", gateways::signature::TOLERANCE_S),
                "schema": {"type": "string", "pattern": "^[0-9]{1,19}$"}}),
     ]
 }

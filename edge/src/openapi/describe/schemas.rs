@@ -13,6 +13,9 @@ pub const SLUG: &str = "^[a-z0-9][a-z0-9-]{0,63}$";
 /// No control character anywhere, and not white space alone.
 const PRINTABLE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
 
+/// What is in these a gateway has said, in its own form.
+const OF_A_GATEWAY: [&str; 3] = ["Data", "PaymentRow", "DeadLetter"];
+
 pub fn uuid() -> Value {
     json!({"type": "string", "format": "uuid"})
 }
@@ -59,10 +62,9 @@ impl Schemas {
         }
         for (name, schema) in &mut all {
             // The formats of what has the same name everywhere.
-            // But for what a gateway says, which is its own.
             let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
             for (property, value) in properties.into_iter().flatten() {
-                if name != "Data" {
+                if !OF_A_GATEWAY.contains(&name.as_str()) {
                     form(property, value);
                 }
             }
@@ -129,6 +131,8 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         ("Data", "hold_id", said(bounds::GATEWAY_TEXT_MAX_CHARS)),
         ("Data", "user_id", said(bounds::GATEWAY_TEXT_MAX_CHARS)),
         ("Data", "amount", from(0, bounds::AMOUNT_MAX)),
+        ("ToConfirm", "payment_id", chars(bounds::PAYMENT_TOKEN_MAX_CHARS)),
+        ("ToConfirm", "payment_token", chars(bounds::PAYMENT_TOKEN_MAX_CHARS)),
         ("Data", "currency", json!({"pattern": "^[A-Z]{3}$"})),
     ]
 }

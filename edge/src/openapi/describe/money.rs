@@ -1,0 +1,68 @@
+//! What the verbs of the gateways take and answer, and what an operator sees of the money.
+
+use serde_json::{Value, json};
+
+use super::operations::Operation;
+use super::parameters::{cursor, idempotency_key, in_query, limit, operator};
+use super::schemas::Schemas;
+use crate::problem::Code;
+
+/// Each by its own rules of signing, over an object of its own, of which little is read.
+pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Schemas) -> Operation {
+    let kind = if gateway == "toss" { "eventType" } else { "type" };
+    let body = json!({"type": "object", "required": [kind], "properties": {kind: {"type": "string"}}});
+    let outcome = schemas.answer::<wire::confirm::Outcome>();
+    operation
+        .reads(body)
+        .answers(200, "What became of the payment; or nothing that is ours.", outcome, &[])
+        .refuses(&[Code::NotFound, Code::HoldNotActive])
+        .asks()
+}
+
+pub fn toss_return(operation: Operation) -> Operation {
+    let text = || json!({"type": "string", "minLength": 1});
+    let amount = json!({"type": "integer", "minimum": 0});
+    operation
+        .with([
+            in_query("paymentKey", true, text()),
+            in_query("orderId", false, json!({"type": "string"})),
+            in_query("amount", true, amount),
+        ])
+        .sends_on(303, "To the page of the hold or the order.")
+        .refuses(&[Code::NotFound, Code::MalformedRequest])
+        .asks()
+}
+
+pub fn portone_confirm(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let outcome = schemas.answer::<wire::confirm::Outcome>();
+    operation
+        .reads(schemas.request::<crate::pay::ToConfirm>())
+        .answers(200, "What became of the payment.", outcome, &[])
+        .refuses(&[Code::NotFound, Code::HoldNotActive])
+        .asks()
+}
+
+pub fn payments(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let row = schemas.answer::<wire::payments::PaymentRow>();
+    let page: Value = json!({"type": "object", "required": ["payments"], "properties": {
+        "payments": {"type": "array", "items": row}, "next": {}}});
+    operation
+        .with([
+            in_query("state", false, json!({"enum": wire::payments::PAYMENT_STATES})),
+            cursor(json!({"type": "string", "pattern": "^[0-9]{1,18}$"})),
+            limit(),
+        ])
+        .answers(200, "A page of them, and where the next begins.", page, &[])
+        .refuses(&[Code::InvalidRequest])
+        .asks()
+}
+
+pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
+    operation
+        .with([idempotency_key(), operator()])
+        .reads(schemas.request::<wire::payments::Cancellation>())
+        .answers(200, "The order as it is now.", schemas.answer::<wire::shop::Order>(), &["Idempotent-Replayed"])
+        .refuses(&[Code::NotFound, Code::InvalidRequest])
+        .refuses(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
+        .asks()
+}
