@@ -56,3 +56,4 @@ create index event_outbox_of_a_refund on holdfast.event_outbox ((data ->> 'gatew
     where event_type in ('RefundRequired', 'RefundCompleted', 'RefundFailed');
 create index event_outbox_of_stock on holdfast.event_outbox (sale_id) where event_type = 'StockAdjusted';
 create index inventory_ledger_of_operators on holdfast.inventory_ledger (sale_id, sku_id) where hold_id is null;
+create index order_ledger_given_up on holdfast.order_ledger (gateway, payment_id) where event_type = 'REFUND_FAILED';

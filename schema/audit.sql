@@ -99,7 +99,8 @@ begin atomic
         cross join lateral (
             select count(*) as lines, coalesce(sum(i.qty * i.unit_price), 0)::bigint as amount,
                    count(*) filter (where l.debit = -i.qty) as debited,
-                   count(*) filter (where l.net = case when p.status in ('HOLD', 'COMMITTED') then -i.qty else 0 end) as settled,
+                   count(*) filter (where l.net = case when p.status = 'HOLD' or (p.status = 'COMMITTED' and o.status is distinct from 'CANCELLED')
+                                                    then -i.qty else 0 end) as settled,
                    count(a.hold_id) as active,
                    count(*) filter (where (b.qty, b.unit_price, b.sale_id, b.user_id) = (i.qty, i.unit_price, p.sale_id, p.user_id)) as bought
             from holdfast.reservation_hold_item i
@@ -114,6 +115,7 @@ begin atomic
             where i.hold_id = p.hold_id) own
         left join lateral (
             select o.order_id, (o.sale_id, o.user_id, o.currency) = (p.sale_id, p.user_id, p.currency) as same, o.total_amount,
+                   o.status = 'CANCELLED' as cancelled,
                    (select count(*) from holdfast.order_items i where i.order_id = o.order_id) as lines
             from holdfast.orders o where o.hold_id = p.hold_id) o on true
         cross join lateral (values
@@ -123,17 +125,21 @@ begin atomic
             ('hold_ledger', own.lines, own.settled),
             ('hold_active', case p.status when 'HOLD' then own.lines else 0 end, own.active),
             ('hold_order', (p.status = 'COMMITTED')::integer, (o.order_id is not null)::integer),
-            ('order_lines', case when o.order_id is null then 0 else own.lines end,
-                            case when o.lines > own.lines then o.lines else own.bought end),
+            ('order_lines', case when o.order_id is null or o.cancelled then 0 else own.lines end,
+                            case when o.cancelled or o.lines > own.lines then o.lines else own.bought end),
             ('order_owner', 1, coalesce(o.same, true)::integer),
             ('order_amount', p.total_amount, coalesce(o.total_amount, p.total_amount)),
             ('hold_told', 1, case when p.created_at < p_told_since then 1 else (
                 select count(*) from holdfast.event_outbox e where e.event_id = p.hold_id and e.hold_id = p.hold_id
                 and e.event_type = 'ReservationCreated') end),
-            ('hold_end_told', 1, case when p.status = 'HOLD' or p.finalized_at < p_told_since then 1 else (
+            ('hold_end_told', 1, case when p.status = 'HOLD' or coalesce(p.retaken_at, p.finalized_at) < p_told_since then 1 else (
                 select count(*) from holdfast.event_outbox e where e.hold_id = p.hold_id and e.event_type = case p.status
                     when 'COMMITTED' then 'OrderConfirmed' when 'EXPIRED' then 'ReservationExpired' else 'ReservationReleased' end
-                and e.event_type in ('OrderConfirmed', 'ReservationExpired', 'ReservationReleased')) end)
+                and e.event_type in ('OrderConfirmed', 'ReservationExpired', 'ReservationReleased')) end),
+            -- Taken again after the sweep: both ends are told. What was paid before the sweep came had one end.
+            ('hold_expiry_told', 1, case when p.retaken_at > p.finalized_at and p.finalized_at >= p_told_since then (
+                select count(*) from holdfast.event_outbox e where e.hold_id = p.hold_id
+                and e.event_type = 'ReservationExpired') else 1 end)
         ) as c (check_name, expected, found)
         where c.expected <> c.found
         union all
@@ -146,7 +152,8 @@ begin atomic
                              'found', (select coalesce(json_agg(f), '[]') from finding f));
 end;
 
--- Payments with their orders, refunds, entries, and what was told of a refund. p_after is a row of two: gateway and
+-- Payments with their orders, refunds, entries, and what was told of a refund. A payment is one order or one refund, and
+-- both where the order was cancelled. A refund may be given up, and tried again, any number of times. p_after is a row of two: gateway and
 -- payment_id, as JSON.
 create or replace function holdfast.audit_payments(p_after json, p_most integer, p_told_since timestamptz) returns json
 language sql stable set search_path = holdfast, pg_temp
@@ -160,19 +167,36 @@ begin atomic
         from piece p
         left join holdfast.orders o on o.gateway = p.gateway and o.payment_id = p.payment_id
         left join holdfast.refund r on r.gateway = p.gateway and r.payment_id = p.payment_id
+        cross join lateral (
+            select count(*) filter (where l.event_type = 'ORDER_CONFIRMED' and l.order_id = p.order_id) as confirmed,
+                   count(*) filter (where l.event_type = 'ORDER_CANCELLED' and l.order_id = p.order_id) as cancelled,
+                   count(*) filter (where l.event_type = 'REFUND_REQUIRED') as required,
+                   count(*) filter (where l.event_type = 'REFUND_COMPLETED') as completed
+            from holdfast.order_ledger l
+            where l.gateway = p.gateway and l.payment_id = p.payment_id and l.event_type <> 'REFUND_FAILED'
+              and (l.amount, l.currency) = (p.amount, p.currency)) entries
         cross join lateral (values
             ('payment_order', (p.state = 'ORDERED')::integer, (o.order_id is not null)::integer),
-            ('payment_refund', (p.state = 'REFUND_REQUIRED')::integer, (r.status is not null)::integer),
+            ('payment_refund', (p.state = 'REFUND_REQUIRED' or coalesce(o.status = 'CANCELLED', false))::integer,
+                               (r.status is not null)::integer),
             ('order_payment', 1, (o.order_id is null or (o.order_id, o.total_amount, o.currency) = (p.order_id, p.amount, p.currency))::integer),
             ('refund_amount', p.amount, coalesce(r.amount, p.amount)),
             ('refund_currency', 1, (coalesce(r.currency, p.currency) = p.currency)::integer),
-            ('payment_ledger', 1, (
-                select count(*) from holdfast.order_ledger l where l.gateway = p.gateway and l.payment_id = p.payment_id
-                and l.event_type = case p.state when 'ORDERED' then 'ORDER_CONFIRMED' else 'REFUND_REQUIRED' end
-                and l.order_id is not distinct from p.order_id and (l.amount, l.currency) = (p.amount, p.currency))),
+            ('payment_ledger', (p.state = 'ORDERED')::integer, entries.confirmed),
+            ('order_ledger', coalesce(o.status = 'CANCELLED', false)::integer, entries.cancelled),
+            ('refund_ledger', case when r.status is null then 0 when r.status = 'REQUIRED' then 1 else 2 end,
+                case when r.status is null then 0 else entries.required + entries.completed
+                    + case when r.status = 'FAILED' then (
+                        select least(count(*), 1) from holdfast.order_ledger l where l.gateway = p.gateway
+                        and l.payment_id = p.payment_id and l.event_type = 'REFUND_FAILED') else 0 end end),
             ('refund_told', 1, case when r.status is null or r.created_at < p_told_since then 1 else (
                 select least(count(*), 1) from holdfast.event_outbox e where e.data ->> 'gateway' = p.gateway
                 and e.data ->> 'payment_id' = p.payment_id and e.event_type = 'RefundRequired'
+                and e.event_type in ('RefundRequired', 'RefundCompleted', 'RefundFailed')) end),
+            ('refund_end_told', 1, case when r.status is null or r.status = 'REQUIRED' or r.finalized_at < p_told_since then 1 else (
+                select least(count(*), 1) from holdfast.event_outbox e where e.data ->> 'gateway' = p.gateway
+                and e.data ->> 'payment_id' = p.payment_id
+                and e.event_type = case r.status when 'COMPLETED' then 'RefundCompleted' else 'RefundFailed' end
                 and e.event_type in ('RefundRequired', 'RefundCompleted', 'RefundFailed')) end)
         ) as c (check_name, expected, found)
         where c.expected <> c.found
@@ -197,7 +221,9 @@ begin atomic
                      = (e.sale_id, e.data ->> 'user_id', (e.data ->> 'total_amount')::bigint)
                 from holdfast.reservation_hold h where h.hold_id = e.hold_id)
             when 'ReservationExpired' then (
-                select h.status = 'EXPIRED' from holdfast.reservation_hold h where h.hold_id = e.hold_id)
+                -- And it stays true where a late payment took the stock again.
+                select h.status = 'EXPIRED' or h.retaken_at > h.finalized_at
+                from holdfast.reservation_hold h where h.hold_id = e.hold_id)
             when 'ReservationReleased' then (
                 select h.status = 'RELEASED' from holdfast.reservation_hold h where h.hold_id = e.hold_id)
             when 'OrderConfirmed' then (
@@ -209,6 +235,10 @@ begin atomic
             when 'RefundCompleted' then (
                 select r.status = 'COMPLETED' from holdfast.refund r
                 where r.gateway = e.data ->> 'gateway' and r.payment_id = e.data ->> 'payment_id')
+            -- It may have been tried again since.
+            when 'RefundFailed' then (
+                select count(*) > 0 from holdfast.order_ledger l where l.gateway = e.data ->> 'gateway'
+                and l.payment_id = e.data ->> 'payment_id' and l.event_type = 'REFUND_FAILED')
             when 'StockAdjusted' then (
                 select count(*) > 0 from holdfast.inventory_ledger l where l.sale_id = e.sale_id
                 and l.sku_id = e.data ->> 'sku_id' and l.hold_id is null and l.qty = (e.data ->> 'delta')::bigint)

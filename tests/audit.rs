@@ -136,7 +136,7 @@ const DOCTORED: [(&str, &[&str]); 27] = [
     ("delete from refund", &["event_truth", "payment_refund"]),
     ("update refund set amount = 1", &["event_truth", "refund_amount"]),
     ("update refund set currency = 'USD'", &["refund_currency"]),
-    ("delete from order_ledger where event_type = 'REFUND_REQUIRED'", &["payment_ledger"]),
+    ("delete from order_ledger where event_type = 'REFUND_REQUIRED'", &["refund_ledger"]),
     ("delete from event_outbox where event_type = 'RefundRequired'", &["refund_told"]),
     (
         "insert into event_outbox (event_type, sale_id, hold_id, data)
@@ -145,22 +145,122 @@ const DOCTORED: [(&str, &[&str]); 27] = [
     ),
 ];
 
+/// And what came after: an order cancelled, its refund given up; a late payment's refund given up, tried again and done;
+/// stock taken again after the sweep and before it; money that is being taken.
+async fn one_of_everything_and_after() -> Database {
+    let database = one_of_everything().await;
+    let buyer = database.as_role("reserve").await;
+    let mut hold = Vec::new();
+    for user in ["again", "unswept", "undone"] {
+        let granted = reserve(&buyer, true, &[ask(user, "b")]).await.unwrap();
+        hold.push(granted[0]["hold"]["hold_id"].as_str().unwrap().to_owned());
+    }
+    let gateway = database.as_role("confirm").await;
+    let pay = async |payment: &str, user: &str, hold: &str| {
+        let (payment, hold, user) = (payment.to_owned(), hold.to_owned(), user.to_owned());
+        let paid = Paid { payment, hold, user, amount: 100, currency: "KRW".into() };
+        assert_eq!(confirm(&gateway, &paid).await.unwrap()["result"], "confirmed");
+    };
+    pay("p3", "undone", &hold[2]).await;
+    let lapse = async |user: &str| {
+        let sql = format!(
+            "update holdfast.sale set late_payment = 'retake';
+             update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
+                 expire_at = expire_at - interval '1 hour' where user_id = '{user}'"
+        );
+        database.owner.batch_execute(&sql).await.unwrap();
+    };
+    lapse("again").await;
+    assert_eq!(sweep(&database.as_role("expire").await).await.unwrap(), 1);
+    pay("p4", "again", &hold[0]).await;
+    lapse("unswept").await;
+    pay("p5", "unswept", &hold[1]).await;
+    let later = "
+        select holdfast.cancel_order('{\"actor\": \"minji\", \"request_id\": \"c\"}', 'c', sha256('c'), o.order_id)
+            from holdfast.orders o where o.payment_id = 'p3';
+        select holdfast.settle_refund('standard', 'p3', 'refused', 'no', null);
+        select holdfast.settle_refund('standard', 'p2', 'refused', 'no', null);
+        select holdfast.replay_refund('standard', 'p2');
+        select holdfast.settle_refund('standard', 'p2', 'done', null, null);
+        select holdfast.secure('standard', 'p6', h.hold_id::text, h.hold_id, 'live', 100, 'KRW', null)
+            from holdfast.reservation_hold h where h.user_id = 'live'";
+    database.owner.batch_execute(later).await.unwrap();
+    database
+}
+
+const DOCTORED_AFTER: [(&str, &[&str]); 18] = [
+    ("delete from inventory_ledger where event_type = 'CANCEL_CREDIT'", &["hold_ledger"]),
+    ("delete from inventory_ledger where event_type = 'RETAKE_DEBIT'", &["hold_ledger"]),
+    ("update inventory_ledger set qty = -2 where event_type = 'RETAKE_DEBIT'", &["hold_ledger"]),
+    (
+        "insert into order_items select o.order_id, 'b', 1, 100, 1, 'drop', 'undone' from orders o where status = 'CANCELLED'",
+        &["counter_sum", "order_lines"],
+    ),
+    (
+        "update orders set status = 'CONFIRMED', cancelled_at = null where status = 'CANCELLED'",
+        &["hold_ledger", "order_ledger", "order_lines", "payment_refund"],
+    ),
+    ("delete from order_ledger where event_type = 'ORDER_CANCELLED'", &["order_ledger"]),
+    ("update order_ledger set amount = 1 where event_type = 'ORDER_CANCELLED'", &["order_ledger"]),
+    ("delete from order_ledger where event_type = 'ORDER_CONFIRMED' and payment_id = 'p4'", &["payment_ledger"]),
+    ("delete from refund where payment_id = 'p3'", &["event_truth", "payment_refund"]),
+    ("delete from order_ledger where event_type = 'REFUND_COMPLETED'", &["refund_ledger"]),
+    (
+        "delete from order_ledger where event_type = 'REFUND_FAILED' and payment_id = 'p3'",
+        &["event_truth", "refund_ledger"],
+    ),
+    ("delete from event_outbox where event_type = 'RefundCompleted'", &["refund_end_told"]),
+    (
+        "delete from event_outbox where event_type = 'RefundFailed' and data ->> 'payment_id' = 'p3'",
+        &["refund_end_told"],
+    ),
+    (
+        "delete from event_outbox where event_type = 'RefundRequired' and data ->> 'reason' = 'order_cancelled'",
+        &["refund_told"],
+    ),
+    (
+        "update refund set status = 'REQUIRED', finalized_at = null where status = 'COMPLETED'",
+        &["event_truth", "refund_ledger"],
+    ),
+    (
+        "delete from event_outbox e using reservation_hold h where h.hold_id = e.hold_id and h.user_id = 'again'
+         and event_type = 'ReservationExpired'",
+        &["hold_expiry_told"],
+    ),
+    (
+        "delete from event_outbox e using reservation_hold h where h.hold_id = e.hold_id and h.user_id = 'again'
+         and event_type = 'OrderConfirmed'",
+        &["hold_end_told"],
+    ),
+    ("update reservation_hold set retaken_at = null where user_id = 'again'", &["event_truth"]),
+];
+
+/// Does it behind every constraint, looks twice, and finds just that.
+async fn finds(database: &Database, doctoring: &str, expected: &[&str]) {
+    let sql = format!("set search_path = holdfast; set session_replication_role = replica; {doctoring}; reset all");
+    database.owner.batch_execute(&sql).await.unwrap();
+    let audit = database.as_role("audit").await;
+    let seen = pass(&audit, 2).await;
+    assert_eq!(standing(database).await, expected, "{doctoring}");
+    assert_eq!(seen, (expected.len() as u64, expected.len() as u64), "{doctoring}");
+    // Seen again, told no more.
+    assert_eq!(pass(&audit, 1_000).await, (expected.len() as u64, 0), "{doctoring}");
+    assert_eq!(told(database).await.len(), expected.len(), "{doctoring}");
+}
+
 #[tokio::test]
 async fn whatever_is_wrong_is_found_and_nothing_else() {
-    let healthy = one_of_everything().await;
-    assert_eq!(pass(&healthy.as_role("audit").await, 2).await, (0, 0), "{:?}", told(&healthy).await);
+    for healthy in [one_of_everything().await, one_of_everything_and_after().await] {
+        assert_eq!(pass(&healthy.as_role("audit").await, 2).await, (0, 0), "{:?}", told(&healthy).await);
+        healthy.checked_report().await;
+    }
     let mut checks = BTreeSet::new();
     for (doctoring, expected) in DOCTORED {
-        let database = one_of_everything().await;
-        let sql = format!("set search_path = holdfast; set session_replication_role = replica; {doctoring}; reset all");
-        database.owner.batch_execute(&sql).await.unwrap();
-        let audit = database.as_role("audit").await;
-        let seen = pass(&audit, 2).await;
-        assert_eq!(standing(&database).await, expected, "{doctoring}");
-        assert_eq!(seen, (expected.len() as u64, expected.len() as u64), "{doctoring}");
-        // Seen again, told no more.
-        assert_eq!(pass(&audit, 1_000).await, (expected.len() as u64, 0), "{doctoring}");
-        assert_eq!(told(&database).await.len(), expected.len(), "{doctoring}");
+        finds(&one_of_everything().await, doctoring, expected).await;
+        checks.extend(expected.iter().copied());
+    }
+    for (doctoring, expected) in DOCTORED_AFTER {
+        finds(&one_of_everything_and_after().await, doctoring, expected).await;
         checks.extend(expected.iter().copied());
     }
     let of_a_check = ["counter_", "hold_", "order_", "payment_", "refund_", "active_", "stock_", "ledger_", "event_"];

@@ -111,9 +111,7 @@ impl Test {
         tally: &mut Tally,
     ) -> anyhow::Result<()> {
         let database_url = stack.bring_up().await?.database_url;
-        // The model has found a history that is not understood yet: it runs when it is asked for by name.
-        let by_itself = |name: &str| name != "model" || self.stage.is_some();
-        for one in STAGES.iter().filter(|stage| wanted(stage.name) && by_itself(stage.name)) {
+        for one in STAGES.iter().filter(|stage| wanted(stage.name)) {
             drop_databases(&database_url).await?;
             let mut command = Command::new(binary);
             command

@@ -25,7 +25,8 @@ pub async fn comes_back(owner: &Client, stack: &Report, sales: &[String]) -> any
         let open = books::open_deliveries(stack).await?;
         anyhow::ensure!(open == 0, "{open} webhooks are not answered");
         if functions::INSTANCES.iter().any(|(function, _)| *function == "relay") {
-            let pending = "select count(*) from holdfast.event_outbox where delivered_at is null and dead_at is null";
+            let pending = "select (select count(*) from holdfast.event_outbox where fanned_out_at is null)
+                                + (select count(*) from holdfast.delivery where status = 'PENDING')";
             let pending: i64 = owner.query_one(pending, &[]).await?.get(0);
             anyhow::ensure!(pending == 0, "{pending} events are not delivered");
         }
