@@ -13,6 +13,7 @@ pub mod payments;
 pub mod refund;
 pub mod relay;
 pub mod release;
+pub mod report;
 pub mod reserve;
 pub mod shard;
 pub mod shop;
