@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod audit;
 pub mod confirm;
+pub mod dead_letter;
 pub mod expire;
 pub mod lookup;
 pub mod operate;
