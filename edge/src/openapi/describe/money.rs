@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::operations::Operation;
-use super::parameters::{cursor, idempotency_key, in_query, limit, operator};
+use super::parameters::{cursor, idempotency_key, in_query, limit, of_webhook, operator};
 use super::schemas::Schemas;
 use crate::problem::Code;
 
@@ -64,5 +64,33 @@ pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
         .answers(200, "The order as it is now.", schemas.answer::<wire::shop::Order>(), &["Idempotent-Replayed"])
         .refuses(&[Code::NotFound, Code::InvalidRequest])
         .refuses(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
+        .asks()
+}
+
+/// Holdfast's own message, as `gateways::standard` reads it.
+const PAID: &str = "payment.paid";
+
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Data {
+    payment_id: String,
+    hold_id: String,
+    user_id: String,
+    #[serde(deserialize_with = "wire::whole::number")]
+    amount: i64,
+    currency: String,
+}
+
+pub fn of_standard(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let data = schemas.request::<Data>();
+    let text = json!({"type": "string"});
+    let body = json!({"type": "object", "required": ["type"], "properties": {"type": text}, "anyOf": [
+        {"properties": {"type": {"const": PAID}, "data": data}, "required": ["data"]},
+        {"properties": {"type": {"not": {"const": PAID}}}},
+    ]});
+    let outcome = schemas.answer::<wire::confirm::Outcome>();
+    operation
+        .with(of_webhook())
+        .reads(body)
+        .answers(200, "What became of the money; or a type that is not ours.", outcome, &[])
         .asks()
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::answers::{carrying, refusals};
 use super::money;
-use super::parameters::{hold_id_in_query, idempotency_key, if_none_match, of_webhook};
+use super::parameters::{hold_id_in_query, idempotency_key, if_none_match};
 use super::schemas::Schemas;
 use crate::problem::Code;
 use crate::routes::Route;
@@ -202,7 +202,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .refuses(&[Code::NotFound])
             .asks(),
         Route::Webhook { gateway: "standard" } => {
-            webhook(new(Caller::Gateway, "A gateway says that money was taken"), schemas)
+            money::of_standard(new(Caller::Gateway, "A gateway says that money was taken"), schemas)
         }
         // It signs nothing, and is believed nothing: whoever asks, the payment itself is asked for.
         Route::Webhook { gateway: "toss" } => {
@@ -270,32 +270,4 @@ fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
         .asks();
     operation.headers_of_refusals = vec!["RateLimit", "RateLimit-Policy", "Server-Timing"];
     operation
-}
-
-/// Holdfast's own message, as `gateways::standard` reads it.
-const PAID: &str = "payment.paid";
-
-#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
-struct Data {
-    payment_id: String,
-    hold_id: String,
-    user_id: String,
-    #[serde(deserialize_with = "wire::whole::number")]
-    amount: i64,
-    currency: String,
-}
-
-fn webhook(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let data = schemas.request::<Data>();
-    let text = json!({"type": "string"});
-    let body = json!({"type": "object", "required": ["type"], "properties": {"type": text}, "anyOf": [
-        {"properties": {"type": {"const": PAID}, "data": data}, "required": ["data"]},
-        {"properties": {"type": {"not": {"const": PAID}}}},
-    ]});
-    let outcome = schemas.answer::<wire::confirm::Outcome>();
-    operation
-        .with(of_webhook())
-        .reads(body)
-        .answers(200, "What became of the money; or a type that is not ours.", outcome, &[])
-        .asks()
 }
