@@ -232,7 +232,7 @@ const DOCTORED_AFTER: [(&str, &[&str]); 18] = [
          and event_type = 'OrderConfirmed'",
         &["hold_end_told"],
     ),
-    ("update reservation_hold set retaken_at = null where user_id = 'again'", &["event_truth"]),
+    ("update reservation_hold set retaken_at = finalized_at where user_id = 'again'", &["event_truth"]),
 ];
 
 /// Does it behind every constraint, looks twice, and finds just that.
