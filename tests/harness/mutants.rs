@@ -124,7 +124,8 @@ mod tests {
             let places = match &mutant.catcher {
                 Catcher::Main(_) => vec![format!("tests/{stem}.rs")],
                 Catcher::Unit { package, .. } => {
-                    vec![format!("{package}/src/{stem}.rs"), format!("{package}/src/{stem}/tests.rs")]
+                    let home = if package == "gateways" { "functions/gateways" } else { package };
+                    vec![format!("{home}/src/{stem}.rs"), format!("{home}/src/{stem}/tests.rs")]
                 }
             };
             let source: String =
