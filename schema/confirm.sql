@@ -125,6 +125,10 @@ begin
             p_amount, p_currency, case when v_reason is null then 'ORDERED' else 'REFUND_REQUIRED' end, v_order_id, v_reason)
     on conflict on constraint payment_pkey do nothing;
     if not found then
+        if v_retaken then
+            -- Named for another hold meanwhile: what was taken again for this one goes back with this attempt.
+            raise exception 'the payment % was told of for another hold', p_payment_id using errcode = 'serialization_failure';
+        end if;
         return stored_payment(p_gateway, p_payment_id);
     end if;
     update payment_attempt a set state = 'ENDED', ended_at = v_now, outcome = coalesce(v_reason, 'confirmed')

@@ -8,14 +8,14 @@
 -- A retry:    reads again.
 
 -- The newest refund of the hold's own buyer: somebody else's money is not shown.
-create or replace function holdfast.refund_json(p_hold_id uuid) returns jsonb
+create or replace function holdfast.refund_json(p_hold holdfast.reservation_hold) returns jsonb
 language sql stable
 begin atomic
     select jsonb_build_object('refund', jsonb_build_object(
         'status', case r.status when 'REQUIRED' then 'pending' when 'COMPLETED' then 'completed' else 'failed' end,
         'amount', r.amount, 'currency', r.currency))
     from holdfast.payment p join holdfast.refund r using (gateway, payment_id)
-    where p.hold_id = p_hold_id and p.refund_reason is distinct from 'user_mismatch'
+    where p.hold_id = p_hold.hold_id and p.user_id = p_hold.user_id
     order by r.created_at desc limit 1;
 end;
 
@@ -23,7 +23,7 @@ create or replace function holdfast.read_hold(p_user_id text, p_hold_id uuid) re
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
     select (holdfast.hold_json(h, holdfast.hold_status_now(h))::jsonb
-            || coalesce(holdfast.refund_json(h.hold_id), '{}'))::json
+            || coalesce(holdfast.refund_json(h), '{}'))::json
     from holdfast.reservation_hold h
     where h.hold_id = p_hold_id and h.user_id = p_user_id;
 end;

@@ -15,7 +15,7 @@ fn ask(user: &str, key: &str, lines: &[(&str, i32)]) -> Ask {
 }
 
 /// Returns once `waiters` backends of this database wait for a lock: the condition a forced race stands on.
-async fn until_waiting(database: &Database, waiters: i64) {
+pub async fn until_waiting(database: &Database, waiters: i64) {
     let deadline = Instant::now() + Duration::from_secs(20);
     let waiting =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";

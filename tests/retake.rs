@@ -166,3 +166,36 @@ async fn without_the_rows_in_the_buyers_way_a_limit_would_be_passed() {
     let bought: Json<Value> = sale.database.owner.query_one(bought, &[]).await.unwrap().get(0);
     assert_eq!(bought.0, 2, "without the guard somebody must get more than the limit, or this proves nothing");
 }
+
+#[tokio::test]
+async fn a_payment_that_becomes_another_holds_meanwhile_takes_nothing_again() {
+    let sale = Sale::new(1, 1).await;
+    let hold = sale.hold("ann", "k", &[("a", 1)]).await;
+    sale.lapse().await;
+    sale.sweep().await;
+    let somebody = harness::database::connect(&sale.database.url()).await.unwrap();
+    let told = "begin; insert into holdfast.payment (gateway, payment_id, hold_ref, user_id, amount, currency, state, refund_reason)
+                values ('standard', 'p1', 'another', 'ann', 100, 'KRW', 'REFUND_REQUIRED', 'hold_unknown');
+                insert into holdfast.refund (gateway, payment_id, reason, amount, currency)
+                values ('standard', 'p1', 'hold_unknown', 100, 'KRW');
+                insert into holdfast.order_ledger (event_type, gateway, payment_id, amount, currency)
+                values ('REFUND_REQUIRED', 'standard', 'p1', 100, 'KRW')";
+    somebody.batch_execute(told).await.unwrap();
+    let client = sale.database.as_role("confirm").await;
+    let paid = Paid {
+        payment: "p1".into(),
+        hold: hold["hold_id"].as_str().unwrap().into(),
+        user: "ann".into(),
+        amount: 100,
+        currency: "KRW".into(),
+    };
+    let late = confirm(&client, &paid);
+    let other = async {
+        crate::races::until_waiting(&sale.database, 1).await;
+        somebody.batch_execute("commit").await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(late, other);
+    assert_eq!(answer.unwrap_err().code().map(|code| code.code()), Some("40001"), "whoever tells it tells it again");
+    assert_eq!(sale.available().await, 1);
+    assert_eq!(confirm(&client, &paid).await.unwrap()["reason"], "hold_unknown");
+}
