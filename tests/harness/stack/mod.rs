@@ -9,6 +9,7 @@ pub(crate) mod children;
 mod demo;
 pub mod detours;
 pub(crate) mod edge;
+mod front;
 pub(crate) mod functions;
 pub(crate) mod leftovers;
 pub(crate) mod pooler;
@@ -147,9 +148,11 @@ impl Stack {
         let gateways = self.gateway_config(gateway_port, &shop_url).functions_env(&loopback(gateway_port));
         functions::start_instances(&self.options, lambda_port, &database_url, password, &gateways, &self.children)?;
         let gateway_url = self.start_gateway(gateway_port, &shop_url).await?;
-        let mut local = edge::Local::new(edge_port, &behind_url, &gateway_url, &self.secrets);
+        let worker_port = ports::free()?;
+        let mut local = edge::Local::new(worker_port, &behind_url, &gateway_url, &self.secrets);
         local.clock = clock;
         edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
+        self.tasks.push(front::start(edge_port, worker_port)?);
 
         self.schedule(&lambda_url, 1);
         self.tasks.push(tokio::spawn(scheduler::run("audit", lambda_url.clone(), AUDIT_EVERY)));
