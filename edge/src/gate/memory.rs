@@ -120,9 +120,12 @@ impl<W> Memory<W> {
         while flight.users.len() < BATCH_MAX {
             let Self { queue, keys, sold_out, scouts, .. } = self;
             let sale = Some(flight.sale_id.as_str()).filter(|_| !flight.users.is_empty());
-            // Whom memory answers need not board.
-            let may =
-                |asked: &Reservation| scouts.may_board(asked, &aboard) || sold_out.repeated(asked, now_ms).is_some();
+            // Whom memory answers need not board; and scouts go for those only whom it will answer when they are back.
+            let may = |asked: &Reservation| {
+                scouts.may_board(asked, &aboard)
+                    || !sold_out.answers_for(&asked.sale_id)
+                    || sold_out.repeated(asked, now_ms).is_some()
+            };
             let mut known = Verdict::Unavailable;
             let sends = |asked: &Reservation, entry: &Entry<W>| {
                 // The same key was granted, or all of it was sold, while it stood in line.

@@ -111,6 +111,11 @@ impl SoldOut {
         Way::Asked { probe: true }
     }
 
+    /// Whether what T1 says of this sale can be repeated to anybody: not before it is known who has something.
+    pub fn answers_for(&self, sale_id: &str) -> bool {
+        self.sales.get(sale_id).is_some_and(|sale| matches!(sale.holders, Holders::Known))
+    }
+
     /// The refusal, if it is what T1 would say.
     pub fn repeated(&self, asked: &Reservation, now_ms: u64) -> Option<Outcome> {
         let sale = self.sales.get(&asked.sale_id).filter(|sale| matches!(sale.holders, Holders::Known))?;

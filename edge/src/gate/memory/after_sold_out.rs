@@ -107,3 +107,15 @@ fn when_something_may_have_come_back_a_few_go_and_the_crowd_hears_what_they_hear
     let crowd = u32::try_from(FLIGHTS_MAX * SCOUTS).unwrap_or_default()..50;
     assert_eq!(refused_from_memory(&gate.drain()), crowd.collect::<Vec<_>>());
 }
+
+#[test]
+fn until_it_is_known_who_has_something_the_crowd_is_not_kept_waiting_for_scouts() {
+    let mut gate = gate();
+    gate.arrive(one("first"), 0, 0);
+    let flight = take(&mut gate, 0);
+    gate.land(&flight, Some(vec![sold_out()]), 0);
+    for user in 0..50_u32 {
+        gate.arrive(one(&user.to_string()), user, 1);
+    }
+    assert_eq!(take(&mut gate, 1).users.len(), 50);
+}
