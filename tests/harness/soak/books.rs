@@ -1,5 +1,7 @@
 //! The gateway's side of the payments: what the shop answered to each webhook.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -18,22 +20,33 @@ struct Page {
 #[derive(Debug, Deserialize)]
 pub struct Payment {
     pub payment_id: String,
+    hold_id: String,
+    created_at: String,
     deliveries: Vec<Delivery>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Delivery {
+    not_before: String,
     delivered: bool,
     attempts: Vec<Attempt>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Attempt {
+    sent_at: String,
     status: Option<u16>,
     body: String,
 }
 
 impl Payment {
+    /// When the webhook left that the shop took first.
+    fn told_at(&self) -> Option<&str> {
+        let attempts = self.deliveries.iter().flat_map(|delivery| &delivery.attempts);
+        // All of them are written alike, so that the order of the words is that of the times.
+        attempts.filter(|attempt| attempt.status == Some(200)).map(|attempt| attempt.sent_at.as_str()).min()
+    }
+
     /// What the shop said became of it, each time that it took a webhook.
     pub fn answers(&self) -> impl Iterator<Item = Value> {
         let taken = |attempt: &&Attempt| attempt.status == Some(200);
@@ -50,6 +63,22 @@ impl Payment {
         let attempts = self.deliveries.iter().flat_map(|delivery| &delivery.attempts);
         attempts.filter_map(|attempt| attempt.status).filter(|status| !matches!(status, 200 | 401 | 500..))
     }
+}
+
+/// What the gateway did to its webhooks, in the order in which the payments were made: told the same again, told late,
+/// told of a payment for a hold after it had told of a later one.
+pub fn disturbances(payments: &[Payment]) -> [(&'static str, u64); 3] {
+    let (mut duplicated, mut delayed, mut reordered) = (0, 0, 0);
+    let mut before: HashMap<&str, &str> = HashMap::new();
+    for payment in payments {
+        duplicated += payment.deliveries.len().saturating_sub(1) as u64;
+        let late = payment.deliveries.iter().filter(|delivery| delivery.not_before > payment.created_at);
+        delayed += late.count() as u64;
+        let Some(told_at) = payment.told_at() else { continue };
+        let earlier = before.insert(&payment.hold_id, told_at);
+        reordered += u64::from(earlier.is_some_and(|earlier| told_at < earlier));
+    }
+    [("webhooks: duplicated", duplicated), ("webhooks: delayed", delayed), ("webhooks: reordered", reordered)]
 }
 
 /// Webhooks that the shop has not taken yet.

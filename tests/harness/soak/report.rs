@@ -15,14 +15,16 @@ use crate::rush::text;
 pub struct Soak {
     pub seed: u64,
     pub clients: usize,
+    pub wholesalers: usize,
     #[serde(serialize_with = "seconds")]
     pub took: Duration,
     pub storms: usize,
     /// Questions to the shop, each try one.
     pub commands: u64,
     pub answers: BTreeMap<String, u64>,
-    /// Reservations that somebody was told of, each of which was looked for.
-    pub acknowledged: u64,
+    /// Reservations that somebody was told of, through the shop and by batches; each was looked for.
+    pub by_shop: u64,
+    pub by_batches: u64,
     pub payments: u64,
     pub faults: BTreeMap<String, u64>,
     pub crashes: u64,
@@ -39,7 +41,8 @@ fn seconds<S: serde::Serializer>(took: &Duration, to: S) -> Result<S::Ok, S::Err
 
 impl Soak {
     pub(super) fn new(options: &Options) -> Self {
-        Self { seed: options.seed, clients: options.clients, ..Self::default() }
+        let Options { seed, clients, wholesalers, .. } = *options;
+        Self { seed, clients, wholesalers, ..Self::default() }
     }
 
     pub(super) fn add(&mut self, log: &Log) {
@@ -58,12 +61,15 @@ impl Soak {
             // A string takes whatever is written.
             let _ = writeln!(text, "  {what:32} {value}");
         };
-        line("took", format!("{:.0} s, {} storms, {} clients", self.took.as_secs_f64(), self.storms, self.clients));
+        let Self { storms, clients, wholesalers, .. } = self;
+        let took = self.took.as_secs_f64();
+        line("took", format!("{took:.0} s, {storms} storms, {clients} clients, {wholesalers} that order batches"));
         line("commands", format!("{}, and {} payments", count(self.commands), count(self.payments)));
         for (name, times) in &self.answers {
             line(&format!("  {name}"), count(*times));
         }
-        line("acknowledged reservations", format!("{}, each looked for", count(self.acknowledged)));
+        let (by_shop, by_batches) = (count(self.by_shop), count(self.by_batches));
+        line("acknowledged", format!("{by_shop} through the shop, {by_batches} by batches; each was looked for"));
         line("faults", count(self.faults.values().sum::<u64>()));
         for (kind, times) in &self.faults {
             line(&format!("  {kind}"), count(*times));

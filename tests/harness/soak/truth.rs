@@ -64,8 +64,9 @@ const HOLDS: &str = "select h.hold_id, h.sale_id, h.user_id, i.idem_key, h.statu
     (extract(epoch from h.finalized_at) * 1000000)::bigint, l.skus, l.qtys
     from holdfast.reservation_hold h
     left join holdfast.idempotency i on i.hold_id = h.hold_id
-    left join (select hold_id, array_agg(sku_id order by position) as skus, array_agg(qty::bigint order by position) as qtys
-               from holdfast.reservation_hold_item group by hold_id) l on l.hold_id = h.hold_id
+    left join lateral (
+        select array_agg(sku_id order by position) as skus, array_agg(qty::bigint order by position) as qtys
+        from holdfast.reservation_hold_item i where i.hold_id = h.hold_id) l on true
     where h.sale_id = any ($1)";
 const MOVED: &str =
     "select sale_id, sku_id, qty, (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000000)::bigint

@@ -64,7 +64,11 @@ impl Counts {
     }
 
     pub fn count(&self, kind: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).by_kind.entry(kind.to_owned()).or_default() += 1;
+        self.count_all(kind, 1);
+    }
+
+    pub fn count_all(&self, kind: &str, times: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).by_kind.entry(kind.to_owned()).or_default() += times;
     }
 
     fn crashed(&self) {
@@ -84,7 +88,7 @@ impl Counts {
 }
 
 /// Every kind, how likely it is among its own, and what it does. Crashes come at a pace of their own.
-const CRASHES: [(&str, u32); 9] = [
+const CRASHES: [(&str, u32); 10] = [
     ("Postgres killed", 10),
     ("a backend killed", 8),
     ("the Worker killed", 10),
@@ -94,6 +98,7 @@ const CRASHES: [(&str, u32); 9] = [
     ("release killed", 10),
     ("expire killed", 8),
     ("lookup or admin killed", 8),
+    ("refund, relay or audit killed", 8),
 ];
 const OTHERS: [(&str, u32); 17] = [
     ("a backend terminated", 6),
@@ -176,6 +181,9 @@ impl Hands {
             "a backend terminated" => self.terminate_backend(rng).await,
             "lookup or admin killed" => {
                 Ok(self.kill_instance(rng.choice(&["lookup", "admin"]).unwrap_or(&"admin"), rng).await)
+            }
+            "refund, relay or audit killed" => {
+                Ok(self.kill_instance(rng.choice(&["refund", "relay", "audit"]).unwrap_or(&"relay"), rng).await)
             }
             "two schedulers" => self.schedulers(2, rng).await,
             "no scheduler" => self.schedulers(0, rng).await,
