@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use harness::soak::{self, Options};
 
-/// With what comes before and after it some 40 s.
+/// With what comes before and after it some 30 s.
 const STORM: Duration = Duration::from_secs(15);
 
 async fn soak_of(seed: u64) {

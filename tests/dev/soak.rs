@@ -26,7 +26,7 @@ pub struct Soak {
     #[arg(long, value_name = "N", default_value_t = 128)]
     clients: usize,
     /// Clients that order batches of the function `reserve`, past the shop
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 3)]
     wholesalers: usize,
 }
 

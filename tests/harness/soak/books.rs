@@ -1,6 +1,6 @@
 //! The gateway's side of the payments: what the shop answered to each webhook.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +15,14 @@ struct Page {
     payments: Vec<Payment>,
     next: Option<String>,
     open_deliveries: u64,
+    totals: BTreeMap<String, Totals>,
+}
+
+/// Of all payments of a currency: what was taken, and what was paid back.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct Totals {
+    pub captured: i64,
+    pub refunded: i64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -87,6 +95,14 @@ pub fn disturbances(payments: &[Payment]) -> [(&'static str, u64); 3] {
 /// The gateway does not answer.
 pub async fn open_deliveries(stack: &Report) -> anyhow::Result<u64> {
     Ok(page(stack, "limit=1".to_owned()).await?.open_deliveries)
+}
+
+/// By currency, over the gateway's whole life.
+///
+/// # Errors
+/// The gateway does not answer.
+pub async fn totals(stack: &Report) -> anyhow::Result<BTreeMap<String, Totals>> {
+    Ok(page(stack, "limit=1".to_owned()).await?.totals)
 }
 
 /// Every payment since the one named.

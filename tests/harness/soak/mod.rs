@@ -171,6 +171,10 @@ impl Run<'_> {
         }
         let owner = self.owner().await?;
         self.all_is_still_there(&owner).await?;
+        // A shorter one would wait longer than it stormed.
+        if self.options.lasts > calm::PAID_BACK_WITHIN {
+            self.money_is_back(&owner).await?;
+        }
         self.soak.took = began.elapsed();
         let counted = self.hands.counts.all();
         (self.soak.crashes, self.soak.faults) = (counted.crashes, counted.by_kind);
@@ -271,6 +275,17 @@ impl Run<'_> {
         }
         let rule = "all that was acknowledged in any storm is there at the end";
         self.soak.verdict.check(rule, found == all.len() as i64, || format!("{found} of {}", all.len()));
+        Ok(())
+    }
+
+    /// Whatever bought nothing, once; and nothing else.
+    async fn money_is_back(&mut self, owner: &Client) -> anyhow::Result<()> {
+        let back = calm::all_is_paid_back(owner).await;
+        let rule = "what bought nothing is paid back in the end";
+        self.soak.verdict.check(rule, back.is_ok(), || back.err().map(|why| format!("{why:#}")).unwrap_or_default());
+        let (ours, theirs) = (truth::money(owner).await?, books::totals(&self.report).await?);
+        let rule = "the gateway's books and ours agree";
+        self.soak.verdict.check(rule, ours == theirs, || format!("{ours:?}, and {theirs:?} at the gateway"));
         Ok(())
     }
 
