@@ -85,6 +85,9 @@ impl Soak {
             line("left out", left_out.clone());
         }
         line("violations", count(self.verdict.violations));
+        for (rule, times) in &self.verdict.broken {
+            line(&format!("  {}", count(*times)), (*rule).to_owned());
+        }
         for words in &self.verdict.words {
             line("", words.clone());
         }

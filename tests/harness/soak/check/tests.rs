@@ -133,6 +133,15 @@ fn a_refusal_beside_a_crash_cannot_be_judged_and_is_counted_apart() {
 }
 
 #[test]
+fn what_breaks_one_rule_a_hundred_times_does_not_hide_what_breaks_another() {
+    let mut verdict = Verdict::default();
+    (0..100).for_each(|_| verdict.check("a", false, String::new));
+    verdict.check("b", false, String::new);
+    assert_eq!((verdict.violations, verdict.words.iter().filter(|words| words.starts_with('b')).count()), (101, 1));
+    assert_eq!(verdict.broken, [("a", 100), ("b", 1)].into());
+}
+
+#[test]
 fn the_least_there_was_counts_both_ends() {
     let changes = || vec![(100, 2), (200, -1), (300, -1), (400, 1)];
     for ((from, to), least) in [((0, 50), 0), ((100, 199), 2), ((150, 250), 1), ((150, 300), 0), ((400, 500), 1)] {
