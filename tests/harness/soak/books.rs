@@ -127,3 +127,34 @@ async fn page(stack: &Report, query: String) -> anyhow::Result<Page> {
     let answer = client.get(format!("{}/payments?{query}", stack.gateway_url)).send().await?;
     Ok(answer.error_for_status()?.json().await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Payment, disturbances};
+
+    /// A payment for a hold, made at the tenth second; each webhook planned for, and taken at, these seconds.
+    fn payment(id: &str, hold: &str, webhooks: &[(u32, u32)]) -> Payment {
+        let at = |s: &u32| format!("2026-01-15T05:00:{s:02}.000Z");
+        let delivery = |(planned, taken): &(u32, u32)| -> Value {
+            let attempts = json!([{"sent_at": at(planned), "status": 503, "body": ""},
+                                  {"sent_at": at(taken), "status": 200, "body": "{}"}]);
+            json!({"not_before": at(planned), "delivered": true, "attempts": attempts})
+        };
+        let deliveries: Vec<Value> = webhooks.iter().map(delivery).collect();
+        let payment = json!({"payment_id": id, "hold_id": hold, "created_at": at(&10), "deliveries": deliveries});
+        serde_json::from_value(payment).unwrap()
+    }
+
+    #[test]
+    fn a_webhook_is_late_again_or_overtaken_where_it_was() {
+        let counts = |payments: &[Payment]| disturbances(payments).map(|(_, times)| times);
+        assert_eq!(counts(&[payment("1", "a", &[(10, 11)])]), [0, 0, 0]);
+        assert_eq!(counts(&[payment("1", "a", &[(10, 11), (10, 12), (15, 16)])]), [2, 1, 0]);
+        let overtaken = |hold| [payment("1", "a", &[(13, 14)]), payment("2", hold, &[(10, 12)])];
+        assert_eq!(counts(&overtaken("a")), [0, 1, 1]);
+        assert_eq!(counts(&overtaken("b")), [0, 1, 0], "that of another hold has no order with it");
+        assert_eq!(counts(&[payment("1", "a", &[(10, 11)]), payment("2", "a", &[(10, 12)])]), [0, 0, 0]);
+    }
+}

@@ -229,10 +229,13 @@ impl Run<'_> {
     async fn judge(&mut self, world: &World) -> anyhow::Result<()> {
         let owner = self.owner().await?;
         let sales: Vec<String> = world.sales.iter().map(|sale| sale.id.clone()).collect();
+        let healed = Instant::now();
         let back = calm::comes_back(&owner, &self.report, &sales).await;
         let rule = "what should come back has";
         self.soak.verdict.check(rule, back.is_ok(), || back.err().map(|why| format!("{why:#}")).unwrap_or_default());
+        self.soak.back_within = self.soak.back_within.max(healed.elapsed());
 
+        let calm = Instant::now();
         let log: Log = std::mem::take(&mut *world.log());
         let payments: Vec<String> = log.charged.iter().map(|charged| charged.payment.clone()).collect();
         let truth = Truth::read(&owner, &sales, &payments).await?;
@@ -245,6 +248,7 @@ impl Run<'_> {
             Storm { name: &world.name, sales: &world.sales, log: &log, truth: &truth, payments: &books, away: &away };
         check::judge(&storm, &mut self.soak.verdict);
         self.always(&owner).await?;
+        self.soak.judged_within = self.soak.judged_within.max(calm.elapsed());
         for asked in &log.asked {
             // Whoever asks again is told of the same one.
             let Told::Granted { hold } = asked.told else { continue };
@@ -291,7 +295,10 @@ impl Run<'_> {
 
     async fn owner(&self) -> anyhow::Result<Client> {
         let url = &self.report.database_url;
-        ready::within(ANSWERED_WITHIN, "Postgres", || database::connect(url)).await
+        let owner = ready::within(ANSWERED_WITHIN, "Postgres", || database::connect(url)).await?;
+        // What is judged is read whole: joins of a million rows in memory, or each takes seconds.
+        owner.batch_execute("set work_mem = '256MB'").await?;
+        Ok(owner)
     }
 
     fn glance<'a>(&self, world: &World, began: Instant, doing: &'a str) -> Glance<'a> {

@@ -28,6 +28,11 @@ pub struct Soak {
     pub payments: u64,
     pub faults: BTreeMap<String, u64>,
     pub crashes: u64,
+    /// Of the storm where it took longest: until everything was back, and to judge it.
+    #[serde(serialize_with = "seconds")]
+    pub back_within: Duration,
+    #[serde(serialize_with = "seconds")]
+    pub judged_within: Duration,
     pub verdict: Verdict,
     /// Faults that this machine does not allow.
     pub left_out: Vec<String>,
@@ -75,7 +80,9 @@ impl Soak {
             line(&format!("  {kind}"), count(*times));
         }
         line("crashes of a process", count(self.crashes));
-        line("checks", format!("{} of {} rules", count(self.verdict.checks()), self.verdict.checked.len()));
+        let (back, judged) = (self.back_within.as_secs_f64(), self.judged_within.as_secs_f64());
+        line("after a storm", format!("everything was back within {back:.1} s, and judged within {judged:.1} s"));
+        line("invariants checked", format!("{} of {} rules", count(self.verdict.checks()), self.verdict.checked.len()));
         for (rule, times) in &self.verdict.checked {
             line(&format!("  {}", count(*times)), (*rule).to_owned());
         }
