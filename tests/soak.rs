@@ -4,25 +4,26 @@ use std::time::Duration;
 
 use harness::soak::{self, Options};
 
-/// With what comes before and after it some 40 s.
+/// With what comes before and after it some 30 s.
 const STORM: Duration = Duration::from_secs(15);
 
 async fn soak_of(seed: u64) {
-    let options = Options { name: "test-soak".to_owned(), lasts: STORM, seed, clients: 48 };
+    let options = Options { name: "test-soak".to_owned(), lasts: STORM, seed, clients: 48, wholesalers: 1 };
     let soak = soak::run(options, |_| (), std::future::pending()).await.unwrap();
     // What there is to say of a run that failed, the seed above all.
     println!("{}", soak.text());
     println!(
-        "| seed {seed}: {} asked, {} reserved, {} faults, {} crashes, {} checks; not possible here: {:?}",
+        "| seed {seed}: {} asked, {} reserved through the shop and {} by batches, {} faults, {} crashes, {} checks; not possible here: {:?}",
         soak.commands,
-        soak.acknowledged,
+        soak.by_shop,
+        soak.by_batches,
         soak.faults.values().sum::<u64>(),
         soak.crashes,
         soak.verdict.checks(),
         soak.left_out
     );
     assert_eq!(soak.verdict.violations, 0, "{:#?}", soak.verdict.words);
-    assert!(soak.acknowledged > 50 && soak.crashes > 0 && soak.payments > 0, "{}", soak.text());
+    assert!(soak.by_shop > 50 && soak.by_batches > 50 && soak.crashes > 0 && soak.payments > 0, "{}", soak.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -25,6 +25,9 @@ pub struct Soak {
     /// Clients, each of which waits for its own answers
     #[arg(long, value_name = "N", default_value_t = 128)]
     clients: usize,
+    /// Clients that order batches of the function `reserve`, past the shop
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    wholesalers: usize,
 }
 
 impl Soak {
@@ -36,8 +39,9 @@ impl Soak {
         ensure!(self.minutes > 0.0 && self.minutes <= 1_440.0, "--minutes is more than 0 and at most a day");
         let seed = self.seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
         let lasts = Duration::from_secs_f64(self.minutes * 60.0);
-        println!("  {} clients for {} minutes, --seed {seed}", self.clients, self.minutes);
-        let options = Options { name: "soak".to_owned(), lasts, seed, clients: self.clients };
+        let Self { minutes, clients, wholesalers, .. } = self;
+        println!("  {clients} clients and {wholesalers} that order batches, for {minutes} minutes, --seed {seed}");
+        let options = Options { name: "soak".to_owned(), lasts, seed, clients, wholesalers };
         let mut ends = Ends::new()?;
         let shown = Shown::default();
         let soak = soak::run(options, |glance| shown.show(&glance), ends.asked()).await?;
@@ -67,13 +71,14 @@ impl Shown {
         }
         self.said_s.set(Some(s));
         let line = format!(
-            "  {:02}:{:02}  {} {}  {} asked, {} reserved, {} faults, {} crashes, {} violations  {}",
+            "  {:02}:{:02}  {} {}  {} asked, {} + {} reserved, {} faults, {} crashes, {} violations  {}",
             s / 60,
             s % 60,
             glance.doing,
             glance.storm,
             glance.tries,
-            glance.acknowledged,
+            glance.by_shop,
+            glance.by_batches,
             glance.faults.by_kind.values().sum::<u64>(),
             glance.faults.crashes,
             glance.violations,

@@ -1,4 +1,5 @@
-//! After a storm: waits until everything that should come back has, or says what did not.
+//! After a storm: waits until everything that should come back has, or says what did not; and after the last one, until
+//! all money that bought nothing is paid back.
 
 use std::time::Duration;
 
@@ -9,6 +10,10 @@ use crate::stack::{Report, functions, ready};
 
 /// A webhook that was refused is sent again within 30 s.
 const BACK_WITHIN: Duration = Duration::from_secs(90);
+
+/// A refund whose caller was killed in the middle of it is nobody else's until his lease is over: `REFUND_LEASE_S` in
+/// functions/src/bounds.rs, 90 s.
+pub const PAID_BACK_WITHIN: Duration = Duration::from_secs(90 + 60);
 
 /// # Errors
 /// It did not come back; the error says what.
@@ -30,6 +35,18 @@ pub async fn comes_back(owner: &Client, stack: &Report, sales: &[String]) -> any
             let pending: i64 = owner.query_one(pending, &[]).await?.get(0);
             anyhow::ensure!(pending == 0, "{pending} events are not delivered");
         }
+        Ok(())
+    })
+    .await
+}
+
+/// # Errors
+/// Something is not paid back; the error says how much of it.
+pub async fn all_is_paid_back(owner: &Client) -> anyhow::Result<()> {
+    ready::within(PAID_BACK_WITHIN, "the money that bought nothing", async || {
+        let open = "select count(*) from holdfast.refund where status <> 'COMPLETED'";
+        let open: i64 = owner.query_one(open, &[]).await?.get(0);
+        anyhow::ensure!(open == 0, "{open} refunds are not paid");
         Ok(())
     })
     .await

@@ -10,9 +10,17 @@ pub type Us = i64;
 /// A line of a cart: which of a sale's SKUs, and how many.
 pub type Line = (usize, i64);
 
+/// How a reservation was asked for: at the shop, or of the function, in a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Shop,
+    Batch,
+}
+
 /// One key with one cart: asked as often as it took, until there was an answer that is one.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    pub way: Way,
     pub user: usize,
     pub key: u32,
     pub sale: usize,
@@ -105,11 +113,12 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn answered(&mut self, name: &str) {
-        self.tries += 1;
+    /// So many questions were answered so.
+    pub fn answered(&mut self, name: &str, times: u64) {
+        self.tries += times;
         match self.answers.get_mut(name) {
-            Some(count) => *count += 1,
-            None => drop(self.answers.insert(name.to_owned(), 1)),
+            Some(count) => *count += times,
+            None => drop(self.answers.insert(name.to_owned(), times)),
         }
     }
 }

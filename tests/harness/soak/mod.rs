@@ -2,8 +2,9 @@
 //! while they go on, and a checker that holds what everybody was told against the database. `cargo dev soak` and
 //! tests/soak.rs run it.
 //!
-//! Read it in this order: `visit` is what a client does and `log` what it writes down, `faults` what is broken meanwhile,
-//! `calm` what has to come back afterwards, `truth` what the database says, `check` holds the two against each other.
+//! Read it in this order: `visit` is what a client does (`wholesale` what one does that orders by the hundred) and `log`
+//! what it writes down, `faults` what is broken meanwhile, `calm` what has to come back afterwards, `truth` what the
+//! database says, `check` holds the two against each other.
 
 mod books;
 mod calm;
@@ -18,6 +19,7 @@ mod pulse;
 pub mod report;
 mod truth;
 mod visit;
+mod wholesale;
 mod world;
 
 use std::collections::HashSet;
@@ -41,7 +43,7 @@ use check::Storm;
 use clocks::Clocks;
 use disk::Disk;
 use faults::{Counts, Hands};
-use log::{Log, Told};
+use log::{Log, Told, Way};
 use pulse::Pulse;
 use report::Soak;
 use truth::Truth;
@@ -61,6 +63,8 @@ pub struct Options {
     pub seed: u64,
     /// Each waits for its own answers.
     pub clients: usize,
+    /// Clients that order batches, past the shop.
+    pub wholesalers: usize,
 }
 
 /// What is told while it goes on.
@@ -68,7 +72,8 @@ pub struct Glance<'a> {
     pub elapsed: Duration,
     pub storm: usize,
     pub doing: &'a str,
-    pub acknowledged: u64,
+    pub by_shop: u64,
+    pub by_batches: u64,
     pub tries: u64,
     pub faults: faults::Counted,
     pub violations: u64,
@@ -166,6 +171,10 @@ impl Run<'_> {
         }
         let owner = self.owner().await?;
         self.all_is_still_there(&owner).await?;
+        // A shorter one would wait longer than it stormed.
+        if self.options.lasts > calm::PAID_BACK_WITHIN {
+            self.money_is_back(&owner).await?;
+        }
         self.soak.took = began.elapsed();
         let counted = self.hands.counts.all();
         (self.soak.crashes, self.soak.faults) = (counted.crashes, counted.by_kind);
@@ -181,8 +190,8 @@ impl Run<'_> {
         self.hands.heal().await?;
         let name = format!("soak-{:x}-{}", self.options.seed & 0xff_ffff, self.soak.storms);
         let sales = operator::sales(&name, &mut self.rng);
-        let shop = self.hands.detours.shop.url();
-        let world = Arc::new(World::new(&self.report, &shop, self.clock, &name, sales)?);
+        let (shop, lambda) = (self.hands.detours.shop.url(), self.hands.detours.lambda.url());
+        let world = Arc::new(World::new(&self.report, (&shop, &lambda), self.clock, &name, sales)?);
         timeout(ANSWERED_WITHIN, world.open_sales()).await.context("the shop does not answer")??;
         let payments_before = books::since(&self.report, self.soak.last_payment.clone()).await?;
         self.soak.last_payment =
@@ -192,6 +201,9 @@ impl Run<'_> {
         people.spawn(operator::operate(world.clone(), self.rng.u64(..)));
         for _ in 0..self.options.clients {
             people.spawn(visit::come_again_and_again(world.clone(), self.rng.u64(..)));
+        }
+        for _ in 0..self.options.wholesalers {
+            people.spawn(wholesale::order_again_and_again(world.clone(), self.rng.u64(..)));
         }
         let storm = tokio::spawn(faults::storm(self.hands.clone(), self.rng.u64(..)));
         let ends = Instant::now() + lasts;
@@ -217,24 +229,33 @@ impl Run<'_> {
     async fn judge(&mut self, world: &World) -> anyhow::Result<()> {
         let owner = self.owner().await?;
         let sales: Vec<String> = world.sales.iter().map(|sale| sale.id.clone()).collect();
+        let healed = Instant::now();
         let back = calm::comes_back(&owner, &self.report, &sales).await;
         let rule = "what should come back has";
         self.soak.verdict.check(rule, back.is_ok(), || back.err().map(|why| format!("{why:#}")).unwrap_or_default());
+        self.soak.back_within = self.soak.back_within.max(healed.elapsed());
 
+        let calm = Instant::now();
         let log: Log = std::mem::take(&mut *world.log());
         let payments: Vec<String> = log.charged.iter().map(|charged| charged.payment.clone()).collect();
         let truth = Truth::read(&owner, &sales, &payments).await?;
         let books = books::since(&self.report, self.soak.last_payment.clone()).await?;
+        for (kind, times) in books::disturbances(&books) {
+            self.hands.counts.count_all(kind, times);
+        }
         let away = self.pulse.away();
         let storm =
             Storm { name: &world.name, sales: &world.sales, log: &log, truth: &truth, payments: &books, away: &away };
         check::judge(&storm, &mut self.soak.verdict);
         self.always(&owner).await?;
-        self.acknowledged.extend(log.asked.iter().filter_map(|asked| match asked.told {
-            Told::Granted { hold } => Some(hold),
-            _ => None,
-        }));
-        self.soak.acknowledged = self.acknowledged.len() as u64;
+        self.soak.judged_within = self.soak.judged_within.max(calm.elapsed());
+        for asked in &log.asked {
+            // Whoever asks again is told of the same one.
+            let Told::Granted { hold } = asked.told else { continue };
+            if self.acknowledged.insert(hold) {
+                *(if asked.way == Way::Batch { &mut self.soak.by_batches } else { &mut self.soak.by_shop }) += 1;
+            }
+        }
         self.soak.add(&log);
         Ok(())
     }
@@ -261,9 +282,23 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Whatever bought nothing, once; and nothing else.
+    async fn money_is_back(&mut self, owner: &Client) -> anyhow::Result<()> {
+        let back = calm::all_is_paid_back(owner).await;
+        let rule = "what bought nothing is paid back in the end";
+        self.soak.verdict.check(rule, back.is_ok(), || back.err().map(|why| format!("{why:#}")).unwrap_or_default());
+        let (ours, theirs) = (truth::money(owner).await?, books::totals(&self.report).await?);
+        let rule = "the gateway's books and ours agree";
+        self.soak.verdict.check(rule, ours == theirs, || format!("{ours:?}, and {theirs:?} at the gateway"));
+        Ok(())
+    }
+
     async fn owner(&self) -> anyhow::Result<Client> {
         let url = &self.report.database_url;
-        ready::within(ANSWERED_WITHIN, "Postgres", || database::connect(url)).await
+        let owner = ready::within(ANSWERED_WITHIN, "Postgres", || database::connect(url)).await?;
+        // What is judged is read whole: joins of a million rows in memory, or each takes seconds.
+        owner.batch_execute("set work_mem = '256MB'").await?;
+        Ok(owner)
     }
 
     fn glance<'a>(&self, world: &World, began: Instant, doing: &'a str) -> Glance<'a> {
@@ -275,7 +310,8 @@ impl Run<'_> {
             elapsed: began.elapsed(),
             storm: self.soak.storms,
             doing,
-            acknowledged: self.soak.acknowledged + world.acknowledged.load(Ordering::Relaxed),
+            by_shop: self.soak.by_shop + world.by_shop.load(Ordering::Relaxed),
+            by_batches: self.soak.by_batches + world.by_batches.load(Ordering::Relaxed),
             tries: self.soak.commands + tries,
             faults: self.hands.counts.all(),
             violations: self.soak.verdict.violations + impossible,

@@ -14,18 +14,26 @@ use super::world::{CURRENCY, Exchanged, IDEMPOTENCY_KEY, JSON, PRICE, Sale, Sku,
 
 /// Between two things that the operator does.
 const EVERY: Duration = Duration::from_millis(150);
-/// A SKU that many want is filled up to this again.
+/// A SKU that many want is filled up to this again; one that is ordered in batches, to this.
 const FILLED_TO: i64 = 600;
+const FILLED_FOR_BATCHES_TO: i64 = 6_000;
+/// Sales, and how many more there are that batches are ordered from, too.
+const SALES: u64 = 6;
+const WHOLESALES: u64 = 3;
 
 /// The sales of a storm: in each a few SKUs that there is much of, and one that there is little of.
 pub fn sales(name: &str, rng: &mut Rng) -> Vec<Sale> {
-    let skus = |scarce: i64| {
-        let stock = [FILLED_TO, FILLED_TO / 2, scarce];
+    let skus = |much: i64, scarce: i64| {
+        let stock = [much, much / 2, scarce];
         let sku = |(n, stock): (usize, i64)| Sku { id: format!("sku-{n}"), stock, max_per_user: 2 + n as i64 % 2 };
         stock.into_iter().enumerate().map(sku).collect()
     };
-    let sale = |n: u64| Sale { id: format!("{name}-{n}"), hold_ttl_s: 2 + n % 4, skus: skus(rng.i64(3..20)) };
-    (0..6_u64).map(sale).collect()
+    let sale = |n: u64| {
+        let wholesale = n >= SALES;
+        let skus = skus(if wholesale { FILLED_FOR_BATCHES_TO } else { FILLED_TO }, rng.i64(3..20));
+        Sale { id: format!("{name}-{n}"), wholesale, hold_ttl_s: 2 + n % 4, skus }
+    };
+    (0..SALES + WHOLESALES).map(sale).collect()
 }
 
 impl World {

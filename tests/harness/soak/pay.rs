@@ -16,18 +16,25 @@ const WRONG_AMOUNT: f64 = 0.04;
 const WRONG_CURRENCY: f64 = 0.02;
 const WRONG_USER: f64 = 0.03;
 const TWICE: f64 = 0.06;
-/// Shares of those whose webhook comes several times, and late: one that left earlier arrives later.
+/// Shares of those whose webhook comes several times, and late.
 const REPEATED: f64 = 0.25;
 const DELAYED: f64 = 0.3;
+/// How late the first of two payments is told of where the second is told of before it.
+const OVERTAKEN_MS: std::ops::Range<u64> = 300..1_500;
 
 pub async fn pay(world: &World, rng: &mut Rng, who: &Who, holder: &Holder) {
-    charge(world, rng, who, holder).await;
-    if rng.f64() < TWICE {
-        charge(world, rng, who, holder).await;
+    if rng.f64() >= TWICE {
+        // Some of them come too late.
+        let ttl_ms = world.sales[holder.sale].hold_ttl_s * 1_000;
+        let delay_ms = if rng.f64() < DELAYED { rng.u64(..=ttl_ms + 1_000) } else { 0 };
+        return charge(world, rng, who, holder, delay_ms).await;
     }
+    let delay_ms = if rng.bool() { rng.u64(OVERTAKEN_MS) } else { 0 };
+    charge(world, rng, who, holder, delay_ms).await;
+    charge(world, rng, who, holder, 0).await;
 }
 
-async fn charge(world: &World, rng: &mut Rng, who: &Who, holder: &Holder) {
+async fn charge(world: &World, rng: &mut Rng, who: &Who, holder: &Holder, delay_ms: u64) {
     let drawn = rng.f64();
     let (mut amount, mut user) = (holder.lines.iter().map(|(_, qty)| qty * PRICE).sum::<i64>(), who.user_id.clone());
     let mut currency = CURRENCY;
@@ -38,9 +45,6 @@ async fn charge(world: &World, rng: &mut Rng, who: &Who, holder: &Holder) {
         _ => {}
     }
     let times = if rng.f64() < REPEATED { rng.u32(2..=4) } else { 1 };
-    // Some of them come too late.
-    let ttl_ms = world.sales[holder.sale].hold_ttl_s * 1_000;
-    let delay_ms = if rng.f64() < DELAYED { rng.u64(..=ttl_ms + 1_000) } else { 0 };
     let body = json!({"hold_id": holder.hold, "user_id": user, "amount": amount, "currency": currency,
                       "webhooks": {"times": times, "delay_ms": delay_ms, "fresh_ids": rng.bool()}});
     let mut headers = HeaderMap::new();

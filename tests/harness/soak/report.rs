@@ -15,17 +15,24 @@ use crate::rush::text;
 pub struct Soak {
     pub seed: u64,
     pub clients: usize,
+    pub wholesalers: usize,
     #[serde(serialize_with = "seconds")]
     pub took: Duration,
     pub storms: usize,
     /// Questions to the shop, each try one.
     pub commands: u64,
     pub answers: BTreeMap<String, u64>,
-    /// Reservations that somebody was told of, each of which was looked for.
-    pub acknowledged: u64,
+    /// Reservations that somebody was told of, through the shop and by batches; each was looked for.
+    pub by_shop: u64,
+    pub by_batches: u64,
     pub payments: u64,
     pub faults: BTreeMap<String, u64>,
     pub crashes: u64,
+    /// Of the storm where it took longest: until everything was back, and to judge it.
+    #[serde(serialize_with = "seconds")]
+    pub back_within: Duration,
+    #[serde(serialize_with = "seconds")]
+    pub judged_within: Duration,
     pub verdict: Verdict,
     /// Faults that this machine does not allow.
     pub left_out: Vec<String>,
@@ -39,7 +46,8 @@ fn seconds<S: serde::Serializer>(took: &Duration, to: S) -> Result<S::Ok, S::Err
 
 impl Soak {
     pub(super) fn new(options: &Options) -> Self {
-        Self { seed: options.seed, clients: options.clients, ..Self::default() }
+        let Options { seed, clients, wholesalers, .. } = *options;
+        Self { seed, clients, wholesalers, ..Self::default() }
     }
 
     pub(super) fn add(&mut self, log: &Log) {
@@ -58,18 +66,23 @@ impl Soak {
             // A string takes whatever is written.
             let _ = writeln!(text, "  {what:32} {value}");
         };
-        line("took", format!("{:.0} s, {} storms, {} clients", self.took.as_secs_f64(), self.storms, self.clients));
+        let Self { storms, clients, wholesalers, .. } = self;
+        let took = self.took.as_secs_f64();
+        line("took", format!("{took:.0} s, {storms} storms, {clients} clients, {wholesalers} that order batches"));
         line("commands", format!("{}, and {} payments", count(self.commands), count(self.payments)));
         for (name, times) in &self.answers {
             line(&format!("  {name}"), count(*times));
         }
-        line("acknowledged reservations", format!("{}, each looked for", count(self.acknowledged)));
+        let (by_shop, by_batches) = (count(self.by_shop), count(self.by_batches));
+        line("acknowledged", format!("{by_shop} through the shop, {by_batches} by batches; each was looked for"));
         line("faults", count(self.faults.values().sum::<u64>()));
         for (kind, times) in &self.faults {
             line(&format!("  {kind}"), count(*times));
         }
         line("crashes of a process", count(self.crashes));
-        line("checks", format!("{} of {} rules", count(self.verdict.checks()), self.verdict.checked.len()));
+        let (back, judged) = (self.back_within.as_secs_f64(), self.judged_within.as_secs_f64());
+        line("after a storm", format!("everything was back within {back:.1} s, and judged within {judged:.1} s"));
+        line("invariants checked", format!("{} of {} rules", count(self.verdict.checks()), self.verdict.checked.len()));
         for (rule, times) in &self.verdict.checked {
             line(&format!("  {}", count(*times)), (*rule).to_owned());
         }
@@ -79,6 +92,9 @@ impl Soak {
             line("left out", left_out.clone());
         }
         line("violations", count(self.verdict.violations));
+        for (rule, times) in &self.verdict.broken {
+            line(&format!("  {}", count(*times)), (*rule).to_owned());
+        }
         for words in &self.verdict.words {
             line("", words.clone());
         }

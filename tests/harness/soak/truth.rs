@@ -1,10 +1,11 @@
 //! What the database says of a storm's sales when it is calm: the other side of everything that was told.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
+use super::books::Totals;
 use super::log::Us;
 
 #[derive(Clone, Debug)]
@@ -59,13 +60,19 @@ pub struct Truth {
     pub adjusted: HashMap<String, (i64, i64, i64)>,
 }
 
+/// What was taken and what was paid back, by currency.
+const MONEY: &str = "select p.currency, sum(p.amount)::bigint,
+    coalesce(sum(r.amount) filter (where r.status = 'COMPLETED'), 0)::bigint
+    from holdfast.payment p left join holdfast.refund r using (gateway, payment_id) group by p.currency";
+
 const HOLDS: &str = "select h.hold_id, h.sale_id, h.user_id, i.idem_key, h.status,
     (extract(epoch from h.created_at) * 1000000)::bigint, (extract(epoch from h.expire_at) * 1000000)::bigint,
     (extract(epoch from h.finalized_at) * 1000000)::bigint, l.skus, l.qtys
     from holdfast.reservation_hold h
     left join holdfast.idempotency i on i.hold_id = h.hold_id
-    left join (select hold_id, array_agg(sku_id order by position) as skus, array_agg(qty::bigint order by position) as qtys
-               from holdfast.reservation_hold_item group by hold_id) l on l.hold_id = h.hold_id
+    left join lateral (
+        select array_agg(sku_id order by position) as skus, array_agg(qty::bigint order by position) as qtys
+        from holdfast.reservation_hold_item i where i.hold_id = h.hold_id) l on true
     where h.sale_id = any ($1)";
 const MOVED: &str =
     "select sale_id, sku_id, qty, (extract(epoch from pg_xact_commit_timestamp(xmin)) * 1000000)::bigint
@@ -76,6 +83,15 @@ const PAYMENTS: &str = "select payment_id, hold_ref, user_id, amount, currency, 
     (extract(epoch from created_at) * 1000000)::bigint from holdfast.payment where payment_id = any ($1)";
 const ADJUSTED: &str = "select idem_key, delta, total_after, available_after
     from holdfast.stock_adjustment where sale_id = any ($1)";
+
+/// What the gateway's books should say.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn money(owner: &Client) -> anyhow::Result<BTreeMap<String, Totals>> {
+    let totals = |row: &Row| (row.get(0), Totals { captured: row.get(1), refunded: row.get(2) });
+    Ok(owner.query(MONEY, &[]).await?.iter().map(totals).collect())
+}
 
 impl Truth {
     /// Of these sales, and of these payments.

@@ -10,7 +10,7 @@ use hyper::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::log::{Answer, Asked, Line, Said, Told};
+use super::log::{Answer, Asked, Line, Said, Told, Way};
 use super::pay;
 use super::world::{IDEMPOTENCY_KEY, JSON, PRICE, Try, World, headers_of};
 use crate::rush::buyer::Who;
@@ -50,7 +50,7 @@ pub async fn come_again_and_again(world: Arc<World>, seed: u64) {
         let key = rng.u32(..);
         let (told, body) = reserve(&world, &who, user, key, sale, &lines).await;
         let Some(Told::Granted { hold }) = told else { continue };
-        world.acknowledged.fetch_add(1, Ordering::Relaxed);
+        world.by_shop.fetch_add(1, Ordering::Relaxed);
         let holder = Holder { user, sale, lines, hold };
         match rng.f64() {
             x if x < 0.12 => {
@@ -74,6 +74,12 @@ pub async fn come_again_and_again(world: Arc<World>, seed: u64) {
 fn cart(world: &World, rng: &mut Rng) -> (usize, usize, Vec<Line>) {
     let user = world.users.fetch_add(1, Ordering::Relaxed);
     let sale = rng.usize(..world.sales.len());
+    let lines = lines(world, rng, sale);
+    (user, sale, lines)
+}
+
+/// What somebody may want of a sale.
+pub fn lines(world: &World, rng: &mut Rng, sale: usize) -> Vec<Line> {
     // The last one is the scarce one.
     let last = world.sales[sale].skus.len() - 1;
     let first = if rng.f64() < SCARCE { last } else { rng.usize(..last) };
@@ -81,7 +87,7 @@ fn cart(world: &World, rng: &mut Rng) -> (usize, usize, Vec<Line>) {
     if rng.f64() < TWO_LINES {
         lines.push(((first + 1 + rng.usize(..last)) % (last + 1), 1));
     }
-    (user, sale, lines)
+    lines
 }
 
 fn body_of(world: &World, sale: usize, lines: &[Line]) -> Bytes {
@@ -118,7 +124,8 @@ async fn reserve(
     }
     let (last_us, answered_us) = (exchanged.asked_us, exchanged.answered_us);
     let lines = lines.to_vec();
-    world.log().asked.push(Asked { user, key, sale, lines, last_us, answered_us, unknown, told: told.clone() });
+    let way = Way::Shop;
+    world.log().asked.push(Asked { way, user, key, sale, lines, last_us, answered_us, unknown, told: told.clone() });
     (Some(told), reply.body)
 }
 
@@ -138,7 +145,7 @@ fn read(status: u16, body: &Value) -> Option<Told> {
 }
 
 /// The same again has to be answered the same.
-async fn replay(world: &World, who: &Who, key: u32, holder: &Holder, first: &Bytes) {
+pub async fn replay(world: &World, who: &Who, key: u32, holder: &Holder, first: &Bytes) {
     let body = body_of(world, holder.sale, &holder.lines);
     let (exchanged, _) = world.ask_until_known(Method::POST, "/v1/reservations", &reserving(who, key), body).await;
     let Try::Answer { reply, body } = exchanged.outcome else { return };
@@ -152,7 +159,7 @@ async fn replay(world: &World, who: &Who, key: u32, holder: &Holder, first: &Byt
 }
 
 /// Something else under a key that was used has to be refused, whatever it is.
-async fn reuse(world: &World, who: &Who, key: u32, holder: &Holder) {
+pub async fn reuse(world: &World, who: &Who, key: u32, holder: &Holder) {
     let lines = [(holder.lines[0].0, holder.lines[0].1 + 1)];
     let (told, _) = reserve(world, who, holder.user, key, holder.sale, &lines).await;
     if told.is_some_and(|told| told != Told::Reused) {
@@ -160,7 +167,7 @@ async fn reuse(world: &World, who: &Who, key: u32, holder: &Holder) {
     }
 }
 
-async fn release(world: &World, who: &Who, hold: Uuid) {
+pub async fn release(world: &World, who: &Who, hold: Uuid) {
     said(world, who, hold, Method::DELETE, |status, body| match (status, body["code"].as_str()) {
         (200, _) if body["status"] == "RELEASED" => Some(Answer::Released),
         (409, Some("hold_not_active")) => Some(Answer::NotActive(body["hold_status"].as_str()?.to_owned())),
@@ -169,7 +176,7 @@ async fn release(world: &World, who: &Who, hold: Uuid) {
     .await;
 }
 
-async fn look(world: &World, who: &Who, hold: Uuid) {
+pub async fn look(world: &World, who: &Who, hold: Uuid) {
     said(world, who, hold, Method::GET, |status, body| {
         let order = body["order_id"].as_str().and_then(|order| order.parse().ok());
         let seen = body["status"].as_str().filter(|_| status == 200)?;

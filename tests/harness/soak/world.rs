@@ -27,6 +27,8 @@ pub const CURRENCY: &str = "KRW";
 #[derive(Clone, Debug)]
 pub struct Sale {
     pub id: String,
+    /// Batches are ordered from it, too.
+    pub wholesale: bool,
     pub hold_ttl_s: u64,
     pub skus: Vec<Sku>,
 }
@@ -40,6 +42,8 @@ pub struct Sku {
 
 pub struct World {
     pub shop: Http,
+    /// Where the functions are called.
+    pub lambda: Http,
     pub gateway: Http,
     pub clock: Clock,
     pub admin_token: String,
@@ -49,8 +53,9 @@ pub struct World {
     pub sales: Vec<Sale>,
     pub log: Mutex<Log>,
     pub users: AtomicUsize,
-    /// Reservations that somebody was told of.
-    pub acknowledged: AtomicU64,
+    /// Reservations that somebody was told of, through the shop and by batches.
+    pub by_shop: AtomicU64,
+    pub by_batches: AtomicU64,
     /// Nothing new is begun any more.
     pub ending: AtomicBool,
 }
@@ -71,13 +76,14 @@ pub struct Exchanged {
 impl World {
     pub fn new(
         stack: &crate::stack::Report,
-        shop_url: &str,
+        (shop_url, lambda_url): (&str, &str),
         clock: Clock,
         name: &str,
         sales: Vec<Sale>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             shop: Http::to(shop_url, clock)?,
+            lambda: Http::to(lambda_url, clock)?,
             gateway: Http::to(&stack.gateway_url, clock)?,
             clock,
             admin_token: stack.admin_token.clone(),
@@ -86,7 +92,8 @@ impl World {
             sales,
             log: Mutex::default(),
             users: AtomicUsize::default(),
-            acknowledged: AtomicU64::default(),
+            by_shop: AtomicU64::default(),
+            by_batches: AtomicU64::default(),
             ending: AtomicBool::default(),
         })
     }
@@ -105,6 +112,15 @@ impl World {
 
     pub fn now_us(&self) -> Us {
         self.clock.opening_unix_us + self.clock.now_us() as Us
+    }
+
+    pub fn user_id(&self, user: usize) -> String {
+        format!("{}-{user}", self.name)
+    }
+
+    /// The numbers of the sales that batches are ordered from.
+    pub fn wholesale(&self) -> Vec<usize> {
+        (0..self.sales.len()).filter(|sale| self.sales[*sale].wholesale).collect()
     }
 
     pub fn member(&self, user: usize) -> anyhow::Result<Who> {
@@ -127,7 +143,7 @@ impl World {
                 (name, if unknown { Try::Unknown } else { Try::Answer { reply, body } })
             }
         };
-        self.log().answered(&name);
+        self.log().answered(&name, 1);
         Exchanged { asked_us, answered_us, outcome }
     }
 

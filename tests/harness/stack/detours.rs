@@ -10,8 +10,14 @@ use super::functions;
 use crate::proxy::{Proxy, Speech};
 
 /// Postgres's settings behind detours: when what was committed is known to the moment, and the log is small, so that its
-/// disk can be filled.
-const SETTINGS: [&str; 3] = ["track_commit_timestamp=on", "min_wal_size=32MB", "max_wal_size=96MB"];
+/// disk can be filled. After a crash the whole file system is synced at once where that can be asked for, which is as
+/// safe as file by file, and ten times as fast with a thousand of them: the time is for what is tested.
+const SETTINGS: [&str; 4] = [
+    "track_commit_timestamp=on",
+    "min_wal_size=32MB",
+    "max_wal_size=96MB",
+    if cfg!(target_os = "linux") { "recovery_init_sync_method=syncfs" } else { "recovery_init_sync_method=fsync" },
+];
 
 /// Clones are the same detours.
 #[derive(Clone)]

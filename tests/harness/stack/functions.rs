@@ -99,7 +99,9 @@ fn instance(
         ("RELAY_FOR_S", "0".to_owned()),
         // Receivers are on this machine too.
         ("RELAY_ALLOW_PRIVATE", "on".to_owned()),
-        ("REFUND_FOR_S", "0".to_owned()),
+        // Nor does this one wait for another beat; it goes on while there is something to pay back, or a crowd's refunds
+        // would come eight a second.
+        ("REFUND_FOR_S", "5".to_owned()),
         ("REFUND_RETRY_S", options.refund_retry_s.to_owned()),
     ];
     let detoured = options.detours.as_ref().map(|detours| detours.env.clone()).unwrap_or_default();

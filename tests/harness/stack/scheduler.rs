@@ -14,8 +14,8 @@ const INVOCATION_WITHIN: Duration = Duration::from_secs(60);
 /// Two at once share the work, since each passes by what the other has locked.
 const UNDER_WAY_MAX: usize = 2;
 
-/// Runs until it is dropped. A failed invocation is told, and the next comes at its time.
-pub async fn run(function: &'static str, lambda_url: String, every: Duration) {
+/// Runs until it is dropped. A failed invocation is told, unless failing is meant to be, and the next comes at its time.
+pub async fn run(function: &'static str, lambda_url: String, every: Duration, hushed: bool) {
     let mut beat = tokio::time::interval(every);
     // After a pause of ours the next one comes a beat later, not several at once.
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -32,7 +32,7 @@ pub async fn run(function: &'static str, lambda_url: String, every: Duration) {
             }
             Some(outcome) = under_way.join_next() => {
                 let outcome = outcome.map_err(anyhow::Error::from).flatten();
-                if let Err(error) = &outcome && !failing {
+                if let Err(error) = &outcome && !failing && !hushed {
                     println!("scheduler: {error:#}; it goes on trying");
                 }
                 failing = outcome.is_err();

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Storm, Verdict};
 use crate::soak::log::{Answer, Asked, Told, Us};
-use crate::soak::truth::Hold;
+use crate::soak::truth::{Hold, Order};
 
 /// From a decision written into a row to everybody seeing it: its statement's end and its commit's.
 const COMMIT_WITHIN_US: Us = 3_000_000;
@@ -17,12 +17,17 @@ const ON_ITS_WAY_US: Us = 15_000_000;
 pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
     let keys: HashMap<(&str, &str), Uuid> =
         storm.truth.holds.iter().map(|(id, hold)| ((hold.user_id.as_str(), hold.key.as_str()), *id)).collect();
+    let mut bought: HashMap<&str, Vec<(&Order, &Hold)>> = HashMap::new();
+    for (id, order) in &storm.truth.orders {
+        let Some(hold) = storm.truth.holds.get(id) else { continue };
+        bought.entry(hold.user_id.as_str()).or_default().push((order, hold));
+    }
     let mut asked_for = HashSet::new();
     for asked in &storm.log.asked {
         let (user, key) = (storm.user_id(asked.user), asked.key.to_string());
         let granted = keys.get(&(user.as_str(), key.as_str())).copied();
         key_tells_what_there_is(storm, verdict, asked, &user, granted);
-        refusals_were_true(storm, verdict, asked, &user);
+        refusals_were_true(storm, verdict, asked, &user, bought.get(user.as_str()).map_or(&[], Vec::as_slice));
         asked_for.insert((user, key));
     }
     for (id, hold) in &storm.truth.holds {
@@ -82,7 +87,8 @@ fn key_tells_what_there_is(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Ask
     }
 }
 
-fn refusals_were_true(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, user: &str) {
+/// `bought`: what the user has bought in the end.
+fn refusals_were_true(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, user: &str, bought: &[(&Order, &Hold)]) {
     let sale = &storm.sales[asked.sale];
     match &asked.told {
         Told::AlreadyHolding { hold } => {
@@ -99,10 +105,7 @@ fn refusals_were_true(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, u
         Told::LimitReached { sku } => {
             let line = asked.lines.iter().find(|(line, _)| sale.skus[*line].id == *sku);
             let true_then = line.is_some_and(|(line, qty)| {
-                let bought = storm.truth.holds.iter().filter(|(id, row)| {
-                    let order = storm.truth.orders.get(id);
-                    row.user_id == user && order.is_some_and(|order| order.created_us <= asked.answered_us)
-                });
+                let bought = bought.iter().filter(|(order, _)| order.created_us <= asked.answered_us);
                 let lines = bought.flat_map(|(_, row)| &row.lines).filter(|(id, _)| id == sku);
                 lines.map(|(_, qty)| qty).sum::<i64>() + qty > sale.skus[*line].max_per_user
             });

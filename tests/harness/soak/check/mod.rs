@@ -15,13 +15,15 @@ use super::log::{Log, Us};
 use super::truth::Truth;
 use super::world::Sale;
 
-/// Violations that are told in words; all of them are counted.
-const WORDS_MAX: usize = 50;
+/// Violations of one rule that are told in words: what is lost at once must not hide what else is wrong. All of them are
+/// counted.
+const WORDS_MAX: u64 = 5;
 
 /// How often each rule was looked at, and where it did not hold.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Verdict {
     pub checked: BTreeMap<&'static str, u64>,
+    pub broken: BTreeMap<&'static str, u64>,
     pub violations: u64,
     pub words: Vec<String>,
     /// Refusals that cannot be judged: the database crashed so close to them that what they saw may have been lost.
@@ -35,7 +37,9 @@ impl Verdict {
         *self.checked.entry(rule).or_default() += 1;
         if !holds {
             self.violations += 1;
-            if self.words.len() < WORDS_MAX {
+            let broken = self.broken.entry(rule).or_default();
+            *broken += 1;
+            if *broken <= WORDS_MAX {
                 self.words.push(format!("{rule}: {}", words()));
             }
         }

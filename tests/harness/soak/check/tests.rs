@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Storm, Verdict, judge, stock};
-use crate::soak::log::{Adjusted, Answer, Asked, Charged, Log, Pause, Said, Told};
+use crate::soak::log::{Adjusted, Answer, Asked, Charged, Log, Pause, Said, Told, Way};
 use crate::soak::truth::{Hold, Moved, Order, Payment, Truth};
 use crate::soak::world::{CURRENCY, PRICE, Sale, Sku};
 
@@ -12,7 +12,8 @@ const ORDER: Uuid = Uuid::from_u128(2);
 const S: i64 = 1_000_000;
 
 fn asked(user: usize, told: Told) -> Asked {
-    Asked { user, key: 7, sale: 0, lines: vec![(0, 1)], last_us: 10 * S, answered_us: 11 * S, unknown: 0, told }
+    let (way, lines, (last_us, answered_us)) = (Way::Shop, vec![(0, 1)], (10 * S, 11 * S));
+    Asked { way, user, key: 7, sale: 0, lines, last_us, answered_us, unknown: 0, told }
 }
 
 /// One piece, held and paid for by user 0; user 1 was too late, and user 0 asked again.
@@ -63,7 +64,7 @@ fn right() -> (Log, Truth) {
 
 fn verdict(log: &Log, truth: &Truth, away: &[(i64, i64)]) -> Verdict {
     let sku = Sku { id: "a".to_owned(), stock: 1, max_per_user: 1 };
-    let sales = [Sale { id: "sale".to_owned(), hold_ttl_s: 5, skus: vec![sku] }];
+    let sales = [Sale { id: "sale".to_owned(), wholesale: false, hold_ttl_s: 5, skus: vec![sku] }];
     let mut verdict = Verdict::default();
     judge(&Storm { name: "storm", sales: &sales, log, truth, payments: &[], away }, &mut verdict);
     verdict
@@ -129,6 +130,15 @@ fn a_refusal_beside_a_crash_cannot_be_judged_and_is_counted_apart() {
     truth.moved[0].qty = 2;
     let verdict = verdict(&log, &truth, &[(11 * S, 12 * S)]);
     assert_eq!((verdict.violations, verdict.unprovable), (0, 1));
+}
+
+#[test]
+fn what_breaks_one_rule_a_hundred_times_does_not_hide_what_breaks_another() {
+    let mut verdict = Verdict::default();
+    (0..100).for_each(|_| verdict.check("a", false, String::new));
+    verdict.check("b", false, String::new);
+    assert_eq!((verdict.violations, verdict.words.iter().filter(|words| words.starts_with('b')).count()), (101, 1));
+    assert_eq!(verdict.broken, [("a", 100), ("b", 1)].into());
 }
 
 #[test]

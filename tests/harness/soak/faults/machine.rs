@@ -21,29 +21,29 @@ impl Hands {
     /// before there is room again.
     pub(super) async fn fill_disk(&self) -> anyhow::Result<bool> {
         let Some(dir) = &self.detours.log_dir else { return Ok(false) };
+        let owner = self.owner().await?;
         let mut ballast = fs::File::create(dir.join(BALLAST)).context("cannot create the ballast")?;
         let piece = vec![0_u8; 1 << 20];
         // To the last byte: the write that fails is what it is for.
         while std::io::Write::write_all(&mut ballast, &piece).is_ok() {}
-        let before = self.children.pid("postgres");
         let grow = async {
-            let owner = self.owner().await?;
             for _ in 0..20 {
-                owner
-                    .batch_execute(
-                        "select pg_logical_emit_message(false, 'soak', repeat('x', 4000000)); select pg_switch_wal()",
-                    )
-                    .await?;
+                let more =
+                    "select pg_logical_emit_message(false, 'soak', repeat('x', 4000000)); select pg_switch_wal()";
+                if owner.batch_execute(more).await.is_err() {
+                    return;
+                }
             }
-            anyhow::Ok(())
         };
-        let panicked = !matches!(timeout(Duration::from_secs(3), grow).await, Ok(Ok(())));
+        // Whether it is an answer or none: what tells is whether the server is still there.
+        let _ = timeout(Duration::from_secs(3), grow).await;
+        let panicked = timeout(Duration::from_secs(1), owner.simple_query("")).await.is_ok_and(|asked| asked.is_err());
         if panicked {
             self.counts.crashed();
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
         self.empty_disk()?;
-        Ok(panicked || before != self.children.pid("postgres"))
+        Ok(panicked)
     }
 
     pub(super) fn empty_disk(&self) -> anyhow::Result<()> {
@@ -100,7 +100,8 @@ impl Hands {
     }
 
     pub(super) fn schedulers_now(&self, number: usize) {
-        let begin = |_| tokio::spawn(scheduler::run("expire", self.lambda_url.clone(), Duration::from_secs(1)));
+        let every = Duration::from_secs(1);
+        let begin = |_| tokio::spawn(scheduler::run("expire", self.lambda_url.clone(), every, true));
         let mut schedulers = self.schedulers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         schedulers.drain(..).for_each(|scheduler| scheduler.abort());
         schedulers.extend((0..number).map(begin));

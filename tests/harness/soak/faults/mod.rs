@@ -20,8 +20,8 @@ use crate::database;
 use crate::stack::children::Children;
 use crate::stack::detours::Detours;
 
-/// Between two crashes on average: more than 300 in half an hour.
-const CRASH_EVERY: Duration = Duration::from_millis(5_000);
+/// Between two crashes on average: more than 300 in half an hour, what is calm and what is struck in vain left out.
+const CRASH_EVERY: Duration = Duration::from_millis(4_000);
 /// Between two of everything else.
 const ELSE_EVERY: Duration = Duration::from_millis(2_500);
 
@@ -64,7 +64,11 @@ impl Counts {
     }
 
     pub fn count(&self, kind: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner).by_kind.entry(kind.to_owned()).or_default() += 1;
+        self.count_all(kind, 1);
+    }
+
+    pub fn count_all(&self, kind: &str, times: u64) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).by_kind.entry(kind.to_owned()).or_default() += times;
     }
 
     fn crashed(&self) {
@@ -84,7 +88,7 @@ impl Counts {
 }
 
 /// Every kind, how likely it is among its own, and what it does. Crashes come at a pace of their own.
-const CRASHES: [(&str, u32); 9] = [
+const CRASHES: [(&str, u32); 10] = [
     ("Postgres killed", 10),
     ("a backend killed", 8),
     ("the Worker killed", 10),
@@ -94,6 +98,7 @@ const CRASHES: [(&str, u32); 9] = [
     ("release killed", 10),
     ("expire killed", 8),
     ("lookup or admin killed", 8),
+    ("refund, relay or audit killed", 8),
 ];
 const OTHERS: [(&str, u32); 17] = [
     ("a backend terminated", 6),
@@ -128,11 +133,11 @@ pub async fn storm(hands: Arc<Hands>, seed: u64) {
             if crash_in.is_zero() { (&CRASHES, &mut crash_in) } else { (&OTHERS, &mut else_in) };
         let mean = if list.len() == CRASHES.len() { CRASH_EVERY } else { ELSE_EVERY };
         *every = pause(&mut rng, mean);
-        let (kind, seed) = (draw(&mut rng, list), rng.u64(..));
+        // Always as many: what is drawn later hangs on the seed alone.
+        let (drawn, seed) = (std::array::from_fn::<_, 4, _>(|_| draw(&mut rng, list)), rng.u64(..));
         // A kind is not begun again while it goes on: it would end for both when the first one ends.
-        if hands.counts.all().now.iter().any(|now| now == kind) {
-            continue;
-        }
+        let now = hands.counts.all().now;
+        let Some(kind) = drawn.into_iter().find(|kind| now.iter().all(|now| now != kind)) else { continue };
         let hands = hands.clone();
         under_way.spawn(async move {
             hands.counts.begins(kind);
@@ -176,6 +181,9 @@ impl Hands {
             "a backend terminated" => self.terminate_backend(rng).await,
             "lookup or admin killed" => {
                 Ok(self.kill_instance(rng.choice(&["lookup", "admin"]).unwrap_or(&"admin"), rng).await)
+            }
+            "refund, relay or audit killed" => {
+                Ok(self.kill_instance(rng.choice(&["refund", "relay", "audit"]).unwrap_or(&"relay"), rng).await)
             }
             "two schedulers" => self.schedulers(2, rng).await,
             "no scheduler" => self.schedulers(0, rng).await,
