@@ -78,6 +78,33 @@ async fn an_order_is_cancelled_once_and_its_stock_comes_back_once() {
 }
 
 #[tokio::test]
+async fn a_buyer_reads_of_the_newest_refund_and_of_nobody_elses() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 9, 9), ("b", 9, 9)]).await;
+    let id = order(&database, "ann", "p1").await;
+    let hold: Uuid = database.owner.query_one("select hold_id from holdfast.orders", &[]).await.unwrap().get(0);
+    let (confirming, reading) = (database.as_role("confirm").await, database.as_role("lookup").await);
+    let pay = async |payment: &str, user: &str, amount: i64| {
+        let (payment, user, hold) = (payment.into(), user.into(), hold.to_string());
+        let paid = Paid { payment, hold, user, amount, currency: "KRW".into() };
+        assert_eq!(confirm(&confirming, &paid).await.unwrap()["reason"], "already_paid");
+    };
+    let read = async || {
+        let params: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[(&hold, Type::UUID)];
+        let rows = reading.query_typed("select holdfast.read_hold('ann', $1) -> 'refund'", params).await.unwrap();
+        rows[0].get::<_, Option<Json<Value>>>(0).map_or(Value::Null, |json| json.0)
+    };
+    let pending = |amount: i64| json!({"status": "pending", "amount": amount, "currency": "KRW"});
+    assert_eq!(read().await, Value::Null);
+    pay("p2", "ann", 8).await;
+    pay("p3", "ann", 7).await;
+    pay("p4", "bob", 6).await;
+    assert_eq!(read().await, pending(7));
+    cancel(&database, id, "k1", "x").await;
+    assert_eq!(read().await, pending(300));
+}
+
+#[tokio::test]
 async fn ten_cancellations_at_once_are_one() {
     let database = Database::new().await;
     database.sale(300, &[("a", 9, 9), ("b", 9, 9)]).await;

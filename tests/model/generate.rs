@@ -6,7 +6,7 @@
 use fastrand::Rng;
 
 use super::command::{Amount, Ask, Command, HoldOf, NewSku, Phase};
-use super::rules::Model;
+use super::rules::{Hold, Model};
 
 const USERS: [&str; 9] = ["ann", "bob", "cho", "dan", "eve", "fay", "gus", "hal", "홍길동"];
 const SALES: [&str; 3] = ["drop", "gig", "late"];
@@ -98,9 +98,12 @@ impl Generator {
     }
 
     fn race(&mut self) -> Command {
-        if self.rng.u8(..) < 20
-            && let Some(race) = self.one_payment_for_two()
-        {
+        let of_its_own = match self.rng.u8(..20) {
+            0 | 1 => self.one_payment_for_two(),
+            2..4 => self.one_buyers(),
+            _ => None,
+        };
+        if let Some(race) = of_its_own {
             return race;
         }
         let of = match self.rng.u8(..16) {
@@ -146,6 +149,35 @@ impl Generator {
         });
         self.payments.push(racers[0].clone());
         Some(Command::Race(racers.to_vec()))
+    }
+
+    /// A buyer whose order is cancelled while a payment of theirs comes late and they reserve: all count to one limit.
+    fn one_buyers(&mut self) -> Option<Command> {
+        let late = self.one_of(Model::may_be_late)?;
+        let order = self.one_of(|model, of| model.stands(of) && of.user == late.user)?;
+        let Hold { sale, lines, .. } = self.imagined.holds[&late].clone();
+        self.about = Some((sale.clone(), lines[0].sku.clone(), late.clone()));
+        let ask = Ask { user: late.user.clone(), key: format!("k{}", self.asked.len()), lines: self.lines() };
+        self.asked.push((sale.clone(), ask.clone()));
+        let (cancelled, payment) = (format!("c{}", self.cancellations.len()), format!("p{}", self.payments.len()));
+        let mut racers = vec![
+            Command::Cancel { of: order, key: cancelled },
+            Command::Pay {
+                gateway: "standard".to_owned(),
+                payment,
+                user: late.user.clone(),
+                of: Some(late),
+                amount: Amount::More(0),
+                currency: None,
+            },
+            Command::Reserve { sale, asks: vec![ask] },
+        ];
+        self.cancellations.push(racers[0].clone());
+        self.payments.push(racers[1].clone());
+        self.about = None;
+        self.rng.shuffle(&mut racers);
+        racers.truncate([2, 3, 3][self.rng.usize(..3)]);
+        Some(Command::Race(racers))
     }
 
     fn reserve(&mut self, many: usize) -> Command {
@@ -201,7 +233,9 @@ impl Generator {
             }
             return again;
         }
-        let mut of = Some(self.hold_of());
+        // Now and then too late, by somebody who has bought something since.
+        let late = if self.rng.u8(..) < 24 { self.one_of(Model::has_bought_since) } else { None };
+        let mut of = Some(late.unwrap_or_else(|| self.hold_of()));
         let mut user = of.as_ref().map_or_else(String::new, |of| of.user.clone());
         let (mut more, mut currency) = (0, None);
         // Twice, so that two things are wrong with some of them, and the first reason has to be told.
@@ -238,7 +272,8 @@ impl Generator {
             }
             return again;
         }
-        let order = if self.rng.u8(..) < 220 && self.about.is_none() { self.one_of(Model::stands) } else { None };
+        let about = self.about.as_ref().is_some_and(|(.., of)| self.imagined.orders.contains_key(of));
+        let order = if !about && self.rng.u8(..) < 180 { self.one_of(Model::stands) } else { None };
         let of = order.unwrap_or_else(|| self.hold_of());
         let cancelled = Command::Cancel { of, key: format!("c{}", self.cancellations.len()) };
         self.cancellations.push(cancelled.clone());

@@ -182,6 +182,11 @@ impl Model {
         hold.shown() == "EXPIRED" && self.sales[&hold.sale].retakes
     }
 
+    /// Such a one, whose buyer has an order by now.
+    pub fn has_bought_since(&self, of: &HoldOf) -> bool {
+        self.may_be_late(of) && self.orders.keys().any(|order| order.user == of.user && self.stands(order))
+    }
+
     /// Whether the hold is an order that nobody has cancelled.
     pub fn stands(&self, of: &HoldOf) -> bool {
         self.orders.get(of).is_some_and(|order| order.status == "CONFIRMED")
