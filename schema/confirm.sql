@@ -32,6 +32,8 @@ return case
 
 -- Takes the stock of a hold that ended unpaid once more, if all of it is still there and its buyer may still have it.
 -- It stands in the buyer's way like a reservation while it looks: its user_active_hold rows are gone when it is sold.
+-- What stands in its own way is looked for, too, and not left to the unique row: above READ COMMITTED a hold that was
+-- paid since we began is still there to see, and its order is not.
 create or replace function holdfast.retake(
     p_hold holdfast.reservation_hold, p_gateway text, p_payment_id text, p_user_id text, p_amount bigint, p_currency text)
 returns boolean language plpgsql set search_path = holdfast, pg_temp
@@ -53,7 +55,11 @@ begin
 
     insert into user_active_hold (sale_id, user_id, sku_id, hold_id)
     select p_hold.sale_id, p_hold.user_id, i.sku_id, p_hold.hold_id
-    from reservation_hold_item i where i.hold_id = p_hold.hold_id order by i.sku_id
+    from reservation_hold_item i
+    where i.hold_id = p_hold.hold_id and not exists (
+        select from user_active_hold a
+        where (a.sale_id, a.user_id, a.sku_id) = (p_hold.sale_id, p_hold.user_id, i.sku_id))
+    order by i.sku_id
     on conflict on constraint user_active_hold_one_each do nothing;
     get diagnostics v_rows = row_count;
 

@@ -28,6 +28,9 @@ begin atomic
     where h.hold_id = p_hold_id and h.user_id = p_user_id;
 end;
 
+-- An earlier form, which `read_hold` called until now.
+drop function if exists holdfast.refund_json(uuid);
+
 create or replace procedure holdfast.look_up_hold(p_user_id text, p_hold_id uuid, p_early_release boolean, inout o_hold json)
 language plpgsql
 as $$

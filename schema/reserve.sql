@@ -71,7 +71,8 @@ declare
     v_taken     bigint[];   -- ... and what this batch takes of it
     v_sku_of    integer[];  -- for each line: which of them
     v_known     text[];     -- users whom we have seen before: all others hold and have bought nothing
-    v_bought    bigint;
+    v_bought    text[];     -- what they have bought, line by line: an order and a cancellation may leave as many lines
+    v_changed   boolean;
     v_twice     boolean;
     v_why       integer[];  -- for each reservation: 0, or why not (the numbers of `refusal`, in order of precedence) ...
     v_at        integer[];  -- ... and which line
@@ -107,7 +108,8 @@ begin
                  select a.user_id from user_active_hold a where a.sale_id = p_sale_id and a.user_id = any (p_user_ids)
                  union all
                  select o.user_id from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids)),
-           (select count(*) from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids)),
+           (select array_agg((o.user_id, o.sku_id, o.qty)::text order by o.user_id, o.sku_id, o.qty)
+            from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids)),
            (select count(distinct user_id) < count(*) from unnest(p_user_ids) as user_id)
     into v_known, v_bought, v_twice;
     select array_agg(coalesce(line.worst / 100000, 0)), array_agg(coalesce(line.worst % 100000, 0)), count(line.worst)
@@ -133,9 +135,11 @@ begin
     o_answers := array_fill(null::json, array[cardinality(v_why)]);
     if v_refused > 0 then
         o_lapsed := p_take_back and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids, 8 = any (v_why));
-        if p_take_back and not o_lapsed and 8 = any (v_why) then
+        if not o_lapsed and 8 = any (v_why) then
             -- Nothing waits for the sweep any more; but if that is because it was swept after we had looked at the
-            -- stock, its pieces are there now. In a statement of its own: it must see what this last one saw, or more.
+            -- stock, its pieces are there now. So are those of an order that was over a limit when we looked at the
+            -- stock, and cancelled when we looked at the orders: however often we look, it is looked at again.
+            -- In a statement of its own: it must see what this last one saw, or more.
             o_lapsed := exists (
                 select from unnest(v_skus, v_stock) as seen (sku_id, available)
                 join inventory_counter c on (c.sale_id, c.sku_id) = (p_sale_id, seen.sku_id)
@@ -219,10 +223,12 @@ begin
           from unnest(p_line_of, v_sku_of, p_qtys) as l (n, sku, qty) where sku is not null group by sku order by v_skus[sku]) wanted
     cross join lateral (select c.available from inventory_counter c
                         where (c.sale_id, c.sku_id) = (p_sale_id, v_skus[wanted.sku]) for update) c;
-    select sale_status(s), (select count(*) from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids))
-    into v_status, v_rows from sale s where s.sale_id = p_sale_id;
+    select sale_status(s), v_bought is distinct from (
+        select array_agg((o.user_id, o.sku_id, o.qty)::text order by o.user_id, o.sku_id, o.qty)
+        from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids))
+    into v_status, v_changed from sale s where s.sale_id = p_sale_id;
 
-    if v_status <> 'open' or v_rows <> v_bought or not v_enough then
+    if v_status <> 'open' or v_changed or not v_enough then
         if p_take_back and not v_enough and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids, true) then
             o_lapsed := true;
             return;

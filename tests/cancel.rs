@@ -1,17 +1,27 @@
 //! An operator cancels an order: its stock comes back by its own ledger entry, once, and its money is due.
 
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 
 use crate::database::{Ask, Database, Paid, confirm, reserve};
 
 async fn order(database: &Database, user: &str, payment: &str) -> Uuid {
+    order_of(database, user, payment, &[("a", 2), ("b", 1)]).await
+}
+
+fn ask(user: &str, key: &str, lines: &[(&str, i32)]) -> Ask {
+    Ask { user: user.into(), key: key.into(), lines: lines.iter().map(|(sku, qty)| ((*sku).into(), *qty)).collect() }
+}
+
+async fn order_of(database: &Database, user: &str, payment: &str, lines: &[(&str, i32)]) -> Uuid {
     let client = database.as_role("reserve").await;
-    let ask = Ask { user: user.into(), key: payment.into(), lines: vec![("a".into(), 2), ("b".into(), 1)] };
-    let answers = reserve(&client, true, &[ask]).await.unwrap();
+    let answers = reserve(&client, true, &[ask(user, payment, lines)]).await.unwrap();
     let hold = answers[0]["hold"]["hold_id"].as_str().expect("granted").to_owned();
-    let paid = Paid { payment: payment.into(), hold, user: user.into(), amount: 300, currency: "KRW".into() };
+    let amount = answers[0]["hold"]["total_amount"].as_i64().unwrap();
+    let paid = Paid { payment: payment.into(), hold, user: user.into(), amount, currency: "KRW".into() };
     let answer = confirm(&database.as_role("confirm").await, &paid).await.unwrap();
     Uuid::parse_str(answer["order_id"].as_str().expect("confirmed")).unwrap()
 }
@@ -68,6 +78,33 @@ async fn an_order_is_cancelled_once_and_its_stock_comes_back_once() {
 }
 
 #[tokio::test]
+async fn a_buyer_reads_of_the_newest_refund_and_of_nobody_elses() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 9, 9), ("b", 9, 9)]).await;
+    let id = order(&database, "ann", "p1").await;
+    let hold: Uuid = database.owner.query_one("select hold_id from holdfast.orders", &[]).await.unwrap().get(0);
+    let (confirming, reading) = (database.as_role("confirm").await, database.as_role("lookup").await);
+    let pay = async |payment: &str, user: &str, amount: i64| {
+        let (payment, user, hold) = (payment.into(), user.into(), hold.to_string());
+        let paid = Paid { payment, hold, user, amount, currency: "KRW".into() };
+        assert_eq!(confirm(&confirming, &paid).await.unwrap()["reason"], "already_paid");
+    };
+    let read = async || {
+        let params: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] = &[(&hold, Type::UUID)];
+        let rows = reading.query_typed("select holdfast.read_hold('ann', $1) -> 'refund'", params).await.unwrap();
+        rows[0].get::<_, Option<Json<Value>>>(0).map_or(Value::Null, |json| json.0)
+    };
+    let pending = |amount: i64| json!({"status": "pending", "amount": amount, "currency": "KRW"});
+    assert_eq!(read().await, Value::Null);
+    pay("p2", "ann", 8).await;
+    pay("p3", "ann", 7).await;
+    pay("p4", "bob", 6).await;
+    assert_eq!(read().await, pending(7));
+    cancel(&database, id, "k1", "x").await;
+    assert_eq!(read().await, pending(300));
+}
+
+#[tokio::test]
 async fn ten_cancellations_at_once_are_one() {
     let database = Database::new().await;
     database.sale(300, &[("a", 9, 9), ("b", 9, 9)]).await;
@@ -76,6 +113,74 @@ async fn ten_cancellations_at_once_are_one() {
     let answers = futures_util::future::join_all(keys.iter().map(|key| cancel(&database, id, key, "x"))).await;
     assert!(answers.iter().all(|answer| answer["order"]["status"] == "CANCELLED"), "{answers:?}");
     assert_eq!(database.checked_report().await["skus"][0]["available"], 9);
+}
+
+/// A reservation that has looked, and waits for somebody who has planted the same key and not committed.
+async fn looked(database: &Database, ask: Ask) -> (Client, JoinHandle<Vec<Value>>) {
+    let holder = harness::database::connect(&database.url()).await.unwrap();
+    let planted = format!(
+        "begin; insert into holdfast.idempotency (user_id, idem_key, fingerprint, hold_id)
+         values ('{}', '{}', sha256(''), uuidv7())",
+        ask.user, ask.key
+    );
+    holder.batch_execute(&planted).await.unwrap();
+    let client = database.as_role("reserve").await;
+    let asking = tokio::spawn(async move { reserve(&client, true, &[ask]).await.unwrap() });
+    crate::races::until_waiting(database, 1).await;
+    (holder, asking)
+}
+
+#[tokio::test]
+async fn an_order_and_a_cancellation_while_a_reservation_waited_do_not_hide_each_other() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 9, 1), ("b", 9, 1)]).await;
+    let first = order_of(&database, "ann", "p1", &[("b", 1)]).await;
+    let (holder, asking) = looked(&database, ask("ann", "k", &[("a", 1)])).await;
+    // She has as many lines as before, of another SKU.
+    order_of(&database, "ann", "p2", &[("a", 1)]).await;
+    cancel(&database, first, "c", "x").await;
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(asking.await.unwrap()[0]["outcome"], "limit_reached");
+    database.checked_report().await;
+}
+
+#[tokio::test]
+async fn what_comes_back_while_a_reservation_looks_again_is_not_sold_out() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 3, 3)]).await;
+    let bought = order_of(&database, "ann", "p1", &[("a", 2)]).await;
+    let client = database.as_role("reserve").await;
+    reserve(&client, true, &[ask("ann", "k1", &[("a", 1)])]).await.unwrap();
+    let lapse = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
+                 expire_at = expire_at - interval '1 hour' where status = 'HOLD'";
+    database.owner.batch_execute(lapse).await.unwrap();
+    // Her own lapsed hold is in the way; she waits for who has it, then looks at the stock again, and is stopped there.
+    let [row, table] = [
+        "select from holdfast.reservation_hold where status = 'HOLD' for update",
+        "lock table holdfast.idempotency in access exclusive mode",
+    ];
+    let [has_the_hold, has_the_keys] = [
+        harness::database::connect(&database.url()).await.unwrap(),
+        harness::database::connect(&database.url()).await.unwrap(),
+    ];
+    has_the_hold.batch_execute(&format!("begin; {row}")).await.unwrap();
+    let asking = tokio::spawn(async move { reserve(&client, true, &[ask("ann", "k2", &[("a", 2)])]).await.unwrap() });
+    crate::races::until_waiting(&database, 1).await;
+    has_the_keys.batch_execute(&format!("begin; {table}")).await.unwrap();
+    has_the_hold.batch_execute("commit").await.unwrap();
+    let stopped =
+        "select exists (select from pg_locks where not granted and relation = 'holdfast.idempotency'::regclass)";
+    while !database.owner.query_one(stopped, &[]).await.unwrap().get::<_, bool>(0) {
+        tokio::task::yield_now().await;
+    }
+    cancel(&database, bought, "c", "x").await;
+    has_the_keys.batch_execute("commit").await.unwrap();
+    assert_eq!(
+        asking.await.unwrap()[0]["outcome"],
+        "granted",
+        "before it was too many for her, after it there are three"
+    );
+    database.checked_report().await;
 }
 
 #[tokio::test]

@@ -199,3 +199,20 @@ async fn a_payment_that_becomes_another_holds_meanwhile_takes_nothing_again() {
     assert_eq!(sale.available().await, 1);
     assert_eq!(confirm(&client, &paid).await.unwrap()["reason"], "hold_unknown");
 }
+
+#[tokio::test]
+async fn above_read_committed_too_what_was_bought_meanwhile_forbids_it() {
+    let sale = Sale::new(9, 1).await;
+    let late = sale.hold("ann", "k1", &[("a", 1)]).await;
+    sale.lapse().await;
+    sale.sweep().await;
+    let next = sale.hold("ann", "k2", &[("a", 1)]).await;
+    let client = sale.database.as_role("confirm").await;
+    client.batch_execute("begin isolation level repeatable read; select 1").await.unwrap();
+    assert_eq!(sale.pay("p2", &next, "ann").await["result"], "confirmed");
+    let hold = late["hold_id"].as_str().unwrap().to_owned();
+    let paid = Paid { payment: "p1".into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };
+    assert_eq!(confirm(&client, &paid).await.unwrap()["reason"], "hold_expired");
+    client.batch_execute("commit").await.unwrap();
+    assert_eq!(sale.available().await, 8);
+}

@@ -43,6 +43,10 @@ fn status(status: &'static str) -> Command {
     Command::Status { sale: "drop".to_owned(), status }
 }
 
+fn cancel(user: &str, key: &str, operators: &str) -> Command {
+    Command::Cancel { of: of(user, key), key: operators.to_owned() }
+}
+
 fn lapse(user: &str, key: &str, order: u32) -> Command {
     Command::Lapse { of: of(user, key), order }
 }
@@ -53,11 +57,25 @@ const SWEEP: Command = Command::Sweep { most: 1000 };
 fn after(stock: (i64, i64), before: &[Command]) -> Vec<Command> {
     let skus = vec![("a".to_owned(), 100, stock.0, 3), ("b".to_owned(), 50, stock.1, 3)];
     let (sale, currency) = ("drop".to_owned(), "KRW".to_owned());
-    let sale = Command::NewSale { sale, currency, ttl_s: 3600, phase: Phase::During, skus };
+    let sale = Command::NewSale { sale, currency, ttl_s: 3600, phase: Phase::During, retakes: false, skus };
     [&[sale], before].concat()
 }
 
+/// The same in a sale that sells to late payments.
+fn retaking(mut before: Vec<Command>) -> Vec<Command> {
+    for command in &mut before {
+        if let Command::NewSale { retakes, .. } = command {
+            *retakes = true;
+        }
+    }
+    before
+}
+
 pub fn all() -> Vec<Scenario> {
+    [among_buyers(), with_late_payments(), with_cancellations()].into_iter().flatten().collect()
+}
+
+fn among_buyers() -> Vec<Scenario> {
     let mut all = Vec::new();
     let mut meet = |before: Vec<Command>, one: Command, other: Command| all.push(Scenario { before, one, other });
     let (ann, bob) = (|| reserve("ann", "k1", &[("a", 1)]), || reserve("bob", "k1", &[("a", 1)]));
@@ -160,5 +178,97 @@ pub fn all() -> Vec<Scenario> {
     meet(after((5, 5), &[]), stock("x", 1, "s1"), status("paused"));
     meet(after((5, 5), &[]), status("paused"), status("open"));
     meet(after((5, 5), &[]), status("paused"), status("paused"));
+    all
+}
+
+/// A payment that comes too late, where the sale wants it sold all the same.
+fn with_late_payments() -> Vec<Scenario> {
+    let mut all = Vec::new();
+    let mut meet = |before: Vec<Command>, one: Command, other: Command| {
+        all.push(Scenario { before: retaking(before), one, other })
+    };
+    let (ann, bob) = (|| reserve("ann", "k1", &[("a", 1)]), || reserve("bob", "k1", &[("a", 1)]));
+    let late = || pay("p1", "ann", "k1");
+    let again = || reserve("ann", "k2", &[("a", 1)]);
+    let before = |stock, swept: &[Command]| after(stock, &[&[ann(), lapse("ann", "k1", 1)], swept].concat());
+
+    // Before the sweep has come and after it: another buyer, the same one, the sweep, giving back, itself, stock, a pause.
+    for swept in [&[][..], &[SWEEP]] {
+        let (last, more) = (|| before((1, 1), swept), || before((5, 5), swept));
+        meet(last(), late(), bob());
+        meet(more(), late(), again());
+        meet(more(), late(), reserve("ann", "k2", &[("a", 3)]));
+        meet(more(), late(), SWEEP);
+        meet(more(), late(), release("ann", "k1"));
+        meet(more(), late(), late());
+        meet(more(), late(), pay("p2", "ann", "k1"));
+        meet(last(), late(), stock("a", -1, "s1"));
+        meet(before((1, 1), &[swept, &[stock("a", -1, "s1")]].concat()), late(), stock("a", 1, "s2"));
+        meet(last(), late(), status("paused"));
+    }
+
+    // What its buyer has by now: another hold, which ends; an order, with which it would be too many.
+    let with_another = |more: &[Command]| before((5, 5), &[&[SWEEP, again()], more].concat());
+    meet(with_another(&[]), late(), release("ann", "k2"));
+    meet(with_another(&[]), late(), pay("p2", "ann", "k2"));
+    meet(with_another(&[lapse("ann", "k2", 2)]), late(), SWEEP);
+    let three = reserve("ann", "k2", &[("a", 3)]);
+    meet(before((5, 5), &[SWEEP, three.clone()]), late(), pay("p2", "ann", "k2"));
+
+    // Somebody's lapsed hold has the last piece; two late payments want it; two that want two SKUs in both orders.
+    let (bobs, bobs_end) = (bob(), lapse("bob", "k1", 2));
+    meet(before((1, 1), &[SWEEP, bobs.clone(), bobs_end.clone()]), late(), SWEEP);
+    meet(before((1, 1), &[SWEEP, bobs, bobs_end, SWEEP]), late(), pay("p2", "bob", "k1"));
+    let two = |user: &str, lines: &[(&str, i32)], order| [reserve(user, "k1", lines), lapse(user, "k1", order), SWEEP];
+    let crossed = [two("ann", &[("a", 1), ("b", 1)], 1), two("bob", &[("b", 1), ("a", 1)], 2)].concat();
+    meet(after((1, 1), &crossed), late(), pay("p2", "bob", "k1"));
+    meet(after((1, 1), &[&crossed[..], &[stock("b", -1, "s1")]].concat()), late(), stock("b", 1, "s2"));
+    all
+}
+
+/// An operator takes an order back.
+fn with_cancellations() -> Vec<Scenario> {
+    let mut all = Vec::new();
+    let mut meet = |before: Vec<Command>, one: Command, other: Command| all.push(Scenario { before, one, other });
+    let bought =
+        |user: &str, payment: &str, lines: &[(&str, i32)]| [reserve(user, "k1", lines), pay(payment, user, "k1")];
+    let anns = |stock, more: &[Command]| after(stock, &[&bought("ann", "p1", &[("a", 1)]), more].concat());
+    let bob = || reserve("bob", "k1", &[("a", 1)]);
+    let back = || cancel("ann", "k1", "c1");
+
+    // The last piece, the limit, the limit with a lapsed hold in the way, the key that bought it.
+    meet(anns((1, 1), &[]), back(), bob());
+    let three = after((5, 5), &bought("ann", "p1", &[("a", 3)]));
+    meet(three, back(), reserve("ann", "k2", &[("a", 3)]));
+    let lapsed = [&bought("ann", "p1", &[("a", 2)])[..], &[reserve("ann", "k2", &[("a", 1)]), lapse("ann", "k2", 1)]];
+    meet(after((3, 3), &lapsed.concat()), back(), reserve("ann", "k3", &[("a", 2)]));
+    meet(anns((5, 5), &[]), back(), reserve("ann", "k1", &[("a", 1)]));
+
+    // The payment told again, another for the same hold, another's; late ones that want the stock, or the limit.
+    meet(anns((5, 5), &[]), back(), pay("p1", "ann", "k1"));
+    meet(anns((5, 5), &[]), back(), pay("p2", "ann", "k1"));
+    meet(anns((5, 5), &[bob()]), back(), pay("p2", "bob", "k1"));
+    let bobs = [bob(), lapse("bob", "k1", 1), SWEEP];
+    let last = after((1, 1), &[&bobs[..], &bought("ann", "p1", &[("a", 1)])].concat());
+    meet(retaking(last), back(), pay("p2", "bob", "k1"));
+    let late = [reserve("ann", "k2", &[("a", 3)]), lapse("ann", "k2", 1), SWEEP];
+    let limit = after((5, 5), &[&late[..], &bought("ann", "p1", &[("a", 1)])].concat());
+    meet(retaking(limit), back(), pay("p2", "ann", "k2"));
+
+    // A sweep and a release of the same SKU, a release of what was bought, stock, a pause.
+    meet(anns((5, 5), &[bob(), lapse("bob", "k1", 1)]), back(), SWEEP);
+    meet(anns((5, 5), &[bob()]), back(), release("bob", "k1"));
+    meet(anns((5, 5), &[]), back(), release("ann", "k1"));
+    meet(anns((1, 1), &[]), back(), stock("a", -1, "s1"));
+    meet(anns((5, 5), &[]), back(), status("paused"));
+
+    // Itself, by the same key and by another; one key for two orders; what is cancelled already; nobody's order.
+    let both = || anns((5, 5), &bought("bob", "p2", &[("b", 1), ("a", 1)]));
+    meet(anns((5, 5), &[]), back(), back());
+    meet(anns((5, 5), &[]), back(), cancel("ann", "k1", "c2"));
+    meet(both(), back(), cancel("bob", "k1", "c2"));
+    meet(both(), back(), cancel("bob", "k1", "c1"));
+    meet(anns((5, 5), &[back()]), back(), cancel("ann", "k1", "c2"));
+    meet(anns((5, 5), &[]), back(), cancel("ann", "never", "c1"));
     all
 }

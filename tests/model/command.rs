@@ -44,6 +44,8 @@ pub enum Command {
         currency: String,
         ttl_s: i64,
         phase: Phase,
+        /// Whether a payment that comes too late takes the stock again, if it is still there.
+        retakes: bool,
         skus: Vec<NewSku>,
     },
     /// T1.
@@ -78,6 +80,11 @@ pub enum Command {
         sale: String,
         status: &'static str,
     },
+    /// An operator takes the order of this hold back.
+    Cancel {
+        of: HoldOf,
+        key: String,
+    },
     ReadHold {
         of: HoldOf,
         user: String,
@@ -95,6 +102,11 @@ pub enum Command {
     },
     Report {
         sale: String,
+    },
+    /// The operator's list, of the payments whose ids begin so.
+    ReadPayments {
+        begin: String,
+        state: Option<&'static str>,
     },
     /// Time passes for one hold: it is past its end, as the `order`-th since the beginning.
     Lapse {
@@ -121,11 +133,13 @@ impl Command {
             Self::Release { .. } => "release",
             Self::Stock { .. } => "stock",
             Self::Status { .. } => "status",
+            Self::Cancel { .. } => "cancel",
             Self::ReadHold { .. } => "read hold",
             Self::ReadOrder { .. } => "read order",
             Self::ReadOrderOfHold { .. } => "read order of hold",
             Self::ReadSale { .. } => "read sale",
             Self::Report { .. } => "report",
+            Self::ReadPayments { .. } => "read payments",
             Self::Lapse { .. } => "lapse",
             Self::Schedule { .. } => "schedule",
             Self::Race(_) => "race",
@@ -169,6 +183,11 @@ impl Command {
             | Self::ReadHold { of, user }
             | Self::ReadOrder { of, user }
             | Self::ReadOrderOfHold { of, user } => (of_whom, who) = (Some(of), Some(user)),
+            Self::Cancel { of, key } => {
+                begin(key);
+                of_whom = Some(of);
+            }
+            Self::ReadPayments { begin: ids, .. } => begin(ids),
             Self::Lapse { of, .. } => of_whom = Some(of),
             Self::Sweep { .. } => {}
         }
@@ -181,6 +200,7 @@ impl Command {
         match self {
             Self::Pay { of, .. } => of.as_ref(),
             Self::Release { of, .. }
+            | Self::Cancel { of, .. }
             | Self::ReadHold { of, .. }
             | Self::ReadOrder { of, .. }
             | Self::ReadOrderOfHold { of, .. }
@@ -195,6 +215,7 @@ impl Command {
         match &mut one {
             Self::Pay { of: Some(of), .. }
             | Self::Release { of, .. }
+            | Self::Cancel { of, .. }
             | Self::ReadHold { of, .. }
             | Self::ReadOrder { of, .. }
             | Self::ReadOrderOfHold { of, .. }
@@ -230,8 +251,9 @@ impl fmt::Display for Command {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = self.verb();
         match self {
-            Self::NewSale { sale, currency, ttl_s, phase, skus } => {
-                write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}")?;
+            Self::NewSale { sale, currency, ttl_s, phase, retakes, skus } => {
+                let late = if *retakes { " retake" } else { "" };
+                write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}{late}")?;
                 skus.iter()
                     .try_for_each(|(sku, price, stock, most)| write!(to, " {sku}: {stock} at {price}, {most} a user;"))
             }
@@ -254,7 +276,9 @@ impl fmt::Display for Command {
             Self::ReadOrder { of, user } | Self::ReadOrderOfHold { of, user } => write!(to, "{verb} {of} user={user}"),
             Self::Stock { sale, sku, delta, key } => write!(to, "{verb} {sale} {sku} {delta:+} {key}"),
             Self::Status { sale, status } => write!(to, "{verb} {sale} {status}"),
+            Self::Cancel { of, key } => write!(to, "{verb} {of} {key}"),
             Self::ReadSale { sale } | Self::Report { sale } => write!(to, "{verb} {sale}"),
+            Self::ReadPayments { state, .. } => write!(to, "{verb} {}", state.unwrap_or("all")),
             Self::Lapse { of, order } => write!(to, "{verb} {of} as {order}"),
             Self::Schedule { sale, phase } => write!(to, "{verb} {sale} {phase:?}"),
             Self::Race(racers) => {

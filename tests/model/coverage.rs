@@ -1,11 +1,12 @@
 //! How often each outcome and each pair of racing commands occurred. One that can occur and never did is a failure:
 //! what was not asked was not compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::command::Command;
+use super::rules::Model;
 use super::world::Answered;
 
 #[derive(Clone, Debug, Default)]
@@ -14,14 +15,35 @@ pub struct Coverage {
     pub histories: usize,
     outcomes: BTreeMap<String, u64>,
     pairs: BTreeMap<String, u64>,
+    /// Orders that somebody was told are cancelled.
+    cancelled: BTreeSet<String>,
 }
 
 /// Every outcome that a command can have, and so must have had.
-const OUTCOMES: [&str; 43] = [
+const OUTCOMES: &[&str] = &[
+    "cancel CANCELLED",
+    "cancel CANCELLED again",
+    "cancel idempotency_key_reused",
+    "cancel nothing",
+    "cancel replayed",
     "lapse done",
+    "late: another hold in its place",
+    "late: bought enough",
+    "late: not swept yet",
+    "late: not what was to be paid",
+    "late: sold to others",
+    "late: taken again",
+    "ledger CANCEL_CREDIT",
+    "ledger EXPIRE_CREDIT",
+    "ledger RELEASE_CREDIT",
+    "ledger RESERVE_DEBIT",
+    "ledger RETAKE_DEBIT",
+    "ledger STOCK_IN",
+    "ledger STOCK_OUT",
     "new sale already_exists",
     "new sale sale",
     "new sale sale again",
+    "pay again",
     "pay confirmed",
     "pay refund_required already_paid",
     "pay refund_required amount_mismatch",
@@ -30,14 +52,22 @@ const OUTCOMES: [&str; 43] = [
     "pay refund_required hold_unknown",
     "pay refund_required user_mismatch",
     "read hold COMMITTED",
+    "read hold COMMITTED refund",
     "read hold EXPIRED",
+    "read hold EXPIRED refund",
     "read hold HOLD",
+    "read hold HOLD refund",
     "read hold RELEASED",
+    "read hold RELEASED refund",
     "read hold nothing",
+    "read order CANCELLED",
     "read order CONFIRMED",
     "read order nothing",
+    "read order of hold CANCELLED",
     "read order of hold CONFIRMED",
     "read order of hold nothing",
+    "read payments none",
+    "read payments some",
     "read sale closed",
     "read sale nothing",
     "read sale open",
@@ -66,15 +96,22 @@ const OUTCOMES: [&str; 43] = [
 const AND: [&str; 6] = ["status not_found", "status sale", "stock replayed", "stock stock", "sweep none", "sweep some"];
 
 /// What races: each with each, itself included.
-const RACERS: [&str; 9] =
-    ["reserve", "pay", "sweep", "release", "stock", "status", "read hold", "read order of hold", "read sale"];
+const RACERS: [&str; 10] =
+    ["reserve", "pay", "sweep", "release", "stock", "status", "cancel", "read hold", "read order of hold", "read sale"];
 
 impl Coverage {
     pub fn count(&mut self, command: &Command, answered: &[Answered]) {
         self.commands += command.weight();
         for one in answered {
             for value in &one.values {
-                *self.outcomes.entry(format!("{} {}", one.said.verb(), name(&one.said, value))).or_default() += 1;
+                let mut name = format!("{} {}", one.said.verb(), name(&one.said, value));
+                if let (Command::Cancel { .. }, Some(order)) = (&one.said, value["order"]["order_id"].as_str())
+                    && !self.cancelled.insert(order.to_owned())
+                    && value["replayed"] != true
+                {
+                    name.push_str(" again");
+                }
+                self.count_one(name);
             }
         }
         let racers = command.racers();
@@ -83,6 +120,17 @@ impl Coverage {
                 *self.pairs.entry(pair(one.verb(), other.verb())).or_default() += 1;
             }
         }
+    }
+
+    /// What no answer tells: what late payments came to, and what moved the stock.
+    pub fn count_ended(&mut self, model: &Model) {
+        let late = model.payments.values().filter_map(|paid| paid.late).map(|late| format!("late: {late}"));
+        let moved = model.ledger.iter().map(|entry| format!("ledger {}", entry.2));
+        late.chain(moved).for_each(|name| self.count_one(name));
+    }
+
+    fn count_one(&mut self, name: String) {
+        *self.outcomes.entry(name).or_default() += 1;
     }
 
     pub fn add(&mut self, other: &Self) {
@@ -123,8 +171,13 @@ fn name(command: &Command, value: &Value) -> String {
         _ if value.is_null() => "nothing".to_owned(),
         _ if value["replayed"] == true => "replayed".to_owned(),
         Command::NewSale { .. } if value["created"] == false => "sale again".to_owned(),
+        Command::ReadHold { .. } if !value["refund"].is_null() => format!("{} refund", word("status")),
         Command::ReadHold { .. } | Command::ReadOrder { .. } | Command::ReadOrderOfHold { .. } => {
             word("status").to_owned()
+        }
+        Command::ReadPayments { .. } => if value["payments"] == json!([]) { "none" } else { "some" }.to_owned(),
+        Command::Cancel { .. } if !value["order"].is_null() => {
+            value["order"]["status"].as_str().unwrap_or_default().to_owned()
         }
         Command::ReadSale { .. } => word("status").to_owned(),
         Command::Pay { .. } => format!("{} {}", word("result"), word("reason")).trim().to_owned(),

@@ -108,10 +108,10 @@ impl Search<'_> {
             }
             (Command::Reserve { sale, asks }, Part::Whole) => self.reserve(state, sale, asks, &answered.values, call),
             (Command::Sweep { most }, _) if self.seen.answered.len() > 1 => self.sweep_among_others(state, *most, call),
+            (Command::Pay { .. }, _) if self.must_be_told_again(&state.model, call) => vec![state],
             (said, _) => {
                 let expected = state.model.answer(said);
-                let more = matches!(said, Command::Report { .. });
-                if state.names.agree(&expected, &answered.values[0], more, answered.window) {
+                if state.names.agree(&expected, &answered.values[0], answered.window) {
                     vec![state]
                 } else {
                     self.why = format!("{said}\n  the rules say {expected}\n  answered was {}", answered.values[0]);
@@ -135,7 +135,7 @@ impl Search<'_> {
             }
         };
         for (n, (expected, found)) in expected.iter().zip(values).enumerate() {
-            if !expected.iter().any(|one| state.names.agree(one, found, false, window)) {
+            if !expected.iter().any(|one| state.names.agree(one, found, window)) {
                 self.why = format!("{}\n  the rules say {}\n  answered was {found}", said(n), json!(expected));
                 return vec![];
             }
@@ -159,6 +159,22 @@ impl Search<'_> {
                 Command::Release { user, .. } => *user == asks[0].user,
                 Command::Pay { of, .. } => of.as_ref().is_some_and(|of| of.user == asks[0].user),
                 Command::Sweep { .. } => true,
+                _ => false,
+            })
+    }
+
+    /// `again`: T2 has done nothing, and whoever tells of the payment tells of it again. A true answer only to a late
+    /// payment that would have taken stock again, while somebody else says the same payment is for another hold.
+    fn must_be_told_again(&self, model: &Model, call: usize) -> bool {
+        let Command::Pay { gateway, payment, of: Some(of), .. } = &self.seen.answered[call].said else { return false };
+        let others = self.seen.answered.iter().enumerate().filter(|(n, _)| *n != call);
+        self.seen.answered[call].values[0]["result"] == "again"
+            && model.holds.contains_key(of)
+            && model.may_be_late(of)
+            && others.map(|(_, other)| &other.said).any(|other| match other {
+                Command::Pay { gateway: there, payment: same, of: other, .. } => {
+                    (there, same) == (gateway, payment) && other.as_ref() != Some(of)
+                }
                 _ => false,
             })
     }
@@ -224,8 +240,8 @@ impl Model {
     /// What a command does and answers when nothing else happens; a reservation is in `reserve`.
     pub fn answer(&mut self, command: &Command) -> Value {
         match command {
-            Command::NewSale { sale, currency, ttl_s, phase, skus } => {
-                self.new_sale(sale, currency, *ttl_s, *phase, skus)
+            Command::NewSale { sale, currency, ttl_s, phase, retakes, skus } => {
+                self.new_sale(sale, currency, *ttl_s, *phase, *retakes, skus)
             }
             Command::Pay { gateway, payment, of, user, amount: Amount::Exactly(amount), currency: Some(currency) } => {
                 self.pay(&Captured { gateway, payment, of: of.as_ref(), user, amount: *amount, currency })
@@ -234,10 +250,12 @@ impl Model {
             Command::Release { of, user } => self.release(of, user),
             Command::Stock { sale, sku, delta, key } => self.stock(sale, sku, *delta, key),
             Command::Status { sale, status } => self.set_status(sale, status),
+            Command::Cancel { of, key } => self.cancel(of, key),
             Command::ReadHold { of, user } => self.read_hold(of, user),
             Command::ReadOrder { of, user } | Command::ReadOrderOfHold { of, user } => self.read_order(of, user),
             Command::ReadSale { sale } => self.read_sale(sale),
             Command::Report { sale } => self.report(sale),
+            Command::ReadPayments { state, .. } => self.read_payments(*state),
             Command::Lapse { of, order } => {
                 self.lapse(of, *order);
                 Value::Null

@@ -6,7 +6,7 @@
 use fastrand::Rng;
 
 use super::command::{Amount, Ask, Command, HoldOf, NewSku, Phase};
-use super::rules::Model;
+use super::rules::{Hold, Model};
 
 const USERS: [&str; 9] = ["ann", "bob", "cho", "dan", "eve", "fay", "gus", "hal", "홍길동"];
 const SALES: [&str; 3] = ["drop", "gig", "late"];
@@ -37,6 +37,7 @@ struct Generator {
     shut: Vec<String>,
     asked: Vec<(String, Ask)>,
     payments: Vec<Command>,
+    cancellations: Vec<Command>,
     adjustments: Vec<Command>,
     lapses: Vec<u32>,
     imagined: Model,
@@ -58,9 +59,10 @@ impl Generator {
             36..50 => self.pay(),
             50..57 => self.release(),
             57..61 => self.sweep(),
-            61..66 => self.stock(),
-            66..68 => self.status(),
-            68..76 => self.read(),
+            61..65 => self.stock(),
+            65 | 66 => self.status(),
+            67..70 => self.cancel(),
+            70..76 => self.read(),
             76..85 => self.lapse(),
             85..87 => self.new_sale_or_again(),
             87 => self.schedule(),
@@ -96,12 +98,25 @@ impl Generator {
     }
 
     fn race(&mut self) -> Command {
-        let of = self.hold_of();
+        let of_its_own = match self.rng.u8(..20) {
+            0 | 1 => self.one_payment_for_two(),
+            2..4 => self.one_buyers(),
+            _ => None,
+        };
+        if let Some(race) = of_its_own {
+            return race;
+        }
+        let of = match self.rng.u8(..16) {
+            0..3 => self.one_of(Model::stands),
+            3..6 => self.one_of(Model::may_be_late),
+            _ => None,
+        };
+        let of = of.unwrap_or_else(|| self.hold_of());
         let hold = self.imagined.holds.get(&of);
         let (sale, sku) = hold.map_or((SALES[0], SKUS[0]), |hold| (&hold.sale, &hold.lines[0].sku));
         self.about = Some((sale.to_owned(), sku.to_owned(), of));
         let racers = if self.rng.u8(..) < 180 { 2 } else { 3 };
-        let racers = (0..racers).map(|_| match self.rng.u32(0..12) {
+        let racers = (0..racers).map(|_| match self.rng.u32(0..13) {
             0..3 => {
                 let many = if self.rng.u8(..) < 40 { 2 } else { 1 };
                 self.reserve(many)
@@ -111,11 +126,58 @@ impl Generator {
             6 | 7 => self.release(),
             8 => self.stock(),
             9 => self.status(),
+            10 => self.cancel(),
             _ => self.read(),
         });
         let racers = racers.collect();
         self.about = None;
         Command::Race(racers)
+    }
+
+    /// A gateway that tells of one payment at once for two holds that are over: each would take its stock again.
+    fn one_payment_for_two(&mut self) -> Option<Command> {
+        let one = self.one_of(Model::may_be_late)?;
+        let other = self.one_of(|model, of| model.may_be_late(of) && *of != one)?;
+        let (gateway, payment) = ("standard".to_owned(), format!("p{}", self.payments.len()));
+        let racers = [one, other].map(|of| Command::Pay {
+            gateway: gateway.clone(),
+            payment: payment.clone(),
+            user: of.user.clone(),
+            of: Some(of),
+            amount: Amount::More(0),
+            currency: None,
+        });
+        self.payments.push(racers[0].clone());
+        Some(Command::Race(racers.to_vec()))
+    }
+
+    /// A buyer whose order is cancelled while a payment of theirs comes late and they reserve: all count to one limit.
+    fn one_buyers(&mut self) -> Option<Command> {
+        let late = self.one_of(Model::may_be_late)?;
+        let order = self.one_of(|model, of| model.stands(of) && of.user == late.user)?;
+        let Hold { sale, lines, .. } = self.imagined.holds[&late].clone();
+        self.about = Some((sale.clone(), lines[0].sku.clone(), late.clone()));
+        let ask = Ask { user: late.user.clone(), key: format!("k{}", self.asked.len()), lines: self.lines() };
+        self.asked.push((sale.clone(), ask.clone()));
+        let (cancelled, payment) = (format!("c{}", self.cancellations.len()), format!("p{}", self.payments.len()));
+        let mut racers = vec![
+            Command::Cancel { of: order, key: cancelled },
+            Command::Pay {
+                gateway: "standard".to_owned(),
+                payment,
+                user: late.user.clone(),
+                of: Some(late),
+                amount: Amount::More(0),
+                currency: None,
+            },
+            Command::Reserve { sale, asks: vec![ask] },
+        ];
+        self.cancellations.push(racers[0].clone());
+        self.payments.push(racers[1].clone());
+        self.about = None;
+        self.rng.shuffle(&mut racers);
+        racers.truncate([2, 3, 3][self.rng.usize(..3)]);
+        Some(Command::Race(racers))
     }
 
     fn reserve(&mut self, many: usize) -> Command {
@@ -171,7 +233,9 @@ impl Generator {
             }
             return again;
         }
-        let mut of = Some(self.hold_of());
+        // Now and then too late, by somebody who has bought something since.
+        let late = if self.rng.u8(..) < 24 { self.one_of(Model::has_bought_since) } else { None };
+        let mut of = Some(late.unwrap_or_else(|| self.hold_of()));
         let mut user = of.as_ref().map_or_else(String::new, |of| of.user.clone());
         let (mut more, mut currency) = (0, None);
         // Twice, so that two things are wrong with some of them, and the first reason has to be told.
@@ -198,13 +262,35 @@ impl Generator {
         Command::Release { of, user }
     }
 
+    /// Mostly of an order that there is.
+    fn cancel(&mut self) -> Command {
+        if !self.cancellations.is_empty() && self.rng.u8(..) < 60 {
+            let at = self.recent(self.cancellations.len());
+            let mut again = self.cancellations[at].clone();
+            if let (Command::Cancel { of, .. }, true) = (&mut again, self.rng.u8(..) < 60) {
+                *of = self.hold_of();
+            }
+            return again;
+        }
+        let about = self.about.as_ref().is_some_and(|(.., of)| self.imagined.orders.contains_key(of));
+        let order = if !about && self.rng.u8(..) < 180 { self.one_of(Model::stands) } else { None };
+        let of = order.unwrap_or_else(|| self.hold_of());
+        let cancelled = Command::Cancel { of, key: format!("c{}", self.cancellations.len()) };
+        self.cancellations.push(cancelled.clone());
+        cancelled
+    }
+
     fn read(&mut self) -> Command {
         let (of, user) = self.hold_and_user();
-        match self.rng.u32(0..10) {
+        match self.rng.u32(0..11) {
             0..4 => Command::ReadHold { of, user },
             4 if self.about.is_none() => Command::ReadOrder { of, user },
             5 if self.about.is_none() => Command::Report { sale: self.sale() },
-            4..7 => Command::ReadOrderOfHold { of, user },
+            6 if self.about.is_none() => {
+                let state = [None, Some("ordered"), Some("refund_pending"), Some("unsettled")][self.rng.usize(..4)];
+                Command::ReadPayments { begin: String::new(), state }
+            }
+            4..8 => Command::ReadOrderOfHold { of, user },
             _ => Command::ReadSale { sale: self.sale() },
         }
     }
@@ -264,11 +350,14 @@ impl Generator {
 
     fn new_sale_or_again(&mut self) -> Command {
         let again = self.sales[self.rng.usize(..self.sales.len())].clone();
-        match (self.rng.u8(..6), again) {
-            (0, Command::NewSale { sale, currency, ttl_s, phase, skus }) => {
-                Command::NewSale { sale, currency, ttl_s: ttl_s + 1, phase, skus }
+        match (self.rng.u8(..7), again) {
+            (0, Command::NewSale { sale, currency, ttl_s, phase, retakes, skus }) => {
+                Command::NewSale { sale, currency, ttl_s: ttl_s + 1, phase, retakes, skus }
             }
-            (1, again) => again,
+            (1, Command::NewSale { sale, currency, ttl_s, phase, retakes, skus }) => {
+                Command::NewSale { sale, currency, ttl_s, phase, retakes: !retakes, skus }
+            }
+            (2, again) => again,
             _ if self.sales.len() < SALES.len() => self.new_sale(SALES[self.sales.len()]),
             (_, again) => again,
         }
@@ -285,8 +374,8 @@ impl Generator {
             self.shut.push(id.to_owned());
         }
         let currency = if self.rng.bool() { "KRW" } else { "JPY" }.to_owned();
-        let ttl_s = self.rng.i64(600..=86_400);
-        let sale = Command::NewSale { sale: id.to_owned(), currency, ttl_s, phase, skus };
+        let (ttl_s, retakes) = (self.rng.i64(600..=86_400), self.rng.bool());
+        let sale = Command::NewSale { sale: id.to_owned(), currency, ttl_s, phase, retakes, skus };
         self.sales.push(sale.clone());
         sale
     }
@@ -334,6 +423,12 @@ impl Generator {
             return HoldOf { user: USERS[0].to_owned(), key: "never".to_owned() };
         }
         chosen[self.rng.usize(..chosen.len())].clone()
+    }
+
+    /// One of the holds of which this is so.
+    fn one_of(&mut self, so: impl Fn(&Model, &HoldOf) -> bool) -> Option<HoldOf> {
+        let all: Vec<HoldOf> = self.imagined.holds.keys().filter(|of| so(&self.imagined, of)).cloned().collect();
+        (!all.is_empty()).then(|| all[self.rng.usize(..all.len())].clone())
     }
 
     /// One of the last of so many, mostly.

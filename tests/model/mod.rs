@@ -138,7 +138,7 @@ pub async fn empty(world: &World) {
         holdfast.refund_attempt, holdfast.refund, holdfast.payment_attempt,
         holdfast.payment, holdfast.orders, holdfast.order_items, holdfast.idempotency, holdfast.user_active_hold,
         holdfast.reservation_hold, holdfast.reservation_hold_item, holdfast.stock_adjustment, holdfast.sale,
-        holdfast.sku, holdfast.inventory_counter";
+        holdfast.sku, holdfast.inventory_counter, holdfast.operator_request, holdfast.operator_ledger";
     world.database.owner.batch_execute(tables).await.unwrap();
 }
 

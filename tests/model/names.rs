@@ -25,18 +25,18 @@ impl Names {
         self.meanings.get(name).map(String::as_str)
     }
 
-    /// Whether `found` is what the model said, member by member; with `more`, objects may have further members.
-    pub fn agree(&mut self, expected: &Value, found: &Value, more: bool, window: Window) -> bool {
+    /// Whether `found` is what the model said, member by member.
+    pub fn agree(&mut self, expected: &Value, found: &Value, window: Window) -> bool {
         match (expected, found) {
             (Value::String(name), Value::String(value)) if name.starts_with('?') => self.bind(name, value, window),
             // For how long "sold out" may be repeated: nothing of a history ends within that second by itself.
             (Value::String(name), Value::Number(ms)) if name == "?for" => ms.as_u64().is_some_and(|ms| ms <= 1000),
             (Value::Array(expected), Value::Array(found)) => {
-                expected.len() == found.len() && expected.iter().zip(found).all(|(e, f)| self.agree(e, f, more, window))
+                expected.len() == found.len() && expected.iter().zip(found).all(|(e, f)| self.agree(e, f, window))
             }
             (Value::Object(expected), Value::Object(found)) => {
-                (more || expected.len() == found.len())
-                    && expected.iter().all(|(key, e)| found.get(key).is_some_and(|f| self.agree(e, f, more, window)))
+                expected.len() == found.len()
+                    && expected.iter().all(|(key, e)| found.get(key).is_some_and(|f| self.agree(e, f, window)))
             }
             _ => expected == found,
         }

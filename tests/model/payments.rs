@@ -1,9 +1,14 @@
-//! The rules of money: what was captured becomes an order or is paid back, once, whatever is said a second time.
+//! The rules of money: what was captured becomes an order or is paid back, once, whatever is said a second time. What
+//! comes too late may still be sold, where the sale wants that; and an operator may take an order back.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::command::HoldOf;
 use super::rules::Model;
+
+/// The gateway, and its id of it.
+pub type PaymentId = (String, String);
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Payment {
@@ -13,8 +18,29 @@ pub struct Payment {
     pub user: String,
     pub amount: i64,
     pub currency: String,
-    /// An order, or why it is to be paid back.
+    /// An order, or why not: the answer, for ever.
     pub became: Result<(), &'static str>,
+    /// What its being late came to, where the sale sells to late payments.
+    pub late: Option<&'static str>,
+    /// Why it is to be paid back, and the how manyth refund of its hold that is.
+    pub refund: Option<(&'static str, usize)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    pub payment: PaymentId,
+    pub status: &'static str,
+}
+
+impl Payment {
+    /// The hold that it names, in the gateway's words.
+    pub fn hold_ref(&self) -> String {
+        match (&self.sale, &self.of) {
+            (Some(_), Some(of)) => format!("?hold:{of}"),
+            (_, Some(_)) => Uuid::nil().to_string(),
+            (_, None) => "no-hold".to_owned(),
+        }
+    }
 }
 
 /// What a gateway says was captured.
@@ -27,36 +53,36 @@ pub struct Captured<'a> {
     pub currency: &'a str,
 }
 
+/// Late, and sold all the same: its stock was still its own, or was taken once more.
+const SOLD_LATE: [&str; 2] = ["not swept yet", "taken again"];
+
 impl Model {
     /// T2.
     pub fn pay(&mut self, paid: &Captured) -> Value {
         let id = (paid.gateway.to_owned(), paid.payment.to_owned());
         if !self.payments.contains_key(&id) {
-            let hold = paid.of.and_then(|of| self.holds.get_key_value(of));
-            let sale = hold.map(|(_, hold)| hold.sale.clone());
-            let about = hold.map_or_else(|| "-".to_owned(), |(of, _)| format!("?hold:{of}"));
-            let by = format!("{}|{}", paid.gateway, paid.payment);
-            let became = match (self.why_not(paid), paid.of) {
-                (None, Some(of)) => {
-                    self.holds.get_mut(of).expect("a hold that can be paid").status = "COMMITTED";
-                    self.orders.insert(of.clone());
-                    self.tell("OrderConfirmed", format!("{about}|{by}|?order:{of}"));
-                    Ok(())
-                }
-                (reason, _) => {
-                    let reason = reason.unwrap_or("hold_unknown");
-                    self.tell("RefundRequired", format!("{about}|{by}|{reason}"));
-                    Err(reason)
-                }
-            };
-            let (of, user, currency) = (paid.of.cloned(), paid.user.to_owned(), paid.currency.to_owned());
-            self.payments.insert(id.clone(), Payment { of, sale, user, amount: paid.amount, currency, became });
+            self.capture(&id, paid);
         }
         match &self.payments[&id] {
             Payment { became: Ok(()), of: Some(of), .. } => {
                 json!({"result": "confirmed", "order_id": format!("?order:{of}")})
             }
             other => json!({"result": "refund_required", "reason": other.became.err()}),
+        }
+    }
+
+    fn capture(&mut self, id: &PaymentId, paid: &Captured) {
+        let why_not = self.why_not(paid);
+        let late = if why_not == Some("hold_expired") { self.late(paid) } else { None };
+        let is_sold = why_not.is_none() || late.is_some_and(|late| SOLD_LATE.contains(&late));
+        let became = if is_sold { Ok(()) } else { Err(why_not.unwrap_or_default()) };
+        let sale = paid.of.and_then(|of| self.holds.get(of)).map(|hold| hold.sale.clone());
+        let (of, user, currency) = (paid.of.cloned(), paid.user.to_owned(), paid.currency.to_owned());
+        let amount = paid.amount;
+        self.payments.insert(id.clone(), Payment { of, sale, user, amount, currency, became, late, refund: None });
+        match (became, paid.of) {
+            (Err(reason), _) => self.owe(id, reason),
+            (Ok(()), of) => self.sell(of.expect("a hold that is sold"), id, late),
         }
     }
 
@@ -69,6 +95,113 @@ impl Model {
             _ if of.user != paid.user => Some("user_mismatch"),
             _ if (hold.amount, hold.currency.as_str()) != (paid.amount, paid.currency) => Some("amount_mismatch"),
             _ => None,
+        }
+    }
+
+    /// What a payment for a hold that is over finds, where the sale sells to it: all that the hold had, or nothing.
+    fn late(&self, paid: &Captured) -> Option<&'static str> {
+        let (of, hold) = paid.of.and_then(|of| self.holds.get_key_value(of))?;
+        let sale = self.sales.get(&hold.sale).filter(|sale| sale.retakes)?;
+        if of.user != paid.user || (hold.amount, hold.currency.as_str()) != (paid.amount, paid.currency) {
+            return Some("not what was to be paid");
+        }
+        if hold.status == "HOLD" {
+            return Some("not swept yet");
+        }
+        let sku = |name: &str| sale.skus.iter().find(|sku| sku.sku == name).expect("the hold's SKU");
+        let any = |why: &dyn Fn(&str, i64) -> bool| hold.lines.iter().any(|line| why(&line.sku, line.qty));
+        if any(&|name, _| self.active(&hold.sale, &of.user, name).is_some()) {
+            return Some("another hold in its place");
+        }
+        if any(&|name, qty| self.bought(&hold.sale, &of.user, name) + qty > sku(name).max_per_user) {
+            return Some("bought enough");
+        }
+        if any(&|name, qty| sku(name).available < qty) {
+            return Some("sold to others");
+        }
+        Some("taken again")
+    }
+
+    fn sell(&mut self, of: &HoldOf, payment: &PaymentId, late: Option<&'static str>) {
+        if late == Some("taken again") {
+            self.take_stock(of, "RETAKE_DEBIT");
+        }
+        let hold = self.holds.get_mut(of).expect("a hold that is sold");
+        (hold.status, hold.retaken) = ("COMMITTED", late.is_some());
+        let sale = hold.sale.clone();
+        self.orders.insert(of.clone(), Order { payment: payment.clone(), status: "CONFIRMED" });
+        let by = format!("{}|{}", payment.0, payment.1);
+        self.tell("OrderConfirmed", Some(&sale), format!("?hold:{of}|{by}|?order:{of}"));
+    }
+
+    /// The payment is to be paid back: the newest refund of its hold.
+    fn owe(&mut self, id: &PaymentId, reason: &'static str) {
+        let Payment { of, sale, .. } = self.payments[id].clone();
+        let of = of.filter(|_| sale.is_some());
+        // What is for no hold of ours comes after nothing and before nothing.
+        let earlier = of.as_ref().map_or(0, |of| 1 + self.refunds_of(of).count());
+        self.payments.get_mut(id).expect("a payment").refund = Some((reason, earlier));
+        let about = of.map_or_else(|| "-".to_owned(), |of| format!("?hold:{of}"));
+        self.tell("RefundRequired", sale.as_deref(), format!("{about}|{}|{}|{reason}", id.0, id.1));
+    }
+
+    fn refunds_of<'a>(&'a self, of: &'a HoldOf) -> impl Iterator<Item = &'a Payment> {
+        self.payments.values().filter(move |paid| paid.of.as_ref() == Some(of) && paid.refund.is_some())
+    }
+
+    /// What its own buyer is told of the money: the newest that is on its way back, and nobody else's.
+    pub fn newest_refund(&self, of: &HoldOf) -> Option<Value> {
+        let own = self.refunds_of(of).filter(|paid| paid.user == of.user);
+        let newest = own.max_by_key(|paid| paid.refund.map(|(_, n)| n))?;
+        Some(json!({"status": "pending", "amount": newest.amount, "currency": newest.currency}))
+    }
+
+    /// An operator takes an order back: its stock is there again, its money is due, and it stays in the books. Only what
+    /// changes something uses its key up.
+    pub fn cancel(&mut self, of: &HoldOf, key: &str) -> Value {
+        if let Some((first, answer)) = self.cancel_keys.get(key) {
+            let mut again = answer.clone();
+            again["replayed"] = json!(true);
+            return if first == of { again } else { json!({"outcome": "idempotency_key_reused"}) };
+        }
+        let Some(order) = self.orders.get_mut(of) else { return Value::Null };
+        let stood = std::mem::replace(&mut order.status, "CANCELLED") == "CONFIRMED";
+        let payment = order.payment.clone();
+        let answer = json!({"outcome": "order", "order": self.order_json(of)});
+        if stood {
+            self.give_stock_back(of, "CANCEL_CREDIT");
+            self.owe(&payment, "order_cancelled");
+            self.cancel_keys.insert(key.to_owned(), (of.clone(), answer.clone()));
+        }
+        answer
+    }
+
+    /// Whether a payment for it would be late, and may yet be sold what it had.
+    pub fn may_be_late(&self, of: &HoldOf) -> bool {
+        let hold = &self.holds[of];
+        hold.shown() == "EXPIRED" && self.sales[&hold.sale].retakes
+    }
+
+    /// Such a one, whose buyer has an order by now.
+    pub fn has_bought_since(&self, of: &HoldOf) -> bool {
+        self.may_be_late(of) && self.orders.keys().any(|order| order.user == of.user && self.stands(order))
+    }
+
+    /// Whether the hold is an order that nobody has cancelled.
+    pub fn stands(&self, of: &HoldOf) -> bool {
+        self.orders.get(of).is_some_and(|order| order.status == "CONFIRMED")
+    }
+
+    /// Where the money of a payment is, in the operator's words.
+    pub fn state_of(&self, paid: &Payment) -> &'static str {
+        if paid.refund.is_some() { "refund_pending" } else { "ordered" }
+    }
+
+    /// A payment is an order that stands, or is to be paid back; never both, never neither.
+    pub fn money_is_an_order_or_a_refund(&self) {
+        for (id, paid) in &self.payments {
+            let its = |(of, order): (&HoldOf, &Order)| order.payment == *id && self.stands(of);
+            assert_ne!(self.orders.iter().any(its), paid.refund.is_some(), "{id:?}");
         }
     }
 }

@@ -5,11 +5,12 @@
 //! Two things are left to whoever runs it, within bounds that are kept here: which lapsed holds a reservation takes
 //! out of its way before it is refused (`may_take_back`), and what a refused member of a batch is told was left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::command::{Ask, HoldOf, NewSku, Phase};
+use super::payments::{Order, Payment, PaymentId};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sku {
@@ -26,6 +27,8 @@ pub struct Sale {
     pub ttl_s: i64,
     pub phase: Phase,
     pub set: &'static str,
+    /// Whether a payment that comes too late is sold what is still there.
+    pub retakes: bool,
     pub skus: Vec<Sku>,
     pub made_from: (Phase, Vec<NewSku>),
 }
@@ -47,12 +50,14 @@ pub struct Hold {
     pub status: &'static str,
     /// Past its end, and the how manyth to get there.
     pub lapsed: Option<u32>,
+    /// Paid after its end, and sold all the same.
+    pub retaken: bool,
 }
 
 /// A change of stock.
 pub type Entry = (String, String, &'static str, i64, Option<HoldOf>);
-/// `(kind, what it is about)`: a row of the outbox without its ids and times.
-pub type Event = (&'static str, String);
+/// `(kind, sale, what it is about)`: a row of the outbox without its ids and times.
+pub type Event = (&'static str, Option<String>, String);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Model {
@@ -63,9 +68,11 @@ pub struct Model {
     pub keys: BTreeMap<HoldOf, (String, Vec<(String, i32)>)>,
     /// Keys of changes of stock, which are the operator's: what was asked, and what was answered.
     pub stock_keys: BTreeMap<String, ((String, String, i64), Value)>,
-    pub payments: BTreeMap<(String, String), super::payments::Payment>,
+    pub payments: BTreeMap<PaymentId, Payment>,
     /// The holds that were paid: an order each.
-    pub orders: BTreeSet<HoldOf>,
+    pub orders: BTreeMap<HoldOf, Order>,
+    /// Keys of cancellations: whose order was meant, and what was answered.
+    pub cancel_keys: BTreeMap<String, (HoldOf, Value)>,
     /// `(sale, sku, kind, qty, hold)`, in the order of the alphabet: which came first is nobody's promise.
     pub ledger: Vec<Entry>,
     /// What each transaction tells the world, by the command it is part of.
@@ -75,10 +82,19 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn new_sale(&mut self, id: &str, currency: &str, ttl_s: i64, phase: Phase, skus: &[NewSku]) -> Value {
+    pub fn new_sale(
+        &mut self,
+        id: &str,
+        currency: &str,
+        ttl_s: i64,
+        phase: Phase,
+        retakes: bool,
+        skus: &[NewSku],
+    ) -> Value {
         let made_from = (phase, skus.to_vec());
         if let Some(known) = self.sales.get(id) {
-            let same = (known.currency.as_str(), known.ttl_s, &known.made_from) == (currency, ttl_s, &made_from);
+            let terms = (known.currency.as_str(), known.ttl_s, known.retakes, &known.made_from);
+            let same = terms == (currency, ttl_s, retakes, &made_from);
             return if same { self.sale_answer(id, false) } else { json!({"outcome": "already_exists"}) };
         }
         let with_stock = |(sku, price, stock, most): &NewSku| Sku {
@@ -93,13 +109,14 @@ impl Model {
             ttl_s,
             phase,
             set: "open",
+            retakes,
             skus: skus.iter().map(with_stock).collect(),
             made_from,
         };
         self.sales.insert(id.to_owned(), sale);
         for (sku, _, stock, _) in skus.iter().filter(|sku| sku.2 > 0) {
             self.enter((id.to_owned(), sku.clone(), "STOCK_IN", *stock, None));
-            self.tell("StockAdjusted", format!("{id}|{sku}|{stock}"));
+            self.tell("StockAdjusted", Some(id), format!("{id}|{sku}|{stock}"));
         }
         self.sale_answer(id, true)
     }
@@ -183,13 +200,12 @@ impl Model {
 
     fn grant(&mut self, id: &str, ask: &Ask) -> Value {
         let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
-        let sale = self.sales.get_mut(id).expect("a sale that grants");
-        let mut lines = Vec::new();
-        for (name, qty) in &ask.lines {
-            let sku = sale.skus.iter_mut().find(|sku| sku.sku == *name).expect("a SKU that is granted");
-            sku.available -= i64::from(*qty);
-            lines.push(Line { sku: name.clone(), qty: i64::from(*qty), price: sku.price });
-        }
+        let sale = &self.sales[id];
+        let line = |(name, qty): &(String, i32)| {
+            let sku = sale.skus.iter().find(|sku| sku.sku == *name).expect("a SKU that is granted");
+            Line { sku: name.clone(), qty: i64::from(*qty), price: sku.price }
+        };
+        let lines: Vec<Line> = ask.lines.iter().map(line).collect();
         let hold = Hold {
             sale: id.to_owned(),
             amount: lines.iter().map(|line| line.qty * line.price).sum(),
@@ -198,13 +214,12 @@ impl Model {
             ttl_s: sale.ttl_s,
             status: "HOLD",
             lapsed: None,
+            retaken: false,
         };
-        for line in &hold.lines {
-            self.enter((id.to_owned(), line.sku.clone(), "RESERVE_DEBIT", -line.qty, Some(of.clone())));
-        }
         self.holds.insert(of.clone(), hold);
+        self.take_stock(&of, "RESERVE_DEBIT");
         self.keys.insert(of.clone(), (id.to_owned(), ask.lines.clone()));
-        self.tell("ReservationCreated", format!("?hold:{of}"));
+        self.tell("ReservationCreated", Some(id), format!("?hold:{of}"));
         json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD")})
     }
 
@@ -223,16 +238,28 @@ impl Model {
             let hold = self.holds.get_mut(of).expect("a hold that ends");
             assert_eq!(hold.status, "HOLD", "a hold ends once");
             hold.status = status;
-            let (id, lines) = (hold.sale.clone(), hold.lines.clone());
+            let sale = hold.sale.clone();
+            self.give_stock_back(of, credit);
+            self.tell(event, Some(&sale), format!("?hold:{of}"));
+        }
+    }
+
+    pub fn take_stock(&mut self, of: &HoldOf, debit: &'static str) {
+        self.move_stock(of, debit, -1);
+    }
+
+    pub fn give_stock_back(&mut self, of: &HoldOf, credit: &'static str) {
+        self.move_stock(of, credit, 1);
+    }
+
+    /// What the hold has of each SKU, out of its counter or into it, with an entry for each.
+    fn move_stock(&mut self, of: &HoldOf, kind: &'static str, sign: i64) {
+        let Hold { sale: id, lines, .. } = self.holds[of].clone();
+        for Line { sku: name, qty, .. } in lines {
             let sale = self.sales.get_mut(&id).expect("the hold's sale");
-            for line in &lines {
-                let sku = sale.skus.iter_mut().find(|sku| sku.sku == line.sku).expect("the hold's SKU");
-                sku.available += line.qty;
-            }
-            for line in lines {
-                self.enter((id.clone(), line.sku, credit, line.qty, Some(of.clone())));
-            }
-            self.tell(event, format!("?hold:{of}"));
+            let sku = sale.skus.iter_mut().find(|sku| sku.sku == name).expect("the hold's SKU");
+            sku.available += sign * qty;
+            self.enter((id.clone(), name, kind, sign * qty, Some(of.clone())));
         }
     }
 
@@ -284,7 +311,7 @@ impl Model {
         self.stock_keys.insert(key.to_owned(), (asked, stock.clone()));
         let kind = if delta > 0 { "STOCK_IN" } else { "STOCK_OUT" };
         self.enter((id.to_owned(), name.to_owned(), kind, delta, None));
-        self.tell("StockAdjusted", format!("{id}|{name}|{delta}"));
+        self.tell("StockAdjusted", Some(id), format!("{id}|{name}|{delta}"));
         json!({"outcome": "stock", "stock": stock})
     }
 
@@ -301,9 +328,9 @@ impl Model {
         }
     }
 
-    pub fn tell(&mut self, kind: &'static str, about: String) {
+    pub fn tell(&mut self, kind: &'static str, sale: Option<&str>, about: String) {
         let told = self.told.entry(self.part).or_default();
-        told.push((kind, about));
+        told.push((kind, sale.map(str::to_owned), about));
         told.sort_unstable();
     }
 
@@ -317,14 +344,15 @@ impl Model {
         self.holds.get(of).filter(|_| of.user == user)
     }
 
-    fn active(&self, sale: &str, user: &str, sku: &str) -> Option<(&HoldOf, &Hold)> {
+    pub fn active(&self, sale: &str, user: &str, sku: &str) -> Option<(&HoldOf, &Hold)> {
         self.holds
             .iter()
             .find(|(of, hold)| hold.status == "HOLD" && hold.sale == sale && of.user == user && hold.has(sku))
     }
 
-    fn bought(&self, sale: &str, user: &str, sku: &str) -> i64 {
-        let theirs = self.orders.iter().filter(|of| of.user == user).map(|of| &self.holds[of]);
+    /// By orders that stand.
+    pub fn bought(&self, sale: &str, user: &str, sku: &str) -> i64 {
+        let theirs = self.orders.keys().filter(|of| of.user == user && self.stands(of)).map(|of| &self.holds[of]);
         let lines = theirs.filter(|hold| hold.sale == sale).flat_map(|hold| &hold.lines);
         lines.filter(|line| line.sku == sku).map(|line| line.qty).sum()
     }
@@ -333,16 +361,36 @@ impl Model {
     pub fn keeps_its_own_rules(&self) {
         for (id, sale) in &self.sales {
             for sku in &sale.skus {
-                let in_status = |status: &str| -> i64 {
-                    let holds = self.holds.values().filter(|hold| hold.sale == *id && hold.status == status);
-                    holds.flat_map(|hold| &hold.lines).filter(|line| line.sku == sku.sku).map(|line| line.qty).sum()
-                };
+                let of_it = |of: &HoldOf| self.pieces(of, id, &sku.sku);
+                let held: i64 = self.holds.keys().filter(|of| self.holds[*of].status == "HOLD").map(of_it).sum();
+                let sold: i64 = self.orders.keys().filter(|of| self.stands(of)).map(of_it).sum();
                 let ledger = self.ledger.iter().filter(|entry| (&entry.0, &entry.1) == (id, &sku.sku));
                 assert!(sku.available >= 0);
-                assert_eq!(sku.total, sku.available + in_status("HOLD") + in_status("COMMITTED"));
+                assert_eq!(sku.total, sku.available + held + sold);
                 assert_eq!(sku.available, ledger.map(|entry| entry.3).sum::<i64>());
+                for user in self.holds.keys().map(|of| &of.user) {
+                    let active = self.holds.iter().filter(|(of, hold)| of.user == *user && hold.status == "HOLD");
+                    let active: Vec<i64> = active.map(|(of, _)| of_it(of)).filter(|qty| *qty > 0).collect();
+                    assert!(active.len() <= 1, "one active hold a user and SKU");
+                    let theirs = self.bought(id, user, &sku.sku) + active.iter().sum::<i64>();
+                    assert!(theirs <= sku.max_per_user, "{user} has {theirs} {}", sku.sku);
+                }
             }
         }
+        for (of, hold) in &self.holds {
+            let has = hold.status == "HOLD" || self.stands(of);
+            for line in &hold.lines {
+                let entries = self.ledger.iter().filter(|entry| entry.4.as_ref() == Some(of) && entry.1 == line.sku);
+                assert_eq!(entries.map(|entry| entry.3).sum::<i64>(), if has { -line.qty } else { 0 }, "{of}");
+            }
+            assert_eq!(hold.status == "COMMITTED", self.orders.contains_key(of), "{of}");
+        }
+        self.money_is_an_order_or_a_refund();
+    }
+
+    pub fn pieces(&self, of: &HoldOf, sale: &str, sku: &str) -> i64 {
+        let hold = Some(&self.holds[of]).filter(|hold| hold.sale == sale);
+        hold.into_iter().flat_map(|hold| &hold.lines).filter(|line| line.sku == sku).map(|line| line.qty).sum()
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::command::{HoldOf, Phase};
+use super::payments::{Payment, PaymentId};
 use super::rules::{Hold, Line, Model, Sale};
 
 impl Phase {
@@ -58,13 +59,23 @@ impl Model {
     }
 
     pub fn read_hold(&self, of: &HoldOf, user: &str) -> Value {
-        self.hold_for(of, user).map_or(Value::Null, |hold| self.hold_json(of, hold.shown()))
+        let Some(hold) = self.hold_for(of, user) else { return Value::Null };
+        let mut shown = self.hold_json(of, hold.shown());
+        if let Some(refund) = self.newest_refund(of) {
+            shown["refund"] = refund;
+        }
+        shown
     }
 
     pub fn read_order(&self, of: &HoldOf, user: &str) -> Value {
-        let Some(hold) = self.hold_for(of, user).filter(|_| self.orders.contains(of)) else { return Value::Null };
+        let theirs = self.hold_for(of, user).filter(|_| self.orders.contains_key(of));
+        theirs.map_or(Value::Null, |_| self.order_json(of))
+    }
+
+    pub fn order_json(&self, of: &HoldOf) -> Value {
+        let hold = &self.holds[of];
         json!({"order_id": format!("?order:{of}"), "hold_id": format!("?hold:{of}"), "sale_id": hold.sale,
-               "status": "CONFIRMED", "items": items(&hold.lines), "total_amount": hold.amount,
+               "status": self.orders[of].status, "items": items(&hold.lines), "total_amount": hold.amount,
                "currency": hold.currency, "created_at": format!("?created:{of}")})
     }
 
@@ -88,25 +99,60 @@ impl Model {
 
     pub fn report(&self, id: &str) -> Value {
         let Some(sale) = self.sales.get(id) else { return Value::Null };
-        let holds: Vec<&Hold> = self.holds.values().filter(|hold| hold.sale == id).collect();
-        let count = |status: &str| holds.iter().filter(|hold| hold.status == status).count();
-        let pieces = |status: &str, sku: &str| -> i64 {
-            let lines = holds.iter().filter(|hold| hold.status == status).flat_map(|hold| &hold.lines);
-            lines.filter(|line| line.sku == sku).map(|line| line.qty).sum()
+        let holds: Vec<(&HoldOf, &Hold)> = self.holds.iter().filter(|(_, hold)| hold.sale == id).collect();
+        let count = |status: &str| holds.iter().filter(|(_, hold)| hold.status == status).count();
+        let orders = |status: &str| {
+            let are = |of: &HoldOf| self.orders.get(of).is_some_and(|order| order.status == status);
+            holds.iter().filter(|(of, _)| are(of)).count()
         };
+        let held = |sku: &str| -> i64 {
+            let held = holds.iter().filter(|(_, hold)| hold.status == "HOLD");
+            held.map(|(of, _)| self.pieces(of, id, sku)).sum()
+        };
+        let sold = |sku: &str| -> i64 {
+            let sold = holds.iter().filter(|(of, _)| self.stands(of));
+            sold.map(|(of, _)| self.pieces(of, id, sku)).sum()
+        };
+        let due = self.payments.values().filter(|paid| paid.sale.as_deref() == Some(id) && paid.refund.is_some());
+        let told = self.told.values().flatten().filter(|event| event.1.as_deref() == Some(id));
         let skus: Value = sale
             .skus
             .iter()
             .map(|sku| {
                 json!({"sku_id": sku.sku, "total": sku.total, "available": sku.available,
-                       "held": pieces("HOLD", &sku.sku), "sold": pieces("COMMITTED", &sku.sku)})
+                       "held": held(&sku.sku), "sold": sold(&sku.sku)})
             })
             .collect();
         json!({"outcome": "report", "report": {
             "sale_id": id, "status": sale.status(), "skus": skus,
             "holds": {"HOLD": count("HOLD"), "COMMITTED": count("COMMITTED"), "EXPIRED": count("EXPIRED"),
                       "RELEASED": count("RELEASED")},
-            "orders": {"CONFIRMED": count("COMMITTED")},
+            "orders": {"CONFIRMED": orders("CONFIRMED"), "CANCELLED": orders("CANCELLED")},
+            // Nothing of a history is paid back or sent to anybody before it is over.
+            "refunds": {"REQUIRED": due.count(), "COMPLETED": 0, "FAILED": 0},
+            "outbox": {"pending": told.count(), "dead": 0, "receivers": []}, "gateways": [],
             "audit": {"ok": true, "mismatches": []}}})
+    }
+
+    /// The operator's list, by its ids: in which of two payments at once came first is nobody's promise.
+    pub fn read_payments(&self, state: Option<&str>) -> Value {
+        let all = self.payments.iter().filter(|(_, paid)| state.is_none_or(|state| state == self.state_of(paid)));
+        let payments: Value = all.map(|(id, paid)| self.payment_json(id, paid)).collect();
+        json!({"outcome": "payments", "payments": payments})
+    }
+
+    fn payment_json(&self, (gateway, payment): &PaymentId, paid: &Payment) -> Value {
+        let mut shown = json!({"gateway": gateway, "payment_id": payment, "state": self.state_of(paid),
+            "hold_id": paid.hold_ref(), "user_id": paid.user, "amount": paid.amount, "currency": paid.currency});
+        if let Some(sale) = &paid.sale {
+            shown["sale_id"] = json!(sale);
+        }
+        if let (Ok(()), Some(of)) = (paid.became, &paid.of) {
+            shown["order_id"] = json!(format!("?order:{of}"));
+        }
+        if let Some((reason, _)) = paid.refund {
+            (shown["refund_reason"], shown["refund_attempts"]) = (json!(reason), json!(0));
+        }
+        shown
     }
 }

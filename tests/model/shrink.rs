@@ -100,11 +100,13 @@ fn simpler_than(command: &Command) -> Vec<Command> {
             }
             simpler
         }
-        Command::NewSale { sale, currency, ttl_s, phase, skus } if skus.len() > 1 => (0..skus.len())
+        Command::NewSale { skus, .. } if skus.len() > 1 => (0..skus.len())
             .map(|n| {
-                let mut skus = skus.clone();
-                skus.remove(n);
-                Command::NewSale { sale: sale.clone(), currency: currency.clone(), ttl_s: *ttl_s, phase: *phase, skus }
+                let mut simpler = command.clone();
+                if let Command::NewSale { skus, .. } = &mut simpler {
+                    skus.remove(n);
+                }
+                simpler
             })
             .collect(),
         _ => vec![],

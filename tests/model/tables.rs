@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::types::Type;
-use uuid::Uuid;
 
 use super::explain::State;
+use super::rules::{Event, Model};
 use super::world::World;
 
 /// The rows that the history with this prefix has left.
@@ -31,13 +31,14 @@ pub fn expected(state: &State) -> Vec<String> {
     let model = &state.model;
     let mut lines = Vec::new();
     for (id, sale) in &model.sales {
-        lines.push(format!("sale|{id}|{}", sale.set));
+        lines.push(format!("sale|{id}|{}|{}", sale.set, if sale.retakes { "retake" } else { "refund" }));
         lines.extend(sale.skus.iter().map(|sku| format!("counter|{id}|{}|{}|{}", sku.sku, sku.total, sku.available)));
     }
     for (of, hold) in &model.holds {
         let (sale, user) = (&hold.sale, &of.user);
         let (status, amount, currency, until) = (hold.status, hold.amount, &hold.currency, hold.expires(of));
-        lines.push(format!("hold|?hold:{of}|{sale}|{user}|{status}|{amount}|{currency}|{until}"));
+        let retaken = if hold.retaken { "retaken" } else { "-" };
+        lines.push(format!("hold|?hold:{of}|{sale}|{user}|{status}|{amount}|{currency}|{until}|{retaken}"));
         lines.push(format!("key|{user}|{}|?hold:{of}", of.key));
         for line in &hold.lines {
             lines.push(format!("line|?hold:{of}|{}|{}|{}", line.sku, line.qty, line.price));
@@ -53,40 +54,50 @@ pub fn expected(state: &State) -> Vec<String> {
     for (key, ((sale, sku, delta), stock)) in &model.stock_keys {
         lines.push(format!("stock key|{key}|{sale}|{sku}|{delta}|{}|{}", stock["total"], stock["available"]));
     }
-    money(state, &mut lines);
+    for (key, (of, _)) in &model.cancel_keys {
+        lines.push(format!("cancel key|{key}|?order:{of}"));
+        lines.push(format!("operator|order_cancelled|?order:{of}|minji|a reason|{key}"));
+    }
+    payments(model, &mut lines);
+    orders(model, &mut lines);
     let told = model.told.values().map(|events| {
-        let events = events.iter().map(|(kind, about)| state.names.replaced(&format!("{kind}|{about}")));
-        one_transaction(events.collect())
+        let line = |(kind, sale, about): &Event| format!("{kind}|{}|{about}", sale.as_deref().unwrap_or("-"));
+        one_transaction(events.iter().map(|event| state.names.replaced(&line(event))).collect())
     });
     let mut lines: Vec<String> = lines.iter().map(|line| state.names.replaced(line)).chain(told).collect();
     lines.sort();
     lines
 }
 
-fn money(state: &State, lines: &mut Vec<String>) {
-    let model = &state.model;
+fn payments(model: &Model, lines: &mut Vec<String>) {
     for ((gateway, id), paid) in &model.payments {
-        let hold = match (&paid.sale, &paid.of) {
-            (Some(_), Some(of)) => format!("?hold:{of}"),
-            (_, Some(_)) => Uuid::nil().to_string(),
-            (_, None) => "no-hold".to_owned(),
-        };
         let (user, amount, currency, sale) = (&paid.user, paid.amount, &paid.currency, paid.sale.as_deref());
-        let sale = sale.unwrap_or("-");
-        let (Ok(()), Some(of)) = (paid.became, &paid.of) else {
-            let reason = paid.became.err().unwrap_or_default();
-            let state = "REFUND_REQUIRED";
-            lines.push(format!("payment|{gateway}|{id}|{hold}|{sale}|{user}|{amount}|{currency}|{state}|{reason}"));
-            lines.push(format!("refund|{gateway}|{id}|{reason}|{amount}|{currency}|REQUIRED"));
-            lines.push(format!("money|{gateway}|{id}|{state}|-|{amount}|{currency}"));
-            continue;
+        let (by, hold, sale) = (format!("{gateway}|{id}"), paid.hold_ref(), sale.unwrap_or("-"));
+        let became = match (paid.became, &paid.of) {
+            (Ok(()), Some(of)) => format!("ORDERED|?order:{of}"),
+            (other, _) => format!("REFUND_REQUIRED|{}", other.err().unwrap_or_default()),
         };
-        let order = format!("?order:{of}");
-        lines.push(format!("payment|{gateway}|{id}|{hold}|{sale}|{user}|{amount}|{currency}|ORDERED|{order}"));
-        lines.push(format!("money|{gateway}|{id}|ORDER_CONFIRMED|{order}|{amount}|{currency}"));
-        lines.push(format!("order|{order}|{hold}|{sale}|{}|{gateway}|{id}|{amount}|{currency}", of.user));
-        for line in &model.holds[of].lines {
-            lines.push(format!("order line|{order}|{}|{}|{}|{}", of.user, line.sku, line.qty, line.price));
+        lines.push(format!("payment|{by}|{hold}|{sale}|{user}|{amount}|{currency}|{became}"));
+        if let Some((reason, n)) = paid.refund {
+            lines.push(format!("refund|{by}|{reason}|{amount}|{currency}|REQUIRED|{n}"));
+            lines.push(format!("money|{by}|REFUND_REQUIRED|-|{amount}|{currency}"));
+        }
+    }
+}
+
+fn orders(model: &Model, lines: &mut Vec<String>) {
+    for (of, order) in &model.orders {
+        let (hold, status) = (&model.holds[of], order.status);
+        let (by, user) = (format!("{}|{}", order.payment.0, order.payment.1), &of.user);
+        let (sale, amount, currency) = (&hold.sale, hold.amount, &hold.currency);
+        lines.push(format!("order|?order:{of}|?hold:{of}|{sale}|{user}|{by}|{amount}|{currency}|{status}"));
+        lines.push(format!("money|{by}|ORDER_CONFIRMED|?order:{of}|{amount}|{currency}"));
+        if status == "CANCELLED" {
+            lines.push(format!("money|{by}|ORDER_CANCELLED|?order:{of}|{amount}|{currency}"));
+            continue;
+        }
+        for line in &hold.lines {
+            lines.push(format!("order line|?order:{of}|{user}|{}|{}|{}", line.sku, line.qty, line.price));
         }
     }
 }

@@ -1,12 +1,12 @@
 -- Everything that a history has left in the tables, a line a row, for the model to be held against. $1: what the
 -- names of its sales, users, payments and keys begin with. Ids stand between bars; `told` has its transaction first.
-select concat_ws('|', 'sale', s.sale_id, s.status) from holdfast.sale s where starts_with(s.sale_id, $1)
+select concat_ws('|', 'sale', s.sale_id, s.status, s.late_payment) from holdfast.sale s where starts_with(s.sale_id, $1)
 union all
 select concat_ws('|', 'counter', c.sale_id, c.sku_id, c.total, c.available)
 from holdfast.inventory_counter c where starts_with(c.sale_id, $1)
 union all
 select concat_ws('|', 'hold', h.hold_id, h.sale_id, h.user_id, h.status, h.total_amount, h.currency,
-                 holdfast.rfc3339(h.expire_at)) from holdfast.reservation_hold h where starts_with(h.sale_id, $1)
+                 holdfast.rfc3339(h.expire_at), case when h.retaken_at is null then '-' else 'retaken' end) from holdfast.reservation_hold h where starts_with(h.sale_id, $1)
 union all
 select concat_ws('|', 'line', i.hold_id, i.sku_id, i.qty, i.unit_price)
 from holdfast.reservation_hold h join holdfast.reservation_hold_item i using (hold_id) where starts_with(h.sale_id, $1)
@@ -24,7 +24,7 @@ select concat_ws('|', 'stock key', a.idem_key, a.sale_id, a.sku_id, a.delta, a.t
 from holdfast.stock_adjustment a where starts_with(a.idem_key, $1)
 union all
 select concat_ws('|', 'order', o.order_id, o.hold_id, o.sale_id, o.user_id, o.gateway, o.payment_id, o.total_amount,
-                 o.currency) from holdfast.orders o where starts_with(o.sale_id, $1)
+                 o.currency, o.status) from holdfast.orders o where starts_with(o.sale_id, $1)
 union all
 select concat_ws('|', 'order line', i.order_id, i.user_id, i.sku_id, i.qty, i.unit_price)
 from holdfast.order_items i where starts_with(i.sale_id, $1)
@@ -33,13 +33,21 @@ select concat_ws('|', 'payment', p.gateway, p.payment_id, p.hold_ref, coalesce(p
                  p.currency, p.state, coalesce(p.order_id::text, p.refund_reason))
 from holdfast.payment p where starts_with(p.payment_id, $1)
 union all
-select concat_ws('|', 'refund', r.gateway, r.payment_id, r.reason, r.amount, r.currency, r.status)
-from holdfast.refund r where starts_with(r.payment_id, $1)
+-- The refunds of a hold have an order: its buyer is told of the newest.
+select concat_ws('|', 'refund', r.gateway, r.payment_id, r.reason, r.amount, r.currency, r.status,
+                 case when p.hold_id is null then 0 else row_number() over (partition by p.hold_id order by r.created_at) end)
+from holdfast.refund r join holdfast.payment p using (gateway, payment_id) where starts_with(r.payment_id, $1)
 union all
 select concat_ws('|', 'money', l.gateway, l.payment_id, l.event_type, coalesce(l.order_id::text, '-'), l.amount, l.currency)
 from holdfast.order_ledger l where starts_with(l.payment_id, $1)
 union all
-select concat_ws('|', 'told', e.xmin, e.event_type, case e.event_type
+select concat_ws('|', 'cancel key', r.idem_key, r.answer #>> '{order,order_id}')
+from holdfast.operator_request r where starts_with(r.idem_key, $1)
+union all
+select concat_ws('|', 'operator', o.action, o.subject, o.actor, o.reason, o.request_id)
+from holdfast.operator_ledger o where starts_with(o.request_id, $1)
+union all
+select concat_ws('|', 'told', e.xmin, e.event_type, coalesce(e.sale_id, '-'), case e.event_type
            when 'StockAdjusted' then concat_ws('|', e.data ->> 'sale_id', e.data ->> 'sku_id', e.data ->> 'delta')
            when 'OrderConfirmed' then concat_ws('|', e.hold_id, e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'order_id')
            when 'RefundRequired' then

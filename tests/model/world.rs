@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use futures_util::future::{join_all, try_join};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Json, ToSql, Type};
 use tokio_postgres::{Client, Error};
 use uuid::Uuid;
@@ -43,6 +44,14 @@ pub struct World {
 struct Known {
     holds: HashMap<HoldOf, (Uuid, i64, String)>,
     orders: HashMap<HoldOf, Uuid>,
+}
+
+impl Answered {
+    /// Nothing was done, and whoever asked asks again: for the model to say whether that may be.
+    fn again(said: Command) -> Self {
+        let values = vec![json!({"result": "again"})];
+        Self { said, values, window: Window { asked_ms: 0, answered_ms: 0 } }
+    }
 }
 
 impl Session {
@@ -95,7 +104,12 @@ impl World {
     pub async fn perform(&self, command: &Command) -> Result<Vec<Answered>, Error> {
         let racers: Vec<Command> = command.racers().iter().map(|racer| self.said(racer)).collect();
         assert!(racers.len() <= self.sessions.len());
-        let all = racers.into_iter().zip(&self.sessions).map(|(racer, session)| self.one(session, racer));
+        let all = racers.into_iter().zip(&self.sessions).map(async |(racer, session)| {
+            match self.one(session, racer.clone()).await {
+                Err(error) if error.code() == Some(&SqlState::T_R_SERIALIZATION_FAILURE) => Ok(Answered::again(racer)),
+                answered => answered,
+            }
+        });
         join_all(all).await.into_iter().collect()
     }
 
@@ -104,7 +118,7 @@ impl World {
         let Some(of) = command.of() else { return self.with_price(command, None) };
         let known = self.known.borrow();
         let is_known = match command {
-            Command::ReadOrder { .. } => known.orders.contains_key(of),
+            Command::ReadOrder { .. } | Command::Cancel { .. } => known.orders.contains_key(of),
             _ => known.holds.contains_key(of),
         };
         let command = if is_known { command.clone() } else { command.about_nobodys() };
@@ -138,7 +152,7 @@ impl World {
     async fn call(&self, session: &Session, command: &Command) -> Result<Value, Error> {
         let (hold, order) = (self.hold_id(command), self.order_id(command));
         match command {
-            Command::NewSale { sale, currency, ttl_s, phase, skus } => {
+            Command::NewSale { sale, currency, ttl_s, phase, retakes, skus } => {
                 let skus: Vec<Value> = skus
                     .iter()
                     .map(|(sku, price, stock, most)| {
@@ -146,7 +160,8 @@ impl World {
                     })
                     .collect();
                 let sale = json!({"sale_id": sale, "name": sale, "currency": currency, "hold_ttl_s": ttl_s,
-                    "opens_at": phase.opens_at(), "closes_at": phase.closes_at(), "skus": skus});
+                    "opens_at": phase.opens_at(), "closes_at": phase.closes_at(), "skus": skus,
+                    "late_payment": retakes.then_some("retake")});
                 let params: Params = &[(&Json(&sale), Type::JSON), (&sha256(&sale.to_string()), Type::BYTEA)];
                 session.call("admin", "select holdfast.create_sale($1, $2)", params).await
             }
@@ -189,6 +204,16 @@ impl World {
                 let sql = "select holdfast.set_sale_status($1, $2)";
                 session.call("admin", sql, &[(sale, Type::TEXT), (status, Type::TEXT)]).await
             }
+            Command::Cancel { of, key } => {
+                let by = json!({"actor": "minji", "reason": "a reason", "request_id": key});
+                let params: Params = &[
+                    (&Json(by), Type::JSON),
+                    (key, Type::TEXT),
+                    (&sha256(&of.to_string()), Type::BYTEA),
+                    (&order, Type::UUID),
+                ];
+                session.call("admin", "select holdfast.cancel_order($1, $2, $3, $4)", params).await
+            }
             Command::ReadHold { user, .. } => {
                 let sql = "call holdfast.look_up_hold($1, $2, $3, null)";
                 let early = self.database.early_release;
@@ -207,6 +232,11 @@ impl World {
             }
             Command::Report { sale } => {
                 session.call("admin", "select holdfast.report($1)", &[(sale, Type::TEXT)]).await
+            }
+            Command::ReadPayments { begin, state } => {
+                let sql = "select holdfast.list_payments($1, 0, 100000, 100000)";
+                let list = session.call("admin", sql, &[(state, Type::TEXT)]).await?;
+                Ok(without_others(list, begin))
             }
             Command::Lapse { order, .. } => {
                 let sql =
@@ -275,10 +305,12 @@ impl World {
         command.of().and_then(|of| known.orders.get(of)).copied().unwrap_or_default()
     }
 
-    /// Which of these holds are over by now, as the database has it.
+    /// Which of these holds were ended by now for being past their end, as the database has it.
     pub async fn expired_among(&self, ids: &[String]) -> Vec<String> {
         let ids: Vec<Uuid> = ids.iter().map(|id| Uuid::parse_str(id).unwrap()).collect();
-        let sql = "select hold_id::text from holdfast.reservation_hold where hold_id = any ($1) and status = 'EXPIRED'";
+        // Paid late, it may be an order by now.
+        let sql = "select distinct hold_id::text from holdfast.inventory_ledger
+                   where hold_id = any ($1) and event_type = 'EXPIRE_CREDIT'";
         let rows = self.database.owner.query_typed(sql, &[(&ids, Type::UUID_ARRAY)]).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     }
@@ -295,6 +327,18 @@ fn id_in(value: &Value) -> Option<Uuid> {
 
 fn sha256(text: &str) -> Vec<u8> {
     Sha256::digest(text).to_vec()
+}
+
+/// The payments whose ids begin so, by their ids, and without their times, which nobody here knows.
+fn without_others(mut list: Value, begin: &str) -> Value {
+    if let Some(Value::Array(payments)) = list.get_mut("payments") {
+        payments.retain(|paid| paid["payment_id"].as_str().is_some_and(|id| id.starts_with(begin)));
+        payments.sort_by_key(|paid| (paid["gateway"].to_string(), paid["payment_id"].to_string()));
+        for paid in payments {
+            paid.as_object_mut().and_then(|members| members.remove("created_at"));
+        }
+    }
+    list
 }
 
 /// Leaves out what the functions leave out before anybody sees it: members that are null, `replayed` where it is
