@@ -64,7 +64,7 @@ pub async fn outcome(call: &Call, command: Command) -> Result<Outcome, Problem> 
 fn faults(adjustment: &Adjustment) -> Vec<Fault> {
     let Adjustment { sale_id, delta, reason } = adjustment;
     let pieces = -bounds::STOCK_DELTA_MAX..=bounds::STOCK_DELTA_MAX;
-    let reasoned = text::is_printable(reason.trim(), bounds::REASON_MAX_CHARS);
+    let reasoned = text::is_line(reason.trim(), bounds::REASON_MAX_CHARS);
     [
         (text::is_slug(sale_id), "/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -."),
         (*delta != 0 && pieces.contains(delta), "/delta", "Put in 1 to 10^9 pieces, or, below zero, take them out."),

@@ -54,7 +54,7 @@ fn claims(data: &[u8]) {
     assert_eq!(header.get("alg"), Some(&Value::from("HS256")));
     assert_eq!(claims.get("sub"), Some(&Value::from(user.as_str())));
     assert!(claims.get("exp").and_then(Value::as_f64).is_some_and(|exp| exp * 1_000.0 > NOW_MS as f64));
-    assert!(text::is_printable(&user, bounds::USER_ID_MAX_CHARS));
+    assert!(wire::printable::is_printable(&user, bounds::USER_ID_MAX_CHARS));
 }
 
 /// A key is the same however it is spelled.

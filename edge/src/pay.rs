@@ -7,7 +7,7 @@ use wire::confirm::{Outcome, Request, Settled, Told};
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
 use crate::problem::Problem;
-use crate::text::is_printable;
+use crate::text::is_line;
 use crate::{bounds, confirm};
 
 /// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success address. Nothing in it is believed:
@@ -45,7 +45,7 @@ pub async fn portone_confirm(call: &mut Call) -> Answered {
     call.buyer()?;
     let ToConfirm { payment_id, payment_token } = call.json().await?;
     for text in [&payment_id, &payment_token] {
-        if !is_printable(text, bounds::PAYMENT_TOKEN_MAX_CHARS) {
+        if !is_line(text, bounds::PAYMENT_TOKEN_MAX_CHARS) {
             return Err(Problem::malformed("Send `payment_id` and `payment_token` as the gateway's SDK gave them."));
         }
     }
