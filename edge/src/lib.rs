@@ -29,6 +29,7 @@ mod crossing;
 mod dead_letters;
 mod dev_session;
 mod digest;
+mod event;
 mod gate;
 mod idempotency;
 mod in_flight;
