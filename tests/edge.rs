@@ -254,6 +254,8 @@ async fn an_address_that_floods_is_told_to_wait() {
     let limited = futures_util::future::join_all(flood).await.into_iter().flatten().next().expect("nobody was limited");
     assert_eq!(limited.refusal(), (429, "rate_limited".into()));
     assert!(limited.header("retry-after").is_some());
+    assert_eq!(limited.header("ratelimit"), Some(r#""address";r=0;t=10"#));
+    assert_eq!(limited.header("ratelimit-policy"), Some(r#""address";q=1000;w=10"#));
 }
 
 #[tokio::test]
@@ -286,6 +288,8 @@ async fn a_webhook_is_believed_by_its_signature_alone() {
         ("not json", 400),
         ("{}", 400),
         (r#"{"type":"payment.paid"}"#, 400),
+        (r#"{"type":"payment.paid","type":"x"}"#, 400),
+        (r#"{"type":"x","data":{"amount":1,"amount":2}}"#, 400),
         (r#"{"type":"payment.paid","timestamp":"x","data":{"payment_id":"p"}}"#, 400),
     ] {
         assert_eq!(
