@@ -311,6 +311,10 @@ async fn a_webhook_is_believed_by_its_signature_alone() {
         .header("webhook-signature", format!("v1a,AAAA v1,AAAA {signature}"))
         .body(body);
     assert_eq!(client.send(request).await.ok(200)["result"], "confirmed");
+    // However much of its address is encoded, the order is found.
+    let hold_id = hold["hold_id"].as_str().unwrap();
+    let order = client.get("ann", &format!("/v1/orders?hold_id={}", hold_id.replace('-', "%2D"))).await.ok(200);
+    assert_eq!(order["hold_id"], hold_id);
 }
 
 #[tokio::test]
@@ -332,6 +336,8 @@ async fn the_sale_is_public_and_what_was_sold_shows_within_about_a_second() {
         (seen["skus"][0]["available"] == 0).then_some(())
     })
     .await;
+    let encoded = format!("/v1/s%61les/{}", sale.replace('-', "%2D"));
+    assert_eq!(client.send(client.request(Method::GET, &encoded)).await.ok(200)["sale_id"], sale);
     let unknown = client.send(client.request(Method::GET, "/v1/sales/no-such-sale")).await;
     assert_eq!(unknown.refusal(), (404, "not_found".into()));
 }

@@ -40,6 +40,7 @@ mod openapi;
 mod operate;
 mod pay;
 mod payments;
+mod percent;
 mod release;
 mod reserve;
 mod routes;
