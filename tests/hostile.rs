@@ -348,8 +348,25 @@ async fn what_is_not_the_json_of_one_reading_is_malformed() {
         "json",
         "application/ json",
         "text/plain, application/json",
+        "application/json; charset=utf-16",
+        "application/json; charset=iso-8859-1",
     ] {
         assert_eq!(send(other, fine.clone()).await, (415, "unsupported_media_type".to_owned()), "{other}");
+    }
+    let unsupported = (415, "unsupported_media_type".to_owned());
+    for packed in ["gzip", "deflate", "identity, br"] {
+        let reserving = client.reserving("ann", "k", "no-such", json!([{"sku_id": "a", "qty": 1}]));
+        let refused = client.send(reserving.header("content-encoding", packed)).await;
+        assert_eq!(
+            (refused.refusal(), refused.header("accept-encoding")),
+            (unsupported.clone(), Some("identity")),
+            "{packed}"
+        );
+        // Of a gateway the signature counts first.
+        let event = || client.webhook("m", 0, r#"{"type":"other"}"#).header("content-encoding", packed);
+        assert_eq!(client.send(event()).await.refusal(), unsupported, "{packed}");
+        let forged = client.send(event().header("webhook-id", "another")).await;
+        assert_eq!(forged.refusal(), (401, "signature_invalid".to_owned()), "{packed}");
     }
     let odd = b"{\"type\":\"payment.failed\",\"note\":\"\xff\"}".as_slice();
     let refused = client.send(client.webhook_of("m", 0, odd)).await;

@@ -21,7 +21,7 @@ pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
         return Err(Problem::new(Code::SignatureInvalid, "Sign the raw body as the gateway's specification says.")
             .because(format!("{gateway}: {} secrets are configured", secrets.len())));
     }
-    let Event(event) = body::json(call.header("Content-Type"), &bytes)?;
+    let Event(event) = body::json(call.media(), &bytes)?;
     let notice = reader.read(&event).map_err(|missing| Problem::malformed(format!("Correct the event: {missing}.")))?;
     let Some(notice) = notice else {
         // Answered well, or the gateway would send it again for days.

@@ -84,9 +84,10 @@ impl<'de> Visitor<'de> for OneReading {
 mod tests {
     use super::*;
     use crate::body;
+    use crate::media::JSON;
 
     fn read(json: &str) -> Option<Map<String, Value>> {
-        body::json::<Event>(Some("application/json"), json.as_bytes()).ok().map(|Event(members)| members)
+        body::json::<Event>(JSON, json.as_bytes()).ok().map(|Event(members)| members)
     }
 
     #[test]

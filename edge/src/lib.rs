@@ -36,6 +36,7 @@ mod in_flight;
 mod invoke;
 mod language;
 mod lookup;
+mod media;
 mod openapi;
 mod operate;
 mod pay;
