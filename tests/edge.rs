@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use harness::bench::edge as bench;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -340,6 +341,13 @@ async fn the_sale_is_public_and_what_was_sold_shows_within_about_a_second() {
     assert_eq!(client.send(client.request(Method::GET, &encoded)).await.ok(200)["sale_id"], sale);
     let unknown = client.send(client.request(Method::GET, "/v1/sales/no-such-sale")).await;
     assert_eq!(unknown.refusal(), (404, "not_found".into()));
+}
+
+#[test]
+fn the_worker_is_small_enough_to_be_sent_everywhere() {
+    let bytes = bench::compressed(&harness::workspace::root().join("edge/build")).unwrap();
+    println!("| the Worker, compressed: {bytes} bytes");
+    assert!(bytes <= bench::COMPRESSED_MAX_BYTES, "{bytes} bytes");
 }
 
 #[tokio::test]
