@@ -5,18 +5,22 @@
 -- Isolation:  READ COMMITTED or above.
 -- A retry:    the same answer: a sale by what it was created from, stock by its Idempotency-Key.
 
--- p_sale is the body of the request, checked, with its defaults filled in by the function.
+-- p_sale is the body of the request, checked, with its defaults filled in by the function. What is left is judged here:
+-- whether a sale that is to open now ends later. Only a new one is asked, for what was in order when it was made still
+-- is when it is sent again.
 create or replace function holdfast.create_sale(p_sale json, p_created_from bytea) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
-    v_sale    sale;
-    v_created boolean;
+    v_opens_at  timestamptz := coalesce((p_sale ->> 'opens_at')::timestamptz, clock_timestamp());
+    v_closes_at timestamptz := (p_sale ->> 'closes_at')::timestamptz;
+    v_sale      sale;
+    v_created   boolean;
 begin
     insert into sale (sale_id, name, currency, opens_at, closes_at, hold_ttl_s, late_payment, created_from)
-    values (p_sale ->> 'sale_id', p_sale ->> 'name', p_sale ->> 'currency',
-            coalesce((p_sale ->> 'opens_at')::timestamptz, clock_timestamp()), (p_sale ->> 'closes_at')::timestamptz,
-            (p_sale ->> 'hold_ttl_s')::integer, coalesce(p_sale ->> 'late_payment', 'refund'), p_created_from)
+    select p_sale ->> 'sale_id', p_sale ->> 'name', p_sale ->> 'currency', v_opens_at, v_closes_at,
+           (p_sale ->> 'hold_ttl_s')::integer, coalesce(p_sale ->> 'late_payment', 'refund'), p_created_from
+    where v_closes_at is null or v_closes_at > v_opens_at
     on conflict on constraint sale_pkey do nothing;
     v_created := found;
 
@@ -33,6 +37,10 @@ begin
     end if;
 
     select * into v_sale from sale s where s.sale_id = p_sale ->> 'sale_id';
+    if not found then
+        return json_build_object('outcome', 'invalid_request', 'errors', json_build_array(json_build_object(
+            'pointer', '/closes_at', 'detail', 'must be later than opens_at, which is now unless given')));
+    end if;
     if v_sale.created_from <> p_created_from then
         return json_build_object('outcome', 'already_exists');
     end if;

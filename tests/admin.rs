@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::client::Client;
+use crate::client::{Client, until};
 
 fn new_sale(id: &str) -> Value {
     json!({"sale_id": id, "name": "Drop", "currency": "KRW",
@@ -26,6 +26,52 @@ async fn a_sale_is_created_once_and_the_same_body_again_is_no_conflict() {
     other["name"] = json!("Another");
     let refused = client.admin(Method::POST, "/v1/admin/sales", Some(other)).await;
     assert_eq!(refused.refusal(), (409, "already_exists".into()));
+}
+
+#[tokio::test]
+async fn a_sale_that_is_over_is_still_the_sale_it_was_made_as_and_a_new_one_must_end_later_than_now() {
+    let client = Client::new();
+    let create = async |sale: &Value| client.admin(Method::POST, "/v1/admin/sales", Some(sale.clone())).await;
+    let mut sale = new_sale(&format!("t-{}", Uuid::new_v4()));
+    sale["closes_at"] = json!((jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2)).to_string());
+    create(&sale).await.ok(201);
+    let path = format!("/v1/sales/{}", sale["sale_id"].as_str().unwrap());
+    until("the sale is over", 10, || async {
+        let seen = client.send(client.request(Method::GET, &path)).await.ok(200);
+        (seen["status"] == "closed").then_some(())
+    })
+    .await;
+    assert_eq!(create(&sale).await.ok(200)["status"], "closed");
+    let mut other = sale.clone();
+    other["name"] = json!("Another");
+    assert_eq!(create(&other).await.refusal(), (409, "already_exists".into()));
+    // The same as a new one: it would never be open.
+    sale["sale_id"] = json!(format!("t-{}", Uuid::new_v4()));
+    let refused = create(&sale).await;
+    assert_eq!(refused.refusal(), (422, "invalid_request".into()));
+    assert_eq!(refused.body["errors"][0]["pointer"], "/closes_at");
+    let unmade = format!("/v1/admin/sales/{}/report", sale["sale_id"].as_str().unwrap());
+    assert_eq!(client.admin(Method::GET, &unmade, None).await.refusal(), (404, "not_found".into()));
+    // One that was over before it was written down is no fault where both times are said.
+    sale["opens_at"] = json!("2020-01-01T00:00:00Z");
+    assert_eq!(create(&sale).await.ok(201)["status"], "closed");
+}
+
+#[tokio::test]
+async fn a_sale_may_last_to_the_end_of_the_last_year_and_its_names_can_be_read() {
+    let client = Client::new();
+    let mut sale = new_sale(&format!("t-{}", Uuid::new_v4()));
+    sale["closes_at"] = json!("9999-12-31T23:59:59Z");
+    let made = client.admin(Method::POST, "/v1/admin/sales", Some(sale.clone())).await.ok(201);
+    assert_eq!(made["closes_at"], "9999-12-31T23:59:59.000Z");
+    sale["sale_id"] = json!(format!("t-{}", Uuid::new_v4()));
+    sale["opens_at"] = json!("2026-12-01T00:00:00+25:00");
+    sale["name"] = json!("a\u{202e}b");
+    sale["skus"][0]["name"] = json!("\u{200b}");
+    let refused = client.admin(Method::POST, "/v1/admin/sales", Some(sale)).await;
+    let errors = refused.body["errors"].as_array().unwrap();
+    let pointers: Vec<&str> = errors.iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/name", "/opens_at", "/skus/0/name"], "{refused:?}");
 }
 
 #[tokio::test]

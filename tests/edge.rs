@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use harness::bench::edge as bench;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -254,6 +255,8 @@ async fn an_address_that_floods_is_told_to_wait() {
     let limited = futures_util::future::join_all(flood).await.into_iter().flatten().next().expect("nobody was limited");
     assert_eq!(limited.refusal(), (429, "rate_limited".into()));
     assert!(limited.header("retry-after").is_some());
+    assert_eq!(limited.header("ratelimit"), Some(r#""address";r=0;t=10"#));
+    assert_eq!(limited.header("ratelimit-policy"), Some(r#""address";q=1000;w=10"#));
 }
 
 #[tokio::test]
@@ -286,6 +289,8 @@ async fn a_webhook_is_believed_by_its_signature_alone() {
         ("not json", 400),
         ("{}", 400),
         (r#"{"type":"payment.paid"}"#, 400),
+        (r#"{"type":"payment.paid","type":"x"}"#, 400),
+        (r#"{"type":"x","data":{"amount":1,"amount":2}}"#, 400),
         (r#"{"type":"payment.paid","timestamp":"x","data":{"payment_id":"p"}}"#, 400),
     ] {
         assert_eq!(
@@ -307,6 +312,10 @@ async fn a_webhook_is_believed_by_its_signature_alone() {
         .header("webhook-signature", format!("v1a,AAAA v1,AAAA {signature}"))
         .body(body);
     assert_eq!(client.send(request).await.ok(200)["result"], "confirmed");
+    // However much of its address is encoded, the order is found.
+    let hold_id = hold["hold_id"].as_str().unwrap();
+    let order = client.get("ann", &format!("/v1/orders?hold_id={}", hold_id.replace('-', "%2D"))).await.ok(200);
+    assert_eq!(order["hold_id"], hold_id);
 }
 
 #[tokio::test]
@@ -328,8 +337,17 @@ async fn the_sale_is_public_and_what_was_sold_shows_within_about_a_second() {
         (seen["skus"][0]["available"] == 0).then_some(())
     })
     .await;
+    let encoded = format!("/v1/s%61les/{}", sale.replace('-', "%2D"));
+    assert_eq!(client.send(client.request(Method::GET, &encoded)).await.ok(200)["sale_id"], sale);
     let unknown = client.send(client.request(Method::GET, "/v1/sales/no-such-sale")).await;
     assert_eq!(unknown.refusal(), (404, "not_found".into()));
+}
+
+#[test]
+fn the_worker_is_small_enough_to_be_sent_everywhere() {
+    let bytes = bench::compressed(&harness::workspace::root().join("edge/build")).unwrap();
+    println!("| the Worker, compressed: {bytes} bytes");
+    assert!(bytes <= bench::COMPRESSED_MAX_BYTES, "{bytes} bytes");
 }
 
 #[tokio::test]

@@ -58,6 +58,12 @@ async fn a_token_that_proves_nothing_opens_no_route() {
         ("over, in milliseconds below zero", client.token_of(&hs256, &json!({"sub": "ann", "exp": -1e300}))),
         ("not yet", client.token_of(&hs256, &json!({"sub": "ann", "exp": exp, "nbf": now_s() + 30}))),
         ("an id with a line feed", client.token_of(&hs256, &json!({"sub": "ann\n{}", "exp": exp}))),
+        (
+            "an id with a character that nobody sees",
+            client.token_of(&hs256, &json!({"sub": "ann\u{200b}", "exp": exp})),
+        ),
+        ("an id that turns the text around", client.token_of(&hs256, &json!({"sub": "\u{202e}ann", "exp": exp}))),
+        ("an id of white space", client.token_of(&hs256, &json!({"sub": "\u{3000} ", "exp": exp}))),
         ("huge", client.token_of(&hs256, &json!({"sub": "ann", "exp": exp, "x": "x".repeat(6_000)}))),
         ("not base64", format!("{head}.!{}", &signature[1..])),
         ("base64 with padding", format!("{good}=")),
@@ -210,7 +216,7 @@ async fn nothing_of_a_request_becomes_a_line_of_a_log() {
     let marker = Uuid::new_v4().simple().to_string();
     // All that a W3C parent of a later version may carry, a JSON object that wants to be a line among it.
     let parent = format!("cc-{marker}-00f067aa0ba902b7-01-\"}}{{\"level\":\"FATAL\",\"verb\":\"{marker}\"}}");
-    let user = format!("{marker}\u{2028}\"}},{{\"level\":\"FATAL\"");
+    let user = format!("{marker}\"}},{{\"level\":\"FATAL\"");
     let key = format!("{marker}\"}}{{\"level\":\"FATAL\"}}");
     let reserving = client.reserving(&user, &key, &sale, json!([{"sku_id": "a", "qty": 1}]));
     let hold = client.send(reserving.header("traceparent", parent.clone())).await.ok(201);
@@ -342,8 +348,25 @@ async fn what_is_not_the_json_of_one_reading_is_malformed() {
         "json",
         "application/ json",
         "text/plain, application/json",
+        "application/json; charset=utf-16",
+        "application/json; charset=iso-8859-1",
     ] {
         assert_eq!(send(other, fine.clone()).await, (415, "unsupported_media_type".to_owned()), "{other}");
+    }
+    let unsupported = (415, "unsupported_media_type".to_owned());
+    for packed in ["gzip", "deflate", "identity, br"] {
+        let reserving = client.reserving("ann", "k", "no-such", json!([{"sku_id": "a", "qty": 1}]));
+        let refused = client.send(reserving.header("content-encoding", packed)).await;
+        assert_eq!(
+            (refused.refusal(), refused.header("accept-encoding")),
+            (unsupported.clone(), Some("identity")),
+            "{packed}"
+        );
+        // Of a gateway the signature counts first.
+        let event = || client.webhook("m", 0, r#"{"type":"other"}"#).header("content-encoding", packed);
+        assert_eq!(client.send(event()).await.refusal(), unsupported, "{packed}");
+        let forged = client.send(event().header("webhook-id", "another")).await;
+        assert_eq!(forged.refusal(), (401, "signature_invalid".to_owned()), "{packed}");
     }
     let odd = b"{\"type\":\"payment.failed\",\"note\":\"\xff\"}".as_slice();
     let refused = client.send(client.webhook_of("m", 0, odd)).await;

@@ -2,7 +2,7 @@
 //! is taken along where that costs nothing.
 
 use crate::body;
-use crate::bounds::ADDRESS_WINDOW_S;
+use crate::bounds::{ADDRESS_MAX, ADDRESS_WINDOW_S};
 use crate::call::Call;
 use crate::crossing::{self, Arrival};
 use crate::problem::{Code, Problem};
@@ -29,5 +29,24 @@ pub async fn limit(call: &mut Call, with_body: bool) -> Result<(), Problem> {
 fn limited() -> Problem {
     Problem::new(Code::RateLimited, "Wait as long as `Retry-After` says: too many requests come from your address.")
         .header("Retry-After", ADDRESS_WINDOW_S.to_string())
+        .header("RateLimit-Policy", format!("\"address\";q={ADDRESS_MAX};w={ADDRESS_WINDOW_S}"))
         .header("RateLimit", format!("\"address\";r=0;t={ADDRESS_WINDOW_S}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Answer;
+
+    #[test]
+    fn who_is_limited_is_told_the_limit_that_is_configured() {
+        let answer = Answer::from(limited());
+        assert_eq!(answer.header("RateLimit-Policy"), Some(r#""address";q=1000;w=10"#));
+        assert_eq!(
+            (answer.header("RateLimit"), answer.header("Retry-After")),
+            (Some(r#""address";r=0;t=10"#), Some("10"))
+        );
+        let configured = format!("simple = {{ limit = {ADDRESS_MAX}, period = {ADDRESS_WINDOW_S} }}");
+        assert!(include_str!("../../wrangler.toml").contains(&configured), "wrangler.toml has another limit");
+    }
 }

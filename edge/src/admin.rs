@@ -9,13 +9,14 @@ use crate::answer::Answer;
 use crate::body::{self, Object};
 use crate::call::{Answered, Call};
 use crate::gate::ask::forget;
+use crate::media::Media;
 use crate::problem::{Code, Problem};
 use crate::{bounds, idempotency, invoke, text};
 
 pub async fn create_sale(call: &mut Call) -> Answered {
     call.operator()?;
     let bytes = body::read(call).await?;
-    let sale = new_sale(call.header("Content-Type"), &bytes)?;
+    let sale = new_sale(call.media(), &bytes)?;
     run(call, Command::CreateSale { sale }).await
 }
 
@@ -64,7 +65,7 @@ pub async fn outcome(call: &Call, command: Command) -> Result<Outcome, Problem> 
 fn faults(adjustment: &Adjustment) -> Vec<Fault> {
     let Adjustment { sale_id, delta, reason } = adjustment;
     let pieces = -bounds::STOCK_DELTA_MAX..=bounds::STOCK_DELTA_MAX;
-    let reasoned = text::is_printable(reason.trim(), bounds::REASON_MAX_CHARS);
+    let reasoned = text::is_line(reason.trim(), bounds::REASON_MAX_CHARS);
     [
         (text::is_slug(sale_id), "/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -."),
         (*delta != 0 && pieces.contains(delta), "/delta", "Put in 1 to 10^9 pieces, or, below zero, take them out."),
@@ -80,15 +81,15 @@ fn fault(pointer: &str, detail: &str) -> Fault {
     Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
 }
 
-fn new_sale(content_type: Option<&str>, bytes: &[u8]) -> Result<NewSale, Problem> {
+fn new_sale(media: Media, bytes: &[u8]) -> Result<NewSale, Problem> {
     /// The message's own type would take a SKU written as an array of its fields.
     #[derive(Deserialize)]
     struct Shape {
         #[serde(rename = "skus")]
         _skus: Vec<Object<IgnoredAny>>,
     }
-    let sale = body::json(content_type, bytes)?;
-    body::json::<Shape>(content_type, bytes)?;
+    let sale = body::json(media, bytes)?;
+    body::json::<Shape>(media, bytes)?;
     Ok(sale)
 }
 
@@ -140,7 +141,7 @@ mod tests {
     fn a_sale_is_read_by_its_shape_and_its_values_are_the_functions_business() {
         let sale = |skus: &str| format!(r#"{{"sale_id":"A B","name":"","currency":"x","skus":{skus}}}"#);
         let status = |body: &str| {
-            let sale = new_sale(Some("application/json"), body.as_bytes());
+            let sale = new_sale(crate::media::JSON, body.as_bytes());
             sale.map_or_else(|problem| Answer::from(problem).status, |_| 200)
         };
         let sku = r#"{"sku_id":"","name":"","unit_price":-1,"stock":1e12}"#;

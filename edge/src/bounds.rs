@@ -105,7 +105,8 @@ pub const BUCKETS_SWEEP_MS: u64 = 10_000;
 pub const USER_BURST: u32 = 20;
 pub const USER_PER_S: u32 = 5;
 
-/// The window of the limit per address: `period` in wrangler.toml, which also says how many.
+/// Requests of one address in a window, and the window: `limit` and `period` in wrangler.toml, which is who counts.
+pub const ADDRESS_MAX: u64 = 1_000;
 pub const ADDRESS_WINDOW_S: u64 = 10;
 
 /// Failures in a row after which a function is left alone, and for how long.

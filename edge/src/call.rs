@@ -7,6 +7,7 @@ use worker::{Env, web_sys};
 use crate::answer::Answer;
 use crate::config::{self, Config};
 use crate::crossing::Head;
+use crate::media::Media;
 use crate::problem::Problem;
 use crate::{body, clock, session, trace};
 
@@ -56,13 +57,18 @@ impl Call {
         session::operator(self.header("Authorization"), &self.config.admin_token)
     }
 
+    /// What its body is said to be.
+    pub fn media(&self) -> Media<'_> {
+        Media { content_type: self.header("Content-Type"), content_encoding: self.header("Content-Encoding") }
+    }
+
     /// The body as JSON.
     ///
     /// # Errors
     /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
     pub async fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Problem> {
         let bytes = body::read(self).await?;
-        body::json(self.header("Content-Type"), &bytes)
+        body::json(self.media(), &bytes)
     }
 
     /// The body as JSON where there is one: some changes need none.
@@ -71,6 +77,6 @@ impl Call {
     /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
     pub async fn json_if_any<T: Default + serde::de::DeserializeOwned>(&mut self) -> Result<T, Problem> {
         let bytes = body::read(self).await?;
-        if bytes.is_empty() { Ok(T::default()) } else { body::json(self.header("Content-Type"), &bytes) }
+        if bytes.is_empty() { Ok(T::default()) } else { body::json(self.media(), &bytes) }
     }
 }

@@ -2,13 +2,13 @@
 //! `confirm` finds out what it is and decides, and a 503 has the gateway say it again.
 
 use gateways::{Kind, Message, Notice, Said};
-use serde_json::{Map, Value};
 use wire::confirm::{Outcome, Payment, Request, Settled, Told};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
+use crate::event::Event;
 use crate::problem::{Code, Problem};
-use crate::text::is_printable;
+use crate::text::is_line;
 use crate::{body, bounds, invoke};
 
 pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
@@ -21,7 +21,7 @@ pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
         return Err(Problem::new(Code::SignatureInvalid, "Sign the raw body as the gateway's specification says.")
             .because(format!("{gateway}: {} secrets are configured", secrets.len())));
     }
-    let event: Map<String, Value> = body::json(call.header("Content-Type"), &bytes)?;
+    let Event(event) = body::json(call.media(), &bytes)?;
     let notice = reader.read(&event).map_err(|missing| Problem::malformed(format!("Correct the event: {missing}.")))?;
     let Some(notice) = notice else {
         // Answered well, or the gateway would send it again for days.
@@ -55,8 +55,10 @@ fn request(call: &Call, gateway: &str, notice: Notice) -> Result<Request, Proble
         check(&payment)?;
         return Ok(Request::Paid(payment));
     }
-    if !is_printable(&payment_id, bounds::GATEWAY_TEXT_MAX_CHARS) {
-        return Err(Problem::malformed("Correct the event: the payment's id is 1 to 255 printable characters."));
+    if !is_line(&payment_id, bounds::GATEWAY_TEXT_MAX_CHARS) {
+        return Err(Problem::malformed(
+            "Correct the event: the payment's id is 1 to 255 characters, none a control character.",
+        ));
     }
     Ok(Request::Told(Told { trace, gateway, payment_id, may_take: kind == Kind::MayTake, ..Told::default() }))
 }
@@ -67,8 +69,8 @@ fn check(payment: &Payment) -> Result<(), Problem> {
     let currency = payment.currency.len() == 3 && payment.currency.bytes().all(|byte| byte.is_ascii_uppercase());
     for (holds, name) in [
         (
-            is_printable(&payment.payment_id, bounds::GATEWAY_TEXT_MAX_CHARS),
-            "payment_id: 1 to 255 printable characters",
+            is_line(&payment.payment_id, bounds::GATEWAY_TEXT_MAX_CHARS),
+            "payment_id: 1 to 255 characters, none a control character",
         ),
         (text(&payment.hold_id), "hold_id: at most 255 characters"),
         (text(&payment.user_id), "user_id: at most 255 characters"),

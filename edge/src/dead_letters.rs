@@ -6,7 +6,7 @@ use wire::operate::{Filter, Operation, Why};
 use crate::call::{Answered, Call};
 use crate::operate::{by, fault, run};
 use crate::problem::Problem;
-use crate::{bounds, idempotency, text};
+use crate::{bounds, idempotency, percent, text};
 
 pub async fn list(call: &Call) -> Answered {
     call.operator()?;
@@ -38,15 +38,14 @@ fn key_if_any(call: &Call) -> Result<Option<String>, Problem> {
     header.map(|header| idempotency::key(Some(header))).transpose()
 }
 
-/// The filter, where to go on, and how many. Nothing is percent-decoded: no value has a character that would be encoded.
+/// The filter, where to go on, and how many.
 fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<Fault>> {
-    let query = url.split('#').next().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
     let (mut filter, mut after, mut limit) = (Filter::default(), None, bounds::PAGE_DEFAULT);
     let mut wrong = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let given = Some(value.to_owned());
-        match name {
+    for (name, value) in percent::query(url) {
+        let value = value.unwrap_or_default();
+        let given = Some(value.to_string());
+        match name.as_ref() {
             "kind" => filter.kind = given,
             "event_type" => filter.event_type = given,
             "subscription" => filter.subscription = given,
@@ -102,6 +101,7 @@ mod tests {
             of("?kind=event&sale_id=spring-drop&limit=7&cursor=17.event-3").unwrap_or_default();
         assert_eq!((filter.kind.as_deref(), filter.sale_id.as_deref()), (Some("event"), Some("spring-drop")));
         assert_eq!((after.as_deref(), limit), (Some("17.event-3"), 7));
+        assert_eq!(of("?cursor=17%2Eevent%2D3").map(|(_, after, _)| after), Ok(Some("17.event-3".to_owned())));
         assert_eq!(of(""), Ok((Filter::default(), None, 50)));
         for wrong in [
             "?kind=order",

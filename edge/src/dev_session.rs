@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use wire::admin::Fault;
+use wire::printable::is_printable;
 
 use crate::answer::Answer;
 use crate::bounds::{DEV_SESSION_TTL_S, USER_ID_MAX_CHARS};
 use crate::call::{Answered, Call};
 use crate::problem::Problem;
 use crate::session;
-use crate::text::is_printable;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

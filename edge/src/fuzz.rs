@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use gateways::Message;
-use gateways::signature::{TOLERANCE_S, is_signed};
+use gateways::signature::{TOLERANCE_S, is_signed, seconds};
 use hmac::Mac;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,6 +13,8 @@ use wire::admin::{Adjustment, NewSale, StatusChange};
 
 use crate::body;
 use crate::digest::hmac_sha256;
+use crate::event::Event;
+use crate::media::JSON;
 use crate::{bounds, idempotency, language, lookup, reserve, routes, session, text, trace};
 
 pub type Target = fn(&[u8]);
@@ -54,7 +56,7 @@ fn claims(data: &[u8]) {
     assert_eq!(header.get("alg"), Some(&Value::from("HS256")));
     assert_eq!(claims.get("sub"), Some(&Value::from(user.as_str())));
     assert!(claims.get("exp").and_then(Value::as_f64).is_some_and(|exp| exp * 1_000.0 > NOW_MS as f64));
-    assert!(text::is_printable(&user, bounds::USER_ID_MAX_CHARS));
+    assert!(wire::printable::is_printable(&user, bounds::USER_ID_MAX_CHARS));
 }
 
 /// A key is the same however it is spelled.
@@ -77,9 +79,9 @@ fn body(data: &[u8]) {
         3 => kept::<StatusChange>(json),
         _ => {
             // What a gateway adds is read over; but it is an object all the same, and text.
-            let read = body::json::<Map<String, Value>>(Some("application/json"), json);
-            assert!(read.is_err() || std::str::from_utf8(json).is_ok_and(|text| text.trim_start().starts_with('{')));
-            let event = read.unwrap_or_default();
+            let Ok(Event(event)) = body::json(JSON, json) else { return };
+            assert!(std::str::from_utf8(json).is_ok_and(|text| text.trim_start().starts_with('{')));
+            assert_eq!(serde_json::from_slice(json).ok().as_ref(), Some(&event));
             for reader in gateways::NAMES.into_iter().filter_map(gateways::webhook) {
                 let notice = reader.read(&event).ok().flatten();
                 assert!(notice.is_none_or(|notice| json_says(&event, &notice.payment_id)));
@@ -103,9 +105,9 @@ fn json_says(event: &Map<String, Value>, payment_id: &str) -> bool {
 
 /// What was understood, said again, is understood as the same.
 fn kept<T: DeserializeOwned + Serialize>(json: &[u8]) {
-    let Ok(first) = body::json::<T>(Some("application/json"), json) else { return };
+    let Ok(first) = body::json::<T>(JSON, json) else { return };
     let said = serde_json::to_vec(&first).unwrap_or_default();
-    let again = body::json::<T>(Some("application/json"), &said).map(|again| serde_json::to_vec(&again).ok());
+    let again = body::json::<T>(JSON, &said).map(|again| serde_json::to_vec(&again).ok());
     assert_eq!(again.ok().flatten(), Some(said));
     assert!(idempotency::fingerprint(&first).is_ok_and(|print| print.len() == 64));
 }
@@ -138,7 +140,7 @@ fn webhook(data: &[u8]) {
     assert!(!valid(signatures));
     let mac = hmac_sha256(secret, &[id.as_bytes(), b".", timestamp.as_bytes(), b".", body]);
     let good = STANDARD.encode(mac.map(|mac| mac.finalize().into_bytes()).unwrap_or_default());
-    let in_time = timestamp.parse::<u64>().is_ok_and(|sent_s| now_s.abs_diff(sent_s) <= TOLERANCE_S);
+    let in_time = seconds(timestamp).is_some_and(|sent_s| now_s.abs_diff(sent_s) <= TOLERANCE_S);
     assert_eq!(valid(&format!("{signatures} v1,{good}")), in_time && !id.is_empty());
 }
 

@@ -5,9 +5,9 @@ use wire::lookup::{Outcome, Question, Request};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
-use crate::invoke;
 use crate::problem::Problem;
 use crate::text::uuid;
+use crate::{invoke, percent};
 
 pub async fn hold(call: &Call, hold_id: String) -> Answered {
     let user_id = call.buyer()?;
@@ -32,15 +32,12 @@ pub async fn ask(call: &Call, question: Question) -> Result<Outcome, Problem> {
     Ok(invoke::call(&call.config.lambda, "lookup", &request).await?)
 }
 
-/// Nothing is percent-decoded: a UUID has no character that would be encoded.
 pub fn hold_of(url: &str) -> Result<String, Problem> {
-    let query = url.split('#').next().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
-    let given = query.split('&').find_map(|pair| pair.strip_prefix("hold_id="));
-    let Some(given) = given else {
+    let Some(given) = percent::given(url, "hold_id") else {
         let detail = "Add `?hold_id=…` to the address.".to_owned();
         return Err(Problem::invalid(vec![Fault { pointer: "/hold_id".to_owned(), detail }]));
     };
-    uuid(given).ok_or_else(Problem::not_found)
+    uuid(&given).ok_or_else(Problem::not_found)
 }
 
 fn tell(outcome: Outcome) -> Answered {
@@ -65,10 +62,11 @@ mod tests {
             hold_of(&format!("http://edge/v1/orders{query}")).map_err(|problem| Answer::from(problem).status)
         };
         assert_eq!(of(&format!("?a=b&hold_id={id}#c")), Ok(id.to_owned()));
+        assert_eq!(of(&format!("?hold%5Fid={}", id.replace('-', "%2D"))), Ok(id.to_owned()));
         for missing in ["", "?", "?hold=x", "#?hold_id=x", "?hold_id"] {
             assert_eq!(of(missing), Err(422), "{missing}");
         }
-        for none in ["?hold_id=", "?hold_id=1", "?hold_id=%30"] {
+        for none in ["?hold_id=", "?hold_id=1", "?hold_id=%30", &format!("?hold_id={}", id.replace('-', "%252D"))] {
             assert_eq!(of(none), Err(404), "{none}");
         }
     }

@@ -20,10 +20,10 @@ pub fn by(call: &Call, reason: Option<String>) -> Result<By, Problem> {
 fn by_header(name: Option<String>, reason: Option<String>, request_id: &str) -> Result<By, Problem> {
     let actor = name.unwrap_or_else(|| "operator".to_owned());
     let mut faults = Vec::new();
-    if !text::is_printable(actor.trim(), bounds::OPERATOR_MAX_CHARS) {
+    if !text::is_line(actor.trim(), bounds::OPERATOR_MAX_CHARS) {
         faults.push(fault("/X-Operator", "Say who you are in 1 to 128 characters, or leave the header out."));
     }
-    if reason.as_deref().is_some_and(|reason| !text::is_printable(reason.trim(), bounds::REASON_MAX_CHARS)) {
+    if reason.as_deref().is_some_and(|reason| !text::is_line(reason.trim(), bounds::REASON_MAX_CHARS)) {
         faults.push(fault("/reason", "Say why in 1 to 500 characters, none of them a control character."));
     }
     if faults.is_empty() {

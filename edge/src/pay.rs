@@ -1,14 +1,16 @@
 //! A buyer's browser comes back from paying at a gateway that takes the money only on the shop's word: the hold is
 //! secured, the money is taken, and the buyer is sent to what came of it.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use wire::confirm::{Outcome, Request, Settled, Told};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
 use crate::problem::Problem;
-use crate::text::is_printable;
-use crate::{bounds, confirm};
+use crate::text::is_line;
+use crate::{bounds, confirm, percent};
 
 /// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success address. Nothing in it is believed:
 /// the payment is asked for, and its own amount and hold count. Loading it again finds what was done.
@@ -45,7 +47,7 @@ pub async fn portone_confirm(call: &mut Call) -> Answered {
     call.buyer()?;
     let ToConfirm { payment_id, payment_token } = call.json().await?;
     for text in [&payment_id, &payment_token] {
-        if !is_printable(text, bounds::PAYMENT_TOKEN_MAX_CHARS) {
+        if !is_line(text, bounds::PAYMENT_TOKEN_MAX_CHARS) {
             return Err(Problem::malformed("Send `payment_id` and `payment_token` as the gateway's SDK gave them."));
         }
     }
@@ -68,24 +70,16 @@ struct Comeback {
     amount: i64,
 }
 
-/// Nothing is percent-decoded: none of the characters that such a key may have is ever encoded.
 fn comeback(url: &str) -> Result<Comeback, Problem> {
-    let query = url.split('#').next().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
-    let given = |name: &str| {
-        query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(given, _)| *given == name)
-            .map(|(_, value)| value)
-    };
-    let key = |key: &&str| {
+    let key = |key: &Cow<str>| {
         (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
-    let payment_key = given("paymentKey").filter(key);
-    let amount =
-        given("amount").and_then(|amount| amount.parse().ok()).filter(|n| (0..=bounds::AMOUNT_MAX).contains(n));
+    let payment_key = percent::given(url, "paymentKey").filter(key);
+    let amount = percent::given(url, "amount")
+        .and_then(|amount| amount.parse().ok())
+        .filter(|n| (0..=bounds::AMOUNT_MAX).contains(n));
     match (payment_key, amount) {
-        (Some(payment_key), Some(amount)) => Ok(Comeback { payment_key: payment_key.to_owned(), amount }),
+        (Some(payment_key), Some(amount)) => Ok(Comeback { payment_key: payment_key.into_owned(), amount }),
         _ => Err(Problem::malformed("Come back with the `paymentKey` and `amount` that the payment window added.")),
     }
 }

@@ -1,5 +1,7 @@
 //! The operator's view of the money: which payment became what, and an order that is cancelled with its refund.
 
+use std::borrow::Cow;
+
 use wire::admin::{Command, Fault, Outcome};
 use wire::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
 
@@ -7,7 +9,7 @@ use crate::call::{Answered, Call};
 use crate::gate::ask::forget;
 use crate::operate::by;
 use crate::problem::Problem;
-use crate::{admin, bounds, idempotency};
+use crate::{admin, bounds, idempotency, percent};
 
 pub async fn cancel_order(call: &mut Call, order_id: String) -> Answered {
     call.operator()?;
@@ -29,19 +31,18 @@ pub async fn list(call: &Call) -> Answered {
 }
 
 fn page(url: &str) -> Result<PaymentPage, Vec<Fault>> {
-    let query = url.split('#').next().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
-    let given = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let given = |name: &str| percent::given(url, name);
     let mut faults = Vec::new();
     let mut fault = |pointer: &str, detail: String| faults.push(Fault { pointer: pointer.to_owned(), detail });
-    let state = given("state").map(str::to_owned);
+    let state = given("state").map(Cow::into_owned);
     if state.as_deref().is_some_and(|state| !PAYMENT_STATES.contains(&state)) {
         fault("/state", format!("Ask for one of {}.", PAYMENT_STATES.join(", ")));
     }
-    let after = given("cursor").map_or(Ok(0), str::parse);
+    let after = given("cursor").map_or(Ok(0), |cursor| cursor.parse());
     if after.is_err() {
         fault("/cursor", "Send the last page's `next`.".to_owned());
     }
-    let limit = given("limit").map_or(Ok(bounds::PAGE_DEFAULT), str::parse);
+    let limit = given("limit").map_or(Ok(bounds::PAGE_DEFAULT), |limit| limit.parse());
     if !limit.as_ref().is_ok_and(|limit| (1..=bounds::PAGE_MAX).contains(limit)) {
         fault("/limit", "Ask for 1 to 100.".to_owned());
     }
@@ -65,6 +66,7 @@ mod tests {
         assert_eq!(of(""), Ok(PaymentPage { state: None, after: 0, limit: 50 }));
         let refunds = PaymentPage { state: Some("refund_failed".to_owned()), after: 7, limit: 100 };
         assert_eq!(of("?state=refund_failed&limit=100&cursor=7"), Ok(refunds));
+        assert_eq!(of("?state=refund%5Ffailed").map(|page| page.state), Ok(Some("refund_failed".to_owned())));
         for bad in ["?state=lost", "?limit=0", "?limit=101", "?limit=x", "?cursor=x", "?state="] {
             assert!(of(bad).is_err(), "{bad}");
         }

@@ -1,6 +1,9 @@
 //! The table of paths and methods: which of the edge's verbs a request asks for.
 
+use std::borrow::Cow;
+
 use crate::dead_letters;
+use crate::percent;
 use crate::problem::{Code, Problem};
 use crate::text::{is_slug, uuid};
 
@@ -47,8 +50,9 @@ pub type Offers = Vec<(&'static str, Route)>;
 /// # Errors
 /// `not_found`: no such path. An id that cannot be one is such a path.
 pub fn offers(path: &str, development: bool) -> Result<Offers, Problem> {
-    let segments = path.strip_prefix('/').map(|path| path.split('/').collect::<Vec<_>>());
-    segments.and_then(|segments| at(&segments, development)).ok_or_else(Problem::not_found)
+    let segments = path.strip_prefix('/').and_then(|path| path.split('/').map(percent::segment).collect());
+    let offers = |segments: Vec<Cow<str>>| at(&segments.iter().map(AsRef::as_ref).collect::<Vec<_>>(), development);
+    segments.and_then(offers).ok_or_else(Problem::not_found)
 }
 
 /// # Errors
@@ -223,8 +227,12 @@ mod tests {
             "/v1/orders/null",
             "/sales/",
             "/sales/A",
-            "/sales/%61",
+            "/sales/%2561",
+            "/sales/%zz",
+            "/sales/%ff",
+            "/v1%2Fsales",
             "/v1/sales/a%2Fb",
+            "/assets/..%2Fshop.js",
             "/v1/sales/-",
             "/v1/admin/skus/x/stock/y",
             "/v1/webhooks/other",
@@ -236,6 +244,15 @@ mod tests {
                 assert_eq!(answer(method, path), Err((404, None)), "{method} {path}");
             }
         }
+    }
+
+    #[test]
+    fn a_path_is_the_same_however_much_of_it_is_encoded() {
+        let sale = Route::Sale { sale_id: "spring-drop".to_owned() };
+        assert_eq!(answer("GET", "/v1/s%61les/spring%2Ddrop"), Ok(sale));
+        let hold = Route::Hold { hold_id: ID.to_owned() };
+        assert_eq!(answer("GET", &format!("/v1/reservations/{}", ID.replace('-', "%2d"))), Ok(hold));
+        assert_eq!(answer("GET", "/assets/shop%2Ejs"), Ok(Route::Asset { name: "shop.js".to_owned() }));
     }
 
     #[test]

@@ -6,11 +6,11 @@ use hmac::Mac;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 use subtle::ConstantTimeEq;
+use wire::printable::is_printable;
 
 use crate::bounds;
 use crate::digest::{hmac_sha256, sha256};
 use crate::problem::{Code, Problem};
-use crate::text::is_printable;
 
 pub const COOKIE: &str = "holdfast_session";
 
@@ -188,6 +188,9 @@ mod tests {
             (r#"{"exp":1900000000}"#, false),
             (r#"{"sub":"","exp":1900000000}"#, false),
             (r#"{"sub":"a\u0000","exp":1900000000}"#, false),
+            (r#"{"sub":"a\u200b","exp":1900000000}"#, false),
+            (r#"{"sub":" ","exp":1900000000}"#, false),
+            (r#"{"sub":"a\u200c b","exp":1900000000}"#, true),
             (r#"{"sub":1,"exp":1900000000}"#, false),
             (long.as_str(), false),
         ] {

@@ -1,4 +1,5 @@
-//! The small grammars of ids: what a slug is, what a UUID is, what can be printed.
+//! The small grammars of what strangers write: what a slug is, what a UUID is, what is one line. What a user's name may
+//! be is `wire::printable`, for the names of sales are the same.
 
 use crate::bounds;
 
@@ -17,8 +18,9 @@ pub fn uuid(text: &str) -> Option<String> {
     hyphenated.then(|| uuid::Uuid::try_parse(text).ok()).flatten().map(|id| id.to_string())
 }
 
-/// 1 to `max_chars` characters of any script, none of them a control character.
-pub fn is_printable(text: &str, max_chars: usize) -> bool {
+/// 1 to `max_chars` characters of any script, none of them a control character. No more is asked of what a gateway calls
+/// its payments: money that cannot be named cannot be paid back.
+pub fn is_line(text: &str, max_chars: usize) -> bool {
     !text.is_empty() && text.chars().count() <= max_chars && !text.chars().any(char::is_control)
 }
 
@@ -49,14 +51,14 @@ mod tests {
     }
 
     #[test]
-    fn names_of_any_script_are_printable_and_control_characters_are_not() {
-        for text in ["홍길동", "a", "🎉", "a b"] {
-            assert!(is_printable(text, 128), "{text}");
+    fn a_line_is_of_any_script_and_has_no_control_characters() {
+        for text in ["홍길동", "a", "🎉", "a b", "\u{200b}"] {
+            assert!(is_line(text, 128), "{text}");
         }
         let (longest, too_long) = ("가".repeat(128), "가".repeat(129));
-        assert!(is_printable(&longest, 128));
+        assert!(is_line(&longest, 128));
         for text in ["", "a\0", "a\n", "\u{7f}", "\u{85}", too_long.as_str()] {
-            assert!(!is_printable(text, 128), "{text:?}");
+            assert!(!is_line(text, 128), "{text:?}");
         }
     }
 }

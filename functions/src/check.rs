@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use iso_currency::Currency;
-use jiff::Timestamp;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use jiff::fmt::temporal::Pieces;
 use wire::admin::{Fault, HOLD_TTL_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX, UNIT_PRICE_MAX};
+use wire::printable::is_printable;
 
-/// The year 1, in Unix seconds: RFC 3339 has a year 0 too, and the database has none.
-const YEAR_1_S: i64 = -62_135_596_800;
-
-/// Gives the sale back with its defaults filled in and its times in UTC.
+/// Gives the sale back with its defaults filled in and its times in UTC. Whether one that opens now has closed before is
+/// left to the database: it has the clock, and knows the sales that were in order when they were made.
 ///
 /// # Errors
 /// Every fault.
@@ -22,8 +23,8 @@ pub fn sale(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
     }
     let opens_at = faults.time("/opens_at", &mut sale.opens_at);
     let closes_at = faults.time("/closes_at", &mut sale.closes_at);
-    if let Some(closes_at) = closes_at
-        && opens_at.unwrap_or_else(Timestamp::now) >= closes_at
+    if let (Some(opens_at), Some(closes_at)) = (opens_at, closes_at)
+        && opens_at >= closes_at
     {
         faults.add("/closes_at", "must be later than opens_at, which is now unless given");
     }
@@ -69,8 +70,8 @@ impl Faults {
     }
 
     fn text(&mut self, pointer: &str, value: &str, max: usize) {
-        if value.trim().is_empty() || value.chars().count() > max || value.chars().any(char::is_control) {
-            self.add(pointer, &format!("must be 1 to {max} characters, none of them a control character"));
+        if !is_printable(value, max) {
+            self.add(pointer, &format!("must be 1 to {max} printable characters"));
         }
     }
 
@@ -80,19 +81,47 @@ impl Faults {
         }
     }
 
-    fn time(&mut self, pointer: &str, value: &mut Option<String>) -> Option<Timestamp> {
+    fn time(&mut self, pointer: &str, value: &mut Option<String>) -> Option<DateTime> {
         let text = value.as_mut()?;
-        match text.parse::<Timestamp>() {
-            Ok(time) if time.as_second() >= YEAR_1_S => {
-                *text = time.to_string();
-                Some(time)
-            }
-            _ => {
-                self.add(pointer, "must be a time as RFC 3339 writes it, for example 2026-01-15T05:00:00Z");
-                None
-            }
+        let time = in_utc(text);
+        match time {
+            Some(time) => *text = format!("{time}Z"),
+            None => self.add(
+                pointer,
+                "must be a time of the years 1 to 9999 as RFC 3339 writes it, for example 2026-01-15T05:00:00Z",
+            ),
         }
+        time
     }
+}
+
+/// A time as RFC 3339 writes it, in UTC. Its years are 1 to 9999: RFC 3339 has a year 0 too, and the database has none.
+/// It is kept as a civil time because the library's own moments end a day before the last year does.
+pub fn in_utc(text: &str) -> Option<DateTime> {
+    let pieces = is_rfc3339(text).then(|| Pieces::parse(text).ok()).flatten()?;
+    let ahead = SignedDuration::from_secs(pieces.to_numeric_offset()?.seconds().into());
+    let time = pieces.date().to_datetime(pieces.time()?).checked_sub(ahead).ok()?;
+    (time.year() >= 1).then_some(time)
+}
+
+/// The form alone. The library would read more: an offset longer than a day or without minutes, a zone by its name.
+fn is_rfc3339(text: &str) -> bool {
+    let is_like = |text: &str, form: &str| {
+        let like = |(byte, form): (u8, u8)| match form {
+            b'0' => byte.is_ascii_digit(),
+            b'T' => matches!(byte, b'T' | b't' | b' '),
+            other => byte == other,
+        };
+        text.len() == form.len() && text.bytes().zip(form.bytes()).all(like)
+    };
+    let Some((time, rest)) = text.split_at_checked(19) else { return false };
+    let offset = match rest.strip_prefix('.') {
+        Some(rest) => rest.trim_start_matches(|digit: char| digit.is_ascii_digit()),
+        None => rest,
+    };
+    let hours = offset.get(1..3).unwrap_or_default();
+    let is_offset = offset.eq_ignore_ascii_case("z") || is_like(offset, "+00:00") || is_like(offset, "-00:00");
+    is_like(time, "0000-00-00T00:00:00") && is_offset && hours < "24"
 }
 
 #[cfg(test)]
@@ -120,11 +149,14 @@ mod tests {
             ("/sale_id", json!("-a")),
             ("/name", json!("a\u{0}b")),
             ("/name", json!(" ")),
+            ("/name", json!("a\u{200b}b")),
+            ("/skus/0/name", json!("\u{202e}A")),
             ("/currency", json!("WON")),
             ("/opens_at", json!("tomorrow")),
             ("/opens_at", json!("0000-12-31T23:59:59Z")),
             ("/opens_at", json!("-009999-01-02T00:00:00Z")),
-            ("/closes_at", json!("2020-01-01T00:00:00Z")),
+            ("/opens_at", json!("2026-12-01T00:00:00+25:00")),
+            ("/closes_at", json!("9999-12-31T23:59:59-00:01")),
             ("/hold_ttl_s", json!(0)),
             ("/hold_ttl_s", json!(1e9)),
             ("/skus", json!([])),
@@ -143,6 +175,52 @@ mod tests {
             };
             assert_eq!(faults.err(), Some(vec![path.to_owned()]), "{path} {value}");
         }
+    }
+
+    #[test]
+    fn a_time_is_as_rfc_3339_writes_it() {
+        for (text, utc) in [
+            ("2026-01-15T14:00:00+09:00", Some("2026-01-15T05:00:00")),
+            ("2026-01-15t05:00:00.500z", Some("2026-01-15T05:00:00.5")),
+            ("2026-01-15 05:00:00-00:00", Some("2026-01-15T05:00:00")),
+            ("2026-12-01T00:00:00+23:59", Some("2026-11-30T00:01:00")),
+            ("2016-12-31T23:59:60Z", Some("2016-12-31T23:59:59")),
+            ("0001-01-01T00:00:00Z", Some("0001-01-01T00:00:00")),
+            ("9999-12-31T23:59:59Z", Some("9999-12-31T23:59:59")),
+            ("9999-12-31T23:59:59-00:01", None),
+            ("0001-01-01T00:00:00+00:01", None),
+            ("2026-12-01T00:00:00+24:00", None),
+            ("2026-12-01T00:00:00-25:00", None),
+            ("2026-12-01T00:00:00+23:60", None),
+            ("2026-12-01T00:00:00+09", None),
+            ("2026-12-01T00:00:00+0900", None),
+            ("2026-12-01T00:00:00", None),
+            ("2026-12-01T00:00Z", None),
+            ("2026-12-01T00:00:00.Z", None),
+            ("2026-12-01T24:00:00Z", None),
+            ("2026-02-29T00:00:00Z", None),
+            ("2026-12-01T00:00:00Z[UTC]", None),
+            ("20261201T000000Z", None),
+            ("+002026-12-01T00:00:00Z", None),
+            ("２026-12-01T00:00:00Z", None),
+            ("", None),
+        ] {
+            assert_eq!(super::in_utc(text).map(|time| time.to_string()).as_deref(), utc, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_end_before_the_beginning_is_a_fault_and_one_before_now_is_the_databases_business() {
+        let times = |opens_at: Value, closes_at: Value| {
+            let sale = json!({"sale_id": "drop", "name": "A", "currency": "KRW", "opens_at": opens_at,
+                "closes_at": closes_at, "skus": [{"sku_id": "a", "name": "A", "unit_price": 1, "stock": 1}]});
+            let sale = serde_json::from_value(sale).unwrap();
+            super::sale(sale).map(|_| ()).map_err(|faults| faults.into_iter().map(|fault| fault.pointer).collect())
+        };
+        let fault = Err(vec!["/closes_at".to_owned()]);
+        assert_eq!(times(json!("2020-01-01T09:00:00+09:00"), json!("2020-01-01T00:00:00Z")), fault);
+        assert_eq!(times(json!("2020-01-01T09:00:00+09:00"), json!("2020-01-01T00:00:01Z")), Ok(()));
+        assert_eq!(times(Value::Null, json!("2020-01-01T00:00:00Z")), Ok(()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ import hmac
 import itertools
 import json
 import os
+import re
 import time
 import uuid
 
@@ -78,7 +79,8 @@ class Signature(requests.auth.AuthBase):
         request.headers["webhook-signature"] = f"v1,{signature}"
         for name, value in [("webhook-id", ident), ("webhook-timestamp", sent)]:
             # One that is wrong stays wrong.
-            if name in request.headers and request.headers[name] and (name == "webhook-id" or request.headers[name].isdigit()):
+            given = request.headers.get(name) or ""
+            if given and (name == "webhook-id" or re.fullmatch("[1-9][0-9]{0,11}", given)):
                 request.headers[name] = value
         return request
 

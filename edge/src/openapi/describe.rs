@@ -149,3 +149,16 @@ fn every_reference_is_there() {
         assert!(document.pointer(reference).is_some(), "{reference}");
     }
 }
+
+#[test]
+fn an_operation_has_a_name_of_its_own() {
+    let document = document();
+    let items = document["paths"].as_object().into_iter().flat_map(Map::values).filter_map(Value::as_object);
+    let mut names: Vec<&str> =
+        items.flat_map(Map::values).filter_map(|operation| operation.get("operationId")?.as_str()).collect();
+    let all = names.len();
+    assert!(all > PATHS.len(), "{names:?}");
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "{names:?}");
+}

@@ -6,7 +6,7 @@ use wire::shop::{Hold, HoldStatus, SaleStatus};
 use super::*;
 
 fn read_cart(body: &str) -> Result<Vec<String>, u16> {
-    let cart = crate::body::json::<Cart>(Some("application/json"), body.as_bytes());
+    let cart = crate::body::json::<Cart>(crate::media::JSON, body.as_bytes());
     let cart = cart.map_err(|problem| Answer::from(problem).status)?;
     Ok(faults(&cart).into_iter().map(|fault| fault.pointer).collect())
 }
@@ -67,7 +67,7 @@ fn another_shape_is_malformed() {
 #[test]
 fn the_same_cart_has_the_same_fingerprint_however_it_is_written() {
     let fingerprint = |body: &str| {
-        let cart = crate::body::json::<Cart>(Some("application/json"), body.as_bytes()).ok()?;
+        let cart = crate::body::json::<Cart>(crate::media::JSON, body.as_bytes()).ok()?;
         idempotency::fingerprint(&cart).ok()
     };
     let one = fingerprint(r#"{"sale_id":"s","items":[{"sku_id":"a","qty":1}]}"#);

@@ -29,6 +29,13 @@ fn key(secret: &str) -> Option<Vec<u8>> {
     (SECRET_MIN_BYTES..=SECRET_MAX_BYTES).contains(&key.len()).then_some(key)
 }
 
+/// Unix seconds as every gateway writes them: digits, of which the first is no zero. A number is read in more ways than it
+/// is signed in.
+pub fn seconds(text: &str) -> Option<u64> {
+    let plain = (1..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    (plain && !text.starts_with('0')).then(|| text.parse().ok()).flatten()
+}
+
 /// Whether one of the secrets signed it: there are two while one takes the other's place.
 #[must_use]
 pub fn is_signed(secrets: &[String], message: &Message, now_s: u64) -> bool {
@@ -49,7 +56,7 @@ fn is_valid(signed: &Signed, key: &[u8], now_s: u64) -> bool {
 
 fn check(signed: &Signed, key: &[u8], now_s: u64) -> Option<bool> {
     let (id, timestamp) = (signed.id?, signed.timestamp?);
-    let sent_s: u64 = timestamp.parse().ok()?;
+    let sent_s = seconds(timestamp)?;
     if id.is_empty() || now_s.abs_diff(sent_s) > TOLERANCE_S {
         return Some(false);
     }
@@ -135,6 +142,24 @@ mod tests {
         for timestamp in ["1649367554", "+1649367553", "1649367553.0", "", "-1", "99999999999999999999"] {
             assert!(refused(vector(GOOD, timestamp)), "{timestamp}");
         }
+    }
+
+    #[test]
+    fn a_moment_is_written_in_one_way_however_it_is_signed() {
+        let secret = key(SECRET).unwrap_or_default();
+        let signed_at = |timestamp: &str| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(&secret).expect("a key");
+            mac.update(format!("msg_1.{timestamp}.{{}}").as_bytes());
+            let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+            let signed =
+                Signed { id: Some("msg_1"), timestamp: Some(timestamp), signature: Some(&signature), body: b"{}" };
+            is_valid(&signed, &secret, SENT_S)
+        };
+        assert!(signed_at("1649367553"));
+        for other in ["+1649367553", "01649367553", "0001649367553", " 1649367553", "1649367553 ", "１649367553"] {
+            assert!(!signed_at(other), "{other}");
+        }
+        assert_eq!((seconds("999999999999"), seconds("1000000000000")), (Some(999_999_999_999), None));
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Webhook for Stripe {
             }
         }
         let Some(sent) = sent else { return false };
-        if !sent.parse().is_ok_and(|sent_s: u64| now_s.abs_diff(sent_s) <= signature::TOLERANCE_S) {
+        if signature::seconds(sent).is_none_or(|sent_s| now_s.abs_diff(sent_s) > signature::TOLERANCE_S) {
             return false;
         }
         secrets.iter().filter(|secret| !secret.is_empty()).any(|secret| {

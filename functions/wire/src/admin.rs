@@ -62,7 +62,7 @@ pub enum Command {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct NewSale {
     pub sale_id: String,
-    /// 1 to 200 characters.
+    /// 1 to 200 printable characters.
     pub name: String,
     /// ISO 4217.
     pub currency: String,
@@ -88,7 +88,7 @@ pub struct NewSale {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct NewSku {
     pub sku_id: String,
-    /// 1 to 200 characters.
+    /// 1 to 200 printable characters.
     pub name: String,
     /// In the currency's minor unit, 0 to 10^12.
     #[serde(deserialize_with = "crate::whole::number")]

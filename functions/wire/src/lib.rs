@@ -11,6 +11,7 @@ pub mod expire;
 pub mod lookup;
 pub mod operate;
 pub mod payments;
+pub mod printable;
 pub mod refund;
 pub mod relay;
 pub mod release;

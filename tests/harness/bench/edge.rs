@@ -17,6 +17,10 @@ use serde_json::json;
 use crate::stack::{Options, Stack};
 use crowd::Crowd;
 use worker::Worker;
+pub use worker::compressed;
+
+/// What the Worker may be at most, compressed: it is sent to every place that it runs in.
+pub const COMPRESSED_MAX_BYTES: u64 = 400_000;
 
 #[derive(Serialize)]
 pub struct Row {
@@ -105,7 +109,7 @@ pub async fn against(other: &Path, seconds: f64, rounds: usize) -> anyhow::Resul
 
 async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Measured> {
     let report = stack.bring_up().await?;
-    let compressed_bytes = worker::compressed(&crate::workspace::root().join("edge/build"))?;
+    let compressed_bytes = compressed(&crate::workspace::root().join("edge/build"))?;
     let mut bench = Worker::start("bench-worker", functions::start().await?, None).await?;
     let whole = Target { url: report.edge_url.clone(), secret: report.session_secret.clone(), pid: stack.edge_pid()? };
     let alone = bench.target()?;

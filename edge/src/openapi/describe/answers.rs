@@ -41,7 +41,8 @@ pub fn carrying(names: &[&str]) -> Map<String, Value> {
 
 fn own_headers(code: Code) -> &'static [&'static str] {
     match code {
-        Code::RateLimited | Code::Unavailable => &["Retry-After"],
+        Code::RateLimited => &["Retry-After", "RateLimit", "RateLimit-Policy"],
+        Code::Unavailable => &["Retry-After"],
         Code::Unauthenticated => &["WWW-Authenticate"],
         Code::MethodNotAllowed => &["Allow"],
         _ => &[],

@@ -42,7 +42,9 @@ impl Operation {
             Caller::Operator => ("operator", json!([{"operator": []}]), vec![Code::RateLimited, Code::Unauthenticated]),
         };
         Self {
+            // A verb that is found at several addresses is several operations.
             id: match route {
+                Route::Shop { sale_id: Some(_) } => "shop_of_sale".to_owned(),
                 Route::Webhook { gateway } if *gateway != "standard" => format!("webhook_{gateway}"),
                 _ => route.name().to_owned(),
             },

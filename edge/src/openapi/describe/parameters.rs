@@ -68,6 +68,6 @@ pub fn of_webhook() -> Vec<Value> {
         json!({"name": "webhook-id", "in": "header", "required": true, "schema": {"type": "string", "minLength": 1}}),
         json!({"name": "webhook-timestamp", "in": "header", "required": true,
                "description": format!("Unix seconds, at most {} away from ours.", gateways::signature::TOLERANCE_S),
-               "schema": {"type": "string", "pattern": "^[0-9]{1,19}$"}}),
+               "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,11}$"}}),
     ]
 }

@@ -11,10 +11,25 @@ use crate::bounds;
 
 pub const SLUG: &str = "^[a-z0-9][a-z0-9-]{0,63}$";
 /// No control character anywhere, and not white space alone.
-const PRINTABLE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
+const LINE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
 
 /// What is in these a gateway has said, in its own form.
 const OF_A_GATEWAY: [&str; 3] = ["Data", "PaymentRow", "DeadLetter"];
+
+/// As a pattern, of the first plane alone: how to write the others is where the dialects part.
+fn printable() -> String {
+    let hidden = |code: &u32| char::from_u32(*code).is_some_and(wire::printable::is_hidden);
+    let mut class = String::new();
+    let mut codes = (0..=0xffff_u32).filter(hidden).peekable();
+    while let Some(first) = codes.next() {
+        let mut last = first;
+        while let Some(next) = codes.next_if_eq(&(last + 1)) {
+            last = next;
+        }
+        class += &if last == first { format!("\\u{first:04X}") } else { format!("\\u{first:04X}-\\u{last:04X}") };
+    }
+    format!("^[^{class}]*[^\\s{class}][^{class}]*$")
+}
 
 pub fn uuid() -> Value {
     json!({"type": "string", "format": "uuid"})
@@ -100,17 +115,18 @@ fn merge(into: &mut Value, more: &Value) {
 /// Of what is read: schema, member, bound.
 fn bounds() -> Vec<(&'static str, &'static str, Value)> {
     let from = |min: i64, max: i64| json!({"minimum": min, "maximum": max});
-    let chars = |max: usize| json!({"minLength": 1, "maxLength": max, "pattern": PRINTABLE});
+    let chars = |max: usize| json!({"minLength": 1, "maxLength": max, "pattern": LINE});
+    let named = json!({"minLength": 1, "maxLength": admin::NAME_MAX_CHARS, "pattern": printable()});
     let said = |max: usize| json!({"maxLength": max, "pattern": r"^[^\x00]*$"});
     let currencies: Vec<&str> = iso_currency::Currency::iter().map(|currency| currency.code()).collect();
     vec![
         ("Cart", "items", json!({"minItems": 1, "maxItems": bounds::ITEMS_MAX})),
         ("Line", "qty", from(1, bounds::QTY_MAX)),
-        ("NewSale", "name", chars(admin::NAME_MAX_CHARS)),
+        ("NewSale", "name", named.clone()),
         ("NewSale", "currency", json!({"enum": currencies})),
         ("NewSale", "hold_ttl_s", from(1, admin::HOLD_TTL_S_MAX)),
         ("NewSale", "skus", json!({"minItems": 1, "maxItems": admin::SKUS_MAX})),
-        ("NewSku", "name", chars(admin::NAME_MAX_CHARS)),
+        ("NewSku", "name", named),
         ("NewSku", "unit_price", from(0, admin::UNIT_PRICE_MAX)),
         ("NewSku", "stock", from(0, admin::STOCK_MAX)),
         ("NewSku", "max_per_user", from(1, admin::PER_USER_MAX)),

@@ -33,6 +33,18 @@ fn the_whole_secret_is_the_key() {
 }
 
 #[test]
+fn its_moment_is_digits_however_it_is_signed() {
+    let signed_at = |at: &str| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
+        mac.update(format!("{at}.").as_bytes());
+        mac.update(BODY);
+        accepts(SECRET, &format!("t={at},v1={}", hex::encode(mac.finalize().into_bytes())), SENT_S)
+    };
+    assert!(signed_at("1492774577"));
+    assert!(!signed_at("+1492774577") && !signed_at("01492774577"));
+}
+
+#[test]
 fn a_payment_that_succeeded_is_believed_and_any_other_is_asked_about() {
     let event = |r#type: &str| {
         let intent = json!({"id": "pi_1", "amount": 1000, "amount_received": 1000, "currency": "krw", "livemode": true,

@@ -106,7 +106,10 @@ pub fn pid_of(children: &Children) -> anyhow::Result<u32> {
     children.pids().get("edge").and_then(|pids| pids.first().copied()).context("workerd does not run")
 }
 
-/// What is uploaded, compressed: the modules as wrangler sends them.
+/// What is uploaded, compressed, in bytes: the modules as wrangler sends them.
+///
+/// # Errors
+/// There is no build of the Worker in `dir`.
 pub fn compressed(dir: &Path) -> anyhow::Result<u64> {
     let mut bytes = 0;
     for name in ["index.js", "index_bg.wasm"] {
