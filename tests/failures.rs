@@ -146,6 +146,29 @@ async fn a_key_is_answered_by_the_database_when_the_gate_has_forgotten_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_while_the_worker_is_away_is_told_to_come_again() {
+    let (client, dead) = (Client::new(), pids("edge"));
+    dead.iter().for_each(|pid| kill(*pid));
+    let away = std::sync::atomic::AtomicUsize::new(0);
+    until("the shop answers", 30, || async {
+        let answer = client.send(client.request(Method::GET, "/v1/sales/no-such-sale")).await;
+        if answer.status == 404 {
+            return Some(());
+        }
+        assert_eq!(answer.refusal(), (503, "unavailable".to_owned()), "{}", answer.text);
+        for name in ["retry-after", "x-request-id", "x-server-time"] {
+            assert!(answer.header(name).is_some(), "{name}");
+        }
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        away.fetch_add(1, Ordering::Relaxed);
+        None
+    })
+    .await;
+    assert!(away.into_inner() > 0, "it was never away, or this proves nothing");
+    until_well(&client, "edge", &dead).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_webhook_that_finds_no_function_is_answered_503_and_confirmed_when_it_comes_again() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
