@@ -89,6 +89,13 @@ begin atomic
             then false else holdfast.admit_gateway(p_gateway) end);
 end;
 
+-- The how manieth attempt at a hold a new one is; the caller has the hold's row, or two would have one number.
+create or replace function holdfast.next_attempt(p_hold_id uuid) returns integer
+language sql stable
+begin atomic
+    select 1 + coalesce(max(a.attempt), 0) from holdfast.payment_attempt a where a.hold_id = p_hold_id;
+end;
+
 -- The hold waits for the money from here on, or the payment is turned away while nothing has been taken.
 create or replace function holdfast.secure(
     p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text,
@@ -127,12 +134,15 @@ begin
     insert into payment_attempt as a (gateway, payment_id, hold_ref, hold_id, user_id, amount, currency, token, attempt,
                                       state, ask_at)
     values (p_gateway, p_payment_id, p_hold_ref, v_hold.hold_id, p_user_id, p_amount, p_currency, p_token,
-            1 + (select coalesce(max(o.attempt), 0) from payment_attempt o where o.hold_id = v_hold.hold_id),
-            case when v_reason is null then 'CAPTURING' else 'LETTING_GO' end, v_now + capture_needs())
+            next_attempt(v_hold.hold_id), case when v_reason is null then 'CAPTURING' else 'LETTING_GO' end,
+            v_now + capture_needs())
     on conflict on constraint payment_attempt_pkey do update
         set state = excluded.state, ask_at = excluded.ask_at, token = coalesce(excluded.token, a.token),
-            -- What has ended and begins again is another attempt: the old key would only repeat the old answer.
-            attempt = case a.state when 'ENDED' then excluded.attempt else a.attempt end, ended_at = null, outcome = null
+            hold_ref = excluded.hold_ref, hold_id = excluded.hold_id,
+            -- What has ended and begins again, or for another hold, is another attempt: the old key would only repeat the
+            -- old answer.
+            attempt = case when a.state = 'ENDED' or a.hold_id is distinct from excluded.hold_id
+                      then excluded.attempt else a.attempt end, ended_at = null, outcome = null
     returning a.attempt into v_attempt;
     if v_reason is not null then
         return json_build_object('result', 'turned_away', 'reason', v_reason);
@@ -148,22 +158,36 @@ $$;
 -- growing distances, in case nobody tells us.
 create or replace function holdfast.note_payment(
     p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text)
-returns json language sql volatile security definer set search_path = holdfast, pg_temp
-begin atomic
-    insert into holdfast.payment_attempt as a (gateway, payment_id, hold_ref, hold_id, user_id, amount, currency, attempt,
-                                               state, ask_at)
-    select p_gateway, p_payment_id, p_hold_ref, h.hold_id, p_user_id, p_amount, p_currency,
-           1 + (select coalesce(max(o.attempt), 0) from holdfast.payment_attempt o where o.hold_id = h.hold_id), 'UNDER_WAY',
-           greatest(h.expire_at - interval '30 s', clock_timestamp())
-    from holdfast.reservation_hold h where h.hold_id = p_hold_id
-    on conflict on constraint payment_attempt_pkey do update
-        set ask_at = clock_timestamp() + least(greatest((clock_timestamp() - a.created_at) / 2, interval '5 s'), interval '1 hour'),
-            state = case when a.created_at < clock_timestamp() - interval '3 days' then 'ENDED' else 'UNDER_WAY' end,
-            ended_at = case when a.created_at < clock_timestamp() - interval '3 days' then clock_timestamp() end,
-            outcome = case when a.created_at < clock_timestamp() - interval '3 days' then 'never ended' end
-        where a.state <> 'ENDED';
-    select json_build_object('result', 'ignored');
-end;
+returns json language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_hold reservation_hold;
+    v_now  timestamptz;
+begin
+    -- Locked, for its attempts are counted: two with one number would share the key of their captures.
+    select * into v_hold from reservation_hold h where h.hold_id = p_hold_id for update;
+    if found then
+        v_now := clock_timestamp();
+        insert into payment_attempt as a (gateway, payment_id, hold_ref, hold_id, user_id, amount, currency, attempt, state, ask_at)
+        values (p_gateway, p_payment_id, p_hold_ref, v_hold.hold_id, p_user_id, p_amount, p_currency,
+                next_attempt(v_hold.hold_id), 'UNDER_WAY', greatest(v_hold.expire_at - interval '30 s', v_now))
+        on conflict on constraint payment_attempt_pkey do update
+            -- What had ended begins again: a gateway may let its buyer try once more under the same id.
+            set hold_ref = excluded.hold_ref, hold_id = excluded.hold_id,
+                attempt = case when a.state = 'ENDED' or a.hold_id is distinct from excluded.hold_id
+                          then excluded.attempt else a.attempt end,
+                created_at = case a.state when 'ENDED' then v_now else a.created_at end,
+                ask_at = case when a.state = 'ENDED' then excluded.ask_at
+                    else v_now + least(greatest((v_now - a.created_at) / 2, interval '5 s'), interval '1 hour') end,
+                -- A gateway that has our word may be taking the money: as long as the hold lasts, it waits for no other.
+                state = case when a.state = 'CAPTURING' and v_hold.status = 'HOLD' and v_hold.expire_at > v_now then 'CAPTURING'
+                    when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then 'ENDED' else 'UNDER_WAY' end,
+                ended_at = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then v_now end,
+                outcome = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then 'never ended' end;
+    end if;
+    return json_build_object('result', 'ignored');
+end
+$$;
 
 -- It is over without money: the hold has the end again that was promised.
 create or replace function holdfast.end_payment(p_gateway text, p_payment_id text, p_outcome text) returns json
@@ -180,14 +204,15 @@ begin
         where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
         update reservation_hold h set expire_at = greatest(h.promised_until, least(h.expire_at, clock_timestamp()))
         where h.hold_id = v_hold_id and h.status = 'HOLD' and h.promised_until is not null
-          and not exists (select from payment_attempt a where a.hold_id = v_hold_id and a.state = 'CAPTURING');
+          -- Another of its payments may be asked about at this moment, for which the end was moved too.
+          and not exists (select from payment_attempt a where a.hold_id = v_hold_id and a.state in ('UNDER_WAY', 'CAPTURING'));
     end if;
     return json_build_object('result', 'ignored');
 end
 $$;
 
--- Payments to ask about now, taken for p_lease_s; their holds do not end while that is done. It waits for no lock: what
--- somebody else has is in good hands.
+-- Payments to ask about now, taken for p_lease_s; their holds do not end while that is done, nor those of the payments
+-- that wait behind them. It waits for no lock: what somebody else has is in good hands.
 create or replace function holdfast.claim_payments(p_gateways text[], p_most integer, p_lease_s integer) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -196,6 +221,10 @@ declare
     v_taken json;
     v_holds uuid[];
 begin
+    v_holds := array(
+        select a.hold_id from payment_attempt a
+        where a.state <> 'ENDED' and a.ask_at <= clock_timestamp() and a.gateway = any (p_gateways) and a.hold_id is not null
+        order by a.ask_at limit 20 * p_most);
     with due as (
         select a.gateway, a.payment_id from payment_attempt a
         where a.state <> 'ENDED' and a.ask_at <= clock_timestamp() and a.gateway = any (p_gateways)
@@ -203,10 +232,9 @@ begin
     ), taken as (
         update payment_attempt a set ask_at = v_until from due
         where (a.gateway, a.payment_id) = (due.gateway, due.payment_id)
-        returning a.gateway, a.payment_id, a.hold_id
+        returning a.gateway, a.payment_id
     )
-    select json_agg(json_build_object('gateway', t.gateway, 'payment_id', t.payment_id)), array_agg(t.hold_id)
-    into v_taken, v_holds from taken t;
+    select json_agg(json_build_object('gateway', t.gateway, 'payment_id', t.payment_id)) into v_taken from taken t;
 
     update reservation_hold h
     set promised_until = coalesce(h.promised_until, h.expire_at),
@@ -219,7 +247,7 @@ end
 $$;
 
 revoke execute on function holdfast.hold_extension_max, holdfast.capture_needs, holdfast.hold_of_payment,
-    holdfast.look_at_payment, holdfast.secure,
+    holdfast.next_attempt, holdfast.look_at_payment, holdfast.secure,
     holdfast.note_payment, holdfast.end_payment, holdfast.claim_payments, holdfast.admit_gateway,
     holdfast.gateway_answered, holdfast.gateway_failed, holdfast.gateway_health from public;
 grant execute on function holdfast.hold_of_payment, holdfast.look_at_payment, holdfast.secure, holdfast.note_payment, holdfast.end_payment,

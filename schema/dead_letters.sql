@@ -79,9 +79,15 @@ begin
 end
 $$;
 
--- p_limit of those after (p_after_us, p_after_id), oldest first; a filter that is null lets everything pass.
+-- Earlier forms of what follows.
+drop function if exists holdfast.dead_letters(text, text, uuid, text, bigint, text, integer),
+    holdfast.find_dead_letters(text, text, uuid, text, bigint, text, integer);
+
+-- p_limit of those after (p_after_us, p_after_id), oldest first; a filter that is null lets everything pass. p_sendable:
+-- only of subscriptions that are told of anything.
 create or replace function holdfast.find_dead_letters(
-    p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_after_us bigint, p_after_id text, p_limit integer)
+    p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_after_us bigint, p_after_id text, p_limit integer,
+    p_sendable boolean)
 returns table (id text, dead_at timestamptz, letter json)
 language sql stable
 begin atomic
@@ -91,6 +97,8 @@ begin atomic
            and (p_event_type is null or e.event_type = p_event_type)
            and (p_subscription_id is null or e.subscription_id = p_subscription_id)
            and (p_sale_id is null or e.sale_id = p_sale_id)
+           and (not p_sendable or (select s.status from holdfast.subscription s
+                                   where s.subscription_id = e.subscription_id) = 'ENABLED')
            and (p_after_us is null or (e.dead_at, e.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
          order by e.dead_at, e.id limit p_limit)
         union all
@@ -108,7 +116,7 @@ returns json language sql stable security definer set search_path = holdfast, pg
 begin atomic
     with found as (
         select l.*, row_number() over (order by l.dead_at, l.id) as n from holdfast.find_dead_letters(
-            p_kind, p_event_type, p_subscription_id, p_sale_id, p_after_us, p_after_id, p_limit + 1) l)
+            p_kind, p_event_type, p_subscription_id, p_sale_id, p_after_us, p_after_id, p_limit + 1, false) l)
     select json_build_object('outcome', 'dead_letters',
         'dead_letters', coalesce(json_agg(f.letter order by f.n) filter (where f.n <= p_limit), '[]'),
         'next', case when count(*) > p_limit then (
@@ -149,7 +157,7 @@ begin
 end
 $$;
 
--- At most p_most at once, oldest first; those of a disabled subscription stay where they are.
+-- At most p_most at once, oldest first; those of a disabled subscription stay where they are, and in nobody's way.
 create or replace function holdfast.replay_dead_letters(
     p_by json, p_idem_key text, p_fingerprint bytea,
     p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_most integer)
@@ -167,7 +175,7 @@ begin
     end if;
     select array_agg(l.id) filter (where l.id like 'event-%'), array_agg(l.id) filter (where l.id like 'refund-%'), count(*)
     into v_events, v_refunds, v_found
-    from (select id from find_dead_letters(p_kind, p_event_type, p_subscription_id, p_sale_id, null, null, p_most)) l;
+    from (select id from find_dead_letters(p_kind, p_event_type, p_subscription_id, p_sale_id, null, null, p_most, true)) l;
     v_replayed := replay_deliveries(v_events) + replay_refunds(v_refunds);
     if v_replayed > 0 then
         perform write_operator_ledger(p_by, 'dead_letters_replayed', 'many', json_build_object(

@@ -28,7 +28,7 @@ begin atomic
     )
     select coalesce(json_agg(json_build_object(
         'gateway', t.gateway, 'payment_id', t.payment_id, 'amount', t.amount, 'currency', t.currency,
-        'reason', t.reason, 'attempts', t.attempts)), '[]')
+        'reason', t.reason, 'attempts', t.attempts, 'requested', t.requested_at is not null)), '[]')
     from taken t;
 end;
 
@@ -62,7 +62,8 @@ begin
 end
 $$;
 
--- p_outcome: done; requested, and ends later; refused; unknown. p_again_s: when to come back; null: give up.
+-- p_outcome: done; partly, and the rest is on its way; requested, and ends later; refused; unknown. p_again_s: when to
+-- come back; null: give up. What is on its way is asked about at growing distances: a bank may take days.
 create or replace function holdfast.settle_refund(
     p_gateway text, p_payment_id text, p_outcome text, p_detail text, p_again_s double precision) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
@@ -75,7 +76,7 @@ begin
     if v_refund.status is distinct from 'REQUIRED' then
         return json_build_object('status', v_refund.status);
     end if;
-    if p_outcome in ('done', 'refused') then
+    if p_outcome in ('done', 'partly', 'refused') then
         update refund_attempt a set ended_at = clock_timestamp(), outcome = coalesce(p_detail, p_outcome)
         where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.ended_at is null;
     end if;
@@ -83,8 +84,12 @@ begin
         status = v_status,
         finalized_at = case when v_status <> 'REQUIRED' then clock_timestamp() end,
         attempts = r.attempts + case when p_outcome in ('refused', 'unknown') then 1 else 0 end,
-        next_attempt_at = clock_timestamp() + make_interval(secs => coalesce(p_again_s, 0)),
-        requested_at = case when p_outcome = 'requested' then coalesce(r.requested_at, clock_timestamp()) else r.requested_at end,
+        next_attempt_at = clock_timestamp() + greatest(make_interval(secs => coalesce(p_again_s, 0)),
+            case when p_outcome in ('partly', 'requested')
+            then least((clock_timestamp() - coalesce(r.requested_at, clock_timestamp())) / 2, interval '10 minutes') end),
+        -- What was refused in the end is begun anew.
+        requested_at = case when p_outcome in ('partly', 'requested') then coalesce(r.requested_at, clock_timestamp())
+                            when p_outcome = 'refused' then null else r.requested_at end,
         failure = case when p_outcome in ('refused', 'unknown') then p_detail else r.failure end
     where (r.gateway, r.payment_id) = (p_gateway, p_payment_id);
 

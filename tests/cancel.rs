@@ -212,3 +212,47 @@ async fn payments_are_listed_by_what_they_are_now_a_page_at_a_time() {
     let all = payments(&database, None, 0, 100).await;
     assert_eq!(ids(&all).len() + ids(&payments(&database, None, next(&all).unwrap(), 100).await).len(), 5);
 }
+
+/// An order that is cancelled once it is paid for.
+async fn cancelled(database: &Database, user: &str, payment: &str) {
+    let id = order(database, user, payment).await;
+    cancel(database, id, payment, "x").await;
+}
+
+#[tokio::test]
+async fn a_payment_is_in_one_state_and_money_that_is_neither_is_seen() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 99, 9), ("b", 99, 9)]).await;
+    order(&database, "u0", "p0").await;
+    for (user, payment) in [("u1", "p1"), ("u2", "p2"), ("u3", "p3")] {
+        cancelled(&database, user, payment).await;
+    }
+    order(&database, "u4", "p4").await;
+    let later = "select holdfast.settle_refund('standard', 'p2', 'done', null, null);
+                 select holdfast.settle_refund('standard', 'p3', 'refused', 'account closed', null)";
+    database.owner.batch_execute(later).await.unwrap();
+    assert_eq!(payments(&database, Some("unsettled"), 0, 9).await["payments"], json!([]));
+    // Nothing but a hand in the tables can do this.
+    let lost = "set session_replication_role = replica; delete from holdfast.orders where payment_id = 'p4'; reset all";
+    database.owner.batch_execute(lost).await.unwrap();
+    for (state, payment) in
+        [("ordered", "p0"), ("refund_pending", "p1"), ("refunded", "p2"), ("refund_failed", "p3"), ("unsettled", "p4")]
+    {
+        let mut found = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = payments(&database, Some(state), after, 9).await;
+            let rows = page["payments"].as_array().unwrap();
+            assert!(rows.iter().all(|row| row["state"] == state), "{page}");
+            found.extend(rows.iter().map(|row| row["payment_id"].as_str().unwrap().to_owned()));
+            let Some(next) = page["next"].as_str() else { break };
+            after = next.parse().unwrap();
+        }
+        assert_eq!(found, [payment], "{state}");
+    }
+    let failed = payments(&database, Some("refund_failed"), 0, 9).await["payments"][0].clone();
+    assert_eq!(
+        (&failed["refund_failure"], &failed["refund_reason"]),
+        (&json!("account closed"), &json!("order_cancelled"))
+    );
+}

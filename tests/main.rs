@@ -14,6 +14,7 @@ mod admin;
 mod audit;
 mod bench;
 mod cancel;
+mod capture;
 mod confirm;
 mod edge;
 mod expire;

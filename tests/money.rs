@@ -1,5 +1,11 @@
 //! Real gateways from the outside: every captured payment is one order or one refund at the gateway's own books.
 
+mod asked_first;
+mod keys;
+mod odd_amounts;
+mod strangers;
+mod under_way;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -161,6 +161,35 @@ async fn two_payments_for_one_hold_at_once_are_one_order_and_one_refund() {
 }
 
 #[tokio::test]
+async fn one_payment_told_of_for_two_holds_at_once_buys_one_and_the_other_can_still_be_paid() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 2, 1)]).await;
+    let (one, two) = (one_hold(&database, "ann").await, one_hold(&database, "bob").await);
+    let holder = held(&database, "select from holdfast.reservation_hold for update").await;
+    let mut webhooks = JoinSet::new();
+    for (hold, user) in [(&one, "ann"), (&two, "bob")] {
+        let (client, paid) = (database.as_role("confirm").await, paid("p1", hold, user));
+        webhooks.spawn(async move { confirm(&client, &paid).await.unwrap() });
+    }
+    until_waiting(&database, 2).await;
+    holder.batch_execute("commit").await.unwrap();
+    let answers = webhooks.join_all().await;
+    assert_eq!((&answers[0]["result"], &answers[0]), (&"confirmed".into(), &answers[1]), "one payment, one answer");
+    let report = database.checked_report().await;
+    assert_eq!((&report["skus"][0]["sold"], &report["skus"][0]["held"]), (&1.into(), &1.into()), "{report}");
+    // Whose it did not become is nobody's yet.
+    let client = database.as_role("confirm").await;
+    let mut second = vec![];
+    for (hold, user) in [(&one, "ann"), (&two, "bob")] {
+        let answer = confirm(&client, &paid(&format!("p2-{user}"), hold, user)).await.unwrap();
+        second.push(answer["result"].as_str().unwrap().to_owned());
+    }
+    second.sort();
+    assert_eq!(second, ["confirmed", "refund_required"]);
+    database.checked_report().await;
+}
+
+#[tokio::test]
 async fn once_a_pause_is_answered_nothing_is_granted_any_more() {
     let database = Database::new().await;
     database.sale(300, &[("a", 9, 1)]).await;

@@ -21,6 +21,8 @@ use tokio::task::JoinHandle;
 pub enum Mood {
     Takes,
     Answers(u16, Vec<(&'static str, String)>),
+    /// 400 for events of this type.
+    Refuses(&'static str),
     /// Takes it, after so long.
     Slow(Duration),
 }
@@ -122,6 +124,7 @@ async fn receive(State(memory): State<Arc<Mutex<Memory>>>, headers: HeaderMap, b
         text,
         status: 0,
     };
+    let r#type = seen.body["type"].clone();
     let (mood, number, _under_way) = {
         let mut now = memory.lock().unwrap();
         now.under_way += 1;
@@ -132,6 +135,7 @@ async fn receive(State(memory): State<Arc<Mutex<Memory>>>, headers: HeaderMap, b
     let (status, extra) = match mood {
         Mood::Takes => (200, vec![]),
         Mood::Answers(status, extra) => (status, extra),
+        Mood::Refuses(refused) => (if r#type == refused { 400 } else { 200 }, vec![]),
         Mood::Slow(pause) => {
             tokio::time::sleep(pause).await;
             (200, vec![])

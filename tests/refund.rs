@@ -1,5 +1,7 @@
 //! Refunds: paid back once at the gateway's own books, whatever fails in between.
 
+mod taken_on;
+
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,6 +3,7 @@
 
 mod aws;
 mod killed;
+mod letters;
 mod outage;
 
 use std::collections::BTreeSet;
@@ -265,6 +266,43 @@ async fn a_dead_letter_lets_the_later_events_of_its_hold_pass() {
     receiver.mood(Mood::Takes);
     relay.until("the second passes", 10, async || receiver.taken().len() == 1).await;
     assert_eq!(receiver.taken()[0].body["type"], "OrderConfirmed");
+}
+
+#[tokio::test]
+async fn an_event_that_fails_in_the_middle_holds_up_what_follows_in_its_hold_and_nothing_else() {
+    let (database, receiver) = (shop().await, Receiver::start().await);
+    subscribe(
+        &database,
+        "http",
+        &receiver.url(),
+        &["ReservationCreated", "ReservationExpired", "RefundRequired", "RefundCompleted"],
+    )
+    .await;
+    let ask = Ask { user: "ann".into(), key: "k".into(), lines: vec![("a".into(), 1)] };
+    let answers = reserve(&database.as_role("reserve").await, true, &[ask]).await.unwrap();
+    let hold = answers[0]["hold"]["hold_id"].as_str().unwrap().to_owned();
+    let lapse = "update holdfast.reservation_hold set created_at = created_at - interval '2 hours',
+                 expire_at = expire_at - interval '2 hours'";
+    database.owner.batch_execute(lapse).await.unwrap();
+    crate::database::sweep(&database.as_role("expire").await).await.unwrap();
+    let paid = Paid { payment: "p".into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };
+    confirm(&database.as_role("confirm").await, &paid).await.unwrap();
+    let done = "select holdfast.settle_refund('standard', 'p', 'done', null, 0)";
+    database.as_role("refund").await.query_typed(done, &[]).await.unwrap();
+    receiver.mood(Mood::Refuses("ReservationExpired"));
+    holds(&database, 0, 3).await;
+    let relay = Relay::start(&database, &[]).await;
+    relay.pass().await;
+    let types = |seen: Vec<crate::receiver::Seen>| -> Vec<String> {
+        seen.iter().map(|seen| seen.body["type"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = types(receiver.all());
+    assert_eq!(all.iter().filter(|one| *one == "ReservationExpired").count(), 1, "{all:?}");
+    assert!(!all.contains(&"RefundRequired".to_owned()), "it stands behind what failed: {all:?}");
+    assert_eq!(receiver.taken().len(), 4, "what other holds had to tell is told: {all:?}");
+    receiver.mood(Mood::Takes);
+    relay.until("all of it is taken", 10, async || receiver.taken().len() == 7).await;
+    assert_eq!(types(receiver.taken())[4..], ["ReservationExpired", "RefundRequired", "RefundCompleted"]);
 }
 
 #[tokio::test]

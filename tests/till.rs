@@ -40,7 +40,8 @@ impl Till {
         answer.json().await.unwrap()
     }
 
-    /// Every `every`th call of an operation (`ask`, `capture`, `refund`) goes wrong: `cut`, `down`, `hang`, `slow`.
+    /// Every `every`th call of an operation (`ask`, `capture`, `refund`) goes wrong: `cut`, `down`, `hang`, `slow`, `linger`,
+    /// `declined`.
     pub async fn fault(&self, gateway: &str, operation: &str, every: u64, kind: &str) {
         let rule = json!({"gateway": gateway, "operation": operation, "every": every, "kind": kind});
         assert_eq!(self.post("/faults", &rule).await.0, 204);
@@ -60,10 +61,28 @@ impl Till {
         assert_eq!(self.post(&format!("/payments/{payment_id}/finish-refunds"), &json!({})).await.0, 204);
     }
 
+    /// What was taken on is not done after all.
+    pub async fn fail_refunds(&self, payment_id: &str) {
+        assert_eq!(self.post(&format!("/payments/{payment_id}/fail-refunds"), &json!({})).await.0, 204);
+    }
+
     pub async fn refund_by_hand(&self, payment_id: &str, amount: i64) {
-        let (status, said) =
-            self.post(&format!("/payments/{payment_id}/refund-by-hand"), &json!({"amount": amount})).await;
+        self.by_hand(payment_id, &json!({"amount": amount})).await;
+    }
+
+    /// The gateway's own desk only takes it on.
+    pub async fn refund_by_hand_later(&self, payment_id: &str, amount: i64) {
+        self.by_hand(payment_id, &json!({"amount": amount, "later": true})).await;
+    }
+
+    async fn by_hand(&self, payment_id: &str, refund: &Value) {
+        let (status, said) = self.post(&format!("/payments/{payment_id}/refund-by-hand"), refund).await;
         assert_eq!(status, 201, "{said}");
+    }
+
+    /// The time is over in which the money that is set aside could be taken.
+    pub async fn lapse(&self, payment_id: &str) {
+        assert_eq!(self.post(&format!("/payments/{payment_id}/lapse"), &json!({})).await.0, 204);
     }
 
     /// Once the gateway has paid all of it back.
@@ -76,8 +95,9 @@ impl Till {
     }
 }
 
-/// What the shop itself has paid back of a payment, each time.
+/// What the shop itself has paid back of a payment, or had taken on to be, each time.
 pub fn by_the_shop(payment: &Value) -> Vec<i64> {
-    let refunds = payment["refunds"].as_array().unwrap().iter().filter(|refund| refund["by_hand"] == false);
+    let refunds = payment["refunds"].as_array().unwrap().iter();
+    let refunds = refunds.filter(|refund| refund["by_hand"] == false && refund["failed"] == false);
     refunds.map(|refund| refund["amount"].as_i64().unwrap()).collect()
 }

@@ -27,7 +27,7 @@ pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
         // Answered well, or the gateway would send it again for days.
         return Ok(told(&Outcome::Ignored));
     };
-    let may_take = notice.kind == Kind::MayTake;
+    let may_take = matches!(notice.kind, Kind::MayTake { .. });
     let request = request(call, gateway, notice)?;
     tell(settle(call, &request).await?.outcome, may_take)
 }
@@ -60,7 +60,11 @@ fn request(call: &Call, gateway: &str, notice: Notice) -> Result<Request, Proble
             "Correct the event: the payment's id is 1 to 255 characters, none a control character.",
         ));
     }
-    Ok(Request::Told(Told { trace, gateway, payment_id, may_take: kind == Kind::MayTake, ..Told::default() }))
+    let (may_take, amount) = match kind {
+        Kind::Changed => (false, None),
+        Kind::MayTake { amount } => (true, amount),
+    };
+    Ok(Request::Told(Told { trace, gateway, payment_id, may_take, amount, ..Told::default() }))
 }
 
 /// What no payment can be. A hold we do not know is not refused here: the money must come to rest as a refund.
@@ -85,11 +89,13 @@ fn check(payment: &Payment) -> Result<(), Problem> {
 }
 
 /// The gateway is told what became of its money, in the words of the function. One that asked whether it may take the
-/// money reads the status alone.
+/// money reads the status alone, and a 200 has it taken: only for a hold that waits for it.
 fn tell(outcome: Outcome, may_take: bool) -> Answered {
     match outcome {
-        Outcome::TurnedAway { reason } if may_take => Err(turned_away(&reason)),
         Outcome::Unreachable => Err(Problem::unavailable()),
+        Outcome::TurnedAway { reason } if may_take => Err(refused(&reason)),
+        Outcome::RefundRequired { .. } if may_take => Err(refused("already_paid")),
+        Outcome::Ignored if may_take => Err(refused("payment_unknown")),
         Outcome::Confirmed { .. }
         | Outcome::RefundRequired { .. }
         | Outcome::Secured
@@ -106,6 +112,12 @@ pub fn told(outcome: &Outcome) -> Answer {
 pub fn turned_away(reason: &str) -> Problem {
     Problem::new(Code::HoldNotActive, "No money was taken: the hold cannot be paid any more, or not so.")
         .with("reason", reason)
+}
+
+/// Of a refusal PortOne shows this much to the buyer.
+fn refused(reason: &str) -> Problem {
+    turned_away(reason)
+        .with("errorMessage", "결제되지 않았습니다. 예약이 끝났거나 결제할 수 없는 예약입니다. (Nothing was charged.)")
 }
 
 #[cfg(test)]
@@ -165,5 +177,10 @@ mod tests {
         let turned_away = || Outcome::TurnedAway { reason: "hold_expired".to_owned() };
         assert_eq!((status(turned_away(), true), status(turned_away(), false)), (409, 200));
         assert_eq!((status(Outcome::Secured, true), status(Outcome::Unreachable, false)), (200, 503));
+        // What a webhook may simply be told of must not have money taken.
+        let refund = || Outcome::RefundRequired { reason: RefundReason::HoldExpired };
+        assert_eq!((status(Outcome::Ignored, true), status(Outcome::Ignored, false)), (409, 200));
+        assert_eq!((status(refund(), true), status(refund(), false)), (409, 200));
+        assert_eq!((status(Outcome::Unreachable, true)), 503);
     }
 }

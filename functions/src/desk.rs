@@ -79,10 +79,10 @@ impl Desk {
                 let noted = [(&at.name as _, Type::TEXT), (why as _, Type::TEXT)];
                 database.call("select holdfast.gateway_failed($1, $2)", &noted).await?;
             }
-            Asked::Known(_) | Asked::NotFound if shaky => {
+            Asked::Known(_) | Asked::NotFound | Asked::Refused(_) if shaky => {
                 database.call("select holdfast.gateway_answered($1)", &[(&at.name, Type::TEXT)]).await?;
             }
-            Asked::Known(_) | Asked::NotFound => {}
+            Asked::Known(_) | Asked::NotFound | Asked::Refused(_) => {}
         }
         Ok(asked)
     }

@@ -225,3 +225,36 @@ fn fingerprint<T: serde::Serialize>(asked: &T) -> Result<Vec<u8>, Broken> {
     let text = serde_json::to_vec(asked).map_err(|_| Broken::misused("the request cannot be written"))?;
     Ok(Sha256::digest(text).to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_that_leads_inside_is_no_subscription_unless_it_is_allowed() {
+        let pointers = |kind, endpoint: &str, allow_private| -> Vec<String> {
+            let new = NewSubscription {
+                kind: None,
+                endpoint: endpoint.to_owned(),
+                event_types: vec!["OrderConfirmed".to_owned()],
+                reason: None,
+            };
+            faults(&new, Some(kind), allow_private).into_iter().map(|fault| fault.pointer).collect()
+        };
+        for inside in [
+            "http://shop.example/",
+            "https://127.0.0.1/",
+            "https://127.1/",
+            "https://10.0.0.1/hooks",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[::1]/",
+            "https://[::ffff:192.168.0.1]/",
+            "https://[fe80::1]/",
+        ] {
+            assert_eq!(pointers(Kind::Http, inside, false), ["/endpoint"], "{inside}");
+        }
+        assert_eq!(pointers(Kind::Sqs, "https://127.0.0.1/1/shop", false), ["/endpoint"]);
+        assert!(pointers(Kind::Http, "http://127.0.0.1:9/", true).is_empty());
+        assert!(pointers(Kind::Http, "https://shop.example/hooks", false).is_empty());
+    }
+}

@@ -20,6 +20,9 @@ pub struct Due {
     pub reason: String,
     /// How often it did not come to an end.
     pub attempts: usize,
+    /// The gateway has taken an attempt on, to do it later.
+    #[serde(default)]
+    pub requested: bool,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +46,8 @@ pub enum Ended {
 
 enum Outcome {
     Done(Option<String>),
+    /// The attempt is done, and the rest of the money is on its way by somebody else's.
+    Partly,
     Requested,
     Refused(String),
     Unknown(String),
@@ -55,6 +60,7 @@ pub async fn pay_back(database: &Database, desk: &Desk, schedule: &[f64], due: &
     let outcome = attempt(database, desk, at, due).await?;
     let (name, detail) = match outcome {
         Outcome::Done(detail) => ("done", detail),
+        Outcome::Partly => ("partly", None),
         Outcome::Requested => ("requested", None),
         Outcome::Refused(why) => ("refused", Some(why)),
         Outcome::Unknown(why) => ("unknown", Some(why)),
@@ -62,7 +68,7 @@ pub async fn pay_back(database: &Database, desk: &Desk, schedule: &[f64], due: &
     // What the gateway has taken on is no failure, however long it takes.
     let again_s = match name {
         "done" => Some(0.0),
-        "requested" => schedule.get(due.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s)),
+        "partly" | "requested" => schedule.get(due.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s)),
         _ => schedule.get(due.attempts + 1).map(|s| jittered(*s)),
     };
     let written: Option<Written> = database
@@ -87,20 +93,32 @@ pub async fn pay_back(database: &Database, desk: &Desk, schedule: &[f64], due: &
 }
 
 async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> Result<Outcome, Broken> {
+    // What cost nothing no gateway has anything of.
+    if due.amount <= 0 {
+        return Ok(Outcome::Done(Some("nothing was paid".to_owned())));
+    }
     // Always first: an earlier attempt may have come through, and the gateway's own desk may have paid back a part.
     let truth = match desk.ask(database, at, &due.payment_id, true).await? {
         Asked::Known(truth) => truth,
         Asked::NotFound => return Ok(Outcome::Refused("the gateway knows no such payment".to_owned())),
-        Asked::Unknown(why) => return Ok(Outcome::Unknown(why)),
+        Asked::Refused(why) | Asked::Unknown(why) => return Ok(Outcome::Unknown(why)),
     };
     let left = truth.left();
     if left <= 0 {
         return Ok(Outcome::Done(Some("nothing is left to pay back".to_owned())));
     }
-    if truth.refunding >= left {
+    // What somebody has asked to have paid back is on its way, and is not asked for again.
+    let refunding = truth.refunding.unwrap_or(0);
+    let open = left.saturating_sub(refunding);
+    if open <= 0 {
         return Ok(Outcome::Requested);
     }
-    let amount = left.min(due.amount);
+    // Its key would only be answered once more that it is taken on. Where the gateway does not say what is on its way,
+    // that answer is all there is to ask for.
+    if due.requested && truth.refunding.is_some() {
+        return Ok(Outcome::Refused("the gateway has not done what it had taken on".to_owned()));
+    }
+    let amount = open.min(due.amount);
     let begun: Option<Attempt> = database
         .json(
             "select holdfast.begin_refund($1, $2, $3)",
@@ -112,7 +130,7 @@ async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> R
     let request = at.api.refund(&PayBack {
         payment_id: &due.payment_id,
         amount,
-        left,
+        left: open,
         currency: &due.currency,
         reason: &due.reason,
         key: &key,
@@ -122,6 +140,7 @@ async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> R
         Err(no_answer) => Refunded::Unknown(no_answer.0),
     };
     Ok(match refunded {
+        Refunded::Done if refunding > 0 => Outcome::Partly,
         Refunded::Done => Outcome::Done(None),
         Refunded::Requested => Outcome::Requested,
         Refunded::Refused(why) => Outcome::Refused(why),
@@ -131,8 +150,8 @@ async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> R
             warn!(gateway = at.name, payment_id = due.payment_id, attempt, %why, "a refund is asked about");
             match desk.ask(database, at, &due.payment_id, true).await? {
                 Asked::Known(truth) if truth.left() <= 0 => Outcome::Done(Some(why)),
-                Asked::Known(truth) if truth.refunding >= truth.left() => Outcome::Requested,
-                Asked::Known(_) | Asked::NotFound | Asked::Unknown(_) => Outcome::Unknown(why),
+                Asked::Known(truth) if truth.refunding.is_some_and(|due| due >= truth.left()) => Outcome::Requested,
+                Asked::Known(_) | Asked::NotFound | Asked::Refused(_) | Asked::Unknown(_) => Outcome::Unknown(why),
             }
         }
     })

@@ -68,7 +68,7 @@ pub async fn settle(database: &Database, desk: &Desk, told: &Told) -> Result<Set
     let truth = match desk.ask(database, at, &told.payment_id, known.shaky).await? {
         Asked::Known(truth) => truth,
         Asked::NotFound => return end(database, id, "the gateway knows no such payment").await,
-        Asked::Unknown(_) => return done(Outcome::Unreachable),
+        Asked::Refused(_) | Asked::Unknown(_) => return done(Outcome::Unreachable),
     };
     // Play money in a shop that sells for real money buys nothing, and is nobody's to pay back.
     if desk.live && !truth.live {
@@ -79,8 +79,11 @@ pub async fn settle(database: &Database, desk: &Desk, told: &Told) -> Result<Set
     }
     let case = Case { database, desk, at, id, token: told.token.clone().or(known.token), truth };
     let outcome = match case.truth.state {
-        State::Paid if case.truth.left() <= 0 => end(database, id, "paid back at the gateway").await?.outcome,
-        State::Paid => case.book().await?,
+        // What costs nothing has nothing left either, and was bought all the same.
+        State::Paid if case.truth.refunded > 0 && case.truth.left() <= 0 => {
+            end(database, id, "paid back at the gateway").await?.outcome
+        }
+        State::Paid => case.book(&case.truth).await?,
         State::Authorised | State::Pending if told.may_take => case.secure_only().await?,
         State::Authorised => case.take().await?,
         State::Pending if case.token.is_some() => case.take().await?,
@@ -111,9 +114,9 @@ struct Case<'a> {
 
 impl Case<'_> {
     /// What was taken, less what somebody has paid back at the gateway's own desk, is what was paid.
-    async fn book(&self) -> Result<Outcome, Broken> {
-        let Truth { hold_ref, user_id, currency, .. } = &self.truth;
-        book(self.database, self.id, hold_ref, user_id.as_ref(), self.truth.left(), currency).await
+    async fn book(&self, truth: &Truth) -> Result<Outcome, Broken> {
+        let Truth { hold_ref, user_id, currency, .. } = truth;
+        book(self.database, self.id, hold_ref, user_id.as_ref(), truth.left(), currency).await
     }
 
     async fn secure(&self) -> Result<Securing, Broken> {
@@ -167,7 +170,7 @@ impl Case<'_> {
             Err(no_answer) => Captured::Unknown(no_answer.0),
         };
         match captured {
-            Captured::Done => self.book().await,
+            Captured::Done => self.book(&self.truth).await,
             Captured::Refused(why) => {
                 warn!(gateway = self.at.name, %why, "a capture was refused");
                 end(self.database, self.id, &why).await?;
@@ -176,19 +179,11 @@ impl Case<'_> {
             Captured::Unknown(why) => {
                 warn!(gateway = self.at.name, %why, "the outcome of a capture is unknown");
                 match self.desk.ask(self.database, self.at, self.id.1, true).await? {
-                    Asked::Known(truth) if truth.state == State::Paid => {
-                        book(
-                            self.database,
-                            self.id,
-                            &truth.hold_ref,
-                            truth.user_id.as_ref(),
-                            truth.left(),
-                            &truth.currency,
-                        )
-                        .await
-                    }
+                    Asked::Known(truth) if truth.state == State::Paid => self.book(&truth).await,
                     // The attempt stays: whoever comes next, a repeat or the sweep, asks before anything else.
-                    Asked::Known(_) | Asked::NotFound | Asked::Unknown(_) => Ok(Outcome::Unreachable),
+                    Asked::Known(_) | Asked::NotFound | Asked::Refused(_) | Asked::Unknown(_) => {
+                        Ok(Outcome::Unreachable)
+                    }
                 }
             }
         }

@@ -36,6 +36,7 @@ const STAGES: [Stage; 14] = [
         name: "transactions",
         modules: &[
             "tidy", "schema", "reserve", "confirm", "expire", "release", "races", "plans", "audit", "retake", "cancel",
+            "capture",
         ],
         at_once: 4,
     },

@@ -36,8 +36,9 @@ pub struct Notice {
 pub enum Kind {
     /// Something about the payment has changed; which way, only the payment itself says.
     Changed,
-    /// The gateway waits for our word before it takes the money: its answer is the status of ours.
-    MayTake,
+    /// The gateway waits for our word before it takes the money: its answer is the status of ours. With how much it
+    /// would take, where it says so.
+    MayTake { amount: Option<i64> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +98,9 @@ pub enum Asked {
     Known(Truth),
     /// It has no such payment.
     NotFound,
+    /// It is at work, and does not say: the question was not one of its own. Whoever asks for what a stranger named has
+    /// not found out that the gateway fails.
+    Refused(String),
     /// No answer to build on.
     Unknown(String),
 }
@@ -108,8 +112,8 @@ pub struct Truth {
     pub amount: i64,
     /// Of it, what is paid back already, by whomever.
     pub refunded: i64,
-    /// Of it, what somebody asked to have paid back and is not yet.
-    pub refunding: i64,
+    /// Of it, what somebody asked to have paid back and is not yet. None: the gateway does not say.
+    pub refunding: Option<i64>,
     pub currency: String,
     /// The hold, as whoever made the payment wrote it down.
     pub hold_ref: String,

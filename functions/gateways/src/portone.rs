@@ -19,7 +19,9 @@ impl Webhook for PortOne {
     fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
         let r#type = event.get("type").and_then(Value::as_str).ok_or("type")?;
         let kind = match r#type {
-            "Transaction.Confirm" => Kind::MayTake,
+            "Transaction.Confirm" => {
+                Kind::MayTake { amount: event.get("data").and_then(|data| whole(&data["totalAmount"])) }
+            }
             other if other.starts_with("Transaction.") => Kind::Changed,
             _ => return Ok(None),
         };
@@ -112,7 +114,7 @@ fn payment(payment: &Value) -> Option<Truth> {
         state,
         amount: whole(&payment["amount"]["total"])?,
         refunded: cancellations("SUCCEEDED").max(whole(&payment["amount"]["cancelled"]).unwrap_or(0)),
-        refunding: cancellations("REQUESTED"),
+        refunding: Some(cancellations("REQUESTED")),
         currency: text(&payment["currency"])?,
         hold_ref: text(&custom["hold_id"]).unwrap_or_else(|| id.clone()),
         order_ref: id,
@@ -140,6 +142,11 @@ mod tests {
             "data": {"storeId": "store", "paymentId": "example-payment-id", "transactionId": "tx"}});
         let notice = read(event).expect("read").expect("a payment");
         assert_eq!((notice.payment_id.as_str(), notice.kind, notice.said), ("example-payment-id", Kind::Changed, None));
+        // The example of PortOne's own documentation.
+        let event = json!({"type": "Transaction.Confirm", "timestamp": "2024-04-25T10:00:00.000Z", "data": {
+            "paymentId": "example-payment-id", "transactionId": "55451513-9763-4a7a-bb43-78a4c65be843", "totalAmount": 1000}});
+        let notice = read(event).expect("read").expect("a question");
+        assert_eq!(notice.kind, Kind::MayTake { amount: Some(1_000) });
         assert_eq!(read(json!({"type": "BillingKey.Issued", "data": {}})), Ok(None));
         assert_eq!(read(json!({"type": "Transaction.DisputeCreated", "data": {}})), Ok(None));
         assert!(read(json!({"type": "Transaction.Paid", "data": {}})).is_err());
@@ -178,7 +185,7 @@ mod tests {
             "amount": {"total": 1000, "paid": 700, "cancelled": 300}, "customData": "{\"hold_id\":\"h\",\"user_id\":\"u\"}",
             "cancellations": [{"status": "SUCCEEDED", "totalAmount": 300}, {"status": "REQUESTED", "totalAmount": 700}]});
         let Asked::Known(truth) = read(payment) else { panic!("a payment") };
-        assert_eq!((truth.state, truth.left(), truth.refunding, truth.live), (State::Paid, 700, 700, false));
+        assert_eq!((truth.state, truth.left(), truth.refunding, truth.live), (State::Paid, 700, Some(700), false));
         assert_eq!((truth.hold_ref.as_str(), truth.user_id.as_deref()), ("h", Some("u")));
         assert!(matches!(read(json!({"status": "NEW_STATUS"})), Asked::Unknown(_)));
         assert_eq!(api().truth(&Answer { status: 404, body: b"{}" }), Asked::NotFound);

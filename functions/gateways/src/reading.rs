@@ -51,13 +51,28 @@ pub fn asked(answer: &Answer, truth: impl FnOnce(&Value) -> Option<Truth>) -> As
             None => Asked::Unknown("an answer that is no payment".to_owned()),
         },
         404 => Asked::NotFound,
+        // 401 is about our secret, whatever was asked.
+        400..500 if !again(answer.status) && answer.status != 401 => Asked::Refused(said(answer)),
         _ => Asked::Unknown(said(answer)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::segment;
+    use super::{asked, segment};
+    use crate::{Answer, Asked};
+
+    #[test]
+    fn a_question_that_is_refused_is_no_failure_of_the_gateway() {
+        let of = |status| asked(&Answer { status, body: b"{}" }, |_| None);
+        assert_eq!(of(404), Asked::NotFound);
+        for status in [400, 403, 405, 422] {
+            assert!(matches!(of(status), Asked::Refused(_)), "{status}");
+        }
+        for status in [200, 302, 401, 408, 409, 429, 500, 503] {
+            assert!(matches!(of(status), Asked::Unknown(_)), "{status}");
+        }
+    }
 
     #[test]
     fn an_id_from_outside_stays_one_segment_of_the_path() {

@@ -1,5 +1,6 @@
 //! The gateway of a shop's own: what API.md's `payment.paid` says, signed by Standard Webhooks, and the three requests
-//! that such a gateway answers.
+//! that such a gateway answers: `GET /v1/payments/{payment_id}` with `status`, `amount`, `refunded_amount` and, where
+//! paying back takes time, `refunding_amount`; and `POST /v1/payments/{payment_id}/refunds` with a key.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -92,7 +93,7 @@ fn payment(payment: &Value) -> Option<Truth> {
         state,
         amount: whole(&payment["amount"])?,
         refunded: whole(&payment["refunded_amount"])?,
-        refunding: 0,
+        refunding: whole(&payment["refunding_amount"]),
         currency: text(&payment["currency"])?,
         hold_ref: text(&payment["hold_id"])?,
         order_ref: text(&payment["payment_id"])?,
@@ -104,6 +105,22 @@ fn payment(payment: &Value) -> Option<Truth> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payment_says_what_is_left_and_perhaps_what_is_on_its_way_back() {
+        let read = |more: Value| {
+            let mut payment = json!({"payment_id": "p", "hold_id": "h", "user_id": "u", "status": "paid", "amount": 1000,
+                "refunded_amount": 300, "currency": "KRW"});
+            payment.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            let api = StandardApi(Account { secret: "s".to_owned(), live: true });
+            let Asked::Known(truth) = api.truth(&Answer { status: 200, body: payment.to_string().as_bytes() }) else {
+                panic!("a payment")
+            };
+            (truth.left(), truth.refunding, truth.live)
+        };
+        assert_eq!(read(json!({})), (700, None, true));
+        assert_eq!(read(json!({"refunding_amount": 700, "live": false})), (700, Some(700), false));
+    }
 
     #[test]
     fn an_event_may_have_more_members_than_ours_and_must_have_ours() {

@@ -98,8 +98,8 @@ impl StripeApi {
 
 impl Api for StripeApi {
     fn ask(&self, payment_id: &str) -> Request {
-        // The charge says what was paid back; the intent does not.
-        let path = format!("/v1/payment_intents/{}?expand[]=latest_charge", segment(payment_id));
+        // The charge's refunds say what was paid back and what is on its way; the intent does not.
+        let path = format!("/v1/payment_intents/{}?expand[]=latest_charge.refunds", segment(payment_id));
         self.request("GET", path, None, &[])
     }
 
@@ -114,11 +114,14 @@ impl Api for StripeApi {
     }
 
     fn captured(&self, answer: &Answer) -> Captured {
-        let code = body(answer).and_then(|body| text(&body["error"]["code"])).unwrap_or_default();
+        let error = body(answer).map(|body| body["error"].clone()).unwrap_or_default();
         match answer.status {
             200 => Captured::Done,
-            // Captured before, or cancelled: the intent says which.
-            _ if code == "payment_intent_unexpected_state" => Captured::Unknown(code),
+            // Captured before, or cancelled: the intent says which. And what was done under a key that was used for
+            // other parameters, it says too.
+            _ if error["code"] == "payment_intent_unexpected_state" || error["type"] == "idempotency_error" => {
+                Captured::Unknown(said(answer))
+            }
             400..500 if !again(answer.status) => Captured::Refused(said(answer)),
             _ => Captured::Unknown(said(answer)),
         }
@@ -162,17 +165,35 @@ fn payment(intent: &Value) -> Option<Truth> {
     };
     let currency = text(&intent["currency"])?.to_ascii_uppercase();
     let id = text(&intent["id"])?;
+    let (refunded, refunding) = paid_back(&intent["latest_charge"]);
     Some(Truth {
         state,
         amount: from_theirs(whole(&intent[taken])?, &currency),
-        refunded: from_theirs(whole(&intent["latest_charge"]["amount_refunded"]).unwrap_or(0), &currency),
-        refunding: 0,
+        refunded: from_theirs(refunded, &currency),
+        refunding: Some(from_theirs(refunding, &currency)),
         currency,
         hold_ref: text(&intent["metadata"]["hold_id"]).unwrap_or_default(),
         order_ref: id,
         user_id: text(&intent["metadata"]["user_id"]),
         live: intent["livemode"] == true,
     })
+}
+
+/// What has come back to the buyer, and what is on its way to him, in Stripe's units. The charge's own sum counts both;
+/// the list of its refunds tells them apart, and may go on beyond its first page.
+fn paid_back(charge: &Value) -> (i64, i64) {
+    let refunds = &charge["refunds"];
+    let sum = |statuses: &[&str]| -> i64 {
+        let all = refunds["data"].as_array().into_iter().flatten();
+        let wanted = all.filter(|one| one["status"].as_str().is_some_and(|status| statuses.contains(&status)));
+        wanted.filter_map(|one| whole(&one["amount"])).sum()
+    };
+    let pending = sum(&["pending", "requires_action"]);
+    if refunds["data"].is_array() && refunds["has_more"] != true {
+        (sum(&["succeeded"]), pending)
+    } else {
+        (whole(&charge["amount_refunded"]).unwrap_or(0).saturating_sub(pending).max(0), pending)
+    }
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ fn payment(payment: &Value, live: bool) -> Option<Truth> {
         state,
         amount,
         refunded,
-        refunding: 0,
+        refunding: None,
         currency: text(&payment["currency"])?,
         hold_ref: text(&payment["metadata"]["hold_id"]).unwrap_or_else(|| order_ref.clone()),
         order_ref,

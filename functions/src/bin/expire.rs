@@ -1,6 +1,6 @@
 //! `expire` runs T3 (schema/expire.sql) on the scheduler's tick: until nothing is left, and, where the scheduler is
 //! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over. Before it sweeps, it asks
-//! the gateways about payments that are under way for holds that are about to end.
+//! the gateways about payments that are under way for holds that are about to end, each gateway by itself.
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use functions::bounds::{ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_
 use functions::database::{Broken, Database};
 use functions::desk::Desk;
 use functions::{config, run, settle};
+use futures_util::future::{join_all, try_join_all};
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
@@ -23,15 +24,29 @@ struct UnderWay {
     payment_id: String,
 }
 
-/// Payments under way whose holds are about to end: those holds do not end while their gateways are asked.
-async fn claim(database: &Database, desk: &Desk) -> Result<Vec<UnderWay>, Broken> {
-    let names = desk.names();
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let params = [(&names as _, Type::TEXT_ARRAY), (&CLAIM_MAX as _, Type::INT4), (&ASK_LEASE_S as _, Type::INT4)];
+/// Payments under way at a gateway whose holds are about to end: those holds do not end while it is asked.
+async fn claim(database: &Database, gateway: &str) -> Result<Vec<UnderWay>, Broken> {
+    let gateways = [gateway];
+    let gateways = gateways.as_slice();
+    let params = [(&gateways as _, Type::TEXT_ARRAY), (&CLAIM_MAX as _, Type::INT4), (&ASK_LEASE_S as _, Type::INT4)];
     let due: Option<Vec<UnderWay>> = database.json("select holdfast.claim_payments($1, $2, $3)", &params).await?;
     Ok(due.unwrap_or_default())
+}
+
+/// Asks one gateway until nothing is due there, or until the next sweep: a queue at one is no other's.
+async fn ask_all(
+    database: &Database,
+    desk: &Desk,
+    gateway: &str,
+    first: Vec<UnderWay>,
+    next: Instant,
+) -> Result<(), Broken> {
+    let mut due = first;
+    while !due.is_empty() {
+        ask(database, desk, due).await;
+        due = if Instant::now() < next { claim(database, gateway).await? } else { Vec::new() };
+    }
+    Ok(())
 }
 
 /// Outside every transaction: what a gateway says is done is confirmed, what it does not know is let go. A gateway that
@@ -82,11 +97,15 @@ async fn expire(
     let began = Instant::now();
     let mut swept = Swept::default();
     loop {
-        let due = claim(database, desk).await?;
-        // The others' holds end meanwhile.
-        let ((), done) = tokio::join!(ask(database, desk, due), sweep(database, stop, &mut swept));
-        done?;
         let next = Instant::now() + every;
+        let names = desk.names();
+        let claims = try_join_all(names.iter().map(|name| claim(database, name))).await?;
+        let asking = names.iter().zip(claims).map(|(name, due)| ask_all(database, desk, name, due, next));
+        // The others' holds end meanwhile.
+        let (asked, done) = tokio::join!(join_all(asking), sweep(database, stop, &mut swept));
+        asked.into_iter().collect::<Result<(), Broken>>()?;
+        done?;
+        let next = next.max(Instant::now());
         if next >= stop || next >= began + window {
             return Ok(swept);
         }

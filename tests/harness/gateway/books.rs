@@ -66,6 +66,8 @@ pub struct Refund {
     pub amount: i64,
     /// Taken on, and done later.
     pub pending: bool,
+    /// Taken on, and not done in the end.
+    pub failed: bool,
     /// At the gateway's own desk, not by the shop.
     pub by_hand: bool,
 }

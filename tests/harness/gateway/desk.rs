@@ -23,12 +23,14 @@ pub struct Manner {
     pub gateway: Dialect,
     /// Set the money aside, and take it on the shop's word.
     pub authorise: bool,
+    /// Ask the shop whether it may be taken, and take it or let it go by the answer.
+    pub asks: bool,
     pub live: bool,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { gateway: Dialect::Standard, authorise: false, live: true }
+        Self { gateway: Dialect::Standard, authorise: false, asks: false, live: true }
     }
 }
 
@@ -55,11 +57,13 @@ pub struct Plan {
     pub times: u32,
     /// Each time as a message of its own, and not as a repeat of the first.
     pub fresh_ids: bool,
+    /// So many attempts of each are signed with a secret that is not the shop's.
+    pub forged: u32,
 }
 
 impl Plan {
     pub fn now() -> Self {
-        Self { spread_ms: 0, not_before: Timestamp::now(), times: 1, fresh_ids: false }
+        Self { spread_ms: 0, not_before: Timestamp::now(), times: 1, fresh_ids: false, forged: 0 }
     }
 }
 
@@ -69,8 +73,10 @@ pub struct Job {
     /// Which of the payment's deliveries in the books.
     pub delivery: usize,
     pub gateway: Dialect,
+    pub event: Event,
     pub webhook_id: String,
     pub not_before: Timestamp,
+    pub forged: u32,
     pub body: Bytes,
 }
 
@@ -153,20 +159,23 @@ impl Desk {
         self.pay_back(payment_id, amount, pending, false)
     }
 
-    /// Pays back at the gateway's own desk.
-    pub fn refund_by_hand(&self, payment_id: &str, amount: i64) -> Result<Refund, Refusal> {
-        self.pay_back(payment_id, amount, false, true)
+    /// Pays back at the gateway's own desk, or only takes that on.
+    pub fn refund_by_hand(&self, payment_id: &str, amount: i64, later: bool) -> Result<Refund, Refusal> {
+        self.pay_back(payment_id, amount, later, true)
     }
 
     fn pay_back(&self, payment_id: &str, amount: i64, pending: bool, by_hand: bool) -> Result<Refund, Refusal> {
         let paid = self.books.change(payment_id, |payment| {
+            // Toss has paid back when it answers.
+            let pending = pending && payment.gateway != Dialect::Toss;
             if payment.state != State::Captured {
                 return Err(Refusal::NotPaid);
             }
             if amount < 1 || amount > payment.captured - payment.refunded - payment.pending() {
                 return Err(Refusal::TooMuch);
             }
-            let refund = Refund { id: format!("re_{}", Uuid::now_v7().simple()), amount, pending, by_hand };
+            let id = format!("re_{}", Uuid::now_v7().simple());
+            let refund = Refund { id, amount, pending, failed: false, by_hand };
             payment.refunds.push(refund.clone());
             if !pending {
                 payment.refunded += amount;
@@ -179,11 +188,13 @@ impl Desk {
         Ok(refund)
     }
 
-    /// What was taken on is done.
-    pub fn finish_refunds(&self, payment_id: &str) {
+    /// What was taken on is done, or is not done after all.
+    pub fn finish_refunds(&self, payment_id: &str, done: bool) {
         let done = self.books.change(payment_id, |payment| {
-            payment.refunded += payment.pending();
-            payment.refunds.iter_mut().for_each(|refund| refund.pending = false);
+            payment.refunded += if done { payment.pending() } else { 0 };
+            for refund in payment.refunds.iter_mut().filter(|refund| refund.pending) {
+                (refund.pending, refund.failed) = (false, !done);
+            }
             payment.clone()
         });
         if let Some(payment) = done {
@@ -203,7 +214,7 @@ impl Desk {
             first
         });
         let payment = Payment { deliveries: webhooks, ..payment.clone() };
-        if let Err(error) = self.send(&payment, event, first.unwrap_or(0)) {
+        if let Err(error) = self.send(&payment, event, first.unwrap_or(0), plan.forged) {
             self.journal.line(&json!({"error": format!("{error:#}"), "payment_id": payment.payment_id}));
         }
     }
@@ -217,8 +228,11 @@ impl Desk {
         plan: &Plan,
         pressed: Option<String>,
     ) -> Result<String, Busy> {
-        let (state, event) =
-            if manner.authorise { (State::Authorised, Event::Authorised) } else { (State::Captured, Event::Captured) };
+        let (state, event) = match manner {
+            Manner { asks: true, .. } => (State::Authorised, Event::MayTake),
+            Manner { authorise: true, .. } => (State::Authorised, Event::Authorised),
+            _ => (State::Captured, Event::Captured),
+        };
         let webhooks = || webhooks(plan);
         let payments: Vec<Payment> = charges
             .iter()
@@ -231,8 +245,8 @@ impl Desk {
             Entered::Full => return Err(Busy),
         }
         for payment in &payments {
-            self.note(if manner.authorise { "authorised" } else { "captured" }, payment);
-            if let Err(error) = self.send(payment, event, 0) {
+            self.note(if state == State::Authorised { "authorised" } else { "captured" }, payment);
+            if let Err(error) = self.send(payment, event, 0, plan.forged) {
                 self.journal.line(&json!({"error": format!("{error:#}"), "payment_id": payment.payment_id}));
             }
         }
@@ -249,13 +263,13 @@ impl Desk {
     }
 
     /// `first`: the number of its first delivery in the books.
-    fn send(&self, payment: &Payment, event: Event, first: usize) -> anyhow::Result<()> {
+    fn send(&self, payment: &Payment, event: Event, first: usize, forged: u32) -> anyhow::Result<()> {
         let Some(body) = payment.gateway.body(payment, event) else { return Ok(()) };
         for (delivery, webhook) in (first..).zip(&payment.deliveries) {
             let (payment_id, webhook_id) = (payment.payment_id.clone(), webhook.webhook_id.clone());
             let not_before = webhook.not_before.parse()?;
             let gateway = payment.gateway;
-            let job = Job { payment_id, delivery, gateway, webhook_id, not_before, body: body.clone() };
+            let job = Job { payment_id, delivery, gateway, event, webhook_id, not_before, forged, body: body.clone() };
             self.jobs.send(job).ok().context("the gateway is stopping")?;
         }
         Ok(())

@@ -23,6 +23,8 @@ pub enum Dialect {
 /// What the shop is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// Whether the money may be taken: the answer decides.
+    MayTake,
     Authorised,
     Captured,
     Refunded,
@@ -84,5 +86,22 @@ impl Dialect {
         };
         let index = usize::try_from(attempt).ok()?.checked_sub(1)?;
         minutes.get(index).map(|minutes| Duration::from_millis(minutes * 100))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dialect;
+
+    #[test]
+    fn each_tries_again_as_often_and_as_late_as_it_publishes() {
+        for (gateway, retries, minutes) in
+            [(Dialect::PortOne, 5, 341), (Dialect::Toss, 7, 5_461), (Dialect::Stripe, 10, 3_696)]
+        {
+            let pauses: Vec<_> = (1..).map_while(|attempt| gateway.pause(attempt)).collect();
+            let sum: u128 = pauses.iter().map(std::time::Duration::as_millis).sum();
+            assert_eq!((pauses.len(), sum), (retries, minutes * 100), "{gateway:?}");
+        }
+        assert_eq!(Dialect::Standard.pause(1), None, "that one doubles for ever");
     }
 }

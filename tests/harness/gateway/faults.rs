@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::desk::Desk;
 
@@ -24,6 +25,10 @@ pub enum Kind {
     Hang,
     /// The work begins a second later: the key is in flight meanwhile.
     Slow,
+    /// The connection is cut at once, and the work is done when its key comes again: it is in flight until then.
+    Linger,
+    /// The bank says no: that is kept under the key, and nothing is taken.
+    Declined,
 }
 
 /// Every `every`th call of an operation (`ask`, `capture`, `refund`) goes wrong.
@@ -64,15 +69,22 @@ pub async fn before(fault: Option<Kind>) -> Option<Response> {
             tokio::time::sleep(Duration::from_secs(1)).await;
             None
         }
-        Some(Kind::Cut) | None => None,
+        Some(Kind::Cut | Kind::Linger | Kind::Declined) | None => None,
     }
 }
 
 /// After the work: the answer, or a connection that breaks in the middle of it.
 pub fn after(fault: Option<Kind>, answer: Response) -> Response {
-    if fault != Some(Kind::Cut) {
-        return answer;
-    }
+    if fault == Some(Kind::Cut) { cut() } else { answer }
+}
+
+/// The bank's no, in the words of each gateway that takes money on somebody's word.
+pub fn declined() -> (StatusCode, Value) {
+    let body = json!({"code": "REJECT_CARD_PAYMENT", "type": "PG_PROVIDER", "error": {"code": "card_declined"}});
+    (StatusCode::FORBIDDEN, body)
+}
+
+pub fn cut() -> Response {
     let broken = futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("cut"))]);
     (StatusCode::OK, Body::from_stream(broken)).into_response()
 }

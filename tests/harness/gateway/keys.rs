@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::http::StatusCode;
 use serde_json::Value;
+use tokio::sync::watch;
 
-#[derive(Clone)]
 enum Kept {
-    InFlight(String),
+    InFlight { asked: String, comes_again: watch::Sender<bool> },
     Done { asked: String, status: StatusCode, body: Value },
 }
 
@@ -31,13 +31,29 @@ impl Keys {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match keys.get(key) {
             None => {
-                keys.insert(key.to_owned(), Kept::InFlight(asked.to_owned()));
+                let begun = Kept::InFlight { asked: asked.to_owned(), comes_again: watch::Sender::new(false) };
+                keys.insert(key.to_owned(), begun);
                 Begun::New
             }
-            Some(Kept::InFlight(other)) if other != asked => Begun::Different,
-            Some(Kept::InFlight(_)) => Begun::InFlight,
+            Some(Kept::InFlight { asked: other, .. }) if other != asked => Begun::Different,
+            Some(Kept::InFlight { comes_again, .. }) => {
+                comes_again.send_replace(true);
+                Begun::InFlight
+            }
             Some(Kept::Done { asked: other, .. }) if other != asked => Begun::Different,
             Some(Kept::Done { status, body, .. }) => Begun::Again(*status, body.clone()),
+        }
+    }
+
+    /// Returns when a key that is in flight has come once more, and been told that it is.
+    pub async fn until_it_comes_again(&self, key: &str) {
+        let coming = match self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+            Some(Kept::InFlight { comes_again, .. }) => Some(comes_again.subscribe()),
+            _ => None,
+        };
+        if let Some(mut coming) = coming {
+            // It ends with the key, which is in flight for as long as this waits.
+            let _ = coming.wait_for(|comes_again| *comes_again).await;
         }
     }
 

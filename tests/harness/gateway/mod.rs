@@ -177,6 +177,8 @@ fn router(desk: Desk) -> Router {
         .route("/payments/{payment_id}", get(payments::show))
         .route("/payments/{payment_id}/refund-by-hand", post(payments::refund_by_hand))
         .route("/payments/{payment_id}/finish-refunds", post(payments::finish_refunds))
+        .route("/payments/{payment_id}/fail-refunds", post(payments::fail_refunds))
+        .route("/payments/{payment_id}/lapse", post(payments::lapse))
         .route("/later/{on}", post(payments::later))
         .route("/faults", post(faults::order).delete(faults::clear))
         .merge(apis())

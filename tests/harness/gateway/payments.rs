@@ -36,6 +36,9 @@ pub struct Order {
     /// Set aside only, and taken on the shop's word.
     #[serde(default)]
     authorise: bool,
+    /// The shop is asked before the money is taken.
+    #[serde(default)]
+    asks: bool,
     #[serde(default = "yes")]
     live: bool,
     #[serde(default)]
@@ -55,6 +58,7 @@ struct Webhooks {
     fresh_ids: bool,
     spread_ms: u64,
     at: Option<String>,
+    forged: u32,
 }
 
 #[derive(Deserialize)]
@@ -82,11 +86,11 @@ pub async fn create(State(desk): State<Desk>, order: Result<Json<Order>, JsonRej
     if let Err(detail) = check(&charge) {
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail);
     }
-    let manner = Manner { gateway: order.gateway, authorise: order.authorise, live: order.live };
+    let manner = Manner { gateway: order.gateway, authorise: order.authorise, asks: order.asks, live: order.live };
     match desk.capture(&[charge], manner, &plan, None) {
         Ok(payment_id) => {
-            let state = if order.authorise { "authorised" } else { "captured" };
-            let order_ref = desk.books.payment(&payment_id).map(|payment| payment.order_ref);
+            let made = desk.books.payment(&payment_id);
+            let (state, order_ref) = made.map(|payment| (payment.state, payment.order_ref)).unzip();
             let made = json!({"payment_id": payment_id, "state": state, "order_ref": order_ref});
             (StatusCode::CREATED, Json(made)).into_response()
         }
@@ -118,11 +122,14 @@ pub async fn show(State(desk): State<Desk>, Path(payment_id): Path<String>) -> R
 #[derive(Deserialize)]
 pub struct ByHand {
     amount: i64,
+    /// It is only taken on.
+    #[serde(default)]
+    later: bool,
 }
 
 /// `POST /payments/{id}/refund-by-hand`: somebody pays back at the gateway's own desk.
 pub async fn refund_by_hand(State(desk): State<Desk>, Path(id): Path<String>, Json(by_hand): Json<ByHand>) -> Response {
-    match desk.refund_by_hand(&id, by_hand.amount) {
+    match desk.refund_by_hand(&id, by_hand.amount, by_hand.later) {
         Ok(refund) => (StatusCode::CREATED, Json(refund)).into_response(),
         Err(Refusal::NotFound) => problem(StatusCode::NOT_FOUND, "not_found", "no such payment"),
         Err(why) => problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", &format!("{why:?}")),
@@ -137,8 +144,22 @@ pub async fn later(State(desk): State<Desk>, Path(on): Path<String>) -> StatusCo
 
 /// `POST /payments/{id}/finish-refunds`: what was taken on is done.
 pub async fn finish_refunds(State(desk): State<Desk>, Path(id): Path<String>) -> StatusCode {
-    desk.finish_refunds(&id);
+    desk.finish_refunds(&id, true);
     StatusCode::NO_CONTENT
+}
+
+/// `POST /payments/{id}/fail-refunds`: what was taken on is not done after all.
+pub async fn fail_refunds(State(desk): State<Desk>, Path(id): Path<String>) -> StatusCode {
+    desk.finish_refunds(&id, false);
+    StatusCode::NO_CONTENT
+}
+
+/// `POST /payments/{id}/lapse`: nobody had the money taken that was set aside, and its time is over.
+pub async fn lapse(State(desk): State<Desk>, Path(id): Path<String>) -> StatusCode {
+    match desk.void(&id) {
+        Ok(_) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::CONFLICT,
+    }
 }
 
 /// Work under a key that has begun, with what a test has ordered to go wrong. The work itself is one step: it is done
@@ -147,9 +168,18 @@ pub async fn carried_out(
     desk: &Desk,
     (gateway, operation): (&str, &str),
     (key, asked): (&str, &str),
-    work: impl FnOnce(&Desk) -> (StatusCode, Value),
+    work: impl FnOnce(&Desk) -> (StatusCode, Value) + Send + 'static,
 ) -> Response {
     let fault = desk.faults.strike(gateway, operation);
+    if fault == Some(faults::Kind::Linger) {
+        let (desk, key, asked) = (desk.clone(), key.to_owned(), asked.to_owned());
+        tokio::spawn(async move {
+            desk.keys.until_it_comes_again(&key).await;
+            let (status, body) = work(&desk);
+            desk.keys.done(&key, &asked, status, &body);
+        });
+        return faults::cut();
+    }
     // Where nothing is done the key was never used.
     if matches!(fault, Some(faults::Kind::Down | faults::Kind::Hang)) {
         desk.keys.unused(key);
@@ -157,7 +187,7 @@ pub async fn carried_out(
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
-    let (status, body) = work(desk);
+    let (status, body) = if fault == Some(faults::Kind::Declined) { faults::declined() } else { work(desk) };
     desk.keys.done(key, asked, status, &body);
     faults::after(fault, (status, body).into_response_json())
 }
@@ -195,7 +225,8 @@ impl Webhooks {
         if self.spread_ms > DELAY_MAX_MS {
             return Err("webhooks.spread_ms: at most 86400000, a day");
         }
-        Ok(Plan { spread_ms: self.spread_ms, not_before: at.max(delayed), times, fresh_ids: self.fresh_ids })
+        let Self { spread_ms, fresh_ids, forged, .. } = *self;
+        Ok(Plan { spread_ms, not_before: at.max(delayed), times, fresh_ids, forged })
     }
 }
 

@@ -28,12 +28,16 @@ pub fn id(hold_id: &str) -> String {
 
 pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
     let name = match event {
+        Event::MayTake => "Transaction.Confirm",
         Event::Authorised => "Transaction.Ready",
         Event::Captured => "Transaction.Paid",
         Event::Refunded if payment.refunded < payment.captured => "Transaction.PartialCancelled",
         Event::Refunded => "Transaction.Cancelled",
     };
-    let data = json!({"storeId": "store-1", "paymentId": payment.payment_id, "transactionId": "tx-1"});
+    let mut data = json!({"storeId": "store-1", "paymentId": payment.payment_id, "transactionId": "tx-1"});
+    if event == Event::MayTake {
+        data["totalAmount"] = payment.charge.amount.into();
+    }
     Some(json!({"type": name, "timestamp": payment.created_at, "data": data}).to_string().into())
 }
 
@@ -65,7 +69,11 @@ fn payment(payment: &Payment) -> Value {
         .refunds
         .iter()
         .map(|refund| {
-            let status = if refund.pending { "REQUESTED" } else { "SUCCEEDED" };
+            let status = match refund {
+                refund if refund.pending => "REQUESTED",
+                refund if refund.failed => "FAILED",
+                _ => "SUCCEEDED",
+            };
             json!({"status": status, "id": refund.id, "totalAmount": refund.amount, "reason": "r"})
         })
         .collect();
@@ -97,8 +105,8 @@ async fn confirm(
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
-    let asked = body.clone();
-    run(&desk, &headers, &id, "capture", &asked, |desk| {
+    let (of, asked) = (id.clone(), body.clone());
+    run(&desk, &headers, &of, "capture", &asked, move |desk| {
         let Some(found) = desk.books.payment(&id) else { return error(404, "PAYMENT_NOT_FOUND") };
         if body["paymentToken"] != format!("token-{id}") {
             return error(400, "INVALID_REQUEST");
@@ -121,8 +129,8 @@ async fn cancel(
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
-    let asked = body.clone();
-    run(&desk, &headers, &id, "refund", &asked, |desk| {
+    let (of, asked) = (id.clone(), body.clone());
+    run(&desk, &headers, &of, "refund", &asked, move |desk| {
         if body["reason"].as_str().is_none_or(str::is_empty) {
             return error(400, "INVALID_REQUEST");
         }
@@ -154,21 +162,23 @@ async fn run(
     id: &str,
     operation: &str,
     asked: &Value,
-    work: impl FnOnce(&Desk) -> (StatusCode, Value),
+    work: impl FnOnce(&Desk) -> (StatusCode, Value) + Send + 'static,
 ) -> Response {
     if !authorised(desk, headers) {
         return error(401, "UNAUTHORIZED").into_response_json();
     }
-    // A structured field's string, 16 to 256 characters between its quotes.
+    // A structured field's string, 16 to 256 letters, digits, hyphens and underscores between its quotes.
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
     let bare = key.and_then(|key| key.strip_prefix('"')?.strip_suffix('"'));
-    let Some(bare) = bare.filter(|key| (16..=256).contains(&key.len())) else {
+    let plain = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    let Some(bare) = bare.filter(|key| (16..=256).contains(&key.len()) && plain(key)) else {
         return error(400, "INVALID_REQUEST").into_response_json();
     };
     let (key, asked) = (format!("portone {operation} {bare}"), format!("{id} {asked}"));
     match desk.keys.begin(&key, &asked) {
         Begun::New => {}
         Begun::InFlight => return error(409, "IDEMPOTENCY_OUTSTANDING_REQUEST").into_response_json(),
+        // It must not be done, says PortOne, and not what comes of it.
         Begun::Different => return error(400, "IDEMPOTENCY_KEY_ALREADY_USED").into_response_json(),
         Begun::Again(status, body) => return (status, body).into_response_json(),
     }

@@ -95,7 +95,8 @@ async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderM
         };
         let of = &payment.charge;
         json!({"payment_id": id, "hold_id": of.hold_id, "user_id": of.user_id, "status": status, "amount": of.amount,
-               "refunded_amount": payment.refunded, "currency": of.currency, "live": payment.live})
+               "refunded_amount": payment.refunded, "refunding_amount": payment.pending(), "currency": of.currency,
+               "live": payment.live})
     };
     let answer = desk.books.payment(&id).map_or(error(404, "not_found"), |payment| (StatusCode::OK, shown(payment)));
     faults::after(fault, answer.into_response_json())
@@ -120,12 +121,15 @@ async fn refund(
         Begun::Different => return error(422, "idempotency_key_reused").into_response_json(),
         Begun::Again(status, body) => return (status, body).into_response_json(),
     }
-    payments::carried_out(&desk, (NAME, "refund"), (&key, &asked), |desk| {
+    payments::carried_out(&desk, (NAME, "refund"), (&key, &asked), move |desk| {
         let Some(found) = desk.books.payment(&id) else { return error(404, "not_found") };
         if found.state == Taken::Captured && found.refunded == found.captured {
             return error(409, "already_refunded");
         }
         match desk.refund(&id, body["amount"].as_i64().unwrap_or(0)) {
+            Ok(refund) if refund.pending => {
+                (StatusCode::ACCEPTED, json!({"refund_id": refund.id, "status": "pending"}))
+            }
             Ok(refund) => (StatusCode::CREATED, json!({"refund_id": refund.id, "status": "succeeded"})),
             Err(Refusal::TooMuch) => error(422, "amount_too_large"),
             Err(_) => error(422, "not_paid"),

@@ -2,7 +2,7 @@
 //! refunds, keys whose parameters are compared.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use std::collections::BTreeMap;
 
-use super::books::{Payment, State as Taken};
+use super::books::{Payment, Refund, State as Taken};
 use super::desk::{Desk, Refusal};
 use super::dialect::{Dialect, Event};
 use super::keys::Begun;
@@ -24,8 +24,9 @@ pub const NAME: &str = "stripe";
 
 pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
     let (name, object) = match event {
-        Event::Authorised => ("payment_intent.amount_capturable_updated", intent(payment)),
-        Event::Captured => ("payment_intent.succeeded", intent(payment)),
+        Event::MayTake => return None,
+        Event::Authorised => ("payment_intent.amount_capturable_updated", intent(payment, json!("ch_1"))),
+        Event::Captured => ("payment_intent.succeeded", intent(payment, json!("ch_1"))),
         Event::Refunded => ("charge.refunded", charge(payment)),
     };
     let id = format!("evt_{}", uuid::Uuid::now_v7().simple());
@@ -63,12 +64,50 @@ fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
     headers.get("authorization").is_some_and(|value| value == &format!("Bearer {}", desk.account(Dialect::Stripe)))
 }
 
-fn charge(payment: &Payment) -> Value {
-    json!({"id": "ch_1", "object": "charge", "payment_intent": payment.payment_id, "amount": payment.charge.amount,
-           "amount_captured": payment.captured, "amount_refunded": payment.refunded, "livemode": payment.live})
+/// What Stripe calls so much money. It counts two currencies that have no cents in hundredths all the same, and one that
+/// has them without.
+fn theirs(amount: i64, currency: &str) -> i64 {
+    match currency {
+        "ISK" | "UGX" => amount * 100,
+        "MGA" => amount / 100,
+        _ => amount,
+    }
 }
 
-fn intent(payment: &Payment) -> Value {
+fn ours(amount: i64, currency: &str) -> i64 {
+    match currency {
+        "ISK" | "UGX" => amount / 100,
+        "MGA" => amount * 100,
+        _ => amount,
+    }
+}
+
+fn charge(payment: &Payment) -> Value {
+    let of = |amount: i64| theirs(amount, &payment.charge.currency);
+    // A refund counts from when it is made.
+    let refunded = payment.refunded + payment.pending();
+    json!({"id": "ch_1", "object": "charge", "payment_intent": payment.payment_id, "amount": of(payment.charge.amount),
+           "amount_captured": of(payment.captured), "amount_refunded": of(refunded), "livemode": payment.live})
+}
+
+/// With the list that is there when it is asked for.
+fn charge_with_refunds(payment: &Payment) -> Value {
+    let all = payment.refunds.iter().rev().map(|refund| shown(refund, &payment.charge.currency));
+    let mut charge = charge(payment);
+    charge["refunds"] = json!({"object": "list", "data": all.collect::<Vec<_>>(), "has_more": false});
+    charge
+}
+
+fn shown(refund: &Refund, currency: &str) -> Value {
+    let status = match refund {
+        refund if refund.pending => "pending",
+        refund if refund.failed => "failed",
+        _ => "succeeded",
+    };
+    json!({"id": refund.id, "object": "refund", "amount": theirs(refund.amount, currency), "status": status})
+}
+
+fn intent(payment: &Payment, latest_charge: Value) -> Value {
     let status = match payment.state {
         Taken::Authorised => "requires_capture",
         Taken::Captured => "succeeded",
@@ -76,15 +115,22 @@ fn intent(payment: &Payment) -> Value {
         Taken::Voided => "canceled",
     };
     let of = &payment.charge;
+    let amount = theirs(of.amount, &of.currency);
     json!({
-        "id": payment.payment_id, "object": "payment_intent", "status": status, "amount": of.amount,
-        "amount_capturable": if payment.state == Taken::Authorised { of.amount } else { 0 },
-        "amount_received": payment.captured, "currency": of.currency.to_lowercase(), "livemode": payment.live,
-        "metadata": {"hold_id": of.hold_id, "user_id": of.user_id}, "latest_charge": charge(payment),
+        "id": payment.payment_id, "object": "payment_intent", "status": status, "amount": amount,
+        "amount_capturable": if payment.state == Taken::Authorised { amount } else { 0 },
+        "amount_received": theirs(payment.captured, &of.currency), "currency": of.currency.to_lowercase(),
+        "livemode": payment.live, "metadata": {"hold_id": of.hold_id, "user_id": of.user_id},
+        "latest_charge": latest_charge,
     })
 }
 
-async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+async fn show(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     if !authorised(&desk, &headers) {
         return error(401, "api_key_invalid").into_response_json();
     }
@@ -92,8 +138,16 @@ async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderM
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
-    let answer =
-        desk.books.payment(&id).map_or(error(404, "resource_missing"), |found| (StatusCode::OK, intent(&found)));
+    let query = query.unwrap_or_default().replace("%5B", "[").replace("%5D", "]");
+    let shown = |found: Payment| {
+        let charge = match query.split('&').find_map(|pair| pair.strip_prefix("expand[]=")) {
+            Some("latest_charge.refunds") => charge_with_refunds(&found),
+            Some("latest_charge") => charge(&found),
+            _ => json!("ch_1"),
+        };
+        (StatusCode::OK, intent(&found, charge))
+    };
+    let answer = desk.books.payment(&id).map_or(error(404, "resource_missing"), shown);
     faults::after(fault, answer.into_response_json())
 }
 
@@ -106,9 +160,17 @@ async fn capture(
     Form(form): Form<Fields>,
 ) -> Response {
     let asked = format!("capture {id} {form:?}");
-    run(&desk, &headers, "capture", asked, |desk| match desk.capture_authorised(&id) {
-        Ok(payment) => (StatusCode::OK, intent(&payment)),
-        Err(_) => error(400, "payment_intent_unexpected_state"),
+    run(&desk, &headers, "capture", asked, move |desk| {
+        let Some(found) = desk.books.payment(&id) else { return error(404, "resource_missing") };
+        let all = theirs(found.charge.amount, &found.charge.currency);
+        // A part could be captured, too; here nobody wants that.
+        if form.get("amount_to_capture").is_some_and(|amount| amount != &all.to_string()) {
+            return error(400, "amount_too_large");
+        }
+        match desk.capture_authorised(&id) {
+            Ok(payment) => (StatusCode::OK, intent(&payment, json!("ch_1"))),
+            Err(_) => error(400, "payment_intent_unexpected_state"),
+        }
     })
     .await
 }
@@ -120,8 +182,8 @@ async fn cancel(
     Form(form): Form<Fields>,
 ) -> Response {
     let asked = format!("cancel {id} {form:?}");
-    run(&desk, &headers, "let_go", asked, |desk| match desk.void(&id) {
-        Ok(payment) => (StatusCode::OK, intent(&payment)),
+    run(&desk, &headers, "let_go", asked, move |desk| match desk.void(&id) {
+        Ok(payment) => (StatusCode::OK, intent(&payment, json!("ch_1"))),
         Err(_) => error(400, "payment_intent_unexpected_state"),
     })
     .await
@@ -129,18 +191,17 @@ async fn cancel(
 
 async fn refund(State(desk): State<Desk>, headers: HeaderMap, Form(form): Form<Fields>) -> Response {
     let asked = format!("refund {form:?}");
-    run(&desk, &headers, "refund", asked, |desk| {
+    run(&desk, &headers, "refund", asked, move |desk| {
         let id = form.get("payment_intent").map(String::as_str).unwrap_or_default();
         let Some(found) = desk.books.payment(id) else { return error(404, "resource_missing") };
-        let left = found.captured - found.refunded;
+        let currency = &found.charge.currency;
+        let left = found.captured - found.refunded - found.pending();
         if found.state == Taken::Captured && left == 0 {
             return error(400, "charge_already_refunded");
         }
-        match desk.refund(id, form.get("amount").and_then(|amount| amount.parse().ok()).unwrap_or(left)) {
-            Ok(refund) => {
-                let body = json!({"id": refund.id, "object": "refund", "amount": refund.amount, "status": "succeeded"});
-                (StatusCode::OK, body)
-            }
+        let amount = form.get("amount").and_then(|amount| amount.parse().ok()).map(|amount| ours(amount, currency));
+        match desk.refund(id, amount.unwrap_or(left)) {
+            Ok(refund) => (StatusCode::OK, shown(&refund, currency)),
             Err(Refusal::TooMuch) => error(400, "amount_too_large"),
             Err(_) => error(400, "payment_intent_unexpected_state"),
         }
@@ -153,7 +214,7 @@ async fn run(
     headers: &HeaderMap,
     operation: &str,
     asked: String,
-    work: impl FnOnce(&Desk) -> (StatusCode, Value),
+    work: impl FnOnce(&Desk) -> (StatusCode, Value) + Send + 'static,
 ) -> Response {
     if !authorised(desk, headers) {
         return error(401, "api_key_invalid").into_response_json();

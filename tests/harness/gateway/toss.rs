@@ -20,7 +20,10 @@ use super::{faults, payments};
 
 pub const NAME: &str = "toss";
 
-pub fn event(payment: &Payment, _event: Event) -> Option<Bytes> {
+pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
+    if event == Event::MayTake {
+        return None;
+    }
     // No zone: that is how Toss writes it.
     let created_at = payment.created_at.trim_end_matches('Z');
     Some(
@@ -81,6 +84,10 @@ async fn show(State(desk): State<Desk>, Path(key): Path<String>, headers: Header
     if !authorised(&desk, &headers) {
         return error(401, "UNAUTHORIZED_KEY").into_response_json();
     }
+    // What is no key at all is no question, and says nothing of how Toss is.
+    if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte)) {
+        return error(400, "INVALID_REQUEST").into_response_json();
+    }
     let fault = desk.faults.strike(NAME, "ask");
     if let Some(answer) = faults::before(fault).await {
         return answer;
@@ -90,7 +97,7 @@ async fn show(State(desk): State<Desk>, Path(key): Path<String>, headers: Header
 }
 
 async fn confirm(State(desk): State<Desk>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    run(&desk, &headers, "confirm", "capture", |desk| {
+    run(&desk, &headers, "confirm", "capture", move |desk| {
         let key = body["paymentKey"].as_str().unwrap_or_default();
         let Some(found) = visible(desk, key) else { return error(404, "NOT_FOUND_PAYMENT_SESSION") };
         if body["orderId"] != found.order_ref || body["amount"] != found.charge.amount {
@@ -111,7 +118,7 @@ async fn cancel(
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
-    run(&desk, &headers, &key, "refund", |desk| {
+    run(&desk, &headers, &key.clone(), "refund", move |desk| {
         if body["cancelReason"].as_str().is_none_or(str::is_empty) {
             return error(400, "INVALID_REQUEST");
         }
@@ -136,7 +143,7 @@ async fn run(
     headers: &HeaderMap,
     address: &str,
     operation: &str,
-    work: impl FnOnce(&Desk) -> (StatusCode, Value),
+    work: impl FnOnce(&Desk) -> (StatusCode, Value) + Send + 'static,
 ) -> Response {
     if !authorised(desk, headers) {
         return error(401, "UNAUTHORIZED_KEY").into_response_json();

@@ -29,6 +29,11 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
             ("hold_status", schemas.answer::<wire::shop::HoldStatus>(), false),
             // Why a gateway is not to take the money.
             ("reason", json!({"type": "string"}), false),
+            (
+                "errorMessage",
+                json!({"type": "string", "description": "The same for the buyer, as PortOne shows it."}),
+                false,
+            ),
         ],
         Code::MethodNotAllowed
         | Code::RateLimited

@@ -71,6 +71,36 @@ fn amounts_are_turned_into_stripes_units_and_back() {
 }
 
 #[test]
+fn a_refund_that_is_pending_has_not_arrived_and_one_that_failed_never_will() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let read = |charge: Value| {
+        let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": 1000, "currency": "krw",
+            "livemode": true, "latest_charge": charge});
+        let Asked::Known(truth) = api.truth(&Answer { status: 200, body: intent.to_string().as_bytes() }) else {
+            panic!("a payment")
+        };
+        (truth.left(), truth.refunding.unwrap_or_default())
+    };
+    let refund = |status: &str, amount: i64| json!({"status": status, "amount": amount});
+    let all = [refund("succeeded", 300), refund("pending", 200), refund("requires_action", 100), refund("failed", 50)];
+    let charge = |more: bool| json!({"amount_refunded": 700, "refunds": {"data": all, "has_more": more}});
+    assert_eq!(read(charge(false)), (700, 300));
+    // Of a list that goes on, the charge's sum knows the rest.
+    assert_eq!(read(charge(true)), (600, 300));
+    assert_eq!(read(json!({"amount_refunded": 400})), (600, 0));
+    assert_eq!(read(Value::Null), (1_000, 0));
+}
+
+#[test]
+fn a_key_that_was_used_for_something_else_says_nothing_of_a_capture() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let of = |body: Value| api.captured(&Answer { status: 400, body: body.to_string().as_bytes() });
+    assert!(matches!(of(json!({"error": {"type": "idempotency_error"}})), Captured::Unknown(_)));
+    assert!(matches!(of(json!({"error": {"code": "payment_intent_unexpected_state"}})), Captured::Unknown(_)));
+    assert!(matches!(of(json!({"error": {"code": "amount_too_large"}})), Captured::Refused(_)));
+}
+
+#[test]
 fn a_refund_is_a_form_with_its_key() {
     let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
     let refund =
