@@ -60,7 +60,7 @@ const STAGES: [Stage; 14] = [
 ];
 
 /// Run when they are asked for: a seed of theirs that finds something is a thing to look at.
-const BY_NAME: [&str; 2] = ["model", "openapi"];
+const BY_NAME: [&str; 1] = ["openapi"];
 
 /// What the tests' own programs print at the end, and the stages add up.
 #[derive(Default)]
