@@ -5,15 +5,16 @@
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONNECTION, EXPECT, HeaderMap, HeaderName, RETRY_AFTER, UPGRADE};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, RETRY_AFTER, UPGRADE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
@@ -47,6 +48,10 @@ const OTHER_FILES: u64 = ROOM as u64 + 1_000;
 /// As many files as are worth asking the system for.
 const FILES_WANTED: u64 = 65_536;
 
+/// Of a body as much is passed on as the Worker needs to see that it is too long (`BODY_MAX_BYTES` of edge/src/bounds.rs,
+/// twice): it answers before the end, and who still writes to it then would not hear that.
+const BODY_MAX_BYTES: usize = 32_768;
+
 /// Between two hops, and nobody else's; how long a body is, each side says for itself.
 const HOP_BY_HOP: [HeaderName; 5] =
     [CONNECTION, EXPECT, UPGRADE, HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")];
@@ -55,7 +60,7 @@ type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 
 struct Front {
     worker: SocketAddr,
-    client: Client<HttpConnector, Incoming>,
+    client: Client<HttpConnector, Bounded>,
     presses: Arc<Semaphore>,
     others: Arc<Semaphore>,
     room: Arc<Semaphore>,
@@ -165,10 +170,53 @@ impl Front {
         head.uri = uri.build().map_err(|_| Refused::Strange)?;
         head.version = Version::HTTP_11;
         strip(&mut head.headers);
-        let answer = self.client.request(Request::from_parts(head, body)).await.map_err(|_| Refused::Away)?;
+        if body.size_hint().lower() > BODY_MAX_BYTES as u64 {
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        let answer =
+            self.client.request(Request::from_parts(head, Bounded::of(body))).await.map_err(|_| Refused::Away)?;
         let (mut head, body) = answer.into_parts();
         strip(&mut head.headers);
         Ok(Response::from_parts(head, body.boxed()))
+    }
+}
+
+/// A body that ends when it is longer than any may be.
+struct Bounded {
+    body: Incoming,
+    left: usize,
+}
+
+impl Bounded {
+    fn of(body: Incoming) -> Self {
+        Self { body, left: BODY_MAX_BYTES }
+    }
+}
+
+impl Body for Bounded {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref().map(Bytes::len));
+        self.left = self.left.saturating_sub(bytes.unwrap_or_default());
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0 || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let whole = self.body.size_hint();
+        if whole.upper().is_some_and(|upper| upper <= self.left as u64) { whole } else { SizeHint::default() }
     }
 }
 
