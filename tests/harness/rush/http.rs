@@ -25,9 +25,9 @@ use self::watched::Watched;
 use super::clock::Clock;
 
 /// Connections to the server at one time. A request that finds none waits, and is counted as not sent in time.
-const CONNECTIONS_MAX: u64 = 12_000;
-/// Files that the process needs for other things.
-const OTHER_FILES: u64 = 500;
+const CONNECTIONS_MAX: u64 = 8_000;
+/// Files that the process needs for other things: the front of a stack of its own among them, on its far side.
+const OTHER_FILES: u64 = 3_000;
 /// Addresses of loopback that connections come from: the system has some 14 000 ports from each to one server, and looks
 /// for a free one the longer the fewer there are.
 const SOURCES: u32 = 16;
@@ -81,7 +81,8 @@ impl Http {
         let host = url.strip_prefix("http://").context("a rush goes to a stack on this machine: http://host:port")?;
         let address = host.parse().with_context(|| format!("{host} is not an address and a port"))?;
         let files = getrlimit(Resource::Nofile).current.unwrap_or(CONNECTIONS_MAX);
-        let most = files.saturating_sub(OTHER_FILES).clamp(1, CONNECTIONS_MAX);
+        // A stack of this process takes each of them at its other end, too.
+        let most = (files.saturating_sub(OTHER_FILES) / 2).clamp(64, CONNECTIONS_MAX);
         let (idle, room) = (Mutex::default(), Semaphore::new(usize::try_from(most)?));
         Ok(Self { address, host: HeaderValue::from_str(host)?, clock, idle, room, turn: AtomicU32::new(0) })
     }
