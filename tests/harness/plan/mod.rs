@@ -149,7 +149,10 @@ mod tests {
         for arrivals_per_s in [1_000.0, 10_000.0, 100_000.0, 1_000_000.0] {
             let now = plan(Day { arrivals_per_s, ..DAY }, measured::ON_TWO_CORES);
             assert!(now.shards >= before.shards && now.reserve >= before.reserve, "{now:?}");
-            assert!(now.connections >= before.connections && now.processors >= before.processors, "{now:?}");
+            assert!(now.connections >= before.connections, "{now:?}");
+            // Of one SKU no more is granted than its counter can do, and larger batches then cost less.
+            let all_there_is = arrivals_per_s > measured::ON_TWO_CORES.hot_sku_per_s;
+            assert!(all_there_is || now.processors >= before.processors, "{now:?}");
             assert!(now.batch <= BATCH_MAX, "{now:?}");
             assert!((now.reserve - now.shards * FLIGHTS).abs() < 1.0, "{now:?}");
             before = now;
