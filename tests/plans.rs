@@ -338,7 +338,6 @@ async fn plans_made_while_the_tables_were_empty_scan_none_once_they_are_full() {
 }
 
 #[tokio::test]
-#[ignore = "the report reads event_outbox, inventory_ledger, order_items, reservation_hold and its items whole, of every sale"]
 async fn the_report_reads_its_own_sale_only() {
     let calls = Calls::new().await;
     calls.history().await;
