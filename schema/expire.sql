@@ -18,15 +18,22 @@ declare
     v_back   bigint[];
 begin
     -- Everything but the counters as one statement: each table is gone through once, however many holds there are.
+    -- Rows are found by their whole key in a subquery of its own (OFFSET 0), and then by their place: a plan that is made
+    -- on empty tables would else go through everybody's live holds to find these. Their holds are locked, so they stay
+    -- where they are.
     with ended as (
-        update reservation_hold set status = p_status, finalized_at = p_at
-        where hold_id = any (p_hold_ids) and status = 'HOLD'
-        returning hold_id, user_id
+        update reservation_hold h set status = p_status, finalized_at = p_at
+        from unnest(p_hold_ids) as due (hold_id)
+        cross join lateral (select x.ctid, x.status from reservation_hold x where x.hold_id = due.hold_id offset 0) found
+        where h.ctid = found.ctid and found.status = 'HOLD'
+        returning h.hold_id, h.user_id
     ), line as materialized (
         select e.user_id, i.hold_id, i.sku_id, i.qty, i.position from ended e join reservation_hold_item i using (hold_id)
     ), active as (
         delete from user_active_hold a using line l
-        where (a.sale_id, a.user_id, a.sku_id, a.hold_id) = (p_sale_id, l.user_id, l.sku_id, l.hold_id)
+        cross join lateral (select x.ctid, x.hold_id from user_active_hold x
+                            where (x.sale_id, x.user_id, x.sku_id) = (p_sale_id, l.user_id, l.sku_id) offset 0) found
+        where a.ctid = found.ctid and found.hold_id = l.hold_id
     ), credit as (
         insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
         select p_sale_id, sku_id, v_credit, qty, hold_id, p_at from line
@@ -59,10 +66,13 @@ as $$
 declare
     v_sale_id  text;
     v_hold_ids uuid[];
+    -- What is over now is over when it is locked; and with a moment that stands still, the index ends where the live
+    -- holds begin.
+    v_now      constant timestamptz := clock_timestamp();
 begin
     -- The longest overdue hold that no other sweep has, and with it its sale.
     select h.sale_id into v_sale_id from reservation_hold h
-    where h.status = 'HOLD' and h.expire_at <= clock_timestamp()
+    where h.status = 'HOLD' and h.expire_at <= v_now
     order by h.expire_at limit 1 for update skip locked;
     if not found then
         return 0;
@@ -70,7 +80,7 @@ begin
 
     select array_agg(due.hold_id) into v_hold_ids from (
         select h.hold_id from reservation_hold h
-        where h.status = 'HOLD' and h.expire_at <= clock_timestamp() and h.sale_id = v_sale_id
+        where h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = v_sale_id
         order by h.expire_at limit p_most for update skip locked) due;
 
     perform end_holds(v_sale_id, v_hold_ids, 'EXPIRED', clock_timestamp());

@@ -115,22 +115,21 @@ begin
     select array_agg(coalesce(line.worst / 100000, 0)), array_agg(coalesce(line.worst % 100000, 0)), count(line.worst)
     into v_why, v_at, v_refused
     from (select l.n, min(case
-                 when seen.used then 1
+                 when p_user_ids[l.n] = any (v_known) and exists (
+                     select from idempotency i where (i.user_id, i.idem_key) = (p_user_ids[l.n], p_idem_keys[l.n])) then 1
                  when v_twice and array_position(p_user_ids, p_user_ids[l.n]) < l.n then 2
                  when v_sale.sale_id is null then 3
                  when l.sku is null then 4
                  when v_status <> 'open' then 5
-                 when seen.holding then 6
-                 when l.qty + coalesce(seen.bought, 0) > v_limits[l.sku] then 7
+                 when p_user_ids[l.n] = any (v_known) and exists (
+                     select from user_active_hold a
+                     where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])) then 6
+                 when l.qty + case when p_user_ids[l.n] = any (v_known) then coalesce((
+                     select sum(o.qty) from order_items o
+                     where (o.sale_id, o.user_id, o.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])), 0) else 0 end
+                     > v_limits[l.sku] then 7
                  when l.qty > v_stock[l.sku] then 8 end * 100000 + l.at) as worst
           from unnest(p_line_of, v_sku_of, p_qtys) with ordinality as l (n, sku, qty, at)
-          left join lateral (
-              select exists (select from idempotency i where (i.user_id, i.idem_key) = (p_user_ids[l.n], p_idem_keys[l.n])) as used,
-                     exists (select from user_active_hold a where (a.sale_id, a.user_id, a.sku_id)
-                             = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])) as holding,
-                     (select sum(o.qty) from order_items o where (o.sale_id, o.user_id, o.sku_id)
-                      = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])) as bought
-              where p_user_ids[l.n] = any (v_known)) seen on true
           group by l.n order by l.n) line;
     o_answers := array_fill(null::json, array[cardinality(v_why)]);
     if v_refused > 0 then
@@ -296,15 +295,18 @@ create or replace function holdfast.lapsed_in_the_way(
     p_sale_id text, p_user_ids text[], p_line_of integer[], p_sku_ids text[], p_short boolean) returns boolean
 language plpgsql set search_path = holdfast, pg_temp
 as $$
+declare
+    -- A moment that stands still: the index of live holds is read from its beginning to here, and no further.
+    v_now constant timestamptz := clock_timestamp();
 begin
     return exists (
         select from unnest(p_line_of, p_sku_ids) as l (n, sku_id)
         join user_active_hold a on (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id)
         join reservation_hold h using (hold_id)
-        where h.expire_at <= clock_timestamp())
+        where h.expire_at <= v_now)
     or p_short and exists (
         select from reservation_hold h join reservation_hold_item i using (hold_id)
-        where h.status = 'HOLD' and h.expire_at <= clock_timestamp() and h.sale_id = p_sale_id
+        where h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = p_sale_id
           and i.sku_id = any (p_sku_ids));
 end
 $$;
@@ -317,6 +319,7 @@ language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
     v_hold_ids uuid[];
+    v_now      constant timestamptz := clock_timestamp();
 begin
     select array_agg(due.hold_id) into v_hold_ids from (
         select a.hold_id from unnest(p_line_of, p_sku_ids) as l (n, sku_id)
@@ -324,7 +327,7 @@ begin
         union
         select h.hold_id from (
             select h.hold_id from reservation_hold h
-            where h.status = 'HOLD' and h.expire_at <= clock_timestamp() and h.sale_id = p_sale_id and exists (
+            where h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = p_sale_id and exists (
                 select from reservation_hold_item i
                 join (select l.sku_id, sum(l.qty) as qty from unnest(p_sku_ids, p_qtys) as l (sku_id, qty)
                       group by l.sku_id) wanted using (sku_id)
@@ -339,7 +342,7 @@ begin
     -- when we look. In the order of their ids, so that two batches cannot wait for each other.
     select array_agg(h.hold_id) into v_hold_ids from (
         select h.hold_id from reservation_hold h
-        where h.hold_id = any (v_hold_ids) and h.status = 'HOLD' and h.expire_at <= clock_timestamp()
+        where h.hold_id = any (v_hold_ids) and h.status = 'HOLD' and h.expire_at <= v_now
         order by h.hold_id for update) h;
     if v_hold_ids is null then
         return false;
