@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
+use harness::soak::version::Version;
 use harness::soak::{self, Glance, Options};
 use harness::workspace;
 
@@ -28,6 +29,9 @@ pub struct Soak {
     /// Clients that order batches of the function `reserve`, past the shop
     #[arg(long, value_name = "N", default_value_t = 3)]
     wholesalers: usize,
+    /// What deployments go back to, as git names it [default: the last version with other functions or another schema]
+    #[arg(long, value_name = "REVISION")]
+    from: Option<String>,
 }
 
 impl Soak {
@@ -41,7 +45,15 @@ impl Soak {
         let lasts = Duration::from_secs_f64(self.minutes * 60.0);
         let Self { minutes, clients, wholesalers, .. } = self;
         println!("  {clients} clients and {wholesalers} that order batches, for {minutes} minutes, --seed {seed}");
-        let options = Options { name: "soak".to_owned(), lasts, seed, clients, wholesalers };
+        // Asked for, it has to be there; else the soak goes on without, and says so.
+        let version = match Version::build(self.from.as_deref()) {
+            Err(why) if self.from.is_none() => {
+                println!("  deployments bring what is there: {why:#}");
+                None
+            }
+            version => Some(version?),
+        };
+        let options = Options { name: "soak".to_owned(), lasts, seed, clients, wholesalers, version };
         let mut ends = Ends::new()?;
         let shown = Shown::default();
         let soak = soak::run(options, |glance| shown.show(&glance), ends.asked()).await?;

@@ -18,6 +18,7 @@ mod pay;
 mod pulse;
 pub mod report;
 mod truth;
+pub mod version;
 mod visit;
 mod wholesale;
 mod world;
@@ -38,15 +39,17 @@ use uuid::Uuid;
 use crate::rush::clock::Clock;
 use crate::stack::detours::Detours;
 use crate::stack::{self, Report, Stack, ready};
-use crate::{always, database, tools};
+use crate::{always, database, tools, workspace};
 use check::Storm;
 use clocks::Clocks;
 use disk::Disk;
+use faults::deploy::Deployed;
 use faults::{Counts, Hands};
 use log::{Log, Told, Way};
 use pulse::Pulse;
 use report::Soak;
 use truth::Truth;
+use version::Version;
 use world::World;
 
 /// A storm lasts so long at most; then it is calm until everything is back and judged.
@@ -65,6 +68,8 @@ pub struct Options {
     pub clients: usize,
     /// Clients that order batches, past the shop.
     pub wholesalers: usize,
+    /// What deployments go back to; none: they bring what is there.
+    pub version: Option<Version>,
 }
 
 /// What is told while it goes on.
@@ -91,12 +96,15 @@ pub async fn run(
     let disk = Disk::mount(&options.name).await;
     let clocks = Clocks::new(&options.name)?;
     let log_dir = disk.as_ref().ok().map(Disk::dir);
-    let detours = Detours::new(clocks.of_functions(), Some(clocks.dir.clone()), log_dir).await?;
+    let link = workspace::root().join("target").join(format!("{}-functions", options.name));
+    let deployed = Deployed::todays(link.clone(), options.version.clone())?;
+    let mut detours = Detours::new(clocks.of_functions(), Some(clocks.dir.clone()), log_dir).await?;
+    detours.functions = Some(link);
     let mut options_of_stack = stack::Options::for_tests(&options.name);
     options_of_stack.detours = Some(detours.clone());
     let mut stack = Stack::prepare(options_of_stack)?;
     let outcome = tokio::select! {
-        outcome = on_a_stack(&options, &mut stack, detours, clocks.file(), watching) => outcome,
+        outcome = on_a_stack(&options, &mut stack, (detours, deployed), clocks.file(), watching) => outcome,
         () = asked_to_end => {
             tools::interrupt();
             Err(anyhow::anyhow!("interrupted"))
@@ -112,7 +120,7 @@ pub async fn run(
 async fn on_a_stack(
     options: &Options,
     stack: &mut Stack,
-    detours: Detours,
+    (detours, deployed): (Detours, Deployed),
     clock_file: PathBuf,
     watching: impl Fn(Glance<'_>),
 ) -> anyhow::Result<Soak> {
@@ -127,6 +135,7 @@ async fn on_a_stack(
         functions_password: stack.functions_password().to_owned(),
         clock_file,
         counts: Counts::default(),
+        deployed,
         schedulers: Mutex::default(),
     };
     let clock = Clock::opens_in(Duration::ZERO);

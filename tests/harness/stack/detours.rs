@@ -34,6 +34,8 @@ pub struct Detours {
     pub clock_dir: Option<PathBuf>,
     /// Where Postgres keeps its log: an empty folder of its user's.
     pub log_dir: Option<PathBuf>,
+    /// A folder of functions that are started in place of those that were built last.
+    pub functions: Option<PathBuf>,
 }
 
 impl Detours {
@@ -55,7 +57,7 @@ impl Detours {
                 database.open(&format!("{function}-{number}")).await?;
             }
         }
-        Ok(Self { shop, lambda, database, env, clock_dir, log_dir })
+        Ok(Self { shop, lambda, database, env, clock_dir, log_dir, functions: None })
     }
 
     /// Where they lead.

@@ -104,13 +104,15 @@ fn instance(
         ("REFUND_FOR_S", "5".to_owned()),
         ("REFUND_RETRY_S", options.refund_retry_s.to_owned()),
     ];
+    let built = || workspace::target_dir().join("debug");
+    let functions = options.detours.as_ref().and_then(|detours| detours.functions.clone()).unwrap_or_else(built);
     let detoured = options.detours.as_ref().map(|detours| detours.env.clone()).unwrap_or_default();
     // Who wants to see a dead letter today says so: RELAY_RETRY_S=0,1,2 cargo dev up.
     let wished = std::env::vars().filter(|(name, _)| name.starts_with("RELAY_"));
     Spec {
         name: format!("{function}-{number}"),
         part: function,
-        program: workspace::target_dir().join("debug").join(function),
+        program: functions.join(function),
         args: vec![],
         env: env
             .into_iter()

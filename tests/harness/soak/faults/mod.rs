@@ -2,7 +2,7 @@
 //! plays with the ways between the parts, `machine` with disk, clock and pooler, `deploy` brings what is new.
 
 mod crash;
-mod deploy;
+pub mod deploy;
 pub mod emulator;
 mod machine;
 mod network;
@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_postgres::Client;
 
 use crate::database;
+use deploy::Deployed;
 use crate::stack::children::Children;
 use crate::stack::detours::Detours;
 
@@ -35,6 +36,7 @@ pub struct Hands {
     /// The file that says by how many seconds the clocks of functions and Worker are off.
     pub clock_file: PathBuf,
     pub counts: Counts,
+    pub deployed: Deployed,
     /// Those that run now.
     pub schedulers: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -217,6 +219,7 @@ impl Hands {
         self.empty_disk()?;
         self.set_clocks(0)?;
         self.schedulers_now(1);
+        crate::stack::ready::within(Duration::from_secs(60), "today's version", async || self.deploy_todays().await).await?;
         self.counts.0.lock().unwrap_or_else(PoisonError::into_inner).now.clear();
         // A pooler that is paused and another that was started since are the same to this.
         crate::stack::ready::within(Duration::from_secs(30), "the pooler", async || self.resume_pooler().await).await
