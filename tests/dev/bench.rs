@@ -51,6 +51,8 @@ pub struct Bench {
 enum Part {
     /// The ways of reserving against each other, and what was to be reached
     T1,
+    /// What a buyer waits for a batch (a part of T1)
+    Waiting,
     /// Confirms and sweeps alone
     #[value(name = "t2-t3")]
     T2T3,
@@ -115,6 +117,9 @@ impl Bench {
         if wanted(Part::T1) {
             self.t1(server, report).await?;
         }
+        if wanted(Part::T1) && self.only.is_empty() || wanted(Part::Waiting) {
+            self.waiting(server, report).await?;
+        }
         if wanted(Part::T2T3) {
             self.t2_t3(server, report).await?;
         }
@@ -147,12 +152,18 @@ impl Bench {
         }
         let seconds = self.seconds();
         report.targets.extend(target::ratios(server, if self.quick { 1 } else { 5 }, seconds).await?);
+        Ok(())
+    }
+
+    async fn waiting(&self, server: &Server, report: &mut Report) -> anyhow::Result<()> {
         for commit_ms in [0, 3] {
             server.commit_takes(commit_ms).await?;
-            let waiting = arrivals::run(&server.t1, commit_ms, seconds * 2.0).await?;
-            println!("{}", table::of_waiting(&waiting));
-            report.targets.push(target::of_waiting(&waiting));
-            report.waiting.push(waiting);
+            for flights in arrivals::FLIGHTS {
+                let waiting = arrivals::run(&server.t1, commit_ms, flights, self.seconds() * 2.0).await?;
+                println!("{}", table::of_waiting(&waiting));
+                report.targets.push(target::of_waiting(&waiting));
+                report.waiting.push(waiting);
+            }
         }
         Ok(())
     }

@@ -15,13 +15,14 @@ use super::place::Place;
 use super::t1::PLENTY;
 use super::variant;
 
-/// Two Gates with as many calls in the air as each may have (edge/src/bounds.rs).
-const FLIGHTS: usize = 4;
+/// Calls in the air at once: of one Gate that may have one, of one and of two that may have two each (edge/src/bounds.rs).
+pub const FLIGHTS: [usize; 3] = [1, 2, 4];
 const BATCH: usize = 100;
 
 #[derive(Clone, Serialize)]
 pub struct Waiting {
     pub commit_ms: u64,
+    pub flights: usize,
     pub maximum_per_s: f64,
     pub arrivals_per_s: f64,
     /// From a buyer's arrival to the answer, in a batch.
@@ -43,19 +44,20 @@ struct Gate {
 ///
 /// # Errors
 /// A call fails.
-pub async fn run(place: &Place, commit_ms: u64, seconds: f64) -> anyhow::Result<Waiting> {
+pub async fn run(place: &Place, commit_ms: u64, flights: usize, seconds: f64) -> anyhow::Result<Waiting> {
     let crowd = || Arc::new(Crowd::new(1));
     place.begin_cell(1, PLENTY, 0).await?;
     let one = variant::named("one-call")?;
     let alone = load::run(one, &place.callers(one, 1).await?, &crowd(), seconds).await?;
     place.begin_cell(1, PLENTY, 0).await?;
     let batches = variant::named("batch-100-early")?;
-    let maximum = load::run(batches, &place.callers(batches, FLIGHTS).await?, &crowd(), seconds).await?;
+    let maximum = load::run(batches, &place.callers(batches, flights).await?, &crowd(), seconds).await?;
     place.begin_cell(1, PLENTY, 0).await?;
-    let mut took = open_loop(place, maximum.per_s / 2.0, seconds).await?;
+    let mut took = open_loop(place, flights, maximum.per_s / 2.0, seconds).await?;
     took.sort_unstable();
     Ok(Waiting {
         commit_ms,
+        flights,
         maximum_per_s: maximum.per_s,
         arrivals_per_s: maximum.per_s / 2.0,
         p50_ms: percentile_ms(&took, 0.50),
@@ -65,11 +67,11 @@ pub async fn run(place: &Place, commit_ms: u64, seconds: f64) -> anyhow::Result<
 }
 
 /// What waits leaves together when a call comes back; a lone buyer leaves at once.
-async fn open_loop(place: &Place, per_s: f64, seconds: f64) -> anyhow::Result<Vec<Duration>> {
+async fn open_loop(place: &Place, calls: usize, per_s: f64, seconds: f64) -> anyhow::Result<Vec<Duration>> {
     let variant = variant::named("batch-100-early")?;
     let (gate, crowd) = (Arc::new(Gate::default()), Arc::new(Crowd::new(1)));
     let mut flights = JoinSet::new();
-    for caller in place.callers(variant, FLIGHTS).await? {
+    for caller in place.callers(variant, calls).await? {
         let (gate, crowd) = (Arc::clone(&gate), Arc::clone(&crowd));
         flights.spawn(async move {
             let mut took = Vec::new();

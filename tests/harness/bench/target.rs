@@ -102,7 +102,10 @@ pub async fn ratios(bench: &Bench, rounds: usize, seconds: f64) -> anyhow::Resul
 #[must_use]
 pub fn of_waiting(waiting: &Waiting) -> Target {
     let commit = if waiting.commit_ms == 0 { "as it is".to_owned() } else { format!("of {} ms", waiting.commit_ms) };
-    let what = format!("T1's p99 in a batch at half its maximum rate, against one call's p50 alone, commit {commit}");
+    let what = format!(
+        "T1's p99 in a batch at half its maximum rate, {} calls in the air, against one call's p50 alone, commit {commit}",
+        waiting.flights
+    );
     Target::at_most(&what, 5.0, waiting.p99_ms / waiting.alone_p50_ms)
 }
 

@@ -17,9 +17,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_postgres::Client;
 
 use crate::database;
-use deploy::Deployed;
 use crate::stack::children::Children;
 use crate::stack::detours::Detours;
+use deploy::Deployed;
 
 /// Between two crashes on average: more than 300 in half an hour, what is calm and what is struck in vain left out.
 const CRASH_EVERY: Duration = Duration::from_millis(4_000);
@@ -219,7 +219,8 @@ impl Hands {
         self.empty_disk()?;
         self.set_clocks(0)?;
         self.schedulers_now(1);
-        crate::stack::ready::within(Duration::from_secs(60), "today's version", async || self.deploy_todays().await).await?;
+        crate::stack::ready::within(Duration::from_secs(60), "today's version", async || self.deploy_todays().await)
+            .await?;
         self.counts.0.lock().unwrap_or_else(PoisonError::into_inner).now.clear();
         // A pooler that is paused and another that was started since are the same to this.
         crate::stack::ready::within(Duration::from_secs(30), "the pooler", async || self.resume_pooler().await).await
