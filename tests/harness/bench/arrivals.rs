@@ -1,12 +1,13 @@
 //! What a buyer waits for a batch: arrivals that come whether or not anybody is ready, gathered as a Gate gathers them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::ask::Crowd;
@@ -18,6 +19,8 @@ use super::variant;
 /// Calls in the air at once: of one Gate that may have one, of one and of two that may have two each (edge/src/bounds.rs).
 pub const FLIGHTS: [usize; 3] = [1, 2, 4];
 const BATCH: usize = 100;
+/// Between two looks at who has come. A runtime's timer knows no less than a millisecond, longer than a small batch takes.
+const TICK: Duration = Duration::from_micros(100);
 
 #[derive(Clone, Serialize)]
 pub struct Waiting {
@@ -76,12 +79,14 @@ async fn open_loop(place: &Place, calls: usize, per_s: f64, seconds: f64) -> any
         flights.spawn(async move {
             let mut took = Vec::new();
             loop {
-                let batch = gate.next_batch().await;
+                // Asked for before it is looked, or who comes in between would be waited for in vain.
+                let came = gate.came.notified();
+                let (closed, batch) = (gate.closed.load(Ordering::Acquire), gate.next_batch());
                 if batch.is_empty() {
-                    if gate.closed.load(Ordering::Relaxed) {
+                    if closed {
                         return anyhow::Ok(took);
                     }
-                    gate.came.notified().await;
+                    came.await;
                     continue;
                 }
                 caller.call(variant, &crowd.asks(batch.len())).await?;
@@ -90,29 +95,34 @@ async fn open_loop(place: &Place, calls: usize, per_s: f64, seconds: f64) -> any
         });
     }
 
-    let (mut sent, total, began) = (0, (per_s * seconds) as u64, Instant::now());
-    let mut tick = tokio::time::interval(Duration::from_millis(1));
+    let crowd = thread::spawn(move || gate.let_in(per_s, seconds));
     let mut took = Vec::new();
-    while !flights.is_empty() {
-        tokio::select! {
-            _ = tick.tick() => {}
-            Some(flight) = flights.join_next() => took.extend(flight??),
-        }
-        // They count from when they were to come, not from when this loop got round to them.
-        let due = ((began.elapsed().as_secs_f64() * per_s) as u64).min(total);
-        let when = |n: u64| began + Duration::from_secs_f64(n as f64 / per_s);
-        gate.waiting.lock().await.extend((sent..due).map(when));
-        sent = due;
-        gate.closed.store(sent == total, Ordering::Relaxed);
-        gate.came.notify_waiters();
+    while let Some(flight) = flights.join_next().await {
+        took.extend(flight??);
     }
+    crowd.join().map_err(|_| anyhow::anyhow!("nobody came any more"))?;
     Ok(took)
 }
 
 impl Gate {
-    async fn next_batch(&self) -> Vec<Instant> {
-        let mut waiting = self.waiting.lock().await;
+    fn next_batch(&self) -> Vec<Instant> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let many = waiting.len().min(BATCH);
         waiting.drain(..many).collect()
+    }
+
+    /// So many a second for so long, one after the other.
+    fn let_in(&self, per_s: f64, seconds: f64) {
+        let (mut sent, total, began) = (0, (per_s * seconds) as u64, Instant::now());
+        while sent < total {
+            thread::sleep(TICK);
+            // They count from when they were to come, not from when this loop got round to them.
+            let due = ((began.elapsed().as_secs_f64() * per_s) as u64).min(total);
+            let when = |n: u64| began + Duration::from_secs_f64(n as f64 / per_s);
+            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).extend((sent..due).map(when));
+            sent = due;
+            self.closed.store(sent == total, Ordering::Release);
+            self.came.notify_waiters();
+        }
     }
 }
