@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::{Either, select};
+use futures_util::{Stream, StreamExt};
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize};
 use worker::{ByteStream, Delay};
@@ -19,7 +19,11 @@ use crate::problem::{Code, Problem};
 /// # Errors
 /// `payload_too_large`.
 pub fn is_announced(call: &Call) -> Result<bool, Problem> {
-    match call.header("Content-Length").map(str::parse::<usize>) {
+    announced(call.header("Content-Length"))
+}
+
+fn announced(length: Option<&str>) -> Result<bool, Problem> {
+    match length.map(str::parse::<usize>) {
         Some(Ok(length)) if length > bounds::BODY_MAX_BYTES => Err(too_large()),
         Some(Ok(_)) => Ok(true),
         Some(Err(_)) | None => Ok(false),
@@ -37,7 +41,7 @@ pub async fn read(call: &mut Call) -> Result<Vec<u8>, Problem> {
     is_announced(call)?;
     match call.request.body() {
         Some(stream) => {
-            let whole = std::pin::pin!(read_at_most(stream.into(), bounds::BODY_MAX_BYTES));
+            let whole = std::pin::pin!(read_at_most(ByteStream::from(stream), bounds::BODY_MAX_BYTES));
             match select(whole, Delay::from(Duration::from_millis(bounds::BODY_DEADLINE_MS))).await {
                 Either::Left((body, _)) => body?.ok_or_else(too_large),
                 Either::Right(((), _)) => Err(broken_off("it did not come in time")),
@@ -48,7 +52,10 @@ pub async fn read(call: &mut Call) -> Result<Vec<u8>, Problem> {
 }
 
 /// None when there is more than `max_bytes`; the rest is not read then.
-pub async fn read_at_most(mut stream: ByteStream, max_bytes: usize) -> Result<Option<Vec<u8>>, Problem> {
+async fn read_at_most<E: std::fmt::Display>(
+    mut stream: impl Stream<Item = Result<Vec<u8>, E>> + Unpin,
+    max_bytes: usize,
+) -> Result<Option<Vec<u8>>, Problem> {
     let mut body = Vec::new();
     while let Some(chunk) = stream.next().await {
         body.append(&mut chunk.map_err(broken_off)?);
@@ -116,6 +123,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::{FutureExt, stream};
+
     use super::*;
     use crate::answer::Answer;
     use crate::media::JSON;
@@ -159,5 +168,33 @@ mod tests {
         ] {
             assert_eq!(status(body), want, "{}", String::from_utf8_lossy(body));
         }
+    }
+    #[test]
+    fn what_is_said_to_be_no_json_is_told_so_before_anybody_reads_it() {
+        let text = Media { content_type: Some("text/plain"), ..JSON };
+        for body in [b"{".as_slice(), b"\xff", br#"{"a":"x"}"#] {
+            let code = json::<Thing>(text, body).map_err(|problem| problem.code);
+            assert_eq!(code, Err(Code::UnsupportedMediaType));
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_said_to_be_too_long_is_not_begun() {
+        let code = |length| announced(length).map_err(|problem| problem.code);
+        assert_eq!((code(Some("16384")), code(Some("16385"))), (Ok(true), Err(Code::PayloadTooLarge)));
+        assert_eq!((code(None), code(Some("many"))), (Ok(false), Ok(false)));
+    }
+
+    #[test]
+    fn a_body_is_read_to_its_bound_and_no_further() {
+        // How many bytes of it there were, if not too many; and how many pieces were looked at.
+        let read = |pieces: &[usize]| {
+            let mut looked_at = 0;
+            let pieces = pieces.iter().inspect(|_| looked_at += 1).map(|length| Ok::<_, String>(vec![b'x'; *length]));
+            let body = read_at_most(stream::iter(pieces), 10).now_or_never();
+            (body.and_then(Result::ok).flatten().map(|body| body.len()), looked_at)
+        };
+        assert_eq!((read(&[]), read(&[4, 6])), ((Some(0), 0), (Some(10), 2)));
+        assert_eq!((read(&[11]), read(&[4, 7, 1])), ((None, 1), (None, 2)));
     }
 }

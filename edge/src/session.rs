@@ -18,7 +18,7 @@ pub const COOKIE: &str = "holdfast_session";
 struct Header {
     alg: String,
     /// Extensions that must be understood: there are none that we do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     crit: Option<IgnoredAny>,
 }
 
@@ -38,9 +38,9 @@ struct OwnClaims<'a> {
     exp: u64,
 }
 
-/// A claim that is there has to have its type: `null` is not left out.
-fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
-    f64::deserialize(from).map(Some)
+/// What is there has to have its type: `null` is not left out.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 /// The buyer, by the Authorization header, else by the cookie.
@@ -167,6 +167,7 @@ mod tests {
             r#"{"alg":"RS256"}"#,
             r#"{}"#,
             r#"{"alg":"HS256","crit":["exp"]}"#,
+            r#"{"alg":"HS256","crit":null}"#,
             r#"{"alg":"none","alg":"HS256"}"#,
         ] {
             assert_eq!(of(header, claims), None, "{header}");
@@ -179,6 +180,9 @@ mod tests {
         for (claims, believed) in [
             (r#"{"sub":"a","exp":1800000000.6,"nbf":1800000000.5}"#, true),
             (r#"{"sub":"a","exp":1900000000,"role":"x","aud":["y"]}"#, true),
+            // JSON has no largest number, and this one is nobody's to read.
+            (r#"{"sub":"a","exp":1900000000,"role":1e999}"#, true),
+            (r#"{"sub":"a","exp":1e999}"#, false),
             (r#"{"sub":"a","exp":1800000000}"#, false),
             (r#"{"sub":"a","exp":1900000000,"nbf":1800000001}"#, false),
             (r#"{"sub":"a","exp":1900000000,"nbf":null}"#, false),

@@ -1,5 +1,6 @@
 //! `cargo dev mutants`: whether the checks can fail. Each mutant breaks a promise in a scratch copy, and its test must see it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -81,6 +82,7 @@ impl Bench {
             let stack = self.stack.insert(Stack::prepare(Options::for_tests("mutants/stack"))?);
             self.database_url = stack.bring_up().await?.database_url;
         }
+        self.build_unit_tests(mutants).await?;
         // A test that fails without any mutant would catch them all.
         for mutant in mutants {
             ensure!(self.test_passes(mutant).await?, "{:?} fails as it is", mutant.catcher);
@@ -119,6 +121,28 @@ impl Bench {
         Ok(!passes?)
     }
 
+    fn unit_tests(&self, package: &str) -> Command {
+        let mut command = cargo();
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        command.args(["test", "--quiet", "--package", package, "--lib"]);
+        command
+    }
+
+    /// Beforehand, all that they stand on: the first time takes longer than a test may.
+    async fn build_unit_tests(&self, mutants: &[Mutant]) -> anyhow::Result<()> {
+        let package = |mutant: &Mutant| match &mutant.catcher {
+            Catcher::Unit { package, .. } => Some(package.clone()),
+            Catcher::Main(_) => None,
+        };
+        for package in mutants.iter().filter_map(package).collect::<BTreeSet<_>>() {
+            println!("  building the tests of {package} ...");
+            let mut command = self.unit_tests(&package);
+            let built = command.arg("--no-run").kill_on_drop(true).status().await.context("cannot run cargo")?;
+            ensure!(built.success(), "the tests of {package} do not build");
+        }
+        Ok(())
+    }
+
     /// Whether its test passes as things are. One that does not come to its end does not.
     async fn test_passes(&self, mutant: &Mutant) -> anyhow::Result<bool> {
         let (mut command, test) = match (&mutant.catcher, &self.tests, &self.stack) {
@@ -129,9 +153,8 @@ impl Bench {
                 (command, test)
             }
             (Catcher::Unit { package, test }, ..) => {
-                let mut command = cargo();
-                command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
-                command.args(["test", "--quiet", "--package", package, "--lib", "--", "--exact", test]);
+                let mut command = self.unit_tests(package);
+                command.args(["--", "--exact", test]);
                 (command, test)
             }
             (Catcher::Main(_), ..) => bail!("there is no stack to run it on"),

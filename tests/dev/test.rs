@@ -18,7 +18,7 @@ use crate::up::Ends;
 pub struct Test {
     /// Only the stages whose name contains this
     stage: Option<String>,
-    /// The model's seed, in place of a fresh one; `SEED:N` runs its Nth history alone
+    /// In place of a fresh one: for the model, of which `SEED:N` runs the Nth history alone, and for the attack on the API
     #[arg(long, value_name = "SEED")]
     seed: Option<String>,
 }
@@ -58,9 +58,6 @@ const STAGES: [Stage; 14] = [
     // They kill what the others stand on.
     Stage { name: "failures", modules: &["failures", "stack"], at_once: 1 },
 ];
-
-/// Run when they are asked for: a seed of theirs that finds something is a thing to look at.
-const BY_NAME: [&str; 1] = ["openapi"];
 
 /// What the tests' own programs print at the end, and the stages add up.
 #[derive(Default)]
@@ -115,8 +112,7 @@ impl Test {
         tally: &mut Tally,
     ) -> anyhow::Result<()> {
         let database_url = stack.bring_up().await?.database_url;
-        let by_itself = |name: &str| self.stage.is_some() || !BY_NAME.contains(&name);
-        for one in STAGES.iter().filter(|stage| wanted(stage.name) && by_itself(stage.name)) {
+        for one in STAGES.iter().filter(|stage| wanted(stage.name)) {
             drop_databases(&database_url).await?;
             let mut command = Command::new(binary);
             command

@@ -16,6 +16,7 @@ import uuid
 import requests
 import schemathesis
 from schemathesis import GenerationMode
+from schemathesis.core.parameters import ParameterLocation
 
 with open(os.environ["HOLDFAST_STACK"], encoding="utf-8") as file:
     STACK = json.load(file)
@@ -58,8 +59,11 @@ class Buyer:
 
 @schemathesis.auth(refresh_interval=None).apply_to(tag="operator")
 class Operator:
-    def get(self, _case, _context):
-        return STACK["admin_token"]
+    def get(self, case, _context):
+        # schemathesis asks for no token where it left out this one header. Where it left out some of several, it asks, and
+        # to give one would put the request right.
+        wrong = case.meta is not None and case.meta.is_negative_at(ParameterLocation.HEADER)
+        return None if wrong and "Authorization" not in case.headers else STACK["admin_token"]
 
     def set(self, case, data, _context):
         case.headers = case.headers or {}
@@ -67,21 +71,22 @@ class Operator:
 
 
 class Signature(requests.auth.AuthBase):
-    """Standard Webhooks, over the bytes that are really sent. A header that was left out stays out."""
+    """Standard Webhooks, over what is really sent. Each header is judged by itself, as it is read: one that is in order is
+    made true, one that is wrong stays wrong, and one that was left out stays out, the signature too."""
 
     def __call__(self, request):
-        body = request.body or b""
-        body = body.encode() if isinstance(body, str) else body
-        ident, sent = f"msg_{uuid.uuid4()}", str(int(time.time()))
-        key = base64.b64decode(STACK["webhook_secret"].removeprefix("whsec_"))
-        signed = b".".join([ident.encode(), sent.encode(), body])
-        signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-        request.headers["webhook-signature"] = f"v1,{signature}"
-        for name, value in [("webhook-id", ident), ("webhook-timestamp", sent)]:
-            # One that is wrong stays wrong.
-            given = request.headers.get(name) or ""
-            if given and (name == "webhook-id" or re.fullmatch("[1-9][0-9]{0,11}", given)):
-                request.headers[name] = value
+        given = {name: (request.headers.get(name) or "").strip(" \t") for name in ("webhook-id", "webhook-timestamp")}
+        if given["webhook-id"]:
+            given["webhook-id"] = request.headers["webhook-id"] = f"msg_{uuid.uuid4()}"
+        if re.fullmatch("[1-9][0-9]{0,11}", given["webhook-timestamp"]):
+            given["webhook-timestamp"] = request.headers["webhook-timestamp"] = str(int(time.time()))
+        if "webhook-signature" in request.headers:
+            body = request.body or b""
+            body = body.encode() if isinstance(body, str) else body
+            signed = ".".join(given.values()).encode() + b"." + body
+            key = base64.b64decode(STACK["webhook_secret"].removeprefix("whsec_"))
+            signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+            request.headers["webhook-signature"] = f"v1,{signature}"
         return request
 
 

@@ -150,6 +150,18 @@ mod tests {
     }
 
     #[test]
+    fn who_has_had_a_turn_stands_behind_whoever_has_not() {
+        let mut queue = Queue::default();
+        for (user, key) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
+            queue.push(reservation(user, key, "fp"), 0_u32, 0, false);
+        }
+        let (a, _) = send(&mut queue).unwrap_or_default();
+        queue.take(&a);
+        let sent: Vec<_> = std::iter::from_fn(|| send(&mut queue)).map(|(_, key)| key).collect();
+        assert_eq!(sent, ["b1", "a2"]);
+    }
+
+    #[test]
     fn the_same_request_joins_and_another_under_its_key_does_not() {
         let mut queue = Queue::default();
         queue.push(reservation("a", "k", "fp"), 1_u32, 10, false);

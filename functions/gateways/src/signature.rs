@@ -139,6 +139,8 @@ mod tests {
         assert!(refused(Signed { timestamp: None, ..good() }));
         assert!(refused(Signed { signature: None, ..good() }));
         assert!(refused(Signed { body: b"{}", ..good() }));
+        // Another JSON of the same meaning is another body.
+        assert!(refused(Signed { body: &[good().body, b"\n"].concat(), ..good() }));
         for timestamp in ["1649367554", "+1649367553", "1649367553.0", "", "-1", "99999999999999999999"] {
             assert!(refused(vector(GOOD, timestamp)), "{timestamp}");
         }
