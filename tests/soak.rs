@@ -8,7 +8,7 @@ use harness::soak::{self, Options};
 const STORM: Duration = Duration::from_secs(15);
 
 async fn soak_of(seed: u64) {
-    let options = Options { name: "test-soak".to_owned(), lasts: STORM, seed, clients: 48, wholesalers: 1 };
+    let options = Options { name: "test-soak".to_owned(), lasts: STORM, seed, clients: 48, wholesalers: 1, players: 2 };
     let soak = soak::run(options, |_| (), std::future::pending()).await.unwrap();
     // What there is to say of a run that failed, the seed above all.
     println!("{}", soak.text());

@@ -28,6 +28,9 @@ pub struct Soak {
     /// Clients that order batches of the function `reserve`, past the shop
     #[arg(long, value_name = "N", default_value_t = 3)]
     wholesalers: usize,
+    /// Players of histories that are held against the model, each in a database of its own
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    players: usize,
 }
 
 impl Soak {
@@ -39,9 +42,11 @@ impl Soak {
         ensure!(self.minutes > 0.0 && self.minutes <= 1_440.0, "--minutes is more than 0 and at most a day");
         let seed = self.seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
         let lasts = Duration::from_secs_f64(self.minutes * 60.0);
-        let Self { minutes, clients, wholesalers, .. } = self;
-        println!("  {clients} clients and {wholesalers} that order batches, for {minutes} minutes, --seed {seed}");
-        let options = Options { name: "soak".to_owned(), lasts, seed, clients, wholesalers };
+        let Self { minutes, clients, wholesalers, players, .. } = self;
+        println!(
+            "  {clients} clients, {wholesalers} that order batches, {players} players, for {minutes} minutes, --seed {seed}"
+        );
+        let options = Options { name: "soak".to_owned(), lasts, seed, clients, wholesalers, players };
         let mut ends = Ends::new()?;
         let shown = Shown::default();
         let soak = soak::run(options, |glance| shown.show(&glance), ends.asked()).await?;
@@ -71,7 +76,7 @@ impl Shown {
         }
         self.said_s.set(Some(s));
         let line = format!(
-            "  {:02}:{:02}  {} {}  {} asked, {} + {} reserved, {} faults, {} crashes, {} violations  {}",
+            "  {:02}:{:02}  {} {}  {} asked, {} + {} reserved, {} held against the model ({} lost), {} faults, {} crashes, {} violations  {}",
             s / 60,
             s % 60,
             glance.doing,
@@ -79,6 +84,8 @@ impl Shown {
             glance.tries,
             glance.by_shop,
             glance.by_batches,
+            glance.played,
+            glance.unknown,
             glance.faults.by_kind.values().sum::<u64>(),
             glance.faults.crashes,
             glance.violations,

@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error};
 
 use super::explain::State;
 use super::rules::{Event, Model};
-use super::world::World;
 
 /// The rows that the history with this prefix has left.
-pub async fn found(world: &World, prefix: &str) -> Vec<String> {
-    let rows = world.database.owner.query_typed(include_str!("tables.sql"), &[(&prefix, Type::TEXT)]).await.unwrap();
+///
+/// # Errors
+/// The database does not answer.
+pub async fn found(owner: &Client, prefix: &str) -> Result<Vec<String>, Error> {
+    let rows = owner.query_typed(include_str!("tables.sql"), &[(&prefix, Type::TEXT)]).await?;
     let mut lines = Vec::new();
     let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows {
@@ -23,7 +26,7 @@ pub async fn found(world: &World, prefix: &str) -> Vec<String> {
     }
     lines.extend(told.into_values().map(one_transaction));
     lines.sort();
-    lines
+    Ok(lines)
 }
 
 /// The rows that it should have left.
