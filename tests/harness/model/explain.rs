@@ -108,7 +108,9 @@ impl Search<'_> {
     }
 
     /// Whatever is swept was swept by one of them.
-    fn end_of_order(&mut self, state: State) {
+    fn end_of_order(&mut self, mut state: State) {
+        // Whose part was the last makes no difference.
+        state.model.part = (0, 0);
         if let Some(of) = state.model.due().iter().find(|of| state.is_expired(of, self.seen)) {
             self.why = format!("{of} is EXPIRED, and nothing that was done may do that");
         } else if !self.found.contains(&state) {

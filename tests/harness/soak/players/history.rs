@@ -36,9 +36,6 @@ pub struct Player<'a> {
     tries: usize,
 }
 
-/// A command whose answer was lost: the try, its place in it, what it is called.
-type Unknown = (usize, usize, &'static str);
-
 impl<'a> Player<'a> {
     pub async fn new(storm: &'a World, hands: &'a Hands, place: &'a Place) -> anyhow::Result<Self> {
         let world = ready::within(BACK_WITHIN, "Postgres", || {
@@ -75,28 +72,48 @@ impl<'a> Player<'a> {
     /// The states that explain what the command, asked until it was answered, has come to.
     async fn until_answered(&mut self, mut states: Vec<State>, command: &Command) -> Result<Vec<State>, String> {
         let mut open: Vec<Command> = command.racers().iter().map(|racer| self.world.said(racer)).collect();
-        let mut unknown: Vec<Unknown> = vec![];
-        while !open.is_empty() {
+        for tries in 0.. {
             self.tries += 1;
             let tried = self.ask(&open).await?;
             states = self.explained(states, &tried).await?;
-            open.clear();
-            for (at, one) in tried.iter().enumerate().filter(|(_, one)| one.is_unseen()) {
-                unknown.push((self.tries, at, one.said.verb()));
-                open.push(one.said.clone());
+            let unseen: Vec<(usize, &Command)> =
+                tried.iter().enumerate().filter(|(_, one)| one.is_unseen()).map(|(at, one)| (at, &one.said)).collect();
+            if !unseen.is_empty() {
+                states = self.told_apart(states, &unseen).await?;
+            } else if tries == 0 {
+                break;
+            } else {
+                // By now every name in it has been shown.
+                states = self.borne_out(states).await?;
+                break;
             }
-            if unknown.len() > TRIES_MAX {
+            if tries == TRIES_MAX {
                 return Err(format!("{command} has no answer after {TRIES_MAX} tries"));
             }
+            open = unseen.into_iter().map(|(_, said)| said.clone()).collect();
         }
-        if unknown.is_empty() {
-            return Ok(states);
+        Ok(states)
+    }
+
+    /// Those of the states that can be what the tables say, now that nothing is under way: what was done has left its
+    /// rows, though nobody has seen their ids. Where none can, the whole comparison that follows says why.
+    async fn told_apart(&self, states: Vec<State>, unseen: &[(usize, &Command)]) -> Result<Vec<State>, String> {
+        let (states, found) = self.with_tables(states).await?;
+        let can_be: Vec<State> =
+            states.iter().filter(|state| tables::can_be(&tables::expected(state), &found)).cloned().collect();
+        let left = if can_be.is_empty() { states } else { can_be };
+        let mut log = self.storm.log();
+        for (at, command) in unseen {
+            let done = left.iter().filter(|state| state.done.contains(&(self.tries, *at))).count();
+            let outcomes = log.played.unknown.entry(command.verb()).or_default();
+            *(match done {
+                0 => &mut outcomes.not_done,
+                done if done == left.len() => &mut outcomes.done,
+                _ => &mut outcomes.either,
+            }) += 1;
         }
-        // By now every name in it has been shown, so that it can be seen which it was.
-        let borne_out = self.borne_out(states).await?;
-        self.count(&unknown, &borne_out);
         let mut states: Vec<State> = vec![];
-        for mut state in borne_out {
+        for mut state in left {
             state.done.clear();
             if !states.contains(&state) {
                 states.push(state);
@@ -156,13 +173,19 @@ impl<'a> Player<'a> {
         check::states_after(&self.world, states, &seen)
     }
 
-    /// Those of the states that are what the tables say; after a crash also those that it may have brought back.
-    async fn borne_out(&self, mut states: Vec<State>) -> Result<Vec<State>, String> {
+    /// Those of the states that are what the tables say.
+    async fn borne_out(&self, states: Vec<State>) -> Result<Vec<State>, String> {
+        let (states, found) = self.with_tables(states).await?;
+        check::borne_out(states, &found)
+    }
+
+    /// What the tables say, and the states that there may be then: after a crash also those that it brought back.
+    async fn with_tables(&self, mut states: Vec<State>) -> Result<(Vec<State>, Vec<String>), String> {
         let found = self.of_owner(async |owner, _| tables::found(owner, PREFIX).await).await?;
         if self.world.has_crashed() {
             states.extend(states.iter().flat_map(State::brought_back).collect::<Vec<_>>());
         }
-        check::borne_out(states, &found)
+        Ok((states, found))
     }
 
     /// What the database tells its owner, who is connected again until it does.
@@ -172,19 +195,6 @@ impl<'a> Player<'a> {
             Ok(ask(&owner, &self.world).await?)
         });
         told.await.map_err(|error| format!("{error:#}"))
-    }
-
-    fn count(&self, unknown: &[Unknown], states: &[State]) {
-        let mut log = self.storm.log();
-        for (number, at, verb) in unknown {
-            let done = states.iter().filter(|state| state.done.contains(&(*number, *at))).count();
-            let outcomes = log.played.unknown.entry(verb).or_default();
-            *(match done {
-                0 => &mut outcomes.not_done,
-                done if done == states.len() => &mut outcomes.done,
-                _ => &mut outcomes.either,
-            }) += 1;
-        }
     }
 }
 

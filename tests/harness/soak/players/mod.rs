@@ -20,6 +20,9 @@ use crate::model::{generate, runtime};
 use crate::{database, migrate};
 use history::Player;
 
+/// What the players' doors in the detours begin with, and their databases.
+pub const DOORS: &str = "player_";
+
 /// What was compared with the model, and what became of commands whose answers were lost.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Played {
@@ -90,7 +93,7 @@ pub async fn places(hands: &Hands, players: usize) -> anyhow::Result<Vec<Place>>
     let (host, _) = hands.database_url.rsplit_once('/').context("a database's URL has a path")?;
     let mut places: Vec<Place> = vec![];
     for n in 0..players {
-        let name = format!("player_{}", n + 1);
+        let name = format!("{DOORS}{}", n + 1);
         let url = format!("{host}/{name}");
         // The first one is migrated, the others are its copies.
         let like = places.first().map(|first| format!(" template {}", first.name)).unwrap_or_default();
