@@ -90,9 +90,9 @@ impl Soak {
                 [outcomes.all(), outcomes.done, outcomes.not_done, outcomes.either].map(count);
             format!("{all}: {done} were done, {not} were not, of {either} nobody can tell")
         };
-        line("commands of unknown outcome", of(self.played.outcomes()));
+        line("  tries of unknown outcome", of(self.played.outcomes()));
         for (verb, outcomes) in unknown {
-            line(&format!("  {verb}"), of(*outcomes));
+            line(&format!("    {verb}"), of(*outcomes));
         }
         line("faults", count(self.faults.values().sum::<u64>()));
         for (kind, times) in &self.faults {

@@ -36,7 +36,7 @@ pub struct Played {
     pub unexplained: Vec<String>,
 }
 
-/// Of commands whose outcome was unknown: how it turned out when they were asked again and the tables were read.
+/// Of commands whose outcome was unknown, each try one: how it turned out when the tables were read.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Outcomes {
     pub done: u64,
