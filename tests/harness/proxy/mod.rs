@@ -144,7 +144,7 @@ impl Proxy {
         held(&self.0.weather).lost
     }
 
-    /// Strikes once, at the next question that comes by a door whose name begins so.
+    /// Strikes once, at the next question that comes by a door whose name begins so; in place of whoever waits there.
     pub fn ambush(&self, door: &str, moment: Moment, strike: impl FnOnce(&str) + Send + 'static) {
         let mut ambushes = held(&self.0.ambushes);
         ambushes.retain(|other| other.door != door);
