@@ -8,8 +8,15 @@ use harness::soak::{self, Options};
 const STORM: Duration = Duration::from_secs(15);
 
 async fn soak_of(seed: u64) {
-    let options =
-        Options { name: "test-soak".to_owned(), lasts: STORM, seed, clients: 48, wholesalers: 1, version: None };
+    let options = Options {
+        name: "test-soak".to_owned(),
+        lasts: STORM,
+        seed,
+        clients: 48,
+        wholesalers: 1,
+        players: 2,
+        version: None,
+    };
     let soak = soak::run(options, |_| (), std::future::pending()).await.unwrap();
     // What there is to say of a run that failed, the seed above all.
     println!("{}", soak.text());
@@ -24,6 +31,9 @@ async fn soak_of(seed: u64) {
         soak.left_out
     );
     assert_eq!(soak.verdict.violations, 0, "{:#?}", soak.verdict.words);
+    let (played, unknown) = (soak.played.commands, soak.played.outcomes().all());
+    println!("| {played} commands held against the model, {unknown} tries with an outcome that nobody knew");
+    assert!(played > 300, "{}", soak.text());
     assert!(soak.by_shop > 50 && soak.by_batches > 50 && soak.crashes > 0 && soak.payments > 0, "{}", soak.text());
 }
 

@@ -32,6 +32,9 @@ pub struct Soak {
     /// What deployments go back to, as git names it [default: the last version with other functions or another schema]
     #[arg(long, value_name = "REVISION")]
     from: Option<String>,
+    /// Players of histories that are held against the model, each in a database of its own
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    players: usize,
 }
 
 impl Soak {
@@ -43,8 +46,10 @@ impl Soak {
         ensure!(self.minutes > 0.0 && self.minutes <= 1_440.0, "--minutes is more than 0 and at most a day");
         let seed = self.seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
         let lasts = Duration::from_secs_f64(self.minutes * 60.0);
-        let Self { minutes, clients, wholesalers, .. } = self;
-        println!("  {clients} clients and {wholesalers} that order batches, for {minutes} minutes, --seed {seed}");
+        let Self { minutes, clients, wholesalers, players, .. } = self;
+        println!(
+            "  {clients} clients, {wholesalers} that order batches, {players} players, for {minutes} minutes, --seed {seed}"
+        );
         // Asked for, it has to be there; else the soak goes on without, and says so.
         let version = match Version::build(self.from.as_deref()) {
             Err(why) if self.from.is_none() => {
@@ -53,7 +58,7 @@ impl Soak {
             }
             version => Some(version?),
         };
-        let options = Options { name: "soak".to_owned(), lasts, seed, clients, wholesalers, version };
+        let options = Options { name: "soak".to_owned(), lasts, seed, clients, wholesalers, players, version };
         let mut ends = Ends::new()?;
         let shown = Shown::default();
         let soak = soak::run(options, |glance| shown.show(&glance), ends.asked()).await?;
@@ -83,7 +88,7 @@ impl Shown {
         }
         self.said_s.set(Some(s));
         let line = format!(
-            "  {:02}:{:02}  {} {}  {} asked, {} + {} reserved, {} faults, {} crashes, {} violations  {}",
+            "  {:02}:{:02}  {} {}  {} asked, {} + {} reserved, {} held against the model ({} lost), {} faults, {} crashes, {} violations  {}",
             s / 60,
             s % 60,
             glance.doing,
@@ -91,6 +96,8 @@ impl Shown {
             glance.tries,
             glance.by_shop,
             glance.by_batches,
+            glance.played,
+            glance.unknown,
             glance.faults.by_kind.values().sum::<u64>(),
             glance.faults.crashes,
             glance.violations,

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod database;
 pub mod gateway;
 pub mod migrate;
+pub mod model;
 pub mod mutants;
 pub mod plan;
 pub mod proxy;

@@ -1,6 +1,6 @@
 //! Every two transactions that can want the same row, one of them stopped before each of its statements in turn while
 //! the other runs as far as it can, at each isolation level. What comes of it is what some order of the two would have
-//! come to by the model (tests/model), in every answer and every row; or an error that says "again", and again it is
+//! come to by the model (tests/harness/model), in every answer and every row; or an error that says "again", and again it is
 //! right. At READ COMMITTED, which the functions use, there is no error at all: one would be a flaw of the lock order.
 
 mod boundaries;
@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use harness::model::check::{compare_tables, explained};
+use harness::model::{Answered, Command, Session, State, World, runtime};
 use tokio_postgres::{Client, Error};
 
-use crate::model::{Answered, Command, Session, State, World, compare_tables, empty, explained, runtime};
+use crate::model;
 use scenarios::Scenario;
 
 const LEVELS: [&str; 3] = ["read committed", "repeatable read", "serializable"];
@@ -100,16 +102,16 @@ fn labels() -> Vec<String> {
 
 impl Steps {
     async fn new(early_release: bool) -> Self {
-        let world = World::new(early_release, 2).await;
-        world.database.owner.batch_execute(boundaries::FUNCTION).await.unwrap();
+        let world = model::world(early_release, 2).await;
+        world.owner().batch_execute(boundaries::FUNCTION).await.unwrap();
         for (source, labels) in sources() {
-            world.database.owner.batch_execute(&source).await.unwrap();
+            world.owner().batch_execute(&source).await.unwrap();
             for label in labels {
-                world.database.owner.batch_execute(&boundaries::counter_of(&label)).await.unwrap();
+                world.owner().batch_execute(&boundaries::counter_of(&label)).await.unwrap();
             }
         }
         let pids = [world.sessions[0].pid().await, world.sessions[1].pid().await];
-        let third = harness::database::connect(&world.database.url()).await.unwrap();
+        let third = harness::database::connect(&world.url).await.unwrap();
         Self { world, third, pids, runs: 0 }
     }
 
@@ -124,7 +126,7 @@ impl Steps {
             let mut done = done.lock().unwrap();
             done.runs += 1;
             if let Err(why) = result {
-                let early = self.world.database.early_release;
+                let early = self.world.early_release;
                 let at = label.as_deref().unwrap_or("its end");
                 let before: Vec<String> = scenario.before.iter().map(ToString::to_string).collect();
                 done.failures.push(format!(
@@ -153,7 +155,7 @@ impl Steps {
     ) -> (Option<String>, Result<(), String>, Vec<String>) {
         self.runs += 1;
         if self.runs.is_multiple_of(RUNS_TO_EMPTY_TABLES) {
-            empty(&self.world).await;
+            self.world.empty().await.unwrap();
         }
         let prefix = format!("i{}-", self.runs);
         self.world.forget();
@@ -243,6 +245,6 @@ impl Steps {
         let states = explained(&self.world, states, number, answered).await?;
         let swept = self.world.perform(&Command::Sweep { most: 1000 }).await.unwrap();
         let states = explained(&self.world, states, number + 1, &swept).await?;
-        compare_tables(&self.world, prefix, states).await
+        compare_tables(&self.world, prefix, states).await.map(drop)
     }
 }

@@ -1,6 +1,6 @@
 //! Which two meet, and over what: for each pair of the transactions every row that both can want.
 
-use crate::model::{Amount, Ask, Command, HoldOf, Phase};
+use harness::model::{Amount, Ask, Command, HoldOf, Phase};
 
 /// Two commands that are sent to the same shop.
 pub struct Scenario {

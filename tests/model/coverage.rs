@@ -3,11 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use harness::model::{Answered, Command, Model};
 use serde_json::{Value, json};
-
-use super::command::Command;
-use super::rules::Model;
-use super::world::Answered;
 
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {

@@ -1,33 +1,18 @@
-//! A model of a limited sale, and the real transactions held against it.
-//!
-//! `rules`, `payments` and `shown` are the model: what DESIGN.md and API.md say, as a value that is copied, sharing
-//! nothing with the product. `generate` makes a history from a seed; `check` gives its commands, one after the other
-//! and some of them at once, to the model and to the transactions (`world`), and compares every answer, and at the
-//! end every row of every table (`tables`). `explain` finds the orders that explain the answers to a race. A history
-//! that fails is made short (`shrink`) and printed with the command that repeats it.
+//! The transactions held against the model of them (tests/harness/model): histories from seeds, whose answers and whose
+//! rows are all compared, and whose commands have to come to everything that there is (`coverage`). A history that
+//! fails is made short (`shrink`) and printed with the command that repeats it.
 
-mod check;
-mod command;
 mod coverage;
-mod explain;
-mod generate;
-mod names;
-mod payments;
-mod rules;
-mod shown;
 mod shrink;
-mod tables;
-mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 
-pub use check::{compare_tables, explained};
-pub use command::{Amount, Ask, Command, HoldOf, Phase};
-pub use explain::State;
-pub use world::{Answered, Session, World};
+use futures_util::future::try_join_all;
+use harness::model::{Command, Session, World, check, generate, runtime};
 
+use crate::database::Database;
 use coverage::Coverage;
 use shrink::Runner;
 
@@ -39,6 +24,20 @@ const COMMANDS: usize = 200_000;
 const WORKERS: usize = 4;
 /// After so many histories the tables are emptied: what is measured here is not how a full one is scanned.
 const HISTORIES_TO_EMPTY_TABLES: usize = 25;
+
+/// Nobody here waits for the disk: what survives a crash is seen elsewhere. Plans are made once, as the roles have it.
+const SETTINGS: &str = "set synchronous_commit = off; set jit = off; select set_config(split_part(one, '=', 1),
+    split_part(one, '=', 2), false) from pg_db_role_setting s join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) as one
+    where r.rolname = 'holdfast_reserve' and (one like 'enable%' or one like 'plan_cache_mode=%')";
+
+/// A database of its own, and so many connections to it.
+pub async fn world(early_release: bool, sessions: usize) -> World {
+    let url = Database::with(early_release).await.url();
+    let sessions = try_join_all((0..sessions).map(|_| Session::of_all(&url, SETTINGS))).await.unwrap();
+    let world = World::new(&url, early_release, sessions).await.unwrap();
+    world.owner().batch_execute(SETTINGS).await.unwrap();
+    world
+}
 
 struct Run {
     fresh_seed: u64,
@@ -73,23 +72,27 @@ fn the_transactions_do_what_the_model_says() {
 
 /// Takes one history after the other until enough is compared or one has failed.
 async fn work(run: &Run, early_release: bool) -> Coverage {
-    let world = World::new(early_release, 3).await;
+    let world = world(early_release, 3).await;
     let mut coverage = Coverage::default();
     while run.compared.load(Ordering::Relaxed) < COMMANDS && run.failed.load(Ordering::Relaxed) == 0 {
         let number = run.next.fetch_add(1, Ordering::Relaxed);
         let seed = if number.is_multiple_of(2) { FIXED_SEED } else { run.fresh_seed };
         let before = coverage.commands;
         let history = generate::history(seed_of(seed, number));
-        if let Err(why) = check::run(&world, &format!("h{number}-"), &history, &mut coverage).await {
-            if run.failed.fetch_add(1, Ordering::Relaxed) == 0 {
-                println!("{}", told(&world, &history, seed, number, &why).await);
+        let watching = |command: &Command, answered: &[_]| coverage.count(command, answered);
+        match check::run(&world, &format!("h{number}-"), &history, watching).await {
+            Ok(ended) => coverage.count_ended(&ended),
+            Err(why) => {
+                if run.failed.fetch_add(1, Ordering::Relaxed) == 0 {
+                    println!("{}", told(&world, &history, seed, number, &why).await);
+                }
+                break;
             }
-            break;
         }
         coverage.histories += 1;
         run.compared.fetch_add(coverage.commands - before, Ordering::Relaxed);
         if coverage.histories.is_multiple_of(HISTORIES_TO_EMPTY_TABLES) {
-            empty(&world).await;
+            world.empty().await.unwrap();
         }
     }
     coverage
@@ -100,9 +103,9 @@ fn repeat(seed: u64, number: u64) {
     runtime().block_on(async {
         let history = generate::history(seed_of(seed, number));
         for early_release in [true, false] {
-            let world = World::new(early_release, 3).await;
+            let world = world(early_release, 3).await;
             for run in 0..20 {
-                if let Err(why) = check::run(&world, &format!("h{run}-"), &history, &mut Coverage::default()).await {
+                if let Err(why) = check::run(&world, &format!("h{run}-"), &history, |_, _| ()).await {
                     panic!("{}", told(&world, &history, seed, number, &why).await);
                 }
             }
@@ -118,7 +121,7 @@ async fn told(world: &World, history: &[Command], seed: u64, number: u64, why: &
         None => (history.to_vec(), why.to_owned(), " (it did not fail again: a race)"),
     };
     let lines: Vec<String> = shown.iter().map(|command| format!("  {command}")).collect();
-    let early = world.database.early_release;
+    let early = world.early_release;
     format!(
         "history {number} of seed {seed}, early release {early}, {} commands{again}:\n{}\n{why}\n\
          again: cargo dev test model --seed {seed}:{number}",
@@ -130,19 +133,4 @@ async fn told(world: &World, history: &[Command], seed: u64, number: u64, why: &
 /// Each history of a seed has a seed of its own.
 fn seed_of(seed: u64, number: u64) -> u64 {
     fastrand::Rng::with_seed(seed ^ number.rotate_left(32)).u64(..)
-}
-
-/// Removes everything, whoever's it is.
-pub async fn empty(world: &World) {
-    let tables = "truncate holdfast.delivery, holdfast.event_outbox, holdfast.inventory_ledger, holdfast.order_ledger,
-        holdfast.refund_attempt, holdfast.refund, holdfast.payment_attempt,
-        holdfast.payment, holdfast.orders, holdfast.order_items, holdfast.idempotency, holdfast.user_active_hold,
-        holdfast.reservation_hold, holdfast.reservation_hold_item, holdfast.stock_adjustment, holdfast.sale,
-        holdfast.sku, holdfast.inventory_counter, holdfast.operator_request, holdfast.operator_ledger";
-    world.database.owner.batch_execute(tables).await.unwrap();
-}
-
-/// One thread's, for one world.
-pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }

@@ -53,7 +53,8 @@ struct Inner {
     target: watch::Sender<Option<SocketAddr>>,
     doors: Mutex<HashMap<String, u16>>,
     weather: Mutex<Weather>,
-    ambush: Mutex<Option<Ambush>>,
+    /// One a door.
+    ambushes: Mutex<Vec<Ambush>>,
     /// The share of connections to cut, by a number that each cut raises.
     cut: watch::Sender<(u64, f64)>,
 }
@@ -76,7 +77,7 @@ impl Proxy {
             target: watch::channel(None).0,
             doors: Mutex::default(),
             weather: Mutex::default(),
-            ambush: Mutex::default(),
+            ambushes: Mutex::default(),
             cut: watch::channel((0, 0.0)).0,
         }))
     }
@@ -143,14 +144,16 @@ impl Proxy {
         held(&self.0.weather).lost
     }
 
-    /// Strikes once, at the next question that comes by a door whose name begins so.
+    /// Strikes once, at the next question that comes by a door whose name begins so; in place of whoever waits there.
     pub fn ambush(&self, door: &str, moment: Moment, strike: impl FnOnce(&str) + Send + 'static) {
-        *held(&self.0.ambush) = Some(Ambush { door: door.to_owned(), moment, strike: Box::new(strike) });
+        let mut ambushes = held(&self.0.ambushes);
+        ambushes.retain(|other| other.door != door);
+        ambushes.push(Ambush { door: door.to_owned(), moment, strike: Box::new(strike) });
     }
 
     /// Whether somebody still waited in ambush; nobody does any more.
     pub fn call_off(&self) -> bool {
-        held(&self.0.ambush).take().is_some()
+        !std::mem::take(&mut *held(&self.0.ambushes)).is_empty()
     }
 
     /// From now on it only passes on.
@@ -190,11 +193,9 @@ impl Inner {
 
     /// Strikes if it is the moment that somebody waits for.
     fn strikes(&self, door: &str, moment: Moment) -> bool {
-        let mut waiting = held(&self.ambush);
-        if !waiting.as_ref().is_some_and(|ambush| ambush.moment == moment && door.starts_with(&ambush.door)) {
-            return false;
-        }
-        let ambush = waiting.take();
+        let mut waiting = held(&self.ambushes);
+        let at = waiting.iter().position(|ambush| ambush.moment == moment && door.starts_with(&ambush.door));
+        let ambush = at.map(|at| waiting.swap_remove(at));
         drop(waiting);
         ambush.map(|ambush| (ambush.strike)(door)).is_some()
     }

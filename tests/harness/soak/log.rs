@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::players::Played;
+
 /// Microseconds of Unix time, by the one clock that everybody but the functions and the Worker has.
 pub type Us = i64;
 
@@ -106,6 +108,7 @@ pub struct Log {
     pub reports: u64,
     /// What no client may be told, whatever the database says.
     pub impossible: Vec<String>,
+    pub played: Played,
     /// Answers by what they were.
     pub answers: HashMap<String, u64>,
     /// Questions, each try one.

@@ -2,8 +2,8 @@
 //! while they go on, and a checker that holds what everybody was told against the database. `cargo dev soak` and
 //! tests/soak.rs run it.
 //!
-//! Read it in this order: `visit` is what a client does (`wholesale` what one does that orders by the hundred) and `log`
-//! what it writes down, `faults` what is broken meanwhile, `calm` what has to come back afterwards, `truth` what the
+//! Read it in this order: `visit` is what a client does (`wholesale` what one does that orders by the hundred, `players`
+//! what those do who hold everything against a model at once) and `log` what it writes down, `faults` what is broken meanwhile, `calm` what has to come back afterwards, `truth` what the
 //! database says, `check` holds the two against each other.
 
 mod books;
@@ -15,6 +15,7 @@ pub mod faults;
 mod log;
 mod operator;
 mod pay;
+mod players;
 mod pulse;
 pub mod report;
 mod truth;
@@ -46,6 +47,7 @@ use disk::Disk;
 use faults::deploy::Deployed;
 use faults::{Counts, Hands};
 use log::{Log, Told, Way};
+use players::Place;
 use pulse::Pulse;
 use report::Soak;
 use truth::Truth;
@@ -70,6 +72,8 @@ pub struct Options {
     pub wholesalers: usize,
     /// What deployments go back to; none: they bring what is there.
     pub version: Option<Version>,
+    /// Players of histories, each with a database of its own.
+    pub players: usize,
 }
 
 /// What is told while it goes on.
@@ -80,6 +84,9 @@ pub struct Glance<'a> {
     pub by_shop: u64,
     pub by_batches: u64,
     pub tries: u64,
+    /// Commands that were held against the model, and those of them whose outcome was unknown.
+    pub played: u64,
+    pub unknown: u64,
     pub faults: faults::Counted,
     pub violations: u64,
 }
@@ -138,11 +145,13 @@ async fn on_a_stack(
         deployed,
         schedulers: Mutex::default(),
     };
+    let places = players::places(&hands, options.players).await?;
     let clock = Clock::opens_in(Duration::ZERO);
     let mut run = Run {
         options,
         report,
         hands: Arc::new(hands),
+        places,
         clock,
         pulse: Pulse::default(),
         rng: Rng::with_seed(options.seed),
@@ -162,6 +171,8 @@ struct Run<'a> {
     options: &'a Options,
     report: Report,
     hands: Arc<Hands>,
+    /// Where the players play.
+    places: Vec<Place>,
     clock: Clock,
     pulse: Pulse,
     rng: Rng,
@@ -213,6 +224,10 @@ impl Run<'_> {
         }
         for _ in 0..self.options.wholesalers {
             people.spawn(wholesale::order_again_and_again(world.clone(), self.rng.u64(..)));
+        }
+        for place in &self.places {
+            let (world, hands) = (world.clone(), self.hands.clone());
+            people.spawn(players::play(world, hands, place.clone(), self.rng.u64(..)));
         }
         let storm = tokio::spawn(faults::storm(self.hands.clone(), self.rng.u64(..)));
         let ends = Instant::now() + lasts;
@@ -311,9 +326,9 @@ impl Run<'_> {
     }
 
     fn glance<'a>(&self, world: &World, began: Instant, doing: &'a str) -> Glance<'a> {
-        let (tries, impossible) = {
+        let (tries, played, violations) = {
             let log = world.log();
-            (log.tries, log.impossible.len() as u64)
+            (log.tries, log.played.clone(), log.impossible.len() + log.played.unexplained.len())
         };
         Glance {
             elapsed: began.elapsed(),
@@ -323,7 +338,9 @@ impl Run<'_> {
             by_batches: self.soak.by_batches + world.by_batches.load(Ordering::Relaxed),
             tries: self.soak.commands + tries,
             faults: self.hands.counts.all(),
-            violations: self.soak.verdict.violations + impossible,
+            played: self.soak.played.commands + played.commands,
+            unknown: self.soak.played.outcomes().all() + played.outcomes().all(),
+            violations: self.soak.verdict.violations + violations as u64,
         }
     }
 }

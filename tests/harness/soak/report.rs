@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Options;
 use super::check::Verdict;
 use super::log::Log;
+use super::players::{Outcomes, Played};
 use crate::rush::text;
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -26,6 +27,8 @@ pub struct Soak {
     pub by_shop: u64,
     pub by_batches: u64,
     pub payments: u64,
+    pub players: usize,
+    pub played: Played,
     pub faults: BTreeMap<String, u64>,
     pub crashes: u64,
     /// Of the storm where it took longest: until everything was back, and to judge it.
@@ -46,13 +49,14 @@ fn seconds<S: serde::Serializer>(took: &Duration, to: S) -> Result<S::Ok, S::Err
 
 impl Soak {
     pub(super) fn new(options: &Options) -> Self {
-        let Options { seed, clients, wholesalers, .. } = *options;
-        Self { seed, clients, wholesalers, ..Self::default() }
+        let Options { seed, clients, wholesalers, players, .. } = *options;
+        Self { seed, clients, wholesalers, players, ..Self::default() }
     }
 
     pub(super) fn add(&mut self, log: &Log) {
         self.commands += log.tries;
         self.payments += log.charged.len() as u64;
+        self.played.add(&log.played);
         for (name, times) in &log.answers {
             *self.answers.entry(name.clone()).or_default() += times;
         }
@@ -75,6 +79,21 @@ impl Soak {
         }
         let (by_shop, by_batches) = (count(self.by_shop), count(self.by_batches));
         line("acknowledged", format!("{by_shop} through the shop, {by_batches} by batches; each was looked for"));
+        let Played { commands, histories, unknown, .. } = &self.played;
+        let (commands, histories) = (count(*commands), count(*histories));
+        line(
+            "held against the model",
+            format!("{commands} commands in {histories} histories, by {} players", self.players),
+        );
+        let of = |outcomes: Outcomes| {
+            let [all, done, not, either] =
+                [outcomes.all(), outcomes.done, outcomes.not_done, outcomes.either].map(count);
+            format!("{all}: {done} were done, {not} were not, of {either} nobody can tell")
+        };
+        line("  tries of unknown outcome", of(self.played.outcomes()));
+        for (verb, outcomes) in unknown {
+            line(&format!("    {verb}"), of(*outcomes));
+        }
         line("faults", count(self.faults.values().sum::<u64>()));
         for (kind, times) in &self.faults {
             line(&format!("  {kind}"), count(*times));

@@ -67,11 +67,11 @@ impl Detours {
         }
     }
 
-    /// The database as an instance is to reach it.
-    pub(super) fn database_url(&self, url: &str, instance: &str) -> anyhow::Result<String> {
+    /// The database as whoever comes by this door is to reach it.
+    pub(crate) fn database_url(&self, url: &str, door: &str) -> anyhow::Result<String> {
         let (login, place) = url.rsplit_once('@').context("a database's URL has a user")?;
         let (_, database) = place.split_once('/').context("a database's URL has a path")?;
-        let port = self.database.port(instance)?;
+        let port = self.database.port(door)?;
         // A proxy that reads what passes cannot have it enciphered.
         Ok(format!("{login}@127.0.0.1:{port}/{database}?sslmode=disable"))
     }

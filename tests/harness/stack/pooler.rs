@@ -38,7 +38,8 @@ pub async fn start(dir: &Path, database_url: &str, password: &str, children: &Ch
     fs::write(dir.join("users"), users.map(|user| format!("\"{user}\" \"{password}\"\n")).collect::<String>())?;
     // A query that finds no connection waits no longer than its function does.
     let config = format!(
-        "[databases]\n{database} = host={host} port={server_port} dbname={database}\n[pgbouncer]\n\
+        "[databases]\n{database} = host={host} port={server_port} dbname={database}\n\
+         * = host={host} port={server_port}\n[pgbouncer]\n\
          pool_mode = transaction\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
          auth_type = scram-sha-256\nauth_file = {}\nadmin_users = {OPERATOR}\ndefault_pool_size = 4\n\
          max_client_conn = 200\nquery_wait_timeout = 2\nserver_login_retry = 0.2\nserver_connect_timeout = 2\n",

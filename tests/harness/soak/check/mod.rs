@@ -19,6 +19,8 @@ use super::world::Sale;
 /// counted.
 const WORDS_MAX: u64 = 5;
 
+const EXPLAINED: &str = "every answer and every row is one that the model explains";
+
 /// How often each rule was looked at, and where it did not hold.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Verdict {
@@ -79,6 +81,10 @@ pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
     }
     *verdict.checked.entry("no answer is impossible").or_default() += storm.log.tries;
     *verdict.checked.entry("the sums of a report agree, in the middle of it").or_default() += storm.log.reports;
+    for words in &storm.log.played.unexplained {
+        verdict.check(EXPLAINED, false, || words.clone());
+    }
+    *verdict.checked.entry(EXPLAINED).or_default() += storm.log.played.commands;
     holds::judge(storm, verdict);
     stock::judge(storm, verdict);
     money::judge(storm, verdict);

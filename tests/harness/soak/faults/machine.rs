@@ -84,6 +84,17 @@ impl Hands {
         Ok(paused)
     }
 
+    /// Drops every connection by way of the pooler to this database, and whoever waits for one.
+    pub(in crate::soak) async fn hang_up_on(&self, database: &str) -> anyhow::Result<()> {
+        let console = self.pooler_console().await?;
+        console.simple_query(&format!("KILL {database}")).await?;
+        // One that has started since does not know that it was ever told to.
+        match console.simple_query(&format!("RESUME {database}")).await {
+            Err(error) if error.as_db_error().is_none() => Err(error.into()),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     pub(super) async fn resume_pooler(&self) -> anyhow::Result<()> {
         // One that was not paused says so, as an error.
         match self.pooler_console().await?.simple_query("RESUME").await {

@@ -102,7 +102,7 @@ const CRASHES: [(&str, u32); 10] = [
     ("lookup or admin killed", 8),
     ("refund, relay or audit killed", 8),
 ];
-const OTHERS: [(&str, u32); 17] = [
+const OTHERS: [(&str, u32); 18] = [
     ("a backend terminated", 6),
     ("database: connections cut", 6),
     ("database: stalled", 5),
@@ -114,6 +114,7 @@ const OTHERS: [(&str, u32); 17] = [
     ("functions: answers lost", 8),
     ("browser: connections cut", 5),
     ("browser: answers lost", 8),
+    ("players waylaid", 12),
     ("two schedulers", 4),
     ("no scheduler", 4),
     ("clocks ten minutes off", 4),
@@ -187,6 +188,7 @@ impl Hands {
             "refund, relay or audit killed" => {
                 Ok(self.kill_instance(rng.choice(&["refund", "relay", "audit"]).unwrap_or(&"relay"), rng).await)
             }
+            "players waylaid" => Ok(network::waylay_players(database, rng).await),
             "two schedulers" => self.schedulers(2, rng).await,
             "no scheduler" => self.schedulers(0, rng).await,
             "clocks ten minutes off" => self.put_clocks_off(rng).await,

@@ -3,8 +3,14 @@
 use std::time::Duration;
 
 use fastrand::Rng;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use crate::proxy::Proxy;
+use crate::proxy::{Moment, Proxy};
+use crate::soak::players;
+
+/// A player asks some hundred times a second while there is a way to the database.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 pub async fn disturb(way: &Proxy, what: &str, rng: &mut Rng) {
     match what {
@@ -23,4 +29,22 @@ pub async fn disturb(way: &Proxy, what: &str, rng: &mut Rng) {
         }
         _ => way.lose(rng.u32(1..=6)),
     }
+}
+
+/// Some players in a row lose their question before it is there, or its answer.
+pub async fn waylay_players(way: &Proxy, rng: &mut Rng) -> bool {
+    let mut struck = false;
+    for _ in 0..rng.u32(3..=10) {
+        let moment = if rng.bool() { Moment::Before } else { Moment::After };
+        let (strike, at) = oneshot::channel();
+        way.ambush(players::DOORS, moment, move |_| {
+            // Whoever waited may have been dropped with the storm.
+            let _ = strike.send(());
+        });
+        if !matches!(timeout(PATIENCE, at).await, Ok(Ok(()))) {
+            break;
+        }
+        struck = true;
+    }
+    struck
 }

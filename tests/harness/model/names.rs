@@ -18,11 +18,18 @@ pub struct Window {
 pub struct Names {
     meanings: BTreeMap<String, String>,
     ordered: BTreeMap<String, Window>,
+    /// When that was made which no answer has shown yet.
+    made: BTreeMap<String, Window>,
 }
 
 impl Names {
     pub fn meaning(&self, name: &str) -> Option<&str> {
         self.meanings.get(name).map(String::as_str)
+    }
+
+    /// It was made then, and its answer was not seen: whatever shows it first shows something of that time.
+    pub fn made(&mut self, name: String, window: Window) {
+        self.made.insert(name, window);
     }
 
     /// Whether `found` is what the model said, member by member.
@@ -46,6 +53,7 @@ impl Names {
         if let Some(known) = self.meaning(name) {
             return known == value;
         }
+        let window = self.made.get(name).copied().unwrap_or(window);
         let parts: Vec<&str> = name.split(':').collect();
         let fits = match parts[0] {
             "?hold" | "?order" => Uuid::parse_str(value).is_ok_and(|id| id.get_version_num() == 7),

@@ -146,6 +146,26 @@ impl Command {
         }
     }
 
+    /// The function whose call it is; time passes by nobody's.
+    pub fn role(&self) -> &'static str {
+        match self {
+            Self::Reserve { .. } => "reserve",
+            Self::Pay { .. } => "confirm",
+            Self::Sweep { .. } => "expire",
+            Self::Release { .. } => "release",
+            Self::NewSale { .. }
+            | Self::Stock { .. }
+            | Self::Status { .. }
+            | Self::Cancel { .. }
+            | Self::Report { .. }
+            | Self::ReadPayments { .. } => "admin",
+            Self::ReadHold { .. } | Self::ReadOrder { .. } | Self::ReadOrderOfHold { .. } | Self::ReadSale { .. } => {
+                "lookup"
+            }
+            Self::Lapse { .. } | Self::Schedule { .. } | Self::Race(_) => "",
+        }
+    }
+
     /// The commands that are sent for it: a race is several, a batch one for each of its reservations.
     pub fn weight(&self) -> usize {
         match self {

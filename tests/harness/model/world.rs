@@ -1,41 +1,45 @@
 //! The real transactions, called by their roles: what the model is held against.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
 
-use futures_util::future::{join_all, try_join};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::{Json, ToSql, Type};
+use tokio_postgres::types::{Json, Type};
 use tokio_postgres::{Client, Error};
 use uuid::Uuid;
 
 use super::command::{Amount, Ask, Command, HoldOf};
 use super::names::Window;
+use super::session::{Params, Session};
 use super::shown::lapsed_at;
-use crate::database::Database;
+use crate::database;
 
-type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
-
-/// A connection that takes the rights of whoever's call it makes next.
-pub struct Session {
-    client: Client,
-    role: RefCell<&'static str>,
-}
+/// For one try at the owner's connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a command was answered, and when.
 pub struct Answered {
     /// As it was said: with the sum that was paid, and about nobody's hold where the hold was not known yet.
     pub said: Command,
-    /// One each, for a batch; else one.
+    /// One each, for a batch; else one. None at all: nobody saw an answer, and nobody knows what was done.
     pub values: Vec<Value>,
     pub window: Window,
 }
 
 pub struct World {
-    pub database: Database,
+    /// The database's, with its owner's rights.
+    pub url: String,
+    pub early_release: bool,
     pub sessions: Vec<Session>,
+    owner: RefCell<Rc<Client>>,
+    /// Only a server that ends takes the owner's connection away.
+    crashed: Cell<bool>,
     /// Which id and which price the hold of a user and key was granted with, and its order.
     known: RefCell<Known>,
 }
@@ -52,55 +56,55 @@ impl Answered {
         let values = vec![json!({"result": "again"})];
         Self { said, values, window: Window { asked_ms: 0, answered_ms: 0 } }
     }
-}
 
-impl Session {
-    pub async fn new(database: &Database, settings: &str) -> Self {
-        let client = harness::database::connect(&database.url()).await.unwrap();
-        client.batch_execute(settings).await.unwrap();
-        Self { client, role: RefCell::new("") }
+    /// Whatever was done was done within this time.
+    pub fn unseen(said: Command, window: Window) -> Self {
+        Self { said, values: vec![], window }
     }
 
-    /// One statement with a function's rights; the change of rights travels with it.
-    pub async fn call(&self, role: &'static str, sql: &str, params: Params<'_>) -> Result<Value, Error> {
-        // The rights are taken whatever becomes of the statement.
-        let rows = if self.role.replace(role) == role {
-            self.client.query_typed(sql, params).await?
-        } else {
-            let become_it = format!("set session authorization holdfast_{role}");
-            try_join(self.client.batch_execute(&become_it), self.client.query_typed(sql, params)).await?.1
-        };
-        match rows[0].columns()[0].type_() {
-            &Type::INT4 => Ok(json!(rows[0].get::<_, i32>(0))),
-            _ => Ok(rows[0].get::<_, Option<Json<Value>>>(0).map_or(Value::Null, |json| json.0)),
-        }
-    }
-
-    /// Settings that only a superuser may make.
-    pub async fn set(&self, settings: &str) {
-        self.client.batch_execute(&format!("reset session authorization; {settings}")).await.unwrap();
-        *self.role.borrow_mut() = "";
-    }
-
-    pub async fn pid(&self) -> i32 {
-        self.client.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0)
+    pub fn is_unseen(&self) -> bool {
+        self.values.is_empty()
     }
 }
-
-/// Nobody here waits for the disk: what survives a crash is seen elsewhere. Plans are made once, as the roles have it.
-const SETTINGS: &str = "set synchronous_commit = off; set jit = off; select set_config(split_part(one, '=', 1),
-    split_part(one, '=', 2), false) from pg_db_role_setting s join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) as one
-    where r.rolname = 'holdfast_reserve' and (one like 'enable%' or one like 'plan_cache_mode=%')";
 
 impl World {
-    pub async fn new(early_release: bool, sessions: usize) -> Self {
-        let database = Database::with(early_release).await;
-        database.owner.batch_execute(SETTINGS).await.unwrap();
-        let sessions = join_all((0..sessions).map(|_| Session::new(&database, SETTINGS))).await;
-        Self { database, sessions, known: RefCell::default() }
+    /// # Errors
+    /// The database cannot be reached.
+    pub async fn new(url: &str, early_release: bool, sessions: Vec<Session>) -> anyhow::Result<Self> {
+        let owner = RefCell::new(Rc::new(database::connect(url).await?));
+        let (crashed, known) = (Cell::default(), RefCell::default());
+        Ok(Self { url: url.to_owned(), early_release, sessions, owner, crashed, known })
+    }
+
+    pub fn owner(&self) -> Rc<Client> {
+        self.owner.borrow().clone()
+    }
+
+    /// The owner, connected again if need be: then the server has ended since, and that is kept in mind.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn owner_again(&self) -> anyhow::Result<Rc<Client>> {
+        if self.owner().is_closed() {
+            self.crashed.set(true);
+            let again = timeout(CONNECT_WITHIN, database::connect(&self.url)).await??;
+            self.owner.replace(Rc::new(again));
+        }
+        Ok(self.owner())
+    }
+
+    /// Whether the server has ended since this was asked last.
+    pub fn has_crashed(&self) -> bool {
+        self.crashed.take()
     }
 
     /// One on the first connection, or all at once on one each.
+    ///
+    /// # Errors
+    /// The database's, but for one that says that nothing was done and to ask again.
+    ///
+    /// # Panics
+    /// More are to be at once than there are connections.
     pub async fn perform(&self, command: &Command) -> Result<Vec<Answered>, Error> {
         let racers: Vec<Command> = command.racers().iter().map(|racer| self.said(racer)).collect();
         assert!(racers.len() <= self.sessions.len());
@@ -137,6 +141,9 @@ impl World {
     }
 
     /// `command` as `said`.
+    ///
+    /// # Errors
+    /// The database's; or the connection was lost, and nobody knows what was done.
     pub async fn one(&self, session: &Session, command: Command) -> Result<Answered, Error> {
         let asked_ms = jiff::Timestamp::now().as_millisecond();
         let mut values = match self.call(session, &command).await? {
@@ -151,6 +158,7 @@ impl World {
 
     async fn call(&self, session: &Session, command: &Command) -> Result<Value, Error> {
         let (hold, order) = (self.hold_id(command), self.order_id(command));
+        let (role, owner) = (command.role(), self.owner());
         match command {
             Command::NewSale { sale, currency, ttl_s, phase, retakes, skus } => {
                 let skus: Vec<Value> = skus
@@ -163,7 +171,7 @@ impl World {
                     "opens_at": phase.opens_at(), "closes_at": phase.closes_at(), "skus": skus,
                     "late_payment": retakes.then_some("retake")});
                 let params: Params = &[(&Json(&sale), Type::JSON), (&sha256(&sale.to_string()), Type::BYTEA)];
-                session.call("admin", "select holdfast.create_sale($1, $2)", params).await
+                session.call(role, "select holdfast.create_sale($1, $2)", params).await
             }
             Command::Reserve { sale, asks } => self.reserve(session, sale, asks).await,
             Command::Pay { gateway, payment, of, user, amount, currency } => {
@@ -180,14 +188,12 @@ impl World {
                     (amount, Type::INT8),
                     (currency, Type::TEXT),
                 ];
-                session.call("confirm", sql, params).await
+                session.call(role, sql, params).await
             }
-            Command::Sweep { most } => {
-                session.call("expire", "select holdfast.expire($1)", &[(most, Type::INT4)]).await
-            }
+            Command::Sweep { most } => session.call(role, "select holdfast.expire($1)", &[(most, Type::INT4)]).await,
             Command::Release { user, .. } => {
                 let sql = "select holdfast.release($1, $2)";
-                session.call("release", sql, &[(user, Type::TEXT), (&hold, Type::UUID)]).await
+                session.call(role, sql, &[(user, Type::TEXT), (&hold, Type::UUID)]).await
             }
             Command::Stock { sale, sku, delta, key } => {
                 let print = sha256(&format!("{sale} {sku} {delta}"));
@@ -198,11 +204,11 @@ impl World {
                     (key, Type::TEXT),
                     (&print, Type::BYTEA),
                 ];
-                session.call("admin", "select holdfast.adjust_stock($1, $2, $3, 'a reason', $4, $5)", params).await
+                session.call(role, "select holdfast.adjust_stock($1, $2, $3, 'a reason', $4, $5)", params).await
             }
             Command::Status { sale, status } => {
                 let sql = "select holdfast.set_sale_status($1, $2)";
-                session.call("admin", sql, &[(sale, Type::TEXT), (status, Type::TEXT)]).await
+                session.call(role, sql, &[(sale, Type::TEXT), (status, Type::TEXT)]).await
             }
             Command::Cancel { of, key } => {
                 let by = json!({"actor": "minji", "reason": "a reason", "request_id": key});
@@ -212,30 +218,28 @@ impl World {
                     (&sha256(&of.to_string()), Type::BYTEA),
                     (&order, Type::UUID),
                 ];
-                session.call("admin", "select holdfast.cancel_order($1, $2, $3, $4)", params).await
+                session.call(role, "select holdfast.cancel_order($1, $2, $3, $4)", params).await
             }
             Command::ReadHold { user, .. } => {
                 let sql = "call holdfast.look_up_hold($1, $2, $3, null)";
-                let early = self.database.early_release;
-                session.call("lookup", sql, &[(user, Type::TEXT), (&hold, Type::UUID), (&early, Type::BOOL)]).await
+                let early = self.early_release;
+                session.call(role, sql, &[(user, Type::TEXT), (&hold, Type::UUID), (&early, Type::BOOL)]).await
             }
             Command::ReadOrder { user, .. } => {
                 let sql = "select holdfast.look_up_order($1, $2)";
-                session.call("lookup", sql, &[(user, Type::TEXT), (&order, Type::UUID)]).await
+                session.call(role, sql, &[(user, Type::TEXT), (&order, Type::UUID)]).await
             }
             Command::ReadOrderOfHold { user, .. } => {
                 let sql = "select holdfast.look_up_order_of_hold($1, $2)";
-                session.call("lookup", sql, &[(user, Type::TEXT), (&hold, Type::UUID)]).await
+                session.call(role, sql, &[(user, Type::TEXT), (&hold, Type::UUID)]).await
             }
             Command::ReadSale { sale } => {
-                session.call("lookup", "select holdfast.look_up_sale($1)", &[(sale, Type::TEXT)]).await
+                session.call(role, "select holdfast.look_up_sale($1)", &[(sale, Type::TEXT)]).await
             }
-            Command::Report { sale } => {
-                session.call("admin", "select holdfast.report($1)", &[(sale, Type::TEXT)]).await
-            }
+            Command::Report { sale } => session.call(role, "select holdfast.report($1)", &[(sale, Type::TEXT)]).await,
             Command::ReadPayments { begin, state } => {
                 let sql = "select holdfast.list_payments($1, 0, 100000, 100000)";
-                let list = session.call("admin", sql, &[(state, Type::TEXT)]).await?;
+                let list = session.call(role, sql, &[(state, Type::TEXT)]).await?;
                 Ok(without_others(list, begin))
             }
             Command::Lapse { order, .. } => {
@@ -243,7 +247,7 @@ impl World {
                     "update holdfast.reservation_hold set created_at = $2::text::timestamptz - interval '1 second',
                            expire_at = $2::text::timestamptz where hold_id = $1 and status = 'HOLD'";
                 let at = lapsed_at(*order);
-                self.database.owner.query_typed(sql, &[(&hold, Type::UUID), (&at, Type::TEXT)]).await?;
+                owner.query_typed(sql, &[(&hold, Type::UUID), (&at, Type::TEXT)]).await?;
                 Ok(Value::Null)
             }
             Command::Schedule { sale, phase } => {
@@ -251,7 +255,7 @@ impl World {
                            where sale_id = $1";
                 let params: Params =
                     &[(sale, Type::TEXT), (&phase.opens_at(), Type::TEXT), (&phase.closes_at(), Type::TEXT)];
-                self.database.owner.query_typed(sql, params).await?;
+                owner.query_typed(sql, params).await?;
                 Ok(Value::Null)
             }
             Command::Race(_) => panic!("a race within a race"),
@@ -274,7 +278,7 @@ impl World {
             (&line_of, Type::INT4_ARRAY),
             (&skus, Type::TEXT_ARRAY),
             (&qtys, Type::INT4_ARRAY),
-            (&self.database.early_release, Type::BOOL),
+            (&self.early_release, Type::BOOL),
         ];
         session.call("reserve", "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null)", params).await
     }
@@ -290,7 +294,7 @@ impl World {
     }
 
     /// Which hold an order is of is the model's to say: a payment that is told of twice may name another.
-    pub fn remember_order(&self, of: &HoldOf, order_id: &str) {
+    pub(super) fn remember_order(&self, of: &HoldOf, order_id: &str) {
         self.known.borrow_mut().orders.insert(of.clone(), Uuid::parse_str(order_id).unwrap());
     }
 
@@ -306,13 +310,33 @@ impl World {
     }
 
     /// Which of these holds were ended by now for being past their end, as the database has it.
-    pub async fn expired_among(&self, ids: &[String]) -> Vec<String> {
-        let ids: Vec<Uuid> = ids.iter().map(|id| Uuid::parse_str(id).unwrap()).collect();
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn expired_among(&self, ids: &[String]) -> Result<Vec<String>, Error> {
+        if ids.is_empty() {
+            return Ok(vec![]);
+        }
+        let ids: Vec<Uuid> = ids.iter().filter_map(|id| Uuid::parse_str(id).ok()).collect();
         // Paid late, it may be an order by now.
         let sql = "select distinct hold_id::text from holdfast.inventory_ledger
                    where hold_id = any ($1) and event_type = 'EXPIRE_CREDIT'";
-        let rows = self.database.owner.query_typed(sql, &[(&ids, Type::UUID_ARRAY)]).await.unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
+        let rows = self.owner().query_typed(sql, &[(&ids, Type::UUID_ARRAY)]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// Removes everything, whoever's it is.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn empty(&self) -> Result<(), Error> {
+        let tables =
+            "truncate holdfast.delivery, holdfast.event_outbox, holdfast.inventory_ledger, holdfast.order_ledger,
+            holdfast.refund_attempt, holdfast.refund, holdfast.payment_attempt,
+            holdfast.payment, holdfast.orders, holdfast.order_items, holdfast.idempotency, holdfast.user_active_hold,
+            holdfast.reservation_hold, holdfast.reservation_hold_item, holdfast.stock_adjustment, holdfast.sale,
+            holdfast.sku, holdfast.inventory_counter, holdfast.operator_request, holdfast.operator_ledger";
+        self.owner().batch_execute(tables).await
     }
 
     /// Forgets what is nobody's business any more.

@@ -4,14 +4,17 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error};
 
 use super::explain::State;
 use super::rules::{Event, Model};
-use super::world::World;
 
 /// The rows that the history with this prefix has left.
-pub async fn found(world: &World, prefix: &str) -> Vec<String> {
-    let rows = world.database.owner.query_typed(include_str!("tables.sql"), &[(&prefix, Type::TEXT)]).await.unwrap();
+///
+/// # Errors
+/// The database does not answer.
+pub async fn found(owner: &Client, prefix: &str) -> Result<Vec<String>, Error> {
+    let rows = owner.query_typed(include_str!("tables.sql"), &[(&prefix, Type::TEXT)]).await?;
     let mut lines = Vec::new();
     let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows {
@@ -23,7 +26,7 @@ pub async fn found(world: &World, prefix: &str) -> Vec<String> {
     }
     lines.extend(told.into_values().map(one_transaction));
     lines.sort();
-    lines
+    Ok(lines)
 }
 
 /// The rows that it should have left.
@@ -109,20 +112,37 @@ fn one_transaction(mut events: Vec<String>) -> String {
 
 /// What is in one and not in the other, or nothing.
 pub fn difference(expected: &[String], found: &[String]) -> Option<String> {
-    let without = |from: &[String], taken: &[String]| {
-        let mut left = taken.to_vec();
-        let missing = from.iter().filter(|line| match left.iter().position(|other| other == *line) {
-            Some(at) => {
-                left.swap_remove(at);
-                false
-            }
-            None => true,
-        });
-        missing.cloned().collect::<Vec<String>>()
-    };
     if expected == found {
         return None;
     }
     let (missing, extra) = (without(expected, found), without(found, expected));
     Some(format!("rows that are missing: {missing:#?}\nrows that should not be: {extra:#?}"))
+}
+
+/// Whether these can be the same rows, where a name whose meaning nobody knows yet may mean anything.
+pub fn can_be(expected: &[String], found: &[String]) -> bool {
+    let (missing, mut extra) = (without(expected, found), without(found, expected));
+    let words = |line: &str| line.split('|').map(str::to_owned).collect::<Vec<String>>();
+    let is_like = |expected: &str, found: &str| {
+        let (expected, found) = (words(expected), words(found));
+        expected.len() == found.len() && expected.iter().zip(&found).all(|(e, f)| e.starts_with('?') || e == f)
+    };
+    let paired = missing.iter().all(|line| {
+        // Those that can take each other's places are alike in all that is known: any will do.
+        let at = extra.iter().position(|other| is_like(line, other));
+        at.map(|at| extra.swap_remove(at)).is_some()
+    });
+    paired && extra.is_empty()
+}
+
+fn without(from: &[String], taken: &[String]) -> Vec<String> {
+    let mut left = taken.to_vec();
+    let missing = from.iter().filter(|line| match left.iter().position(|other| other == *line) {
+        Some(at) => {
+            left.swap_remove(at);
+            false
+        }
+        None => true,
+    });
+    missing.cloned().collect()
 }

@@ -1,12 +1,15 @@
 //! Which states of the model explain what was answered: after one command the one that follows from the rules, after
 //! several at once every one that some order of them leads to.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::command::{Amount, Ask, Command, HoldOf};
 use super::names::Names;
 use super::payments::Captured;
 use super::rules::Model;
+use super::unseen::{Crash, Unsure};
 use super::world::Answered;
 
 /// What may be the case, as far as the answers tell.
@@ -14,6 +17,10 @@ use super::world::Answered;
 pub struct State {
     pub model: Model,
     pub names: Names,
+    /// What was done of that whose answer nobody saw: `number` and place of the command.
+    pub done: BTreeSet<(usize, usize)>,
+    /// What a crash may bring back.
+    pub unsure: Vec<Unsure>,
 }
 
 /// What was seen after the commands: their answers, and which of the holds that had lapsed before are swept now.
@@ -21,12 +28,14 @@ pub struct Seen<'a> {
     pub number: usize,
     pub answered: &'a [Answered],
     pub expired: &'a [String],
+    /// None: nothing crashes here.
+    pub crash: Option<Crash>,
 }
 
 /// A part of a command that happens at one moment. T1 takes lapsed holds back in a transaction of its own; and what a
 /// reservation of a batch is told may have been true before the rest of the batch was done, when others are at work.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Part {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
     TakeBack,
     Whole,
     Ask(usize),
@@ -34,6 +43,9 @@ enum Part {
 
 impl State {
     /// The states that follow; none: no order explains it, and the text says what the rules would have answered.
+    ///
+    /// # Errors
+    /// There is none.
     pub fn after(self, seen: &Seen) -> Result<Vec<Self>, String> {
         let alone = seen.answered.len() == 1;
         let parts = |answered: &Answered| match &answered.said {
@@ -44,13 +56,16 @@ impl State {
             _ => vec![Part::Whole],
         };
         let mut search = Search { seen, found: Vec::new(), why: String::new() };
-        search.orders(self, seen.answered.iter().map(parts).collect());
+        for way in seen.ways(parts) {
+            search.orders(self.clone(), way);
+        }
         if search.found.is_empty() { Err(search.why) } else { Ok(search.found) }
     }
 
     /// The ids of holds that have lapsed and are not swept yet: what somebody may do of his own accord.
     pub fn watched(&self) -> Vec<String> {
-        let due = self.model.holds.iter().filter(|(_, hold)| hold.is_due());
+        let models = [&self.model].into_iter().chain(self.unsure.iter().map(|unsure| &unsure.before.model));
+        let due = models.flat_map(|model| model.holds.iter().filter(|(_, hold)| hold.is_due()));
         due.filter_map(|(of, _)| self.names.meaning(&format!("?hold:{of}")).map(str::to_owned)).collect()
     }
 
@@ -68,6 +83,10 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn orders(&mut self, state: State, mut left: Vec<Vec<Part>>) {
+        if self.seen.crash.is_some_and(|crash| crash.happened) {
+            // At this moment, or at a later one.
+            state.brought_back().for_each(|before| self.orders(before, left.clone()));
+        }
         let mut next: Vec<(usize, Part)> = Vec::new();
         for (call, parts) in left.iter().enumerate() {
             // The first part of a command comes first; the reservations of its batch then come as they like.
@@ -89,7 +108,9 @@ impl Search<'_> {
     }
 
     /// Whatever is swept was swept by one of them.
-    fn end_of_order(&mut self, state: State) {
+    fn end_of_order(&mut self, mut state: State) {
+        // Whose part was the last makes no difference.
+        state.model.part = (0, 0);
         if let Some(of) = state.model.due().iter().find(|of| state.is_expired(of, self.seen)) {
             self.why = format!("{of} is EXPIRED, and nothing that was done may do that");
         } else if !self.found.contains(&state) {
@@ -97,21 +118,33 @@ impl Search<'_> {
         }
     }
 
-    /// One part of one command; all that it may have come to.
-    fn step(&mut self, mut state: State, call: usize, part: Part) -> Vec<State> {
+    /// One part of one command; all that it may have come to, with what is to be known of it if its answer was not
+    /// seen, or if it may be lost in a crash.
+    fn step(&mut self, state: State, call: usize, part: Part) -> Vec<State> {
+        let seen = self.seen;
+        let before = (seen.crash.is_some() || seen.answered[call].is_unseen()).then(|| state.clone());
+        let mut after = self.rules(state, call, part);
+        if let Some(before) = &before {
+            after.iter_mut().for_each(|after| after.comes_after(before, seen, call, part));
+        }
+        after
+    }
+
+    /// What the rules say, and what was answered.
+    fn rules(&mut self, mut state: State, call: usize, part: Part) -> Vec<State> {
         let answered = &self.seen.answered[call];
         state.model.part = (self.seen.number, call * 2 + usize::from(part == Part::TakeBack));
         match (&answered.said, part) {
             (Command::Reserve { sale, asks }, Part::TakeBack) => self.take_back(state, sale, asks),
             (Command::Reserve { sale, asks }, Part::Ask(n)) => {
-                self.reserve(state, sale, &asks[n..=n], &answered.values[n..=n], call)
+                self.reserve(state, sale, &asks[n..=n], answered.values.get(n..=n).unwrap_or_default(), call)
             }
             (Command::Reserve { sale, asks }, Part::Whole) => self.reserve(state, sale, asks, &answered.values, call),
             (Command::Sweep { most }, _) if self.seen.answered.len() > 1 => self.sweep_among_others(state, *most, call),
             (Command::Pay { .. }, _) if self.must_be_told_again(&state.model, call) => vec![state],
             (said, _) => {
                 let expected = state.model.answer(said);
-                if state.names.agree(&expected, &answered.values[0], answered.window) {
+                if answered.is_unseen() || state.names.agree(&expected, &answered.values[0], answered.window) {
                     vec![state]
                 } else {
                     self.why = format!("{said}\n  the rules say {expected}\n  answered was {}", answered.values[0]);
@@ -130,7 +163,7 @@ impl Search<'_> {
         let expected = match state.model.reserve(sale, asks) {
             Ok(expected) => expected,
             Err(broken) => {
-                self.why = format!("{}\n  {broken}; answered was {}", said(0), values[0]);
+                self.why = format!("{}\n  {broken}; answered was {}", said(0), json!(values.first()));
                 return vec![];
             }
         };
@@ -168,7 +201,7 @@ impl Search<'_> {
     fn must_be_told_again(&self, model: &Model, call: usize) -> bool {
         let Command::Pay { gateway, payment, of: Some(of), .. } = &self.seen.answered[call].said else { return false };
         let others = self.seen.answered.iter().enumerate().filter(|(n, _)| *n != call);
-        self.seen.answered[call].values[0]["result"] == "again"
+        self.seen.answered[call].values.first().is_some_and(|answer| answer["result"] == "again")
             && model.holds.contains_key(of)
             && model.may_be_late(of)
             && others.map(|(_, other)| &other.said).any(|other| match other {
@@ -179,11 +212,15 @@ impl Search<'_> {
             })
     }
 
-    /// Alone it has taken what is swept now. Among others it may have been any of it.
+    /// Alone it has taken what is swept now. Among others it may have been any of it; and if there was a crash, more that
+    /// was taken and lost.
     fn take_back(&mut self, state: State, sale: &str, asks: &[Ask]) -> Vec<State> {
+        let crashed = self.seen.crash.is_some_and(|crash| crash.happened);
         let mut may = state.model.due();
-        may.retain(|of| Model::may_take_back(sale, asks, &state.model.holds[of]) && state.is_expired(of, self.seen));
-        if self.seen.answered.len() == 1 || may.is_empty() {
+        may.retain(|of| {
+            Model::may_take_back(sale, asks, &state.model.holds[of]) && (crashed || state.is_expired(of, self.seen))
+        });
+        if (self.seen.answered.len() == 1 && !crashed) || may.is_empty() {
             let mut state = state;
             state.model.end(&may, "EXPIRED");
             return vec![state];
@@ -216,10 +253,12 @@ impl Search<'_> {
             };
             swept.extend(subsets(&gone).into_iter().filter(|taken| !taken.is_empty() && whole(taken)));
         }
-        let found = |taken: &Vec<HoldOf>| answered.values[0] == json!(taken.len()) && taken.len() <= most;
+        let is_said = |taken: usize| answered.values.first().is_none_or(|said| *said == json!(taken));
+        let found = |taken: &Vec<HoldOf>| is_said(taken.len()) && taken.len() <= most;
         swept.retain(|taken| found(taken) && (!taken.is_empty() || due.iter().all(may_be_locked)));
         if swept.is_empty() {
-            self.why = format!("{}\n  {} were due; answered was {}", answered.said, due.len(), answered.values[0]);
+            let said = json!(answered.values.first());
+            self.why = format!("{}\n  {} were due; answered was {said}", answered.said, due.len());
         }
         swept.iter().map(|taken| ended(&state, taken)).collect()
     }
