@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use harness::mutants::{self, Catcher, Mutant};
-use harness::stack::{Options, Stack};
-use harness::{migrate, tools, workspace};
+use harness::stack::{Options, Stack, ready};
+use harness::{database, migrate, tools, workspace};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -18,6 +18,8 @@ use crate::up::Ends;
 
 /// A mutant may wait for ever for what it broke.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Postgres, after a crash.
+const BACK_WITHIN: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 pub struct Mutants {
@@ -113,6 +115,8 @@ impl Bench {
                 let changed = migrate::current_of(&self.database_url, &self.root.join("schema")).await;
                 let passes = self.test_passes(mutant).await;
                 mutant.take_back(&self.root)?;
+                // A test that kills Postgres, and fails then, leaves it on its way up.
+                ready::within(BACK_WITHIN, "Postgres", || database::connect(&self.database_url)).await?;
                 migrate::current_of(&self.database_url, &self.root.join("schema")).await?;
                 changed.and(passes)
             }

@@ -31,7 +31,7 @@ pub async fn disturb(way: &Proxy, what: &str, rng: &mut Rng) {
     }
 }
 
-/// Some players in a row lose their question before it is there, or its answer.
+/// Some players, one after the other, lose their question before it is there, or its answer.
 pub async fn waylay_players(way: &Proxy, rng: &mut Rng) -> bool {
     let mut struck = false;
     for _ in 0..rng.u32(3..=10) {
@@ -45,6 +45,8 @@ pub async fn waylay_players(way: &Proxy, rng: &mut Rng) -> bool {
             break;
         }
         struck = true;
+        // Others come by meanwhile, or it would always be the same question asked again.
+        tokio::time::sleep(Duration::from_millis(rng.u64(50..400))).await;
     }
     struck
 }
