@@ -1,5 +1,6 @@
-//! Two answers that only a measurement needs: one from the Worker at once, one from a Durable Object that does nothing.
-//! What a request costs more than these is ours. Not in the product: the feature `bench` is off there.
+//! Answers that only a measurement needs: one from the Worker at once, one from a Durable Object that does nothing (what a
+//! request costs more than these is ours), and how large the Wasm's memory is. Not in the product: the feature `bench` is
+//! off there.
 
 use worker::{DurableObject, Env, Request, Response, State, durable_object, wasm_bindgen, web_sys};
 
@@ -8,8 +9,18 @@ pub async fn answer(request: &web_sys::Request, env: &Env) -> Option<worker::Res
     match request.url().split_once("/bench/").map(|(_, row)| row) {
         Some("worker") => Some(Response::ok("at once").map(Into::into)),
         Some("object") => Some(through(request, env).await),
+        Some("memory") => Some(Response::ok(memory_bytes().to_string()).map(Into::into)),
         _ => None,
     }
+}
+
+/// It only ever grows.
+fn memory_bytes() -> u64 {
+    #[cfg(target_arch = "wasm32")]
+    let pages = core::arch::wasm32::memory_size(0) as u64;
+    #[cfg(not(target_arch = "wasm32"))]
+    let pages = 0;
+    pages * 65_536
 }
 
 async fn through(request: &web_sys::Request, env: &Env) -> worker::Result<web_sys::Response> {

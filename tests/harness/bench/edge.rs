@@ -42,6 +42,8 @@ pub struct Measured {
     /// What workerd grew by, over all Gates.
     pub keys: usize,
     pub keys_bytes: u64,
+    /// What the Wasm's memory grew by: the rest is JavaScript's, which is given back when it is needed.
+    pub keys_wasm_bytes: u64,
 }
 
 /// Which of the rows: a request of each costs one hop more than of the one before it.
@@ -139,10 +141,10 @@ async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Me
     rows[3].note = format!("{:.2} of the bare Durable Object", per_s[3] / per_s[1]);
 
     bench.restart().await?;
-    let (keys, keys_bytes) = live_keys(&bench).await?;
+    let (keys, keys_bytes, keys_wasm_bytes) = live_keys(&bench).await?;
     let first_answer_ms = bench.first_answer_ms(5).await?;
     bench.stop().await;
-    Ok(Measured { rows, compressed_bytes, first_answer_ms, keys, keys_bytes })
+    Ok(Measured { rows, compressed_bytes, first_answer_ms, keys, keys_bytes, keys_wasm_bytes })
 }
 
 /// A Worker that runs, and who it believes.
@@ -170,15 +172,19 @@ impl Target {
     }
 }
 
-/// Grants keys until there are as many, and says what that made workerd grow by.
-async fn live_keys(bench: &Worker) -> anyhow::Result<(usize, u64)> {
+/// Grants keys until there are as many, and says what that made workerd grow by, and the Wasm's memory in it.
+async fn live_keys(bench: &Worker) -> anyhow::Result<(usize, u64, u64)> {
     let crowd =
         Crowd { url: &bench.url, secret: &bench.session_secret, path: "/v1/reservations", sku: "pair", status: 201 };
     // What running at all takes is not the keys'.
     crowd.press(CLIENTS, crowd::Until::Answers(2_000)).await?;
-    let before = worker::resident_bytes(bench.pid()?)?;
+    let wasm_bytes = async || -> anyhow::Result<u64> {
+        Ok(reqwest::get(format!("{}/bench/memory", bench.url)).await?.text().await?.parse()?)
+    };
+    let (before, wasm_before) = (worker::resident_bytes(bench.pid()?)?, wasm_bytes().await?);
     let sent = crowd.press(CLIENTS, crowd::Until::Answers(LIVE_KEYS)).await?;
-    Ok((sent.answers, worker::resident_bytes(bench.pid()?)?.saturating_sub(before)))
+    let (after, wasm_after) = (worker::resident_bytes(bench.pid()?)?, wasm_bytes().await?);
+    Ok((sent.answers, after.saturating_sub(before), wasm_after.saturating_sub(wasm_before)))
 }
 
 async fn sale(edge_url: &str, admin_token: &str) -> anyhow::Result<()> {

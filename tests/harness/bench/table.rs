@@ -151,5 +151,6 @@ pub fn of_edge(found: &Edge) -> String {
     text += &format!("{:46} {:12.0} ms\n", "from workerd's start to its first answer", found.first_answer_ms);
     text +=
         &format!("{:46} {:12.1} MB\n", format!("{} live keys at the Gates", found.keys), found.keys_bytes as f64 / 1e6);
+    text += &format!("{:46} {:12.1} MB\n", "of that the Wasm's memory", found.keys_wasm_bytes as f64 / 1e6);
     text
 }
