@@ -20,7 +20,14 @@ async fn be(browser: &Browser, user: &str) {
     let field = browser.page.wait().for_element(Locator::Css("#dev-user")).await.unwrap();
     field.clear().await.unwrap();
     field.send_keys(user).await.unwrap();
+    // Until the server has answered, the page is open for the last buyer: it is built anew, from loading on.
+    let watch = "const main = document.querySelector('main'); window.anew = false; \
+                 new MutationObserver(() => { window.anew ||= main.dataset.state === 'loading'; }) \
+                   .observe(main, { attributes: true });";
+    browser.script(watch).await;
     browser.click("#dev-user-change").await;
+    until("the next buyer's page", 20, || async { (browser.script("return window.anew").await == true).then_some(()) })
+        .await;
 }
 
 async fn sku(client: &Client, sale: &str) -> Value {

@@ -16,8 +16,8 @@ use crate::up::Ends;
 
 #[derive(Args)]
 pub struct Test {
-    /// Only the stages whose name contains this
-    stage: Option<String>,
+    /// Only the stages whose names contain one of these
+    stage: Vec<String>,
     /// In place of a fresh one: for the model, of which `SEED:N` runs the Nth history alone, and for the attack on the API
     #[arg(long, value_name = "SEED")]
     seed: Option<String>,
@@ -74,7 +74,7 @@ impl Test {
     async fn all(self) -> anyhow::Result<()> {
         let began = Instant::now();
         let mut tally = Tally::default();
-        let wanted = |name: &str| self.stage.as_deref().is_none_or(|stage| name.contains(stage));
+        let wanted = |name: &str| self.stage.is_empty() || self.stage.iter().any(|stage| name.contains(stage.as_str()));
         if wanted("unit") {
             unit(&mut tally).await?;
         }
