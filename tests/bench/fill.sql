@@ -31,19 +31,25 @@ begin
     insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
     select p_sale_id, sku_id, 'RESERVE_DEBIT', -1, hold_id, v_begun from filling;
     insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at, fanned_out_at)
-    select hold_id, 'ReservationCreated', p_sale_id, hold_id, json_build_object(
-        'hold_id', hold_id, 'sale_id', p_sale_id, 'user_id', user_id, 'status', 'HOLD',
-        'items', json_build_array(json_build_object('sku_id', sku_id, 'qty', 1, 'unit_price', unit_price)),
-        'total_amount', unit_price, 'currency', 'KRW', 'expire_at', rfc3339(v_ends)), v_begun, v_delivered from filling;
+    select hold_id, 'ReservationCreated', p_sale_id, hold_id, ('{"hold_id":"' || hold_id || '","sale_id":"' || p_sale_id
+        || '","status":"HOLD","user_id":' || to_json(user_id) || ',"items":[{"sku_id":"' || sku_id
+        || '","qty":1,"unit_price":' || unit_price || '}],"total_amount":' || unit_price
+        || ',"currency":"KRW","expire_at":"' || rfc3339(v_ends) || '"}')::json, v_begun, v_delivered from filling;
 
     if p_status = 'HOLD' then
         insert into user_active_hold (sale_id, user_id, sku_id, hold_id)
         select p_sale_id, user_id, sku_id, hold_id from filling;
     else
         insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at, fanned_out_at)
-        select uuidv7(v_begun - clock_timestamp()), v_event, p_sale_id, hold_id, json_build_object(
-            'hold_id', hold_id, 'order_id', order_id, 'sale_id', p_sale_id, 'user_id', user_id, 'total_amount', unit_price,
-            'items', json_build_array(json_build_object('sku_id', sku_id, 'qty', 1))), v_ended, v_delivered from filling;
+        -- Of the length that the product's have: what fits between them decides where the next ones go.
+        select uuidv7(v_begun - clock_timestamp()), v_event, p_sale_id, hold_id, case p_status
+            when 'EXPIRED' then ('{"hold_id":"' || hold_id || '","sale_id":"' || p_sale_id || '","user_id":'
+                || to_json(user_id) || ',"items":[{"sku_id":"' || sku_id || '","qty":1}]}')::json
+            else json_build_object(
+                'order_id', order_id, 'hold_id', hold_id, 'sale_id', p_sale_id, 'user_id', user_id, 'gateway', 'standard',
+                'payment_id', 'pay_' || hold_id, 'total_amount', unit_price, 'currency', 'KRW', 'items',
+                json_build_array(json_build_object('sku_id', sku_id, 'qty', 1, 'unit_price', unit_price))) end,
+            v_ended, v_delivered from filling;
     end if;
     if p_status = 'EXPIRED' then
         insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
@@ -70,12 +76,14 @@ $$;
 -- One past sale: three of ten bought, the others let go.
 create procedure bench.past_sale(p_number integer, p_holds bigint)
 language plpgsql as $$
+declare
+    v_sale_id constant text := 'p' || lpad(p_number::text, 3, '0');
 begin
-    call bench.open_sale('past-' || p_number, 4, p_holds, 300);
-    update holdfast.sale set status = 'closed', opens_at = opens_at - interval '1 year' where sale_id = 'past-' || p_number;
-    call bench.fill('past-' || p_number, p_holds * 3 / 10, 'COMMITTED', make_interval(days => 400 - p_number), '300 s');
+    call bench.open_sale(v_sale_id, 4, p_holds, 300);
+    update holdfast.sale set status = 'closed', opens_at = opens_at - interval '1 year' where sale_id = v_sale_id;
+    call bench.fill(v_sale_id, p_holds * 3 / 10, 'COMMITTED', make_interval(days => 400 - p_number), '300 s');
     commit;
-    call bench.fill('past-' || p_number, p_holds - p_holds * 3 / 10, 'EXPIRED', make_interval(days => 400 - p_number), '300 s');
+    call bench.fill(v_sale_id, p_holds - p_holds * 3 / 10, 'EXPIRED', make_interval(days => 400 - p_number), '300 s');
     commit;
 end
 $$;
