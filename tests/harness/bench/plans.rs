@@ -46,23 +46,27 @@ const EXPLAINING: &str = "load 'auto_explain';
     set auto_explain.log_timing = on; set auto_explain.log_parameter_max_length = 0; set auto_explain.log_nested_statements = on; set auto_explain.log_level = notice;
     set client_min_messages = notice";
 
-/// One call, the index that it stands on, and that index's table. Those that a call needs to tell a conflict by
-/// (`on conflict on constraint`) cannot be taken away.
+/// One call, an index that it stands on, and how that is taken away. Those that a call needs to tell a conflict by
+/// (`on conflict on constraint`) cannot be.
 const STANDS_ON: [(&str, &str, &str); 6] = [
-    ("T1, what a buyer has bought", "drop index holdfast.order_items_by_buyer", "order_items"),
-    ("T1, lapsed holds in the way", "drop index holdfast.reservation_hold_to_expire", "reservation_hold"),
+    ("T1, what a buyer has bought", "order_items_by_buyer", "drop index holdfast.order_items_by_buyer"),
+    ("T1, lapsed holds in the way", "reservation_hold_to_expire", "drop index holdfast.reservation_hold_to_expire"),
     (
         "T2, the hold and its lines",
+        "reservation_hold_pkey",
         "alter table holdfast.reservation_hold drop constraint reservation_hold_pkey cascade",
-        "reservation_hold",
     ),
-    ("T3, what is to be swept", "drop index holdfast.reservation_hold_to_expire", "reservation_hold"),
+    ("T3, what is to be swept", "reservation_hold_to_expire", "drop index holdfast.reservation_hold_to_expire"),
     (
         "release",
+        "reservation_hold_item_pkey",
         "alter table holdfast.reservation_hold_item drop constraint reservation_hold_item_pkey",
-        "reservation_hold_item",
     ),
-    ("lookup of a hold's order", "alter table holdfast.orders drop constraint orders_one_per_hold", "orders"),
+    (
+        "lookup of a hold's order",
+        "orders_one_per_hold",
+        "alter table holdfast.orders drop constraint orders_one_per_hold",
+    ),
 ];
 
 /// One statement as it was run.
@@ -109,18 +113,17 @@ pub async fn explain(place: &Place) -> anyhow::Result<String> {
             text += &format!("\n{}\n\n{}\n", run.statement, run.plan);
         }
     }
-    for (name, without, table) in STANDS_ON {
+    for (name, index, without) in STANDS_ON {
         session.plan_as(name).await?;
         let with = session.runs(name).await?;
         session.client.batch_execute(&format!("begin; {without}")).await?;
         let bare = session.runs(name).await?;
         session.client.batch_execute("rollback").await?;
-        let scan = format!("Seq Scan on {table}");
         text += &format!("\n\n======== {name}: {without}\n");
-        for run in bare.iter().filter(|run| run.plan.contains(&scan)) {
-            let before = with.iter().find(|known| known.statement == run.statement);
-            let before = before.map_or("(not among the calls above)", |known| &known.plan);
-            text += &format!("\n{}\n\nwith:\n{before}\nwithout:\n{}\n", run.statement, run.plan);
+        for run in with.iter().filter(|run| run.plan.contains(index)) {
+            let after = bare.iter().find(|known| known.statement == run.statement);
+            let after = after.map_or("(it came to no end)", |known| &known.plan);
+            text += &format!("\n{}\n\nwith:\n{}\nwithout:\n{after}\n", run.statement, run.plan);
         }
     }
     Ok(text)
