@@ -122,7 +122,7 @@ pub async fn explain(place: &Place) -> anyhow::Result<String> {
         text += &format!("\n\n======== {name}: {without}\n");
         for run in with.iter().filter(|run| run.plan.contains(index)) {
             let after = bare.iter().find(|known| known.statement == run.statement);
-            let after = after.map_or("(it came to no end)", |known| &known.plan);
+            let after = after.map_or("(it is not run then)", |known| &known.plan);
             text += &format!("\n{}\n\nwith:\n{}\nwithout:\n{after}\n", run.statement, run.plan);
         }
     }
