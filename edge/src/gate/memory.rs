@@ -64,16 +64,25 @@ impl<W> Memory<W> {
             return self.answers.push((waiter, Verdict::Unavailable));
         }
         let Some(waiter) = self.queue.join(&asked, waiter, deadline_ms) else { return };
+        self.line_up(asked, vec![waiter], deadline_ms, now_ms);
+    }
+
+    /// Put in line, unless it need not be asked, or cannot be.
+    fn line_up(&mut self, asked: Reservation, waiters: Vec<W>, deadline_ms: u64, now_ms: u64) {
         // Behind another request of this user it waits to see what comes of that.
         let way = if self.queue.has(&asked.user_id) { Way::default() } else { self.sold_out.way(&asked, now_ms) };
         let probe = match way {
-            Way::Refused(refusal) => return self.answers.push((waiter, Verdict::Remembered(*refusal))),
+            Way::Refused(refusal) => return self.tell(waiters, &Verdict::Remembered(*refusal)),
             Way::Asked { probe } => probe,
         };
         if self.queue.entries() >= QUEUE_MAX || self.breaker.refuses(now_ms) {
-            return self.answers.push((waiter, Verdict::Unavailable));
+            return self.tell(waiters, &Verdict::Unavailable);
         }
-        self.queue.push(asked, waiter, deadline_ms, probe);
+        self.queue.push(asked, waiters, deadline_ms, probe);
+    }
+
+    fn tell(&mut self, waiters: Vec<W>, verdict: &Verdict) {
+        self.answers.extend(waiters.into_iter().map(|waiter| (waiter, verdict.clone())));
     }
 
     /// What leaves now, if anything waits and there is room in the air.
@@ -144,9 +153,7 @@ impl<W> Memory<W> {
                     flight.users.push(user);
                     flight.reservations.push(reservation);
                 }
-                Some(Next::Taken(waiters)) => {
-                    self.answers.extend(waiters.into_iter().map(|waiter| (waiter, known.clone())));
-                }
+                Some(Next::Taken(waiters)) => self.tell(waiters, &known),
             }
         }
         flight
@@ -161,9 +168,16 @@ impl<W> Memory<W> {
             if let Verdict::Outcome(Outcome::Granted { hold, .. }) = &verdict {
                 self.keys.keep(user, &entry.idem_key, entry.fingerprint, hold.clone(), now_ms);
             }
+            let repeated = verdict.clone().repeated();
             let mut waiters = entry.waiters.into_iter();
-            let first = waiters.next().map(|waiter| (waiter, verdict.clone()));
-            self.answers.extend(first.into_iter().chain(waiters.map(|waiter| (waiter, verdict.clone().repeated()))));
+            self.answers.extend(waiters.next().map(|first| (first, verdict)));
+            self.tell(waiters.collect(), &repeated);
+            let Some(late) = entry.late else { continue };
+            match &repeated {
+                Verdict::Outcome(Outcome::Granted { .. }) | Verdict::Unavailable => self.tell(late.waiters, &repeated),
+                // A refusal may have been over when they asked: something came back, or was given back.
+                _ => self.line_up(late.asked, late.waiters, late.deadline_ms, now_ms),
+            }
         }
     }
 }

@@ -20,12 +20,22 @@ pub struct Entry<W> {
     pub idem_key: String,
     pub fingerprint: String,
     pub waiters: Vec<W>,
-    /// When the last of them has given up.
+    /// Whoever sent it again while it was in the air.
+    pub late: Option<Late<W>>,
+    /// When the last of those it was sent for has given up.
     pub deadline_ms: u64,
     /// Sent to ask for others too, whatever this Gate remembers.
     pub probe: bool,
     /// None: in the air.
     reservation: Option<Reservation>,
+}
+
+/// A grant is theirs too; a refusal is older than their question, and may no longer be true.
+pub struct Late<W> {
+    pub asked: Reservation,
+    pub waiters: Vec<W>,
+    /// When the last of them has given up.
+    pub deadline_ms: u64,
 }
 
 impl<W> Default for Queue<W> {
@@ -54,28 +64,36 @@ impl<W> Queue<W> {
         let line = self.users.get_mut(asked.user_id.as_str());
         let same = |entry: &&mut Entry<W>| entry.idem_key == asked.idem_key && entry.fingerprint == asked.fingerprint;
         let Some(entry) = line.and_then(|line| line.iter_mut().find(same)) else { return Some(waiter) };
-        entry.waiters.push(waiter);
-        entry.deadline_ms = entry.deadline_ms.max(deadline_ms);
+        if entry.reservation.is_some() {
+            entry.waiters.push(waiter);
+            entry.deadline_ms = entry.deadline_ms.max(deadline_ms);
+        } else {
+            let late = || Late { asked: asked.clone(), waiters: Vec::new(), deadline_ms };
+            let late = entry.late.get_or_insert_with(late);
+            late.waiters.push(waiter);
+            late.deadline_ms = late.deadline_ms.max(deadline_ms);
+        }
         self.waiters = self.waiters.saturating_add(1);
         None
     }
 
-    pub fn push(&mut self, asked: Reservation, waiter: W, deadline_ms: u64, probe: bool) {
+    pub fn push(&mut self, asked: Reservation, waiters: Vec<W>, deadline_ms: u64, probe: bool) {
         let user: Rc<str> = asked.user_id.as_str().into();
         let line = self.users.entry(user.clone()).or_default();
         if line.is_empty() {
             self.ready.push_back(user);
         }
+        self.entries = self.entries.saturating_add(1);
+        self.waiters = self.waiters.saturating_add(waiters.len());
         line.push_back(Entry {
             idem_key: asked.idem_key.clone(),
             fingerprint: asked.fingerprint.clone(),
-            waiters: vec![waiter],
+            waiters,
+            late: None,
             deadline_ms,
             probe,
             reservation: Some(asked),
         });
-        self.entries = self.entries.saturating_add(1);
-        self.waiters = self.waiters.saturating_add(1);
     }
 
     /// The user whose turn it is, of those who want something of this sale (none: of any) and `may` leave, with the
@@ -110,7 +128,8 @@ impl<W> Queue<W> {
             self.ready.push_back(user.clone());
         }
         self.entries = self.entries.saturating_sub(1);
-        self.waiters = self.waiters.saturating_sub(entry.waiters.len());
+        let late = entry.late.as_ref().map_or(0, |late| late.waiters.len());
+        self.waiters = self.waiters.saturating_sub(entry.waiters.len()).saturating_sub(late);
         Some(entry)
     }
 }
@@ -138,7 +157,7 @@ mod tests {
     fn users_leave_in_the_order_of_their_arrival_and_one_request_at_a_time() {
         let mut queue = Queue::default();
         for (user, key) in [("a", "a1"), ("b", "b1"), ("a", "a2"), ("c", "c1"), ("a", "a3")] {
-            queue.push(reservation(user, key, "fp"), 0_u32, 0, false);
+            queue.push(reservation(user, key, "fp"), vec![0_u32], 0, false);
         }
         let sent: Vec<_> = std::iter::from_fn(|| send(&mut queue)).collect();
         assert_eq!(sent.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>(), ["a1", "b1", "c1"]);
@@ -153,7 +172,7 @@ mod tests {
     fn who_has_had_a_turn_stands_behind_whoever_has_not() {
         let mut queue = Queue::default();
         for (user, key) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
-            queue.push(reservation(user, key, "fp"), 0_u32, 0, false);
+            queue.push(reservation(user, key, "fp"), vec![0_u32], 0, false);
         }
         let (a, _) = send(&mut queue).unwrap_or_default();
         queue.take(&a);
@@ -164,7 +183,7 @@ mod tests {
     #[test]
     fn the_same_request_joins_and_another_under_its_key_does_not() {
         let mut queue = Queue::default();
-        queue.push(reservation("a", "k", "fp"), 1_u32, 10, false);
+        queue.push(reservation("a", "k", "fp"), vec![1_u32], 10, false);
         assert_eq!(queue.join(&reservation("a", "k", "fp"), 2, 20), None);
         assert_eq!(send(&mut queue).map(|(_, key)| key).as_deref(), Some("k"));
         assert_eq!(queue.join(&reservation("a", "k", "fp"), 3, 15), None);
@@ -172,7 +191,9 @@ mod tests {
             assert_eq!(queue.join(&other, 4, 30), Some(4));
         }
         let entry = queue.take(&"a".into());
-        assert_eq!(entry.map(|entry| (entry.waiters, entry.deadline_ms)), Some((vec![1, 2, 3], 20)));
+        let of_late = |late: Late<u32>| (late.waiters, late.deadline_ms);
+        let shown = entry.map(|entry| (entry.waiters, entry.deadline_ms, entry.late.map(of_late)));
+        assert_eq!(shown, Some((vec![1, 2], 20, Some((vec![3], 15)))));
         assert_eq!((queue.entries(), queue.waiters(), queue.users.len()), (0, 0, 0));
     }
 
@@ -180,7 +201,7 @@ mod tests {
     fn a_sale_is_asked_for_and_the_others_keep_their_place() {
         let mut queue = Queue::default();
         for (user, sale) in [("a", "one"), ("b", "two"), ("c", "one"), ("d", "two")] {
-            queue.push(Reservation { sale_id: sale.to_owned(), ..reservation(user, "k", "fp") }, 0_u32, 0, false);
+            queue.push(Reservation { sale_id: sale.to_owned(), ..reservation(user, "k", "fp") }, vec![0_u32], 0, false);
         }
         let mut of = |sale| match queue.next(sale, |_| true, |_, _| true) {
             Some(Next::Send(user, _)) => user.to_string(),
@@ -194,7 +215,7 @@ mod tests {
     fn who_may_not_leave_keeps_the_place() {
         let mut queue = Queue::default();
         for user in ["a", "b"] {
-            queue.push(reservation(user, "k", "fp"), 0_u32, 0, false);
+            queue.push(reservation(user, "k", "fp"), vec![0_u32], 0, false);
         }
         let next = |queue: &mut Queue<u32>, may: fn(&Reservation) -> bool| match queue.next(None, may, |_, _| true) {
             Some(Next::Send(user, _)) => user.to_string(),
@@ -208,8 +229,8 @@ mod tests {
     #[test]
     fn what_is_not_sent_is_taken_and_the_next_of_the_user_has_its_turn() {
         let mut queue = Queue::default();
-        queue.push(reservation("a", "a1", "fp"), 0_u32, 0, false);
-        queue.push(reservation("a", "a2", "fp"), 0_u32, 0, false);
+        queue.push(reservation("a", "a1", "fp"), vec![0_u32], 0, false);
+        queue.push(reservation("a", "a2", "fp"), vec![0_u32], 0, false);
         let taken = queue.next(None, |_| true, |asked, _| asked.idem_key != "a1");
         assert!(matches!(taken, Some(Next::Taken(waiters)) if waiters == [0]));
         assert_eq!(send(&mut queue).map(|(_, key)| key).as_deref(), Some("a2"));

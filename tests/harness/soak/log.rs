@@ -27,25 +27,12 @@ pub struct Asked {
     pub key: u32,
     pub sale: usize,
     pub lines: Vec<Line>,
-    /// When it was asked first, when the question left that was answered, and when its answer was there.
-    pub first_us: Us,
+    /// When the question left that was answered, and when its answer was there.
     pub last_us: Us,
     pub answered_us: Us,
     /// Questions before that one of which nobody knows what became: no answer, or 503.
     pub unknown: u32,
     pub told: Told,
-}
-
-/// So long a question may be at a Gate (`GATE_DEADLINE_MS`, edge/src/bounds.rs).
-const AT_THE_GATE_US: Us = 4_500_000;
-
-impl Asked {
-    /// Since when what it was told may be so. Who asks again at the shop while the first question is under way waits for
-    /// what comes of that one: the answer may be older than the question that it is an answer to.
-    pub fn since_us(&self) -> Us {
-        let joins = self.way == Way::Shop && self.unknown > 0;
-        if joins { self.first_us.max(self.last_us - AT_THE_GATE_US) } else { self.last_us }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -110,7 +110,7 @@ async fn reserve(
     sale: usize,
     lines: &[Line],
 ) -> (Option<Told>, Bytes) {
-    let (body, first_us) = (body_of(world, sale, lines), world.now_us());
+    let body = body_of(world, sale, lines);
     let (exchanged, unknown) =
         world.ask_until_known(Method::POST, "/v1/reservations", &reserving(who, key), body).await;
     let Try::Answer { reply, body } = exchanged.outcome else { return (None, Bytes::new()) };
@@ -122,18 +122,10 @@ async fn reserve(
     if matches!(told, Told::Granted { .. }) && body["total_amount"] != amount {
         world.impossible(format!("{amount} was to be paid for what was granted as {body}"));
     }
-    world.log().asked.push(Asked {
-        way: Way::Shop,
-        user,
-        key,
-        sale,
-        lines: lines.to_vec(),
-        first_us,
-        last_us: exchanged.asked_us,
-        answered_us: exchanged.answered_us,
-        unknown,
-        told: told.clone(),
-    });
+    let (last_us, answered_us) = (exchanged.asked_us, exchanged.answered_us);
+    let lines = lines.to_vec();
+    let way = Way::Shop;
+    world.log().asked.push(Asked { way, user, key, sale, lines, last_us, answered_us, unknown, told: told.clone() });
     (Some(told), reply.body)
 }
 

@@ -137,19 +137,8 @@ fn write_down(
         return Ok(None);
     };
     let Wanted { user, key, lines, unknown } = one;
-    log.asked.push(Asked {
-        way: Way::Batch,
-        user,
-        key,
-        sale,
-        lines: lines.clone(),
-        // Nobody waits for another's answer here: what is told is what the last one was told.
-        first_us: last_us,
-        last_us,
-        answered_us,
-        unknown,
-        told: told.clone(),
-    });
+    let (way, of_it) = (Way::Batch, lines.clone());
+    log.asked.push(Asked { way, user, key, sale, lines: of_it, last_us, answered_us, unknown, told: told.clone() });
     let (Told::Granted { hold: id }, Outcome::Granted { hold, .. }) = (told, outcome) else { return Ok(None) };
     let amount: i64 = lines.iter().map(|(_, qty)| qty * PRICE).sum();
     if hold.total_amount != amount {

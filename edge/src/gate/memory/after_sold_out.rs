@@ -93,6 +93,26 @@ fn behind_a_request_of_the_same_user_nothing_is_refused_from_memory() {
 }
 
 #[test]
+fn who_asks_again_while_it_sells_out_is_told_from_memory_unless_something_came_back() {
+    for came_back in [false, true] {
+        let mut gate = sold_out_gate();
+        let asked_ms = SOLD_OUT_PROBE_MS;
+        gate.arrive(one("a"), 1, asked_ms);
+        let flight = take(&mut gate, asked_ms);
+        assert_eq!(keys(&flight), ["a"], "it is the one that asks for all");
+        gate.arrive(one("a"), 2, asked_ms + 1);
+        if came_back {
+            gate.sold_out.forget("spring-drop", asked_ms + 1);
+        }
+        gate.land(&flight, Some(vec![sold_out()]), asked_ms + 2);
+        let again = gate.take_batch(asked_ms + 2);
+        assert_eq!(again.as_ref().map(keys), came_back.then(|| vec!["a"]));
+        let told_from_memory = refused_from_memory(&gate.drain());
+        assert_eq!(told_from_memory, if came_back { vec![] } else { vec![2] });
+    }
+}
+
+#[test]
 fn when_something_may_have_come_back_a_few_go_and_the_crowd_hears_what_they_heard() {
     let mut gate = sold_out_gate();
     gate.sold_out.forget("spring-drop", 0);

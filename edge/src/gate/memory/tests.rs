@@ -114,6 +114,33 @@ fn a_duplicate_of_a_running_request_gets_the_first_ones_answer() {
 }
 
 #[test]
+fn who_asks_again_after_a_call_left_is_not_told_a_refusal_from_before_the_question() {
+    let mut gate = gate();
+    gate.arrive(reservation("a", "k", "fp"), 1, 0);
+    let flight = take(&mut gate, 0);
+    gate.arrive(reservation("a", "k", "fp"), 2, 1);
+    gate.arrive(reservation("a", "k", "fp"), 3, 2);
+    gate.land(&flight, Some(vec![sold_out()]), 3);
+    assert_eq!(gate.drain(), [(1, Verdict::Outcome(sold_out()))]);
+    let again = take(&mut gate, 3);
+    assert_eq!(keys(&again), ["k"]);
+    grant(&mut gate, &again, 4);
+    assert_eq!(gate.drain(), [(2, granted("k", false)), (3, granted("k", true))]);
+    assert!(gate.take_batch(4).is_none());
+    assert_eq!((gate.queue.waiters(), gate.queue.entries()), (0, 0));
+}
+
+#[test]
+fn a_failed_flight_is_told_to_who_asked_again_too() {
+    let mut gate = gate();
+    gate.arrive(reservation("a", "k", "fp"), 1, 0);
+    let flight = take(&mut gate, 0);
+    gate.arrive(reservation("a", "k", "fp"), 2, 1);
+    gate.land(&flight, None, 2);
+    assert_eq!(gate.drain(), [(1, Verdict::Unavailable), (2, Verdict::Unavailable)]);
+}
+
+#[test]
 fn another_request_under_a_running_key_is_refused_if_the_first_is_granted() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);

@@ -95,8 +95,8 @@ fn refusals_were_true(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, u
             // The barrier stands before this answer: the hold it names survives every crash.
             let true_then = storm.truth.holds.get(hold).is_some_and(|row| {
                 let same = row.lines.iter().any(|(id, _)| asked.lines.iter().any(|(sku, _)| sale.skus[*sku].id == *id));
-                let lived = row.created_us <= asked.answered_us && asked.since_us() <= row.expire_us + 1_000;
-                row.user_id == user && same && lived && asked.since_us() <= gone_us(row)
+                let lived = row.created_us <= asked.answered_us && asked.last_us <= row.expire_us + 1_000;
+                row.user_id == user && same && lived && asked.last_us <= gone_us(row)
             });
             verdict.check("already holding is told only to who did", true_then, || {
                 format!("{asked:?} of {user}, {:?}", storm.truth.holds.get(hold))
@@ -114,7 +114,7 @@ fn refusals_were_true(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, u
         Told::NotOpen => {
             let paused = storm.log.pauses.iter().any(|pause| {
                 let until_us = pause.open_us + if pause.sure { 0 } else { ON_ITS_WAY_US };
-                pause.sale == asked.sale && asked.answered_us >= pause.asked_us && asked.since_us() <= until_us
+                pause.sale == asked.sale && asked.answered_us >= pause.asked_us && asked.last_us <= until_us
             });
             verdict.check("not open is told only while it was not", paused, || format!("{asked:?}"));
         }

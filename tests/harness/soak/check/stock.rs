@@ -63,7 +63,7 @@ fn sold_out(storm: &Storm<'_>, verdict: &mut Verdict, stock: &HashMap<(&str, &st
     for asked in &storm.log.asked {
         let Told::SoldOut { sku } = &asked.told else { continue };
         let sale = &storm.sales[asked.sale];
-        let (from, to) = (asked.since_us() - REMEMBERED_US, asked.answered_us);
+        let (from, to) = (asked.last_us - REMEMBERED_US, asked.answered_us);
         let wanted = asked.lines.iter().find(|(line, _)| sale.skus[*line].id == *sku).map(|(_, qty)| *qty);
         let least = stock.get(&(sale.id.as_str(), sku.as_str())).map_or(0, |stock| stock.least_between(from, to));
         let true_then = wanted.is_some_and(|wanted| least < wanted);
