@@ -1,16 +1,30 @@
-//! Answers that only a measurement needs: one from the Worker at once, one from a Durable Object that does nothing (what a
-//! request costs more than these is ours), and how large the Wasm's memory is. Not in the product: the feature `bench` is
-//! off there.
+//! Answers that only a measurement needs: one from the Worker at once; one from a Durable Object that does nothing, as the
+//! `worker` crate asks it and as a Gate is asked (what a request costs more than these is ours); and how large the Wasm's
+//! memory is. Not in the product: the feature `bench` is off there.
 
 use worker::{DurableObject, Env, Request, Response, State, durable_object, wasm_bindgen, web_sys};
+
+use crate::bounds::GATE_DEADLINE_MS;
+use crate::gate::ask::send;
+use crate::gate::message::Ask;
 
 /// None: a request like any other.
 pub async fn answer(request: &web_sys::Request, env: &Env) -> Option<worker::Result<web_sys::Response>> {
     match request.url().split_once("/bench/").map(|(_, row)| row) {
         Some("worker") => Some(Response::ok("at once").map(Into::into)),
         Some("object") => Some(through(request, env).await),
+        Some("call") => Some(called(env).await),
         Some("memory") => Some(Response::ok(memory_bytes().to_string()).map(Into::into)),
         _ => None,
+    }
+}
+
+/// As a reservation goes to its Gate; to forget a sale that there is not is nothing.
+async fn called(env: &Env) -> worker::Result<web_sys::Response> {
+    let nothing = Ask::Forget { sale_id: "none".to_owned() };
+    match send(env, 0, &nothing, GATE_DEADLINE_MS).await {
+        Ok(answer) => Response::ok(answer).map(Into::into),
+        Err(problem) => Response::error(format!("{problem:?}"), 503).map(Into::into),
     }
 }
 

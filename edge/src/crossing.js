@@ -32,10 +32,7 @@ async function admits(env, address) {
 
 // One question to one Gate. Undefined: no answer in time.
 export function ask(env, name, question, ticks) {
-  const gate = env.GATE.get(id(env, name));
-  // The address is for the runtime only: a Gate has one thing to ask.
-  const answer = gate.fetch("https://gate/", { method: "POST", body: question }).then((response) => response.text());
-  return within(answer, ticks);
+  return within(env.GATE.get(id(env, name)).ask(question), ticks);
 }
 
 const ids = new Map();
@@ -99,19 +96,20 @@ function lateness() {
   return Date.now() - late.at < 1000 ? Math.max(0, Math.round(late.ms)) : 0;
 }
 
-// An answer to the client. Undefined is no body at all, which 204 and 304 insist on.
-export function respond(status, headers, body) {
-  const sent = new Headers();
+// An answer to the client. A body that is text crosses as a string, which costs less than bytes; undefined is no body at
+// all, which 204 and 304 insist on.
+export function respond(status, headers, text, bytes) {
+  // Wasm's own memory goes on changing: bytes are copied.
+  const response = new Response(text ?? bytes?.slice(), { status });
   for (const [name, value] of pairs(headers)) {
     try {
-      sent.append(name, value);
+      response.headers.set(name, value);
     } catch {
       // Only a character no header may have is refused, and then the answer is worth more than the header.
       console.error(JSON.stringify({ header: "refused", name }));
     }
   }
-  // What it is given is Wasm's own memory, which goes on changing.
-  return new Response(body?.slice(), { status, headers: sent });
+  return response;
 }
 
 function pairs(lines) {

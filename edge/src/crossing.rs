@@ -24,7 +24,7 @@ mod js {
         ) -> Promise;
         pub fn ask(env: &Env, name: &str, question: &str, ticks: u32) -> Promise;
         pub fn invoke(url: &str, headers: &str, body: &str, ticks: u32) -> Promise;
-        pub fn respond(status: u16, headers: &str, body: Option<&[u8]>) -> web_sys::Response;
+        pub fn respond(status: u16, headers: &str, text: Option<&str>, bytes: Option<&[u8]>) -> web_sys::Response;
     }
 }
 
@@ -131,7 +131,8 @@ pub fn respond<'a>(
     headers: impl Iterator<Item = (&'a str, &'a str)>,
     body: Option<&[u8]>,
 ) -> web_sys::Response {
-    js::respond(status, &lines(headers), body)
+    let text = body.map(std::str::from_utf8).and_then(Result::ok);
+    js::respond(status, &lines(headers), text, body.filter(|_| text.is_none()))
 }
 
 async fn text(promise: Promise) -> Result<Option<String>, String> {

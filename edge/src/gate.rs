@@ -23,16 +23,18 @@ use futures_channel::oneshot;
 use wire::lookup::{self, Question};
 use wire::reserve::{Answers, Batch, Reservation};
 use wire::shard::{self, fnv1a};
-use worker::js_sys::futures::JsFuture;
-use worker::{DurableObject, Env, Request, Response, State, durable_object, wasm_bindgen};
+use worker::js_sys::futures::future_to_promise;
+use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use worker::{Env, State, wasm_bindgen, worker_sys};
 
 use crate::config::{self, Config};
 use crate::gate::life::Life;
 use crate::gate::memory::{Flight, Memory};
-use crate::gate::message::{Ask, Reply, Verdict};
+use crate::gate::message::{Ask, Charge, Reply, Verdict};
 use crate::{clock, invoke};
 
-#[durable_object(fetch)]
+/// What `main.js` makes a Durable Object of.
+#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen)]
 pub struct Gate {
     inner: Rc<Inner>,
 }
@@ -47,8 +49,12 @@ struct Inner {
     memory: RefCell<Memory<oneshot::Sender<Verdict>>>,
 }
 
-impl DurableObject for Gate {
-    fn new(state: State, env: Env) -> Self {
+#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen)]
+impl Gate {
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new(state: worker_sys::DurableObjectState, env: Env) -> Self {
+        let state = State::from(state);
         let config = config::of(&env);
         let (life, settled_ms) = Life::begin(state.storage().sql(), clock::now_ms());
         let mut memory = Memory::new(config.user_burst, config.user_per_s);
@@ -57,38 +63,50 @@ impl DurableObject for Gate {
         Self { inner: Rc::new(Inner { state, config, shard: Cell::default(), life, memory }) }
     }
 
-    async fn fetch(&self, request: Request) -> worker::Result<Response> {
-        let asked = JsFuture::from(request.inner().text()?).await?.as_string().unwrap_or_default();
-        let reply = match serde_json::from_str(&asked)? {
+    /// An [`Ask`] as JSON. What is known is answered at once, and the rest by a promise: a [`Reply`] as JSON, or nothing
+    /// to who asks to forget.
+    ///
+    /// # Errors
+    /// It is no `Ask`.
+    pub fn ask(&self, question: &str) -> Result<JsValue, JsValue> {
+        match serde_json::from_str(question).map_err(|error| error.to_string())? {
             Ask::Forget { sale_id } => {
                 self.inner.memory.borrow_mut().sold_out.forget(&sale_id, clock::now_ms());
-                return Response::empty();
+                Ok("".into())
             }
-            Ask::Charge { user_id } => self.inner.charge(&user_id),
-            Ask::Reserve(asked) => self.inner.reserve(asked).await,
-        };
-        // No header: only our own Worker reads it.
-        Ok(Response::builder().fixed(serde_json::to_vec(&reply)?))
+            Ask::Charge { user_id } => said(self.inner.charge(&user_id), Verdict::Charged),
+            Ask::Reserve(asked) => self.inner.reserve(asked),
+        }
     }
 }
 
+fn said(charge: Charge, verdict: Verdict) -> Result<JsValue, JsValue> {
+    let reply = serde_json::to_string(&Reply { charge, verdict }).map_err(|error| error.to_string())?;
+    Ok(reply.into())
+}
+
 impl Inner {
-    fn charge(&self, user_id: &str) -> Reply {
-        let charge = self.memory.borrow_mut().charge(user_id, clock::now_ms());
-        Reply { charge, verdict: Verdict::Charged }
+    fn charge(&self, user_id: &str) -> Charge {
+        self.memory.borrow_mut().charge(user_id, clock::now_ms())
     }
 
-    async fn reserve(self: &Rc<Self>, asked: Reservation) -> Reply {
-        let Reply { charge, verdict } = self.charge(&asked.user_id);
+    fn reserve(self: &Rc<Self>, asked: Reservation) -> Result<JsValue, JsValue> {
+        let charge = self.charge(&asked.user_id);
         if !charge.admitted {
-            return Reply { charge, verdict };
+            return said(charge, Verdict::Charged);
         }
         self.shard.set(shard::of(fnv1a(asked.user_id.as_bytes()), self.config.gate_shards));
-        let (waiter, verdict) = oneshot::channel();
+        let (waiter, mut verdict) = oneshot::channel();
         self.memory.borrow_mut().arrive(asked, waiter, clock::now_ms());
         self.launch();
-        // The Worker is who watches the clock: a timer here too would be one more for every request.
-        Reply { charge, verdict: verdict.await.unwrap_or(Verdict::Unavailable) }
+        match verdict.try_recv() {
+            Ok(Some(verdict)) => said(charge, verdict),
+            // The Worker is who watches the clock: a timer here too would be one more for every request.
+            Ok(None) => {
+                Ok(future_to_promise(async move { said(charge, verdict.await.unwrap_or(Verdict::Unavailable)) }).into())
+            }
+            Err(oneshot::Canceled) => said(charge, Verdict::Unavailable),
+        }
     }
 
     /// Sends what may leave now, and delivers what has been decided.

@@ -1,9 +1,9 @@
 // The Worker with a clock that can be put off: it reads from a file by how many seconds, and goes by that. Time-outs are
 // not affected. For the soak only; nothing of it is in the Worker that is deployed.
 
-import Worker from "./index.js";
+import Worker from "./main.js";
 
-export * from "./index.js";
+export * from "./main.js";
 
 // How often it looks again.
 const EVERY_MS = 100;

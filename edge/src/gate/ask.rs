@@ -33,7 +33,11 @@ pub async fn forget(call: &Call, sale_id: &str) {
     }
 }
 
-async fn send(env: &Env, shard: u64, ask: &Ask, patience_ms: u64) -> Result<String, Problem> {
+/// One question to one Gate.
+///
+/// # Errors
+/// `unavailable`: it cannot be reached, or not in time.
+pub async fn send(env: &Env, shard: u64, ask: &Ask, patience_ms: u64) -> Result<String, Problem> {
     let question = serde_json::to_string(ask).map_err(|error| Problem::unavailable().because(error))?;
     let answer = crossing::ask(env, &shard.to_string(), &question, patience_ms).await;
     answer

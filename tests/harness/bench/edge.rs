@@ -51,14 +51,16 @@ pub struct Measured {
 enum Way {
     Worker,
     Object,
+    Call,
     Memory,
     Batches,
     Whole,
 }
 
-const WAYS: [(Way, &str); 5] = [
+const WAYS: [(Way, &str); 6] = [
     (Way::Worker, "the Worker answers at once"),
-    (Way::Object, "a bare Durable Object answers at once"),
+    (Way::Object, "a bare Durable Object, asked by fetch"),
+    (Way::Call, "a Gate with nothing to do, asked by a call"),
     (Way::Memory, "the Gate answers from memory"),
     (Way::Batches, "the Gate, and a `reserve` that answers at once"),
     (Way::Whole, "the whole path"),
@@ -138,7 +140,9 @@ async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Me
         Row { name, per_s: per_s[at], cpu_us: cpu_us[at], note: format!("{before:.2} of the row before") }
     };
     let mut rows: Vec<Row> = WAYS.iter().enumerate().map(row).collect();
-    rows[3].note = format!("{:.2} of the bare Durable Object", per_s[3] / per_s[1]);
+    for row in [3, 4] {
+        rows[row].note = format!("{:.2} of fetch, {:.2} of a call", per_s[row] / per_s[1], per_s[row] / per_s[2]);
+    }
 
     bench.restart().await?;
     let (keys, keys_bytes, keys_wasm_bytes) = live_keys(&bench).await?;
@@ -160,6 +164,7 @@ impl Target {
         let (path, sku, status) = match way {
             Way::Worker => ("/bench/worker", "pair", 200),
             Way::Object => ("/bench/object", "pair", 200),
+            Way::Call => ("/bench/call", "pair", 200),
             Way::Memory => ("/v1/reservations", functions::SOLD_OUT, 409),
             Way::Batches | Way::Whole => ("/v1/reservations", "pair", 201),
         };

@@ -122,9 +122,14 @@ pub fn of_growth(grown: &Grown, holds: i64) -> Target {
 
 #[must_use]
 pub fn of_edge(found: &Edge) -> Vec<Target> {
-    let [_, object, _, batches, whole] = found.rows.as_slice() else { return vec![] };
+    let [_, object, call, memory, batches, whole] = found.rows.as_slice() else { return vec![] };
     vec![
-        Target::at_least("the Gate against a bare Durable Object", 0.5, batches.per_s / object.per_s),
+        Target::at_least(
+            "the Gate with batches against a bare Durable Object that is asked by fetch",
+            0.5,
+            batches.per_s / object.per_s,
+        ),
+        Target::at_least("the Gate against one with nothing to do, both by a call", 0.5, memory.per_s / call.per_s),
         Target::at_least(
             "the whole path against the same with a function that answers at once",
             0.5,

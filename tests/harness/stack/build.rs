@@ -28,7 +28,7 @@ pub fn worker(wrangler: &Wrangler) -> anyhow::Result<()> {
     let root = workspace::root();
     let stamp = workspace::dev_dir().join("worker.stamp");
     let inputs = inputs()?;
-    if fs::read_to_string(&stamp).is_ok_and(|built| built == inputs) && root.join(&wrangler.main).exists() {
+    if fs::read_to_string(&stamp).is_ok_and(|built| built == inputs) && wrangler.built_in().join("index.js").exists() {
         return Ok(());
     }
     let tools = tools::for_worker()?;

@@ -90,23 +90,24 @@ pub async fn start(
     ready::listening(local.port, Duration::from_secs(30), "the Worker").await
 }
 
-/// The file names of the Worker's modules, the main one first.
+/// The names of the Worker's modules, the main one first: it imports the build from a folder beside it.
 fn copy_modules(wrangler: &Wrangler, dir: &Path) -> anyhow::Result<Vec<String>> {
-    let main = workspace::root().join(&wrangler.main);
-    let built = main.parent().context("wrangler.toml: main has no folder")?;
     let _ = fs::remove_dir_all(dir);
-    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    let mut names = vec![];
-    for entry in fs::read_dir(built).with_context(|| format!("cannot read {}", built.display()))? {
+    fs::create_dir_all(dir.join("build")).with_context(|| format!("cannot create {}", dir.display()))?;
+    let main = workspace::root().join(&wrangler.main);
+    let mut files = vec![("main.js".to_owned(), main)];
+    let built = wrangler.built_in();
+    for entry in fs::read_dir(&built).with_context(|| format!("cannot read {}", built.display()))? {
         let path = entry?.path();
         if path.is_file() && path.extension().is_some_and(|extension| extension == "js" || extension == "wasm") {
             let name = path.file_name().and_then(|name| name.to_str()).context("a module without a name")?.to_owned();
-            fs::copy(&path, dir.join(&name)).with_context(|| format!("cannot copy {}", path.display()))?;
-            names.push(name);
+            files.push((format!("build/{name}"), path));
         }
     }
-    names.sort_by_key(|name| !main.ends_with(name));
-    Ok(names)
+    for (name, path) in &files {
+        fs::copy(path, dir.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
+    }
+    Ok(files.into_iter().map(|(name, _)| name).collect())
 }
 
 fn configuration(wrangler: &Wrangler, local: &Local, modules: &[String], gates: &Path) -> anyhow::Result<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ pub struct Wrangler {
     /// Where logs go on Cloudflare; here they go to a file.
     #[serde(default, rename = "observability")]
     _observability: toml::Table,
+    /// A build of the Worker in another folder than the product's.
+    #[serde(skip)]
+    pub built: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +102,11 @@ impl Wrangler {
         let path = workspace::root().join("wrangler.toml");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("{} has something the local stack does not know", path.display()))
+    }
+
+    /// The folder that `build` writes.
+    pub fn built_in(&self) -> PathBuf {
+        self.built.clone().unwrap_or_else(|| workspace::root().join(&self.build.cwd).join("build"))
     }
 
     /// One more Durable Object than the product has.

@@ -35,7 +35,7 @@ impl Worker {
         let wrangler = match build {
             Some(build) => {
                 let mut wrangler = Wrangler::read()?;
-                wrangler.main = build.join("index.js").display().to_string();
+                wrangler.built = Some(build);
                 wrangler
             }
             None => tokio::task::spawn_blocking(built).await??,
@@ -97,7 +97,7 @@ fn built() -> anyhow::Result<Wrangler> {
     tools.apply(&mut command).args(["--profile", "wasm", "--out-dir"]).arg(&dir).args(["--features", "bench"]);
     command.current_dir(workspace::root().join(&wrangler.build.cwd));
     tools::quietly("building the Worker that is measured", "build-bench-worker", &mut command)?;
-    wrangler.main = "target/bench-worker/build/index.js".to_owned();
+    wrangler.built = Some(dir);
     wrangler.also_serve("BENCH", "Bench");
     Ok(wrangler)
 }
