@@ -9,6 +9,10 @@ import { default as worker, Gate as Rust } from "./build/index.js";
 export * from "./build/index.js";
 export default worker;
 
+// Rust's futures are woken by it where there is one, and by a settled promise's `then` otherwise. That is V8's own and does
+// the same; this one makes a wrapper of each call, some 7 % of a press.
+globalThis.queueMicrotask = undefined;
+
 export class Gate extends DurableObject {
   #gate;
 
