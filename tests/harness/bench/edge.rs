@@ -1,7 +1,7 @@
 //! The edge alone: what each hop of a reservation costs, the same requests for every row, in rounds that take turns.
 //!
 //! `crowd` sends them, `functions` answers in place of the database, `worker` is the Worker that is measured: built with
-//! the two answers that only a measurement needs, in a folder of its own.
+//! the answers that only a measurement needs, in a folder of its own.
 
 mod crowd;
 mod functions;
@@ -46,7 +46,8 @@ pub struct Measured {
     pub keys_wasm_bytes: u64,
 }
 
-/// Which of the rows: a request of each costs one hop more than of the one before it.
+/// Which of the rows: a request of each costs one hop more than of the one before it; a call is the object's hop, made
+/// otherwise.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Worker,

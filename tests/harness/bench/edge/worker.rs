@@ -112,8 +112,9 @@ pub fn pid_of(children: &Children) -> anyhow::Result<u32> {
 /// There is no build of the Worker in `dir`.
 pub fn compressed(dir: &Path) -> anyhow::Result<u64> {
     let mut bytes = 0;
-    for name in ["index.js", "index_bg.wasm"] {
-        let file = fs::File::open(dir.join(name)).with_context(|| format!("there is no {name}"))?;
+    let main = workspace::root().join("edge/main.js");
+    for path in [main, dir.join("index.js"), dir.join("index_bg.wasm")] {
+        let file = fs::File::open(&path).with_context(|| format!("there is no {}", path.display()))?;
         let output = Command::new("gzip").arg("-c").stdin(file).stderr(Stdio::inherit()).output()?;
         ensure!(output.status.success(), "gzip: {}", output.status);
         bytes += output.stdout.len() as u64;
