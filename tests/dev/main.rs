@@ -18,6 +18,9 @@ use harness::{migrate, tools};
 #[derive(Parser)]
 #[command(name = "cargo dev", bin_name = "cargo dev", about = "Holdfast on this machine: run it, prove it")]
 struct Cli {
+    /// Install what is missing for the whole machine (apt-get, brew) without asking
+    #[arg(long, global = true)]
+    yes: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -53,7 +56,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli = Cli::parse();
+    if cli.yes {
+        tools::answer_yes();
+    }
+    let outcome = match cli.command {
         Command::Up(up) => up.run(),
         Command::Plan(plan) => plan.run(),
         Command::Check => check::run(),

@@ -1,4 +1,4 @@
-//! Tools that cargo builds: an exact version each, into the cache.
+//! Tools that cargo builds: an exact version each, with its own lockfile, into the cache.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,15 +13,30 @@ pub fn worker_build() -> anyhow::Result<PathBuf> {
     installed("worker-build", "worker-build", "0.8.7", "builds the Worker; about 4 minutes, once")
 }
 
-/// Its version has to be that of the `wasm-bindgen` crate which the Worker is compiled with.
+/// Its version has to be that of the `wasm-bindgen` crate which the Worker is compiled with. It is built from
+/// tests/wasm-bindgen, whose lockfile is ours.
 pub fn wasm_bindgen() -> anyhow::Result<PathBuf> {
-    let version = locked_version("wasm-bindgen")?;
-    installed(
-        "wasm-bindgen-cli",
-        "wasm-bindgen",
-        &version,
-        "makes Wasm callable from JavaScript; about 3 minutes, once",
-    )
+    let source = workspace::root().join("tests/wasm-bindgen");
+    let lock = std::fs::read(source.join("Cargo.lock")).context("cannot read tests/wasm-bindgen/Cargo.lock")?;
+    let (ours, theirs) = (locked_version(Path::new("Cargo.lock"), "wasm-bindgen")?, {
+        locked_version(Path::new("tests/wasm-bindgen/Cargo.lock"), "wasm-bindgen-cli")?
+    });
+    anyhow::ensure!(
+        ours == theirs,
+        "the Worker is compiled with wasm-bindgen {ours}, and tests/wasm-bindgen has {theirs}: set it to ={ours} there, \
+         then run `cargo generate-lockfile` in that folder"
+    );
+    let folder = cache::installed(&format!("wasm-bindgen-{}", workspace::short_hash_of(&lock)), |unfinished| {
+        let what = format!(
+            "cargo install wasm-bindgen {ours}, which makes Wasm callable from JavaScript; about 3 minutes, once"
+        );
+        let mut command = Command::new("cargo");
+        run::outside_cargo(&mut command).args(["install", "--locked", "--root"]).arg(unfinished).arg("--path");
+        command.arg(&source).env("CARGO_TARGET_DIR", unfinished.join("target")).current_dir(unfinished);
+        run::quietly(&what, "install-wasm-bindgen", &mut command)?;
+        std::fs::remove_dir_all(unfinished.join("target")).context("cannot remove the build folder")
+    })?;
+    Ok(folder.join("bin/wasm-bindgen"))
 }
 
 pub fn cargo_deny() -> anyhow::Result<PathBuf> {
@@ -32,30 +47,24 @@ fn installed(package: &str, binary: &str, version: &str, why: &str) -> anyhow::R
     let folder = cache::installed(&format!("{package}-{version}"), |unfinished| {
         let what = format!("cargo install {package} {version}, which {why}");
         let log = format!("install-{package}");
-        let locked = run::quietly(&what, &log, &mut cargo_install(package, version, unfinished, true));
-        if let Err(error) = locked {
-            println!("  {}", error.to_string().lines().next().unwrap_or_default());
-            let again =
-                format!("the same without its lockfile, which may name what the registry does not have: {package}");
-            run::quietly(&again, &log, &mut cargo_install(package, version, unfinished, false))?;
-        }
+        run::quietly(&what, &log, &mut cargo_install(package, version, unfinished))?;
         // What was compiled on the way is ten times the tool itself.
         std::fs::remove_dir_all(unfinished.join("target")).context("cannot remove the build folder")
     })?;
     Ok(folder.join("bin").join(binary))
 }
 
-fn cargo_install(package: &str, version: &str, folder: &Path, locked: bool) -> Command {
+/// With the lockfile that the package was published with, which has a hash for everything: there is no way without it.
+fn cargo_install(package: &str, version: &str, folder: &Path) -> Command {
     let mut command = Command::new("cargo");
-    run::outside_cargo(&mut command).arg("install").arg("--root").arg(folder).arg(format!("{package}@{version}"));
-    if locked {
-        command.arg("--locked");
-    }
+    run::outside_cargo(&mut command).args(["install", "--locked", "--root"]).arg(folder);
+    command.arg(format!("{package}@{version}"));
     command.env("CARGO_TARGET_DIR", folder.join("target")).current_dir(folder);
     command
 }
 
-fn locked_version(package: &str) -> anyhow::Result<String> {
+/// The version of `package` in a lockfile of this workspace.
+fn locked_version(lockfile: &Path, package: &str) -> anyhow::Result<String> {
     #[derive(Deserialize)]
     struct Lock {
         package: Vec<Package>,
@@ -65,7 +74,7 @@ fn locked_version(package: &str) -> anyhow::Result<String> {
         name: String,
         version: String,
     }
-    let path = workspace::root().join("Cargo.lock");
+    let path = workspace::root().join(lockfile);
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let lock: Lock = toml::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
     let found = lock.package.into_iter().find(|found| found.name == package);

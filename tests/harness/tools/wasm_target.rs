@@ -95,6 +95,7 @@ fn by_debian() -> anyhow::Result<()> {
             libraries.display()
         );
     }
+    run::ask_before(&format!("the standard library for {TARGET} goes into {}", libraries.display()))?;
     let built = cache::installed("wasm-std", build_std)?;
     fs::create_dir_all(&libraries)?;
     let mut names: Vec<_> =
