@@ -13,6 +13,7 @@ mod till;
 mod admin;
 mod audit;
 mod bench;
+mod caller;
 mod cancel;
 mod capture;
 mod confirm;

@@ -30,11 +30,21 @@ fn announced(length: Option<&str>) -> Result<bool, Problem> {
     }
 }
 
-/// Reads the body, and no more of it than is allowed.
+/// Reads the body, and no more of it than is allowed. With it the request's shape begins to count: its query too.
 ///
 /// # Errors
-/// `payload_too_large`; `malformed_request` when the client stops sending, or goes on for too long.
+/// `payload_too_large`; `malformed_request` when the client stops sending, or goes on for too long, or asks with a
+/// parameter that the route does not know; before that `unsupported_media_type`.
 pub async fn read(call: &mut Call) -> Result<Vec<u8>, Problem> {
+    let body = read_whole(call).await?;
+    if let Err(fault) = call.query_is_known() {
+        let media = if body.is_empty() { Ok(()) } else { call.media().must_be_json() };
+        return Err(media.err().unwrap_or(fault));
+    }
+    Ok(body)
+}
+
+async fn read_whole(call: &mut Call) -> Result<Vec<u8>, Problem> {
     if let Some(body) = call.body.take() {
         return Ok(body);
     }

@@ -10,6 +10,11 @@ pub const TOKEN_MAX_BYTES: usize = 4_096;
 
 /// RFC 7518 asks an HS256 key to be no shorter than its hash.
 pub const SESSION_SECRET_MIN_BYTES: usize = 32;
+/// How far ahead a session may end, and how far two clocks may differ.
+pub const SESSION_TTL_MAX_S: f64 = 2_592_000.0;
+pub const SESSION_LEEWAY_S: f64 = 5.0;
+/// Cookies of one name that are looked at for a session.
+pub const SESSION_COOKIES_MAX: usize = 8;
 pub const ADMIN_TOKEN_MIN_BYTES: usize = 16;
 
 pub const USER_ID_MAX_CHARS: usize = 128;
@@ -19,6 +24,8 @@ pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
 pub const GATEWAY_TEXT_MAX_CHARS: usize = 255;
 /// What a gateway's SDK gives a buyer's page.
 pub const PAYMENT_TOKEN_MAX_CHARS: usize = 1_000;
+/// Of a parameter that a route does not know, as much is named in the refusal.
+pub const PARAMETER_SHOWN_CHARS: usize = 64;
 /// Rows of a list, unless asked otherwise and at most.
 pub const PAGE_DEFAULT: i32 = 50;
 pub const PAGE_MAX: i32 = 100;

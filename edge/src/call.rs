@@ -8,14 +8,17 @@ use crate::answer::Answer;
 use crate::config::{self, Config};
 use crate::crossing::Head;
 use crate::media::Media;
-use crate::problem::Problem;
-use crate::{body, clock, session, trace};
+use crate::problem::{Code, Problem};
+use crate::session::Buyer;
+use crate::{body, clock, origin, session, trace};
 
 pub struct Call {
     pub request: web_sys::Request,
     pub head: Head,
     /// If it has been read already.
     pub body: Option<Vec<u8>>,
+    /// What is wrong with its query: told when the shape of the request is looked at, which is after who asks.
+    pub query_fault: Option<String>,
     pub env: Env,
     pub config: Rc<Config>,
     pub trace: wire::Trace,
@@ -36,7 +39,7 @@ impl Call {
             request_id: id.to_string(),
             traceparent: Some(trace::parent(head.header("traceparent"), id.as_u128(), id.as_u64_pair().1)),
         };
-        Self { request, head, body: None, env, config, trace, now_ms: clock::now_ms() }
+        Self { request, head, body: None, query_fault: None, env, config, trace, now_ms: clock::now_ms() }
     }
 
     /// A header; one that came several times is joined with commas.
@@ -45,16 +48,47 @@ impl Call {
     }
 
     /// # Errors
-    /// `unauthenticated`.
+    /// `unauthenticated`; `forbidden`: by a cookie, and from a page that is not ours; `malformed_request`, without a body.
     pub fn buyer(&self) -> Result<String, Problem> {
         let (auth, cookies) = (self.header("Authorization"), self.header("Cookie"));
-        session::buyer(auth, cookies, &self.config.session_secret, self.now_ms)
+        let Buyer { user_id, by_cookie } = session::buyer(auth, cookies, &self.config.session, self.now_ms)?;
+        if by_cookie {
+            self.came_from_a_page_of_ours()?;
+        }
+        self.query_of_no_body()?;
+        Ok(user_id)
+    }
+
+    /// A cookie alone proves no more than that some page had the browser send it.
+    fn came_from_a_page_of_ours(&self) -> Result<(), Problem> {
+        let (origin, site) = (self.header("Origin"), self.header("Sec-Fetch-Site"));
+        let Head { method, url, .. } = &self.head;
+        if origin::may_use_a_cookie(method, url, origin, site, &self.config.allowed_origins) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::Forbidden,
+            "Send the token as `Authorization: Bearer …`: a cookie counts for pages of this address alone.",
+        )
+        .because("a change by cookie from a page of another origin"))
     }
 
     /// # Errors
-    /// `unauthenticated`.
+    /// `unauthenticated`; `malformed_request`, without a body.
     pub fn operator(&self) -> Result<(), Problem> {
-        session::operator(self.header("Authorization"), &self.config.admin_token)
+        session::operator(self.header("Authorization"), &self.config.admin_token)?;
+        self.query_of_no_body()
+    }
+
+    /// # Errors
+    /// `malformed_request`: a parameter that the route does not know, or one twice.
+    pub fn query_is_known(&self) -> Result<(), Problem> {
+        self.query_fault.as_ref().map_or(Ok(()), |fault| Err(Problem::malformed(fault)))
+    }
+
+    /// A body is read first where there is one: it may be too large, or no JSON, which comes before.
+    fn query_of_no_body(&self) -> Result<(), Problem> {
+        if matches!(self.head.method.as_str(), "GET" | "HEAD" | "DELETE") { self.query_is_known() } else { Ok(()) }
     }
 
     /// What its body is said to be.

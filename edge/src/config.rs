@@ -6,6 +6,7 @@ use std::rc::Rc;
 use worker::Env;
 
 use crate::bounds;
+use crate::session::token::Rules;
 
 /// No `Debug`: secrets do not belong in a log.
 pub struct Config {
@@ -16,7 +17,7 @@ pub struct Config {
     pub user_per_s: u32,
     pub allowed_origins: Vec<String>,
     pub payment_page_url: String,
-    pub session_secret: String,
+    pub session: Rules,
     pub admin_token: String,
     /// The gateways that are listened to, and the secrets of each: several while one takes the other's place.
     webhooks: Vec<(String, Vec<String>)>,
@@ -50,6 +51,7 @@ impl Config {
     /// What is missing is empty, and what is empty admits nobody and reaches nothing.
     pub fn from(var: impl Fn(&str) -> Option<String>) -> Self {
         let text = |name: &str| var(name).unwrap_or_default();
+        let optional = |name: &str| var(name).filter(|value| !value.is_empty());
         let at_least_one = |name: &str, default: u32| match text(name).parse() {
             Ok(number) if number > 0 => number,
             _ => default,
@@ -62,7 +64,11 @@ impl Config {
             user_per_s: at_least_one("USER_PER_S", bounds::USER_PER_S),
             allowed_origins: list(&text("ALLOWED_ORIGINS")),
             payment_page_url: text("PAYMENT_PAGE_URL"),
-            session_secret: text("SESSION_SECRET"),
+            session: Rules {
+                secrets: ["SESSION_SECRET", "SESSION_SECRET_PREVIOUS"].into_iter().filter_map(optional).collect(),
+                audience: optional("SESSION_AUDIENCE"),
+                issuer: optional("SESSION_ISSUER"),
+            },
             admin_token: text("ADMIN_TOKEN"),
             webhooks: list(&var("GATEWAYS").unwrap_or_else(|| "standard".to_owned()))
                 .into_iter()
@@ -80,7 +86,7 @@ impl Config {
                 prefix: text("FUNCTION_PREFIX"),
                 access_key_id: text("AWS_ACCESS_KEY_ID"),
                 secret_access_key: text("AWS_SECRET_ACCESS_KEY"),
-                session_token: Some(text("AWS_SESSION_TOKEN")).filter(|token| !token.is_empty()),
+                session_token: optional("AWS_SESSION_TOKEN"),
             },
         }
     }
@@ -104,7 +110,7 @@ mod tests {
     #[test]
     fn nothing_configured_is_the_strictest_configuration() {
         let config = Config::from(|_| None);
-        assert!(!config.development && config.allowed_origins.is_empty() && config.session_secret.is_empty());
+        assert!(!config.development && config.allowed_origins.is_empty() && config.session.secrets.is_empty());
         assert_eq!((config.gate_shards, config.user_burst, config.user_per_s), (1, 20, 5));
     }
 

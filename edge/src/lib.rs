@@ -39,9 +39,11 @@ mod lookup;
 mod media;
 mod openapi;
 mod operate;
+mod origin;
 mod pay;
 mod payments;
 mod percent;
+mod query;
 mod release;
 mod reserve;
 mod routes;
@@ -59,6 +61,7 @@ use crate::answer::Answer;
 use crate::call::{Answered, Call};
 use crate::config::Config;
 use crate::gate::under_way;
+use crate::problem::{Code, Problem};
 use crate::routes::{Offers, Route};
 
 #[event(fetch)]
@@ -68,7 +71,7 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
         return response;
     }
     let mut call = Call::begin(request, env);
-    let (route, answer) = match routes::offers(call.head.path(), call.config.development) {
+    let (route, answer) = match offers(&call) {
         Ok(offers) => answer(&mut call, offers).await,
         Err(problem) => ("none", problem.into()),
     };
@@ -80,6 +83,16 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
     let answer = dress(answer, &call.trace.request_id, now_ms, &call.config);
     log(&call, route, &answer, now_ms);
     Ok(respond(&answer, call.head.method == "HEAD"))
+}
+
+/// In development everybody may be anybody, and so only this machine may ask: a name of the web that leads here is a page's
+/// that wants to (DNS rebinding).
+fn offers(call: &Call) -> Result<Offers, Problem> {
+    let development = call.config.development;
+    if development && !origin::is_loopback(&call.head.url) {
+        return Err(Problem::new(Code::Forbidden, "Ask for 127.0.0.1 or localhost: this is a development server."));
+    }
+    routes::offers(call.head.path(), development)
 }
 
 /// The route's name, and what it answers.
@@ -100,6 +113,11 @@ async fn answer(call: &mut Call, offers: Offers) -> (&'static str, Answer) {
 }
 
 async fn dispatch(call: &mut Call, route: Route) -> Answered {
+    call.query_fault = route.parameters().and_then(|known| query::fault(&call.head.url, known));
+    if matches!(route, Route::Sales | Route::Sale { .. }) {
+        // Nobody is asked who they are here.
+        call.query_is_known()?;
+    }
     if route == Route::Reserve {
         under_way::has_room(call.head.late_ms, call.now_ms)?;
     }

@@ -28,15 +28,19 @@ pub fn segment(text: &str) -> Option<Cow<'_, str>> {
     decoded(text).filter(|decoded| !decoded.contains('/'))
 }
 
-/// The names and values of an address's query, in their order; a name may stand without a value. What cannot be decoded
-/// stays as it is: nothing that is asked for has a percent sign in it.
+/// The names and values of an address's query, in their order; a name may stand without a value, and a plus is a space
+/// there, as browsers write it. What cannot be decoded stays as it is: nothing that is asked for has a percent sign in it.
 pub fn query(url: &str) -> impl Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> {
     let query = url.split('#').next().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
-    let part = |text| decoded(text).unwrap_or(Cow::Borrowed(text));
+    let part = |text| query_part(text).unwrap_or(Cow::Borrowed(text));
     query.split('&').filter(|pair| !pair.is_empty()).map(move |pair| match pair.split_once('=') {
         Some((name, value)) => (part(name), Some(part(value))),
         None => (part(pair), None),
     })
+}
+
+fn query_part(text: &str) -> Option<Cow<'_, str>> {
+    if text.contains('+') { Some(decoded(&text.replace('+', " "))?.into_owned().into()) } else { decoded(text) }
 }
 
 /// The first value of that name.
@@ -84,7 +88,7 @@ mod tests {
         let of =
             |url| query(url).map(|(name, value)| format!("{name}={}", value.unwrap_or_default())).collect::<Vec<_>>();
         assert_eq!(of("http://a/b?c=%64&%65=f%3D&&g#h?i=j"), ["c=d", "e=f=", "g="]);
-        assert_eq!(of("http://a/b?c=%zz"), ["c=%zz"]);
+        assert_eq!(of("http://a/b?c=%zz&d=a+b%2B&e=+%zz"), ["c=%zz", "d=a b+", "e=+%zz"]);
         assert!(of("http://a/b").is_empty() && of("http://a/b?").is_empty());
         assert_eq!(given("http://a/b?d&c=1&d=2&d=3", "d").as_deref(), Some("2"));
     }

@@ -16,6 +16,7 @@ pub enum Code {
     MethodNotAllowed,
     RateLimited,
     Unauthenticated,
+    Forbidden,
     PayloadTooLarge,
     SignatureInvalid,
     UnsupportedMediaType,
@@ -35,11 +36,12 @@ pub enum Code {
 }
 
 /// Code, name, status, title; README's table is checked against this one.
-pub const TABLE: [(Code, &str, u16, &str); 20] = [
+pub const TABLE: [(Code, &str, u16, &str); 21] = [
     (Code::NotFound, "not_found", 404, "Not found"),
     (Code::MethodNotAllowed, "method_not_allowed", 405, "Method not allowed"),
     (Code::RateLimited, "rate_limited", 429, "Too many requests"),
     (Code::Unauthenticated, "unauthenticated", 401, "Not authenticated"),
+    (Code::Forbidden, "forbidden", 403, "Forbidden"),
     (Code::PayloadTooLarge, "payload_too_large", 413, "Body too large"),
     (Code::SignatureInvalid, "signature_invalid", 401, "Signature invalid"),
     (Code::UnsupportedMediaType, "unsupported_media_type", 415, "Not JSON"),

@@ -44,7 +44,7 @@ const STAGES: [Stage; 14] = [
     Stage { name: "interleavings", modules: &["interleavings"], at_once: 1 },
     Stage { name: "functions", modules: &["functions", "pooler"], at_once: 4 },
     Stage { name: "relay", modules: &["relay", "operate", "retain"], at_once: 4 },
-    Stage { name: "edge", modules: &["edge", "admin", "hostile"], at_once: 4 },
+    Stage { name: "edge", modules: &["edge", "caller", "admin", "hostile"], at_once: 4 },
     Stage { name: "openapi", modules: &["openapi"], at_once: 1 },
     Stage { name: "journeys", modules: &["journey", "sold_out"], at_once: 2 },
     // They order the one gateway of the stack to fail, and so come one after the other.

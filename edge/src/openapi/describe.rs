@@ -141,6 +141,22 @@ fn no_verb_is_left_out() {
 }
 
 #[test]
+fn a_route_takes_the_parameters_that_are_described() {
+    let mut schemas = Schemas::new();
+    for (method, route) in PATHS.iter().flat_map(|path| routes::offers(&example(path), false).unwrap_or_default()) {
+        let Some(known) = route.parameters() else { continue };
+        let operation = operations::of(&route, &mut schemas).into_value();
+        let all = operation["parameters"].as_array().into_iter().flatten();
+        let mut described: Vec<_> =
+            all.filter(|one| one["in"] == "query").filter_map(|one| one["name"].as_str()).collect();
+        let mut known = known.to_vec();
+        known.sort_unstable();
+        described.sort_unstable();
+        assert_eq!(known, described, "{method} {}", route.name());
+    }
+}
+
+#[test]
 fn every_reference_is_there() {
     let document = document();
     let text = document.to_string();

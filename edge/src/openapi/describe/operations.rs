@@ -33,14 +33,18 @@ enum Caller {
 
 impl Operation {
     fn new(route: &Route, caller: Caller, summary: &'static str) -> Self {
-        let (tag, security, refusals) = match caller {
+        let (tag, security, mut refusals) = match caller {
             Caller::Anybody => ("public", json!([]), vec![Code::RateLimited]),
-            Caller::Buyer => {
-                ("buyer", json!([{"session": []}, {"cookie": []}]), vec![Code::RateLimited, Code::Unauthenticated])
-            }
+            Caller::Buyer => (
+                "buyer",
+                json!([{"session": []}, {"cookie": []}]),
+                vec![Code::RateLimited, Code::Unauthenticated, Code::Forbidden],
+            ),
             Caller::Gateway => ("gateway", json!([{"signature": []}]), vec![Code::SignatureInvalid]),
             Caller::Operator => ("operator", json!([{"operator": []}]), vec![Code::RateLimited, Code::Unauthenticated]),
         };
+        // It refuses a parameter that it does not know.
+        refusals.extend(route.parameters().map(|_| Code::MalformedRequest));
         Self {
             // A verb that is found at several addresses is several operations.
             id: match route {
@@ -75,7 +79,11 @@ impl Operation {
     }
 
     pub fn refuses(mut self, codes: &[Code]) -> Self {
-        self.refusals.extend(codes);
+        for code in codes {
+            if !self.refusals.contains(code) {
+                self.refusals.push(*code);
+            }
+        }
         self
     }
 

@@ -38,6 +38,7 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
         Code::MethodNotAllowed
         | Code::RateLimited
         | Code::Unauthenticated
+        | Code::Forbidden
         | Code::PayloadTooLarge
         | Code::SignatureInvalid
         | Code::UnsupportedMediaType

@@ -2,7 +2,7 @@
 //! must send, over plain HTTP/1.1, so that the driver takes little of the machine that it measures.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
@@ -65,7 +65,7 @@ impl Crowd<'_> {
         let body = format!(r#"{{"sale_id":"{SALE}","items":[{{"sku_id":"{}","qty":1}}]}}"#, self.sku);
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\nidempotency-key: key-{n}\r\n\
-             content-type: application/json\r\ncf-connecting-ip: 2001:db8::{:x}:{:x}\r\ncontent-length: {}\r\n\r\n{body}",
+             content-type: application/json\r\ncf-connecting-ip: 2001:db8:{:x}:{:x}::1\r\ncontent-length: {}\r\n\r\n{body}",
             n >> 16,
             n & 0xffff,
             body.len()
@@ -77,7 +77,10 @@ impl Crowd<'_> {
     }
 
     fn token(&self, user: &str) -> String {
-        let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"sub":"{user}","exp":4102444800}}"#));
+        // A session ends within 30 days; this is longer than any run.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let expires_s = now.as_secs() + 86_400;
+        let claims = URL_SAFE_NO_PAD.encode(format!(r#"{{"sub":"{user}","exp":{expires_s}}}"#));
         let signed = format!("{}.{claims}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#));
         // Any length of key is a key to HMAC.
         let Ok(mac) = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()) else { return String::new() };
