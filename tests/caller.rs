@@ -199,3 +199,24 @@ async fn a_development_server_answers_this_machine_and_its_own_pages() {
     assert_eq!(client.send(own).await.status, 200);
     assert_eq!(client.send(making().header("host", "localhost:1")).await.status, 200);
 }
+
+#[tokio::test]
+async fn the_emulator_answers_programs_and_no_page() {
+    let client = Client::new();
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("{}/2015-03-31/functions/admin/invocations", client.setting("lambda_url"));
+    let asking = || http.post(&url).body("{}");
+    let answer = asking().send().await.unwrap();
+    assert_ne!(answer.status(), 403, "a program may ask");
+    assert!(answer.headers().keys().all(|name| !name.as_str().starts_with("access-control-")), "{answer:?}");
+    for (name, value) in
+        [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("host", "evil.example:9000")]
+    {
+        let answer = asking().header(name, value).send().await.unwrap();
+        assert_eq!(answer.status(), 403, "{name}");
+        assert!(answer.headers().keys().all(|name| !name.as_str().starts_with("access-control-")), "{answer:?}");
+    }
+    let preflight = http.request(Method::OPTIONS, &url).header("origin", "https://evil.example");
+    let preflight = preflight.header("access-control-request-method", "POST").send().await.unwrap();
+    assert_eq!(preflight.status(), 403);
+}

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use crate::client::{Client, until};
 use crate::{database, sold_out};
@@ -20,9 +21,13 @@ fn pids(part: &str) -> Vec<i64> {
 }
 
 fn kill(pid: i64) {
+    signal("-9", pid);
+}
+
+fn signal(signal: &str, pid: i64) {
     // Of the stack that was booted for this run, by the pid it wrote down.
-    let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
-    assert!(status.success(), "kill -9 {pid}");
+    let status = std::process::Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
+    assert!(status.success(), "kill {signal} {pid}");
 }
 
 fn items() -> Value {
@@ -37,7 +42,9 @@ async fn until_well(client: &Client, part: &str, dead: &[i64]) {
     })
     .await;
     until("the shop answers", 30, || async {
-        let request = client.request(Method::GET, "/v1/sales/no-such-sale").send().await.ok()?;
+        // Of a name that nobody has asked for, or it would be answered from memory.
+        let path = format!("/v1/sales/none-{}", Uuid::new_v4());
+        let request = client.request(Method::GET, &path).send().await.ok()?;
         (request.status() == 404).then_some(())
     })
     .await;
@@ -286,4 +293,33 @@ async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does
     run_sql(&client, "alter system reset wal_writer_delay -- next statement:\n select pg_reload_conf()").await;
     assert!(lost, "without the barrier it must be lost here, or this proves nothing");
     client.report(&sale).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_lookup_stands_still_the_public_page_is_served_from_its_last_copy() {
+    let client = Client::new();
+    let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
+    let looking = || client.send(client.request(Method::GET, &format!("/v1/sales/{sale}")));
+    let before = looking().await.ok(200);
+    let stopped = pids("lookup");
+    assert!(!stopped.is_empty(), "stack.json names no lookup");
+    stopped.iter().for_each(|pid| signal("-STOP", *pid));
+    let (began, mut seen) = (Instant::now(), Vec::new());
+    while began.elapsed() < Duration::from_secs(6) {
+        let asked = Instant::now();
+        let answer = looking().await;
+        seen.push((answer.status, asked.elapsed()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stopped.iter().for_each(|pid| signal("-CONT", *pid));
+    assert!(seen.iter().all(|(status, _)| *status == 200), "{seen:?}");
+    // One request at a time waits for the function; the others need not.
+    let slow = seen.iter().filter(|(_, waited)| *waited > Duration::from_secs(1)).count();
+    assert!(slow <= 5 && seen.iter().all(|(_, waited)| *waited < Duration::from_secs(4)), "{seen:?}");
+    assert_eq!(before["skus"][0]["available"], 1);
+    client.reserve("ann", "k", &sale, items()).await.ok(201);
+    until("the page shows what is there now", 15, || async {
+        (looking().await.ok(200)["skus"][0]["available"] == 0).then_some(())
+    })
+    .await;
 }

@@ -26,6 +26,7 @@ mod interleavings;
 mod journey;
 mod model;
 mod money;
+mod neighbours;
 mod openapi;
 mod operate;
 mod plans;

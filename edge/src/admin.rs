@@ -11,13 +11,16 @@ use crate::call::{Answered, Call};
 use crate::gate::ask::forget;
 use crate::media::Media;
 use crate::problem::{Code, Problem};
-use crate::{bounds, idempotency, invoke, text};
+use crate::{bounds, idempotency, invoke, sales, text};
 
 pub async fn create_sale(call: &mut Call) -> Answered {
     call.operator()?;
     let bytes = body::read(call).await?;
     let sale = new_sale(call.media(), &bytes)?;
-    run(call, Command::CreateSale { sale }).await
+    let sale_id = sale.sale_id.clone();
+    let answer = run(call, Command::CreateSale { sale }).await?;
+    sales::made(&sale_id);
+    Ok(answer)
 }
 
 pub async fn set_status(call: &mut Call, sale_id: String) -> Answered {

@@ -112,9 +112,26 @@ pub const BUCKETS_SWEEP_MS: u64 = 10_000;
 pub const USER_BURST: u32 = 20;
 pub const USER_PER_S: u32 = 5;
 
-/// Requests of one address in a window, and the window: `limit` and `period` in wrangler.toml, which is who counts.
-pub const ADDRESS_MAX: u64 = 1_000;
+/// Requests that a user may make of the Worker at once, whatever for, and per second from then on, in one isolate.
+pub const REQUESTS_BURST: u32 = 60;
+pub const REQUESTS_PER_S: u32 = 20;
+
+/// What one address may do in a window, and the window: `limit` and `period` in wrangler.toml, which is who counts.
+/// Reservations: some 500 people who press every few seconds may stand behind one.
+pub const PRESSES_OF_ADDRESS_MAX: u64 = 3_000;
+/// Requests of somebody whom nobody knows, and webhooks that nobody signed.
+pub const STRANGERS_OF_ADDRESS_MAX: u64 = 1_000;
+pub const HINTS_OF_ADDRESS_MAX: u64 = 30;
 pub const ADDRESS_WINDOW_S: u64 = 10;
+
+/// One payment is asked about this often where nobody signed for it, and who would have to wait longer than that comes
+/// again; payments of which that is remembered.
+pub const HINT_EVERY_MS: u64 = 1_000;
+pub const HINT_WAIT_MS: u64 = 2_000;
+pub const HINTED_MAX: usize = 10_000;
+/// Calls of `confirm` that one isolate makes for messages that nobody signed, unless configured: fewer than `confirm` has
+/// places.
+pub const UNSIGNED_AT_ONCE: u32 = 2;
 
 /// Failures in a row after which a function is left alone, and for how long.
 pub const BREAKER_FAILURES: u32 = 5;
@@ -122,10 +139,19 @@ pub const BREAKER_OPEN_MS: u64 = 1_000;
 /// A probe that was not heard of for this long was cancelled with its request.
 pub const BREAKER_PROBE_MAX_MS: u64 = 6_000;
 
-/// Sales kept by one isolate, how long a copy is fresh, and how long it may stand in while another is fetched.
+/// Sales kept by one isolate, how long a copy is fresh, and how long it may stand in while another is fetched; how long
+/// while nobody can be asked: the fetch goes on for longer than that, or failed.
 pub const SALES_MAX: usize = 256;
 pub const SALE_FRESH_MS: u64 = 1_000;
 pub const SALE_STALE_MS: u64 = 2_000;
+pub const SALE_KEEP_MS: u64 = 30_000;
+pub const SALE_SLOW_MS: u64 = 300;
+/// One call for a sale of which there is a copy.
+pub const SALE_REFRESH_MS: u64 = 1_500;
+/// How long "no such sale" is remembered, and of how many names; calls in the air for names of which nothing is known.
+pub const NO_SALE_KEEP_MS: u64 = 1_000;
+pub const NO_SALES_MAX: usize = 4_096;
+pub const NEW_SALES_MAX: usize = 16;
 /// Who finds no copy and somebody else fetching looks again this often, and no longer than this.
 pub const SALE_POLL_MS: u64 = 20;
 pub const SALE_WAIT_MS: u64 = 1_000;
@@ -156,5 +182,13 @@ const _: () = {
     // What waits must be able to leave: more than one batch, or batches would never fill.
     assert!(FLIGHTS_MAX * wire::reserve::BATCH_MAX < QUEUE_MAX);
     assert!(SALE_FRESH_MS < SALE_STALE_MS && SALE_POLL_MS < SALE_WAIT_MS);
+    assert!(SALE_POLL_MS < SALE_SLOW_MS && SALE_SLOW_MS < SALE_REFRESH_MS);
+    // A copy that stands in outlives the call that would replace it, several times over.
+    assert!(SALE_REFRESH_MS < INVOKE_DEADLINE_MS && 4 * INVOKE_DEADLINE_MS < SALE_KEEP_MS);
+    // Names of which nothing is known do not take what others need.
+    assert!(2 * NEW_SALES_MAX < CALLS_MAX);
+    // The limit for everything is above the one for reservations, or that one could never be told.
+    assert!(USER_BURST < REQUESTS_BURST && USER_PER_S < REQUESTS_PER_S);
+    assert!(HINT_EVERY_MS <= HINT_WAIT_MS);
     assert!(USER_PER_S > 0 && USER_BURST > 0);
 };

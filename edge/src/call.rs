@@ -10,7 +10,7 @@ use crate::crossing::Head;
 use crate::media::Media;
 use crate::problem::{Code, Problem};
 use crate::session::Buyer;
-use crate::{body, clock, origin, session, trace};
+use crate::{body, clock, origin, session, trace, user_limit};
 
 pub struct Call {
     pub request: web_sys::Request,
@@ -48,10 +48,11 @@ impl Call {
     }
 
     /// # Errors
-    /// `unauthenticated`; `forbidden`: by a cookie, and from a page that is not ours; `malformed_request`, without a body.
+    /// `unauthenticated`; `rate_limited`; `forbidden`: by a cookie, and from a page that is not ours; `malformed_request`, without a body.
     pub fn buyer(&self) -> Result<String, Problem> {
         let (auth, cookies) = (self.header("Authorization"), self.header("Cookie"));
         let Buyer { user_id, by_cookie } = session::buyer(auth, cookies, &self.config.session, self.now_ms)?;
+        user_limit::charge(&user_id, self.now_ms)?;
         if by_cookie {
             self.came_from_a_page_of_ours()?;
         }

@@ -21,6 +21,10 @@ pub struct Config {
     pub admin_token: String,
     /// The gateways that are listened to, and the secrets of each: several while one takes the other's place.
     webhooks: Vec<(String, Vec<String>)>,
+    /// Where the one gateway that signs nothing sends from.
+    toss_addresses: Vec<String>,
+    /// Calls of `confirm` for what nobody signed.
+    pub unsigned_at_once: usize,
     pub lambda: Lambda,
 }
 
@@ -80,6 +84,8 @@ impl Config {
                     (gateway, secrets)
                 })
                 .collect(),
+            toss_addresses: list(&text("TOSS_ADDRESSES")),
+            unsigned_at_once: usize::try_from(at_least_one("UNSIGNED_AT_ONCE", bounds::UNSIGNED_AT_ONCE)).unwrap_or(1),
             lambda: Lambda {
                 url: text("LAMBDA_URL").trim_end_matches('/').to_owned(),
                 region: text("AWS_REGION"),
@@ -93,6 +99,11 @@ impl Config {
 }
 
 impl Config {
+    /// Whether a message that nobody signed comes from where the gateway's do. `address` is what Cloudflare says of it.
+    pub fn is_from_gateway(&self, gateway: &str, address: Option<&str>) -> bool {
+        gateway == "toss" && address.is_some_and(|address| self.toss_addresses.iter().any(|one| one == address))
+    }
+
     /// None: this gateway is not listened to.
     pub fn webhook_secrets(&self, gateway: &str) -> Option<&[String]> {
         self.webhooks.iter().find(|(name, _)| name == gateway).map(|(_, secrets)| secrets.as_slice())

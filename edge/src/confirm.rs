@@ -9,12 +9,16 @@ use crate::call::{Answered, Call};
 use crate::event::Event;
 use crate::problem::{Code, Problem};
 use crate::text::is_line;
-use crate::{body, bounds, invoke};
+use crate::{address, body, bounds, hints, invoke};
 
 pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
     let config = std::rc::Rc::clone(&call.config);
     let secrets = config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
     let reader = gateways::webhook(gateway).ok_or_else(Problem::not_found)?;
+    let trusted = reader.signs() || config.is_from_gateway(gateway, call.header("CF-Connecting-IP"));
+    if !trusted {
+        address::count(call, &address::HINTS).await?;
+    }
     let bytes = body::read(call).await?;
     let message = Message { header: &|name| call.header(name).map(str::to_owned), body: &bytes };
     if !reader.is_authentic(secrets, &message, call.now_ms.checked_div(1_000).unwrap_or_default()) {
@@ -29,6 +33,13 @@ pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
     };
     let may_take = matches!(notice.kind, Kind::MayTake { .. });
     let request = request(call, gateway, notice)?;
+    let _place = match &request {
+        Request::Told(told) if !trusted => {
+            hints::turn(&told.payment_id).await?;
+            Some(hints::place(call).await?)
+        }
+        _ => None,
+    };
     tell(settle(call, &request).await?.outcome, may_take)
 }
 

@@ -16,16 +16,17 @@ export async function arrive(request, env, address, announced, ticks) {
   const body = announced ? within(request.bytes(), ticks) : undefined;
   // Whoever is refused is not waited for, and what happens to that body is nobody's concern.
   body?.catch(() => {});
-  if (address !== undefined && !(await admits(env, address))) return "limited";
+  if (address !== undefined && !(await admits(env, "PER_ADDRESS", address))) return "limited";
   return body;
 }
 
-async function admits(env, address) {
+// Whether this address may go on, by the rate limit of that name.
+export async function admits(env, limit, address) {
   try {
-    return (await env.PER_ADDRESS.limit({ key: address })).success;
+    return (await env[limit].limit({ key: address })).success;
   } catch (error) {
     // A counter that is out of order must not close the shop: the limits per user still hold.
-    console.error(JSON.stringify({ per_address_limit: "failed", error: String(error) }));
+    console.error(JSON.stringify({ rate_limit: "failed", limit, error: String(error) }));
     return true;
   }
 }

@@ -22,6 +22,7 @@ mod js {
             announced: bool,
             ticks: u32,
         ) -> Promise;
+        pub fn admits(env: &Env, limit: &str, address: &str) -> Promise;
         pub fn ask(env: &Env, name: &str, question: &str, ticks: u32) -> Promise;
         pub fn invoke(url: &str, headers: &str, body: &str, ticks: u32) -> Promise;
         pub fn respond(status: u16, headers: &str, text: Option<&str>, bytes: Option<&[u8]>) -> web_sys::Response;
@@ -91,6 +92,11 @@ pub async fn arrive(
         return Err("it did not come in time".to_owned());
     }
     Ok(Arrival::Admitted(announced.then(|| arrived.unchecked_into::<Uint8Array>().to_vec())))
+}
+
+/// Whether the rate limit of that name lets this address go on; a counter that is out of order does.
+pub async fn admits(env: &Env, limit: &str, address: &str) -> bool {
+    JsFuture::from(js::admits(env, limit, address)).await.is_ok_and(|admitted| admitted.is_truthy())
 }
 
 /// What a Gate says. None: nothing in time.

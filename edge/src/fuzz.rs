@@ -18,7 +18,7 @@ use crate::event::Event;
 use crate::media::JSON;
 use crate::session::Buyer;
 use crate::session::token::Rules;
-use crate::{bounds, idempotency, language, lookup, reserve, routes, session, text, trace};
+use crate::{bounds, idempotency, language, lookup, percent, query, reserve, routes, session, text, trace};
 
 pub type Target = fn(&[u8]);
 
@@ -180,6 +180,10 @@ fn path(data: &[u8]) {
 
 fn query(data: &[u8]) {
     let Ok(url) = std::str::from_utf8(data) else { return };
+    let known = ["state", "cursor", "limit"];
+    let names: Vec<_> = percent::query(url).map(|(name, _)| name).collect();
+    let once = |name: &str| known.contains(&name) && names.iter().filter(|other| *other == name).count() == 1;
+    assert_eq!(query::fault(url, &known).is_none(), names.iter().all(|name| once(name)));
     if let Ok(id) = lookup::hold_of(url) {
         assert_eq!(text::uuid(&id), Some(id));
     }

@@ -31,6 +31,7 @@ mod dev_session;
 mod digest;
 mod event;
 mod gate;
+mod hints;
 mod idempotency;
 mod in_flight;
 mod invoke;
@@ -54,6 +55,7 @@ mod sigv4;
 mod subscriptions;
 mod text;
 mod trace;
+mod user_limit;
 
 use worker::{Context, Env, event, web_sys};
 
@@ -107,9 +109,17 @@ async fn answer(call: &mut Call, offers: Offers) -> (&'static str, Answer) {
         }
     }
     match routes::choose(offers, &call.head.method) {
-        Ok(route) => (route.name(), dispatch(call, route).await.unwrap_or_else(Answer::from)),
+        Ok(route) => {
+            let (name, answer) = (route.name(), dispatch(call, route).await.unwrap_or_else(Answer::from));
+            (name, if answer.code == Some(Code::Unauthenticated) { nobody(call, answer).await } else { answer })
+        }
         Err(problem) => (if webhook { routes::WEBHOOK } else { "none" }, problem.into()),
     }
+}
+
+/// Who is refused for a token goes on trying at the expense of an address, and of nobody who has one.
+async fn nobody(call: &Call, answer: Answer) -> Answer {
+    address::count(call, &address::STRANGERS).await.err().map_or(answer, Answer::from)
 }
 
 async fn dispatch(call: &mut Call, route: Route) -> Answered {
@@ -121,10 +131,12 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
     if route == Route::Reserve {
         under_way::has_room(call.head.late_ms, call.now_ms)?;
     }
-    // A gateway sends from few addresses and is known by its signature; a monitor asks whether we run, nothing else.
-    if !matches!(route, Route::Webhook { .. } | Route::Health) {
-        // Only a reservation comes so often that it matters to have its body at once.
-        address::limit(call, route == Route::Reserve).await?;
+    match route {
+        Route::Reserve => address::press(call).await?,
+        // Its browser is asked who it is, and need not say.
+        Route::TossReturn => address::count(call, &address::STRANGERS).await?,
+        // A page, a file, a copy: whoever asks costs nothing. Who has a token is counted by it.
+        _ => {}
     }
     match route {
         Route::Reserve => reserve::reserve(call).await,

@@ -7,7 +7,7 @@ use crate::answer::Answer;
 use crate::call::{Answered, Call};
 use crate::problem::Problem;
 use crate::text::uuid;
-use crate::{invoke, percent};
+use crate::{bounds, invoke, percent};
 
 pub async fn hold(call: &Call, hold_id: String) -> Answered {
     let user_id = call.buyer()?;
@@ -28,8 +28,16 @@ pub async fn order_of_hold(call: &Call) -> Answered {
 /// # Errors
 /// `unavailable`: nobody could look.
 pub async fn ask(call: &Call, question: Question) -> Result<Outcome, Problem> {
+    ask_within(call, question, bounds::INVOKE_DEADLINE_MS).await
+}
+
+/// The same for whoever has something to show otherwise.
+///
+/// # Errors
+/// `unavailable`: nobody could look, or not in time.
+pub async fn ask_within(call: &Call, question: Question, within_ms: u64) -> Result<Outcome, Problem> {
     let request = Request { trace: call.trace.clone(), question };
-    Ok(invoke::call(&call.config.lambda, "lookup", &request).await?)
+    Ok(invoke::call_within(&call.config.lambda, "lookup", &request, within_ms).await?)
 }
 
 pub fn hold_of(url: &str) -> Result<String, Problem> {

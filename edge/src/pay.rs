@@ -10,7 +10,7 @@ use crate::answer::Answer;
 use crate::call::{Answered, Call};
 use crate::problem::Problem;
 use crate::text::is_line;
-use crate::{bounds, confirm, percent};
+use crate::{bounds, confirm, hints, percent};
 
 /// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success address. Nothing in it is believed:
 /// the payment is asked for, and its own amount and hold count. Loading it again finds what was done.
@@ -18,6 +18,11 @@ pub async fn toss_return(call: &Call) -> Answered {
     let gateway = "toss";
     call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
     let back = comeback(&call.head.url)?;
+    // A buyer who is known is counted by their token, and needs no stranger's place.
+    let _place = match call.buyer() {
+        Ok(_) => None,
+        Err(_) => Some(hints::place(call).await?),
+    };
     let told = Told {
         trace: call.trace.clone(),
         gateway: gateway.to_owned(),

@@ -1,5 +1,6 @@
 //! `GET /v1/sales` and `/v1/sales/{sale_id}`: what everybody looks at and few may ask the database for. An isolate
-//! keeps a copy for a second; while one request fetches the next, the others get the copy or wait for it.
+//! keeps a copy for a second; while one request fetches the next, the others get the copy or wait for it; and while nobody can
+//! be asked, everybody gets the last one for half a minute.
 
 pub mod copies;
 
@@ -17,11 +18,11 @@ use crate::answer::Answer;
 use crate::call::{Answered, Call};
 use crate::lookup;
 use crate::problem::Problem;
-use crate::sales::copies::{Copies, Look};
-use crate::{bounds, clock};
+use crate::sales::copies::{Copies, Fetched, Look};
+use crate::{address, bounds, clock};
 
 thread_local! {
-    static COPIES: RefCell<Copies<Body>> = RefCell::default();
+    static COPIES: RefCell<Copies<Rc<[u8]>>> = RefCell::default();
 }
 
 /// JSON, or none where there is no such sale.
@@ -42,25 +43,58 @@ pub async fn one(call: &Call, sale_id: String) -> Answered {
     cached(call, &sale_id, Question::Sale { sale_id: sale_id.clone() }).await
 }
 
+/// An operator has just made this sale: here nobody is told any more that it is not there.
+pub fn made(sale_id: &str) {
+    COPIES.with_borrow_mut(|copies| copies.made(sale_id));
+}
+
 async fn cached(call: &Call, name: &str, question: Question) -> Answered {
-    let known = call.header("If-None-Match");
+    tell(copy(call, name, question).await?, call.header("If-None-Match"))
+}
+
+async fn copy(call: &Call, name: &str, question: Question) -> Result<Body, Problem> {
     let give_up_ms = call.now_ms.saturating_add(bounds::SALE_WAIT_MS);
     loop {
         let now_ms = clock::now_ms();
-        match COPIES.with_borrow_mut(|copies| copies.look(name, call.now_ms, now_ms)) {
-            Look::Use(body) => return tell(body, known),
+        match COPIES.with_borrow_mut(|copies| copies.look(name, now_ms)) {
+            Look::Use(body) => return Ok(Some(body)),
+            Look::Missing => return Ok(None),
             // Another request's fetch cannot be awaited in a Worker, but what it leaves behind can be seen.
-            Look::Wait if now_ms < give_up_ms => Delay::from(Duration::from_millis(bounds::SALE_POLL_MS)).await,
-            Look::Wait | Look::Fetch => return tell(fetch(call, name, question).await?, known),
+            Look::Wait | Look::Busy if now_ms < give_up_ms => {
+                Delay::from(Duration::from_millis(bounds::SALE_POLL_MS)).await;
+            }
+            Look::Busy => return Err(Problem::unavailable().because("too many sales that nobody knows are asked for")),
+            Look::Wait => return fetch(call, name, question, false).await,
+            Look::Fetch { known } => return fetch(call, name, question, known).await,
         }
     }
 }
 
-async fn fetch(call: &Call, name: &str, question: Question) -> Result<Body, Problem> {
-    let body = lookup::ask(call, question).await.and_then(body);
-    let kept = body.as_ref().ok().cloned();
-    COPIES.with_borrow_mut(|copies| copies.fetched(name, kept, clock::now_ms()));
-    body
+async fn fetch(call: &Call, name: &str, question: Question, known: bool) -> Result<Body, Problem> {
+    let body = ask(call, name, question, known).await;
+    let fetched = match &body {
+        Ok(Some(body)) => Fetched::Found(Rc::clone(body)),
+        Ok(None) => Fetched::Missing,
+        Err(_) => Fetched::Failed,
+    };
+    COPIES.with_borrow_mut(|copies| copies.fetched(name, fetched, clock::now_ms()));
+    body.or_else(|problem| last_resort(name, problem))
+}
+
+async fn ask(call: &Call, name: &str, question: Question, known: bool) -> Result<Body, Problem> {
+    if known {
+        return lookup::ask_within(call, question, bounds::SALE_REFRESH_MS).await.and_then(body);
+    }
+    // Who makes names up is counted; the list has none.
+    if !name.is_empty() {
+        address::count(call, &address::STRANGERS).await?;
+    }
+    lookup::ask(call, question).await.and_then(body)
+}
+
+/// What there was is better than nothing.
+fn last_resort(name: &str, problem: Problem) -> Result<Body, Problem> {
+    COPIES.with_borrow(|copies| copies.last_resort(name, clock::now_ms())).map(Some).ok_or(problem)
 }
 
 fn body(outcome: Outcome) -> Result<Body, Problem> {

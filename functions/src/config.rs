@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::plaintext;
+
 /// What is wrong with the environment, naming the variable.
 #[derive(Debug)]
 pub struct Misconfigured(String);
@@ -30,14 +32,17 @@ fn required(name: &str) -> Result<String, Misconfigured> {
     }
 }
 
-/// `DATABASE_URL`: `postgres://role:password@host:port/database`, with `?sslmode=require` for TLS.
+/// `DATABASE_URL`: `postgres://role:password@host:port/database`, by TLS unless the host is this machine.
 ///
 /// # Errors
-/// It is missing, or not such a URL.
+/// It is missing, or not such a URL, or one that forbids TLS to another machine.
 pub fn database() -> Result<tokio_postgres::Config, Misconfigured> {
     let url = required("DATABASE_URL")?;
     // The parser's own message may quote the URL, and the URL holds a password.
-    url.parse().map_err(|_| Misconfigured::new("DATABASE_URL", "is not a postgres:// URL"))
+    let mut config: tokio_postgres::Config =
+        url.parse().map_err(|_| Misconfigured::new("DATABASE_URL", "is not a postgres:// URL"))?;
+    plaintext::only_here(&mut config).map_err(|what| Misconfigured::new("DATABASE_URL", what))?;
+    Ok(config)
 }
 
 /// Whether the shop sells for real money: `GATEWAY_MODE`, `live` (the default) or `test`.
@@ -55,7 +60,7 @@ pub fn live() -> Result<bool, Misconfigured> {
 /// A gateway's address and secret: `TOSS_API_URL`, `TOSS_API_SECRET`. None: it is not configured.
 ///
 /// # Errors
-/// It has a secret and no address.
+/// It has a secret and no address, or one that is neither https nor this machine's.
 pub fn gateway(name: &str) -> Result<Option<(String, String)>, Misconfigured> {
     let variable = |what: &str| format!("{}_API_{what}", name.to_uppercase());
     let read = |what: &str| env::var(variable(what)).ok().filter(|value| !value.is_empty());
@@ -63,6 +68,9 @@ pub fn gateway(name: &str) -> Result<Option<(String, String)>, Misconfigured> {
     let url = read("URL").unwrap_or_else(|| gateways::usual_url(name).to_owned());
     if url.is_empty() {
         return Err(Misconfigured::new(&variable("URL"), "is missing"));
+    }
+    if !plaintext::is_safe(&url) {
+        return Err(Misconfigured::new(&variable("URL"), "is not https, and its host is not this machine"));
     }
     Ok(Some((url.trim_end_matches('/').to_owned(), secret)))
 }

@@ -14,6 +14,7 @@ mod fuzz;
 pub mod http;
 pub mod operate;
 pub mod pay_back;
+pub mod plaintext;
 pub mod relay;
 pub mod run;
 pub mod settle;

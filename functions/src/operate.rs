@@ -84,7 +84,7 @@ async fn create(
                 (&idem_key, Type::TEXT),
                 (&print, Type::BYTEA),
                 (&kind, Type::TEXT),
-                (&new.endpoint, Type::TEXT),
+                (&endpoint::as_parsed(&new.endpoint), Type::TEXT),
                 (&new.event_types, Type::TEXT_ARRAY),
                 (&secret, Type::TEXT),
                 (&SUBSCRIPTIONS_MAX, Type::INT4),
@@ -185,7 +185,9 @@ fn faults(new: &NewSubscription, kind: Option<Kind>, allow_private: bool) -> Vec
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte));
     let wrong = match kind {
         None => Some(fault("/kind", "must be http, sqs or eventbridge")),
-        _ if !(1..=2_000).contains(&new.endpoint.len()) => Some(fault("/endpoint", "must be 1 to 2000 characters")),
+        _ if !(1..=2_000).contains(&endpoint::as_parsed(&new.endpoint).len()) => {
+            Some(fault("/endpoint", "must be 1 to 2000 characters"))
+        }
         Some(Kind::Http | Kind::Sqs) => {
             let wrong = endpoint::url(&new.endpoint, allow_private).err();
             wrong.map(|why| fault("/endpoint", &format!("must be an https URL of the public internet: {why}")))

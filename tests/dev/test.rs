@@ -31,7 +31,7 @@ struct Stage {
 }
 
 /// From the inside out: whoever breaks the schema reads of that first.
-const STAGES: [Stage; 14] = [
+const STAGES: [Stage; 15] = [
     Stage {
         name: "transactions",
         modules: &[
@@ -50,7 +50,8 @@ const STAGES: [Stage; 14] = [
     // They order the one gateway of the stack to fail, and so come one after the other.
     Stage { name: "money", modules: &["money", "refund"], at_once: 1 },
     Stage { name: "shop", modules: &["shop"], at_once: 2 },
-    // Alone: it measures.
+    // Alone, like the next two: they measure.
+    Stage { name: "neighbours", modules: &["neighbours"], at_once: 1 },
     Stage { name: "rush", modules: &["rush"], at_once: 1 },
     Stage { name: "bench", modules: &["bench"], at_once: 1 },
     // On a stack of its own, of which it kills one part after another.

@@ -1,164 +1,159 @@
-//! The copies an isolate keeps: who may use one, who waits for the next, and who fetches it.
+//! The copies an isolate keeps: who may use one, who waits for the next, and who fetches it. Names come from strangers:
+//! those of which nothing is known have a memory and places of their own, and take nothing from the sales that are there.
 
 use std::collections::HashMap;
 
-use crate::bounds::{INVOKE_DEADLINE_MS, SALE_FRESH_MS, SALE_STALE_MS, SALES_MAX};
+use crate::bounds::{
+    INVOKE_DEADLINE_MS, NEW_SALES_MAX, NO_SALE_KEEP_MS, NO_SALES_MAX, SALE_FRESH_MS, SALE_KEEP_MS, SALE_SLOW_MS,
+    SALE_STALE_MS, SALES_MAX,
+};
 
+/// Of sales that are there.
 pub struct Copies<T> {
     copies: HashMap<String, Copy<T>>,
+    /// Names of which nothing is known, and since when somebody asks.
+    asked: HashMap<String, u64>,
+    /// Names that are no sale's, and when that was so.
+    missing: HashMap<String, u64>,
 }
 
 struct Copy<T> {
-    /// And when it was fetched.
-    kept: Option<(T, u64)>,
+    body: T,
+    kept_ms: u64,
     /// Since when somebody is fetching the next.
     fetching_ms: Option<u64>,
+    /// The last fetch brought nothing.
+    failed: bool,
+    used_ms: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Look<T> {
     Use(T),
+    /// There is no such sale.
+    Missing,
     /// Somebody else is fetching.
     Wait,
-    /// It is this caller who fetches, and reports what came of it.
-    Fetch,
+    /// So many names of which nothing is known are being asked for that this one has to wait.
+    Busy,
+    /// It is this caller who fetches, and reports what came of it. `known`: there was such a sale.
+    Fetch {
+        known: bool,
+    },
+}
+
+/// What came of a fetch.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fetched<T> {
+    Found(T),
+    Missing,
+    Failed,
 }
 
 impl<T> Default for Copies<T> {
     fn default() -> Self {
-        Self { copies: HashMap::new() }
+        Self { copies: HashMap::new(), asked: HashMap::new(), missing: HashMap::new() }
     }
 }
 
-/// Whether an answer is true only for those who asked before it came.
-pub trait Fleeting {
-    fn is_fleeting(&self) -> bool;
-}
-
-impl<B> Fleeting for Option<B> {
-    /// "No such sale" ends when an operator makes it, and who asks after that must see it.
-    fn is_fleeting(&self) -> bool {
-        self.is_none()
-    }
-}
-
-impl<T: Clone + Fleeting> Copies<T> {
-    /// For a request that came at `asked_ms`.
-    pub fn look(&mut self, name: &str, asked_ms: u64, now_ms: u64) -> Look<T> {
-        let Some(copy) = self.copies.get_mut(name) else {
-            self.make_room(now_ms);
-            self.copies.insert(name.to_owned(), Copy { kept: None, fetching_ms: Some(now_ms) });
-            return Look::Fetch;
-        };
+impl<T: Clone> Copies<T> {
+    pub fn look(&mut self, name: &str, now_ms: u64) -> Look<T> {
+        let Some(copy) = self.copies.get_mut(name) else { return self.look_for_new(name, now_ms) };
+        copy.used_ms = now_ms;
+        let age_ms = now_ms.abs_diff(copy.kept_ms);
+        if age_ms < SALE_FRESH_MS {
+            return Look::Use(copy.body.clone());
+        }
         // A fetch that was cancelled with its request reports to nobody. And a clock that was put back makes nothing last
         // longer, here and below.
-        let fetching = copy.fetching_ms.is_some_and(|since_ms| now_ms.abs_diff(since_ms) < INVOKE_DEADLINE_MS);
-        let usable_ms = if fetching { SALE_STALE_MS } else { SALE_FRESH_MS };
-        match &copy.kept {
-            Some((body, kept_ms)) if body.is_fleeting() && (asked_ms..=now_ms).contains(kept_ms) => {
-                Look::Use(body.clone())
-            }
-            Some((body, kept_ms)) if !body.is_fleeting() && now_ms.abs_diff(*kept_ms) < usable_ms => {
-                Look::Use(body.clone())
-            }
-            _ if fetching => Look::Wait,
-            _ => {
+        let since_ms = copy.fetching_ms.map(|since_ms| now_ms.abs_diff(since_ms));
+        match since_ms.filter(|since_ms| *since_ms < INVOKE_DEADLINE_MS) {
+            None => {
                 copy.fetching_ms = Some(now_ms);
-                Look::Fetch
+                Look::Fetch { known: true }
+            }
+            Some(since_ms) => {
+                let slow = copy.failed || since_ms >= SALE_SLOW_MS;
+                let usable_ms = if slow { SALE_KEEP_MS } else { SALE_STALE_MS };
+                if age_ms < usable_ms { Look::Use(copy.body.clone()) } else { Look::Wait }
             }
         }
     }
 
-    /// What came of a fetch; none: nothing, and the copy that there was stays.
-    pub fn fetched(&mut self, name: &str, body: Option<T>, now_ms: u64) {
-        // The place may have been given away meanwhile; the next request fetches for itself then.
-        let Some(copy) = self.copies.get_mut(name) else { return };
-        copy.fetching_ms = None;
-        if let Some(body) = body {
-            copy.kept = Some((body, now_ms));
+    fn look_for_new(&mut self, name: &str, now_ms: u64) -> Look<T> {
+        if self.missing.get(name).is_some_and(|since_ms| now_ms.abs_diff(*since_ms) < NO_SALE_KEEP_MS) {
+            return Look::Missing;
+        }
+        let asked_now = |since_ms: &u64| now_ms.abs_diff(*since_ms) < INVOKE_DEADLINE_MS;
+        if self.asked.get(name).is_some_and(asked_now) {
+            return Look::Wait;
+        }
+        if self.asked.len() >= NEW_SALES_MAX {
+            self.asked.retain(|_, since_ms| asked_now(since_ms));
+            if self.asked.len() >= NEW_SALES_MAX {
+                return Look::Busy;
+            }
+        }
+        self.asked.insert(name.to_owned(), now_ms);
+        Look::Fetch { known: false }
+    }
+
+    /// The copy to show when no other can be had.
+    pub fn last_resort(&self, name: &str, now_ms: u64) -> Option<T> {
+        let copy = self.copies.get(name).filter(|copy| now_ms.abs_diff(copy.kept_ms) < SALE_KEEP_MS);
+        copy.map(|copy| copy.body.clone())
+    }
+
+    pub fn fetched(&mut self, name: &str, fetched: Fetched<T>, now_ms: u64) {
+        let asked = self.asked.remove(name).is_some();
+        match fetched {
+            Fetched::Found(body) => {
+                self.missing.remove(name);
+                if !self.copies.contains_key(name) {
+                    self.make_room();
+                }
+                let copy = Copy { body, kept_ms: now_ms, fetching_ms: None, failed: false, used_ms: now_ms };
+                self.copies.insert(name.to_owned(), copy);
+            }
+            Fetched::Missing => {
+                // Unless it was made meanwhile.
+                if self.copies.remove(name).is_some() || asked {
+                    self.remember_missing(name, now_ms);
+                }
+            }
+            Fetched::Failed => {
+                if let Some(copy) = self.copies.get_mut(name) {
+                    (copy.fetching_ms, copy.failed) = (None, true);
+                }
+            }
         }
     }
 
-    /// Names come from strangers: the copies nobody may use any more go, and if they are not enough, all.
-    fn make_room(&mut self, now_ms: u64) {
+    /// An operator has just made it: who asked before may have been told otherwise.
+    pub fn made(&mut self, name: &str) {
+        self.missing.remove(name);
+        self.asked.remove(name);
+    }
+
+    /// The sale that nobody has looked at for longest goes.
+    fn make_room(&mut self) {
         if self.copies.len() < SALES_MAX {
             return;
         }
-        let used = |copy: &Copy<T>| copy.kept.as_ref().map(|(_, kept_ms)| *kept_ms).max(copy.fetching_ms);
-        self.copies.retain(|_, copy| used(copy).is_some_and(|used_ms| now_ms.abs_diff(used_ms) < SALE_STALE_MS));
-        if self.copies.len() >= SALES_MAX {
-            self.copies.clear();
+        let oldest = self.copies.iter().min_by_key(|(_, copy)| copy.used_ms).map(|(name, _)| name.clone());
+        oldest.and_then(|oldest| self.copies.remove(&oldest));
+    }
+
+    fn remember_missing(&mut self, name: &str, now_ms: u64) {
+        if self.missing.len() >= NO_SALES_MAX {
+            self.missing.retain(|_, since_ms| now_ms.abs_diff(*since_ms) < NO_SALE_KEEP_MS);
+            if self.missing.len() >= NO_SALES_MAX {
+                self.missing.clear();
+            }
         }
+        self.missing.insert(name.to_owned(), now_ms);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Kept = Copies<Option<u32>>;
-
-    fn look(copies: &mut Kept, now_ms: u64) -> Look<Option<u32>> {
-        copies.look("s", now_ms, now_ms)
-    }
-
-    #[test]
-    fn one_request_fetches_and_the_others_wait_for_it() {
-        let mut copies = Kept::default();
-        assert_eq!(look(&mut copies, 0), Look::Fetch);
-        assert_eq!(look(&mut copies, 1), Look::Wait);
-        copies.fetched("s", Some(Some(1)), 2);
-        assert_eq!(look(&mut copies, 2), Look::Use(Some(1)));
-    }
-
-    #[test]
-    fn a_copy_is_fresh_for_a_second_and_stands_in_for_another_while_one_fetches() {
-        let mut copies = Kept::default();
-        look(&mut copies, 0);
-        copies.fetched("s", Some(Some(1)), 0);
-        assert_eq!(look(&mut copies, 999), Look::Use(Some(1)));
-        assert_eq!(look(&mut copies, 1_000), Look::Fetch);
-        assert_eq!(look(&mut copies, 1_999), Look::Use(Some(1)));
-        assert_eq!(look(&mut copies, 2_000), Look::Wait);
-        copies.fetched("s", None, 2_001);
-        assert_eq!(look(&mut copies, 2_001), Look::Fetch);
-    }
-
-    #[test]
-    fn a_fetch_that_was_cancelled_is_taken_over() {
-        let mut copies = Kept::default();
-        look(&mut copies, 0);
-        assert_eq!(look(&mut copies, INVOKE_DEADLINE_MS - 1), Look::Wait);
-        assert_eq!(look(&mut copies, INVOKE_DEADLINE_MS), Look::Fetch);
-    }
-
-    #[test]
-    fn a_sale_that_was_missing_is_seen_by_whoever_asks_after_it_was_made() {
-        let mut copies = Kept::default();
-        look(&mut copies, 0);
-        copies.fetched("s", Some(None), 5);
-        assert_eq!(copies.look("s", 3, 6), Look::Use(None));
-        assert_eq!(copies.look("s", 6, 6), Look::Fetch);
-    }
-
-    #[test]
-    fn a_clock_that_is_put_back_makes_no_copy_last_longer() {
-        const AHEAD_MS: u64 = 600_000;
-        for body in [Some(1), None] {
-            let mut copies = Kept::default();
-            look(&mut copies, AHEAD_MS);
-            assert_eq!(look(&mut copies, 0), Look::Fetch);
-            copies.fetched("s", Some(body), AHEAD_MS);
-            assert_eq!(look(&mut copies, 0), Look::Fetch);
-        }
-    }
-
-    #[test]
-    fn strangers_names_do_not_fill_the_memory() {
-        let mut copies = Kept::default();
-        for name in 0..10 * SALES_MAX {
-            copies.look(&name.to_string(), 0, 0);
-            assert!(copies.copies.len() <= SALES_MAX);
-        }
-    }
-}
+mod tests;

@@ -58,6 +58,11 @@ pub trait Webhook: Sync {
     /// nothing: its messages are authentic whoever sends them, and carry no `said`.
     fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool;
 
+    /// Whether it signs. What comes in the name of one that does not is a stranger's, and costs strangers alone.
+    fn signs(&self) -> bool {
+        true
+    }
+
     /// None: an event that is not about a payment of ours, today or in a later version of theirs.
     ///
     /// # Errors

@@ -20,6 +20,10 @@ impl Webhook for Toss {
         true
     }
 
+    fn signs(&self) -> bool {
+        false
+    }
+
     fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
         // DEPOSIT_CALLBACK comes beside this one for the same change, without the key to ask by.
         if event.get("eventType").and_then(Value::as_str).ok_or("eventType")? != "PAYMENT_STATUS_CHANGED" {

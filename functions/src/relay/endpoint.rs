@@ -36,6 +36,12 @@ pub fn url(text: &str, allow_private: bool) -> Result<Url, &'static str> {
     Ok(url)
 }
 
+/// As the parser has written it, which is what every reader of it later reads; what is no URL stays as it is.
+#[must_use]
+pub fn as_parsed(text: &str) -> String {
+    Url::parse(text).map_or_else(|_| text.to_owned(), String::from)
+}
+
 type Looked = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Looks a name up once, and gives its addresses away only when none of them leads inside.
@@ -84,6 +90,19 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_what_was_parsed() {
+        for (given, kept) in [
+            ("https://x/a\0b", "https://x/a%00b"),
+            ("https://SHOP.example/\t a", "https://shop.example/%20a"),
+            ("https://0x7f.1/", "https://127.0.0.1/"),
+            ("arn:aws:events:ap-northeast-2:1:event-bus/shop", "arn:aws:events:ap-northeast-2:1:event-bus/shop"),
+            ("default", "default"),
+        ] {
+            assert_eq!(as_parsed(given), kept);
+        }
+    }
 
     #[test]
     fn only_https_to_the_outside_is_an_endpoint() {

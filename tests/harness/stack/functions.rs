@@ -1,5 +1,6 @@
 //! The Lambda emulator and the function instances that work for it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use crate::{migrate, workspace};
 /// or nothing that goes wrong between two of them would ever be seen here.
 pub const INSTANCES: [(&str, usize); 9] = [
     ("reserve", 3),
-    ("confirm", 2),
+    // One more than UNSIGNED_AT_ONCE (wrangler.toml), so that a signed payment finds one.
+    ("confirm", 3),
     ("expire", 2),
     ("release", 2),
     ("lookup", 2),
@@ -24,7 +26,7 @@ pub const INSTANCES: [(&str, usize); 9] = [
 ];
 
 /// `cargo lambda watch` as nothing but the Invoke API and the runtime API between it and our processes.
-pub async fn start_emulator(cargo_lambda: PathBuf, port: u16, children: &Children) -> anyhow::Result<()> {
+pub async fn start_emulator(cargo_lambda: PathBuf, at: SocketAddr, children: &Children) -> anyhow::Result<()> {
     let root = workspace::root();
     // The limit is for an instance that waits for work, too, and one that is told so ends: it has to be longer than any
     // stack stands idle. Who waits for an instance that was killed while it worked has a deadline of its own.
@@ -34,12 +36,13 @@ pub async fn start_emulator(cargo_lambda: PathBuf, port: u16, children: &Childre
         "--only-lambda-apis",
         "--timeout",
         "86400",
-        "--invoke-address",
-        "127.0.0.1",
-        "--invoke-port",
+        // No page of the web is told that it may read what is answered here.
+        "--disable-cors",
+        "--manifest-path",
     ];
     let mut args: Vec<_> = args.into_iter().map(Into::into).collect();
-    args.extend([port.to_string().into(), "--manifest-path".into(), root.join("Cargo.toml").into()]);
+    args.extend([root.join("Cargo.toml").into(), "--invoke-address".into(), at.ip().to_string().into()]);
+    args.extend(["--invoke-port".into(), at.port().to_string().into()]);
     children.start(Spec {
         name: "lambda".to_owned(),
         part: "lambda",
@@ -51,13 +54,13 @@ pub async fn start_emulator(cargo_lambda: PathBuf, port: u16, children: &Childre
         patience: Duration::from_secs(5),
         prepare: Box::new(|| Ok(())),
     })?;
-    ready::listening(port, Duration::from_secs(30), "the Lambda emulator").await
+    ready::listening_at(at, Duration::from_secs(30), "the Lambda emulator").await
 }
 
 /// Starts every instance. Each polls the emulator for work, as it would poll Lambda.
 pub fn start_instances(
     options: &Options,
-    lambda_port: u16,
+    emulator: SocketAddr,
     database_url: &str,
     password: &str,
     gateways: &[(String, String)],
@@ -70,7 +73,7 @@ pub fn start_instances(
                 Some(detours) => detours.database_url(&url, &format!("{function}-{number}"))?,
                 None => url.clone(),
             };
-            children.start(instance(options, function, number, lambda_port, &url, gateways))?;
+            children.start(instance(options, function, number, emulator, &url, gateways))?;
         }
     }
     Ok(())
@@ -80,14 +83,14 @@ fn instance(
     options: &Options,
     function: &'static str,
     number: usize,
-    lambda_port: u16,
+    emulator: SocketAddr,
     database_url: &str,
     gateways: &[(String, String)],
 ) -> Spec {
     let env = [
         ("DATABASE_URL", database_url.to_owned()),
         // The emulator keeps its runtime API under this path, one for each function.
-        ("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{lambda_port}/.rt/{function}")),
+        ("AWS_LAMBDA_RUNTIME_API", format!("http://{emulator}/.rt/{function}")),
         ("AWS_LAMBDA_FUNCTION_NAME", function.to_owned()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),

@@ -11,6 +11,7 @@ pub mod detours;
 pub(crate) mod edge;
 mod front;
 pub(crate) mod functions;
+mod guard;
 pub(crate) mod leftovers;
 pub(crate) mod pooler;
 pub(crate) mod ports;
@@ -124,6 +125,8 @@ impl Stack {
     async fn start_in_order(&mut self) -> anyhow::Result<Report> {
         let (edge_port, lambda_port, gateway_port) = self.choose_ports()?;
         let (edge_url, lambda_url) = (loopback(edge_port), loopback(lambda_port));
+        let emulator = SocketAddr::from((guard::hidden(), ports::free()?));
+        let emulator_url = format!("http://{emulator}");
         let (wrangler, workerd, cargo_lambda) = {
             let aws = self.options.aws;
             spawn_blocking(move || built(aws)).await??
@@ -137,16 +140,17 @@ impl Stack {
         if let Some(detours) = &detours {
             let (dir, password) = (self.state.path("pooler"), &self.secrets.functions_password);
             let pooler = pooler::start(&dir, &database_url, password, &self.children).await?;
-            detours.lead(pooler, lambda_port, edge_port);
+            detours.lead(pooler, emulator, edge_port);
         }
-        functions::start_emulator(cargo_lambda, lambda_port, &self.children).await?;
+        functions::start_emulator(cargo_lambda, emulator, &self.children).await?;
+        self.tasks.push(guard::start(lambda_port, emulator).await?);
         let password = &self.secrets.functions_password;
         let (shop_url, behind_url, clock) = match &detours {
-            None => (edge_url.clone(), lambda_url.clone(), None),
+            None => (edge_url.clone(), emulator_url.clone(), None),
             Some(detours) => (detours.shop.url(), detours.lambda.url(), detours.clock_dir.clone()),
         };
         let gateways = self.gateway_config(gateway_port, &shop_url).functions_env(&loopback(gateway_port));
-        functions::start_instances(&self.options, lambda_port, &database_url, password, &gateways, &self.children)?;
+        functions::start_instances(&self.options, emulator, &database_url, password, &gateways, &self.children)?;
         let gateway_url = self.start_gateway(gateway_port, &shop_url).await?;
         let worker_port = ports::free()?;
         let mut local = edge::Local::new(worker_port, &behind_url, &gateway_url, &self.secrets);
@@ -154,12 +158,12 @@ impl Stack {
         edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
         self.tasks.push(front::start(edge_port, worker_port)?);
 
-        self.schedule(&lambda_url, 1);
+        self.schedule(&emulator_url, 1);
         let hushed = self.is_hushed();
-        self.tasks.push(tokio::spawn(scheduler::run("audit", lambda_url.clone(), AUDIT_EVERY, hushed)));
+        self.tasks.push(tokio::spawn(scheduler::run("audit", emulator_url.clone(), AUDIT_EVERY, hushed)));
         let every = Duration::from_secs(self.options.sweep_interval_s);
-        self.tasks.push(tokio::spawn(scheduler::run("refund", lambda_url.clone(), every, hushed)));
-        self.tasks.push(tokio::spawn(scheduler::run("relay", lambda_url.clone(), RELAY_EVERY, hushed)));
+        self.tasks.push(tokio::spawn(scheduler::run("refund", emulator_url.clone(), every, hushed)));
+        self.tasks.push(tokio::spawn(scheduler::run("relay", emulator_url.clone(), RELAY_EVERY, hushed)));
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
         }

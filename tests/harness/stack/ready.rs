@@ -34,6 +34,10 @@ pub async fn within<T>(
 
 /// Until something listens on this port of loopback.
 pub async fn listening(port: u16, limit: Duration, what: &str) -> anyhow::Result<()> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    listening_at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit, what).await
+}
+
+/// Until something listens at this address.
+pub async fn listening_at(address: SocketAddr, limit: Duration, what: &str) -> anyhow::Result<()> {
     within(limit, what, async || Ok(TcpStream::connect(address).await.map(drop)?)).await
 }

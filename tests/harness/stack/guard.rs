@@ -1,0 +1,126 @@
+//! Before the Lambda emulator: programs of this machine may call it, and no page in a browser. The emulator by itself takes
+//! whatever any page of the web sends to it, and what it runs is the operator's function too.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{HOST, HeaderMap, ORIGIN};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+
+type Answer = Response<BoxBody<Bytes, hyper::Error>>;
+
+/// Every browser says so of itself, with every request.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
+/// An address of loopback for the emulator itself, which nobody guesses: a page cannot try sixteen million of them. Systems
+/// other than Linux have 127.0.0.1 alone.
+pub fn hidden() -> Ipv4Addr {
+    if !cfg!(target_os = "linux") {
+        return Ipv4Addr::LOCALHOST;
+    }
+    let [a, b, c, ..] = uuid::Uuid::new_v4().into_bytes();
+    Ipv4Addr::new(127, a, b, c.clamp(1, 254))
+}
+
+/// Listens until the task is aborted, and with it every connection.
+///
+/// # Errors
+/// The port is taken.
+pub async fn start(port: u16, emulator: SocketAddr) -> anyhow::Result<JoinHandle<()>> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    let listener = listener.with_context(|| format!("the emulator's guard cannot listen on {port}"))?;
+    let client = Arc::new(Client::builder(TokioExecutor::new()).build_http());
+    Ok(tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                taken = listener.accept() => {
+                    let Ok((stream, _)) = taken else { continue };
+                    let client = Arc::clone(&client);
+                    connections.spawn(async move {
+                        let serve = service_fn(|request| serve(&client, emulator, request));
+                        // A client that breaks off is gone.
+                        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
+                    });
+                }
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    }))
+}
+
+async fn serve(
+    client: &Client<HttpConnector, Incoming>,
+    emulator: SocketAddr,
+    mut request: Request<Incoming>,
+) -> Result<Answer, Infallible> {
+    if is_a_pages(request.headers()) {
+        return Ok(refusal(StatusCode::FORBIDDEN, "The emulator is for programs of this machine, and for no page."));
+    }
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let Ok(uri) = format!("http://{emulator}{path}").parse::<Uri>() else {
+        return Ok(refusal(StatusCode::BAD_REQUEST, "Ask for a path."));
+    };
+    *request.uri_mut() = uri;
+    request.headers_mut().remove(HOST);
+    Ok(match client.request(request).await {
+        Ok(answer) => answer.map(|body| body.boxed()),
+        Err(error) => refusal(StatusCode::BAD_GATEWAY, &error.to_string()),
+    })
+}
+
+/// A page names its origin, or its browser says how it came; and one whose own name was made to lead here (DNS rebinding)
+/// asks for that name.
+fn is_a_pages(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
+    let ours = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    !ours || headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE)
+}
+
+fn refusal(status: StatusCode, detail: &str) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(detail.to_owned())).map_err(|never| match never {}).boxed());
+    *answer.status_mut() = status;
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_let_through_and_a_page_is_not() {
+        let of = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            is_a_pages(&headers.collect())
+        };
+        for host in ["127.0.0.1:9000", "localhost:9000", "localhost", "[::1]:9000", "127.0.0.1"] {
+            assert!(!of(&[("host", host)]), "{host}");
+            assert!(of(&[("host", host), ("origin", "https://evil.example")]), "{host}");
+            assert!(of(&[("host", host), ("origin", "null")]), "{host}");
+            assert!(of(&[("host", host), ("sec-fetch-site", "cross-site")]), "{host}");
+        }
+        for host in ["evil.example:9000", "localhost.evil.example", "127.0.0.1.evil.example:9000", ""] {
+            assert!(of(&[("host", host)]), "{host}");
+        }
+        assert!(of(&[]));
+    }
+
+    #[test]
+    fn the_emulators_own_address_is_loopback_and_not_the_usual_one() {
+        let address = hidden();
+        assert!(address.is_loopback() && (cfg!(not(target_os = "linux")) || address != Ipv4Addr::LOCALHOST));
+    }
+}
