@@ -1,6 +1,7 @@
 -- Payments: what an operator sees of the money, and how an order is cancelled.
 --
--- Locks:      an Idempotency-Key (advisory), reservation_hold, orders, inventory_counter by sku_id.
+-- Locks:      an Idempotency-Key (advisory), reservation_hold, orders, inventory_counter and buyer_history by
+--             sku_id.
 -- Keeps:      an order is cancelled once: its stock comes back by one ledger row of its own, and one refund is due; who,
 --             when and why is in the operator's ledger.
 -- Isolation:  READ COMMITTED or above.
@@ -27,8 +28,6 @@ begin
 
     update orders o set status = 'CANCELLED', cancelled_at = clock_timestamp() where o.order_id = p_order_id
     returning * into v_order;
-    -- Nobody's any more: the buyer may buy again, and the report counts what is sold.
-    delete from order_items i where i.order_id = p_order_id;
 
     insert into refund (gateway, payment_id, reason, amount, currency)
     select p.gateway, p.payment_id, 'order_cancelled', p.amount, p.currency
@@ -52,6 +51,9 @@ begin
     update inventory_counter c set available = c.available + i.qty
     from reservation_hold_item i
     where i.hold_id = v_order.hold_id and (c.sale_id, c.sku_id) = (v_order.sale_id, i.sku_id);
+    -- Nobody's any more: the buyer may buy again, and the report counts what is sold.
+    perform uncount_order(p_order_id);
+    delete from order_items i where i.order_id = p_order_id;
     perform write_operator_ledger(p_by, 'order_cancelled', p_order_id::text, json_build_object(
         'gateway', v_order.gateway, 'payment_id', v_order.payment_id, 'amount', v_order.total_amount,
         'currency', v_order.currency));

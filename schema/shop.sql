@@ -67,6 +67,15 @@ return json_build_object(
              from holdfast.sku k join holdfast.inventory_counter c using (sale_id, sku_id)
              where k.sale_id = p_sale.sale_id));
 
+-- How long at most a sale that is not open stays as it is by the clock alone, in milliseconds and rounded down: until it
+-- opens or closes. As in `sold_out`, nobody looks further ahead than a second.
+create or replace function holdfast.status_stands_ms(p_sale holdfast.sale) returns integer
+language sql volatile
+return greatest(0, floor(1000 * extract(epoch from least(
+    case when (p_sale).opens_at > clock_timestamp() then (p_sale).opens_at end,
+    case when (p_sale).closes_at > clock_timestamp() then (p_sale).closes_at end,
+    clock_timestamp() + interval '1 second') - clock_timestamp())))::integer;
+
 -- A refusal that the edge may repeat to others for a moment. for_ms: how long at most, because then stock comes back that
 -- passes no edge: a hold of this sale lapses (those that lapsed before this call began are taken back by it already); or
 -- the sale closes, and there is another refusal to tell. The edge itself hears of everything else, and asks for no more
@@ -88,4 +97,4 @@ return (
     where k.sale_id = p_sale_id and k.sku_id = p_sku_id);
 
 revoke execute on function holdfast.rfc3339, holdfast.hold_json, holdfast.hold_status_now, holdfast.order_json,
-                           holdfast.sale_status, holdfast.sale_json, holdfast.sold_out from public;
+                           holdfast.sale_status, holdfast.sale_json, holdfast.status_stands_ms, holdfast.sold_out from public;

@@ -21,6 +21,7 @@ mod edge;
 mod expire;
 mod failures;
 mod functions;
+mod holders;
 mod hostile;
 mod interleavings;
 mod journey;

@@ -78,7 +78,7 @@ pub const SCOUTS: usize = 2;
 pub const SCOUTED_MAX: usize = 1_000;
 /// Sales of which a Gate remembers what is sold out, and users who may have something: a hash each.
 pub const SOLD_OUT_SALES_MAX: usize = 64;
-pub const SOLD_OUT_USERS_MAX: usize = 100_000;
+pub const SOLD_OUT_USERS_MAX: usize = 500_000;
 /// When a Gate asks again who holds something in a sale: after no answer, and after one that was too long.
 pub const HOLDERS_RETRY_MS: u64 = 1_000;
 pub const HOLDERS_AGAIN_MS: u64 = 60_000;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use worker::Env;
 
 use crate::bounds;
+use crate::gate::users;
 use crate::session::token::Rules;
 
 /// No `Debug`: secrets do not belong in a log.
@@ -13,6 +14,8 @@ pub struct Config {
     pub development: bool,
     pub environment: String,
     pub gate_shards: u64,
+    /// By which users are spread over Gates.
+    pub gate_key: users::Key,
     pub user_burst: u32,
     pub user_per_s: u32,
     pub allowed_origins: Vec<String>,
@@ -64,6 +67,7 @@ impl Config {
             development: text("ENVIRONMENT") == "development",
             environment: text("ENVIRONMENT"),
             gate_shards: at_least_one("GATE_SHARDS", 1).into(),
+            gate_key: users::Key::of(&text("GATE_KEY"), &text("SESSION_SECRET")),
             user_burst: at_least_one("USER_BURST", bounds::USER_BURST),
             user_per_s: at_least_one("USER_PER_S", bounds::USER_PER_S),
             allowed_origins: list(&text("ALLOWED_ORIGINS")),

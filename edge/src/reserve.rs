@@ -114,7 +114,7 @@ fn tell(outcome: Outcome) -> Answered {
         Outcome::NotFound { sku_id: Some(sku_id) } => {
             Problem::new(Code::NotFound, "Check `items`: the sale has no such SKU.").with("sku_id", sku_id)
         }
-        Outcome::SaleNotOpen { opens_at, status } => {
+        Outcome::SaleNotOpen { opens_at, status, .. } => {
             // A problem's own `status` is the number of its answer (RFC 9457): the sale's needs another name.
             Problem::new(Code::SaleNotOpen, "Come back when the sale is open; `opens_at` and `sale_status` say more.")
                 .with("opens_at", opens_at)
@@ -125,16 +125,23 @@ fn tell(outcome: Outcome) -> Answered {
                 .with("hold_id", hold_id)
                 .with("sku_id", sku_id)
         }
-        Outcome::LimitReached { sku_id, max_per_user } => {
-            Problem::new(Code::LimitReached, "Ask for fewer: your orders and this request exceed `max_per_user`.")
+        Outcome::LimitReached { sku_id, max_per_user, retry_at } => {
+            let detail = match &retry_at {
+                None => "Ask for fewer: your orders and this request exceed `max_per_user`.",
+                Some(_) => "A hold of yours on it lapsed unpaid: come back at `retry_at`.",
+            };
+            let problem = Problem::new(Code::LimitReached, detail)
+                .with("of", "sku")
                 .with("sku_id", sku_id)
-                .with("max_per_user", max_per_user)
+                .with("max_per_user", max_per_user);
+            retry_at.into_iter().fold(problem, |problem, retry_at| problem.with("retry_at", retry_at))
         }
         Outcome::SoldOut { sku_id, available, .. } => {
             Problem::new(Code::SoldOut, "Ask for what is `available`, or try later: holds that lapse come back.")
                 .with("sku_id", sku_id)
                 .with("available", available)
         }
+        Outcome::TooLate => Problem::unavailable().because("the batch came too late to be answered in time"),
     })
 }
 

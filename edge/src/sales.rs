@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wire::lookup::{Outcome, Question};
-use wire::shard::fnv1a;
 use wire::shop::Sale;
 use worker::Delay;
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
+use crate::digest::fnv1a;
 use crate::lookup;
 use crate::problem::Problem;
 use crate::sales::copies::{Copies, Fetched, Look};

@@ -1,10 +1,9 @@
 //! The shop's page and its files: fixed at build time, so that nothing is read and nothing can be missing.
 
-use wire::shard::fnv1a;
-
 use crate::answer::Answer;
 use crate::call::Answered;
 use crate::config::Config;
+use crate::digest::fnv1a;
 use crate::problem::Problem;
 use crate::{bounds, language};
 

@@ -6,7 +6,10 @@ use iso_currency::Currency;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::Pieces;
-use wire::admin::{Fault, HOLD_TTL_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX, UNIT_PRICE_MAX};
+use wire::admin::{
+    Fault, HOLD_TTL_S_MAX, LAPSE_COOLDOWN_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX,
+    UNIT_PRICE_MAX,
+};
 use wire::printable::is_printable;
 
 /// Gives the sale back with its defaults filled in and its times in UTC. Whether one that opens now has closed before is
@@ -39,6 +42,8 @@ pub fn sale(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
         Some("retake") => {}
         Some(_) => faults.add("/late_payment", "must be refund or retake"),
     }
+    faults.range("/lapse_cooldown_s", sale.lapse_cooldown_s.unwrap_or(0), 0, LAPSE_COOLDOWN_S_MAX);
+    sale.lapse_cooldown_s = sale.lapse_cooldown_s.filter(|seconds| *seconds != 0);
     let mut seen = HashSet::new();
     for (i, sku) in sale.skus.iter_mut().enumerate() {
         faults.slug(&format!("/skus/{i}/sku_id"), &sku.sku_id);

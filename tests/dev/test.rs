@@ -36,7 +36,7 @@ const STAGES: [Stage; 15] = [
         name: "transactions",
         modules: &[
             "tidy", "schema", "reserve", "confirm", "expire", "release", "races", "plans", "audit", "retake", "cancel",
-            "capture",
+            "capture", "holders",
         ],
         at_once: 4,
     },

@@ -1,7 +1,6 @@
 //! The Worker's side of the Gates: which one to ask, and how long to wait for it; and what all of them are told.
 
 use futures_util::future::join_all;
-use wire::shard::{self, fnv1a};
 use worker::Env;
 
 use crate::bounds::{FORGET_DEADLINE_MS, GATE_DEADLINE_MS};
@@ -17,7 +16,7 @@ use crate::{clock, crossing};
 /// more were let in.
 pub async fn ask(env: &Env, config: &Config, user_id: &str, ask: &Ask) -> Result<Reply, Problem> {
     let _under_way = UnderWay::begin(clock::now_ms())?;
-    let shard = shard::of(fnv1a(user_id.as_bytes()), config.gate_shards);
+    let shard = config.gate_key.shard(user_id, config.gate_shards);
     let reply = send(env, shard, ask, GATE_DEADLINE_MS).await?;
     serde_json::from_str(&reply).map_err(|error| Problem::unavailable().because(error))
 }

@@ -13,6 +13,7 @@ use crate::gate::message::{Charge, Verdict};
 use crate::gate::queue::{Entry, Next, Queue};
 use crate::gate::scouts::{Aboard, Scouts};
 use crate::gate::sold_out::{SoldOut, Way};
+use crate::gate::users;
 
 pub struct Memory<W> {
     buckets: Buckets,
@@ -37,11 +38,11 @@ pub struct Flight {
 }
 
 impl<W> Memory<W> {
-    pub fn new(user_burst: u32, user_per_s: u32) -> Self {
+    pub fn new(user_burst: u32, user_per_s: u32, users: users::Key) -> Self {
         Self {
             buckets: Buckets::new(user_burst, user_per_s),
             keys: Keys::default(),
-            sold_out: SoldOut::default(),
+            sold_out: SoldOut::new(users),
             scouts: Scouts::default(),
             queue: Queue::default(),
             breaker: Breaker::default(),

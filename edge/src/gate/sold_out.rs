@@ -8,19 +8,21 @@
 use std::collections::{HashMap, HashSet};
 
 use wire::reserve::{Outcome, Reservation};
-use wire::shard::fnv1a;
 
 use crate::bounds::{
     GATE_SETTLE_MS, HOLDERS_AGAIN_MS, HOLDERS_RETRY_MS, SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS, SOLD_OUT_SALES_MAX,
     SOLD_OUT_USERS_MAX,
 };
 use crate::gate::memory::Flight;
+use crate::gate::users;
 
 #[derive(Default)]
 pub struct SoldOut {
+    key: users::Key,
     /// From then on the database knows whatever was begun before `users` was.
     settled_ms: u64,
-    /// Hashes of those who may have something in whatever sale. Two users with one hash only means that T1 is asked.
+    /// Hashes ([`users::Key::user`]) of those who may have something in whatever sale. Two users with one hash only means
+    /// that T1 is asked.
     users: HashSet<u64>,
     sales: HashMap<String, Sale>,
     /// The number of the next flight.
@@ -81,6 +83,10 @@ impl Default for Way {
 }
 
 impl SoldOut {
+    pub fn new(key: users::Key) -> Self {
+        Self { key, ..Self::default() }
+    }
+
     /// Calls that an earlier life of this Gate made may still change something until then.
     pub fn settle(&mut self, settled_ms: u64) {
         self.settled_ms = self.settled_ms.max(settled_ms);
@@ -119,7 +125,7 @@ impl SoldOut {
     /// The refusal, if it is what T1 would say.
     pub fn repeated(&self, asked: &Reservation, now_ms: u64) -> Option<Outcome> {
         let sale = self.sales.get(&asked.sale_id).filter(|sale| matches!(sale.holders, Holders::Known))?;
-        if self.users.contains(&fnv1a(asked.user_id.as_bytes())) {
+        if self.users.contains(&self.key.user(&asked.user_id)) {
             return None;
         }
         let mut short = None;
@@ -140,14 +146,18 @@ impl SoldOut {
 
     /// What a flight brought back; none: nobody knows what it did. Before anybody is told.
     pub fn learn(&mut self, flight: &Flight, outcomes: Option<&[Outcome]>, now_ms: u64) {
-        let mut users = flight.users.iter().map(|user| fnv1a(user.as_bytes()));
+        let key = self.key;
+        let mut users = flight.users.iter().map(|user| key.user(user));
         match outcomes {
             None => self.users.extend(users),
             Some(outcomes) => {
                 for (outcome, user) in outcomes.iter().zip(users.by_ref()) {
                     if !matches!(
                         outcome,
-                        Outcome::SoldOut { .. } | Outcome::NotFound { .. } | Outcome::SaleNotOpen { .. }
+                        Outcome::SoldOut { .. }
+                            | Outcome::NotFound { .. }
+                            | Outcome::SaleNotOpen { .. }
+                            | Outcome::TooLate
                     ) {
                         self.users.insert(user);
                     }
@@ -196,7 +206,8 @@ impl SoldOut {
             | Outcome::RequestInProgress
             | Outcome::NotFound { .. }
             | Outcome::AlreadyHolding { .. }
-            | Outcome::LimitReached { .. } => {}
+            | Outcome::LimitReached { .. }
+            | Outcome::TooLate => {}
         }
     }
 
@@ -247,7 +258,7 @@ impl SoldOut {
     /// Too many to remember. As after a restart: calls of unknown end may go on, and the database is asked after them.
     fn begin_anew(&mut self, now_ms: u64) {
         let (settled_ms, next) = (now_ms.saturating_add(GATE_SETTLE_MS), self.next);
-        *self = Self { settled_ms, next, current: next, ..Self::default() };
+        *self = Self { settled_ms, next, current: next, ..Self::new(self.key) };
     }
 
     fn sale(&mut self, sale_id: &str, now_ms: u64) -> &mut Sale {

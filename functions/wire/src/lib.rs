@@ -17,7 +17,6 @@ pub mod relay;
 pub mod release;
 pub mod report;
 pub mod reserve;
-pub mod shard;
 pub mod shop;
 pub mod whole;
 

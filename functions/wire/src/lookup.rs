@@ -6,7 +6,7 @@ use crate::Trace;
 use crate::shop::{Hold, Order, Sale};
 
 /// Users that an answer to [`Question::Holders`] names at most.
-pub const HOLDERS_MAX: usize = 20_000;
+pub const HOLDERS_MAX: usize = 200_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
@@ -38,12 +38,13 @@ pub enum Question {
     /// The newest 100, what can be bought first.
     Sales,
     /// Of the users of this shard: who may have something that comes before "sold out" in the order of refusals. That
-    /// is an order in this sale; or a grant in any, for a key belongs to its user and not to a sale, of the last day,
-    /// for so long keys and holds live.
+    /// is a hold, an order or a lapse in this sale, or a key, which belongs to its user and not to a sale.
     Holders {
         sale_id: String,
         shard: u64,
         shards: u64,
+        /// The edge's secret, by which users are hashed and spread: 64 hexadecimal digits.
+        key: String,
     },
 }
 
@@ -65,7 +66,7 @@ pub enum Outcome {
         sales: Vec<Sale>,
     },
     Holders {
-        /// Hashes ([`crate::shard::fnv1a`]), each once.
+        /// Hashes of 63 bits that are equal to `shard` modulo `shards`, each once: see edge/src/gate/users.rs.
         users: Vec<u64>,
         /// Whether these are all; there is no second page.
         complete: bool,

@@ -280,7 +280,7 @@ impl World {
             (&qtys, Type::INT4_ARRAY),
             (&self.early_release, Type::BOOL),
         ];
-        session.call("reserve", "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null)", params).await
+        session.call("reserve", "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null, null)", params).await
     }
 
     fn remember(&self, command: &Command, values: &[Value]) {
@@ -335,7 +335,7 @@ impl World {
             holdfast.refund_attempt, holdfast.refund, holdfast.payment_attempt,
             holdfast.payment, holdfast.orders, holdfast.order_items, holdfast.idempotency, holdfast.user_active_hold,
             holdfast.reservation_hold, holdfast.reservation_hold_item, holdfast.stock_adjustment, holdfast.sale,
-            holdfast.sku, holdfast.inventory_counter, holdfast.operator_request, holdfast.operator_ledger";
+            holdfast.sku, holdfast.inventory_counter, holdfast.buyer_history, holdfast.operator_request, holdfast.operator_ledger";
         self.owner().batch_execute(tables).await
     }
 

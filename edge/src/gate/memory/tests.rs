@@ -7,7 +7,7 @@ use crate::gate::testing::{hold, reservation};
 pub type Gate = Memory<u32>;
 
 pub fn gate() -> Gate {
-    Memory::new(20, 5)
+    Memory::new(20, 5, users::Key::default())
 }
 
 pub fn granted(key: &str, replayed: bool) -> Verdict {

@@ -79,7 +79,7 @@ fn who_may_have_something_is_never_refused_from_memory() {
         ("reused", Some(Outcome::IdempotencyKeyReused)),
         ("in-progress", Some(Outcome::RequestInProgress)),
         ("holding", Some(Outcome::AlreadyHolding { hold_id: "h".to_owned(), sku_id: "a".to_owned() })),
-        ("limited", Some(Outcome::LimitReached { sku_id: "a".to_owned(), max_per_user: 2 })),
+        ("limited", Some(Outcome::LimitReached { sku_id: "a".to_owned(), max_per_user: 2, retry_at: None })),
         ("unknown", None),
     ] {
         let mut memory = remembering();
@@ -101,7 +101,7 @@ fn nobody_is_refused_before_the_database_has_said_who_had_something() {
     assert_eq!(memory.question(1_001).as_deref(), Some(SALE));
     assert_eq!(memory.question(1_001), None, "once");
     assert!(!refuses(&mut memory, &one("b"), 1_002));
-    memory.holders(SALE, Some((vec![fnv1a(b"before")], true)), 1_003);
+    memory.holders(SALE, Some((vec![users::Key::default().user("before")], true)), 1_003);
     assert!(refuses(&mut memory, &one("b"), 1_004));
     assert!(!refuses(&mut memory, &one("before"), 1_004));
 }
@@ -207,7 +207,7 @@ fn what_was_granted_is_not_sold_out_and_a_sale_that_is_not_open_says_that() {
     assert!(!refuses(&mut memory, &one("b"), 1_002));
 
     let mut memory = remembering();
-    let closed = Outcome::SaleNotOpen { opens_at: String::new(), status: SaleStatus::Paused };
+    let closed = Outcome::SaleNotOpen { opens_at: String::new(), status: SaleStatus::Paused, for_ms: 0 };
     flies(&mut memory, "c", 1_001, closed);
     assert!(!refuses(&mut memory, &one("b"), 1_002));
 }

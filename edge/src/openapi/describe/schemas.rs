@@ -125,6 +125,7 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         ("NewSale", "name", named.clone()),
         ("NewSale", "currency", json!({"enum": currencies})),
         ("NewSale", "hold_ttl_s", from(1, admin::HOLD_TTL_S_MAX)),
+        ("NewSale", "lapse_cooldown_s", from(0, admin::LAPSE_COOLDOWN_S_MAX)),
         ("NewSale", "skus", json!({"minItems": 1, "maxItems": admin::SKUS_MAX})),
         ("NewSku", "name", named),
         ("NewSku", "unit_price", from(0, admin::UNIT_PRICE_MAX)),
