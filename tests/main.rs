@@ -17,6 +17,7 @@ mod caller;
 mod cancel;
 mod capture;
 mod confirm;
+mod deadlines;
 mod edge;
 mod expire;
 mod failures;

@@ -8,7 +8,7 @@ use wire::admin::{Adjustment, Command, Fault, NewSale, NewStatus, Outcome, Reque
 use crate::answer::Answer;
 use crate::body::{self, Object};
 use crate::call::{Answered, Call};
-use crate::gate::ask::forget;
+use crate::gate::forget::forget;
 use crate::media::Media;
 use crate::problem::{Code, Problem};
 use crate::{bounds, idempotency, invoke, sales, text};

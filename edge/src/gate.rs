@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod bucket;
+pub mod forget;
 pub mod keys;
 pub mod life;
 pub mod memory;
@@ -27,7 +28,6 @@ use worker::js_sys::futures::future_to_promise;
 use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Env, State, wasm_bindgen, worker_sys};
 
-use crate::bounds::INVOKE_DEADLINE_MS;
 use crate::config::{self, Config};
 use crate::gate::life::Life;
 use crate::gate::memory::{Flight, Memory};
@@ -71,8 +71,9 @@ impl Gate {
     /// It is no `Ask`.
     pub fn ask(&self, question: &str) -> Result<JsValue, JsValue> {
         match serde_json::from_str(question).map_err(|error| error.to_string())? {
-            Ask::Forget { sale_id } => {
-                self.inner.memory.borrow_mut().sold_out.forget(&sale_id, clock::now_ms());
+            Ask::Forget { sale_ids } => {
+                let memory = &mut self.inner.memory.borrow_mut();
+                sale_ids.iter().for_each(|sale_id| memory.sold_out.forget(sale_id, clock::now_ms()));
                 Ok("".into())
             }
             Ask::Charge { user_id } => said(self.inner.charge(&user_id), Verdict::Charged),
@@ -133,9 +134,10 @@ impl Inner {
 
     async fn fly(self: Rc<Self>, mut flight: Flight) {
         self.life.borrow_mut().mark(flight.sent_ms);
-        let (sent_ms, within_ms) = (Some(flight.sent_ms), Some(INVOKE_DEADLINE_MS));
+        let (sent_ms, within_ms) = (Some(flight.sent_ms), Some(flight.within_ms));
         let batch = Batch { reservations: std::mem::take(&mut flight.reservations), sent_ms, within_ms };
         let answers = invoke::call_unguarded::<_, Answers>(&self.config.lambda, "reserve", &batch).await;
+        flight.reservations = batch.reservations;
         let outcomes = match answers {
             Ok(answers) => Some(answers.outcomes),
             Err(error) => {

@@ -6,7 +6,7 @@ use wire::admin::{Command, Fault, Outcome};
 use wire::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
 
 use crate::call::{Answered, Call};
-use crate::gate::ask::forget;
+use crate::gate::forget::forget;
 use crate::operate::by;
 use crate::problem::Problem;
 use crate::{admin, bounds, idempotency, percent};

@@ -87,12 +87,17 @@ fn faults(cart: &Cart) -> Vec<Fault> {
 fn answer(charge: Charge, verdict: Verdict) -> Answered {
     match verdict {
         Verdict::Charged if !charge.admitted => Err(limited(charge)),
+        Verdict::TooMany => Err(limited(charge)),
         Verdict::Charged => Err(Problem::unavailable().because("the Gate only counted a reservation")),
         Verdict::Unavailable => Err(Problem::unavailable().because("the Gate has no outcome")),
         Verdict::Outcome(outcome) => tell(outcome),
         Verdict::Remembered(outcome) => {
             // For who measures: this needed no function.
-            let why = if matches!(outcome, Outcome::SoldOut { .. }) { "sold-out" } else { "key" };
+            let why = match outcome {
+                Outcome::SoldOut { .. } => "sold-out",
+                Outcome::SaleNotOpen { .. } => "not-open",
+                _ => "key",
+            };
             Ok(tell(outcome).unwrap_or_else(Answer::from).with("Server-Timing", format!("gate;desc=\"{why}\"")))
         }
     }
@@ -145,13 +150,25 @@ fn tell(outcome: Outcome) -> Answered {
     })
 }
 
+/// Takes a token of the user's for what is no reservation, but costs as much. None: nobody could count it, and what a buyer
+/// began is not left undone for that.
+///
+/// # Errors
+/// `rate_limited`.
+pub async fn charged(call: &Call, user_id: &str) -> Result<Option<Charge>, Problem> {
+    match ask(&call.env, &call.config, user_id, &Ask::Charge { user_id: user_id.to_owned() }).await {
+        Ok(reply) if !reply.charge.admitted => Err(limited(reply.charge)),
+        counted => Ok(counted.ok().map(|reply| reply.charge)),
+    }
+}
+
 fn limited(charge: Charge) -> Problem {
     Problem::new(Code::RateLimited, "Wait as long as `Retry-After` says, then ask again with the same Idempotency-Key.")
         .header("Retry-After", charge.reset_s.to_string())
 }
 
 /// draft-ietf-httpapi-ratelimit-headers-11, on every answer, so that a client can slow down before it is refused.
-fn limits(answer: Answer, charge: Charge, config: &Config) -> Answer {
+pub fn limits(answer: Answer, charge: Charge, config: &Config) -> Answer {
     let window_s = config.user_burst.div_ceil(config.user_per_s.max(1));
     answer
         .with("RateLimit-Policy", format!("\"reservations\";q={};w={window_s}", config.user_burst))

@@ -57,7 +57,8 @@ const SWEEP: Command = Command::Sweep { most: 1000 };
 fn after(stock: (i64, i64), before: &[Command]) -> Vec<Command> {
     let skus = vec![("a".to_owned(), 100, stock.0, 3), ("b".to_owned(), 50, stock.1, 3)];
     let (sale, currency) = ("drop".to_owned(), "KRW".to_owned());
-    let sale = Command::NewSale { sale, currency, ttl_s: 3600, phase: Phase::During, retakes: false, skus };
+    let sale =
+        Command::NewSale { sale, currency, ttl_s: 3600, phase: Phase::During, retakes: false, cools: false, skus };
     [&[sale], before].concat()
 }
 

@@ -79,6 +79,7 @@ const OUTCOMES: &[&str] = &[
     "reserve granted",
     "reserve idempotency_key_reused",
     "reserve limit_reached",
+    "reserve limit_reached later",
     "reserve not_found",
     "reserve replayed",
     "reserve request_in_progress",
@@ -167,6 +168,7 @@ fn name(command: &Command, value: &Value) -> String {
         Command::Sweep { .. } => if *value == 0 { "none" } else { "some" }.to_owned(),
         _ if value.is_null() => "nothing".to_owned(),
         _ if value["replayed"] == true => "replayed".to_owned(),
+        Command::Reserve { .. } if !value["retry_at"].is_null() => format!("{} later", word("outcome")),
         Command::NewSale { .. } if value["created"] == false => "sale again".to_owned(),
         Command::ReadHold { .. } if !value["refund"].is_null() => format!("{} refund", word("status")),
         Command::ReadHold { .. } | Command::ReadOrder { .. } | Command::ReadOrderOfHold { .. } => {

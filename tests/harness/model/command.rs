@@ -46,6 +46,8 @@ pub enum Command {
         phase: Phase,
         /// Whether a payment that comes too late takes the stock again, if it is still there.
         retakes: bool,
+        /// Whether who let a hold lapse cannot have the SKU again for as long as a history lasts.
+        cools: bool,
         skus: Vec<NewSku>,
     },
     /// T1.
@@ -271,9 +273,10 @@ impl fmt::Display for Command {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = self.verb();
         match self {
-            Self::NewSale { sale, currency, ttl_s, phase, retakes, skus } => {
+            Self::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus } => {
                 let late = if *retakes { " retake" } else { "" };
-                write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}{late}")?;
+                let cools = if *cools { " cools" } else { "" };
+                write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}{late}{cools}")?;
                 skus.iter()
                     .try_for_each(|(sku, price, stock, most)| write!(to, " {sku}: {stock} at {price}, {most} a user;"))
             }

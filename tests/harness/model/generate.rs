@@ -351,11 +351,11 @@ impl Generator {
     fn new_sale_or_again(&mut self) -> Command {
         let again = self.sales[self.rng.usize(..self.sales.len())].clone();
         match (self.rng.u8(..7), again) {
-            (0, Command::NewSale { sale, currency, ttl_s, phase, retakes, skus }) => {
-                Command::NewSale { sale, currency, ttl_s: ttl_s + 1, phase, retakes, skus }
+            (0, Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus }) => {
+                Command::NewSale { sale, currency, ttl_s: ttl_s + 1, phase, retakes, cools, skus }
             }
-            (1, Command::NewSale { sale, currency, ttl_s, phase, retakes, skus }) => {
-                Command::NewSale { sale, currency, ttl_s, phase, retakes: !retakes, skus }
+            (1, Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus }) => {
+                Command::NewSale { sale, currency, ttl_s, phase, retakes: !retakes, cools, skus }
             }
             (2, again) => again,
             _ if self.sales.len() < SALES.len() => self.new_sale(SALES[self.sales.len()]),
@@ -375,7 +375,8 @@ impl Generator {
         }
         let currency = if self.rng.bool() { "KRW" } else { "JPY" }.to_owned();
         let (ttl_s, retakes) = (self.rng.i64(600..=86_400), self.rng.bool());
-        let sale = Command::NewSale { sale: id.to_owned(), currency, ttl_s, phase, retakes, skus };
+        let cools = self.rng.u8(..) < 80;
+        let sale = Command::NewSale { sale: id.to_owned(), currency, ttl_s, phase, retakes, cools, skus };
         self.sales.push(sale.clone());
         sale
     }

@@ -35,6 +35,7 @@ impl Names {
     /// Whether `found` is what the model said, member by member.
     pub fn agree(&mut self, expected: &Value, found: &Value, window: Window) -> bool {
         match (expected, found) {
+            (Value::String(name), Value::String(at)) if name == "?time" => at.parse::<jiff::Timestamp>().is_ok(),
             (Value::String(name), Value::String(value)) if name.starts_with('?') => self.bind(name, value, window),
             // For how long "sold out" may be repeated: nothing of a history ends within that second by itself.
             (Value::String(name), Value::Number(ms)) if name == "?for" => ms.as_u64().is_some_and(|ms| ms <= 1000),

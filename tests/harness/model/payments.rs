@@ -129,6 +129,9 @@ impl Model {
         let hold = self.holds.get_mut(of).expect("a hold that is sold");
         (hold.status, hold.retaken) = ("COMMITTED", late.is_some());
         let sale = hold.sale.clone();
+        for line in &hold.lines {
+            self.lapsed.remove(&(sale.clone(), of.user.clone(), line.sku.clone()));
+        }
         self.orders.insert(of.clone(), Order { payment: payment.clone(), status: "CONFIRMED" });
         let by = format!("{}|{}", payment.0, payment.1);
         self.tell("OrderConfirmed", Some(&sale), format!("?hold:{of}|{by}|?order:{of}"));

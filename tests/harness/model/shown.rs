@@ -1,5 +1,8 @@
 //! What the model shows: a hold, an order, a sale, the report, in the words of the contract.
 
+use std::sync::LazyLock;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::command::{HoldOf, Phase};
@@ -16,9 +19,11 @@ impl Phase {
     }
 }
 
-/// Where the end of a hold is put when it lapses: in the order in which they do.
+/// Where the end of a hold is put when it lapses: in the order in which they do, an hour ago or two. A cool-down of a day
+/// goes on for as long as a history lasts.
 pub fn lapsed_at(order: u32) -> String {
-    format!("2020-01-01T00:{:02}:{:02}.{:03}Z", order / 60_000, order / 1000 % 60, order % 1000)
+    static BASE: LazyLock<Timestamp> = LazyLock::new(|| Timestamp::now() - SignedDuration::from_hours(2));
+    (*BASE + SignedDuration::from_millis(order.into())).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 impl Sale {

@@ -160,7 +160,7 @@ impl World {
         let (hold, order) = (self.hold_id(command), self.order_id(command));
         let (role, owner) = (command.role(), self.owner());
         match command {
-            Command::NewSale { sale, currency, ttl_s, phase, retakes, skus } => {
+            Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus } => {
                 let skus: Vec<Value> = skus
                     .iter()
                     .map(|(sku, price, stock, most)| {
@@ -169,7 +169,7 @@ impl World {
                     .collect();
                 let sale = json!({"sale_id": sale, "name": sale, "currency": currency, "hold_ttl_s": ttl_s,
                     "opens_at": phase.opens_at(), "closes_at": phase.closes_at(), "skus": skus,
-                    "late_payment": retakes.then_some("retake")});
+                    "late_payment": retakes.then_some("retake"), "lapse_cooldown_s": cools.then_some(86_400)});
                 let params: Params = &[(&Json(&sale), Type::JSON), (&sha256(&sale.to_string()), Type::BYTEA)];
                 session.call(role, "select holdfast.create_sale($1, $2)", params).await
             }
