@@ -62,8 +62,8 @@ begin
         select i.ctid, i.hold_id from idempotency i
         where i.ctid > v_from and i.ctid < format('(%s,0)', v_block + p_most)::tid limit p_most) k;
     delete from idempotency i
-    using unnest(v_keys, v_holds) as k (at_row, hold_id) join reservation_hold h using (hold_id)
-    where k.hold_id < v_before and h.status <> 'HOLD' and i.ctid = k.at_row and i.hold_id = k.hold_id;
+    using unnest(v_keys, v_holds) as k (at_row, hold_id) left join reservation_hold h using (hold_id)
+    where k.hold_id < v_before and h.status is distinct from 'HOLD' and i.ctid = k.at_row and i.hold_id = k.hold_id;
     update key_retention set looked_at = case cardinality(v_keys) when p_most then v_keys[p_most]
                                          else format('(%s,0)', v_block + p_most)::tid end;
     return coalesce(cardinality(v_keys), 0);

@@ -130,3 +130,51 @@ begin
     update inventory_counter c set available = c.available - p_count where (c.sale_id, c.sku_id) = (p_sale_id, p_sku_id);
 end
 $$;
+
+-- Keys of holds that ended two days ago, where retention looks next: a tenth of them of other users than the rest.
+create procedure bench.finished_keys(p_count bigint)
+language plpgsql set search_path = holdfast, pg_temp as $$
+declare
+    v_first tid;
+begin
+    set local session_replication_role = replica;
+    create temporary table finished on commit drop as
+    select uuidv7(interval '-2 days') as hold_id, case when n % 10 = 0 then 'past-' || n else 'buyer-of-many' end as user_id
+    from generate_series(1, p_count) as n;
+    insert into reservation_hold (hold_id, sale_id, user_id, status, total_amount, currency, created_at, expire_at, finalized_at)
+    select hold_id, 'drop', user_id, 'RELEASED', 100, 'KRW', now() - interval '2 days', now() - interval '1 day', now() - interval '1 day'
+    from finished;
+    with made as (
+        insert into idempotency (user_id, idem_key, fingerprint, hold_id)
+        select user_id, hold_id::text, sha256('asked'), hold_id from finished returning ctid
+    )
+    select min(ctid) into v_first from made;
+    update key_retention set looked_at = v_first;
+end
+$$;
+
+-- Events that were sent eight days ago.
+create procedure bench.finished_events(p_count bigint)
+language sql as $$
+    insert into holdfast.event_outbox (event_id, event_type, sale_id, data, created_at, fanned_out_at)
+    select uuidv7(interval '-8 days'), 'StockAdjusted', 'drop', '{"sale_id": "drop"}', now() - interval '8 days', now() - interval '8 days'
+    from generate_series(1, p_count);
+$$;
+
+-- Events that a receiver never took, nine days ago.
+create procedure bench.dead_letters(p_count bigint)
+language plpgsql set search_path = holdfast, pg_temp as $$
+declare
+    v_subscription uuid;
+begin
+    set local session_replication_role = replica;
+    insert into subscription (kind, endpoint, secret) values ('http', 'https://gone.example/', 'whsec_')
+    returning subscription_id into v_subscription;
+    create temporary table letter on commit drop as
+    select uuidv7(interval '-9 days') as event_id from generate_series(1, p_count);
+    insert into event_outbox (event_id, event_type, sale_id, data, created_at, fanned_out_at)
+    select event_id, 'StockAdjusted', 'drop', '{"sale_id": "drop"}', now() - interval '9 days', now() - interval '9 days' from letter;
+    insert into delivery (event_id, subscription_id, status, attempts, last_error, next_attempt_at, finalized_at)
+    select event_id, v_subscription, 'DEAD', 10, 'no answer', now() - interval '9 days', now() - interval '9 days' from letter;
+end
+$$;
