@@ -168,7 +168,7 @@ impl SoldOut {
         let Some(sale) = self.sales.get_mut(&flight.sale_id) else { return };
         for (outcome, asked) in outcomes.iter().zip(&flight.reservations) {
             if knows_skus(outcome) {
-                asked.items.iter().for_each(|line| drop(sale.known.replace(line.sku_id.clone())));
+                sale.known.extend(asked.items.iter().map(|line| line.sku_id.clone()));
             }
         }
         for outcome in outcomes {

@@ -12,6 +12,8 @@ use crate::gate::memory::Flight;
 pub struct Sale {
     pub skus: HashMap<String, Sku>,
     pub closed: Option<Closed>,
+    /// The last flight that saw it open.
+    open: Option<u64>,
     /// SKUs that the sale has: T1 named no other reason for a cart with them. They stay.
     pub known: HashSet<String>,
     pub holders: Holders,
@@ -108,14 +110,13 @@ impl Sale {
                 if overtaken || self.closed.as_ref().is_some_and(|closed| newer(&closed.said)) {
                     return;
                 }
-                self.closed = None;
+                (self.closed, self.open) = (None, self.open.max(Some(flight.number)));
                 let (available, max_per_user, said) = (*available, *max_per_user, Said::by(flight, *for_ms));
                 self.skus.insert(sku_id.clone(), Sku { available, max_per_user, said });
             }
             Outcome::SaleNotOpen { opens_at, status, for_ms } => {
-                if self.closed.as_ref().is_some_and(|closed| newer(&closed.said))
-                    || self.skus.values().any(|sku| newer(&sku.said))
-                {
+                let opened = self.open.is_some_and(|open| open > flight.number);
+                if opened || self.closed.as_ref().is_some_and(|closed| newer(&closed.said)) {
                     return;
                 }
                 self.skus.clear();
@@ -125,9 +126,8 @@ impl Sale {
             // There is some again, and it is open.
             Outcome::Granted { hold, replayed: false } => {
                 self.skus.retain(|sku_id, _| hold.items.iter().all(|line| line.sku_id != *sku_id));
-                if !self.closed.as_ref().is_some_and(|closed| newer(&closed.said)) {
-                    self.closed = None;
-                }
+                self.open = self.open.max(Some(flight.number));
+                self.closed = self.closed.take().filter(|closed| newer(&closed.said));
             }
             Outcome::Granted { replayed: true, .. }
             | Outcome::IdempotencyKeyReused
