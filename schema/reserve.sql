@@ -378,6 +378,8 @@ declare
     v_answers   json[];
     v_told      boolean;
     v_lapsed    boolean;
+    v_late      boolean;  -- null: nobody says until when
+    v_more      boolean;
     v_tries     integer := 0;
     v_rounds    integer := 0;
     v_conflict  text;
@@ -393,7 +395,8 @@ begin
             -- Others' holds may lapse, and others may take what came back, as often as we look: not for ever.
             select b.o_answers, b.o_told, b.o_lapsed into v_answers, v_told, v_lapsed from holdfast.reserve_batch(
                 p_sale_id, p_user_ids, p_idem_keys, p_fingerprints, p_line_of, p_sku_ids, p_qtys, v_rounds < 10) b;
-            exit when not v_lapsed;
+            v_late := clock_timestamp() > v_until;
+            exit when not v_lapsed and v_late is not true;
         exception when unique_violation then
             -- Somebody else has planted a row of ours and committed: looking again shows it.
             get stacked diagnostics v_conflict = constraint_name;
@@ -407,29 +410,24 @@ begin
             continue;
         end;
         rollback;
+        exit when v_late;
         v_rounds := v_rounds + 1;
         -- Until there is enough, or none is left.
         loop
             if p_early_release then
                 perform set_config('synchronous_commit', 'off', true);
             end if;
-            exit when not holdfast.take_back(p_sale_id, p_user_ids, p_line_of, p_sku_ids, p_qtys);
+            v_more := holdfast.take_back(p_sale_id, p_user_ids, p_line_of, p_sku_ids, p_qtys);
             commit;
-            if clock_timestamp() > v_enough_at then
-                o_answers := array_to_json(array_fill(json_build_object('outcome', 'too_late'), array[cardinality(p_user_ids)]));
-                return;
-            end if;
+            v_late := v_more and clock_timestamp() > v_enough_at;
+            exit when v_late or not v_more;
         end loop;
-        commit;
+        exit when v_late;
     end loop;
 
-    if clock_timestamp() > v_until then
-        rollback;
-        o_answers := array_to_json(array_fill(json_build_object('outcome', 'too_late'), array[cardinality(p_user_ids)]));
-        return;
-    end if;
-    o_answers := array_to_json(v_answers);
-    if p_early_release and v_told then
+    o_answers := array_to_json(case when v_late
+        then array_fill(json_build_object('outcome', 'too_late'), array[cardinality(p_user_ids)]) else v_answers end);
+    if p_early_release and v_told and v_late is not true then
         commit;
         perform pg_logical_emit_message(true, 'holdfast', 'reserved');
     end if;
@@ -441,12 +439,12 @@ create or replace procedure holdfast.reserve(
     p_sale_id text, p_user_ids text[], p_idem_keys text[], p_fingerprints bytea[],
     p_line_of integer[], p_sku_ids text[], p_qtys integer[], p_early_release boolean, inout o_answers json)
 language plpgsql
-as $$
+as $former$
 begin
     call holdfast.reserve(p_sale_id, p_user_ids, p_idem_keys, p_fingerprints, p_line_of, p_sku_ids, p_qtys,
                           p_early_release, null, o_answers);
 end
-$$;
+$former$;
 
 revoke execute on function holdfast.stored_reservation, holdfast.refusal, holdfast.reserve_batch, holdfast.lapsed_in_the_way,
                            holdfast.take_back from public;

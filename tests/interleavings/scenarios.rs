@@ -72,8 +72,37 @@ fn retaking(mut before: Vec<Command>) -> Vec<Command> {
     before
 }
 
+/// The same in a sale in which who lets a hold lapse has to wait.
+fn cooling(mut before: Vec<Command>) -> Vec<Command> {
+    for command in &mut before {
+        if let Command::NewSale { cools, .. } = command {
+            *cools = true;
+        }
+    }
+    before
+}
+
 pub fn all() -> Vec<Scenario> {
-    [among_buyers(), with_late_payments(), with_cancellations()].into_iter().flatten().collect()
+    [among_buyers(), with_cool_downs(), with_late_payments(), with_cancellations()].into_iter().flatten().collect()
+}
+
+/// Who let a hold lapse comes back while it is swept, paid for after all, or taken back by another; and an order of theirs
+/// is made or cancelled meanwhile, which is kept in the same row.
+fn with_cool_downs() -> Vec<Scenario> {
+    let ann = || reserve("ann", "k1", &[("a", 1)]);
+    let lapsed = |stock| cooling(after(stock, &[ann(), lapse("ann", "k1", 1)]));
+    let again = || reserve("ann", "k2", &[("a", 1)]);
+    let late = || pay("p1", "ann", "k1");
+    [
+        (lapsed((5, 5)), again(), SWEEP),
+        (lapsed((1, 1)), reserve("bob", "k1", &[("a", 1)]), SWEEP),
+        (lapsed((5, 5)), again(), again()),
+        (retaking(lapsed((5, 5))), again(), late()),
+        (retaking(lapsed((5, 5))), late(), SWEEP),
+        (retaking(cooling(after((5, 5), &[ann(), lapse("ann", "k1", 1), SWEEP]))), again(), late()),
+    ]
+    .map(|(before, one, other)| Scenario { before, one, other })
+    .into()
 }
 
 fn among_buyers() -> Vec<Scenario> {
