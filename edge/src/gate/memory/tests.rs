@@ -62,6 +62,7 @@ fn what_arrives_while_calls_fly_leaves_together_in_the_next() {
     grant(
         &mut gate,
         &Flight {
+            sale_id: "spring-drop".to_owned(),
             users: vec!["user-0".into()],
             reservations: vec![reservation("user-0", "user-0", "fp")],
             ..Flight::default()

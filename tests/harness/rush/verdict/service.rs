@@ -72,7 +72,7 @@ pub fn in_time(run: &Run, _: &Truth) -> Found {
 /// The most answers that any second of the run had.
 fn capacity(mut answered_us: Vec<u64>) -> u64 {
     answered_us.sort_unstable();
-    let in_its_second = |(n, at): (usize, &i64)| answered_us.partition_point(|other| *other < at + us(SECOND)) - n;
+    let in_its_second = |(n, at): (usize, &u64)| answered_us.partition_point(|other| *other < at + us(SECOND)) - n;
     answered_us.iter().enumerate().map(in_its_second).max().unwrap_or(1) as u64
 }
 
