@@ -8,6 +8,9 @@ use crate::shop::{Hold, Line, SaleStatus};
 /// Reservations a call carries at most: one call is one transaction.
 pub const BATCH_MAX: usize = 100;
 
+/// No call is under way for longer before it begins: what seems older was sent by a clock that is wrong.
+pub const CLOCKS_DISAGREE_MS: u64 = 30_000;
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Batch {
     /// 1 to [`BATCH_MAX`], in the order of their arrival; a user at most once.
@@ -34,12 +37,12 @@ pub struct Reservation {
 
 impl Batch {
     /// How long its answer is still waited for, at this moment of the caller's own clock, which may differ from the
-    /// edge's by `skew_ms`. None: for ever; 0: no more.
+    /// edge's by `skew_ms`. None: for ever; 0: no more. A clock that is far off must not close the shop.
     #[must_use]
     pub fn left_ms(&self, now_ms: u64, skew_ms: u64) -> Option<u64> {
         let within_ms = self.within_ms?;
         let age_ms = now_ms.saturating_sub(self.sent_ms?).saturating_sub(skew_ms);
-        Some(within_ms.saturating_sub(age_ms))
+        Some(if age_ms > CLOCKS_DISAGREE_MS { within_ms } else { within_ms.saturating_sub(age_ms) })
     }
 }
 
@@ -126,7 +129,8 @@ mod tests {
         let batch = |sent_ms, within_ms| Batch { reservations: Vec::new(), sent_ms, within_ms };
         let left = |now_ms| batch(Some(10_000), Some(4_000)).left_ms(now_ms, 500);
         assert_eq!([left(9_000), left(10_500), left(11_500)], [Some(4_000), Some(4_000), Some(3_000)]);
-        assert_eq!([left(14_499), left(14_500), left(90_000)], [Some(1), Some(0), Some(0)]);
+        assert_eq!([left(14_499), left(14_500), left(40_500)], [Some(1), Some(0), Some(0)]);
+        assert_eq!(left(40_501), Some(4_000), "a clock that is wrong");
         assert_eq!([batch(None, Some(1)).left_ms(9, 0), batch(Some(1), None).left_ms(9, 0)], [None, None]);
     }
 }
