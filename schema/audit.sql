@@ -177,7 +177,7 @@ begin atomic
               and (l.amount, l.currency) = (p.amount, p.currency)) entries
         cross join lateral (values
             ('payment_order', (p.state = 'ORDERED')::integer, (o.order_id is not null)::integer),
-            ('payment_refund', (p.state = 'REFUND_REQUIRED' or coalesce(o.status = 'CANCELLED', false))::integer,
+            ('payment_refund', (p.state = 'REFUND_REQUIRED' or coalesce(o.status = 'CANCELLED' and p.amount > 0, false))::integer,
                                (r.status is not null)::integer),
             ('order_payment', 1, (o.order_id is null or (o.order_id, o.total_amount, o.currency) = (p.order_id, p.amount, p.currency))::integer),
             ('refund_amount', p.amount, coalesce(r.amount, p.amount)),

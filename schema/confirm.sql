@@ -174,8 +174,9 @@ begin
     insert into event_outbox (event_type, sale_id, hold_id, data)
     select 'OrderConfirmed', v_hold.sale_id, v_hold.hold_id, json_build_object(
         'order_id', v_order_id, 'hold_id', v_hold.hold_id, 'sale_id', v_hold.sale_id, 'user_id', v_hold.user_id,
-        'gateway', p_gateway, 'payment_id', p_payment_id, 'total_amount', v_hold.total_amount,
-        'currency', v_hold.currency, 'items',
+        'gateway', paid_by(p_gateway, p_payment_id) ->> 'gateway',
+        'payment_id', paid_by(p_gateway, p_payment_id) ->> 'payment_id', 'payment', paid_by(p_gateway, p_payment_id),
+        'total_amount', v_hold.total_amount, 'currency', v_hold.currency, 'items',
         (select json_agg(json_build_object('sku_id', i.sku_id, 'qty', i.qty, 'unit_price', i.unit_price)
                          order by i.position) from order_items i where i.order_id = v_order_id));
     return json_build_object('result', 'confirmed', 'order_id', v_order_id);

@@ -7,24 +7,29 @@
 -- Isolation:  any.
 -- A retry:    reads again.
 
--- The newest refund of the hold's own buyer: somebody else's money is not shown.
+-- What of the hold's own buyer's money is to be paid back, or was, the newest first: somebody else's is not shown.
 create or replace function holdfast.refund_json(p_hold holdfast.reservation_hold) returns jsonb
 language sql stable
 begin atomic
-    select jsonb_build_object('refund', jsonb_build_object(
-        'status', case r.status when 'REQUIRED' then 'pending' when 'COMPLETED' then 'completed' else 'failed' end,
-        'amount', r.amount, 'currency', r.currency))
-    from holdfast.payment p join holdfast.refund r using (gateway, payment_id)
-    where p.hold_id = p_hold.hold_id and p.user_id = p_hold.user_id
-    order by r.created_at desc limit 1;
+    select jsonb_build_object('refund', own.refunds -> 0, 'refunds', own.with_reasons)
+    from (select jsonb_agg(holdfast.shown_refund(r) order by r.created_at desc) as refunds,
+                 jsonb_agg(jsonb_build_object('reason', r.reason) || holdfast.shown_refund(r)::jsonb
+                           order by r.created_at desc) as with_reasons
+          from holdfast.payment p join holdfast.refund r using (gateway, payment_id)
+          where p.hold_id = p_hold.hold_id and p.user_id = p_hold.user_id) own
+    where own.refunds is not null;
 end;
+
+-- A hold as its buyer sees it now, wherever it is shown by itself or in a list.
+create or replace function holdfast.shown_hold(p_hold holdfast.reservation_hold) returns json
+language sql volatile
+return (holdfast.hold_json(p_hold, holdfast.hold_status_now(p_hold))::jsonb
+        || coalesce(holdfast.refund_json(p_hold), '{}'))::json;
 
 create or replace function holdfast.read_hold(p_user_id text, p_hold_id uuid) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
-    select (holdfast.hold_json(h, holdfast.hold_status_now(h))::jsonb
-            || coalesce(holdfast.refund_json(h), '{}'))::json
-    from holdfast.reservation_hold h
+    select holdfast.shown_hold(h) from holdfast.reservation_hold h
     where h.hold_id = p_hold_id and h.user_id = p_user_id;
 end;
 
@@ -82,7 +87,7 @@ return array(
     (select o.user_id from holdfast.order_items o where o.sale_id = p_sale_id limit p_most)
     limit p_most);
 
-revoke execute on function holdfast.refund_json, holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
+revoke execute on function holdfast.refund_json, holdfast.shown_hold, holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
                            holdfast.look_up_sale, holdfast.look_up_sales, holdfast.look_up_holders from public;
 revoke execute on procedure holdfast.look_up_hold from public;
 grant execute on procedure holdfast.look_up_hold to holdfast_lookup;

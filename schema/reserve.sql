@@ -174,7 +174,8 @@ begin
     v_expire_at := v_now + make_interval(secs => v_sale.hold_ttl_s);
     v_head := '{"hold_id":"';
     v_body := '","sale_id":"' || p_sale_id || '","status":"HOLD","user_id":';
-    v_tail := ',"currency":"' || v_sale.currency || '","expire_at":"' || rfc3339(v_expire_at) || '"}';
+    v_tail := ',"currency":"' || v_sale.currency || '","currency_decimals":' || currency_decimals(v_sale.currency)
+              || ',"coupon":null,"version":1,"expire_at":"' || rfc3339(v_expire_at) || '"}';
     v_hold_ids := array(select uuidv7() from generate_subscripts(p_user_ids, 1));
     with line as materialized (
         select l.n, p_sku_ids[l.at] as sku_id, l.qty, l.at, v_prices[l.sku] as unit_price
@@ -182,7 +183,8 @@ begin
         where v_why[l.n] = 0
     ), granted as materialized (
         select n, total_amount, (v_head || v_hold_ids[n] || v_body || to_json(p_user_ids[n])
-                                 || ',"items":[' || items || '],"total_amount":' || total_amount || v_tail)::json as hold
+                                 || ',"items":[' || items || '],"subtotal_amount":' || total_amount
+                                 || ',"discount_amount":0,"total_amount":' || total_amount || v_tail)::json as hold
         from (select n, sum(qty * unit_price)::bigint as total_amount, string_agg('{"sku_id":"' || sku_id || '","qty":'
                      || qty || ',"unit_price":' || unit_price || '}', ',' order by at) as items
               from line group by n) whole

@@ -25,6 +25,13 @@ const LARGE: [&str; 14] = [
     "reservation_hold_item",
     "user_active_hold",
 ];
+/// What is a user's own.
+const LISTS: [&str; 4] = [
+    "call holdfast.look_up_holds($1, 'drop', 'HOLD', null, 50, 1000, true, null)",
+    "call holdfast.look_up_holds($1, null, null, null, 50, 1000, true, null)",
+    "select holdfast.look_up_orders($1, 'drop', null, 50, 1000)",
+    "select holdfast.look_up_orders($1, null, null, 50, 1000)",
+];
 /// Past holds: enough that a scan of all of them is never the cheaper plan.
 const HISTORY: u32 = 50_000;
 
@@ -153,12 +160,18 @@ impl Calls {
             .await
             .unwrap();
         self.lookup.query_typed("select holdfast.look_up_sale('drop')", &[]).await.unwrap();
+        for sql in LISTS {
+            let user = format!("user-{round}-1");
+            self.lookup.query_typed(sql, &[(&user, Type::TEXT)]).await.unwrap();
+        }
         for part in wire::audit::PARTS {
             let look = "select holdfast.audit_write(holdfast.audit_look($1, 1000, 86400))";
             self.audit.query_typed(look, &[(&part as _, Type::TEXT)]).await.unwrap();
         }
         let adjust = "select holdfast.adjust_stock('drop', 'b', 10, 'more', $1, sha256('more'))";
         self.admin.query_typed(adjust, &[(&format!("more {round}"), Type::TEXT)]).await.unwrap();
+        let pay = format!("select holdfast.pay('user-{round}-5', '{another}', 'free')");
+        Self::call(&self.confirm, &pay).await;
         self.money(&another, &format!("user-{round}-5")).await;
         self.cancel(order_id).await;
         self.relay().await;
@@ -264,6 +277,9 @@ impl Calls {
         }
         let (user, nobody) =
             ((&"early" as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT), (&nobody as _, Type::UUID));
+        for sql in LISTS {
+            self.lookup.query_typed(sql, std::slice::from_ref(&user)).await.unwrap();
+        }
         for sql in [
             "call holdfast.look_up_hold($1, $2, true, null)",
             "select holdfast.look_up_order_of_hold($1, $2)",
@@ -371,7 +387,13 @@ async fn nor_do_they_go_through_everybodys_holds_to_find_their_own() {
             calls.read().await;
         }
         let (_, _, hold) = calls.sell().await;
+        let pay = format!("select holdfast.pay('user-{}-5', '{hold}', 'free')", calls.round);
+        Calls::call(&calls.confirm, &pay).await;
         calls.money(&hold, &format!("user-{}-5", calls.round)).await;
+        for sql in LISTS {
+            let user = format!("user-{}-5", calls.round);
+            calls.lookup.query_typed(sql, &[(&user, Type::TEXT)]).await.unwrap();
+        }
     }
     let (entries, which) = calls.read().await;
     // 107 requests a round, of which a hundred are granted, and not the 50 000 who hold something.

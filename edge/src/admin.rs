@@ -121,7 +121,7 @@ pub fn tell(outcome: Outcome) -> Answered {
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
         Outcome::Order { order, replayed } => {
-            let answer = Answer::json(200, &order);
+            let answer = Answer::json(200, &order).versioned(order.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
         Outcome::Payments { payments, next } => {
@@ -185,6 +185,7 @@ mod tests {
             closes_at: None,
             hold_ttl_s: 300,
             currency: "KRW".to_owned(),
+            currency_decimals: 0,
             skus: Vec::new(),
         };
         let stock = || Stock { sale_id: "s".to_owned(), sku_id: "a".to_owned(), total: 1, available: 1 };

@@ -26,6 +26,7 @@ mod config;
 mod confirm;
 mod cors;
 mod crossing;
+mod cursor;
 mod dead_letters;
 mod dev_session;
 mod digest;
@@ -35,11 +36,13 @@ mod idempotency;
 mod in_flight;
 mod invoke;
 mod language;
+mod lists;
 mod lookup;
 mod media;
 mod openapi;
 mod operate;
 mod pay;
+mod pay_hold;
 mod payments;
 mod percent;
 mod release;
@@ -111,9 +114,11 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
     match route {
         Route::Reserve => reserve::reserve(call).await,
         Route::Hold { hold_id } => lookup::hold(call, hold_id).await,
+        Route::PayHold { hold_id } => pay_hold::pay(call, hold_id).await,
         Route::Release { hold_id } => release::release(call, hold_id).await,
         Route::Order { order_id } => lookup::order(call, order_id).await,
-        Route::OrderOfHold => lookup::order_of_hold(call).await,
+        Route::Holds => lists::holds(call).await,
+        Route::Orders => lists::orders(call).await,
         Route::Sales => sales::list(call).await,
         Route::Sale { sale_id } => sales::one(call, sale_id).await,
         Route::Webhook { gateway } => confirm::webhook(call, gateway).await,
@@ -132,6 +137,7 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::DeadLetters => dead_letters::list(call).await,
         Route::ReplayDeadLetter { id } => dead_letters::replay_one(call, id).await,
         Route::ReplayDeadLetters => dead_letters::replay_many(call).await,
+        Route::AdminOrder { order_id } => payments::order(call, order_id).await,
         Route::CancelOrder { order_id } => payments::cancel_order(call, order_id).await,
         Route::ListPayments => payments::list(call).await,
         Route::Shop { sale_id } => Ok(shop::page(&call.config, call.header("Accept-Language"), sale_id.as_deref())),

@@ -24,6 +24,12 @@ pub async fn cancel_order(call: &mut Call, order_id: String) -> Answered {
     admin::tell(outcome)
 }
 
+/// `GET /v1/admin/orders/{order_id}`.
+pub async fn order(call: &Call, order_id: String) -> Answered {
+    call.operator()?;
+    admin::run(call, Command::Order { order_id }).await
+}
+
 pub async fn list(call: &Call) -> Answered {
     call.operator()?;
     let page = page(&call.head.url).map_err(Problem::invalid)?;

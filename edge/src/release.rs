@@ -25,7 +25,7 @@ fn tell(outcome: Outcome) -> Answered {
             Err(Problem::new(Code::HoldNotActive, "There is nothing left to give back; `hold_status` says why.")
                 .with("hold_status", serde_json::json!(hold_status)))
         }
-        Outcome::Released { hold } => Ok(Answer::json(200, &hold)),
+        Outcome::Released { hold } => Ok(Answer::json(200, &hold).versioned(hold.version)),
     }
 }
 
@@ -37,8 +37,8 @@ mod tests {
     #[test]
     fn a_hold_is_given_back_once_and_told_so_ever_after() {
         let hold = Hold { status: HoldStatus::Released, ..crate::gate::testing::hold("h") };
-        let answer = tell(Outcome::Released { hold }).unwrap_or_else(Answer::from);
-        assert_eq!(answer.status, 200);
+        let answer = tell(Outcome::Released { hold: Box::new(hold) }).unwrap_or_else(Answer::from);
+        assert_eq!((answer.status, answer.header("ETag")), (200, Some("\"1\"")));
         assert!(String::from_utf8_lossy(&answer.body).contains(r#""status":"RELEASED""#));
     }
 

@@ -101,7 +101,8 @@ fn answer(charge: Charge, verdict: Verdict) -> Answered {
 fn tell(outcome: Outcome) -> Answered {
     Err(match outcome {
         Outcome::Granted { hold, replayed } => {
-            let answer = Answer::json(201, &hold).with("Location", format!("/v1/reservations/{}", hold.hold_id));
+            let location = format!("/v1/reservations/{}", hold.hold_id);
+            let answer = Answer::json(201, &hold).with("Location", location).versioned(hold.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
         Outcome::IdempotencyKeyReused => {
@@ -138,13 +139,13 @@ fn tell(outcome: Outcome) -> Answered {
     })
 }
 
-fn limited(charge: Charge) -> Problem {
+pub fn limited(charge: Charge) -> Problem {
     Problem::new(Code::RateLimited, "Wait as long as `Retry-After` says, then ask again with the same Idempotency-Key.")
         .header("Retry-After", charge.reset_s.to_string())
 }
 
 /// draft-ietf-httpapi-ratelimit-headers-11, on every answer, so that a client can slow down before it is refused.
-fn limits(answer: Answer, charge: Charge, config: &Config) -> Answer {
+pub fn limits(answer: Answer, charge: Charge, config: &Config) -> Answer {
     let window_s = config.user_burst.div_ceil(config.user_per_s.max(1));
     answer
         .with("RateLimit-Policy", format!("\"reservations\";q={};w={window_s}", config.user_burst))

@@ -17,8 +17,10 @@ pub enum Route {
     Reserve,
     Hold { hold_id: String },
     Release { hold_id: String },
+    PayHold { hold_id: String },
+    Holds,
     Order { order_id: String },
-    OrderOfHold,
+    Orders,
     Sales,
     Sale { sale_id: String },
     Webhook { gateway: &'static str },
@@ -37,6 +39,7 @@ pub enum Route {
     DeadLetters,
     ReplayDeadLetter { id: String },
     ReplayDeadLetters,
+    AdminOrder { order_id: String },
     CancelOrder { order_id: String },
     ListPayments,
 }
@@ -81,12 +84,13 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["healthz"] => vec![("GET", Route::Health)],
         ["openapi.json"] => vec![("GET", Route::Description)],
         ["dev", "session"] if development => vec![("POST", Route::DevSession)],
-        ["v1", "reservations"] => vec![("POST", Route::Reserve)],
+        ["v1", "reservations"] => vec![("GET", Route::Holds), ("POST", Route::Reserve)],
         ["v1", "reservations", id] => {
             let hold_id = uuid(id)?;
             vec![("GET", Route::Hold { hold_id: hold_id.clone() }), ("DELETE", Route::Release { hold_id })]
         }
-        ["v1", "orders"] => vec![("GET", Route::OrderOfHold)],
+        ["v1", "reservations", id, "pay"] => vec![("POST", Route::PayHold { hold_id: uuid(id)? })],
+        ["v1", "orders"] => vec![("GET", Route::Orders)],
         ["v1", "orders", id] => vec![("GET", Route::Order { order_id: uuid(id)? })],
         ["v1", "sales"] => vec![("GET", Route::Sales)],
         ["v1", "sales", sale_id] => vec![("GET", Route::Sale { sale_id: slug(sale_id)? })],
@@ -97,6 +101,7 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "payments", "toss", "return"] => vec![("GET", Route::TossReturn)],
         ["v1", "payments", "portone", "confirm"] => vec![("POST", Route::PortOneConfirm)],
         ["v1", "admin", "payments"] => vec![("GET", Route::ListPayments)],
+        ["v1", "admin", "orders", id] => vec![("GET", Route::AdminOrder { order_id: uuid(id)? })],
         ["v1", "admin", "orders", id, "cancel"] => vec![("POST", Route::CancelOrder { order_id: uuid(id)? })],
         ["v1", "admin", "sales"] => vec![("POST", Route::CreateSale)],
         ["v1", "admin", "sales", sale_id] => vec![("PATCH", Route::SetStatus { sale_id: slug(sale_id)? })],
@@ -135,8 +140,10 @@ impl Route {
             Self::Reserve => "reserve",
             Self::Hold { .. } => "hold",
             Self::Release { .. } => "release",
+            Self::PayHold { .. } => "pay_hold",
             Self::Order { .. } => "order",
-            Self::OrderOfHold => "order_of_hold",
+            Self::Orders => "orders",
+            Self::Holds => "holds",
             Self::Sales => "sales",
             Self::Sale { .. } => "sale",
             Self::Webhook { .. } => WEBHOOK,
@@ -155,6 +162,7 @@ impl Route {
             Self::DeadLetters => "admin_dead_letters",
             Self::ReplayDeadLetter { .. } => "admin_replay_dead_letter",
             Self::ReplayDeadLetters => "admin_replay_dead_letters",
+            Self::AdminOrder { .. } => "admin_order",
             Self::CancelOrder { .. } => "admin_cancel_order",
             Self::ListPayments => "admin_list_payments",
         }
@@ -186,7 +194,9 @@ mod tests {
             ("POST", "/v1/reservations", "reserve"),
             ("GET", &format!("/v1/reservations/{ID}"), "hold"),
             ("DELETE", &format!("/v1/reservations/{ID}"), "release"),
-            ("GET", "/v1/orders", "order_of_hold"),
+            ("POST", &format!("/v1/reservations/{ID}/pay"), "pay_hold"),
+            ("GET", "/v1/reservations", "holds"),
+            ("GET", "/v1/orders", "orders"),
             ("GET", &format!("/v1/orders/{ID}"), "order"),
             ("GET", "/v1/sales", "sales"),
             ("GET", "/v1/sales/spring-drop", "sale"),
@@ -195,6 +205,7 @@ mod tests {
             ("GET", "/v1/payments/toss/return", "toss_return"),
             ("POST", "/v1/payments/portone/confirm", "portone_confirm"),
             ("GET", "/v1/admin/payments", "admin_list_payments"),
+            ("GET", &format!("/v1/admin/orders/{ID}"), "admin_order"),
             ("POST", &format!("/v1/admin/orders/{ID}/cancel"), "admin_cancel_order"),
             ("POST", "/v1/admin/sales", "admin_create_sale"),
             ("PATCH", "/v1/admin/sales/spring-drop", "admin_set_status"),
@@ -259,7 +270,7 @@ mod tests {
     fn a_method_that_is_not_there_is_told_which_are() {
         let hold = format!("/v1/reservations/{ID}");
         for (method, path, allow) in [
-            ("GET", "/v1/reservations", "POST"),
+            ("PUT", "/v1/reservations", "GET, HEAD, POST"),
             ("PUT", hold.as_str(), "GET, HEAD, DELETE"),
             ("POST", "/", "GET, HEAD"),
             ("get", "/", "GET, HEAD"),

@@ -68,7 +68,11 @@ fn body(outcome: Outcome) -> Result<Body, Problem> {
         Outcome::NotFound => return Ok(None),
         Outcome::Sale { sale } => serde_json::to_vec(&sale),
         Outcome::Sales { sales } => serde_json::to_vec(&List { sales }),
-        Outcome::Hold { .. } | Outcome::Order { .. } | Outcome::Holders { .. } => {
+        Outcome::Hold { .. }
+        | Outcome::Order { .. }
+        | Outcome::Holds { .. }
+        | Outcome::Orders { .. }
+        | Outcome::Holders { .. } => {
             return Err(Problem::unavailable().because("lookup answered another question"));
         }
     };

@@ -65,6 +65,8 @@ pub const SECRET_OVERLAP_S: i64 = 86_400;
 pub const SECRET_OVERLAP_MAX_S: i64 = 604_800;
 /// Dead letters that one call replays at most.
 pub const REPLAY_BATCH: i32 = 1_000;
+/// Holds or orders of a buyer that one page of a list looks at, whatever of them is asked for.
+pub const LISTS_LOOK_MAX: i32 = 1_000;
 /// Payments that one page looks at, whatever of them is asked for.
 pub const PAYMENTS_LOOK_MAX: i32 = 5_000;
 /// Retention: of sent events (after which the audit cannot say any more whether something was told), of dead letters, and of finished keys, which are never kept shorter.

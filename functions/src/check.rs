@@ -18,8 +18,11 @@ pub fn sale(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
     let mut faults = Faults::default();
     faults.slug("/sale_id", &sale.sale_id);
     faults.text("/name", &sale.name, NAME_MAX_CHARS);
-    if Currency::from_code(&sale.currency).is_none() {
-        faults.add("/currency", "is no ISO 4217 code, for example KRW");
+    match Currency::from_code(&sale.currency) {
+        None => faults.add("/currency", "is no ISO 4217 code, for example KRW"),
+        // What no page could show: an amount is in the minor unit.
+        Some(currency) if currency.exponent().is_none() => faults.add("/currency", "has no minor unit in ISO 4217"),
+        Some(_) => {}
     }
     let opens_at = faults.time("/opens_at", &mut sale.opens_at);
     let closes_at = faults.time("/closes_at", &mut sale.closes_at);
@@ -152,6 +155,8 @@ mod tests {
             ("/name", json!("a\u{200b}b")),
             ("/skus/0/name", json!("\u{202e}A")),
             ("/currency", json!("WON")),
+            ("/currency", json!("XAU")),
+            ("/currency", json!("XXX")),
             ("/opens_at", json!("tomorrow")),
             ("/opens_at", json!("0000-12-31T23:59:59Z")),
             ("/opens_at", json!("-009999-01-02T00:00:00Z")),

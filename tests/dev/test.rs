@@ -46,7 +46,7 @@ const STAGES: [Stage; 14] = [
     Stage { name: "relay", modules: &["relay", "operate", "retain"], at_once: 4 },
     Stage { name: "edge", modules: &["edge", "admin", "hostile"], at_once: 4 },
     Stage { name: "openapi", modules: &["openapi"], at_once: 1 },
-    Stage { name: "journeys", modules: &["journey", "sold_out"], at_once: 2 },
+    Stage { name: "journeys", modules: &["journey", "lists", "free", "sold_out"], at_once: 2 },
     // They order the one gateway of the stack to fail, and so come one after the other.
     Stage { name: "money", modules: &["money", "refund"], at_once: 1 },
     Stage { name: "shop", modules: &["shop"], at_once: 2 },

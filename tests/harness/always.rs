@@ -29,8 +29,8 @@ pub const ALWAYS: [(&str, &str); 10] = [
             using (hold_id, sku_id) where l.qty is distinct from i.qty",
     ),
     (
-        "a payment is an order that stands or a refund",
-        "select from holdfast.payment p
+        "a payment is an order that stands or a refund; of nothing there is no refund once its order is cancelled",
+        "select from (select * from holdfast.payment where amount > 0 or state = 'REFUND_REQUIRED') p
             left join holdfast.orders o on (o.gateway, o.payment_id, o.status) = (p.gateway, p.payment_id, 'CONFIRMED')
             left join holdfast.refund r on (r.gateway, r.payment_id) = (p.gateway, p.payment_id)
             where (o.order_id is null) = (r.reason is null)",

@@ -72,7 +72,29 @@ fn retaking(mut before: Vec<Command>) -> Vec<Command> {
 }
 
 pub fn all() -> Vec<Scenario> {
-    [among_buyers(), with_late_payments(), with_cancellations()].into_iter().flatten().collect()
+    [among_buyers(), of_what_costs_nothing(), with_late_payments(), with_cancellations()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// T2 without a gateway and whoever else ends the hold, or pays for it.
+fn of_what_costs_nothing() -> Vec<Scenario> {
+    let free = |before: &[Command]| {
+        let skus = vec![("a".to_owned(), 0, 2, 3), ("b".to_owned(), 50, 2, 3)];
+        let (sale, currency) = ("drop".to_owned(), "KRW".to_owned());
+        let sale = Command::NewSale { sale, currency, ttl_s: 3600, phase: Phase::During, retakes: false, skus };
+        [&[sale, reserve("ann", "k1", &[("a", 1)])], before].concat()
+    };
+    let take = || Command::PayFree { of: of("ann", "k1"), user: "ann".to_owned(), method: "free" };
+    let lapsed = || free(&[lapse("ann", "k1", 1)]);
+    let others = [take(), pay("p1", "ann", "k1"), release("ann", "k1"), reserve("ann", "k2", &[("a", 1)]), SWEEP];
+    let meets = |before: Vec<Command>, other: &Command| Scenario { before, one: take(), other: other.clone() };
+    others
+        .iter()
+        .map(|other| meets(free(&[]), other))
+        .chain(others.iter().map(|other| meets(lapsed(), other)))
+        .collect()
 }
 
 fn among_buyers() -> Vec<Scenario> {

@@ -42,6 +42,12 @@ const OUTCOMES: &[&str] = &[
     "new sale sale again",
     "pay again",
     "pay confirmed",
+    "pay free confirmed",
+    "pay free costs_something",
+    "pay free hold_not_active EXPIRED",
+    "pay free hold_not_active RELEASED",
+    "pay free insufficient_balance",
+    "pay free not_found",
     "pay refund_required already_paid",
     "pay refund_required amount_mismatch",
     "pay refund_required hold_expired",
@@ -93,8 +99,19 @@ const OUTCOMES: &[&str] = &[
 const AND: [&str; 6] = ["status not_found", "status sale", "stock replayed", "stock stock", "sweep none", "sweep some"];
 
 /// What races: each with each, itself included.
-const RACERS: [&str; 10] =
-    ["reserve", "pay", "sweep", "release", "stock", "status", "cancel", "read hold", "read order of hold", "read sale"];
+const RACERS: [&str; 11] = [
+    "reserve",
+    "pay",
+    "pay free",
+    "sweep",
+    "release",
+    "stock",
+    "status",
+    "cancel",
+    "read hold",
+    "read order of hold",
+    "read sale",
+];
 
 impl Coverage {
     pub fn count(&mut self, command: &Command, answered: &[Answered]) {

@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use functions::bounds::HOLDERS_LOOK_MAX;
+use functions::bounds::{HOLDERS_LOOK_MAX, LISTS_LOOK_MAX};
 use functions::database::{Broken, Database};
 use functions::{config, run};
 use lambda_runtime::Error;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
-use wire::lookup::{HOLDERS_MAX, Outcome, Question, Request};
+use wire::lookup::{HOLDERS_MAX, Outcome, Page, Question, Request};
 use wire::shard;
+use wire::shop::HoldStatus;
 
 async fn answer(database: &Database, early_release: bool, question: Question) -> Result<Outcome, Broken> {
     let id = |id: &str| Uuid::parse_str(id).map_err(|_| Broken::misused("an id is not a UUID"));
@@ -33,6 +34,38 @@ async fn answer(database: &Database, early_release: bool, question: Question) ->
             )
             .await?
             .map(|order| Outcome::Order { order }),
+        Question::Holds { user_id, status, page } => {
+            let (status, before) = (status.map(HoldStatus::name), before(&page)?);
+            database
+                .json(
+                    "call holdfast.look_up_holds($1, $2, $3, $4, $5, $6, $7, null)",
+                    &[
+                        (&user_id, Type::TEXT),
+                        (&page.sale_id, Type::TEXT),
+                        (&status, Type::TEXT),
+                        (&before, Type::UUID),
+                        (&page.limit, Type::INT4),
+                        (&LISTS_LOOK_MAX, Type::INT4),
+                        (&early_release, Type::BOOL),
+                    ],
+                )
+                .await?
+        }
+        Question::Orders { user_id, page } => {
+            let before = before(&page)?;
+            database
+                .json(
+                    "select holdfast.look_up_orders($1, $2, $3, $4, $5)",
+                    &[
+                        (&user_id, Type::TEXT),
+                        (&page.sale_id, Type::TEXT),
+                        (&before, Type::UUID),
+                        (&page.limit, Type::INT4),
+                        (&LISTS_LOOK_MAX, Type::INT4),
+                    ],
+                )
+                .await?
+        }
         Question::Sale { sale_id } => database
             .json("select holdfast.look_up_sale($1)", &[(&sale_id, Type::TEXT)])
             .await?
@@ -43,6 +76,11 @@ async fn answer(database: &Database, early_release: bool, question: Question) ->
         Question::Holders { sale_id, shard, shards } => Some(holders(database, &sale_id, shard, shards).await?),
     };
     Ok(outcome.unwrap_or(Outcome::NotFound))
+}
+
+fn before(page: &Page) -> Result<Option<Uuid>, Broken> {
+    let id = |id: &String| Uuid::parse_str(id).map_err(|_| Broken::misused("an id is not a UUID"));
+    page.before.as_ref().map(id).transpose()
 }
 
 async fn holders(database: &Database, sale_id: &str, shard: u64, shards: u64) -> Result<Outcome, Broken> {

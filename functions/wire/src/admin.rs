@@ -51,6 +51,9 @@ pub enum Command {
         idem_key: String,
         order_id: String,
     },
+    Order {
+        order_id: String,
+    },
     ListPayments {
         page: PaymentPage,
     },

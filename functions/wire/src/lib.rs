@@ -10,6 +10,7 @@ pub mod dead_letter;
 pub mod expire;
 pub mod lookup;
 pub mod operate;
+pub mod pay;
 pub mod payments;
 pub mod printable;
 pub mod refund;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Trace;
-use crate::shop::{Hold, Order, Sale};
+use crate::shop::{Hold, HoldStatus, Order, Sale};
 
 /// Users that an answer to [`Question::Holders`] names at most.
 pub const HOLDERS_MAX: usize = 20_000;
@@ -32,6 +32,16 @@ pub enum Question {
         user_id: String,
         hold_id: String,
     },
+    /// The user's own, newest first.
+    Holds {
+        user_id: String,
+        status: Option<HoldStatus>,
+        page: Page,
+    },
+    Orders {
+        user_id: String,
+        page: Page,
+    },
     Sale {
         sale_id: String,
     },
@@ -47,6 +57,17 @@ pub enum Question {
     },
 }
 
+/// A piece of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// Of this sale alone; none: of all.
+    pub sale_id: Option<String>,
+    /// What the page before it gave as `next`; none: the first page.
+    pub before: Option<String>,
+    /// Rows, 1 to 100.
+    pub limit: i32,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
@@ -57,6 +78,15 @@ pub enum Outcome {
     },
     Order {
         order: Order,
+    },
+    /// `next`: where the next page goes on; none: this is the last. A page may be empty and have a next one.
+    Holds {
+        holds: Vec<Hold>,
+        next: Option<String>,
+    },
+    Orders {
+        orders: Vec<Order>,
+        next: Option<String>,
     },
     Sale {
         sale: Sale,
@@ -80,6 +110,8 @@ impl Outcome {
             Self::NotFound => "not_found",
             Self::Hold { .. } => "hold",
             Self::Order { .. } => "order",
+            Self::Holds { .. } => "holds",
+            Self::Orders { .. } => "orders",
             Self::Sale { .. } => "sale",
             Self::Sales { .. } => "sales",
             Self::Holders { .. } => "holders",

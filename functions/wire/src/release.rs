@@ -23,7 +23,7 @@ pub enum Outcome {
     /// Committed or expired: there is nothing to give back.
     HoldNotActive { hold_status: HoldStatus },
     /// Given back, now or before.
-    Released { hold: Hold },
+    Released { hold: Box<Hold> },
 }
 
 impl Outcome {

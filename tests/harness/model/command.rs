@@ -62,6 +62,12 @@ pub enum Command {
         amount: Amount,
         currency: Option<String>,
     },
+    /// T2 without a gateway: `free`, or `wallet`.
+    PayFree {
+        of: HoldOf,
+        user: String,
+        method: &'static str,
+    },
     /// T3, one transaction of it.
     Sweep {
         most: i32,
@@ -129,6 +135,7 @@ impl Command {
             Self::NewSale { .. } => "new sale",
             Self::Reserve { .. } => "reserve",
             Self::Pay { .. } => "pay",
+            Self::PayFree { .. } => "pay free",
             Self::Sweep { .. } => "sweep",
             Self::Release { .. } => "release",
             Self::Stock { .. } => "stock",
@@ -150,7 +157,7 @@ impl Command {
     pub fn role(&self) -> &'static str {
         match self {
             Self::Reserve { .. } => "reserve",
-            Self::Pay { .. } => "confirm",
+            Self::Pay { .. } | Self::PayFree { .. } => "confirm",
             Self::Sweep { .. } => "expire",
             Self::Release { .. } => "release",
             Self::NewSale { .. }
@@ -200,6 +207,7 @@ impl Command {
                 (of_whom, who) = (of.as_mut(), Some(user));
             }
             Self::Release { of, user }
+            | Self::PayFree { of, user, .. }
             | Self::ReadHold { of, user }
             | Self::ReadOrder { of, user }
             | Self::ReadOrderOfHold { of, user } => (of_whom, who) = (Some(of), Some(user)),
@@ -220,6 +228,7 @@ impl Command {
         match self {
             Self::Pay { of, .. } => of.as_ref(),
             Self::Release { of, .. }
+            | Self::PayFree { of, .. }
             | Self::Cancel { of, .. }
             | Self::ReadHold { of, .. }
             | Self::ReadOrder { of, .. }
@@ -234,6 +243,7 @@ impl Command {
         let mut one = self.clone();
         match &mut one {
             Self::Pay { of: Some(of), .. }
+            | Self::PayFree { of, .. }
             | Self::Release { of, .. }
             | Self::Cancel { of, .. }
             | Self::ReadHold { of, .. }
@@ -291,6 +301,7 @@ impl fmt::Display for Command {
                 }
                 currency.iter().try_for_each(|currency| write!(to, " currency={currency}"))
             }
+            Self::PayFree { of, user, method } => write!(to, "{verb} {of} user={user} {method}"),
             Self::Sweep { most } => write!(to, "{verb} {most}"),
             Self::Release { of, user } | Self::ReadHold { of, user } => write!(to, "{verb} {of} user={user}"),
             Self::ReadOrder { of, user } | Self::ReadOrderOfHold { of, user } => write!(to, "{verb} {of} user={user}"),

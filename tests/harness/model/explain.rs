@@ -285,6 +285,7 @@ impl Model {
             Command::Pay { gateway, payment, of, user, amount: Amount::Exactly(amount), currency: Some(currency) } => {
                 self.pay(&Captured { gateway, payment, of: of.as_ref(), user, amount: *amount, currency })
             }
+            Command::PayFree { of, user, method } => self.pay_free(of, user, method),
             Command::Sweep { most } => self.sweep(*most),
             Command::Release { of, user } => self.release(of, user),
             Command::Stock { sale, sku, delta, key } => self.stock(sale, sku, *delta, key),

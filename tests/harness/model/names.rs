@@ -57,13 +57,14 @@ impl Names {
         let parts: Vec<&str> = name.split(':').collect();
         let fits = match parts[0] {
             "?hold" | "?order" => Uuid::parse_str(value).is_ok_and(|id| id.get_version_num() == 7),
+            "?number" => value.len() == 10 && value.bytes().all(|b| b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ".contains(&b)),
             // `?until:ann/k1:300`
             "?until" => is_in(window, parts[2].parse::<i64>().unwrap() * 1000, value),
             "?created" => self.ordered.get(parts[1]).is_some_and(|ordered| is_in(*ordered, 0, value)),
             other => panic!("no such name: {other}"),
         };
         // One id never stands for two things.
-        let is_id = matches!(parts[0], "?hold" | "?order");
+        let is_id = matches!(parts[0], "?hold" | "?order" | "?number");
         if !fits || (is_id && self.meanings.values().any(|known| known == value)) {
             return false;
         }

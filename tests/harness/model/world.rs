@@ -190,6 +190,10 @@ impl World {
                 ];
                 session.call(role, sql, params).await
             }
+            Command::PayFree { user, method, .. } => {
+                let params: Params = &[(user, Type::TEXT), (&hold, Type::UUID), (method, Type::TEXT)];
+                session.call(role, "select holdfast.pay($1, $2, $3)", params).await
+            }
             Command::Sweep { most } => session.call(role, "select holdfast.expire($1)", &[(most, Type::INT4)]).await,
             Command::Release { user, .. } => {
                 let sql = "select holdfast.release($1, $2)";

@@ -25,6 +25,7 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
         Code::AlreadyHolding => vec![("hold_id", uuid(), true), ("sku_id", slug(), true)],
         Code::LimitReached => vec![("sku_id", slug(), true), ("max_per_user", pieces(), true)],
         Code::SoldOut => vec![("sku_id", slug(), true), ("available", pieces(), true)],
+        Code::InsufficientBalance => vec![("balance", pieces(), true), ("required", pieces(), true)],
         Code::HoldNotActive => vec![
             ("hold_status", schemas.answer::<wire::shop::HoldStatus>(), false),
             // Why a gateway is not to take the money.
