@@ -156,9 +156,13 @@ pub const NEW_SALES_MAX: usize = 16;
 pub const SALE_POLL_MS: u64 = 20;
 pub const SALE_WAIT_MS: u64 = 1_000;
 
-/// What a browser may remember: a preflight (Chrome's own limit), a file of the shop, a sale, HTTPS.
+/// Of a sale's description, what a preview of its link shows.
+pub const PREVIEW_MAX_CHARS: usize = 200;
+
+/// What a browser may remember: a preflight (Chrome's own limit), a file of the shop (its name says which one), a sale,
+/// HTTPS.
 pub const PREFLIGHT_MAX_AGE_S: u64 = 7_200;
-pub const ASSET_MAX_AGE_S: u64 = 60;
+pub const ASSET_MAX_AGE_S: u64 = 31_536_000;
 pub const SALE_MAX_AGE_S: u64 = 1;
 pub const HSTS_MAX_AGE_S: u64 = 31_536_000;
 

@@ -77,6 +77,7 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
         Ok(offers) => answer(&mut call, offers).await,
         Err(problem) => ("none", problem.into()),
     };
+    let answer = for_a_person(&call, answer);
     let now_ms = clock::now_ms();
     let origin = call.header("Origin");
     // A gateway is no page, and no page is a gateway.
@@ -95,6 +96,17 @@ fn offers(call: &Call) -> Result<Offers, Problem> {
         return Err(Problem::new(Code::Forbidden, "Ask for 127.0.0.1 or localhost: this is a development server."));
     }
     routes::offers(call.head.path(), development)
+}
+
+/// A refusal that a person reads is a page.
+fn for_a_person(call: &Call, answer: Answer) -> Answer {
+    let is_problem = answer.header("Content-Type") == Some("application/problem+json");
+    match answer.code {
+        Some(code) if is_problem && shop::refusal::is_for_a_person(&call.head.method, call.header("Accept")) => {
+            shop::refusal::page(language::of(call.header("Accept-Language")), call.head.path(), answer, code)
+        }
+        _ => answer,
+    }
 }
 
 /// The route's name, and what it answers.
@@ -164,8 +176,10 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::ReplayDeadLetters => dead_letters::replay_many(call).await,
         Route::CancelOrder { order_id } => payments::cancel_order(call, order_id).await,
         Route::ListPayments => payments::list(call).await,
-        Route::Shop { sale_id } => Ok(shop::page(&call.config, call.header("Accept-Language"), sale_id.as_deref())),
-        Route::Asset { name } => shop::asset(&name, call.header("If-None-Match")),
+        Route::Shop { sale_id: None } => shop::home(call).await,
+        Route::Shop { sale_id: Some(sale_id) } => shop::sale(call, sale_id).await,
+        Route::Orders { order_id } => Ok(shop::orders(call, order_id)),
+        Route::Asset { name } => shop::asset(&name, call.header("If-None-Match"), call.header("Accept-Encoding")),
         Route::Health => Ok(Answer::json(200, &serde_json::json!({"ok": true}))),
         Route::Description => openapi::serve(call).await,
         Route::DevSession => dev_session::begin(call).await,

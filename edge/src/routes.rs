@@ -10,6 +10,7 @@ use crate::text;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     Shop { sale_id: Option<String> },
+    Orders { order_id: Option<String> },
     Asset { name: String },
     Health,
     Description,
@@ -84,6 +85,8 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
     Some(match segments {
         [""] => vec![("GET", Route::Shop { sale_id: None })],
         ["sales", sale_id] => vec![("GET", Route::Shop { sale_id: Some(slug(sale_id)?) })],
+        ["orders"] => vec![("GET", Route::Orders { order_id: None })],
+        ["orders", order_id] => vec![("GET", Route::Orders { order_id: Some(uuid(order_id)?) })],
         ["assets", name] => vec![("GET", Route::Asset { name: percent::segment(name)?.into_owned() })],
         ["healthz"] => vec![("GET", Route::Health)],
         ["openapi.json"] => vec![("GET", Route::Description)],
@@ -135,6 +138,7 @@ impl Route {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Shop { .. } => "shop",
+            Self::Orders { .. } => "orders",
             Self::Asset { .. } => "asset",
             Self::Health => "health",
             Self::Description => "description",

@@ -48,6 +48,16 @@ pub fn made(sale_id: &str) {
     COPIES.with_borrow_mut(|copies| copies.made(sale_id));
 }
 
+/// What [`list`] answers, for the front page.
+pub async fn list_json(call: &Call) -> Result<Rc<[u8]>, Problem> {
+    copy(call, "", Question::Sales).await?.ok_or_else(Problem::not_found)
+}
+
+/// What [`one`] answers, for the sale's page. None: there is no such sale.
+pub async fn one_json(call: &Call, sale_id: &str) -> Result<Option<Rc<[u8]>>, Problem> {
+    copy(call, sale_id, Question::Sale { sale_id: sale_id.to_owned() }).await
+}
+
 async fn cached(call: &Call, name: &str, question: Question) -> Answered {
     tell(copy(call, name, question).await?, call.header("If-None-Match"))
 }

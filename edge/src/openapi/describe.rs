@@ -15,9 +15,11 @@ use crate::routes;
 use schemas::Schemas;
 
 /// Every path, its parameters in braces. That no verb is missing is a test's business.
-const PATHS: [&str; 29] = [
+const PATHS: [&str; 31] = [
     "/",
     "/sales/{sale_id}",
+    "/orders",
+    "/orders/{order_id}",
     "/assets/{name}",
     "/healthz",
     "/openapi.json",
@@ -56,7 +58,7 @@ fn example(path: &str) -> String {
         .replace("{dead_letter_id}", id)
         .replace("{sale_id}", "spring-drop")
         .replace("{sku_id}", "sneaker-270")
-        .replace("{name}", "shop.js")
+        .replace("{name}", "shop-en-.js")
 }
 
 fn document() -> Value {

@@ -8,6 +8,7 @@ impl Route {
     pub fn parameters(&self) -> Option<&'static [&'static str]> {
         match self {
             Self::Shop { .. }
+            | Self::Orders { .. }
             | Self::Asset { .. }
             | Self::Health
             | Self::Description

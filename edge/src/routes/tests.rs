@@ -17,6 +17,8 @@ fn every_path_of_the_contract_is_found_by_its_method() {
     for (method, path, name) in [
         ("GET", "/", "shop"),
         ("HEAD", "/sales/spring-drop", "shop"),
+        ("GET", "/orders", "orders"),
+        ("GET", &format!("/orders/{ID}"), "orders"),
         ("GET", "/assets/shop.js", "asset"),
         ("GET", "/healthz", "health"),
         ("GET", "/openapi.json", "description"),
@@ -63,6 +65,7 @@ fn a_path_that_is_not_there_is_not_found_whatever_the_method() {
         "/v1/reservations/1",
         "/v1/orders/null",
         "/sales/",
+        "/orders/1",
         "/sales/A",
         "/sales/%2561",
         "/sales/%zz",

@@ -49,6 +49,7 @@ impl Operation {
             // A verb that is found at several addresses is several operations.
             id: match route {
                 Route::Shop { sale_id: Some(_) } => "shop_of_sale".to_owned(),
+                Route::Orders { order_id: Some(_) } => "orders_one".to_owned(),
                 Route::Webhook { gateway } if *gateway != "standard" => format!("webhook_{gateway}"),
                 _ => route.name().to_owned(),
             },
@@ -161,8 +162,15 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         Route::Shop { sale_id } => {
             let page =
                 new(Caller::Anybody, "The shop").sends(200, "The page.", "text/html; charset=utf-8", html(), &[]);
-            if sale_id.is_some() { page.refuses(&[Code::NotFound]) } else { page }
+            if sale_id.is_some() { page.asks().refuses(&[Code::NotFound]) } else { page.asks() }
         }
+        Route::Orders { .. } => new(Caller::Anybody, "The page of the caller's own orders").sends(
+            200,
+            "The page, which asks for them.",
+            "text/html; charset=utf-8",
+            html(),
+            &[],
+        ),
         Route::Asset { .. } => new(Caller::Anybody, "A file of the shop")
             .sends(200, "The file.", "*/*", html(), &["ETag"])
             .kept()
