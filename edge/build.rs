@@ -29,12 +29,13 @@ fn main() -> Outcome<()> {
     }
     fs::write(out.join("texts.rs"), table + "]")?;
 
+    let common = script()?;
     for (at, language) in LANGUAGES.into_iter().enumerate() {
-        let script = script(language, at, &texts)?;
+        let script = format!("{}{common}", words(language, at, &texts)?);
         let upper = language.to_uppercase();
         println!("cargo::rustc-env=SHOP_JS_{upper}=shop-{language}-{}.js", fingerprint(&script));
-        fs::write(out.join(format!("shop-{language}.js")), script)?;
     }
+    fs::write(out.join("shop.js"), common)?;
     let icon = read("icon.svg")?;
     println!("cargo::rustc-env=SHOP_ICON=icon-{}.svg", fingerprint(&icon));
     for (name, text) in [("SHOP_CSS", without_comments(&read("shop.css")?)), ("SHOP_BOOT", short(&read("boot.js")?)?)] {
@@ -54,12 +55,17 @@ fn fingerprint(text: &str) -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// All modules in one file, each in a function of its own, in the order in which they need each other.
-fn script(language: &str, at: usize, texts: &Texts) -> Outcome<String> {
+/// The sentences of one language, as the module that `texts.js` imports: see `words` in `src/shop.rs`, which writes the same.
+fn words(language: &str, at: usize, texts: &Texts) -> Outcome<String> {
     let words: BTreeMap<&str, &str> =
         texts.iter().filter_map(|(name, both)| Some((name.as_str(), both.get(at)?.as_str()))).collect();
     let words = serde_json::to_string(&words)?;
-    let mut script = format!("\"use strict\";\nconst $words={{language:\"{language}\",words:{words}}};\n");
+    Ok(format!("\"use strict\";\nconst $words = {{ language: \"{language}\", words: {words} }};\n"))
+}
+
+/// All modules in one file, each in a function of its own, in the order in which they need each other.
+fn script() -> Outcome<String> {
+    let mut script = String::new();
     add("shop", &mut vec!["words".to_owned()], &mut script)?;
     Ok(script)
 }

@@ -166,10 +166,10 @@ export function startSale(config) {
     settle(state, { ...(state === "holding" && change), hold, order });
   }
 
-  /** A payment that could not be taken for this hold, told once; from then on the next one is waited for. */
+  /** A payment that could not be taken for this hold: why, and that it may be paid again. Then the next one is waited for. */
   function paymentNotice(hold, record) {
-    if (!isMismatch(hold, record)) return {};
-    store.write(HOLD, { hold_id: hold.hold_id, seen: hold.refund.amount });
+    if (!hold.refund) return {};
+    if (isMismatch(hold, record)) store.write(HOLD, { hold_id: hold.hold_id, seen: hold.refund.amount });
     const name = hold.refund.status === "completed" ? "n_mismatch_refunded" : "n_mismatch";
     return { notice: t(name, { amount: money(hold.refund.amount, { ...hold, ...hold.refund }) }), urgent: true };
   }

@@ -65,7 +65,7 @@ export function refundOf(hold, order) {
   return hold?.status === "RELEASED" ? "released" : "late";
 }
 
-/** Of a payment that bought nothing while its hold lives: the buyer may pay again. Each is told once. */
+/** A payment that bought nothing while its hold lives, and that this page has not seen: it is not the one it waits for. */
 export const isMismatch = (hold, record) => hold.status === "HOLD" && Boolean(hold.refund) && hold.refund.amount !== record?.seen;
 
 /**

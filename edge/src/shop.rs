@@ -21,8 +21,7 @@ use sale::{Sale, SignIn};
 use texts::text;
 
 const JS: &str = "text/javascript; charset=utf-8";
-const SCRIPT_KO: &str = include_str!(concat!(env!("OUT_DIR"), "/shop-ko.js"));
-const SCRIPT_EN: &str = include_str!(concat!(env!("OUT_DIR"), "/shop-en.js"));
+const SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/shop.js"));
 const ICON_SVG: &str = include_str!("../shop/icon.svg");
 
 /// `GET /`: what is on sale.
@@ -135,20 +134,28 @@ pub fn orders(call: &Call, order_id: Option<String>) -> Answer {
 /// `not_found`.
 pub fn asset(name: &str, if_none_match: Option<&str>, accept_encoding: Option<&str>) -> Answered {
     let [(_, korean), (_, english)] = SCRIPTS;
-    let files = [
-        ("shop-ko-", korean, JS, SCRIPT_KO),
-        ("shop-en-", english, JS, SCRIPT_EN),
-        ("icon-", ICON, "image/svg+xml", ICON_SVG),
-    ];
-    let file = files.into_iter().find(|(prefix, ..)| name.starts_with(prefix)).ok_or_else(Problem::not_found)?;
-    let (_, today, content_type, body) = file;
-    let answer = compressed(Answer::bytes(200, content_type, body.as_bytes().to_vec()), accept_encoding);
+    let (today, content_type, body) = if name.starts_with("shop-ko-") {
+        (korean, JS, script("ko"))
+    } else if name.starts_with("shop-en-") {
+        (english, JS, script("en"))
+    } else if name.starts_with("icon-") {
+        (ICON, "image/svg+xml", ICON_SVG.to_owned())
+    } else {
+        return Err(Problem::not_found());
+    };
+    let answer = compressed(Answer::bytes(200, content_type, body.into_bytes()), accept_encoding);
     Ok(if name == today {
         let forever = format!("public, max-age={}, immutable", bounds::ASSET_MAX_AGE_S);
         answer.with("ETag", format!("\"{name}\"")).with("Cache-Control", forever).unless_known(if_none_match)
     } else {
         answer.with("Cache-Control", "no-store")
     })
+}
+
+/// The sentences of a language and, the same for all, what says them: as build.rs took the fingerprint of.
+fn script(language: &str) -> String {
+    let words = texts::words(language);
+    format!("\"use strict\";\nconst $words = {{ language: \"{language}\", words: {words} }};\n{SCRIPT}")
 }
 
 /// The runtime packs a body whose header says so. What is on its way to a phone is a third as long.
@@ -242,6 +249,7 @@ fn preview(call: &Call, language: &str, title: &str, about: &str, image_url: Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::sha256_hex;
 
     #[test]
     fn a_file_with_its_fingerprint_is_kept_for_ever_and_another_one_is_served_once() {
@@ -259,8 +267,10 @@ mod tests {
 
     #[test]
     fn the_script_of_a_language_is_one_file_and_has_its_sentences_alone() {
-        for (script, there, elsewhere) in [(SCRIPT_KO, "구매하기", "Buy now"), (SCRIPT_EN, "Buy now", "구매하기")]
-        {
+        for (language, there, elsewhere) in [("ko", "구매하기", "Buy now"), ("en", "Buy now", "구매하기")] {
+            let script = script(language);
+            let fingerprint = &sha256_hex(script.as_bytes())[..16];
+            assert!(SCRIPTS.contains(&(language, format!("shop-{language}-{fingerprint}.js").as_str())), "{SCRIPTS:?}");
             assert!(script.contains(there) && !script.contains(elsewhere));
             assert!(!script.contains("\nimport ") && !script.contains("\nexport "), "{script}");
             assert!(script.len() < 70_000, "{} bytes on a slow line", script.len());

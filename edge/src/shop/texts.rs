@@ -1,5 +1,7 @@
 //! Every sentence the shop says, in Korean and English: `edge/shop/texts.json`, which the page's script is made from too.
 
+use std::collections::BTreeMap;
+
 /// Name, then Korean and English; in the order of the names.
 static TEXTS: &[(&str, [&str; 2])] = &include!(concat!(env!("OUT_DIR"), "/texts.rs"));
 
@@ -18,6 +20,12 @@ pub fn text(language: &str, name: &str) -> &'static str {
 /// The sentence with its one `{place}` filled.
 pub fn filled(language: &str, name: &str, place: &str, value: &str) -> String {
     text(language, name).replace(&format!("{{{place}}}"), value)
+}
+
+/// All of a language as a JSON object, for the script.
+pub fn words(language: &str) -> String {
+    let words: BTreeMap<&str, &str> = TEXTS.iter().map(|(name, _)| (*name, text(language, name))).collect();
+    serde_json::to_string(&words).unwrap_or_default()
 }
 
 #[cfg(test)]
