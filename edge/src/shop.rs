@@ -211,7 +211,7 @@ fn data(call: &Call, page: &str, more: &[(&str, Value)]) -> Map<String, Value> {
 
 /// In development the page signs its visitor in.
 fn needs_sign_in(call: &Call) -> bool {
-    !call.config.development && call.buyer().is_err()
+    !call.config.development && !call.is_signed_in()
 }
 
 /// The shop's own sign-in, which sends the buyer back to this page.
