@@ -48,6 +48,11 @@ begin atomic
                count(*) as events
         from one join holdfast.event_outbox e on e.sale_id = one.sale_id and e.event_type = 'StockAdjusted'
         group by 1, 2, 3
+    ), bought as (
+        select o.sale_id, o.user_id, o.sku_id, sum(o.qty) as qty from one join holdfast.order_items o on o.sale_id = one.sale_id
+        group by o.sale_id, o.user_id, o.sku_id
+    ), counted as (
+        select b.* from one join holdfast.buyer_history b on b.sale_id = one.sale_id where b.bought > 0
     ), finding as (
         select c.check_name, p.sale_id || '/' || p.sku_id as subject, p.sale_id, c.expected, c.found, to_json(p) as saw
         from per_sku p cross join lateral (values
@@ -56,6 +61,16 @@ begin atomic
             ('counter_ledger', case p.counters when 1 then p.stock end, p.total)
         ) as c (check_name, expected, found)
         where c.expected <> c.found
+        union all
+        select 'buyer_bought', b.sale_id || '/' || b.sku_id || '/' || b.user_id, b.sale_id, b.qty, coalesce(c.bought, 0),
+               json_build_object('history', to_json(c))
+        from bought b left join counted c on c.user_id = b.user_id and c.sku_id = b.sku_id
+        where b.qty is distinct from c.bought
+        union all
+        select 'buyer_bought', c.sale_id || '/' || c.sku_id || '/' || c.user_id, c.sale_id, 0, c.bought,
+               json_build_object('history', to_json(c))
+        from counted c where not exists (select from holdfast.order_items o
+            where o.sale_id = c.sale_id and o.user_id = c.user_id and o.sku_id = c.sku_id)
         union all
         select 'active_hold', hold_id || '/' || sku_id, sale_id, 1, 0, to_json(a)
         from active a where status is distinct from 'HOLD' or qty is null
@@ -177,7 +192,7 @@ begin atomic
               and (l.amount, l.currency) = (p.amount, p.currency)) entries
         cross join lateral (values
             ('payment_order', (p.state = 'ORDERED')::integer, (o.order_id is not null)::integer),
-            ('payment_refund', (p.state = 'REFUND_REQUIRED' or coalesce(o.status = 'CANCELLED', false))::integer,
+            ('payment_refund', (p.state = 'REFUND_REQUIRED' or coalesce(o.status = 'CANCELLED' and p.amount > 0, false))::integer,
                                (r.status is not null)::integer),
             ('order_payment', 1, (o.order_id is null or (o.order_id, o.total_amount, o.currency) = (p.order_id, p.amount, p.currency))::integer),
             ('refund_amount', p.amount, coalesce(r.amount, p.amount)),

@@ -1,8 +1,8 @@
 -- T2, confirm: a payment that was captured becomes an order, or is written down to be paid back.
 --
--- Locks:      reservation_hold, payment, user_active_hold, payment_attempt. It touches no counter: what is sold was
---             taken out of the counter when it was reserved. Where the sale lets a late payment take it again:
---             reservation_hold, user_active_hold and inventory_counter by sku_id before the rest.
+-- Locks:      reservation_hold, payment, payment_attempt, buyer_history by sku_id, user_active_hold. It touches no
+--             counter: what is sold was taken out of the counter when it was reserved. Where the sale lets a late payment
+--             take it again: reservation_hold, user_active_hold and inventory_counter by sku_id before the rest.
 -- Keeps:      a captured payment is one order or one refund; a hold has at most one order.
 -- Isolation:  READ COMMITTED or above; expiry is judged by clock_timestamp() after the hold is locked, because a
 --             hold may lapse while its confirm waits for the lock.
@@ -29,6 +29,26 @@ return case
     when (p_hold).status = 'EXPIRED' or (p_hold).expire_at <= p_now then 'hold_expired'
     when (p_hold).user_id <> p_user_id then 'user_mismatch'
     when ((p_hold).total_amount, (p_hold).currency) <> (p_amount, p_currency) then 'amount_mismatch' end;
+
+-- An order's lines count to its buyer's limits from here on, and whoever buys has let nothing lapse. Whoever takes
+-- counters too has them by now: an order, a cancellation and an expiry of one buyer must not wait for each other.
+create or replace function holdfast.count_order(p_order_id uuid) returns void
+language sql volatile
+begin atomic
+    insert into holdfast.buyer_history as b (sale_id, user_id, sku_id, bought)
+    select i.sale_id, i.user_id, i.sku_id, i.qty from holdfast.order_items i where i.order_id = p_order_id order by i.sku_id
+    on conflict on constraint buyer_history_pkey do update set bought = b.bought + excluded.bought, lapsed_at = null;
+end;
+
+-- And no longer; before its lines are removed.
+create or replace function holdfast.uncount_order(p_order_id uuid) returns void
+language sql volatile
+begin atomic
+    select from holdfast.order_items i join holdfast.buyer_history b using (sale_id, user_id, sku_id)
+    where i.order_id = p_order_id order by b.sku_id for update of b;
+    update holdfast.buyer_history b set bought = b.bought - i.qty from holdfast.order_items i
+    where i.order_id = p_order_id and (b.sale_id, b.user_id, b.sku_id) = (i.sale_id, i.user_id, i.sku_id);
+end;
 
 -- Takes the stock of a hold that ended unpaid once more, if all of it is still there and its buyer may still have it.
 -- It stands in the buyer's way like a reservation while it looks: its user_active_hold rows are gone when it is sold.
@@ -67,8 +87,9 @@ begin
        and not exists (
             select from reservation_hold_item i join sku k on (k.sale_id, k.sku_id) = (p_hold.sale_id, i.sku_id)
             where i.hold_id = p_hold.hold_id
-              and i.qty + (select coalesce(sum(o.qty), 0) from order_items o
-                           where (o.sale_id, o.user_id, o.sku_id) = (p_hold.sale_id, p_hold.user_id, i.sku_id)) > k.max_per_user)
+              and i.qty + coalesce((
+                  select b.bought from buyer_history b
+                  where (b.sale_id, b.user_id, b.sku_id) = (p_hold.sale_id, p_hold.user_id, i.sku_id)), 0) > k.max_per_user)
     then
         perform from inventory_counter c
         where c.sale_id = p_hold.sale_id
@@ -159,6 +180,7 @@ begin
     insert into order_items (order_id, sku_id, qty, unit_price, position, sale_id, user_id)
     select v_order_id, i.sku_id, i.qty, i.unit_price, i.position, v_hold.sale_id, v_hold.user_id
     from reservation_hold_item i where i.hold_id = v_hold.hold_id;
+    perform count_order(v_order_id);
 
     -- 4. The hold ends.
     update reservation_hold set status = 'COMMITTED', finalized_at = coalesce(finalized_at, v_now),
@@ -174,14 +196,16 @@ begin
     insert into event_outbox (event_type, sale_id, hold_id, data)
     select 'OrderConfirmed', v_hold.sale_id, v_hold.hold_id, json_build_object(
         'order_id', v_order_id, 'hold_id', v_hold.hold_id, 'sale_id', v_hold.sale_id, 'user_id', v_hold.user_id,
-        'gateway', p_gateway, 'payment_id', p_payment_id, 'total_amount', v_hold.total_amount,
-        'currency', v_hold.currency, 'items',
+        'gateway', paid_by(p_gateway, p_payment_id) ->> 'gateway',
+        'payment_id', paid_by(p_gateway, p_payment_id) ->> 'payment_id', 'payment', paid_by(p_gateway, p_payment_id),
+        'total_amount', v_hold.total_amount, 'currency', v_hold.currency, 'items',
         (select json_agg(json_build_object('sku_id', i.sku_id, 'qty', i.qty, 'unit_price', i.unit_price)
                          order by i.position) from order_items i where i.order_id = v_order_id));
     return json_build_object('result', 'confirmed', 'order_id', v_order_id);
 end
 $$;
 
-revoke execute on function holdfast.stored_payment, holdfast.refusal_of, holdfast.retake, holdfast.confirm from public;
+revoke execute on function holdfast.stored_payment, holdfast.refusal_of, holdfast.count_order, holdfast.uncount_order,
+                           holdfast.retake, holdfast.confirm from public;
 -- The sweep asks about payments that are under way before it ends their holds, and confirms what it finds paid.
 grant execute on function holdfast.confirm to holdfast_confirm, holdfast_expire;

@@ -1,6 +1,7 @@
 -- T3, expire: holds that nobody paid in time end, and their stock comes back.
 --
--- Locks:      reservation_hold (those that nobody else has locked), user_active_hold, inventory_counter by sku_id.
+-- Locks:      reservation_hold (those that nobody else has locked), user_active_hold, inventory_counter by sku_id,
+--             buyer_history by (user_id, sku_id), which everybody takes after the counters.
 -- Keeps:      a hold is credited once: it leaves HOLD once, and the ledger has a unique index besides.
 -- Isolation:  READ COMMITTED or above; every statement judges rows it has locked.
 -- A retry:    finds what is still HOLD and past its end; what was swept is not found again.
@@ -56,6 +57,15 @@ begin
     update inventory_counter c set available = c.available + back.qty
     from unnest(v_skus, v_back) as back (sku_id, qty)
     where c.sale_id = p_sale_id and c.sku_id = back.sku_id;
+
+    -- Where the sale wants it, T1 is told who let it lapse, and when: at the hold's end, whenever it is swept.
+    if p_status = 'EXPIRED' and (select s.lapse_cooldown_s from sale s where s.sale_id = p_sale_id) > 0 then
+        insert into buyer_history as b (sale_id, user_id, sku_id, lapsed_at)
+        select p_sale_id, h.user_id, i.sku_id, h.expire_at
+        from unnest(p_hold_ids) as due (hold_id) join reservation_hold h using (hold_id) join reservation_hold_item i using (hold_id)
+        order by h.user_id, i.sku_id
+        on conflict on constraint buyer_history_pkey do update set lapsed_at = excluded.lapsed_at;
+    end if;
 end
 $$;
 

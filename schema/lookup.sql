@@ -7,24 +7,29 @@
 -- Isolation:  any.
 -- A retry:    reads again.
 
--- The newest refund of the hold's own buyer: somebody else's money is not shown.
+-- What of the hold's own buyer's money is to be paid back, or was, the newest first: somebody else's is not shown.
 create or replace function holdfast.refund_json(p_hold holdfast.reservation_hold) returns jsonb
 language sql stable
 begin atomic
-    select jsonb_build_object('refund', jsonb_build_object(
-        'status', case r.status when 'REQUIRED' then 'pending' when 'COMPLETED' then 'completed' else 'failed' end,
-        'amount', r.amount, 'currency', r.currency))
-    from holdfast.payment p join holdfast.refund r using (gateway, payment_id)
-    where p.hold_id = p_hold.hold_id and p.user_id = p_hold.user_id
-    order by r.created_at desc limit 1;
+    select jsonb_build_object('refund', own.refunds -> 0, 'refunds', own.with_reasons)
+    from (select jsonb_agg(holdfast.shown_refund(r) order by r.created_at desc) as refunds,
+                 jsonb_agg(jsonb_build_object('reason', r.reason) || holdfast.shown_refund(r)::jsonb
+                           order by r.created_at desc) as with_reasons
+          from holdfast.payment p join holdfast.refund r using (gateway, payment_id)
+          where p.hold_id = p_hold.hold_id and p.user_id = p_hold.user_id) own
+    where own.refunds is not null;
 end;
+
+-- A hold as its buyer sees it now, wherever it is shown by itself or in a list.
+create or replace function holdfast.shown_hold(p_hold holdfast.reservation_hold) returns json
+language sql volatile
+return (holdfast.hold_json(p_hold, holdfast.hold_status_now(p_hold))::jsonb
+        || coalesce(holdfast.refund_json(p_hold), '{}'))::json;
 
 create or replace function holdfast.read_hold(p_user_id text, p_hold_id uuid) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
-    select (holdfast.hold_json(h, holdfast.hold_status_now(h))::jsonb
-            || coalesce(holdfast.refund_json(h), '{}'))::json
-    from holdfast.reservation_hold h
+    select holdfast.shown_hold(h) from holdfast.reservation_hold h
     where h.hold_id = p_hold_id and h.user_id = p_user_id;
 end;
 
@@ -69,10 +74,57 @@ begin atomic
     from (select * from holdfast.sale order by created_at desc limit 100) s;
 end;
 
--- Who may have something that comes before "sold out" in the order of refusals: whoever was granted anything in the last
--- day (a key belongs to its user and not to a sale; keys and holds live for a day) or has an order in this sale. Found
--- by the time in a hold's id, so that no index is needed that every reservation would have to write.
--- p_most: as many as that may be all or not. A user may be named more than once. Nobody is told of these: no barrier.
+-- Of one Gate's users: who may get another answer than "sold out" or "not open". That is whoever has a key, in whatever
+-- sale, for a key belongs to its user; and whoever holds, has bought or let lapse something in this one. A user is told
+-- of by a hash that only the edge can make again (p_key is its secret), and a user's hash names the Gate: see
+-- edge/src/gate/users.rs, which has the same.
+--
+-- Each table is read in the order of its users, 32 entries a step, and the next step begins behind the last user of them:
+-- somebody's thousands of keys are passed by in one step. p_after: for each of the three where to go on after; null:
+-- nothing is left there. p_steps: so many at most in each. o_after: what to go on with, null when all are told.
+-- Nobody is shown anything by this: no barrier.
+create or replace function holdfast.look_up_holders(
+    p_sale_id text, p_key bytea, p_shard bigint, p_shards bigint, p_after text[], p_steps integer,
+    out o_users bigint[], out o_after text[])
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    with recursive keyed as (
+        select 0 as step, p_after[1] as upto, null::text[] as users where p_after[1] is not null
+        union all
+        select k.step + 1, piece.users[cardinality(piece.users)], piece.users from keyed k cross join lateral (
+            select array_agg(distinct entry.user_id order by entry.user_id) as users from (
+                select i.user_id from holdfast.idempotency i where i.user_id > k.upto order by i.user_id limit 32) entry) piece
+        where k.upto is not null and k.step < p_steps
+    ), holding as (
+        select 0 as step, p_after[2] as upto, null::text[] as users where p_after[2] is not null
+        union all
+        select k.step + 1, piece.users[cardinality(piece.users)], piece.users from holding k cross join lateral (
+            select array_agg(distinct entry.user_id order by entry.user_id) as users from (
+                select a.user_id from holdfast.user_active_hold a where a.sale_id = p_sale_id and a.user_id > k.upto
+                order by a.sale_id, a.user_id limit 32) entry) piece
+        where k.upto is not null and k.step < p_steps
+    ), known as (
+        select 0 as step, p_after[3] as upto, null::text[] as users where p_after[3] is not null
+        union all
+        select k.step + 1, piece.users[cardinality(piece.users)], piece.users from known k cross join lateral (
+            select array_agg(distinct entry.user_id order by entry.user_id) as users from (
+                select b.user_id from holdfast.buyer_history b where b.sale_id = p_sale_id and b.user_id > k.upto
+                order by b.sale_id, b.user_id limit 32) entry) piece
+        where k.upto is not null and k.step < p_steps
+    ), step as (
+        select 1 as part, keyed.* from keyed union all select 2, holding.* from holding union all select 3, known.* from known
+    ), hashed as (
+        select ('x' || encode(substr(sha256(p_key || convert_to(u, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint
+               & 9223372036854775807 as hash
+        from step s cross join lateral unnest(s.users) as u
+    )
+    select array(select distinct h.hash from hashed h where h.hash % p_shards = p_shard),
+           (select case when count(s.upto) > 0 then array_agg(s.upto order by part.n) end
+            from generate_series(1, 3) as part (n)
+            left join lateral (select step.upto from step where step.part = part.n order by step.step desc limit 1) s on true);
+end;
+
+-- The former form, for functions of the release before.
 create or replace function holdfast.look_up_holders(p_sale_id text, p_most integer) returns text[]
 language sql volatile security definer set search_path = holdfast, pg_temp
 return array(
@@ -82,9 +134,13 @@ return array(
     (select o.user_id from holdfast.order_items o where o.sale_id = p_sale_id limit p_most)
     limit p_most);
 
-revoke execute on function holdfast.refund_json, holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
-                           holdfast.look_up_sale, holdfast.look_up_sales, holdfast.look_up_holders from public;
+revoke execute on function holdfast.refund_json, holdfast.shown_hold, holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
+                           holdfast.look_up_sale, holdfast.look_up_sales,
+    holdfast.look_up_holders(text, bytea, bigint, bigint, text[], integer),
+    holdfast.look_up_holders(text, integer) from public;
 revoke execute on procedure holdfast.look_up_hold from public;
 grant execute on procedure holdfast.look_up_hold to holdfast_lookup;
 grant execute on function holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
-                          holdfast.look_up_sale, holdfast.look_up_sales, holdfast.look_up_holders to holdfast_lookup;
+                          holdfast.look_up_sale, holdfast.look_up_sales,
+    holdfast.look_up_holders(text, bytea, bigint, bigint, text[], integer),
+    holdfast.look_up_holders(text, integer) to holdfast_lookup;

@@ -1,6 +1,7 @@
 -- Payments: what an operator sees of the money, and how an order is cancelled.
 --
--- Locks:      an Idempotency-Key (advisory), reservation_hold, orders, inventory_counter by sku_id.
+-- Locks:      an Idempotency-Key (advisory), reservation_hold, orders, inventory_counter and buyer_history by
+--             sku_id.
 -- Keeps:      an order is cancelled once: its stock comes back by one ledger row of its own, and one refund is due; who,
 --             when and why is in the operator's ledger.
 -- Isolation:  READ COMMITTED or above.
@@ -22,25 +23,27 @@ begin
         return null;
     end if;
     if v_order.status = 'CANCELLED' then
-        return json_build_object('outcome', 'order', 'order', order_json(v_order));
+        return json_build_object('outcome', 'order', 'order', order_json(v_order, true));
     end if;
 
-    update orders o set status = 'CANCELLED', cancelled_at = clock_timestamp() where o.order_id = p_order_id
+    update orders o set status = 'CANCELLED', cancelled_at = clock_timestamp(), version = o.version + 1 where o.order_id = p_order_id
     returning * into v_order;
-    -- Nobody's any more: the buyer may buy again, and the report counts what is sold.
-    delete from order_items i where i.order_id = p_order_id;
 
     insert into refund (gateway, payment_id, reason, amount, currency)
     select p.gateway, p.payment_id, 'order_cancelled', p.amount, p.currency
-    from payment p where (p.gateway, p.payment_id) = (v_order.gateway, v_order.payment_id);
+    from payment p where (p.gateway, p.payment_id) = (v_order.gateway, v_order.payment_id) and p.amount > 0;
     insert into order_ledger (event_type, gateway, payment_id, order_id, amount, currency)
-    values ('ORDER_CANCELLED', v_order.gateway, v_order.payment_id, p_order_id, v_order.total_amount, v_order.currency),
-           ('REFUND_REQUIRED', v_order.gateway, v_order.payment_id, null, v_order.total_amount, v_order.currency);
-    insert into event_outbox (event_type, sale_id, hold_id, data)
-    values ('RefundRequired', v_order.sale_id, v_order.hold_id, json_build_object(
-        'gateway', v_order.gateway, 'payment_id', v_order.payment_id, 'hold_id', v_order.hold_id,
-        'order_id', p_order_id, 'user_id', v_order.user_id, 'amount', v_order.total_amount,
-        'currency', v_order.currency, 'reason', 'order_cancelled'));
+    values ('ORDER_CANCELLED', v_order.gateway, v_order.payment_id, p_order_id, v_order.total_amount, v_order.currency);
+    -- What cost nothing has nothing to pay back.
+    if v_order.total_amount > 0 then
+        insert into order_ledger (event_type, gateway, payment_id, amount, currency)
+        values ('REFUND_REQUIRED', v_order.gateway, v_order.payment_id, v_order.total_amount, v_order.currency);
+        insert into event_outbox (event_type, sale_id, hold_id, data)
+        values ('RefundRequired', v_order.sale_id, v_order.hold_id, json_build_object(
+            'gateway', v_order.gateway, 'payment_id', v_order.payment_id, 'hold_id', v_order.hold_id,
+            'order_id', p_order_id, 'user_id', v_order.user_id, 'amount', v_order.total_amount,
+            'currency', v_order.currency, 'reason', 'order_cancelled'));
+    end if;
 
     insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, reason)
     select v_order.sale_id, i.sku_id, 'CANCEL_CREDIT', i.qty, i.hold_id, p_by ->> 'reason'
@@ -52,10 +55,14 @@ begin
     update inventory_counter c set available = c.available + i.qty
     from reservation_hold_item i
     where i.hold_id = v_order.hold_id and (c.sale_id, c.sku_id) = (v_order.sale_id, i.sku_id);
+    -- Nobody's any more: the buyer may buy again, and the report counts what is sold.
+    perform uncount_order(p_order_id);
+    delete from order_items i where i.order_id = p_order_id;
     perform write_operator_ledger(p_by, 'order_cancelled', p_order_id::text, json_build_object(
         'gateway', v_order.gateway, 'payment_id', v_order.payment_id, 'amount', v_order.total_amount,
         'currency', v_order.currency));
-    return store_operation(p_idem_key, p_fingerprint, json_build_object('outcome', 'order', 'order', order_json(v_order)));
+    return store_operation(p_idem_key, p_fingerprint,
+                           json_build_object('outcome', 'order', 'order', order_json(v_order, true)));
 end
 $$;
 
@@ -70,6 +77,8 @@ begin atomic
         select p.*, r.attempts, r.failure, r.reason,
             case when r.status = 'REQUIRED' then 'refund_pending' when r.status = 'COMPLETED' then 'refunded'
                  when r.status = 'FAILED' then 'refund_failed' when o.status = 'CONFIRMED' then 'ordered'
+                 -- Cancelled, and it was nothing: nothing of it is left to pay back.
+                 when o.status = 'CANCELLED' and p.amount = 0 then 'refunded'
                  else 'unsettled' end as now
         from looked p
         left join holdfast.orders o on o.order_id = p.order_id
@@ -88,5 +97,12 @@ begin atomic
     from page f;
 end;
 
-revoke execute on function holdfast.cancel_order, holdfast.list_payments from public;
-grant execute on function holdfast.cancel_order, holdfast.list_payments to holdfast_admin;
+create or replace function holdfast.order_of(p_order_id uuid) returns json
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    select json_build_object('outcome', 'order', 'order', holdfast.order_json(o, true))
+    from holdfast.orders o where o.order_id = p_order_id;
+end;
+
+revoke execute on function holdfast.cancel_order, holdfast.list_payments, holdfast.order_of from public;
+grant execute on function holdfast.cancel_order, holdfast.list_payments, holdfast.order_of to holdfast_admin;

@@ -28,7 +28,8 @@ begin
     if v_status = 'HOLD' then
         perform end_holds(v_hold.sale_id, array[p_hold_id], 'RELEASED', clock_timestamp());
     end if;
-    return json_build_object('outcome', 'released', 'hold', hold_json(v_hold, 'RELEASED'));
+    -- moved: whether anything came back now. What was given back before came back then.
+    return json_build_object('outcome', 'released', 'hold', hold_json(v_hold, 'RELEASED'), 'moved', v_status = 'HOLD');
 end
 $$;
 

@@ -29,7 +29,7 @@ begin atomic
     where i.user_id = p_user_id and i.idem_key = p_idem_key;
 end;
 
--- Why one reservation is refused, in words. The reasons have numbers, in their order of precedence; the last, 8, is
+-- Why one reservation is refused, in words. The reasons have numbers, in their order of precedence; the last, 9, is
 -- `sold_out`. Null where it is no longer so.
 create or replace function holdfast.refusal(
     p_why integer, p_sale holdfast.sale, p_user_id text, p_idem_key text, p_fingerprint bytea, p_sku_id text) returns json
@@ -42,12 +42,17 @@ begin
         when 3 then json_build_object('outcome', 'not_found')
         when 4 then json_build_object('outcome', 'not_found', 'sku_id', p_sku_id)
         when 5 then json_build_object('outcome', 'sale_not_open', 'opens_at', rfc3339(p_sale.opens_at),
-                                      'status', sale_status(p_sale))
+                                      'status', sale_status(p_sale), 'for_ms', status_stands_ms(p_sale))
         when 6 then (select json_build_object('outcome', 'already_holding', 'hold_id', a.hold_id, 'sku_id', a.sku_id)
                      from user_active_hold a
                      where (a.sale_id, a.user_id, a.sku_id) = (p_sale.sale_id, p_user_id, p_sku_id))
         when 7 then (select json_build_object('outcome', 'limit_reached', 'sku_id', k.sku_id, 'max_per_user', k.max_per_user)
-                     from sku k where (k.sale_id, k.sku_id) = (p_sale.sale_id, p_sku_id)) end;
+                     from sku k where (k.sale_id, k.sku_id) = (p_sale.sale_id, p_sku_id))
+        when 8 then (select json_build_object('outcome', 'limit_reached', 'sku_id', k.sku_id, 'max_per_user', k.max_per_user,
+                            'retry_at', rfc3339(b.lapsed_at + make_interval(secs => p_sale.lapse_cooldown_s)))
+                     from sku k join buyer_history b using (sale_id, sku_id)
+                     where (k.sale_id, k.sku_id, b.user_id) = (p_sale.sale_id, p_sku_id, p_user_id)
+                       and b.lapsed_at is not null) end;
 end
 $$;
 
@@ -64,14 +69,15 @@ as $$
 declare
     v_sale      sale;
     v_status    text;
+    v_cooled    timestamptz;  -- who let a hold lapse after this has to wait
     v_skus      text[];     -- the batch's SKUs, each once, ...
     v_prices    bigint[];   -- ... with their prices, ...
     v_limits    integer[];  -- ... their max_per_user, ...
     v_stock     bigint[];   -- ... what their counters have, ...
     v_taken     bigint[];   -- ... and what this batch takes of it
     v_sku_of    integer[];  -- for each line: which of them
-    v_known     text[];     -- users whom we have seen before: all others hold and have bought nothing
-    v_bought    text[];     -- what they have bought, line by line: an order and a cancellation may leave as many lines
+    v_known     text[];     -- users of whom this sale has a hold or a history: all others hold and have bought nothing
+    v_bought    text[];     -- what they have bought of each SKU
     v_changed   boolean;
     v_twice     boolean;
     v_why       integer[];  -- for each reservation: 0, or why not (the numbers of `refusal`, in order of precedence) ...
@@ -96,26 +102,26 @@ begin
     o_lapsed := false;
     select * into v_sale from sale s where s.sale_id = p_sale_id;
     v_status := sale_status(v_sale);
+    v_cooled := clock_timestamp() - make_interval(secs => v_sale.lapse_cooldown_s);
     select array_agg(k.sku_id), array_agg(k.unit_price), array_agg(k.max_per_user), array_agg(c.available)
     into v_skus, v_prices, v_limits, v_stock
     from sku k join inventory_counter c using (sale_id, sku_id)
     where k.sale_id = p_sale_id and k.sku_id = any (p_sku_ids);
     v_sku_of := array(select array_position(v_skus, sku_id) from unnest(p_sku_ids) as sku_id);
 
-    -- Look before you write: whoever can be refused by reading alone costs no lock and no row.
-    select array(select i.user_id from idempotency i where i.user_id = any (p_user_ids)
+    -- Look before you write: whoever can be refused by reading alone costs no lock and no row. What is read of a buyer is
+    -- a row for each of the sale's SKUs at most, and one for the key, whatever they have done before.
+    select array(select a.user_id from user_active_hold a where a.sale_id = p_sale_id and a.user_id = any (p_user_ids)
                  union all
-                 select a.user_id from user_active_hold a where a.sale_id = p_sale_id and a.user_id = any (p_user_ids)
-                 union all
-                 select o.user_id from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids)),
-           (select array_agg((o.user_id, o.sku_id, o.qty)::text order by o.user_id, o.sku_id, o.qty)
-            from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids)),
+                 select b.user_id from buyer_history b where b.sale_id = p_sale_id and b.user_id = any (p_user_ids)),
+           (select array_agg((b.user_id, b.sku_id, b.bought)::text order by b.user_id, b.sku_id)
+            from buyer_history b where b.sale_id = p_sale_id and b.user_id = any (p_user_ids) and b.bought > 0),
            (select count(distinct user_id) < count(*) from unnest(p_user_ids) as user_id)
     into v_known, v_bought, v_twice;
     select array_agg(coalesce(line.worst / 100000, 0)), array_agg(coalesce(line.worst % 100000, 0)), count(line.worst)
     into v_why, v_at, v_refused
     from (select l.n, min(case
-                 when p_user_ids[l.n] = any (v_known) and exists (
+                 when l.n is distinct from p_line_of[l.at - 1] and exists (
                      select from idempotency i where (i.user_id, i.idem_key) = (p_user_ids[l.n], p_idem_keys[l.n])) then 1
                  when v_twice and array_position(p_user_ids, p_user_ids[l.n]) < l.n then 2
                  when v_sale.sale_id is null then 3
@@ -125,16 +131,20 @@ begin
                      select from user_active_hold a
                      where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])) then 6
                  when l.qty + case when p_user_ids[l.n] = any (v_known) then coalesce((
-                     select sum(o.qty) from order_items o
-                     where (o.sale_id, o.user_id, o.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])), 0) else 0 end
+                     select b.bought from buyer_history b
+                     where (b.sale_id, b.user_id, b.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])), 0) else 0 end
                      > v_limits[l.sku] then 7
-                 when l.qty > v_stock[l.sku] then 8 end * 100000 + l.at) as worst
+                 when v_sale.lapse_cooldown_s > 0 and p_user_ids[l.n] = any (v_known) and exists (
+                     select from buyer_history b
+                     where (b.sale_id, b.user_id, b.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])
+                       and b.lapsed_at > v_cooled) then 8
+                 when l.qty > v_stock[l.sku] then 9 end * 100000 + l.at) as worst
           from unnest(p_line_of, v_sku_of, p_qtys) with ordinality as l (n, sku, qty, at)
           group by l.n order by l.n) line;
     o_answers := array_fill(null::json, array[cardinality(v_why)]);
     if v_refused > 0 then
-        o_lapsed := p_take_back and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids, 8 = any (v_why));
-        if not o_lapsed and 8 = any (v_why) then
+        o_lapsed := p_take_back and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids, 9 = any (v_why));
+        if not o_lapsed and 9 = any (v_why) then
             -- Nothing waits for the sweep any more; but if that is because it was swept after we had looked at the
             -- stock, its pieces are there now. So are those of an order that was over a limit when we looked at the
             -- stock, and cancelled when we looked at the orders: however often we look, it is looked at again.
@@ -150,7 +160,7 @@ begin
         for v_n in 1 .. cardinality(v_why) loop
             continue when v_why[v_n] = 0;
             -- Said once for a SKU, however many ask: when it is sold out, all of them do.
-            if v_why[v_n] = 8 then
+            if v_why[v_n] = 9 then
                 v_j := v_sku_of[v_at[v_n]];
                 v_short[v_j] := coalesce(v_short[v_j], sold_out(p_sale_id, v_skus[v_j], v_stock[v_j]));
                 o_answers[v_n] := v_short[v_j];
@@ -174,7 +184,8 @@ begin
     v_expire_at := v_now + make_interval(secs => v_sale.hold_ttl_s);
     v_head := '{"hold_id":"';
     v_body := '","sale_id":"' || p_sale_id || '","status":"HOLD","user_id":';
-    v_tail := ',"currency":"' || v_sale.currency || '","expire_at":"' || rfc3339(v_expire_at) || '"}';
+    v_tail := ',"currency":"' || v_sale.currency || '","currency_decimals":' || currency_decimals(v_sale.currency)
+              || ',"coupon":null,"version":1,"expire_at":"' || rfc3339(v_expire_at) || '"}';
     v_hold_ids := array(select uuidv7() from generate_subscripts(p_user_ids, 1));
     with line as materialized (
         select l.n, p_sku_ids[l.at] as sku_id, l.qty, l.at, v_prices[l.sku] as unit_price
@@ -182,7 +193,8 @@ begin
         where v_why[l.n] = 0
     ), granted as materialized (
         select n, total_amount, (v_head || v_hold_ids[n] || v_body || to_json(p_user_ids[n])
-                                 || ',"items":[' || items || '],"total_amount":' || total_amount || v_tail)::json as hold
+                                 || ',"items":[' || items || '],"subtotal_amount":' || total_amount
+                                 || ',"discount_amount":0,"total_amount":' || total_amount || v_tail)::json as hold
         from (select n, sum(qty * unit_price)::bigint as total_amount, string_agg('{"sku_id":"' || sku_id || '","qty":'
                      || qty || ',"unit_price":' || unit_price || '}', ',' order by at) as items
               from line group by n) whole
@@ -223,8 +235,8 @@ begin
     cross join lateral (select c.available from inventory_counter c
                         where (c.sale_id, c.sku_id) = (p_sale_id, v_skus[wanted.sku]) for update) c;
     select sale_status(s), v_bought is distinct from (
-        select array_agg((o.user_id, o.sku_id, o.qty)::text order by o.user_id, o.sku_id, o.qty)
-        from order_items o where o.sale_id = p_sale_id and o.user_id = any (p_user_ids))
+        select array_agg((b.user_id, b.sku_id, b.bought)::text order by b.user_id, b.sku_id)
+        from buyer_history b where b.sale_id = p_sale_id and b.user_id = any (p_user_ids) and b.bought > 0)
     into v_status, v_changed from sale s where s.sale_id = p_sale_id;
 
     if v_status <> 'open' or v_changed or not v_enough then
@@ -234,9 +246,9 @@ begin
         end if;
         v_over := array(
             select l.at from unnest(p_line_of, v_sku_of, p_qtys) with ordinality as l (n, sku, qty, at)
-            where v_why[l.n] = 0 and l.qty + (
-                select coalesce(sum(o.qty), 0) from order_items o where (o.sale_id, o.user_id, o.sku_id)
-                = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])) > v_limits[l.sku]);
+            where v_why[l.n] = 0 and l.qty + coalesce((
+                select b.bought from buyer_history b where (b.sale_id, b.user_id, b.sku_id)
+                = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])), 0) > v_limits[l.sku]);
 
         -- Not all of them, then: in the order of arrival, all lines of a reservation or none.
         select * into v_sale from sale s where s.sale_id = p_sale_id;
@@ -249,7 +261,7 @@ begin
             while v_why[v_n] = 0 and p_line_of[v_j] = v_n loop
                 v_left := v_stock[v_sku_of[v_j]] - v_taken[v_sku_of[v_j]];
                 if v_left < p_qtys[v_j] then
-                    v_why[v_n] := 8;
+                    v_why[v_n] := 9;
                     o_answers[v_n] := sold_out(p_sale_id, p_sku_ids[v_j], v_left);
                 end if;
                 v_j := v_j + 1;
@@ -312,7 +324,8 @@ end
 $$;
 
 -- Holds past their end that the sweep has not reached and that stand in this batch's way: the buyers' own, and
--- those that keep a SKU from being sold. To say "sold out" while they wait would be a lie.
+-- those that keep a SKU from being sold, so many at most. To say "sold out" while they wait would be a lie. True: some
+-- ended, and there may be more.
 create or replace function holdfast.take_back(
     p_sale_id text, p_user_ids text[], p_line_of integer[], p_sku_ids text[], p_qtys integer[]) returns boolean
 language plpgsql security definer set search_path = holdfast, pg_temp
@@ -333,7 +346,7 @@ begin
                       group by l.sku_id) wanted using (sku_id)
                 join inventory_counter c on (c.sale_id, c.sku_id) = (p_sale_id, i.sku_id)
                 where i.hold_id = h.hold_id and c.available < wanted.qty)
-            order by h.expire_at limit 100) h) due;
+            order by h.expire_at limit 500) h) due;
     if v_hold_ids is null then
         return false;
     end if;
@@ -355,27 +368,37 @@ $$;
 -- p_early_release: let the counters go before the log is on disk. The work commits without waiting, which frees its
 -- locks and fixes its place in the log; then a second transaction, empty but for a message, waits for the disk as
 -- every commit does, and with it everything before it in the log. A crash in between loses only what nobody was told.
+-- p_within_ms: whoever asked waits so long for the answer and no longer; null: for ever. What cannot be told in time is
+-- not done: everybody is told `too_late`, and no row is left.
 create or replace procedure holdfast.reserve(
     p_sale_id text, p_user_ids text[], p_idem_keys text[], p_fingerprints bytea[],
-    p_line_of integer[], p_sku_ids text[], p_qtys integer[], p_early_release boolean, inout o_answers json)
+    p_line_of integer[], p_sku_ids text[], p_qtys integer[], p_early_release boolean, p_within_ms integer,
+    inout o_answers json)
 language plpgsql
 as $$
 declare
     v_answers   json[];
     v_told      boolean;
     v_lapsed    boolean;
-    v_take_back boolean := true;
+    v_late      boolean;  -- null: nobody says until when
+    v_more      boolean;
     v_tries     integer := 0;
+    v_rounds    integer := 0;
     v_conflict  text;
+    v_until     constant timestamptz := clock_timestamp() + make_interval(secs => p_within_ms / 1000.0);
+    -- Taking back is work for others: what is left of it after a second is the sweep's, and this batch comes again.
+    v_enough_at constant timestamptz := clock_timestamp() + interval '1 second';
 begin
     loop
         if p_early_release then
             perform set_config('synchronous_commit', 'off', true);
         end if;
         begin
+            -- Others' holds may lapse, and others may take what came back, as often as we look: not for ever.
             select b.o_answers, b.o_told, b.o_lapsed into v_answers, v_told, v_lapsed from holdfast.reserve_batch(
-                p_sale_id, p_user_ids, p_idem_keys, p_fingerprints, p_line_of, p_sku_ids, p_qtys, v_take_back) b;
-            exit when not v_lapsed;
+                p_sale_id, p_user_ids, p_idem_keys, p_fingerprints, p_line_of, p_sku_ids, p_qtys, v_rounds < 10) b;
+            v_late := clock_timestamp() > v_until;
+            exit when not v_lapsed and v_late is not true;
         exception when unique_violation then
             -- Somebody else has planted a row of ours and committed: looking again shows it.
             get stacked diagnostics v_conflict = constraint_name;
@@ -389,24 +412,48 @@ begin
             continue;
         end;
         rollback;
-        if p_early_release then
-            perform set_config('synchronous_commit', 'off', true);
-        end if;
-        perform holdfast.take_back(p_sale_id, p_user_ids, p_line_of, p_sku_ids, p_qtys);
-        commit;
-        v_take_back := false;
+        exit when v_late;
+        v_rounds := v_rounds + 1;
+        -- Until there is enough, or none is left.
+        loop
+            if p_early_release then
+                perform set_config('synchronous_commit', 'off', true);
+            end if;
+            v_more := holdfast.take_back(p_sale_id, p_user_ids, p_line_of, p_sku_ids, p_qtys);
+            commit;
+            v_late := v_more and clock_timestamp() > v_enough_at;
+            exit when v_late or not v_more;
+        end loop;
+        exit when v_late;
     end loop;
 
-    o_answers := array_to_json(v_answers);
-    if p_early_release and v_told then
+    o_answers := array_to_json(case when v_late
+        then array_fill(json_build_object('outcome', 'too_late'), array[cardinality(p_user_ids)]) else v_answers end);
+    if p_early_release and v_told and v_late is not true then
         commit;
         perform pg_logical_emit_message(true, 'holdfast', 'reserved');
     end if;
 end
 $$;
 
+-- The former form, for functions of the release before.
+create or replace procedure holdfast.reserve(
+    p_sale_id text, p_user_ids text[], p_idem_keys text[], p_fingerprints bytea[],
+    p_line_of integer[], p_sku_ids text[], p_qtys integer[], p_early_release boolean, inout o_answers json)
+language plpgsql
+as $former$
+begin
+    call holdfast.reserve(p_sale_id, p_user_ids, p_idem_keys, p_fingerprints, p_line_of, p_sku_ids, p_qtys,
+                          p_early_release, null, o_answers);
+end
+$former$;
+
 revoke execute on function holdfast.stored_reservation, holdfast.refusal, holdfast.reserve_batch, holdfast.lapsed_in_the_way,
                            holdfast.take_back from public;
-revoke execute on procedure holdfast.reserve from public;
-grant execute on procedure holdfast.reserve to holdfast_reserve;
+revoke execute on procedure
+    holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, integer, json),
+    holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, json) from public;
+grant execute on procedure
+    holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, integer, json),
+    holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, json) to holdfast_reserve;
 grant execute on function holdfast.reserve_batch, holdfast.take_back to holdfast_reserve;

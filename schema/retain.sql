@@ -36,33 +36,37 @@ begin
 end
 $$;
 
--- Keys of holds that ended, older than p_keep_s, and never younger than a day; how many holds were looked at. 0: none
--- is left. It goes through the holds by their ids, which are in the order of time, and stops at one that is still HOLD.
+-- Keys of holds that ended, older than p_keep_s, and never younger than a day; how many keys were looked at, p_most at
+-- most. 0: all were, and the next call begins again. It goes through the keys as they lie in their table, and through so
+-- many of its blocks at most: a piece costs the same whosever keys lie there, and T1 has no index more to write.
 create or replace function holdfast.remove_keys(p_most integer, p_keep_s double precision) returns integer
 language plpgsql security definer set search_path = holdfast, pg_temp set lock_timeout = '100ms'
 as $$
 declare
-    v_upto     uuid;
-    v_before   constant uuid := uuidv7(make_interval(secs => -greatest(p_keep_s, 86400)));
-    v_hold_ids uuid[];
-    v_user_ids text[];
+    v_from   tid;
+    v_block  bigint;
+    v_before constant uuid := uuidv7(make_interval(secs => -greatest(p_keep_s, 86400)));
+    v_keys   tid[];
+    v_holds  uuid[];
 begin
-    select k.upto into v_upto from key_retention k for update skip locked;
+    select k.looked_at into v_from from key_retention k for update skip locked;
     if not found then
         return 0;
     end if;
-    select array_agg(h.hold_id order by h.hold_id), array_agg(h.user_id order by h.hold_id) into v_hold_ids, v_user_ids
-    from (select h.hold_id, h.user_id, bool_and(h.status <> 'HOLD') over (order by h.hold_id) as ended
-          from (select * from reservation_hold where hold_id > v_upto and hold_id < v_before
-                order by hold_id limit p_most) h) h
-    where h.ended;
-    if v_hold_ids is null then
+    v_block := split_part(trim('(' from v_from::text), ',', 1)::bigint;
+    if v_block >= pg_relation_size('idempotency') / current_setting('block_size')::bigint then
+        update key_retention set looked_at = '(0,0)';
         return 0;
     end if;
-    delete from idempotency i using unnest(v_hold_ids, v_user_ids) as h (hold_id, user_id)
-    where i.user_id = h.user_id and i.hold_id = h.hold_id;
-    update key_retention set upto = v_hold_ids[cardinality(v_hold_ids)];
-    return cardinality(v_hold_ids);
+    select array_agg(k.ctid), array_agg(k.hold_id) into v_keys, v_holds from (
+        select i.ctid, i.hold_id from idempotency i
+        where i.ctid > v_from and i.ctid < format('(%s,0)', v_block + p_most)::tid limit p_most) k;
+    delete from idempotency i
+    using unnest(v_keys, v_holds) as k (at_row, hold_id) left join reservation_hold h using (hold_id)
+    where k.hold_id < v_before and h.status is distinct from 'HOLD' and i.ctid = k.at_row and i.hold_id = k.hold_id;
+    update key_retention set looked_at = case cardinality(v_keys) when p_most then v_keys[p_most]
+                                         else format('(%s,0)', v_block + p_most)::tid end;
+    return coalesce(cardinality(v_keys), 0);
 end
 $$;
 

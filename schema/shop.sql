@@ -7,6 +7,18 @@ create or replace function holdfast.rfc3339(p_at timestamptz) returns text
 language sql immutable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
+-- The decimals of a currency's minor unit, by ISO 4217: a page need not ask its browser. A test compares it with the list
+-- that new sales are checked by, which has to have one; an older sale in a currency without counts whole units.
+create or replace function holdfast.currency_decimals(p_currency text) returns integer
+language sql immutable parallel safe
+return case
+    when p_currency in ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV',
+                        'XAF', 'XOF', 'XPF') then 0
+    when p_currency in ('XAG', 'XAU', 'XBA', 'XBB', 'XBC', 'XBD', 'XDR', 'XPD', 'XPT', 'XSU', 'XTS', 'XUA', 'XXX') then 0
+    when p_currency in ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') then 3
+    when p_currency in ('CLF', 'UYW') then 4
+    else 2 end;
+
 -- p_status: what to show, since a replay shows HOLD and a hold past its end shows EXPIRED before the sweep has come.
 create or replace function holdfast.hold_json(p_hold holdfast.reservation_hold, p_status text) returns json
 language sql stable
@@ -17,8 +29,13 @@ return json_build_object(
     'items', (select json_agg(json_build_object('sku_id', i.sku_id, 'qty', i.qty, 'unit_price', i.unit_price)
                               order by i.position)
               from holdfast.reservation_hold_item i where i.hold_id = p_hold.hold_id),
+    'subtotal_amount', p_hold.total_amount,
+    'discount_amount', 0,
     'total_amount', p_hold.total_amount,
     'currency', p_hold.currency,
+    'currency_decimals', holdfast.currency_decimals(p_hold.currency),
+    'coupon', null,
+    'version', 1,
     -- What was promised: that a payment under way has moved the real end is no promise of more.
     'expire_at', holdfast.rfc3339(coalesce(p_hold.promised_until, p_hold.expire_at)),
     'order_id', case p_status when 'COMMITTED' then
@@ -30,19 +47,51 @@ language sql volatile
 return case when (p_hold).status = 'HOLD' and (p_hold).expire_at <= clock_timestamp() then 'EXPIRED'
             else (p_hold).status end;
 
-create or replace function holdfast.order_json(p_order holdfast.orders) returns json
+-- Money that is to be paid back, as its buyer sees it.
+create or replace function holdfast.shown_refund(p_refund holdfast.refund) returns json
+language sql immutable
+return json_build_object(
+    'status', case (p_refund).status when 'REQUIRED' then 'pending' when 'COMPLETED' then 'completed' else 'failed' end,
+    'amount', (p_refund).amount,
+    'currency', (p_refund).currency);
+
+-- How an order was paid. What no gateway was asked for has the name of its way in place of a gateway's: see pay.sql.
+create or replace function holdfast.paid_by(p_gateway text, p_payment_id text) returns json
+language sql immutable
+return case when p_gateway in ('free', 'wallet') then json_build_object('method', p_gateway)
+            else json_build_object('method', 'gateway', 'gateway', p_gateway, 'payment_id', p_payment_id) end;
+
+-- Whose it is is an operator's to know.
+create or replace function holdfast.order_json(p_order holdfast.orders, p_for_operator boolean) returns json
 language sql stable
 return json_build_object(
     'order_id', p_order.order_id,
+    'order_number', p_order.order_number,
     'hold_id', p_order.hold_id,
     'sale_id', p_order.sale_id,
+    'user_id', case when p_for_operator then p_order.user_id end,
     'status', p_order.status,
+    'version', p_order.version,
     'items', (select json_agg(json_build_object('sku_id', i.sku_id, 'qty', i.qty, 'unit_price', i.unit_price)
                               order by i.position)
               from holdfast.reservation_hold_item i where i.hold_id = p_order.hold_id),
+    'subtotal_amount', p_order.total_amount,
+    'discount_amount', 0,
     'total_amount', p_order.total_amount,
     'currency', p_order.currency,
+    'currency_decimals', holdfast.currency_decimals(p_order.currency),
+    'coupon', null,
+    'payment', holdfast.paid_by(p_order.gateway, p_order.payment_id),
+    'tracking', null,
+    'disputed', false,
+    'refunded_amount', 0,
+    'refund', (select holdfast.shown_refund(r) from holdfast.refund r
+               where (r.gateway, r.payment_id) = (p_order.gateway, p_order.payment_id)),
     'created_at', holdfast.rfc3339(p_order.created_at));
+
+create or replace function holdfast.order_json(p_order holdfast.orders) returns json
+language sql stable
+return holdfast.order_json(p_order, false);
 
 -- The schedule first: before it opens and after it closes a sale is neither open nor paused.
 create or replace function holdfast.sale_status(p_sale holdfast.sale) returns text
@@ -61,11 +110,21 @@ return json_build_object(
     'closes_at', holdfast.rfc3339(p_sale.closes_at),
     'hold_ttl_s', p_sale.hold_ttl_s,
     'currency', p_sale.currency,
+    'currency_decimals', holdfast.currency_decimals(p_sale.currency),
     'skus', (select json_agg(json_build_object('sku_id', k.sku_id, 'name', k.name, 'unit_price', k.unit_price,
                                                'available', c.available, 'max_per_user', k.max_per_user)
                              order by k.position)
              from holdfast.sku k join holdfast.inventory_counter c using (sale_id, sku_id)
              where k.sale_id = p_sale.sale_id));
+
+-- How long at most a sale that is not open stays as it is by the clock alone, in milliseconds and rounded down: until it
+-- opens or closes. As in `sold_out`, nobody looks further ahead than a second.
+create or replace function holdfast.status_stands_ms(p_sale holdfast.sale) returns integer
+language sql volatile
+return greatest(0, floor(1000 * extract(epoch from least(
+    case when (p_sale).opens_at > clock_timestamp() then (p_sale).opens_at end,
+    case when (p_sale).closes_at > clock_timestamp() then (p_sale).closes_at end,
+    clock_timestamp() + interval '1 second') - clock_timestamp())))::integer;
 
 -- A refusal that the edge may repeat to others for a moment. for_ms: how long at most, because then stock comes back that
 -- passes no edge: a hold of this sale lapses (those that lapsed before this call began are taken back by it already); or
@@ -87,5 +146,7 @@ return (
               order by expire_at limit 20) h) lapse
     where k.sale_id = p_sale_id and k.sku_id = p_sku_id);
 
-revoke execute on function holdfast.rfc3339, holdfast.hold_json, holdfast.hold_status_now, holdfast.order_json,
-                           holdfast.sale_status, holdfast.sale_json, holdfast.sold_out from public;
+revoke execute on function holdfast.rfc3339, holdfast.currency_decimals, holdfast.hold_json, holdfast.hold_status_now,
+                           holdfast.shown_refund, holdfast.paid_by, holdfast.order_json(holdfast.orders, boolean),
+                           holdfast.order_json(holdfast.orders), holdfast.sale_status, holdfast.sale_json, holdfast.status_stands_ms,
+                           holdfast.sold_out from public;

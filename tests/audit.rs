@@ -86,7 +86,7 @@ async fn one_of_everything() -> Database {
 }
 
 /// What is done to the database, by its owner and behind every constraint; and what must be found then.
-const DOCTORED: [(&str, &[&str]); 27] = [
+const DOCTORED: [(&str, &[&str]); 30] = [
     ("update inventory_counter set available = available + 1 where sku_id = 'a'", &["counter_sum"]),
     (
         "update inventory_counter set total = total + 1, available = available + 1 where sku_id = 'a'",
@@ -127,7 +127,10 @@ const DOCTORED: [(&str, &[&str]); 27] = [
     ("delete from orders", &["event_truth", "hold_order", "payment_order"]),
     ("update orders set total_amount = 101", &["event_truth", "order_amount", "order_payment"]),
     ("update orders set user_id = 'another'", &["order_owner"]),
-    ("update order_items set qty = 2", &["counter_sum", "order_lines"]),
+    ("update order_items set qty = 2", &["buyer_bought", "counter_sum", "order_lines"]),
+    ("update buyer_history set bought = 5", &["buyer_bought"]),
+    ("insert into buyer_history values ('drop', 'nobody', 'b', 1)", &["buyer_bought"]),
+    ("delete from buyer_history", &["buyer_bought"]),
     (
         "delete from event_outbox where event_type = 'ReservationCreated' and data ->> 'user_id' = 'live'",
         &["hold_told"],
@@ -194,7 +197,7 @@ const DOCTORED_AFTER: [(&str, &[&str]); 18] = [
     ("update inventory_ledger set qty = -2 where event_type = 'RETAKE_DEBIT'", &["hold_ledger"]),
     (
         "insert into order_items select o.order_id, 'b', 1, 100, 1, 'drop', 'undone' from orders o where status = 'CANCELLED'",
-        &["counter_sum", "order_lines"],
+        &["buyer_bought", "counter_sum", "order_lines"],
     ),
     (
         "update orders set status = 'CONFIRMED', cancelled_at = null where status = 'CANCELLED'",
@@ -263,7 +266,8 @@ async fn whatever_is_wrong_is_found_and_nothing_else() {
         finds(&one_of_everything_and_after().await, doctoring, expected).await;
         checks.extend(expected.iter().copied());
     }
-    let of_a_check = ["counter_", "hold_", "order_", "payment_", "refund_", "active_", "stock_", "ledger_", "event_"];
+    let of_a_check =
+        ["counter_", "hold_", "order_", "payment_", "refund_", "active_", "stock_", "ledger_", "event_", "buyer_"];
     let lines = include_str!("../schema/audit.sql").lines().filter(|line| !line.trim_start().starts_with("--"));
     let named: BTreeSet<&str> = lines
         .flat_map(|line| line.split('\'').skip(1).step_by(2))

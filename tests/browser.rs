@@ -5,6 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -32,6 +33,11 @@ impl Drop for Browser {
 impl Browser {
     /// A phone, in this language.
     pub async fn new(language: &str) -> Self {
+        Self::with(language, (390, 844), 16).await
+    }
+
+    /// A screen of this size, for a reader whose letters are so large: 16 px is what browsers come with.
+    pub async fn with(language: &str, (width, height): (u32, u32), font_px: u32) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let driver = Command::new(harness::tools::chromedriver().unwrap())
             .arg(format!("--port={port}"))
@@ -43,10 +49,10 @@ impl Browser {
         let profile = std::env::temp_dir().join(format!("holdfast-browser-{}", uuid::Uuid::new_v4()));
         let mut options = json!({
             "binary": harness::tools::chromium().unwrap(),
-            "prefs": {"intl.accept_languages": language},
+            "prefs": {"intl.accept_languages": language, "webkit": {"webprefs": {"default_font_size": font_px}}},
             "args": ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
                      "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                     "--window-size=390,844", format!("--lang={language}"),
+                     format!("--window-size={width},{height}"), format!("--lang={language}"),
                      format!("--user-data-dir={}", profile.display())],
         });
         options["excludeSwitches"] = json!(["enable-automation"]);
@@ -64,7 +70,30 @@ impl Browser {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
-        Self { page, driver, profile }
+        let browser = Self { page, driver, profile };
+        // A window is wider than a phone, at the least.
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        browser.devtools("Emulation.setDeviceMetricsOverride", screen).await;
+        browser
+    }
+
+    /// A command of Chrome's own protocol: what WebDriver has no word for.
+    pub async fn devtools(&self, command: &'static str, params: Value) -> Value {
+        self.page.issue_cmd(DevTools { command, params }).await.expect(command)
+    }
+
+    /// "Slow 3G" as Chrome's own tools define it, and a processor six times slower.
+    pub async fn slow(&self) {
+        let line =
+            json!({"offline": false, "latency": 2_000, "downloadThroughput": 50_000, "uploadThroughput": 50_000});
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.emulateNetworkConditions", line).await;
+        self.devtools("Emulation.setCPUThrottlingRate", json!({"rate": 6})).await;
+    }
+
+    /// Runs before anything of each page that is opened from now on.
+    pub async fn before_each_page(&self, script: &str) {
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await;
     }
 
     pub async fn open(&self, path: &str) {
@@ -110,5 +139,25 @@ impl Browser {
 
     pub async fn script(&self, script: &str) -> Value {
         self.page.execute(script, vec![]).await.unwrap()
+    }
+}
+
+#[derive(Debug)]
+struct DevTools {
+    command: &'static str,
+    params: Value,
+}
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(
+        &self,
+        base: &reqwest::Url,
+        session: Option<&str>,
+    ) -> Result<reqwest::Url, <reqwest::Url as std::str::FromStr>::Err> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _url: &reqwest::Url) -> (hyper::Method, Option<String>) {
+        (hyper::Method::POST, Some(json!({"cmd": self.command, "params": self.params}).to_string()))
     }
 }

@@ -138,7 +138,7 @@ pub async fn reserve(client: &Client, early_release: bool, batch: &[Ask]) -> Res
     let qtys: Vec<i32> = lines.iter().map(|(_, line)| line.1).collect();
     let rows = client
         .query_typed(
-            "call holdfast.reserve('drop', $1, $2, $3, $4, $5, $6, $7, null)",
+            "call holdfast.reserve('drop', $1, $2, $3, $4, $5, $6, $7, null, null)",
             &[
                 (&users, Type::TEXT_ARRAY),
                 (&keys, Type::TEXT_ARRAY),

@@ -353,9 +353,10 @@ fn the_worker_is_small_enough_to_be_sent_everywhere() {
 }
 
 #[tokio::test]
-async fn pages_carry_a_policy_without_inline_script_or_style() {
+async fn pages_carry_a_policy_that_lets_in_nothing_without_a_hash() {
     let client = Client::new();
-    for path in ["/", "/sales/spring-drop"] {
+    let sale = client.sale(300, &[("pair", 1, 1)]).await;
+    for path in ["/", "/orders", &format!("/sales/{sale}")] {
         let page = client.send(client.request(Method::GET, path).header("accept-language", "ko-KR,ko;q=0.9")).await;
         assert_eq!(page.status, 200, "{page:?}");
         let policy = page.header("content-security-policy").unwrap();
@@ -365,4 +366,21 @@ async fn pages_carry_a_policy_without_inline_script_or_style() {
     }
     let page = client.send(client.request(Method::GET, "/").header("accept-language", "fr, en;q=0.5, ko;q=0.1")).await;
     assert!(page.text.contains("lang=\"en\""));
+    // Its one script has its fingerprint, and is kept for ever.
+    let script = page.text.split("<script src=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap().to_owned();
+    assert_eq!(page.text.matches("<script src=").count() + page.text.matches("<link rel=\"stylesheet").count(), 1);
+    let file = client.send(client.request(Method::GET, &script)).await;
+    assert_eq!(file.header("cache-control"), Some("public, max-age=31536000, immutable"));
+}
+
+#[tokio::test]
+async fn a_refusal_that_a_person_reads_is_a_page_and_a_program_gets_the_document() {
+    let client = Client::new();
+    for (path, status) in [("/sales/nosuch", 404), ("/nowhere", 404), ("/v1/orders", 401)] {
+        let request = || client.request(Method::GET, path).header("accept-language", "ko");
+        let page = client.send(request().header("accept", "text/html,*/*;q=0.8")).await;
+        assert_eq!((page.status, page.header("content-type")), (status, Some("text/html; charset=utf-8")), "{path}");
+        assert!(page.text.contains("<h1") && page.text.contains("lang=\"ko\""), "{}", page.text);
+        assert_eq!(client.send(request()).await.refusal().0, status);
+    }
 }

@@ -22,9 +22,12 @@ fn now_s() -> u64 {
 }
 
 /// Every route that asks who is calling.
-fn of_buyers() -> [(Method, String); 5] {
+fn of_buyers() -> [(Method, String); 8] {
     [
         (Method::POST, "/v1/reservations".into()),
+        (Method::GET, "/v1/reservations?status=HOLD".into()),
+        (Method::POST, format!("/v1/reservations/{NOBODYS}/pay")),
+        (Method::GET, "/v1/orders".into()),
         (Method::GET, format!("/v1/reservations/{NOBODYS}")),
         (Method::DELETE, format!("/v1/reservations/{NOBODYS}")),
         (Method::GET, format!("/v1/orders/{NOBODYS}")),
@@ -87,6 +90,7 @@ async fn a_token_that_proves_nothing_opens_no_route() {
         (Method::PATCH, "/v1/admin/sales/spring-drop"),
         (Method::GET, "/v1/admin/sales/spring-drop/report"),
         (Method::POST, "/v1/admin/skus/a/stock"),
+        (Method::GET, "/v1/admin/orders/00000000-0000-7000-8000-000000000000"),
     ] {
         let half = &client.setting("admin_token")[..16];
         for token in [good.as_str(), "", half] {
@@ -118,6 +122,15 @@ async fn what_is_somebody_elses_is_as_if_it_were_not_there() {
         let nobodys = client.send(client.buyer("eve", method, &format!("{path}{NOBODYS}"))).await;
         assert_eq!(theirs.refusal(), (404, "not_found".into()));
         assert_eq!(theirs.text, nobodys.text, "nothing tells the two apart");
+    }
+    for list in ["reservations", "orders"] {
+        let seen = client.get("eve", &format!("/v1/{list}?sale_id={sale}")).await.ok(200);
+        assert_eq!(seen, json!({list: [], "next": null}));
+    }
+    for id in [hold, paid, NOBODYS] {
+        let path = format!("/v1/reservations/{id}/pay");
+        let refused = client.send(client.buyer("eve", Method::POST, &path).json(&json!({"method": "free"}))).await;
+        assert_eq!(refused.refusal(), (404, "not_found".into()), "nor what they cost");
     }
     // Nor does somebody's key, nor a payment in another's name.
     let report = client.report(&sale).await;

@@ -30,10 +30,16 @@ async fn a_buyer_reserves_pays_and_has_an_order() {
         (&hold["status"], &hold["total_amount"], &hold["currency"]),
         (&json!("HOLD"), &json!(1000), &json!("KRW"))
     );
-    assert_eq!(hold.as_object().unwrap().len(), 7, "exactly the contract's members: {hold}");
+    assert_eq!(
+        (&hold["subtotal_amount"], &hold["discount_amount"], &hold["coupon"], &hold["currency_decimals"]),
+        (&json!(1000), &json!(0), &Value::Null, &json!(0))
+    );
+    assert_eq!((&hold["version"], granted.header("etag")), (&json!(1), Some("\"1\"")));
+    assert_eq!(hold.as_object().unwrap().len(), 12, "exactly these members: {hold}");
 
-    let seen = client.get(user, &format!("/v1/reservations/{id}")).await.ok(200);
-    assert_eq!(seen, hold);
+    let seen = client.get(user, &format!("/v1/reservations/{id}")).await;
+    assert_eq!(seen.header("etag"), Some("\"1\""));
+    assert_eq!(seen.ok(200), hold);
     assert_eq!(client.get(user, &format!("/v1/orders?hold_id={id}")).await.refusal(), (404, "not_found".into()));
 
     let confirmed = client.pay(&format!("pay_{id}"), &hold, user).await.ok(200);

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::database::{Ask, Database, Paid, confirm, release, reserve, sweep};
 
 /// Tables that grow with every reservation; the others stay as small as what is on sale.
-const LARGE: [&str; 14] = [
+const LARGE: [&str; 15] = [
+    "buyer_history",
     "delivery",
     "event_outbox",
     "idempotency",
@@ -24,6 +25,13 @@ const LARGE: [&str; 14] = [
     "reservation_hold",
     "reservation_hold_item",
     "user_active_hold",
+];
+/// What is a user's own.
+const LISTS: [&str; 4] = [
+    "call holdfast.look_up_holds($1, 'drop', 'HOLD', null, 50, 1000, true, null)",
+    "call holdfast.look_up_holds($1, null, null, null, 50, 1000, true, null)",
+    "select holdfast.look_up_orders($1, 'drop', null, 50, 1000)",
+    "select holdfast.look_up_orders($1, null, null, 50, 1000)",
 ];
 /// Past holds: enough that a scan of all of them is never the cheaper plan.
 const HISTORY: u32 = 50_000;
@@ -153,12 +161,18 @@ impl Calls {
             .await
             .unwrap();
         self.lookup.query_typed("select holdfast.look_up_sale('drop')", &[]).await.unwrap();
+        for sql in LISTS {
+            let user = format!("user-{round}-1");
+            self.lookup.query_typed(sql, &[(&user, Type::TEXT)]).await.unwrap();
+        }
         for part in wire::audit::PARTS {
             let look = "select holdfast.audit_write(holdfast.audit_look($1, 1000, 86400))";
             self.audit.query_typed(look, &[(&part as _, Type::TEXT)]).await.unwrap();
         }
         let adjust = "select holdfast.adjust_stock('drop', 'b', 10, 'more', $1, sha256('more'))";
         self.admin.query_typed(adjust, &[(&format!("more {round}"), Type::TEXT)]).await.unwrap();
+        let pay = format!("select holdfast.pay('user-{round}-5', '{another}', 'free')");
+        Self::call(&self.confirm, &pay).await;
         self.money(&another, &format!("user-{round}-5")).await;
         self.cancel(order_id).await;
         self.relay().await;
@@ -264,6 +278,9 @@ impl Calls {
         }
         let (user, nobody) =
             ((&"early" as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT), (&nobody as _, Type::UUID));
+        for sql in LISTS {
+            self.lookup.query_typed(sql, std::slice::from_ref(&user)).await.unwrap();
+        }
         for sql in [
             "call holdfast.look_up_hold($1, $2, true, null)",
             "select holdfast.look_up_order_of_hold($1, $2)",
@@ -323,11 +340,13 @@ async fn with_history_no_call_scans_a_large_table() {
 
 #[tokio::test]
 async fn without_its_index_a_call_is_seen_scanning() {
-    for (index, table) in [("reservation_hold_to_expire", "reservation_hold"), ("order_items_by_buyer", "order_items")]
-    {
+    for (index, table, drop) in [
+        ("reservation_hold_to_expire", "reservation_hold", "drop index holdfast.reservation_hold_to_expire"),
+        ("idempotency_pkey", "idempotency", "alter table holdfast.idempotency drop constraint idempotency_pkey"),
+    ] {
         let mut calls = Calls::new().await;
         calls.history().await;
-        calls.owner(&format!("drop index holdfast.{index}")).await;
+        calls.owner(drop).await;
         calls.owner("vacuum (analyze)").await;
         calls.scanned().await;
         calls.all().await;
@@ -371,11 +390,46 @@ async fn nor_do_they_go_through_everybodys_holds_to_find_their_own() {
             calls.read().await;
         }
         let (_, _, hold) = calls.sell().await;
+        let pay = format!("select holdfast.pay('user-{}-5', '{hold}', 'free')", calls.round);
+        Calls::call(&calls.confirm, &pay).await;
         calls.money(&hold, &format!("user-{}-5", calls.round)).await;
+        for sql in LISTS {
+            let user = format!("user-{}-5", calls.round);
+            calls.lookup.query_typed(sql, &[(&user, Type::TEXT)]).await.unwrap();
+        }
     }
     let (entries, which) = calls.read().await;
     // 107 requests a round, of which a hundred are granted, and not the 50 000 who hold something.
     assert!(entries < ROUNDS * 2_000, "{entries}: {which:#?}");
+}
+
+/// What T1, T2 and T3, retention and a Gate's question read of the indexes for a buyer with many keys, who has bought and
+/// let go in this sale as often, is what they read for one without.
+#[tokio::test]
+async fn nobodys_past_is_read_through() {
+    const PAST: u32 = 20_000;
+    let mut calls = Calls::new().await;
+    for table in LARGE {
+        calls.owner(&format!("alter table holdfast.{table} set (autovacuum_enabled = off)")).await;
+    }
+    let mut entries = [0, 0];
+    for (round, many) in [(0, false), (0, false), (0, true)] {
+        if many {
+            calls.owner(&format!("call bench.past_of('drop', 'a', 'user-{}-1', {PAST})", calls.round + 1)).await;
+            calls.owner(&format!("update holdfast.sku set max_per_user = {PAST} + {round} + 9")).await;
+        }
+        calls.read().await;
+        calls.sell().await;
+        for _ in 0..4 {
+            Calls::call(&calls.relay, "select holdfast.remove_keys(100, 0)").await;
+        }
+        let holders = "select holdfast.look_up_holders('drop', sha256(''), 0, 4, array['', '', ''], 100)";
+        Calls::call(&calls.lookup, holders).await;
+        let (read, which) = calls.read().await;
+        entries[usize::from(many)] = read;
+        assert!(read < 3_000, "{read}: {which:#?}");
+    }
+    assert!(entries[1] < entries[0] + entries[0] / 5 + 50, "{entries:?}");
 }
 
 #[tokio::test]

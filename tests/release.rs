@@ -17,6 +17,18 @@ async fn stock_of_a_released_hold_returns_at_once_and_once() {
 }
 
 #[tokio::test]
+async fn giving_back_twice_moves_stock_once() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 1, 1)]).await;
+    let ask = Ask { user: "ann".to_owned(), key: "k".to_owned(), lines: vec![("a".to_owned(), 1)] };
+    let granted = reserve(&database.as_role("reserve").await, true, &[ask]).await.unwrap();
+    let hold = granted[0]["hold"]["hold_id"].as_str().unwrap();
+    let client = database.as_role("release").await;
+    let moved = async || release(&client, "ann", hold).await.unwrap()["moved"].clone();
+    assert_eq!([moved().await, moved().await, moved().await], [true, false, false]);
+}
+
+#[tokio::test]
 async fn what_is_paid_or_over_cannot_be_given_back() {
     table::run(
         "sale 300 a:3:1

@@ -180,6 +180,115 @@ async fn a_buyer_whose_hold_lapsed_may_try_again_before_the_sweep_has_come() {
 }
 
 #[tokio::test]
+async fn who_let_a_hold_lapse_waits_where_the_sale_has_a_cool_down() {
+    table::run(
+        "sale 60 a:5:2 b:5:2
+         cooldown 600
+         reserve ann k1 a:1       = granted
+         reserve bob k1 a:1       = granted
+         release bob/k1           = released
+         reserve cho k1 a:1       = granted
+         pay p1 cho/k1            = confirmed
+         tick 60
+         # Not swept yet: it is taken out of her way, and counts all the same.
+         reserve ann k2 a:1       = limit_reached a 2 retry
+         sweep                    = 0
+         reserve ann k3 a:3       = limit_reached a 2
+         reserve ann k3 b:1       = granted
+         reserve bob k2 a:1       = granted
+         reserve cho k2 a:1       = granted
+         # The first reason that applies.
+         reserve bob k3 a:1       = already_holding a
+         status paused            = paused
+         reserve ann k2 a:1       = sale_not_open paused
+         status open              = open
+         tick 59
+         reserve ann k2 a:1       = limit_reached a 2 retry
+         tick 541
+         reserve ann k2 a:1       = granted",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_cool_down_who_let_a_hold_lapse_may_try_at_once_and_nothing_is_written() {
+    table::run(
+        "sale 60 a:5:2
+         reserve ann k1 a:1       = granted
+         tick 60
+         sweep                    = 1
+         reserve ann k2 a:1       = granted",
+    )
+    .await;
+}
+
+/// As many lapsed holds as these, of one piece each, that nobody has swept.
+async fn lapsed(database: &Database, holds: u32) {
+    let buyer = database.as_role("reserve").await;
+    for batch in 0..holds.div_ceil(100) {
+        let asks: Vec<Ask> = (0..100.min(holds - 100 * batch))
+            .map(|n| Ask { user: format!("gone-{batch}-{n}"), key: "k".into(), lines: vec![("a".into(), 1)] })
+            .collect();
+        reserve(&buyer, true, &asks).await.unwrap();
+    }
+    let lapse = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
+                 expire_at = expire_at - interval '1 hour' where status = 'HOLD'";
+    database.owner.batch_execute(lapse).await.unwrap();
+}
+
+#[tokio::test]
+async fn lapsed_holds_are_taken_back_until_there_is_enough_or_none_is_left() {
+    for early_release in [true, false] {
+        let database = Database::with(early_release).await;
+        database.sale(300, &[("a", 1_250, 20)]).await;
+        lapsed(&database, 1_250).await;
+        let client = database.as_role("reserve").await;
+        // They want 1 300 between them, and there are 1 250.
+        let batch: Vec<Ask> =
+            (0..65).map(|n| Ask { user: format!("u{n}"), key: "k".into(), lines: vec![("a".into(), 20)] }).collect();
+        let answers = reserve(&client, early_release, &batch).await.unwrap();
+        let granted = answers.iter().filter(|answer| answer["outcome"] == "granted").count();
+        assert_eq!(granted, 62, "{answers:?}");
+        assert_eq!(answers[64]["available"], 10);
+        database.checked_report().await;
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_taken_back_than_is_wanted() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 1_250, 20)]).await;
+    lapsed(&database, 1_250).await;
+    let one = [Ask { user: "u".into(), key: "k".into(), lines: vec![("a".into(), 1)] }];
+    let answers = reserve(&database.as_role("reserve").await, true, &one).await.unwrap();
+    assert_eq!(answers[0]["outcome"], "granted");
+    let sql = "select count(*) from holdfast.reservation_hold where status = 'EXPIRED'";
+    assert_eq!(database.owner.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 500, "one statement's share");
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_in_time_is_not_done() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 5, 1)]).await;
+    let owner = harness::database::connect(&database.url()).await.unwrap();
+    owner.batch_execute("begin; select from holdfast.inventory_counter for update").await.unwrap();
+    let client = database.as_role("reserve").await;
+    let call = "call holdfast.reserve('drop', '{ann,bob}', '{k,k}', array[sha256('x'), sha256('x')], '{1,2}', '{a,a}', '{1,1}',
+                true, 50, null)";
+    let asking = tokio::spawn(async move { client.query_typed(call, &[]).await.unwrap() });
+    crate::races::until_waiting(&database, 1).await;
+    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+    owner.batch_execute("rollback").await.unwrap();
+    let rows = asking.await.unwrap();
+    let tokio_postgres::types::Json(answers) = rows[0].get::<_, tokio_postgres::types::Json<serde_json::Value>>(0);
+    assert_eq!(answers, serde_json::json!([{"outcome": "too_late"}, {"outcome": "too_late"}]));
+    let report = database.checked_report().await;
+    assert_eq!((&report["skus"][0]["available"], &report["holds"]["HOLD"]), (&5.into(), &0.into()));
+    let keys = "select count(*) from holdfast.idempotency";
+    assert_eq!(database.owner.query_one(keys, &[]).await.unwrap().get::<_, i64>(0), 0);
+}
+
+#[tokio::test]
 async fn stock_moves_by_the_ledger_and_never_below_zero() {
     table::run(
         "sale 300 a:3:3

@@ -105,6 +105,72 @@ async fn what_a_buyer_gives_back_is_the_next_ones_at_once() {
 }
 
 #[tokio::test]
+async fn what_was_given_back_long_ago_ends_nobodys_memory() {
+    let client = Client::new();
+    let sale = client.sale(300, &[("pair", 2, 1)]).await;
+    let gone = client.reserve("cho", "k", &sale, pair()).await.ok(201);
+    let path = format!("/v1/reservations/{}", gone["hold_id"].as_str().unwrap());
+    client.send(client.buyer("cho", Method::DELETE, &path)).await.ok(200);
+    for user in ["ann", "dan"] {
+        client.reserve(user, "k", &sale, pair()).await.ok(201);
+    }
+    for user in 0..32 {
+        refused_from_memory(&client, &format!("early-{user}"), &sale).await;
+    }
+    let mut remembered = 0;
+    for _ in 0..12 {
+        client.send(client.buyer("cho", Method::DELETE, &path)).await.ok(200);
+        remembered += usize::from(from_memory(&client.reserve(&fresh("next"), "k", &sale, pair()).await));
+    }
+    // Now and then one asks for all.
+    assert!(remembered >= 9, "{remembered} of 12 from memory");
+}
+
+#[tokio::test]
+async fn giving_back_counts_against_the_users_limit() {
+    let client = Client::new();
+    let sale = client.sale(300, &[("pair", 2, 1)]).await;
+    let hold = client.reserve("ann", "k", &sale, pair()).await.ok(201);
+    let path = format!("/v1/reservations/{}", hold["hold_id"].as_str().unwrap());
+    let give_back = || client.send(client.buyer("ann", Method::DELETE, &path));
+    let answers = join_all((0..60).map(|_| give_back())).await;
+    let limited = answers.iter().filter(|answer| answer.status == 429).count();
+    let fine = answers.iter().filter(|answer| answer.status == 200).count();
+    assert!(limited > 0 && fine > 0 && limited + fine == 60, "{limited} limited, {fine} given back");
+    assert!(answers.iter().all(|answer| answer.header("ratelimit").is_some() || answer.status == 429));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_opening_the_gate_answers_and_from_that_moment_on_buyers_get_what_there_is() {
+    let client = Arc::new(Client::new());
+    let sale = format!("t-{}", Uuid::new_v4());
+    let opens_ms = now_ms() + 6_000;
+    let opens_at = jiff::Timestamp::from_millisecond(opens_ms).unwrap().to_string();
+    let skus = json!([{"sku_id": "pair", "name": "pair", "unit_price": 1, "stock": 10_000}]);
+    let body = json!({"sale_id": sale, "name": "later", "currency": "KRW", "opens_at": opens_at, "skus": skus});
+    client.admin(Method::POST, "/v1/admin/sales", Some(body)).await.ok(201);
+    let mut presses = Vec::new();
+    while now_ms() < opens_ms + 50 {
+        let (client, sale) = (Arc::clone(&client), sale.clone());
+        presses.push(tokio::spawn(async move {
+            let pressed_ms = now_ms();
+            (pressed_ms, client.reserve(&fresh("press"), "k", &sale, pair()).await)
+        }));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let answers: Vec<(i64, Answer)> = join_all(presses).await.into_iter().map(Result::unwrap).collect();
+    let by_gate = |answer: &Answer| answer.header("server-timing") == Some("gate;desc=\"not-open\"");
+    let remembered = answers.iter().filter(|(_, answer)| by_gate(answer)).count();
+    assert!(remembered > 100, "{remembered} of {} came from memory", answers.len());
+    for (pressed_ms, answer) in &answers {
+        let expected = if *pressed_ms >= opens_ms { 201 } else { answer.status };
+        assert_eq!(answer.status, expected, "{pressed_ms}, opens {opens_ms}: {answer:?}");
+        assert!(answer.status == 201 || answer.refusal() == (403, "sale_not_open".to_owned()), "{answer:?}");
+    }
+    client.report(&sale).await;
+}
+
+#[tokio::test]
 async fn what_comes_back_with_a_cancelled_order_is_the_next_ones_at_once() {
     let client = Client::new();
     let (sale, mut hold) = sold_out(&client, 300).await;

@@ -10,6 +10,7 @@
 //! sweep                    = 1                     holds that ended
 //! stock a +5 key1          = total 8 available 7
 //! status paused            = paused
+//! cooldown 600                                     the sale's lapse_cooldown_s
 //! count a                  = total 3 available 2 held 1 sold 0
 //! ```
 //! A hold is named by its user and key. After every row, all that must always hold is looked at.
@@ -93,6 +94,11 @@ impl Table {
                 rows[0].get::<_, Json<Value>>(0).0["sale"]["status"].as_str().unwrap().to_owned()
             }
             "count" => self.count(words[1]).await,
+            "cooldown" => {
+                let sql = format!("update holdfast.sale set lapse_cooldown_s = {}", words[1]);
+                self.database.owner.batch_execute(&sql).await.unwrap();
+                String::new()
+            }
             other => panic!("no such command: {other}"),
         };
         assert_eq!(&found, expected, "early_release {}: {command}", self.database.early_release);
@@ -163,6 +169,7 @@ impl Table {
         let statement = format!(
             "update holdfast.reservation_hold set created_at = created_at - {by}, expire_at = expire_at - {by},
                  finalized_at = finalized_at - {by};
+             update holdfast.buyer_history set lapsed_at = lapsed_at - {by};
              update holdfast.sale set opens_at = opens_at - {by}, closes_at = closes_at - {by};"
         );
         self.database.owner.batch_execute(&statement).await.unwrap();
@@ -201,6 +208,9 @@ fn named(answer: &Value, name: &str, details: &[&str]) -> String {
     let mut words = vec![answer[name].as_str().unwrap().to_owned()];
     for value in details.iter().map(|detail| &answer[*detail]).filter(|value| !value.is_null()) {
         words.push(value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned));
+    }
+    if !answer["retry_at"].is_null() {
+        words.push("retry".to_owned());
     }
     words.join(" ")
 }

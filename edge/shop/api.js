@@ -1,24 +1,35 @@
 // One call to the API and what came of it, as one of three results:
 // { kind: "ok", body, replayed }, { kind: "refused", code, problem, retry_after_ms },
-// { kind: "no_answer", reason: "network" | "busy", retry_after_ms }.
+// { kind: "no_answer", reason: "network" | "busy", retry_after_ms }: whose fault it is that there is none.
 
-import { learn } from "./clock.js";
+import { between, learn } from "./clock.js";
+import { development, page } from "./page.js";
 import * as store from "./store.js";
 
-const DEADLINE_MS = 6000;
+const DEADLINE_MS = 8000; // longer than the edge's own
 const LONGEST_WAIT_MS = 60_000;
-export const development = document.body.dataset.environment === "development";
+const SPREAD = [1, 1.5]; // everybody who is told "in 2 s" must not come back in the same one
 
-/** `reach(yes)` hears whether the server answered, `user(user_id)` whom a session was made for. */
+/** `reach(reason)` hears whether the server answered: null, "network" or "busy"; `user(user_id)` whom a session was made for. */
 export const hear = { reach() {}, user() {} };
 
 const seg = encodeURIComponent;
 export const sales = () => call("GET", "/v1/sales");
 export const sale = (sale_id) => call("GET", `/v1/sales/${seg(sale_id)}`);
 export const hold = (hold_id) => call("GET", `/v1/reservations/${seg(hold_id)}`);
+export const ownHolds = (sale_id) => call("GET", `/v1/reservations?sale_id=${seg(sale_id)}&status=HOLD`);
 export const release = (hold_id) => call("DELETE", `/v1/reservations/${seg(hold_id)}`);
-export const order = (hold_id) => call("GET", `/v1/orders?hold_id=${seg(hold_id)}`);
+export const payFree = (hold_id) => call("POST", `/v1/reservations/${seg(hold_id)}/pay`, { method: "free" });
+export const orderOfHold = (hold_id) => call("GET", `/v1/orders?hold_id=${seg(hold_id)}`);
+export const order = (order_id) => call("GET", `/v1/orders/${seg(order_id)}`);
+export const cancel = (order_id) => call("POST", `/v1/orders/${seg(order_id)}/cancel`, {});
 export const reserve = (key, body) => call("POST", "/v1/reservations", body, { "Idempotency-Key": key });
+
+/** The caller's own orders, newest first: of one sale, or from a cursor on. */
+export function orders(filters) {
+  const query = new URLSearchParams(filters).toString();
+  return call("GET", `/v1/orders${query && `?${query}`}`);
+}
 
 /** In development a missing session is made, and the call made once more. */
 async function call(...request) {
@@ -49,24 +60,36 @@ async function send(method, path, body, headers = {}) {
   let answer;
   try {
     if (body) headers = { ...headers, "Content-Type": "application/json" };
-    const response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: deadline.signal });
-    learn(Number(response.headers.get("X-Server-Time")), sent_ms, performance.now());
+    const asked = method === "GET" ? await early(path) : null;
+    const response = asked ?? await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: deadline.signal });
+    if (!asked) learn(Number(response.headers.get("X-Server-Time")), sent_ms, performance.now());
     answer = await result(response);
   } catch {
     // No connection, the deadline, a body cut short: what the server did only asking again can tell.
-    answer = { kind: "no_answer", reason: "network", retry_after_ms: 0 };
+    answer = { kind: "no_answer", reason: deadline.signal.aborted && navigator.onLine ? "busy" : "network", retry_after_ms: 0 };
   }
   clearTimeout(timer);
-  hear.reach(answer.kind !== "no_answer");
+  hear.reach(answer.reason ?? null);
   return answer;
+}
+
+/** What the page asked for before this script was here, each once; null: it was not, or there is no answer. */
+async function early(path) {
+  const asked = window.early?.get(path);
+  window.early?.delete(path);
+  return (await asked) ?? null;
 }
 
 async function result(response) {
   const { status, headers } = response;
   if (response.ok) return { kind: "ok", body: await response.json(), replayed: headers.get("Idempotent-Replayed") === "true" };
-  const retry_after_ms = Math.min(LONGEST_WAIT_MS, headers.get("Retry-After") * 1000 || 0);
+  const retry_after_ms = Math.min(LONGEST_WAIT_MS, (headers.get("Retry-After") * 1000 || 0) * between(SPREAD));
   if (status >= 500 || status === 408) return { kind: "no_answer", reason: "busy", retry_after_ms };
   const problem = (await response.json().catch(() => null)) ?? {};
   const code = problem.code ?? { 401: "unauthenticated", 404: "not_found", 429: "rate_limited" }[status];
   return { kind: "refused", code, problem, retry_after_ms };
 }
+
+/** The page itself was an answer too: the Worker wrote its time between these two. */
+const [navigation] = performance.getEntriesByType("navigation");
+if (navigation?.responseStart > 0) learn(page.now_ms, navigation.requestStart, navigation.responseStart);

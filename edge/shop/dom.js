@@ -15,7 +15,7 @@ export function h(tag, props = {}, ...children) {
 
 /** Writes only what differs: a live region speaks only when something changed. */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  if (element && element.textContent !== text) element.textContent = text;
 }
 
 /** Replaces the children only when they are not these already: focus survives. */

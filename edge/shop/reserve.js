@@ -1,5 +1,6 @@
 // One reservation, asked until it is answered: the same key and the same body every time,
-// so that asking again never buys again.
+// so that asking again never buys again. Without storage a reload forgets the key, and the server's own rule, one hold
+// a buyer and SKU, takes its place.
 
 import * as api from "./api.js";
 import { backoff, between, nap, now } from "./clock.js";
@@ -21,7 +22,7 @@ export async function reserve(sale_id, wanted, tell) {
   if (wanted && store.read(hold)) return { kind: "elsewhere" };
   let question = store.read(pending);
   if (wanted && (!question || isStale(question))) {
-    question = { ...wanted, key: crypto.randomUUID(), at_ms: Date.now() };
+    question = { ...wanted, key: newKey(), at_ms: Date.now() };
     store.write(pending, question); // before it is sent: a reload must find it
   }
   let limited = false;
@@ -53,6 +54,9 @@ export async function reserve(sale_id, wanted, tell) {
     }
   }
 }
+
+/** What cannot be guessed or met twice; `randomUUID` is only there where the page came by HTTPS. */
+const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16).padStart(8, "0")).join("");
 
 const isStale = ({ at_ms, ttl_ms }) => Math.abs(Date.now() - at_ms) > ttl_ms;
 

@@ -4,23 +4,27 @@
 import * as api from "./api.js";
 import { backoff, between, countDown, nap, now, wake } from "./clock.js";
 import { byId } from "./dom.js";
+import { development, page } from "./page.js";
+import { createRefusals } from "./refusals.js";
 import { reserve } from "./reserve.js";
-import { STATES, browsingState, comeback, firstChoice, holdState, mostOf, skuOf } from "./states.js";
+import { STATES, browsingState, comeback, firstChoice, holdState, isMismatch, mostOf, skuOf, statusAt } from "./states.js";
 import * as store from "./store.js";
-import { t } from "./texts.js";
+import { money, t } from "./texts.js";
 import { createView, say } from "./view.js";
 
 const SETTLE_MS = 600; // the second tap of a double tap must not land on "pay" where "buy" was
 const LONG_PAYING_MS = 20_000;
 const LAPSE_MS = 300; // by then the server's clock has passed the end too, whatever the estimate's error
-const RELEASE_TRIES = 5;
+const TRIES = 5;
 const SPOKEN_S = { scheduled: [60, 10], holding: [60, 30, 10] };
 
-export function startSale(sale_id, config) {
+export function startSale(config) {
+  const { sale_id } = page;
   const HOLD = `hold:${sale_id}`;
-  let m = { state: "loading", sale: null, chosen: null, qty: 1, hold: null, order: null };
-  const actions = { buy, choose, count, pay, confirm, release, leave, wake, retry: () => sync() };
+  let m = { state: "loading", sale: null, chosen: null, qty: 1, hold: null, order: null, signed_out: !development && !page.signed_in };
+  const actions = { buy, choose, count, pay, payFree, confirm, release, leave, wake, retry: () => sync() };
   const view = createView(actions, config);
+  const refused = createRefusals({ model: () => m, go, browse, sync, count, hold: (hold_id) => store.write(HOLD, { hold_id }) });
   let run = 0; // an answer to a question of an earlier run comes too late
   let timer = 0;
   let failures = 0;
@@ -31,8 +35,8 @@ export function startSale(sale_id, config) {
 
   /** Into a state, with nothing of the last one left over. */
   function go(state, change) {
-    const { state: from, sale, chosen, qty, hold, order } = m;
-    m = { sale, chosen, qty, hold, order, ...change, state };
+    const { state: from, sale, chosen, qty, hold, order, signed_out } = m;
+    m = { sale, chosen, qty, hold, order, signed_out, ...change, state };
     if (from !== state) [run, entered_ms] = [run + 1, performance.now()];
     show();
     if (from !== state) view.arrive(from, state);
@@ -114,26 +118,35 @@ export function startSale(sale_id, config) {
   /** The hold, and once it is an order, the order. */
   async function readHold(hold_id) {
     const answer = await api.hold(hold_id);
-    if (answer.body?.status === "COMMITTED") answer.order = (await api.order(hold_id)).body;
+    if (answer.body?.status === "COMMITTED") answer.order = (await api.orderOfHold(hold_id)).body ?? m.order;
     return answer;
   }
 
+  /** What this buyer holds: what this device remembers, or what another one began; before the opening nobody has anything. */
+  async function readOwn() {
+    const hold_id = store.read(HOLD)?.hold_id ?? (STATES[m.state].look === "hold" ? m.hold.hold_id : null);
+    if (hold_id) return readHold(hold_id);
+    if (m.signed_out || (m.sale && statusAt(m.sale, now()) === "scheduled")) return null;
+    const answer = await api.ownHolds(sale_id);
+    if (answer.kind === "ok") return answer.body.reservations?.length ? { kind: "ok", body: answer.body.reservations[0] } : null;
+    return answer.code === "unauthenticated" ? answer : null; // a press will find it too
+  }
+
   /** Asks for everything: at the start, when the network is back, when another tab did something. */
-  async function sync(change) {
+  async function sync(change, said = null) {
     if (m.asking) return wake();
     clearTimeout(timer);
     const mine = ++run;
-    const hold_id = store.read(HOLD)?.hold_id ?? (STATES[m.state].look === "hold" ? m.hold.hold_id : null);
-    const [sale, hold] = await Promise.all([api.sale(sale_id), hold_id && readHold(hold_id)]);
+    const [sale, own] = await Promise.all([said ? { kind: "ok", body: said } : api.sale(sale_id), readOwn()]);
     if (mine !== run) return;
     if (sale.kind === "ok") adopt(sale.body);
-    if (hold?.kind === "ok" && m.sale) return holdIs(hold, change);
-    if (hold?.code === "unauthenticated") return go("signed_out");
+    if (own?.kind === "ok" && m.sale) return holdIs(own, change);
     if (sale.code === "not_found") return go("error", { missing: true });
-    if (hold?.code === "not_found") store.drop(HOLD);
-    else if (hold) return m.state === "holding" || m.state === "paying" ? plan(hold.retry_after_ms) : settle("offline");
-    if (!m.sale) return settle("offline");
-    if (store.read(`pending:${sale_id}`)) return ask(null);
+    if (own?.code === "unauthenticated") Object.assign(m, { signed_out: true });
+    else if (own?.code === "not_found") store.drop(HOLD);
+    else if (own) return m.state === "holding" || m.state === "paying" ? plan(own.retry_after_ms) : settle("offline", { reason: own.reason });
+    if (!m.sale) return settle("offline", { reason: sale.reason });
+    if (!m.signed_out && store.read(`pending:${sale_id}`)) return ask(null);
     browse(change);
   }
 
@@ -144,11 +157,21 @@ export function startSale(sale_id, config) {
   }
 
   function holdIs({ body: hold, order = null }, change) {
-    const record = store.read(HOLD);
-    const state = holdState(hold, record?.paid, now(), order);
-    if ((!state || state === "expired") && record?.hold_id === hold.hold_id) store.drop(HOLD);
+    let record = store.read(HOLD);
+    if (record?.hold_id !== hold.hold_id) record = null;
+    const state = holdState(hold, record, now(), order);
+    if (state === "holding") change = { ...paymentNotice(hold, record), ...change };
+    if ((!state || state === "expired" || state === "cancelled") && record) store.drop(HOLD);
     if (!state) return browse({ notice: t("n_released") });
     settle(state, { ...(state === "holding" && change), hold, order });
+  }
+
+  /** A payment that could not be taken for this hold: why, and that it may be paid again. Then the next one is waited for. */
+  function paymentNotice(hold, record) {
+    if (!hold.refund) return {};
+    if (isMismatch(hold, record)) store.write(HOLD, { hold_id: hold.hold_id, seen: hold.refund.amount });
+    const name = hold.refund.status === "completed" ? "n_mismatch_refunded" : "n_mismatch";
+    return { notice: t(name, { amount: money(hold.refund.amount, { ...hold, ...hold.refund }) }), urgent: true };
   }
 
   function choose(sku_id) {
@@ -173,45 +196,27 @@ export function startSale(sale_id, config) {
     go("reserving", { asking: true });
     const outcome = await reserve(sale_id, wanted, (reason, wait_ms) => (reason === "rate_limited"
       ? settle("reserving", { asking: true, notice: t("n_waiting", { n: Math.ceil(wait_ms / 1000) }) })
-      : settle("offline", { asking: true, reason }))).catch(() => ({ kind: "refused", problem: {} })); // storage is forbidden
+      : settle("offline", { asking: true, reason })));
     m.asking = false;
     if (outcome.kind === "refused") return refused(outcome);
-    if (outcome.kind === "granted" && !outcome.replayed) return holdIs({ body: outcome.hold });
-    sync(outcome.kind === "stale" ? { notice: t("n_stale") } : {}); // what a replay is now, the server says
-  }
-
-  function refused({ code, problem }) {
-    switch (code) {
-      case "already_holding":
-        store.write(HOLD, { hold_id: problem.hold_id });
-        return sync({ notice: t("n_already_holding") });
-      case "sold_out": return soldOut(problem);
-      case "limit_reached": return go("limit", { limit: skuOf(m.sale, m.chosen)?.max_per_user });
-      case "sale_not_open": return notOpen(problem);
-      case "unauthenticated": return go("signed_out");
-      case "rate_limited": return browse({ notice: t("n_limited"), urgent: true });
-      default: return go("error", { detail: problem.detail });
-    }
-  }
-
-  /** The next look is further away than the edge's cache is old: it will not say otherwise. */
-  function soldOut({ sku_id = m.chosen, available = 0 }) {
-    Object.assign(skuOf(m.sale, sku_id) ?? {}, { available });
-    count(0);
-    browse(available > 0 ? { notice: t("n_fewer_left", { n: available }), urgent: true } : {});
-  }
-
-  function notOpen({ status, opens_at, detail }) {
-    Object.assign(m.sale, status && { status }, opens_at && { opens_at });
-    const state = browsingState(m.sale, m.chosen, now());
-    browse(state === "open" ? { notice: detail, urgent: true } : {});
+    if (outcome.kind !== "granted" || outcome.replayed) return sync(outcome.kind === "stale" ? { notice: t("n_stale") } : {});
+    holdIs({ body: outcome.hold }); // what a replay is now, the server says
+    if (m.state === "holding" && m.hold.total_amount === 0) payFree();
   }
 
   function pay(event) {
     const ready = !m.lapsed && performance.now() - entered_ms > SETTLE_MS;
     if (ready && config.payment_page_url) return;
     event.preventDefault();
-    if (ready) settle("holding", { notice: t("h_error"), urgent: true });
+    if (ready) settle("holding", { notice: t("n_no_gateway"), urgent: true });
+  }
+
+  /** What costs nothing is bought by the press alone. */
+  async function payFree() {
+    if (m.paying || m.lapsed) return;
+    m.paying = true;
+    await insist(api.payFree);
+    m.paying = false;
   }
 
   function confirm(confirming, focus) {
@@ -221,19 +226,27 @@ export function startSale(sale_id, config) {
 
   async function release() {
     settle("holding", { releasing: true });
+    await insist(api.release);
+  }
+
+  /** Asks for something about the hold until it is answered; what the hold is then, the server says. */
+  async function insist(question) {
     const mine = run;
-    for (let attempt = 0; attempt < RELEASE_TRIES; attempt++) {
-      const answer = await api.release(m.hold.hold_id);
+    for (let attempt = 0; attempt < TRIES; attempt++) {
+      const answer = await question(m.hold.hold_id);
       if (mine !== run) return;
       if (answer.kind === "ok" || answer.code === "hold_not_active") return sync();
+      if (answer.kind === "refused" && answer.code !== "rate_limited") break;
       await nap(answer.retry_after_ms + backoff(attempt));
     }
-    settle("holding", { releasing: false, confirming: false, notice: t("m_error"), urgent: true });
+    if (mine === run) settle("holding", { releasing: false, confirming: false, notice: t("m_error"), urgent: true });
   }
 
   /** From a state that is an end, back to the sale. */
   function leave() {
-    if (m.state === "bought" || m.state === "refund") store.drop(HOLD);
+    if (["bought", "refund", "unsure", "cancelled"].includes(m.state)) store.drop(HOLD);
+    if (STATES[m.state].look === "hold") m.hold = m.order = null;
+    m.state = "loading";
     sync();
   }
 
@@ -244,11 +257,18 @@ export function startSale(sale_id, config) {
 
   const { notice, ...back } = comeback(new URLSearchParams(location.search)) ?? {};
   if (back.hold_id) {
-    store.write(HOLD, back);
+    store.write(HOLD, { seen: store.read(HOLD)?.seen, ...back });
     history.replaceState(null, "", location.pathname);
   }
-  show();
-  sync(notice && { notice: t(notice), urgent: true });
+  const first = notice && { notice: t(notice), urgent: true };
+  const before = document.querySelector("input[name=sku]:checked")?.value; // chosen before this script was here
+  if (page.said) {
+    m.chosen = before;
+    adopt(page.said);
+  }
+  if (page.said && !store.read(HOLD) && !store.read(`pending:${sale_id}`)) browse(first);
+  else show();
+  sync(first, page.said);
 
   return {
     isBusy: () => m.asking,

@@ -1,28 +1,31 @@
-// The entry: reads what the Worker wrote into the page, starts the list or a sale.
+// The entry: starts the page that the Worker has drawn, and says when the server cannot be reached.
 
 import * as api from "./api.js";
 import { byId, h, setText } from "./dom.js";
 import { startList } from "./list.js";
+import { startOrder, startOrders } from "./orders.js";
+import { development, page } from "./page.js";
 import { startSale } from "./sale.js";
 import * as store from "./store.js";
 import { t } from "./texts.js";
 
-const { paymentPageUrl, saleId } = document.body.dataset;
-
-let reached = true;
+let trouble = null;
 function banner() {
-  const down = !reached || !navigator.onLine;
-  setText(byId("banner"), down ? t("banner") : "");
-  byId("banner").hidden = !down;
+  const why = navigator.onLine ? trouble : "network";
+  setText(byId("banner"), why ? t(`banner_${why}`) : "");
+  byId("banner").hidden = !why;
 }
-api.hear.reach = (yes) => { reached = yes; banner(); };
+api.hear.reach = (reason) => { trouble = reason; banner(); };
 addEventListener("offline", banner);
-addEventListener("online", banner);
+addEventListener("online", () => { trouble = null; banner(); });
 banner();
 
-const user_id = () => (api.development ? store.read("user") : null);
-const page = saleId ? startSale(saleId, { payment_page_url: paymentPageUrl, user_id }) : startList();
-if (api.development) userField();
+const user_id = () => (development ? store.read("user") : null);
+const starts = { sale: () => startSale({ payment_page_url: page.payment_page_url, user_id }), orders: startOrders, order: startOrder, home: startList };
+const started = starts[page.page]();
+if (development) userField();
+document.documentElement.dataset.ready = "yes";
+byId("lost").hidden = true;
 
 /** Development only: plays another buyer. */
 function userField() {
@@ -30,11 +33,12 @@ function userField() {
   async function onsubmit(event) {
     event.preventDefault();
     const name = input.value.trim();
-    if (!name || page?.isBusy()) return;
+    if (!name || started?.isBusy?.()) return;
     const answer = await api.signIn(name);
     if (answer.kind !== "ok") return input.select(); // refused: it stays to be corrected
     store.forgetHolds();
-    page?.restart();
+    if (started?.restart) started.restart();
+    else location.reload();
   }
   byId("foot").append(h("form", { class: "dev", onsubmit },
     h("label", { for: "dev-user" }, t("user_label")), input, h("button", { id: "dev-user-change" }, t("user_change"))));

@@ -3,23 +3,29 @@
 import { digits } from "./clock.js";
 import { h, setText } from "./dom.js";
 import { skuOf } from "./states.js";
-import { money, number, t } from "./texts.js";
+import { moment, money, number, t } from "./texts.js";
 
 const URGENT_S = 60;
+
+export const button = (id, text, onclick, look = "primary") => h("button", { class: look, id, type: "button", onclick }, t(text));
+export const link = (id, text, href, look = "primary") => h("a", { class: look, id, href }, t(text));
 
 /** { panel, bar, tick } while the hold runs. */
 export function holdTicket(model, actions, config) {
   const { hold, sale, lapsed, confirming } = model;
   const max = sale?.hold_ttl_s ?? 300;
-  const clock = h("p", { class: "countdown", id: "countdown", role: "timer", "aria-label": t("time_left") });
+  const free = hold.total_amount === 0;
+  const words = t(free ? "time_left_free" : "time_left");
+  const clock = h("p", { class: "countdown", id: "countdown", role: "timer", "aria-label": words });
   const left = h("progress", { max, value: max, "aria-hidden": "true" });
-  const ticket = h("div", { class: "ticket" }, h("div", { class: "stub" }, h("p", {}, t("time_left")), clock, left), ...lines(hold, sale));
-  const giveBack = h("button", {
-    class: "quiet", id: "release", type: "button", disabled: lapsed, onclick: () => actions.confirm(true, "release-question"),
-  }, t("give_back"));
+  const ticket = h("div", { class: "ticket" }, h("div", { class: "stub" }, h("p", {}, words), clock, left), ...lines(hold, sale));
+  const giveBack = button("release", "give_back", () => actions.confirm(true, "release-question"), "quiet");
+  giveBack.disabled = Boolean(lapsed);
+  const pay = free ? button("pay", "buy_free", actions.payFree) : payForm(model, actions, config);
+  if (free) pay.disabled = Boolean(lapsed);
   return {
     panel: [ticket],
-    bar: confirming ? confirmRelease(model, actions) : [payForm(model, actions, config), giveBack],
+    bar: confirming ? confirmRelease(model, actions) : [pay, giveBack],
     tick(left_s) {
       setText(clock, digits(left_s));
       left.value = left_s;
@@ -45,32 +51,56 @@ function payForm({ hold, sale, lapsed }, actions, config) {
   return h("form", { method: "get", action: target.href, onsubmit: actions.pay },
     ...Object.entries(fields).filter(([, value]) => value != null)
       .map(([name, value]) => h("input", { type: "hidden", name, value })),
-    h("button", { class: "primary", id: "pay", disabled: lapsed }, t("pay", { amount: money(hold.total_amount, hold.currency) })));
+    h("button", { class: "primary", id: "pay", disabled: lapsed }, t("pay", { amount: money(hold.total_amount, hold) })));
 }
 
-const confirmRelease = ({ releasing }, actions) => [
-  h("p", { id: "release-question", tabindex: -1 }, t("give_back_sure")),
+const confirmRelease = ({ releasing }, actions) => sure({
+  question: "give_back_sure", no: "give_back_no", yes: releasing ? "busy" : "give_back_yes", id: "release", busy: releasing,
+  onno: () => actions.confirm(false, "release"), onyes: actions.release,
+});
+
+/** A question before what cannot be undone. */
+export const sure = ({ question, no, yes, id, busy, onno, onyes }) => [
+  h("p", { id: `${id}-question`, class: "question", tabindex: -1 }, t(question)),
   h("div", { class: "pair" },
-    h("button", { class: "secondary", id: "release-cancel", type: "button", disabled: releasing, onclick: () => actions.confirm(false, "release") },
-      t("give_back_no")),
-    h("button", { class: "primary danger", id: "release-confirm", type: "button", disabled: releasing, onclick: actions.release },
-      t(releasing ? "busy" : "give_back_yes"))),
+    h("button", { class: "secondary", id: `${id}-cancel`, type: "button", disabled: busy, onclick: onno }, t(no)),
+    h("button", { class: "primary danger", id: `${id}-confirm`, type: "button", disabled: busy, onclick: onyes }, t(yes))),
 ];
 
 /** The order, or the hold it was made from where the order could not be read yet. */
-export function orderTicket({ order, hold, sale }) {
-  return h("div", { class: "ticket" }, h("div", { class: "stub" }, h("span", { class: "tick", "aria-hidden": "true" })),
-    ...lines(order ?? hold, sale),
-    h("dl", {}, h("dt", {}, t("order_no")), h("dd", { id: "order-id" }, order?.order_id ?? hold.order_id)));
+export function orderTicket({ order, hold, sale }, more = false) {
+  const what = order ?? hold;
+  const number_of = order?.order_number ?? order?.order_id ?? hold?.order_id ?? "";
+  const gone = order?.status === "CANCELLED" || order?.status === "RETURNED";
+  const facts = [
+    ["order_no", number_of, "order-number"],
+    more && ["order_at", moment(order.created_at)],
+    order?.tracking && ["order_tracking", order.tracking],
+    order?.refunded_amount > 0 && ["order_refunded", money(order.refunded_amount, order)],
+    more && order.order_number && ["order_id", order.order_id, "order-id"],
+  ].filter(Boolean);
+  return h("div", { class: gone ? "ticket over" : "ticket" },
+    h("div", { class: "stub" }, h("span", { class: gone ? "cross" : "tick", "aria-hidden": "true" })),
+    ...lines(what, sale),
+    h("dl", {}, ...facts.flatMap(([name, value, id]) => [h("dt", {}, t(name)), h("dd", { id }, value)])));
 }
 
 /** The lines and their sum. */
-export function lines({ items, total_amount, currency }, sale) {
-  const line = ({ sku_id, qty, unit_price }) => h("li", {},
-    h("span", {}, skuOf(sale, sku_id)?.name || sku_id, " ", h("small", {}, t("times", { n: number(qty) }))),
-    h("span", { class: "price" }, money(unit_price * qty, currency)));
+export function lines(what, sale) {
+  const { items, total_amount, discount_amount } = what;
+  const line = ({ sku_id, qty, unit_price, seats }) => h("li", {},
+    h("span", {}, skuOf(sale, sku_id)?.name || sku_id, " ", h("small", {}, seats?.join(", ") ?? t("times", { n: number(qty) }))),
+    h("span", { class: "price" }, money(unit_price * qty, what)));
   return [
-    h("ul", {}, ...items.map(line)),
-    h("p", { class: "total" }, h("span", {}, t("total")), h("strong", {}, money(total_amount, currency))),
+    h("ul", {}, ...items.map(line),
+      discount_amount > 0 ? h("li", {}, h("span", {}, t("discount")), h("span", { class: "price" }, `−${money(discount_amount, what)}`)) : null),
+    h("p", { class: "total" }, h("span", {}, t("total")), h("strong", {}, money(total_amount, what))),
   ];
+}
+
+/** What happened beside the order: a second payment goes back. */
+export function besides({ order, hold }) {
+  const refund = hold?.refund;
+  if (!refund || !order || order.status === "CANCELLED" || order.status === "RETURNED") return null;
+  return t(`n_second_${refund.status}`, { amount: money(refund.amount, { ...order, ...refund }) });
 }

@@ -3,9 +3,9 @@
 import { createBrowse } from "./browse.js";
 import { now } from "./clock.js";
 import { byId, h, setChildren, setText } from "./dom.js";
-import { STATES, refundOf, statusAt } from "./states.js";
-import { facts, t } from "./texts.js";
-import { holdTicket, lines, orderTicket } from "./ticket.js";
+import { STATES, refundOf, shownStatus } from "./states.js";
+import { facts, money, t, whyRefused } from "./texts.js";
+import { besides, button, holdTicket, lines, link, orderTicket } from "./ticket.js";
 
 /** Speaks to a screen reader without a visible change. */
 export function say(text) {
@@ -16,11 +16,11 @@ export function say(text) {
 /** What every page has: the state's name, the title, the heading and the message. */
 export function frame(state, title, heading, message, urgent = false) {
   byId("main").dataset.state = state;
-  setText(byId("title"), title);
+  if (title) setText(byId("title"), title);
   setText(byId("heading"), heading);
   setText(byId("message"), message);
   byId("message").classList.toggle("alert", urgent);
-  document.title = [heading, title].filter(Boolean).join(" · ");
+  document.title = [heading, title].filter(Boolean).join(" · ") || document.title;
 }
 
 export function createView(actions, config) {
@@ -30,8 +30,9 @@ export function createView(actions, config) {
   let shown = "";
 
   function render(model) {
-    const { state, sale, hold, order, asking, confirming, releasing, lapsed, long, missing } = model;
+    const { state, sale, hold, order, orders, asking, confirming, releasing, lapsed, long, missing, code } = model;
     frame(state, sale?.name ?? "", t(missing ? "h_missing" : heading(model)), model.notice ?? message(model), model.urgent);
+    byId("main").toggleAttribute("data-signed-out", Boolean(model.signed_out));
     hero(sale);
     const ids = JSON.stringify(sale?.skus.map((sku) => sku.sku_id));
     if (sale && ids !== skus) [browse, skus] = [createBrowse(sale, actions), ids];
@@ -39,16 +40,18 @@ export function createView(actions, config) {
     if (browse && (asking || (STATES[state].browsing && state !== "loading"))) {
       [current, shown] = [browse, ""];
       setChildren(byId("panel"), asking ? [waiting, ...browse.panel] : browse.panel);
-      setChildren(byId("bar"), state === "offline" ? [button("retry", "retry", actions.wake)] : browse.bar);
+      setChildren(byId("bar"), state === "offline" ? [wakeUp] : browse.bar(model));
       return;
     }
     // Rebuilt only when it would differ: an answer that says nothing new must not move the focus.
-    const next = JSON.stringify([state, hold, order, confirming, releasing, lapsed, long, missing, ids]);
+    const next = JSON.stringify([state, hold, order, orders, confirming, releasing, lapsed, long, missing, code, ids]);
     if (next === shown) return;
     [current, shown] = [state === "holding" ? holdTicket(model, actions, config) : still(model, actions), next];
     byId("panel").replaceChildren(...current.panel);
     byId("bar").replaceChildren(...current.bar);
   }
+
+  const wakeUp = button("retry", "retry", actions.wake);
 
   /** Where the focus goes when one state follows another. */
   function arrive(from, to) {
@@ -58,6 +61,7 @@ export function createView(actions, config) {
       say(heading.textContent);
       if (document.activeElement !== document.body && !document.activeElement.disabled) return;
     }
+    if (from === "loading" && document.activeElement === document.body) return; // the page has only just come
     heading.focus({ preventScroll: true });
     if (!STATES[to].browsing && to !== "reserving" && to !== "offline") heading.scrollIntoView();
   }
@@ -67,42 +71,70 @@ export function createView(actions, config) {
 
 const waiting = h("progress", { class: "waiting", "aria-hidden": "true" });
 
-const button = (id, text, onclick, look = "primary") => h("button", { class: look, id, type: "button", onclick }, t(text));
-
 /** The states that only say something, and the one way on from each. */
 function still(model, actions) {
-  const { state, hold, sale } = model;
+  const { state, hold, order, orders, sale } = model;
   const ticket = hold ? [h("div", { class: "ticket" }, ...lines(hold, sale))] : [];
   const back = [button("retry", "back", actions.leave, "secondary")];
+  const order_id = order?.order_id ?? hold?.order_id;
+  const see = order_id && link("see", "order_see", `/orders/${order_id}`, "primary");
   switch (state) {
     case "loading":
     case "reserving": return { panel: [waiting], bar: [] };
     case "offline": return { panel: [waiting], bar: [button("retry", "retry", actions.retry)] };
-    case "paying": return { panel: [waiting, ...ticket], bar: [] };
-    case "bought": return { panel: [orderTicket(model)], bar: [button("again", "back", actions.leave, "secondary")] };
+    case "paying": return { panel: [waiting, ...ticket], bar: model.long ? [link("see", "my_orders", "/orders", "secondary")] : [] };
+    case "bought": return { panel: [note(besides(model)), orderTicket(model)].filter(Boolean), bar: [see, button("again", "back", actions.leave, "secondary")] };
+    case "cancelled": return { panel: [orderTicket(model)], bar: [see, ...back] };
+    case "unsure":
     case "refund": return { panel: ticket, bar: back };
-    case "limit": return { panel: [], bar: back };
+    case "limit": return { panel: mine(orders, sale), bar: back };
     case "expired": return { panel: ticket, bar: [button("retry", "again", actions.leave)] };
-    default: return { panel: [], bar: [model.missing ? h("a", { class: "primary", href: "/" }, t("all_sales")) : button("retry", "retry", actions.leave)] };
+    default: return { panel: [], bar: [model.missing ? link("all", "all_sales", "/") : button("retry", "retry", actions.leave)] };
   }
 }
 
-const heading = ({ state, hold, order }) => (state === "refund" && refundOf(hold, order) === "completed" ? "h_refunded" : `h_${state}`);
+export const note = (text) => text && h("p", { class: "message alert", role: "status" }, text);
 
-function message({ state, hold, order, missing, limit, asking, reason, long, detail }) {
+/** The orders that count towards the limit. */
+const mine = (orders, sale) => (orders?.length ? [h("h3", {}, t("orders_mine")), h("ul", { class: "sales" }, ...orders.map((order) => orderCard(order, sale)))] : []);
+
+export function orderCard(order, sale) {
+  const names = order.items.map(({ sku_id }) => sale?.skus.find((sku) => sku.sku_id === sku_id)?.name || sku_id);
+  return h("li", {}, h("a", { class: "card", id: `order-${order.order_id}`, href: `/orders/${order.order_id}` },
+    h("p", { class: "pill", "data-status": order.status }, t(`s_${order.status}`)),
+    h("h3", {}, sale?.name ?? order.sale_id),
+    h("p", {}, names.join(", ")),
+    h("p", { class: "card-foot" }, h("span", { class: "number" }, order.order_number ?? order.order_id.slice(0, 8)), h("span", { class: "price" }, money(order.total_amount, order)))));
+}
+
+/** The heading of a state that has a hold or an order. */
+export function heading({ state, hold, order }) {
+  if (state === "refund" && refundOf(hold) === "completed") return "h_refunded";
+  if (state === "cancelled" && order.status === "RETURNED") return "h_returned";
+  return `h_${state}`;
+}
+
+export function message({ state, hold, order, sale, chosen, missing, limit, asking, reason, long, code }) {
   if (missing) return t("m_missing");
-  if (state === "refund") return t(`m_refund_${refundOf(hold, order)}`);
-  if (state === "offline" && asking) return `${t(`m_${reason}`)} ${t("m_same")}`;
+  if (state === "refund") return t(`m_refund_${refundOf(hold)}`);
+  if (state === "cancelled") return t(`m_refund_${refundOf(hold, order)}`);
+  if (state === "bought" && order) return t(`m_${order.status}`) || t("m_bought");
+  if (state === "offline") return `${t(`m_${reason ?? "busy"}`)} ${t(asking ? "m_same" : "m_offline")}`;
   if (state === "paying" && long) return t("m_paying_long");
-  return detail ?? t(`m_${state}`, { n: limit });
+  if (state === "holding" && hold.total_amount === 0) return t("m_holding_free");
+  if (state === "limit") return t({ sale: "m_limit_sale", coupon: "m_limit_coupon" }[limit.of] ?? "m_limit", { n: limit.n });
+  if (state === "error") return whyRefused(code);
+  if (state === "open" && sale.skus.length === 1 && !(sale.skus[0].max_per_user > 1)) return t(sale.skus[0].unit_price ? "m_open_one" : "m_open_free");
+  return t(`m_${state}`);
 }
 
 function hero(sale) {
-  const pill = byId("pill");
-  pill.hidden = !sale;
   if (!sale) return;
-  const status = statusAt(sale, now());
-  pill.dataset.status = status;
-  setText(pill, t(`pill_${status}`));
+  const status = shownStatus(sale, now());
+  const pill = document.querySelector(".hero .pill");
+  if (pill) {
+    pill.dataset.status = status;
+    setText(pill, t(`pill_${status}`));
+  }
   setText(byId("facts"), facts(sale, status));
 }

@@ -8,7 +8,7 @@ use wire::admin::{Adjustment, Command, Fault, NewSale, NewStatus, Outcome, Reque
 use crate::answer::Answer;
 use crate::body::{self, Object};
 use crate::call::{Answered, Call};
-use crate::gate::ask::forget;
+use crate::gate::forget::forget;
 use crate::media::Media;
 use crate::problem::{Code, Problem};
 use crate::{bounds, idempotency, invoke, sales, text};
@@ -124,7 +124,7 @@ pub fn tell(outcome: Outcome) -> Answered {
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
         Outcome::Order { order, replayed } => {
-            let answer = Answer::json(200, &order);
+            let answer = Answer::json(200, &order).versioned(order.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
         Outcome::Payments { payments, next } => {
@@ -188,6 +188,7 @@ mod tests {
             closes_at: None,
             hold_ttl_s: 300,
             currency: "KRW".to_owned(),
+            currency_decimals: 0,
             skus: Vec::new(),
         };
         let stock = || Stock { sale_id: "s".to_owned(), sku_id: "a".to_owned(), total: 1, available: 1 };

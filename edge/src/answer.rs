@@ -28,6 +28,11 @@ impl Answer {
         }
     }
 
+    /// With the version of what is shown, for `If-Match`.
+    pub fn versioned(self, version: i64) -> Self {
+        self.with("ETag", format!("\"{version}\""))
+    }
+
     pub fn bytes(status: u16, content_type: &str, body: Vec<u8>) -> Self {
         Self { body, ..Self::empty(status) }.with("Content-Type", content_type)
     }

@@ -58,7 +58,7 @@ pub const INVOKE_DEADLINE_MS: u64 = 4_000;
 pub const GATEWAY_DEADLINE_MS: u64 = 25_000;
 /// The Worker's patience with the Gate, which cannot answer when it has panicked or moved. A request there is worth
 /// sending for as long; its flight may go on after it.
-pub const GATE_DEADLINE_MS: u64 = 4_500;
+pub const GATE_DEADLINE_MS: u64 = 5_000;
 
 /// How exactly patience with Gates and functions is counted: see `within` in crossing.js, which has the same number.
 pub const TICK_MS: u64 = 250;
@@ -78,7 +78,7 @@ pub const SCOUTS: usize = 2;
 pub const SCOUTED_MAX: usize = 1_000;
 /// Sales of which a Gate remembers what is sold out, and users who may have something: a hash each.
 pub const SOLD_OUT_SALES_MAX: usize = 64;
-pub const SOLD_OUT_USERS_MAX: usize = 100_000;
+pub const SOLD_OUT_USERS_MAX: usize = 500_000;
 /// When a Gate asks again who holds something in a sale: after no answer, and after one that was too long.
 pub const HOLDERS_RETRY_MS: u64 = 1_000;
 pub const HOLDERS_AGAIN_MS: u64 = 60_000;
@@ -87,19 +87,31 @@ pub const HOLDERS_AGAIN_MS: u64 = 60_000;
 pub const GATE_SETTLE_MS: u64 = 10_000;
 /// How often a Gate that makes calls writes down that it does.
 pub const GATE_MARK_MS: u64 = 5_000;
-/// The Worker's patience with the Gates that it tells of stock that came back.
+/// The Worker's patience with the Gates that it tells of stock that came back; between two such calls; and how often who
+/// waits for one looks whether it is over.
 pub const FORGET_DEADLINE_MS: u64 = 300;
+pub const FORGET_EVERY_MS: u64 = 100;
+pub const FORGET_POLL_MS: u64 = 10;
 
 /// Calls of one function that an isolate has in the air, the Gates' own left out; beyond it 503. cargo-lambda's emulator
 /// stops for good when a hundred wait.
 pub const CALLS_MAX: usize = 80;
 /// Who finds no place looks again this often, and no longer than this.
 pub const PLACE_POLL_MS: u64 = 50;
-pub const PLACE_WAIT_MS: u64 = 3_000;
-/// Calls of `reserve` that one Gate has in the air.
+pub const PLACE_WAIT_MS: u64 = 750;
+/// Calls of `reserve` that one Gate has in the air: for one sale, and for all of them, where one more is kept for a sale
+/// that has none.
 pub const FLIGHTS_MAX: usize = 2;
-/// Reservations waiting at one Gate; beyond it 503, not memory.
+pub const FLIGHTS_ALL_MAX: usize = 3;
+/// Reservations of one sale waiting at one Gate; beyond it 503, not memory. When so many wait in all, a sale of which fewer
+/// than its share wait has room still, up to the bound of all.
 pub const QUEUE_MAX: usize = 2_000;
+pub const QUEUE_SHARE: usize = 200;
+pub const QUEUE_ALL_MAX: usize = 4_000;
+/// Requests of one user in line or in the air at a Gate, and answers that the user waits for: a request that is sent again
+/// waits with the first.
+pub const USER_ENTRIES_MAX: usize = 3;
+pub const USER_WAITERS_MAX: usize = 10;
 /// Requests waiting at one Gate, duplicates of a running one included.
 pub const WAITERS_MAX: usize = 10_000;
 /// Granted keys that one Gate remembers; older ones are the database's to answer.
@@ -156,9 +168,13 @@ pub const NEW_SALES_MAX: usize = 16;
 pub const SALE_POLL_MS: u64 = 20;
 pub const SALE_WAIT_MS: u64 = 1_000;
 
-/// What a browser may remember: a preflight (Chrome's own limit), a file of the shop, a sale, HTTPS.
+/// Of a sale's description, what a preview of its link shows.
+pub const PREVIEW_MAX_CHARS: usize = 200;
+
+/// What a browser may remember: a preflight (Chrome's own limit), a file of the shop (its name says which one), a sale,
+/// HTTPS.
 pub const PREFLIGHT_MAX_AGE_S: u64 = 7_200;
-pub const ASSET_MAX_AGE_S: u64 = 60;
+pub const ASSET_MAX_AGE_S: u64 = 31_536_000;
 pub const SALE_MAX_AGE_S: u64 = 1;
 pub const HSTS_MAX_AGE_S: u64 = 31_536_000;
 
@@ -166,19 +182,21 @@ const _: () = {
     // Each waits for the one before it, so that the innermost gives up first and nothing is left without an answer.
     assert!(FUNCTION_DEADLINE_MS < INVOKE_DEADLINE_MS);
     assert!(INVOKE_DEADLINE_MS < GATEWAY_DEADLINE_MS);
-    assert!(INVOKE_DEADLINE_MS < GATE_DEADLINE_MS);
+    // tests/deadlines.rs goes on with the page's patience on the one side and the database's on the other.
+    assert!(PLACE_WAIT_MS + INVOKE_DEADLINE_MS < GATE_DEADLINE_MS);
     assert!(GATE_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);
     assert!(INVOKE_DEADLINE_MS + FUNCTION_DEADLINE_MS + STATEMENT_TIMEOUT_MS <= GATE_SETTLE_MS);
     // "Sold out" ends within a second, however the stock came back, and is asked for before it ends.
     assert!(SOLD_OUT_PROBE_MS < SOLD_OUT_KEEP_MS && SOLD_OUT_KEEP_MS < 1_000);
     // A Gate that cannot be told has forgotten by itself soon after the Worker gave up.
-    assert!(FORGET_DEADLINE_MS < SOLD_OUT_KEEP_MS);
+    assert!(FORGET_EVERY_MS + FORGET_DEADLINE_MS < SOLD_OUT_KEEP_MS && FORGET_POLL_MS < FORGET_EVERY_MS);
     // What one sale's answer brings must not make the Gate begin anew.
     assert!(2 * wire::lookup::HOLDERS_MAX < SOLD_OUT_USERS_MAX);
     // An answer to a question from before the Gate began anew has come by the time it asks again.
     assert!(INVOKE_DEADLINE_MS < GATE_SETTLE_MS);
     // A waiter needs a place in the queue or beside one that has it.
-    assert!(QUEUE_MAX <= WAITERS_MAX);
+    assert!(QUEUE_MAX + QUEUE_SHARE <= QUEUE_ALL_MAX && QUEUE_ALL_MAX <= WAITERS_MAX);
+    assert!(FLIGHTS_MAX < FLIGHTS_ALL_MAX && USER_ENTRIES_MAX <= USER_WAITERS_MAX);
     // What waits must be able to leave: more than one batch, or batches would never fill.
     assert!(FLIGHTS_MAX * wire::reserve::BATCH_MAX < QUEUE_MAX);
     assert!(SALE_FRESH_MS < SALE_STALE_MS && SALE_POLL_MS < SALE_WAIT_MS);

@@ -60,6 +60,12 @@ impl Call {
         Ok(user_id)
     }
 
+    /// Whether a page is shown to somebody who is signed in: it costs nobody anything, and is not counted.
+    pub fn is_signed_in(&self) -> bool {
+        let (auth, cookies) = (self.header("Authorization"), self.header("Cookie"));
+        session::buyer(auth, cookies, &self.config.session, self.now_ms).is_ok()
+    }
+
     /// A cookie alone proves no more than that some page had the browser send it.
     fn came_from_a_page_of_ours(&self) -> Result<(), Problem> {
         let (origin, site) = (self.header("Origin"), self.header("Sec-Fetch-Site"));

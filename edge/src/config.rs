@@ -6,17 +6,21 @@ use std::rc::Rc;
 use worker::Env;
 
 use crate::bounds;
+use crate::gate::users;
 use crate::session::token::Rules;
 
 /// No `Debug`: secrets do not belong in a log.
 pub struct Config {
     pub development: bool,
-    pub environment: String,
     pub gate_shards: u64,
+    /// By which users are spread over Gates.
+    pub gate_key: users::Key,
     pub user_burst: u32,
     pub user_per_s: u32,
     pub allowed_origins: Vec<String>,
     pub payment_page_url: String,
+    /// Where the hosted page sends who has to sign in.
+    pub login_url: String,
     pub session: Rules,
     pub admin_token: String,
     /// The gateways that are listened to, and the secrets of each: several while one takes the other's place.
@@ -62,12 +66,13 @@ impl Config {
         };
         Self {
             development: text("ENVIRONMENT") == "development",
-            environment: text("ENVIRONMENT"),
             gate_shards: at_least_one("GATE_SHARDS", 1).into(),
+            gate_key: users::Key::of(&text("GATE_KEY"), &text("SESSION_SECRET")),
             user_burst: at_least_one("USER_BURST", bounds::USER_BURST),
             user_per_s: at_least_one("USER_PER_S", bounds::USER_PER_S),
             allowed_origins: list(&text("ALLOWED_ORIGINS")),
             payment_page_url: text("PAYMENT_PAGE_URL"),
+            login_url: text("LOGIN_URL"),
             session: Rules {
                 secrets: ["SESSION_SECRET", "SESSION_SECRET_PREVIOUS"].into_iter().filter_map(optional).collect(),
                 audience: optional("SESSION_AUDIENCE"),

@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod bucket;
+pub mod forget;
 pub mod keys;
 pub mod life;
 pub mod memory;
@@ -15,6 +16,7 @@ pub mod sold_out;
 #[cfg(test)]
 pub mod testing;
 pub mod under_way;
+pub mod users;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -22,7 +24,6 @@ use std::rc::Rc;
 use futures_channel::oneshot;
 use wire::lookup::{self, Question};
 use wire::reserve::{Answers, Batch, Reservation};
-use wire::shard::{self, fnv1a};
 use worker::js_sys::futures::future_to_promise;
 use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Env, State, wasm_bindgen, worker_sys};
@@ -57,7 +58,7 @@ impl Gate {
         let state = State::from(state);
         let config = config::of(&env);
         let (life, settled_ms) = Life::begin(state.storage().sql(), clock::now_ms());
-        let mut memory = Memory::new(config.user_burst, config.user_per_s);
+        let mut memory = Memory::new(config.user_burst, config.user_per_s, config.gate_key);
         memory.sold_out.settle(settled_ms);
         let (life, memory) = (RefCell::new(life), RefCell::new(memory));
         Self { inner: Rc::new(Inner { state, config, shard: Cell::default(), life, memory }) }
@@ -70,8 +71,9 @@ impl Gate {
     /// It is no `Ask`.
     pub fn ask(&self, question: &str) -> Result<JsValue, JsValue> {
         match serde_json::from_str(question).map_err(|error| error.to_string())? {
-            Ask::Forget { sale_id } => {
-                self.inner.memory.borrow_mut().sold_out.forget(&sale_id, clock::now_ms());
+            Ask::Forget { sale_ids } => {
+                let memory = &mut self.inner.memory.borrow_mut();
+                sale_ids.iter().for_each(|sale_id| memory.sold_out.forget(sale_id, clock::now_ms()));
                 Ok("".into())
             }
             Ask::Charge { user_id } => said(self.inner.charge(&user_id), Verdict::Charged),
@@ -95,7 +97,7 @@ impl Inner {
         if !charge.admitted {
             return said(charge, Verdict::Charged);
         }
-        self.shard.set(shard::of(fnv1a(asked.user_id.as_bytes()), self.config.gate_shards));
+        self.shard.set(self.config.gate_key.shard(&asked.user_id, self.config.gate_shards));
         let (waiter, mut verdict) = oneshot::channel();
         self.memory.borrow_mut().arrive(asked, waiter, clock::now_ms());
         self.launch();
@@ -132,8 +134,10 @@ impl Inner {
 
     async fn fly(self: Rc<Self>, mut flight: Flight) {
         self.life.borrow_mut().mark(flight.sent_ms);
-        let batch = Batch { reservations: std::mem::take(&mut flight.reservations) };
+        let (sent_ms, within_ms) = (Some(flight.sent_ms), Some(flight.within_ms));
+        let batch = Batch { reservations: std::mem::take(&mut flight.reservations), sent_ms, within_ms };
         let answers = invoke::call_unguarded::<_, Answers>(&self.config.lambda, "reserve", &batch).await;
+        flight.reservations = batch.reservations;
         let outcomes = match answers {
             Ok(answers) => Some(answers.outcomes),
             Err(error) => {
@@ -151,7 +155,8 @@ impl Inner {
     async fn ask_for_holders(self: Rc<Self>, sale_id: String) {
         let (shard, shards) = (self.shard.get(), self.config.gate_shards);
         let trace = wire::Trace { request_id: format!("gate-{shard}"), traceparent: None };
-        let question = Question::Holders { sale_id: sale_id.clone(), shard, shards };
+        let key = self.config.gate_key.hex();
+        let question = Question::Holders { sale_id: sale_id.clone(), shard, shards, key };
         let request = lookup::Request { trace, question };
         let answer = match invoke::call(&self.config.lambda, "lookup", &request).await {
             Ok(lookup::Outcome::Holders { users, complete }) => Some((users, complete)),

@@ -26,6 +26,7 @@ mod config;
 mod confirm;
 mod cors;
 mod crossing;
+mod cursor;
 mod dead_letters;
 mod dev_session;
 mod digest;
@@ -36,12 +37,14 @@ mod idempotency;
 mod in_flight;
 mod invoke;
 mod language;
+mod lists;
 mod lookup;
 mod media;
 mod openapi;
 mod operate;
 mod origin;
 mod pay;
+mod pay_hold;
 mod payments;
 mod percent;
 mod query;
@@ -77,6 +80,7 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
         Ok(offers) => answer(&mut call, offers).await,
         Err(problem) => ("none", problem.into()),
     };
+    let answer = for_a_person(&call, answer);
     let now_ms = clock::now_ms();
     let origin = call.header("Origin");
     // A gateway is no page, and no page is a gateway.
@@ -95,6 +99,17 @@ fn offers(call: &Call) -> Result<Offers, Problem> {
         return Err(Problem::new(Code::Forbidden, "Ask for 127.0.0.1 or localhost: this is a development server."));
     }
     routes::offers(call.head.path(), development)
+}
+
+/// A refusal that a person reads is a page.
+fn for_a_person(call: &Call, answer: Answer) -> Answer {
+    let is_problem = answer.header("Content-Type") == Some("application/problem+json");
+    match answer.code {
+        Some(code) if is_problem && shop::refusal::is_for_a_person(&call.head.method, call.header("Accept")) => {
+            shop::refusal::page(language::of(call.header("Accept-Language")), call.head.path(), answer, code)
+        }
+        _ => answer,
+    }
 }
 
 /// The route's name, and what it answers.
@@ -141,9 +156,11 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
     match route {
         Route::Reserve => reserve::reserve(call).await,
         Route::Hold { hold_id } => lookup::hold(call, hold_id).await,
+        Route::PayHold { hold_id } => pay_hold::pay(call, hold_id).await,
         Route::Release { hold_id } => release::release(call, hold_id).await,
         Route::Order { order_id } => lookup::order(call, order_id).await,
-        Route::OrderOfHold => lookup::order_of_hold(call).await,
+        Route::Holds => lists::holds(call).await,
+        Route::Orders => lists::orders(call).await,
         Route::Sales => sales::list(call).await,
         Route::Sale { sale_id } => sales::one(call, sale_id).await,
         Route::Webhook { gateway } => confirm::webhook(call, gateway).await,
@@ -162,10 +179,13 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::DeadLetters => dead_letters::list(call).await,
         Route::ReplayDeadLetter { id } => dead_letters::replay_one(call, id).await,
         Route::ReplayDeadLetters => dead_letters::replay_many(call).await,
+        Route::AdminOrder { order_id } => payments::order(call, order_id).await,
         Route::CancelOrder { order_id } => payments::cancel_order(call, order_id).await,
         Route::ListPayments => payments::list(call).await,
-        Route::Shop { sale_id } => Ok(shop::page(&call.config, call.header("Accept-Language"), sale_id.as_deref())),
-        Route::Asset { name } => shop::asset(&name, call.header("If-None-Match")),
+        Route::Shop { sale_id: None } => shop::home(call).await,
+        Route::Shop { sale_id: Some(sale_id) } => shop::sale(call, sale_id).await,
+        Route::OrdersPage { order_id } => Ok(shop::orders(call, order_id)),
+        Route::Asset { name } => shop::asset(&name, call.header("If-None-Match"), call.header("Accept-Encoding")),
         Route::Health => Ok(Answer::json(200, &serde_json::json!({"ok": true}))),
         Route::Description => openapi::serve(call).await,
         Route::DevSession => dev_session::begin(call).await,

@@ -4,11 +4,10 @@
 #[cfg(test)]
 mod describe;
 
-use wire::shard::fnv1a;
-
 use crate::answer::Answer;
 use crate::bounds;
 use crate::call::{Answered, Call};
+use crate::digest::fnv1a;
 use crate::problem::Problem;
 
 /// # Errors

@@ -6,7 +6,7 @@ use wire::admin::{Command, Fault, Outcome};
 use wire::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
 
 use crate::call::{Answered, Call};
-use crate::gate::ask::forget;
+use crate::gate::forget::forget;
 use crate::operate::by;
 use crate::problem::Problem;
 use crate::{admin, bounds, idempotency, percent};
@@ -22,6 +22,12 @@ pub async fn cancel_order(call: &mut Call, order_id: String) -> Answered {
         forget(call, &order.sale_id).await;
     }
     admin::tell(outcome)
+}
+
+/// `GET /v1/admin/orders/{order_id}`.
+pub async fn order(call: &Call, order_id: String) -> Answered {
+    call.operator()?;
+    admin::run(call, Command::Order { order_id }).await
 }
 
 pub async fn list(call: &Call) -> Answered {

@@ -30,13 +30,14 @@ pub enum Code {
     AlreadyHolding,
     LimitReached,
     SoldOut,
+    InsufficientBalance,
     HoldNotActive,
     AlreadyExists,
     Unavailable,
 }
 
 /// Code, name, status, title; README's table is checked against this one.
-pub const TABLE: [(Code, &str, u16, &str); 21] = [
+pub const TABLE: [(Code, &str, u16, &str); 22] = [
     (Code::NotFound, "not_found", 404, "Not found"),
     (Code::MethodNotAllowed, "method_not_allowed", 405, "Method not allowed"),
     (Code::RateLimited, "rate_limited", 429, "Too many requests"),
@@ -55,6 +56,7 @@ pub const TABLE: [(Code, &str, u16, &str); 21] = [
     (Code::AlreadyHolding, "already_holding", 409, "Already holding"),
     (Code::LimitReached, "limit_reached", 409, "Limit reached"),
     (Code::SoldOut, "sold_out", 409, "Sold out"),
+    (Code::InsufficientBalance, "insufficient_balance", 409, "Insufficient balance"),
     (Code::HoldNotActive, "hold_not_active", 409, "The hold is not active"),
     (Code::AlreadyExists, "already_exists", 409, "Already exists"),
     (Code::Unavailable, "unavailable", 503, "Unavailable"),

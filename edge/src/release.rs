@@ -4,15 +4,27 @@ use wire::release::{Outcome, Request};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
-use crate::gate::ask::forget;
+use crate::gate::forget::forget;
 use crate::invoke;
 use crate::problem::{Code, Problem};
+use crate::reserve::{charged, limits};
 
 pub async fn release(call: &Call, hold_id: String) -> Answered {
     let user_id = call.buyer()?;
-    let request = Request { trace: call.trace.clone(), user_id, hold_id };
+    // The same again costs a call each time, though nothing comes of it.
+    let charge = charged(call, &user_id).await?;
+    let answer = give_back(call, Request { trace: call.trace.clone(), user_id, hold_id }).await;
+    let answer = answer.unwrap_or_else(Answer::from);
+    Ok(match charge {
+        Some(charge) => limits(answer, charge, &call.config),
+        None => answer,
+    })
+}
+
+async fn give_back(call: &Call, request: Request) -> Answered {
     let outcome: Outcome = invoke::call(&call.config.lambda, "release", &request).await?;
-    if let Outcome::Released { hold } = &outcome {
+    // What was given back long ago came back then.
+    if let Outcome::Released { hold, moved: true } = &outcome {
         forget(call, &hold.sale_id).await;
     }
     tell(outcome)
@@ -25,7 +37,7 @@ fn tell(outcome: Outcome) -> Answered {
             Err(Problem::new(Code::HoldNotActive, "There is nothing left to give back; `hold_status` says why.")
                 .with("hold_status", serde_json::json!(hold_status)))
         }
-        Outcome::Released { hold } => Ok(Answer::json(200, &hold)),
+        Outcome::Released { hold, .. } => Ok(Answer::json(200, &hold).versioned(hold.version)),
     }
 }
 
@@ -37,8 +49,8 @@ mod tests {
     #[test]
     fn a_hold_is_given_back_once_and_told_so_ever_after() {
         let hold = Hold { status: HoldStatus::Released, ..crate::gate::testing::hold("h") };
-        let answer = tell(Outcome::Released { hold }).unwrap_or_else(Answer::from);
-        assert_eq!(answer.status, 200);
+        let answer = tell(Outcome::Released { hold: Box::new(hold), moved: true }).unwrap_or_else(Answer::from);
+        assert_eq!((answer.status, answer.header("ETag")), (200, Some("\"1\"")));
         assert!(String::from_utf8_lossy(&answer.body).contains(r#""status":"RELEASED""#));
     }
 

@@ -87,12 +87,17 @@ fn faults(cart: &Cart) -> Vec<Fault> {
 fn answer(charge: Charge, verdict: Verdict) -> Answered {
     match verdict {
         Verdict::Charged if !charge.admitted => Err(limited(charge)),
+        Verdict::TooMany => Err(limited(charge)),
         Verdict::Charged => Err(Problem::unavailable().because("the Gate only counted a reservation")),
         Verdict::Unavailable => Err(Problem::unavailable().because("the Gate has no outcome")),
         Verdict::Outcome(outcome) => tell(outcome),
         Verdict::Remembered(outcome) => {
             // For who measures: this needed no function.
-            let why = if matches!(outcome, Outcome::SoldOut { .. }) { "sold-out" } else { "key" };
+            let why = match outcome {
+                Outcome::SoldOut { .. } => "sold-out",
+                Outcome::SaleNotOpen { .. } => "not-open",
+                _ => "key",
+            };
             Ok(tell(outcome).unwrap_or_else(Answer::from).with("Server-Timing", format!("gate;desc=\"{why}\"")))
         }
     }
@@ -101,7 +106,8 @@ fn answer(charge: Charge, verdict: Verdict) -> Answered {
 fn tell(outcome: Outcome) -> Answered {
     Err(match outcome {
         Outcome::Granted { hold, replayed } => {
-            let answer = Answer::json(201, &hold).with("Location", format!("/v1/reservations/{}", hold.hold_id));
+            let location = format!("/v1/reservations/{}", hold.hold_id);
+            let answer = Answer::json(201, &hold).with("Location", location).versioned(hold.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
         Outcome::IdempotencyKeyReused => {
@@ -114,7 +120,7 @@ fn tell(outcome: Outcome) -> Answered {
         Outcome::NotFound { sku_id: Some(sku_id) } => {
             Problem::new(Code::NotFound, "Check `items`: the sale has no such SKU.").with("sku_id", sku_id)
         }
-        Outcome::SaleNotOpen { opens_at, status } => {
+        Outcome::SaleNotOpen { opens_at, status, .. } => {
             // A problem's own `status` is the number of its answer (RFC 9457): the sale's needs another name.
             Problem::new(Code::SaleNotOpen, "Come back when the sale is open; `opens_at` and `sale_status` say more.")
                 .with("opens_at", opens_at)
@@ -125,17 +131,36 @@ fn tell(outcome: Outcome) -> Answered {
                 .with("hold_id", hold_id)
                 .with("sku_id", sku_id)
         }
-        Outcome::LimitReached { sku_id, max_per_user } => {
-            Problem::new(Code::LimitReached, "Ask for fewer: your orders and this request exceed `max_per_user`.")
+        Outcome::LimitReached { sku_id, max_per_user, retry_at } => {
+            let detail = match &retry_at {
+                None => "Ask for fewer: your orders and this request exceed `max_per_user`.",
+                Some(_) => "A hold of yours on it lapsed unpaid: come back at `retry_at`.",
+            };
+            let problem = Problem::new(Code::LimitReached, detail)
+                .with("of", "sku")
                 .with("sku_id", sku_id)
-                .with("max_per_user", max_per_user)
+                .with("max_per_user", max_per_user);
+            retry_at.into_iter().fold(problem, |problem, retry_at| problem.with("retry_at", retry_at))
         }
         Outcome::SoldOut { sku_id, available, .. } => {
             Problem::new(Code::SoldOut, "Ask for what is `available`, or try later: holds that lapse come back.")
                 .with("sku_id", sku_id)
                 .with("available", available)
         }
+        Outcome::TooLate => Problem::unavailable().because("the batch came too late to be answered in time"),
     })
+}
+
+/// Takes a token of the user's for what is no reservation, but costs as much. None: nobody could count it, and what a buyer
+/// began is not left undone for that.
+///
+/// # Errors
+/// `rate_limited`.
+pub async fn charged(call: &Call, user_id: &str) -> Result<Option<Charge>, Problem> {
+    match ask(&call.env, &call.config, user_id, &Ask::Charge { user_id: user_id.to_owned() }).await {
+        Ok(reply) if !reply.charge.admitted => Err(limited(reply.charge)),
+        counted => Ok(counted.ok().map(|reply| reply.charge)),
+    }
 }
 
 fn limited(charge: Charge) -> Problem {
@@ -144,7 +169,7 @@ fn limited(charge: Charge) -> Problem {
 }
 
 /// draft-ietf-httpapi-ratelimit-headers-11, on every answer, so that a client can slow down before it is refused.
-fn limits(answer: Answer, charge: Charge, config: &Config) -> Answer {
+pub fn limits(answer: Answer, charge: Charge, config: &Config) -> Answer {
     let window_s = config.user_burst.div_ceil(config.user_per_s.max(1));
     answer
         .with("RateLimit-Policy", format!("\"reservations\";q={};w={window_s}", config.user_burst))

@@ -10,6 +10,7 @@ use crate::text;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     Shop { sale_id: Option<String> },
+    OrdersPage { order_id: Option<String> },
     Asset { name: String },
     Health,
     Description,
@@ -17,8 +18,10 @@ pub enum Route {
     Reserve,
     Hold { hold_id: String },
     Release { hold_id: String },
+    PayHold { hold_id: String },
+    Holds,
     Order { order_id: String },
-    OrderOfHold,
+    Orders,
     Sales,
     Sale { sale_id: String },
     Webhook { gateway: &'static str },
@@ -37,6 +40,7 @@ pub enum Route {
     DeadLetters,
     ReplayDeadLetter { id: String },
     ReplayDeadLetters,
+    AdminOrder { order_id: String },
     CancelOrder { order_id: String },
     ListPayments,
 }
@@ -84,16 +88,19 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
     Some(match segments {
         [""] => vec![("GET", Route::Shop { sale_id: None })],
         ["sales", sale_id] => vec![("GET", Route::Shop { sale_id: Some(slug(sale_id)?) })],
+        ["orders"] => vec![("GET", Route::OrdersPage { order_id: None })],
+        ["orders", order_id] => vec![("GET", Route::OrdersPage { order_id: Some(uuid(order_id)?) })],
         ["assets", name] => vec![("GET", Route::Asset { name: percent::segment(name)?.into_owned() })],
         ["healthz"] => vec![("GET", Route::Health)],
         ["openapi.json"] => vec![("GET", Route::Description)],
         ["dev", "session"] if development => vec![("POST", Route::DevSession)],
-        ["v1", "reservations"] => vec![("POST", Route::Reserve)],
+        ["v1", "reservations"] => vec![("GET", Route::Holds), ("POST", Route::Reserve)],
         ["v1", "reservations", id] => {
             let hold_id = uuid(id)?;
             vec![("GET", Route::Hold { hold_id: hold_id.clone() }), ("DELETE", Route::Release { hold_id })]
         }
-        ["v1", "orders"] => vec![("GET", Route::OrderOfHold)],
+        ["v1", "reservations", id, "pay"] => vec![("POST", Route::PayHold { hold_id: uuid(id)? })],
+        ["v1", "orders"] => vec![("GET", Route::Orders)],
         ["v1", "orders", id] => vec![("GET", Route::Order { order_id: uuid(id)? })],
         ["v1", "sales"] => vec![("GET", Route::Sales)],
         ["v1", "sales", sale_id] => vec![("GET", Route::Sale { sale_id: slug(sale_id)? })],
@@ -104,6 +111,7 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "payments", "toss", "return"] => vec![("GET", Route::TossReturn)],
         ["v1", "payments", "portone", "confirm"] => vec![("POST", Route::PortOneConfirm)],
         ["v1", "admin", "payments"] => vec![("GET", Route::ListPayments)],
+        ["v1", "admin", "orders", id] => vec![("GET", Route::AdminOrder { order_id: uuid(id)? })],
         ["v1", "admin", "orders", id, "cancel"] => vec![("POST", Route::CancelOrder { order_id: uuid(id)? })],
         ["v1", "admin", "sales"] => vec![("POST", Route::CreateSale)],
         ["v1", "admin", "sales", sale_id] => vec![("PATCH", Route::SetStatus { sale_id: slug(sale_id)? })],
@@ -135,6 +143,7 @@ impl Route {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Shop { .. } => "shop",
+            Self::OrdersPage { .. } => "orders_page",
             Self::Asset { .. } => "asset",
             Self::Health => "health",
             Self::Description => "description",
@@ -142,8 +151,10 @@ impl Route {
             Self::Reserve => "reserve",
             Self::Hold { .. } => "hold",
             Self::Release { .. } => "release",
+            Self::PayHold { .. } => "pay_hold",
             Self::Order { .. } => "order",
-            Self::OrderOfHold => "order_of_hold",
+            Self::Orders => "orders",
+            Self::Holds => "holds",
             Self::Sales => "sales",
             Self::Sale { .. } => "sale",
             Self::Webhook { .. } => WEBHOOK,
@@ -162,6 +173,7 @@ impl Route {
             Self::DeadLetters => "admin_dead_letters",
             Self::ReplayDeadLetter { .. } => "admin_replay_dead_letter",
             Self::ReplayDeadLetters => "admin_replay_dead_letters",
+            Self::AdminOrder { .. } => "admin_order",
             Self::CancelOrder { .. } => "admin_cancel_order",
             Self::ListPayments => "admin_list_payments",
         }

@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use wire::lookup::{Outcome, Question};
-use wire::shard::fnv1a;
 use wire::shop::Sale;
 use worker::Delay;
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
+use crate::digest::fnv1a;
 use crate::lookup;
 use crate::problem::Problem;
 use crate::sales::copies::{Copies, Fetched, Look};
@@ -46,6 +46,16 @@ pub async fn one(call: &Call, sale_id: String) -> Answered {
 /// An operator has just made this sale: here nobody is told any more that it is not there.
 pub fn made(sale_id: &str) {
     COPIES.with_borrow_mut(|copies| copies.made(sale_id));
+}
+
+/// What [`list`] answers, for the front page.
+pub async fn list_json(call: &Call) -> Result<Rc<[u8]>, Problem> {
+    copy(call, "", Question::Sales).await?.ok_or_else(Problem::not_found)
+}
+
+/// What [`one`] answers, for the sale's page. None: there is no such sale.
+pub async fn one_json(call: &Call, sale_id: &str) -> Result<Option<Rc<[u8]>>, Problem> {
+    copy(call, sale_id, Question::Sale { sale_id: sale_id.to_owned() }).await
 }
 
 async fn cached(call: &Call, name: &str, question: Question) -> Answered {
@@ -102,7 +112,11 @@ fn body(outcome: Outcome) -> Result<Body, Problem> {
         Outcome::NotFound => return Ok(None),
         Outcome::Sale { sale } => serde_json::to_vec(&sale),
         Outcome::Sales { sales } => serde_json::to_vec(&List { sales }),
-        Outcome::Hold { .. } | Outcome::Order { .. } | Outcome::Holders { .. } => {
+        Outcome::Hold { .. }
+        | Outcome::Order { .. }
+        | Outcome::Holds { .. }
+        | Outcome::Orders { .. }
+        | Outcome::Holders { .. } => {
             return Err(Problem::unavailable().because("lookup answered another question"));
         }
     };

@@ -1,143 +1,279 @@
-//! The shop's page and its files: fixed at build time, so that nothing is read and nothing can be missing.
+//! The shop's pages, drawn by the Worker with what they are about, and their two files. Whoever has the page can read it;
+//! the script makes it live. Nothing is read from elsewhere at run time but the sale, so that nothing else can be missing.
 
-use wire::shard::fnv1a;
+mod frame;
+mod html;
+mod moment;
+mod money;
+pub mod refusal;
+mod sale;
+mod texts;
+
+use serde_json::{Map, Value, json};
 
 use crate::answer::Answer;
-use crate::call::Answered;
-use crate::config::Config;
-use crate::problem::Problem;
-use crate::{bounds, language};
-
-const PAGE: &str = include_str!("../shop/shop.html");
-
-struct Asset {
-    name: &'static str,
-    content_type: &'static str,
-    body: &'static [u8],
-    version: u64,
-}
+use crate::call::{Answered, Call};
+use crate::problem::{Code, Problem};
+use crate::{bounds, language, sales};
+use frame::{Data, ICON, Page, SCRIPTS};
+use html::{escape, query_value};
+use sale::{Sale, SignIn};
+use texts::text;
 
 const JS: &str = "text/javascript; charset=utf-8";
+const SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/shop.js"));
+const ICON_SVG: &str = include_str!("../shop/icon.svg");
 
-macro_rules! assets {
-    ($($name:literal: $content_type:expr),* $(,)?) => {
-        [$({
-            const BODY: &[u8] = include_bytes!(concat!("../shop/", $name));
-            const VERSION: u64 = fnv1a(BODY);
-            Asset { name: $name, content_type: $content_type, body: BODY, version: VERSION }
-        }),*]
+/// `GET /`: what is on sale.
+pub async fn home(call: &Call) -> Answered {
+    let language = language::of(call.header("Accept-Language"));
+    let said = sales::list_json(call).await;
+    let data = data(call, "home", &[]);
+    let title = text(language, "home_title");
+    let mut page = Page {
+        language,
+        status: 200,
+        title: format!("{title} · Holdfast"),
+        state: "list",
+        meta_html: preview(call, language, title, text(language, "home_about"), None),
+        hero_html: format!(r#"<h1 id="title">{}</h1>"#, escape(title)),
+        payment_page_url: &call.config.payment_page_url,
+        ..Page::default()
     };
+    match said {
+        Ok(json) => {
+            let List { mut sales } =
+                serde_json::from_slice(&json).map_err(|error| Problem::unavailable().because(error))?;
+            let order = ["open", "scheduled", "paused", "sold_out", "closed"];
+            sales.sort_by_key(|sale: &Sale| order.iter().position(|state| *state == sale.state(call.now_ms)));
+            let cards: String = sales.iter().map(|sale| sale.card(language, call.now_ms)).collect();
+            if sales.is_empty() {
+                page.heading = text(language, "h_empty").to_owned();
+                page.message = text(language, "m_empty").to_owned();
+            } else {
+                page.panel_html = format!(r#"<ul class="sales">{cards}</ul>"#);
+            }
+            page.data = Some(Data { members: data, said: Some(("said", &json)) });
+            Ok(compressed(page.answer(), call.header("Accept-Encoding")))
+        }
+        Err(problem) => busy(call, problem, page, data),
+    }
 }
 
-static ASSETS: [Asset; 15] = assets! {
-    "shop.css": "text/css; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-    "api.js": JS,
-    "browse.js": JS,
-    "clock.js": JS,
-    "dom.js": JS,
-    "list.js": JS,
-    "reserve.js": JS,
-    "sale.js": JS,
-    "shop.js": JS,
-    "states.js": JS,
-    "store.js": JS,
-    "texts.js": JS,
-    "ticket.js": JS,
-    "view.js": JS,
-};
-
-/// `GET /` and `GET /sales/{sale_id}`: one page; its scripts ask for what it shows.
-pub fn page(config: &Config, accept_language: Option<&str>, sale_id: Option<&str>) -> Answer {
-    let language = language::of(accept_language);
-    let html = PAGE
-        .replace("{{lang}}", language)
-        .replace("{{environment}}", &escape(&config.environment))
-        .replace("{{payment_page_url}}", &escape(&config.payment_page_url))
-        .replace("{{sale_id}}", &escape(sale_id.unwrap_or_default()));
-    Answer::bytes(200, "text/html; charset=utf-8", html.into_bytes())
-        .with("Content-Language", language)
-        .with("Vary", "Accept-Language")
-        .with("Cache-Control", "no-cache")
-        .with("Content-Security-Policy", policy(&config.payment_page_url))
+#[derive(serde::Deserialize)]
+struct List {
+    sales: Vec<Sale>,
 }
 
+/// `GET /sales/{sale_id}`.
+pub async fn sale(call: &Call, sale_id: String) -> Answered {
+    let language = language::of(call.header("Accept-Language"));
+    let said = sales::one_json(call, &sale_id).await;
+    let data = data(call, "sale", &[("sale_id", sale_id.into())]);
+    let page = Page { language, status: 200, payment_page_url: &call.config.payment_page_url, ..Page::default() };
+    let json = match said {
+        Ok(json) => json.ok_or_else(Problem::not_found)?,
+        Err(problem) => return busy(call, problem, page, data),
+    };
+    let sale: Sale = serde_json::from_slice(&json).map_err(|error| Problem::unavailable().because(error))?;
+    let state = sale.state(call.now_ms);
+    let sign_in_url = sign_in_url(call);
+    let sign_in = SignIn { needed: needs_sign_in(call), url: sign_in_url.as_deref() };
+    let about = format!("{} · {}", sale.price_line(language), text(language, &format!("pill_{state}")));
+    let about = sale.description.clone().map_or(about.clone(), |words| format!("{about} · {words}"));
+    let page = Page {
+        title: format!("{} · {}", text(language, &format!("h_{state}")), sale.name),
+        state,
+        meta_html: preview(call, language, &sale.name, &about, sale.image_url.as_deref()),
+        hero_html: sale.hero(language, call.now_ms),
+        heading: text(language, &format!("h_{state}")).to_owned(),
+        message: sale.message(language, state).to_owned(),
+        panel_html: sale.panel(language, call.now_ms),
+        bar_html: sale.bar(language, call.now_ms, &sign_in),
+        data: Some(Data { members: data, said: Some(("said", &json)) }),
+        image_url: sale.image_url.as_deref(),
+        ..page
+    };
+    Ok(compressed(page.answer(), call.header("Accept-Encoding")))
+}
+
+/// `GET /orders` and `GET /orders/{order_id}`: the caller's own, which the script asks for.
+pub fn orders(call: &Call, order_id: Option<String>) -> Answer {
+    let language = language::of(call.header("Accept-Language"));
+    let title = text(language, if order_id.is_some() { "order_title" } else { "orders_title" });
+    let (name, members) = match order_id {
+        Some(order_id) => ("order", vec![("order_id", Value::from(order_id))]),
+        None => ("orders", vec![]),
+    };
+    let needed = needs_sign_in(call);
+    let link = sign_in_url(call).filter(|_| needed).map_or_else(String::new, |url| {
+        format!(r#"<a class="primary" id="sign-in" href="{}">{}</a>"#, escape(&url), escape(text(language, "sign_in")))
+    });
+    let say = |signed_out, otherwise| text(language, if needed { signed_out } else { otherwise }).to_owned();
+    let page = Page {
+        language,
+        status: 200,
+        title: format!("{title} · Holdfast"),
+        state: if needed { "signed_out" } else { "loading" },
+        meta_html: r#"<meta name="robots" content="noindex">"#.to_owned(),
+        hero_html: format!(r#"<h1 id="title">{}</h1>"#, escape(title)),
+        heading: say("h_signed_out", "h_loading"),
+        message: say("m_signed_out", "m_loading"),
+        bar_html: link,
+        is_orders: name == "orders",
+        data: Some(Data { members: data(call, name, &members), said: None }),
+        ..Page::default()
+    };
+    compressed(page.answer(), call.header("Accept-Encoding"))
+}
+
+/// A file of the shop. Its name has its fingerprint, and what has another one is from before or after this deployment:
+/// today's script does for yesterday's page, but nobody keeps it under that name.
+///
 /// # Errors
 /// `not_found`.
-pub fn asset(name: &str, if_none_match: Option<&str>) -> Answered {
-    let asset = ASSETS.iter().find(|asset| asset.name == name).ok_or_else(Problem::not_found)?;
-    Ok(Answer::bytes(200, asset.content_type, asset.body.to_vec())
-        .with("ETag", format!("\"{:016x}\"", asset.version))
-        .with("Cache-Control", format!("public, max-age={}", bounds::ASSET_MAX_AGE_S))
-        .unless_known(if_none_match))
+pub fn asset(name: &str, if_none_match: Option<&str>, accept_encoding: Option<&str>) -> Answered {
+    let [(_, korean), (_, english)] = SCRIPTS;
+    let (today, content_type, body) = if name.starts_with("shop-ko-") {
+        (korean, JS, script("ko"))
+    } else if name.starts_with("shop-en-") {
+        (english, JS, script("en"))
+    } else if name.starts_with("icon-") {
+        (ICON, "image/svg+xml", ICON_SVG.to_owned())
+    } else {
+        return Err(Problem::not_found());
+    };
+    let answer = compressed(Answer::bytes(200, content_type, body.into_bytes()), accept_encoding);
+    Ok(if name == today {
+        let forever = format!("public, max-age={}, immutable", bounds::ASSET_MAX_AGE_S);
+        answer.with("ETag", format!("\"{name}\"")).with("Cache-Control", forever).unless_known(if_none_match)
+    } else {
+        answer.with("Cache-Control", "no-store")
+    })
 }
 
-/// Nothing but our own files runs or is shown; a form may go to the payment page, and nowhere else.
-fn policy(payment_page_url: &str) -> String {
-    let payment = origin(payment_page_url).map(|origin| format!(" {origin}")).unwrap_or_default();
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-         form-action 'self'{payment}; base-uri 'none'; frame-ancestors 'none'"
-    )
+/// The sentences of a language and, the same for all, what says them: as build.rs took the fingerprint of.
+fn script(language: &str) -> String {
+    let words = texts::words(language);
+    format!("\"use strict\";\nconst $words = {{ language: \"{language}\", words: {words} }};\n{SCRIPT}")
 }
 
-/// Of an absolute address of the web. (A whole URL parser, with the scripts of all domain names, is a fifth of a
-/// Worker, and this is written by whoever deploys it.)
-fn origin(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
-    let host = rest.split(['/', '?', '#']).next()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
-    (!host.is_empty() && host.bytes().all(plain)).then(|| format!("{scheme}://{host}"))
+/// The runtime packs a body whose header says so. What is on its way to a phone is a third as long.
+fn compressed(answer: Answer, accept_encoding: Option<&str>) -> Answer {
+    let takes_it = accept_encoding.is_some_and(|encodings| encodings.contains("gzip"));
+    let vary =
+        answer.header("Vary").map_or_else(|| "Accept-Encoding".to_owned(), |vary| format!("{vary}, Accept-Encoding"));
+    let answer = answer.with("Vary", vary);
+    if takes_it && !answer.body.is_empty() { answer.with("Content-Encoding", "gzip") } else { answer }
 }
 
-/// For an attribute in double quotes.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+/// The sale cannot be read now: the page says so, has a button, and its script asks again by itself.
+///
+/// # Errors
+/// The problem, for a program.
+fn busy(call: &Call, problem: Problem, page: Page, members: Map<String, Value>) -> Answered {
+    if problem.code != Code::Unavailable || !refusal::is_for_a_person(&call.head.method, call.header("Accept")) {
+        return Err(problem);
+    }
+    let language = page.language;
+    let again = escape(text(language, "retry"));
+    let hero_html = format!(r#"<h1 id="title">{}</h1>"#, escape(text(language, "h_503")));
+    let html = Page {
+        status: 503,
+        title: format!("{} · Holdfast", text(language, "h_503")),
+        state: "offline",
+        hero_html: if page.hero_html.is_empty() { hero_html } else { page.hero_html },
+        heading: text(language, "h_offline").to_owned(),
+        message: format!("{} {}", text(language, "m_busy"), text(language, "m_offline")),
+        bar_html: format!(r#"<a class="primary" id="retry" href="">{again}</a>"#),
+        data: Some(Data { members, said: None }),
+        ..page
+    }
+    .answer();
+    let refused = Answer::from(problem);
+    let retry_after = refused.header("Retry-After").unwrap_or("1").to_owned();
+    Ok(Answer { code: refused.code, internal: refused.internal, ..html }.with("Retry-After", retry_after))
+}
+
+/// What every page's script needs to know.
+fn data(call: &Call, page: &str, more: &[(&str, Value)]) -> Map<String, Value> {
+    let config = &call.config;
+    let mut members = Map::new();
+    members.insert("page".to_owned(), page.into());
+    members.insert("now_ms".to_owned(), call.now_ms.into());
+    members.insert("development".to_owned(), config.development.into());
+    members.insert("signed_in".to_owned(), (!needs_sign_in(call)).into());
+    members.insert("sign_in_url".to_owned(), json!(sign_in_url(call)));
+    members.insert("payment_page_url".to_owned(), config.payment_page_url.as_str().into());
+    members.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    members
+}
+
+/// In development the page signs its visitor in.
+fn needs_sign_in(call: &Call) -> bool {
+    !call.config.development && !call.is_signed_in()
+}
+
+/// The shop's own sign-in, which sends the buyer back to this page.
+fn sign_in_url(call: &Call) -> Option<String> {
+    let login = call.config.login_url.as_str();
+    let usable = frame::origin(login).is_some() || (login.starts_with('/') && !login.starts_with("//"));
+    let and = if login.contains('?') { '&' } else { '?' };
+    usable.then(|| format!("{login}{and}return_to={}", query_value(address(call))))
+}
+
+/// This page's own address.
+fn address(call: &Call) -> &str {
+    call.head.url.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// How a link to the page is shown where people talk.
+fn preview(call: &Call, language: &str, title: &str, about: &str, image_url: Option<&str>) -> String {
+    let locale = if language == "ko" { "ko_KR" } else { "en_US" };
+    let about: String = about.chars().take(bounds::PREVIEW_MAX_CHARS).collect();
+    let mut properties = vec![
+        ("og:site_name", "Holdfast"),
+        ("og:type", "website"),
+        ("og:title", title),
+        ("og:description", &about),
+        ("og:url", address(call)),
+        ("og:locale", locale),
+    ];
+    properties.extend(image_url.map(|url| ("og:image", url)));
+    let tag =
+        |(property, content): (&str, &str)| format!(r#"<meta property="{property}" content="{}">"#, escape(content));
+    let tags: String = properties.into_iter().map(tag).collect();
+    format!(r#"<meta name="description" content="{}">{tags}"#, escape(&about))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn config(payment_page_url: &str) -> Config {
-        Config::from(|name| (name == "PAYMENT_PAGE_URL").then(|| payment_page_url.to_owned()))
-    }
+    use crate::digest::sha256_hex;
 
     #[test]
-    fn the_page_is_filled_in_and_nothing_is_left_open() {
-        let answer = page(&config("http://127.0.0.1:8790/pay?a=1&b=\"2\""), Some("ko"), Some("spring-drop"));
-        let html = String::from_utf8_lossy(&answer.body);
-        assert!(html.contains("<html lang=\"ko\""), "{html}");
-        assert!(html.contains("\"http://127.0.0.1:8790/pay?a=1&amp;b=&quot;2&quot;\""), "{html}");
-        assert!(html.contains("\"spring-drop\"") && !html.contains("{{"), "{html}");
-        assert_eq!((answer.header("Content-Language"), answer.header("Vary")), (Some("ko"), Some("Accept-Language")));
-    }
-
-    #[test]
-    fn a_form_may_go_to_the_payment_page_and_no_script_is_inline() {
-        let of = |url| page(&config(url), None, None).header("Content-Security-Policy").map(str::to_owned);
-        let policy = of("https://pay.example:8443/checkout").unwrap_or_default();
-        assert!(policy.contains("form-action 'self' https://pay.example:8443;"), "{policy}");
-        assert!(!policy.contains("unsafe"), "{policy}");
-        for nowhere in
-            ["", "/pay", "javascript:alert(1)", "https://", "https://a b/", "https://a;script-src *", "data://x"]
-        {
-            assert!(of(nowhere).unwrap_or_default().contains("form-action 'self';"), "{nowhere}");
+    fn a_file_with_its_fingerprint_is_kept_for_ever_and_another_one_is_served_once() {
+        for (_, name) in SCRIPTS.into_iter().chain([("", ICON)]) {
+            let answer = asset(name, None, None).unwrap_or_else(Answer::from);
+            assert_eq!(answer.header("Cache-Control"), Some("public, max-age=31536000, immutable"), "{name}");
+            let etag = answer.header("ETag").map(str::to_owned);
+            assert_eq!(asset(name, etag.as_deref(), None).map(|answer| answer.status), Ok(304));
         }
+        let older = asset("shop-ko-0123456789abcdef.js", None, Some("gzip, br")).unwrap_or_else(Answer::from);
+        assert_eq!((older.status, older.header("Cache-Control")), (200, Some("no-store")));
+        assert_eq!((older.header("Content-Encoding"), older.header("Vary")), (Some("gzip"), Some("Accept-Encoding")));
+        assert!(asset("shop.css", None, None).is_err() && asset("../Cargo.toml", None, None).is_err());
     }
 
     #[test]
-    fn every_file_the_page_and_its_scripts_name_is_served() {
-        let texts = ASSETS.iter().map(|asset| String::from_utf8_lossy(asset.body).into_owned());
-        for text in texts.chain([PAGE.to_owned()]) {
-            let named = text.split("\"/assets/").skip(1).chain(text.split("from \"./").skip(1));
-            for name in named.filter_map(|rest| rest.split('"').next()) {
-                let answer = asset(name, None).unwrap_or_else(Answer::from);
-                assert_eq!(answer.status, 200, "{name}");
-                let etag = answer.header("ETag").map(str::to_owned);
-                assert_eq!(asset(name, etag.as_deref()).map(|answer| answer.status), Ok(304));
-            }
+    fn the_script_of_a_language_is_one_file_and_has_its_sentences_alone() {
+        for (language, there, elsewhere) in [("ko", "구매하기", "Buy now"), ("en", "Buy now", "구매하기")] {
+            let script = script(language);
+            let fingerprint = &sha256_hex(script.as_bytes())[..16];
+            assert!(SCRIPTS.contains(&(language, format!("shop-{language}-{fingerprint}.js").as_str())), "{SCRIPTS:?}");
+            assert!(script.contains(there) && !script.contains(elsewhere));
+            assert!(!script.contains("\nimport ") && !script.contains("\nexport "), "{script}");
+            assert!(script.len() < 70_000, "{} bytes on a slow line", script.len());
         }
-        assert!(asset("shop.html", None).is_err() && asset("../Cargo.toml", None).is_err());
     }
 }

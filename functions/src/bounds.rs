@@ -11,8 +11,12 @@ pub const STATEMENT_TIMEOUT_MS: u64 = 2_500;
 pub const CONNECT_DEADLINE_MS: u64 = 2_000;
 /// A call of the database, a new connection for it included.
 pub const CALL_DEADLINE_MS: u64 = 3_500;
-/// Users of all shards that are read for one question of a Gate; beyond it that Gate asks T1 about everybody.
-pub const HOLDERS_LOOK_MAX: i32 = 100_000;
+/// By how much the edge's clock and a function's may differ.
+pub const CLOCK_SKEW_MS: u64 = 500;
+/// Steps of 32 entries that one statement goes through for a Gate's question, and how long such statements are begun for
+/// one: some 500 000 users. Beyond it that Gate asks T1 about everybody.
+pub const HOLDERS_STEPS: i32 = 2_000;
+pub const HOLDERS_FOR_MS: u64 = 1_000;
 /// Holds a transaction of the sweep ends at most.
 pub const SWEEP_BATCH: i32 = 1_000;
 /// The sweep stops this long before Lambda would end it in the middle of a transaction.
@@ -26,7 +30,9 @@ pub const AUDIT_PIECE: i32 = 1_000;
 pub const AUDIT_FOR_S: u64 = 20;
 
 const _: () = assert!(AUDIT_FOR_S * 1_000 + CALL_DEADLINE_MS < SWEEP_DEFAULT_MS);
-const _: () = assert!(wire::lookup::HOLDERS_MAX < HOLDERS_LOOK_MAX as usize);
+const _: () = assert!(HOLDERS_FOR_MS + STATEMENT_TIMEOUT_MS <= CALL_DEADLINE_MS);
+// What Lambda answers at most is 6 MB; a hash is 19 digits and a comma.
+const _: () = assert!(wire::lookup::HOLDERS_MAX * 20 < 5_000_000);
 /// Events a transaction of `relay` fans out at most; each is a row a subscription.
 pub const FAN_OUT_BATCH: i32 = 500;
 /// Events, or holds with finished keys, that a transaction removes at most, and such transactions a pass.
@@ -65,6 +71,8 @@ pub const SECRET_OVERLAP_S: i64 = 86_400;
 pub const SECRET_OVERLAP_MAX_S: i64 = 604_800;
 /// Dead letters that one call replays at most.
 pub const REPLAY_BATCH: i32 = 1_000;
+/// Holds or orders of a buyer that one page of a list looks at, whatever of them is asked for.
+pub const LISTS_LOOK_MAX: i32 = 1_000;
 /// Payments that one page looks at, whatever of them is asked for.
 pub const PAYMENTS_LOOK_MAX: i32 = 5_000;
 /// Retention: of sent events (after which the audit cannot say any more whether something was told), of dead letters, and of finished keys, which are never kept shorter.

@@ -6,7 +6,10 @@ use iso_currency::Currency;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::Pieces;
-use wire::admin::{Fault, HOLD_TTL_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX, UNIT_PRICE_MAX};
+use wire::admin::{
+    Fault, HOLD_TTL_S_MAX, LAPSE_COOLDOWN_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX,
+    UNIT_PRICE_MAX,
+};
 use wire::printable::is_printable;
 
 /// Gives the sale back with its defaults filled in and its times in UTC. Whether one that opens now has closed before is
@@ -18,8 +21,11 @@ pub fn sale(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
     let mut faults = Faults::default();
     faults.slug("/sale_id", &sale.sale_id);
     faults.text("/name", &sale.name, NAME_MAX_CHARS);
-    if Currency::from_code(&sale.currency).is_none() {
-        faults.add("/currency", "is no ISO 4217 code, for example KRW");
+    match Currency::from_code(&sale.currency) {
+        None => faults.add("/currency", "is no ISO 4217 code, for example KRW"),
+        // What no page could show: an amount is in the minor unit.
+        Some(currency) if currency.exponent().is_none() => faults.add("/currency", "has no minor unit in ISO 4217"),
+        Some(_) => {}
     }
     let opens_at = faults.time("/opens_at", &mut sale.opens_at);
     let closes_at = faults.time("/closes_at", &mut sale.closes_at);
@@ -39,6 +45,8 @@ pub fn sale(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
         Some("retake") => {}
         Some(_) => faults.add("/late_payment", "must be refund or retake"),
     }
+    faults.range("/lapse_cooldown_s", sale.lapse_cooldown_s.unwrap_or(0), 0, LAPSE_COOLDOWN_S_MAX);
+    sale.lapse_cooldown_s = sale.lapse_cooldown_s.filter(|seconds| *seconds != 0);
     let mut seen = HashSet::new();
     for (i, sku) in sale.skus.iter_mut().enumerate() {
         faults.slug(&format!("/skus/{i}/sku_id"), &sku.sku_id);
@@ -152,6 +160,8 @@ mod tests {
             ("/name", json!("a\u{200b}b")),
             ("/skus/0/name", json!("\u{202e}A")),
             ("/currency", json!("WON")),
+            ("/currency", json!("XAU")),
+            ("/currency", json!("XXX")),
             ("/opens_at", json!("tomorrow")),
             ("/opens_at", json!("0000-12-31T23:59:59Z")),
             ("/opens_at", json!("-009999-01-02T00:00:00Z")),

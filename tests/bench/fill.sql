@@ -67,6 +67,9 @@ begin
         select order_id, hold_id, p_sale_id, user_id, 'standard', 'pay_' || hold_id, unit_price, 'KRW', v_ended from filling;
         insert into order_items (order_id, sku_id, qty, unit_price, position, sale_id, user_id)
         select order_id, sku_id, 1, unit_price, 1, p_sale_id, user_id from filling;
+        insert into buyer_history as b (sale_id, user_id, sku_id, bought)
+        select p_sale_id, user_id, sku_id, count(*) from filling group by user_id, sku_id
+        on conflict on constraint buyer_history_pkey do update set bought = b.bought + excluded.bought;
         insert into order_ledger (event_type, gateway, payment_id, order_id, amount, currency, created_at)
         select 'ORDER_CONFIRMED', 'standard', 'pay_' || hold_id, order_id, unit_price, 'KRW', v_ended from filling;
     end if;
@@ -85,5 +88,93 @@ begin
     commit;
     call bench.fill(v_sale_id, p_holds - p_holds * 3 / 10, 'EXPIRED', make_interval(days => 400 - p_number), '300 s');
     commit;
+end
+$$;
+
+-- What one buyer leaves behind who reserves and gives back p_count times within a day, and has bought as often before:
+-- keys, holds that ended, their entries and events, and orders.
+create procedure bench.past_of(p_sale_id text, p_sku_id text, p_user_id text, p_count bigint)
+language plpgsql set search_path = holdfast, pg_temp as $$
+declare
+    v_began  constant timestamptz := date_trunc('milliseconds', clock_timestamp() - interval '1 hour');
+begin
+    set local session_replication_role = replica;
+    create temporary table past on commit drop as
+    select n, uuidv7(v_began - clock_timestamp()) as given_back, uuidv7(v_began - clock_timestamp()) as bought,
+           uuidv7(v_began - clock_timestamp()) as order_id
+    from generate_series(1, p_count) as n;
+    insert into idempotency (user_id, idem_key, fingerprint, hold_id, created_at)
+    select p_user_id, 'past-' || n, sha256('asked'), given_back, v_began from past;
+    insert into reservation_hold (hold_id, sale_id, user_id, status, total_amount, currency, created_at, expire_at, finalized_at)
+    select given_back, p_sale_id, p_user_id, 'RELEASED', 100, 'KRW', v_began, v_began + interval '5 min', v_began + interval '1 s' from past
+    union all
+    select bought, p_sale_id, p_user_id, 'COMMITTED', 100, 'KRW', v_began, v_began + interval '5 min', v_began + interval '1 s' from past;
+    insert into reservation_hold_item (hold_id, sku_id, qty, unit_price, position)
+    select h, p_sku_id, 1, 100, 1 from past, unnest(array[given_back, bought]) as h;
+    insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
+    select p_sale_id, p_sku_id, 'RESERVE_DEBIT', -1, h, v_began from past, unnest(array[given_back, bought]) as h
+    union all
+    select p_sale_id, p_sku_id, 'RELEASE_CREDIT', 1, given_back, v_began + interval '1 s' from past;
+    insert into event_outbox (event_id, event_type, sale_id, hold_id, data, created_at, fanned_out_at)
+    select h, 'ReservationCreated', p_sale_id, h, '{}', v_began, v_began from past, unnest(array[given_back, bought]) as h;
+    insert into payment (gateway, payment_id, hold_ref, hold_id, sale_id, user_id, amount, currency, state, order_id, created_at)
+    select 'standard', 'past_' || bought, bought::text, bought, p_sale_id, p_user_id, 100, 'KRW', 'ORDERED', order_id, v_began from past;
+    insert into orders (order_id, hold_id, sale_id, user_id, gateway, payment_id, total_amount, currency, created_at)
+    select order_id, bought, p_sale_id, p_user_id, 'standard', 'past_' || bought, 100, 'KRW', v_began from past;
+    insert into order_items (order_id, sku_id, qty, unit_price, position, sale_id, user_id)
+    select order_id, p_sku_id, 1, 100, 1, p_sale_id, p_user_id from past;
+    insert into buyer_history as b (sale_id, user_id, sku_id, bought) values (p_sale_id, p_user_id, p_sku_id, p_count)
+    on conflict on constraint buyer_history_pkey do update set bought = b.bought + excluded.bought;
+    insert into order_ledger (event_type, gateway, payment_id, order_id, amount, currency, created_at)
+    select 'ORDER_CONFIRMED', 'standard', 'past_' || bought, order_id, 100, 'KRW', v_began from past;
+    update inventory_counter c set available = c.available - p_count where (c.sale_id, c.sku_id) = (p_sale_id, p_sku_id);
+end
+$$;
+
+-- Keys of holds that ended two days ago, where retention looks next: a tenth of them of other users than the rest.
+create procedure bench.finished_keys(p_count bigint)
+language plpgsql set search_path = holdfast, pg_temp as $$
+declare
+    v_first tid;
+begin
+    set local session_replication_role = replica;
+    create temporary table finished on commit drop as
+    select uuidv7(interval '-2 days') as hold_id, case when n % 10 = 0 then 'past-' || n else 'buyer-of-many' end as user_id
+    from generate_series(1, p_count) as n;
+    insert into reservation_hold (hold_id, sale_id, user_id, status, total_amount, currency, created_at, expire_at, finalized_at)
+    select hold_id, 'drop', user_id, 'RELEASED', 100, 'KRW', now() - interval '2 days', now() - interval '1 day', now() - interval '1 day'
+    from finished;
+    with made as (
+        insert into idempotency (user_id, idem_key, fingerprint, hold_id)
+        select user_id, hold_id::text, sha256('asked'), hold_id from finished returning ctid
+    )
+    select min(ctid) into v_first from made;
+    update key_retention set looked_at = v_first;
+end
+$$;
+
+-- Events that were sent eight days ago.
+create procedure bench.finished_events(p_count bigint)
+language sql as $$
+    insert into holdfast.event_outbox (event_id, event_type, sale_id, data, created_at, fanned_out_at)
+    select uuidv7(interval '-8 days'), 'StockAdjusted', 'drop', '{"sale_id": "drop"}', now() - interval '8 days', now() - interval '8 days'
+    from generate_series(1, p_count);
+$$;
+
+-- Events that a receiver never took, nine days ago.
+create procedure bench.dead_letters(p_count bigint)
+language plpgsql set search_path = holdfast, pg_temp as $$
+declare
+    v_subscription uuid;
+begin
+    set local session_replication_role = replica;
+    insert into subscription (kind, endpoint, secret) values ('http', 'https://gone.example/', 'whsec_')
+    returning subscription_id into v_subscription;
+    create temporary table letter on commit drop as
+    select uuidv7(interval '-9 days') as event_id from generate_series(1, p_count);
+    insert into event_outbox (event_id, event_type, sale_id, data, created_at, fanned_out_at)
+    select event_id, 'StockAdjusted', 'drop', '{"sale_id": "drop"}', now() - interval '9 days', now() - interval '9 days' from letter;
+    insert into delivery (event_id, subscription_id, status, attempts, last_error, next_attempt_at, finalized_at)
+    select event_id, v_subscription, 'DEAD', 10, 'no answer', now() - interval '9 days', now() - interval '9 days' from letter;
 end
 $$;

@@ -38,7 +38,7 @@ begin
     truncate holdfast.sale, holdfast.sku, holdfast.inventory_counter, holdfast.inventory_ledger, holdfast.reservation_hold,
              holdfast.reservation_hold_item, holdfast.user_active_hold, holdfast.idempotency, holdfast.payment,
              holdfast.refund, holdfast.orders, holdfast.order_items, holdfast.order_ledger, holdfast.event_outbox,
-             bench.versioned_counter, bench.unit, bench.stripe cascade;
+             holdfast.buyer_history, bench.versioned_counter, bench.unit, bench.stripe cascade;
     call bench.open_sale('drop', p_skus, p_stock, p_hold_ttl_s);
     insert into bench.versioned_counter (sale_id, sku_id, available) select sale_id, sku_id, p_stock from holdfast.sku;
     insert into bench.stripe (sale_id, sku_id, stripe, available)

@@ -35,6 +35,12 @@ pub struct Bench {
     /// Growth: holds of history
     #[arg(long, value_name = "N")]
     history: Option<i64>,
+    /// Growth: keys, holds and orders of one buyer in today's sale
+    #[arg(long, value_name = "N")]
+    one_buyer: Option<i64>,
+    /// Growth: dead letters
+    #[arg(long, value_name = "N")]
+    dead_letters: Option<i64>,
     /// Plans: where to write them
     #[arg(long, value_name = "FILE")]
     plans: Option<PathBuf>,
@@ -190,7 +196,9 @@ impl Bench {
 
     async fn growth(&self, server: &Server, report: &mut Report) -> anyhow::Result<()> {
         let holds = self.history.unwrap_or(if self.quick { 20_000 } else { 5_000_000 });
-        let places = growth::make(server, holds).await?;
+        let of_one_buyer = self.one_buyer.unwrap_or(if self.quick { 5_000 } else { 500_000 });
+        let dead_letters = self.dead_letters.unwrap_or(if self.quick { 5_000 } else { 300_000 });
+        let places = growth::make(server, growth::Past { holds, of_one_buyer, dead_letters }).await?;
         let wanted = growth::Wanted {
             rounds: if self.quick { 1 } else { 5 },
             seconds: self.seconds(),

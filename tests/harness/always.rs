@@ -3,7 +3,7 @@
 use tokio_postgres::{Client, Error};
 
 /// What always holds, as queries that find where it does not.
-pub const ALWAYS: [(&str, &str); 10] = [
+pub const ALWAYS: [(&str, &str); 11] = [
     (
         "an active hold is HOLD, and a HOLD's lines are active",
         "select from holdfast.user_active_hold a full join
@@ -29,8 +29,8 @@ pub const ALWAYS: [(&str, &str); 10] = [
             using (hold_id, sku_id) where l.qty is distinct from i.qty",
     ),
     (
-        "a payment is an order that stands or a refund",
-        "select from holdfast.payment p
+        "a payment is an order that stands or a refund; of nothing there is no refund once its order is cancelled",
+        "select from (select * from holdfast.payment where amount > 0 or state = 'REFUND_REQUIRED') p
             left join holdfast.orders o on (o.gateway, o.payment_id, o.status) = (p.gateway, p.payment_id, 'CONFIRMED')
             left join holdfast.refund r on (r.gateway, r.payment_id) = (p.gateway, p.payment_id)
             where (o.order_id is null) = (r.reason is null)",
@@ -60,6 +60,12 @@ pub const ALWAYS: [(&str, &str); 10] = [
         "every key grants a hold, and every hold has its key",
         "select from holdfast.idempotency i full join holdfast.reservation_hold h using (hold_id)
             where i.user_id is distinct from h.user_id",
+    ),
+    (
+        "what T1 counts as bought is what the orders that stand say",
+        "select from (select * from holdfast.buyer_history where bought > 0) b full join
+            (select sale_id, user_id, sku_id, sum(qty) as qty from holdfast.order_items group by 1, 2, 3) o
+            using (sale_id, user_id, sku_id) where o.qty is distinct from b.bought",
     ),
     (
         "nobody buys more than max_per_user",

@@ -17,16 +17,18 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 16] = [
+pub const CURRENT: [(&str, &str); 18] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
     ("release.sql", include_str!("../../schema/release.sql")),
     ("reserve.sql", include_str!("../../schema/reserve.sql")),
     ("confirm.sql", include_str!("../../schema/confirm.sql")),
+    ("pay.sql", include_str!("../../schema/pay.sql")),
     ("capture.sql", include_str!("../../schema/capture.sql")),
     ("refund.sql", include_str!("../../schema/refund.sql")),
     ("lookup.sql", include_str!("../../schema/lookup.sql")),
+    ("lists.sql", include_str!("../../schema/lists.sql")),
     ("relay.sql", include_str!("../../schema/relay.sql")),
     ("operate.sql", include_str!("../../schema/operate.sql")),
     ("dead_letters.sql", include_str!("../../schema/dead_letters.sql")),

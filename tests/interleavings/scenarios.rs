@@ -57,7 +57,8 @@ const SWEEP: Command = Command::Sweep { most: 1000 };
 fn after(stock: (i64, i64), before: &[Command]) -> Vec<Command> {
     let skus = vec![("a".to_owned(), 100, stock.0, 3), ("b".to_owned(), 50, stock.1, 3)];
     let (sale, currency) = ("drop".to_owned(), "KRW".to_owned());
-    let sale = Command::NewSale { sale, currency, ttl_s: 3600, phase: Phase::During, retakes: false, skus };
+    let sale =
+        Command::NewSale { sale, currency, ttl_s: 3600, phase: Phase::During, retakes: false, cools: false, skus };
     [&[sale], before].concat()
 }
 
@@ -71,8 +72,60 @@ fn retaking(mut before: Vec<Command>) -> Vec<Command> {
     before
 }
 
+/// The same in a sale in which who lets a hold lapse has to wait.
+fn cooling(mut before: Vec<Command>) -> Vec<Command> {
+    for command in &mut before {
+        if let Command::NewSale { cools, .. } = command {
+            *cools = true;
+        }
+    }
+    before
+}
+
 pub fn all() -> Vec<Scenario> {
-    [among_buyers(), with_late_payments(), with_cancellations()].into_iter().flatten().collect()
+    [among_buyers(), of_what_costs_nothing(), with_cool_downs(), with_late_payments(), with_cancellations()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Who let a hold lapse comes back while it is swept, paid for after all, or taken back by another; and an order of theirs
+/// is made or cancelled meanwhile, which is kept in the same row.
+fn with_cool_downs() -> Vec<Scenario> {
+    let ann = || reserve("ann", "k1", &[("a", 1)]);
+    let lapsed = |stock| cooling(after(stock, &[ann(), lapse("ann", "k1", 1)]));
+    let again = || reserve("ann", "k2", &[("a", 1)]);
+    let late = || pay("p1", "ann", "k1");
+    [
+        (lapsed((5, 5)), again(), SWEEP),
+        (lapsed((1, 1)), reserve("bob", "k1", &[("a", 1)]), SWEEP),
+        (lapsed((5, 5)), again(), again()),
+        (retaking(lapsed((5, 5))), again(), late()),
+        (retaking(lapsed((5, 5))), late(), SWEEP),
+        (retaking(cooling(after((5, 5), &[ann(), lapse("ann", "k1", 1), SWEEP]))), again(), late()),
+    ]
+    .map(|(before, one, other)| Scenario { before, one, other })
+    .into()
+}
+
+/// T2 without a gateway and whoever else ends the hold, or pays for it.
+fn of_what_costs_nothing() -> Vec<Scenario> {
+    let free = |before: &[Command]| {
+        let skus = vec![("a".to_owned(), 0, 2, 3), ("b".to_owned(), 50, 2, 3)];
+        let (sale, currency) = ("drop".to_owned(), "KRW".to_owned());
+        let sale =
+            Command::NewSale { sale, currency, ttl_s: 3600, phase: Phase::During, retakes: false, cools: false, skus };
+        [&[sale, reserve("ann", "k1", &[("a", 1)])], before].concat()
+    };
+    let take = || Command::PayFree { of: of("ann", "k1"), user: "ann".to_owned(), method: "free" };
+    let lapsed = || free(&[lapse("ann", "k1", 1)]);
+    let others = [take(), pay("p1", "ann", "k1"), release("ann", "k1"), reserve("ann", "k2", &[("a", 1)]), SWEEP];
+    let meets = |before: Vec<Command>, other: &Command| Scenario { before, one: take(), other: other.clone() };
+    others
+        .iter()
+        .map(|other| meets(free(&[]), other))
+        .chain(others.iter().map(|other| meets(lapsed(), other)))
+        .collect()
 }
 
 fn among_buyers() -> Vec<Scenario> {

@@ -42,6 +42,12 @@ const OUTCOMES: &[&str] = &[
     "new sale sale again",
     "pay again",
     "pay confirmed",
+    "pay free confirmed",
+    "pay free costs_something",
+    "pay free hold_not_active EXPIRED",
+    "pay free hold_not_active RELEASED",
+    "pay free insufficient_balance",
+    "pay free not_found",
     "pay refund_required already_paid",
     "pay refund_required amount_mismatch",
     "pay refund_required hold_expired",
@@ -79,6 +85,7 @@ const OUTCOMES: &[&str] = &[
     "reserve granted",
     "reserve idempotency_key_reused",
     "reserve limit_reached",
+    "reserve limit_reached later",
     "reserve not_found",
     "reserve replayed",
     "reserve request_in_progress",
@@ -93,8 +100,19 @@ const OUTCOMES: &[&str] = &[
 const AND: [&str; 6] = ["status not_found", "status sale", "stock replayed", "stock stock", "sweep none", "sweep some"];
 
 /// What races: each with each, itself included.
-const RACERS: [&str; 10] =
-    ["reserve", "pay", "sweep", "release", "stock", "status", "cancel", "read hold", "read order of hold", "read sale"];
+const RACERS: [&str; 11] = [
+    "reserve",
+    "pay",
+    "pay free",
+    "sweep",
+    "release",
+    "stock",
+    "status",
+    "cancel",
+    "read hold",
+    "read order of hold",
+    "read sale",
+];
 
 impl Coverage {
     pub fn count(&mut self, command: &Command, answered: &[Answered]) {
@@ -167,6 +185,7 @@ fn name(command: &Command, value: &Value) -> String {
         Command::Sweep { .. } => if *value == 0 { "none" } else { "some" }.to_owned(),
         _ if value.is_null() => "nothing".to_owned(),
         _ if value["replayed"] == true => "replayed".to_owned(),
+        Command::Reserve { .. } if !value["retry_at"].is_null() => format!("{} later", word("outcome")),
         Command::NewSale { .. } if value["created"] == false => "sale again".to_owned(),
         Command::ReadHold { .. } if !value["refund"].is_null() => format!("{} refund", word("status")),
         Command::ReadHold { .. } | Command::ReadOrder { .. } | Command::ReadOrderOfHold { .. } => {

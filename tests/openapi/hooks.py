@@ -100,6 +100,9 @@ def positive(case):
 @schemathesis.hook
 def map_case(_context, case):
     """Three of four requests that are in order are about things that are there."""
+    if positive(case) and case.operation.path == "/v1/orders" and "hold_id" in (case.query or {}):
+        # A schema cannot say that one parameter goes with no other.
+        case.query = {"hold_id": case.query["hold_id"]}
     if not positive(case) or next(NUMBERS) % 4 == 0:
         return case
     for name in case.headers or {}:

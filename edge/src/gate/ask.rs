@@ -1,11 +1,8 @@
-//! The Worker's side of the Gates: which one to ask, and how long to wait for it; and what all of them are told.
+//! The Worker's side of the Gates: which one to ask, and how long to wait for it.
 
-use futures_util::future::join_all;
-use wire::shard::{self, fnv1a};
 use worker::Env;
 
-use crate::bounds::{FORGET_DEADLINE_MS, GATE_DEADLINE_MS};
-use crate::call::Call;
+use crate::bounds::GATE_DEADLINE_MS;
 use crate::config::Config;
 use crate::gate::message::{Ask, Reply};
 use crate::gate::under_way::UnderWay;
@@ -17,20 +14,9 @@ use crate::{clock, crossing};
 /// more were let in.
 pub async fn ask(env: &Env, config: &Config, user_id: &str, ask: &Ask) -> Result<Reply, Problem> {
     let _under_way = UnderWay::begin(clock::now_ms())?;
-    let shard = shard::of(fnv1a(user_id.as_bytes()), config.gate_shards);
+    let shard = config.gate_key.shard(user_id, config.gate_shards);
     let reply = send(env, shard, ask, GATE_DEADLINE_MS).await?;
     serde_json::from_str(&reply).map_err(|error| Problem::unavailable().because(error))
-}
-
-/// Tells every Gate that stock of this sale came back, or that it opened or closed, before whoever did that is answered:
-/// the next buyer gets what is there now. A Gate that cannot be told stops repeating "sold out" by itself within a second.
-pub async fn forget(call: &Call, sale_id: &str) {
-    let ask = Ask::Forget { sale_id: sale_id.to_owned() };
-    let told = (0..call.config.gate_shards).map(|shard| send(&call.env, shard, &ask, FORGET_DEADLINE_MS));
-    for problem in join_all(told).await.into_iter().filter_map(Result::err) {
-        let (failure, request_id) = (format!("{problem:?}"), &call.trace.request_id);
-        worker::console_error!("{}", serde_json::json!({"forget": failure, "request_id": request_id}));
-    }
 }
 
 /// One question to one Gate.

@@ -11,10 +11,10 @@ pub enum Ask {
         user_id: String,
     },
     Reserve(Reservation),
-    /// Stock of this sale came back, or it opened or closed: what was remembered of it is over. Of no user, and
+    /// Stock of these sales came back, or they opened or closed: what was remembered of them is over. Of no user, and
     /// answered with nothing.
     Forget {
-        sale_id: String,
+        sale_ids: Vec<String>,
     },
 }
 
@@ -40,8 +40,10 @@ pub enum Verdict {
     /// Charged, or not admitted: nothing more was done.
     Charged,
     Outcome(Outcome),
-    /// Known without a call: a key that was granted, a SKU that is sold out.
+    /// Known without a call: a key that was granted, a SKU that is sold out, a sale that is not open.
     Remembered(Outcome),
+    /// Others of the user wait already.
+    TooMany,
     /// No answer in time, or none to be had: the same key asked again will show what was.
     Unavailable,
 }
@@ -70,6 +72,7 @@ mod tests {
         for verdict in [
             Verdict::Charged,
             Verdict::Unavailable,
+            Verdict::TooMany,
             Verdict::Outcome(Outcome::Granted { hold: hold("k"), replayed: true }),
             Verdict::Outcome(Outcome::NotFound { sku_id: None }),
             Verdict::Remembered(Outcome::IdempotencyKeyReused),

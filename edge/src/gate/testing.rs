@@ -25,10 +25,16 @@ pub fn hold(hold_id: &str) -> Hold {
         sale_id: "spring-drop".to_owned(),
         status: HoldStatus::Hold,
         items: Vec::new(),
+        subtotal_amount: 0,
+        discount_amount: 0,
         total_amount: 0,
         currency: "KRW".to_owned(),
+        currency_decimals: 0,
+        coupon: None,
+        version: 1,
         expire_at: "2026-01-15T05:05:00Z".to_owned(),
         order_id: None,
         refund: None,
+        refunds: Vec::new(),
     }
 }

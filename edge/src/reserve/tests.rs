@@ -99,7 +99,11 @@ fn every_refusal_has_its_status_code_and_facts() {
         (Outcome::NotFound { sku_id: None }, 404, "not_found", serde_json::json!({})),
         (Outcome::NotFound { sku_id: Some(sku_id()) }, 404, "not_found", serde_json::json!({"sku_id": "a"})),
         (
-            Outcome::SaleNotOpen { opens_at: "2026-01-15T05:05:00Z".to_owned(), status: SaleStatus::Scheduled },
+            Outcome::SaleNotOpen {
+                opens_at: "2026-01-15T05:05:00Z".to_owned(),
+                status: SaleStatus::Scheduled,
+                for_ms: 0,
+            },
             403,
             "sale_not_open",
             serde_json::json!({"opens_at": "2026-01-15T05:05:00Z", "sale_status": "scheduled"}),
@@ -111,10 +115,20 @@ fn every_refusal_has_its_status_code_and_facts() {
             serde_json::json!({"hold_id": "h", "sku_id": "a"}),
         ),
         (
-            Outcome::LimitReached { sku_id: sku_id(), max_per_user: 2 },
+            Outcome::LimitReached { sku_id: sku_id(), max_per_user: 2, retry_at: None },
             409,
             "limit_reached",
-            serde_json::json!({"sku_id": "a", "max_per_user": 2}),
+            serde_json::json!({"of": "sku", "sku_id": "a", "max_per_user": 2}),
+        ),
+        (
+            Outcome::LimitReached {
+                sku_id: sku_id(),
+                max_per_user: 2,
+                retry_at: Some("2026-01-15T05:05:00Z".to_owned()),
+            },
+            409,
+            "limit_reached",
+            serde_json::json!({"of": "sku", "sku_id": "a", "retry_at": "2026-01-15T05:05:00Z"}),
         ),
         (
             Outcome::SoldOut { sku_id: sku_id(), available: 0, max_per_user: 1, for_ms: 800 },

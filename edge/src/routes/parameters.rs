@@ -8,13 +8,15 @@ impl Route {
     pub fn parameters(&self) -> Option<&'static [&'static str]> {
         match self {
             Self::Shop { .. }
+            | Self::OrdersPage { .. }
             | Self::Asset { .. }
             | Self::Health
             | Self::Description
             | Self::DevSession
             | Self::Webhook { .. }
             | Self::TossReturn => None,
-            Self::OrderOfHold => Some(&["hold_id"]),
+            Self::Holds => Some(&["sale_id", "status", "cursor", "limit"]),
+            Self::Orders => Some(&["hold_id", "sale_id", "cursor", "limit"]),
             Self::DeadLetters => Some(&["kind", "event_type", "subscription", "sale_id", "cursor", "limit"]),
             Self::ListPayments => Some(&["state", "cursor", "limit"]),
             Self::Reserve
@@ -36,6 +38,8 @@ impl Route {
             | Self::RotateSecret { .. }
             | Self::ReplayDeadLetter { .. }
             | Self::ReplayDeadLetters
+            | Self::PayHold { .. }
+            | Self::AdminOrder { .. }
             | Self::CancelOrder { .. } => Some(&[]),
         }
     }

@@ -17,13 +17,18 @@ fn every_path_of_the_contract_is_found_by_its_method() {
     for (method, path, name) in [
         ("GET", "/", "shop"),
         ("HEAD", "/sales/spring-drop", "shop"),
+        ("GET", "/orders", "orders_page"),
+        ("GET", &format!("/orders/{ID}"), "orders_page"),
         ("GET", "/assets/shop.js", "asset"),
         ("GET", "/healthz", "health"),
         ("GET", "/openapi.json", "description"),
         ("POST", "/v1/reservations", "reserve"),
         ("GET", &format!("/v1/reservations/{ID}"), "hold"),
         ("DELETE", &format!("/v1/reservations/{ID}"), "release"),
-        ("GET", "/v1/orders", "order_of_hold"),
+        ("GET", "/v1/orders", "orders"),
+        ("GET", "/v1/reservations", "holds"),
+        ("POST", &format!("/v1/reservations/{ID}/pay"), "pay_hold"),
+        ("GET", &format!("/v1/admin/orders/{ID}"), "admin_order"),
         ("GET", &format!("/v1/orders/{ID}"), "order"),
         ("GET", "/v1/sales", "sales"),
         ("GET", "/v1/sales/spring-drop", "sale"),
@@ -63,6 +68,7 @@ fn a_path_that_is_not_there_is_not_found_whatever_the_method() {
         "/v1/reservations/1",
         "/v1/orders/null",
         "/sales/",
+        "/orders/1",
         "/sales/A",
         "/sales/%2561",
         "/sales/%zz",
@@ -124,7 +130,7 @@ fn an_api_route_names_its_parameters_and_a_page_takes_any() {
 fn a_method_that_is_not_there_is_told_which_are() {
     let hold = format!("/v1/reservations/{ID}");
     for (method, path, allow) in [
-        ("GET", "/v1/reservations", "POST"),
+        ("PUT", "/v1/reservations", "GET, HEAD, POST"),
         ("PUT", hold.as_str(), "GET, HEAD, DELETE"),
         ("POST", "/", "GET, HEAD"),
         ("get", "/", "GET, HEAD"),

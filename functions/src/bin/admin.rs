@@ -91,6 +91,10 @@ async fn admin(database: &Database, allow_private: bool, request: Request) -> Re
             Some(Outcome::Operated { operated: operate::run(database, allow_private, operation).await? })
         }
         Command::CancelOrder { by, idem_key, order_id } => cancel_order(database, &by, &idem_key, &order_id).await?,
+        Command::Order { order_id } => {
+            let order_id = Uuid::parse_str(&order_id).map_err(|_| Broken::misused("an id is not a UUID"))?;
+            database.json("select holdfast.order_of($1)", &[(&order_id, Type::UUID)]).await?
+        }
         Command::ListPayments { page } => list_payments(database, &page).await?,
         Command::Report { sale_id } => database.json("select holdfast.report($1)", &[(&sale_id, Type::TEXT)]).await?,
     };

@@ -1,13 +1,53 @@
 //! `confirm` takes a payment to its end: one that a signed message tells all of goes straight to T2
-//! (schema/confirm.sql), any other is asked about at its gateway first (settle.rs).
+//! (schema/confirm.sql), any other is asked about at its gateway first (settle.rs). What needs no gateway is T2 at once
+//! (schema/pay.sql).
 
 use std::time::Instant;
 
-use functions::database::{Broken, Database};
+use functions::database::{Broken, Database, Param};
 use functions::desk::Desk;
 use functions::{run, settle};
 use lambda_runtime::Error;
+use serde::{Deserialize, Serialize};
+use tokio_postgres::types::Type;
+use uuid::Uuid;
 use wire::confirm::{Request, Settled};
+use wire::pay;
+
+/// What T2 is called for.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Call {
+    /// Of a buyer, who needs no gateway.
+    Pay(pay::Request),
+    /// Of a gateway.
+    Confirm(Request),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    Paid(pay::Outcome),
+    Confirmed(Settled),
+}
+
+async fn answer(database: &Database, desk: &Desk, call: Call) -> Result<Answer, Broken> {
+    match call {
+        Call::Pay(request) => Ok(Answer::Paid(pay(database, &request).await?)),
+        Call::Confirm(request) => Ok(Answer::Confirmed(confirm(database, desk, request).await?)),
+    }
+}
+
+async fn pay(database: &Database, request: &pay::Request) -> Result<pay::Outcome, Broken> {
+    let began = Instant::now();
+    let hold_id = Uuid::parse_str(&request.hold_id).map_err(|_| Broken::misused("hold_id is not a UUID"))?;
+    let method = request.pay_with.name();
+    let params: [Param; 3] = [(&request.user_id, Type::TEXT), (&hold_id, Type::UUID), (&method, Type::TEXT)];
+    let outcome: Option<pay::Outcome> = database.json("select holdfast.pay($1, $2, $3)", &params).await?;
+    let outcome = outcome.ok_or_else(|| Broken::misused("the payment has no outcome"))?;
+    run::log_outcome("pay", &request.trace, outcome.name(), began);
+    Ok(outcome)
+}
 
 async fn confirm(database: &Database, desk: &Desk, request: Request) -> Result<Settled, Broken> {
     let began = Instant::now();
@@ -26,5 +66,5 @@ async fn main() -> Result<(), Error> {
     run::log_as_json();
     let database = Database::from_env()?;
     let desk = Desk::from_env()?;
-    run::serve(async |request| confirm(&database, &desk, request).await).await
+    run::serve(async |call| answer(&database, &desk, call).await).await
 }

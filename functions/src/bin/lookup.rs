@@ -1,16 +1,16 @@
 //! `lookup` (schema/lookup.sql): everything that only reads.
 
 use std::collections::HashSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use functions::bounds::HOLDERS_LOOK_MAX;
+use functions::bounds::{HOLDERS_FOR_MS, HOLDERS_STEPS, LISTS_LOOK_MAX};
 use functions::database::{Broken, Database};
 use functions::{config, run};
 use lambda_runtime::Error;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
-use wire::lookup::{HOLDERS_MAX, Outcome, Question, Request};
-use wire::shard;
+use wire::lookup::{HOLDERS_MAX, Outcome, Page, Question, Request};
+use wire::shop::HoldStatus;
 
 async fn answer(database: &Database, early_release: bool, question: Question) -> Result<Outcome, Broken> {
     let id = |id: &str| Uuid::parse_str(id).map_err(|_| Broken::misused("an id is not a UUID"));
@@ -33,6 +33,38 @@ async fn answer(database: &Database, early_release: bool, question: Question) ->
             )
             .await?
             .map(|order| Outcome::Order { order }),
+        Question::Holds { user_id, status, page } => {
+            let (status, before) = (status.map(HoldStatus::name), before(&page)?);
+            database
+                .json(
+                    "call holdfast.look_up_holds($1, $2, $3, $4, $5, $6, $7, null)",
+                    &[
+                        (&user_id, Type::TEXT),
+                        (&page.sale_id, Type::TEXT),
+                        (&status, Type::TEXT),
+                        (&before, Type::UUID),
+                        (&page.limit, Type::INT4),
+                        (&LISTS_LOOK_MAX, Type::INT4),
+                        (&early_release, Type::BOOL),
+                    ],
+                )
+                .await?
+        }
+        Question::Orders { user_id, page } => {
+            let before = before(&page)?;
+            database
+                .json(
+                    "select holdfast.look_up_orders($1, $2, $3, $4, $5)",
+                    &[
+                        (&user_id, Type::TEXT),
+                        (&page.sale_id, Type::TEXT),
+                        (&before, Type::UUID),
+                        (&page.limit, Type::INT4),
+                        (&LISTS_LOOK_MAX, Type::INT4),
+                    ],
+                )
+                .await?
+        }
         Question::Sale { sale_id } => database
             .json("select holdfast.look_up_sale($1)", &[(&sale_id, Type::TEXT)])
             .await?
@@ -40,22 +72,50 @@ async fn answer(database: &Database, early_release: bool, question: Question) ->
         Question::Sales => {
             database.json("select holdfast.look_up_sales()", &[]).await?.map(|sales| Outcome::Sales { sales })
         }
-        Question::Holders { sale_id, shard, shards } => Some(holders(database, &sale_id, shard, shards).await?),
+        Question::Holders { sale_id, shard, shards, key } => {
+            Some(holders(database, &sale_id, (shard, shards), &key).await?)
+        }
     };
     Ok(outcome.unwrap_or(Outcome::NotFound))
 }
 
-async fn holders(database: &Database, sale_id: &str, shard: u64, shards: u64) -> Result<Outcome, Broken> {
-    let most = HOLDERS_LOOK_MAX;
-    let rows = database
-        .call("select holdfast.look_up_holders($1, $2)", &[(&sale_id, Type::TEXT), (&most, Type::INT4)])
-        .await?;
-    let row = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?;
-    let found: Vec<&str> = row.try_get(0)?;
-    let hashes = found.iter().map(|user| shard::fnv1a(user.as_bytes()));
-    let users: HashSet<u64> = hashes.filter(|user| shard::of(*user, shards) == shard).collect();
-    // As many as were asked for: there may be more.
-    let complete = i64::try_from(found.len()).is_ok_and(|found| found < most.into()) && users.len() <= HOLDERS_MAX;
+fn before(page: &Page) -> Result<Option<Uuid>, Broken> {
+    let id = |id: &String| Uuid::parse_str(id).map_err(|_| Broken::misused("an id is not a UUID"));
+    page.before.as_ref().map(id).transpose()
+}
+
+/// In pieces, each its own statement: who gets something meanwhile gets it through the Gate that asks.
+async fn holders(
+    database: &Database,
+    sale_id: &str,
+    (shard, shards): (u64, u64),
+    key: &str,
+) -> Result<Outcome, Broken> {
+    let began = Instant::now();
+    let key = hex::decode(key).map_err(|_| Broken::misused("the key is not hexadecimal"))?;
+    let number = |number: u64| i64::try_from(number).map_err(|_| Broken::misused("a shard is out of bounds"));
+    let (shard, shards) = (number(shard)?, number(shards.max(1))?);
+    let mut users: HashSet<u64> = HashSet::new();
+    let mut after: Option<Vec<Option<String>>> = Some(vec![Some(String::new()); 3]);
+    while let Some(from) = after.as_ref().filter(|_| began.elapsed() < Duration::from_millis(HOLDERS_FOR_MS)) {
+        let rows = database
+            .call(
+                "select o_users, o_after from holdfast.look_up_holders($1, $2, $3, $4, $5, $6)",
+                &[
+                    (&sale_id, Type::TEXT),
+                    (&key, Type::BYTEA),
+                    (&shard, Type::INT8),
+                    (&shards, Type::INT8),
+                    (from, Type::TEXT_ARRAY),
+                    (&HOLDERS_STEPS, Type::INT4),
+                ],
+            )
+            .await?;
+        let row = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?;
+        users.extend(row.try_get::<_, Vec<i64>>(0)?.into_iter().map(i64::unsigned_abs));
+        after = row.try_get(1)?;
+    }
+    let complete = after.is_none() && users.len() <= HOLDERS_MAX;
     Ok(Outcome::Holders { users: users.into_iter().take(HOLDERS_MAX).collect(), complete })
 }
 

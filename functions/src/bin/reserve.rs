@@ -1,7 +1,8 @@
 //! `reserve` runs T1 (schema/reserve.sql): a batch of reservations of one sale, one transaction, an outcome each.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use functions::bounds::CLOCK_SKEW_MS;
 use functions::database::{Broken, Database};
 use functions::{config, run};
 use lambda_runtime::Error;
@@ -10,11 +11,19 @@ use wire::reserve::{Answers, BATCH_MAX, Batch, Outcome};
 
 async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Result<Answers, Broken> {
     let began = Instant::now();
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
+    let left_ms = batch.left_ms(now_ms, CLOCK_SKEW_MS);
     let asked = &batch.reservations;
     let sale_id = asked.first().map(|first| &first.sale_id).ok_or_else(|| Broken::misused("the batch is empty"))?;
     if asked.len() > BATCH_MAX || asked.iter().any(|one| one.sale_id != *sale_id || one.items.is_empty()) {
         return Err(Broken::misused("a batch is at most 100 reservations of one sale, each with its lines"));
     }
+    // It may have waited for an instance longer than anybody waits for its answer.
+    if left_ms == Some(0) {
+        asked.iter().for_each(|one| run::log_outcome("reserve", &one.trace, Outcome::TooLate.name(), began));
+        return Ok(Answers { outcomes: vec![Outcome::TooLate; asked.len()] });
+    }
+    let within_ms = left_ms.map(|left_ms| i32::try_from(left_ms).unwrap_or(i32::MAX));
 
     // Columns, not rows: one array a parameter, and a line knows the number of its reservation.
     let users: Vec<&str> = asked.iter().map(|one| one.user_id.as_str()).collect();
@@ -29,7 +38,7 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
 
     let outcomes: Option<Vec<Outcome>> = database
         .json(
-            "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null)",
+            "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, null)",
             &[
                 (sale_id, Type::TEXT),
                 (&users, Type::TEXT_ARRAY),
@@ -39,6 +48,7 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
                 (&skus, Type::TEXT_ARRAY),
                 (&qtys, Type::INT4_ARRAY),
                 (&early_release, Type::BOOL),
+                (&within_ms, Type::INT4),
             ],
         )
         .await?;

@@ -12,6 +12,8 @@ use crate::{Trace, operate};
 pub const SKUS_MAX: usize = 100;
 pub const NAME_MAX_CHARS: usize = 200;
 pub const HOLD_TTL_S_MAX: i64 = 86_400;
+/// No longer than keys are kept, by which a Gate knows after a restart whom it may concern.
+pub const LAPSE_COOLDOWN_S_MAX: i64 = 86_400;
 pub const UNIT_PRICE_MAX: i64 = 1_000_000_000_000;
 pub const STOCK_MAX: i64 = 1_000_000_000;
 pub const PER_USER_MAX: i64 = 1_000_000;
@@ -51,6 +53,9 @@ pub enum Command {
         idem_key: String,
         order_id: String,
     },
+    Order {
+        order_id: String,
+    },
     ListPayments {
         page: PaymentPage,
     },
@@ -79,6 +84,11 @@ pub struct NewSale {
     /// What becomes of a payment after the hold's end: `refund`, unless given, or `retake`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late_payment: Option<String>,
+    /// Seconds, 0 to 86 400, for which a buyer whose hold on a SKU lapsed unpaid cannot hold that SKU again; 0, which is
+    /// no cool-down, unless given.
+    #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "i64"))]
+    pub lapse_cooldown_s: Option<i64>,
     /// 1 to 100.
     pub skus: Vec<NewSku>,
 }

@@ -10,6 +10,7 @@ pub mod dead_letter;
 pub mod expire;
 pub mod lookup;
 pub mod operate;
+pub mod pay;
 pub mod payments;
 pub mod printable;
 pub mod refund;
@@ -17,7 +18,6 @@ pub mod relay;
 pub mod release;
 pub mod report;
 pub mod reserve;
-pub mod shard;
 pub mod shop;
 pub mod whole;
 

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Trace;
-use crate::shop::{Hold, Order, Sale};
+use crate::shop::{Hold, HoldStatus, Order, Sale};
 
 /// Users that an answer to [`Question::Holders`] names at most.
-pub const HOLDERS_MAX: usize = 20_000;
+pub const HOLDERS_MAX: usize = 200_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
@@ -32,19 +32,41 @@ pub enum Question {
         user_id: String,
         hold_id: String,
     },
+    /// The user's own, newest first.
+    Holds {
+        user_id: String,
+        status: Option<HoldStatus>,
+        page: Page,
+    },
+    Orders {
+        user_id: String,
+        page: Page,
+    },
     Sale {
         sale_id: String,
     },
     /// The newest 100, what can be bought first.
     Sales,
     /// Of the users of this shard: who may have something that comes before "sold out" in the order of refusals. That
-    /// is an order in this sale; or a grant in any, for a key belongs to its user and not to a sale, of the last day,
-    /// for so long keys and holds live.
+    /// is a hold, an order or a lapse in this sale, or a key, which belongs to its user and not to a sale.
     Holders {
         sale_id: String,
         shard: u64,
         shards: u64,
+        /// The edge's secret, by which users are hashed and spread: 64 hexadecimal digits.
+        key: String,
     },
+}
+
+/// A piece of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// Of this sale alone; none: of all.
+    pub sale_id: Option<String>,
+    /// What the page before it gave as `next`; none: the first page.
+    pub before: Option<String>,
+    /// Rows, 1 to 100.
+    pub limit: i32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +80,15 @@ pub enum Outcome {
     Order {
         order: Order,
     },
+    /// `next`: where the next page goes on; none: this is the last. A page may be empty and have a next one.
+    Holds {
+        holds: Vec<Hold>,
+        next: Option<String>,
+    },
+    Orders {
+        orders: Vec<Order>,
+        next: Option<String>,
+    },
     Sale {
         sale: Sale,
     },
@@ -65,7 +96,7 @@ pub enum Outcome {
         sales: Vec<Sale>,
     },
     Holders {
-        /// Hashes ([`crate::shard::fnv1a`]), each once.
+        /// Hashes of 63 bits that are equal to `shard` modulo `shards`, each once: see edge/src/gate/users.rs.
         users: Vec<u64>,
         /// Whether these are all; there is no second page.
         complete: bool,
@@ -80,6 +111,8 @@ impl Outcome {
             Self::NotFound => "not_found",
             Self::Hold { .. } => "hold",
             Self::Order { .. } => "order",
+            Self::Holds { .. } => "holds",
+            Self::Orders { .. } => "orders",
             Self::Sale { .. } => "sale",
             Self::Sales { .. } => "sales",
             Self::Holders { .. } => "holders",

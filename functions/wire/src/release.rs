@@ -22,8 +22,17 @@ pub enum Outcome {
     NotFound,
     /// Committed or expired: there is nothing to give back.
     HoldNotActive { hold_status: HoldStatus },
-    /// Given back, now or before.
-    Released { hold: Hold },
+    /// Given back; `moved`: now, and not before.
+    Released {
+        hold: Box<Hold>,
+        /// A function of the release before does not say.
+        #[serde(default = "yes")]
+        moved: bool,
+    },
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Outcome {

@@ -8,10 +8,19 @@ use crate::shop::{Hold, Line, SaleStatus};
 /// Reservations a call carries at most: one call is one transaction.
 pub const BATCH_MAX: usize = 100;
 
+/// No call is under way for longer before it begins: what seems older was sent by a clock that is wrong.
+pub const CLOCKS_DISAGREE_MS: u64 = 30_000;
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Batch {
     /// 1 to [`BATCH_MAX`], in the order of their arrival; a user at most once.
     pub reservations: Vec<Reservation>,
+    /// When it left, in milliseconds by the edge's clock, and for how long its answer is waited for. Without them, as an
+    /// edge of the release before sends it, for ever.
+    #[serde(default)]
+    pub sent_ms: Option<u64>,
+    #[serde(default)]
+    pub within_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +33,17 @@ pub struct Reservation {
     pub fingerprint: String,
     pub sale_id: String,
     pub items: Vec<Line>,
+}
+
+impl Batch {
+    /// How long its answer is still waited for, at this moment of the caller's own clock, which may differ from the
+    /// edge's by `skew_ms`. None: for ever; 0: no more. A clock that is far off must not close the shop.
+    #[must_use]
+    pub fn left_ms(&self, now_ms: u64, skew_ms: u64) -> Option<u64> {
+        let within_ms = self.within_ms?;
+        let age_ms = now_ms.saturating_sub(self.sent_ms?).saturating_sub(skew_ms);
+        Some(if age_ms > CLOCKS_DISAGREE_MS { within_ms } else { within_ms.saturating_sub(age_ms) })
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +72,9 @@ pub enum Outcome {
     SaleNotOpen {
         opens_at: String,
         status: SaleStatus,
+        /// For the Gate: how long this holds at most unless the edge changes it, until the sale opens or closes.
+        #[serde(default)]
+        for_ms: u64,
     },
     AlreadyHolding {
         hold_id: String,
@@ -60,6 +83,9 @@ pub enum Outcome {
     LimitReached {
         sku_id: String,
         max_per_user: i64,
+        /// A hold on it lapsed unpaid, and the sale's cool-down ends then, RFC 3339. None: it is orders that reach it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<String>,
     },
     /// The last two are for the Gate, which may repeat this answer to others, and not for clients.
     SoldOut {
@@ -71,6 +97,8 @@ pub enum Outcome {
         #[serde(default)]
         for_ms: u64,
     },
+    /// Nobody waits for the answer any more: nothing was done. Of a whole batch.
+    TooLate,
 }
 
 impl Outcome {
@@ -87,6 +115,22 @@ impl Outcome {
             Self::AlreadyHolding { .. } => "already_holding",
             Self::LimitReached { .. } => "limit_reached",
             Self::SoldOut { .. } => "sold_out",
+            Self::TooLate => "too_late",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_waited_for_from_when_it_left_and_clocks_may_differ() {
+        let batch = |sent_ms, within_ms| Batch { reservations: Vec::new(), sent_ms, within_ms };
+        let left = |now_ms| batch(Some(10_000), Some(4_000)).left_ms(now_ms, 500);
+        assert_eq!([left(9_000), left(10_500), left(11_500)], [Some(4_000), Some(4_000), Some(3_000)]);
+        assert_eq!([left(14_499), left(14_500), left(40_500)], [Some(1), Some(0), Some(0)]);
+        assert_eq!(left(40_501), Some(4_000), "a clock that is wrong");
+        assert_eq!([batch(None, Some(1)).left_ms(9, 0), batch(Some(1), None).left_ms(9, 0)], [None, None]);
     }
 }

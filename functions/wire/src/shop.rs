@@ -33,6 +33,21 @@ pub enum HoldStatus {
     Released,
 }
 
+impl HoldStatus {
+    pub const ALL: [Self; 4] = [Self::Hold, Self::Committed, Self::Expired, Self::Released];
+
+    /// As it is written in every answer.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "HOLD",
+            Self::Committed => "COMMITTED",
+            Self::Expired => "EXPIRED",
+            Self::Released => "RELEASED",
+        }
+    }
+}
+
 /// The answer to a reservation, and to the question after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
@@ -41,21 +56,54 @@ pub struct Hold {
     pub sale_id: String,
     pub status: HoldStatus,
     pub items: Vec<PricedLine>,
+    /// What its lines cost; of it `discount_amount` is taken off, and `total_amount` is what is to be paid.
+    #[serde(default)]
+    pub subtotal_amount: i64,
+    #[serde(default)]
+    pub discount_amount: i64,
     pub total_amount: i64,
     pub currency: String,
+    /// Of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
+    #[serde(default)]
+    pub currency_decimals: u8,
+    /// The coupon that is taken off; null: none.
+    #[serde(default)]
+    pub coupon: Option<String>,
+    /// From 1, one more with every change of its lines: its `ETag`.
+    #[serde(default = "first")]
+    pub version: i64,
     /// RFC 3339, UTC.
     pub expire_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<String>,
-    /// Money for it that is to be paid back, or has been.
+    /// The newest of `refunds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refund: Option<Refund>,
+    pub refund: Option<Box<Refund>>,
+    /// Money for it that is to be paid back, or has been, the newest first: a payment that bought nothing is told of
+    /// here, also where another one has bought the hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refunds: Vec<RefundOf>,
+}
+
+fn first() -> i64 {
+    1
 }
 
 /// A buyer's money on its way back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Refund {
+    pub status: RefundStatus,
+    /// In the currency's minor unit.
+    pub amount: i64,
+    pub currency: String,
+}
+
+/// The same with its reason: what the payment could not buy (`already_paid`, `hold_expired`, …), or `order_cancelled`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct RefundOf {
+    pub reason: String,
     pub status: RefundStatus,
     /// In the currency's minor unit.
     pub amount: i64,
@@ -85,14 +133,58 @@ pub enum OrderStatus {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Order {
     pub order_id: String,
+    /// Ten characters that a person can read out; unique.
+    pub order_number: String,
     pub hold_id: String,
     pub sale_id: String,
+    /// For operators only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
     pub status: OrderStatus,
+    /// From 1, one more with every change: its `ETag`.
+    pub version: i64,
     pub items: Vec<PricedLine>,
+    /// What its lines cost; of it `discount_amount` is taken off, and `total_amount` was to be paid.
+    pub subtotal_amount: i64,
+    pub discount_amount: i64,
     pub total_amount: i64,
     pub currency: String,
+    /// Of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
+    pub currency_decimals: u8,
+    /// The coupon that was taken off; null: none.
+    pub coupon: Option<String>,
+    pub payment: PaidBy,
+    /// Where the parcel is; null: not shipped.
+    pub tracking: Option<String>,
+    /// The buyer has disputed the payment at the bank.
+    pub disputed: bool,
+    /// What was paid back at the gateway itself, outside of Holdfast.
+    pub refunded_amount: i64,
+    /// Its money on its way back; null: it stays paid.
+    pub refund: Option<Box<Refund>>,
     /// RFC 3339, UTC.
     pub created_at: String,
+}
+
+/// How an order was paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct PaidBy {
+    pub method: PayMethod,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub enum PayMethod {
+    Gateway,
+    Wallet,
+    /// It cost nothing.
+    Free,
 }
 
 /// `Scheduled` before `opens_at`, `Closed` from `closes_at` on; in between what the operator set.
@@ -119,6 +211,9 @@ pub struct Sale {
     /// Seconds a buyer has to pay.
     pub hold_ttl_s: i64,
     pub currency: String,
+    /// Of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
+    #[serde(default)]
+    pub currency_decimals: u8,
     pub skus: Vec<Sku>,
 }
 

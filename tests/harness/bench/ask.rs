@@ -16,13 +16,22 @@ pub struct Crowd {
     seed: u64,
     skus: u64,
     next: AtomicU64,
+    /// Who is in every batch.
+    regular: Option<&'static str>,
 }
 
 impl Crowd {
     #[must_use]
     pub fn new(skus: u64) -> Self {
         static CROWDS: AtomicU64 = AtomicU64::new(1);
-        Self { seed: CROWDS.fetch_add(1, Ordering::Relaxed) << 32, skus, next: AtomicU64::new(0) }
+        let seed = CROWDS.fetch_add(1, Ordering::Relaxed) << 32;
+        Self { seed, skus, next: AtomicU64::new(0), regular: None }
+    }
+
+    /// One user is in every batch, with a key of its own each time.
+    #[must_use]
+    pub fn with(skus: u64, regular: &'static str) -> Self {
+        Self { regular: Some(regular), ..Self::new(skus) }
     }
 
     pub fn ask(&self) -> Ask {
@@ -37,7 +46,11 @@ impl Crowd {
     }
 
     pub fn asks(&self, count: usize) -> Vec<Ask> {
-        (0..count).map(|_| self.ask()).collect()
+        let mut asks: Vec<Ask> = (0..count).map(|_| self.ask()).collect();
+        if let (Some(regular), Some(ask)) = (self.regular, asks.first_mut()) {
+            regular.clone_into(&mut ask.user);
+        }
+        asks
     }
 }
 

@@ -96,7 +96,7 @@ impl Caller {
         let rows = self
             .client
             .query_typed(
-                "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null)",
+                "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null, null)",
                 &[
                     (&"drop", Type::TEXT),
                     (&columns.users, Type::TEXT_ARRAY),

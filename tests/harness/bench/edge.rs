@@ -20,7 +20,7 @@ use worker::Worker;
 pub use worker::compressed;
 
 /// What the Worker may be at most, compressed: it is sent to every place that it runs in.
-pub const COMPRESSED_MAX_BYTES: u64 = 400_000;
+pub const COMPRESSED_MAX_BYTES: u64 = 600_000;
 
 #[derive(Serialize)]
 pub struct Row {

@@ -1,10 +1,13 @@
-//! What years of sales cost: T1, T2 and T3 on a database with millions of past holds, in turn with an empty one on the
-//! same server.
+//! What years of sales cost, and what one buyer's past costs all others: T1, T2, T3, retention and a Gate's question on a
+//! database with millions of past holds, a buyer with hundreds of thousands of keys, holds and orders in today's sale, and
+//! as many dead letters, in turn with an empty one on the same server.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use serde::Serialize;
+use tokio_postgres::types::Type;
 
 use super::ask::Crowd;
 use super::load::{self, median};
@@ -13,6 +16,12 @@ use super::server::Bench;
 use super::t1::PLENTY;
 use super::variant;
 use super::{t2, t3};
+
+/// Who has been here before, and is in every batch.
+const REGULAR: &str = "buyer-of-many";
+/// Removals that one pass of `relay` makes, and how much each looks at.
+const PIECES: usize = 20;
+const PIECE: i32 = 1_000;
 
 /// Holds of one past sale.
 const SALE: i64 = 100_000;
@@ -23,6 +32,16 @@ pub struct Wanted {
     pub rounds: usize,
     pub seconds: f64,
     pub swept: i64,
+}
+
+/// What lies behind today's sale.
+#[derive(Clone, Copy)]
+pub struct Past {
+    /// Holds of past sales.
+    pub holds: i64,
+    /// Of one buyer in today's sale: keys, holds that were given back, and orders, each so many.
+    pub of_one_buyer: i64,
+    pub dead_letters: i64,
 }
 
 /// One transaction on both databases, a second each; the ratio is the median of the rounds' ratios.
@@ -45,13 +64,19 @@ pub struct Places {
 ///
 /// # Errors
 /// The server refuses, or the disk is full.
-pub async fn make(bench: &Bench, holds: i64) -> anyhow::Result<Places> {
+pub async fn make(bench: &Bench, past: Past) -> anyhow::Result<Places> {
     let places =
         Places { empty: Place::make(&bench.server, "empty").await?, grown: Place::make(&bench.server, "grown").await? };
-    fill(bench, &places.grown, holds).await?;
+    fill(bench, &places.grown, past.holds).await?;
     for place in [&places.empty, &places.grown] {
         place.owner.batch_execute(&format!("call bench.open_sale('drop', 1, {PLENTY}, 86400)")).await?;
+        place.owner.batch_execute("update holdfast.sku set max_per_user = 1000000").await?;
     }
+    let (of_one, letters) = (past.of_one_buyer, past.dead_letters);
+    let grown = &places.grown.owner;
+    grown.batch_execute(&format!("call bench.past_of('drop', 'sku-1', '{REGULAR}', {of_one})")).await?;
+    grown.batch_execute(&format!("call bench.dead_letters({letters})")).await?;
+    grown.batch_execute("vacuum (analyze)").await?;
     Ok(places)
 }
 
@@ -86,13 +111,16 @@ async fn fill(bench: &Bench, place: &Place, holds: i64) -> anyhow::Result<()> {
 /// A transaction fails.
 pub async fn run(places: &Places, wanted: Wanted) -> anyhow::Result<Vec<Grown>> {
     let mut grown = Vec::new();
-    for (what, name, clients) in
-        [("T1, one call for 100, 4 clients", "batch-100-early", 4), ("T1, one call for one, 16 clients", "early", 16)]
-    {
+    for (what, name, clients, regular) in [
+        ("T1, one call for 100, 4 clients", "batch-100-early", 4, None),
+        ("T1, one call for 100, one of many keys among them, 4 clients", "batch-100-early", 4, Some(REGULAR)),
+        ("T1, one call for one, 16 clients", "early", 16, None),
+    ] {
         let variant = variant::named(name)?;
         let measure = async |place: &Place| {
             let callers = place.callers(variant, clients).await?;
-            let measured = load::run(variant, &callers, &Arc::new(Crowd::new(1)), wanted.seconds).await?;
+            let crowd = Arc::new(regular.map_or_else(|| Crowd::new(1), |regular| Crowd::with(1, regular)));
+            let measured = load::run(variant, &callers, &crowd, wanted.seconds).await?;
             anyhow::Ok(measured.per_s)
         };
         grown.push(in_turn(what, places, wanted.rounds, measure).await?);
@@ -101,7 +129,41 @@ pub async fn run(places: &Places, wanted: Wanted) -> anyhow::Result<Vec<Grown>> 
     grown.push(in_turn("T2, 16 clients", places, wanted.rounds, confirm).await?);
     let sweep = async |place: &Place| Ok(t3::run(place, wanted.swept, 1).await?.holds_per_s);
     grown.push(in_turn("T3, one sweep", places, wanted.rounds, sweep).await?);
+    let keys = async |place: &Place| removal(place, "keys", "remove_keys($1, 86400)").await;
+    grown.push(in_turn("retention of keys", places, wanted.rounds, keys).await?);
+    let sent = async |place: &Place| removal(place, "events", "remove_sent($1, 604800, 2592000)").await;
+    grown.push(in_turn("retention of events", places, wanted.rounds, sent).await?);
+    grown.push(in_turn("a Gate's question who has something", places, wanted.rounds, holders).await?);
     Ok(grown)
+}
+
+/// A pass of retention over what has served its time; rows looked at a second.
+async fn removal(place: &Place, what: &str, call: &str) -> anyhow::Result<f64> {
+    let served = i64::from(PIECE) * PIECES as i64;
+    place.owner.batch_execute(&format!("call bench.finished_{what}({served})")).await?;
+    let relay = place.as_role("relay").await?;
+    let (began, mut looked) = (Instant::now(), 0);
+    for _ in 0..PIECES {
+        let rows = relay.query_typed(&format!("select holdfast.{call}"), &[(&PIECE, Type::INT4)]).await?;
+        looked += rows.first().map_or(Ok(0), |row| row.try_get::<_, i32>(0))?;
+    }
+    Ok(f64::from(looked) / began.elapsed().as_secs_f64())
+}
+
+/// As `lookup` asks it for one Gate of four; users that it is about a second.
+async fn holders(place: &Place) -> anyhow::Result<f64> {
+    const SHARDS: i64 = 4;
+    let lookup = place.as_role("lookup").await?;
+    let (began, mut users) = (Instant::now(), 0);
+    let mut after = Some(vec![Some(String::new()); 3]);
+    while let Some(from) = after {
+        let sql = "select o_users, o_after from holdfast.look_up_holders('drop', sha256('key'), 0, $1, $2, 2000)";
+        let rows = lookup.query_typed(sql, &[(&SHARDS, Type::INT8), (&from, Type::TEXT_ARRAY)]).await?;
+        let row = rows.first().context("the question has an answer")?;
+        users += row.try_get::<_, Vec<i64>>(0)?.len();
+        after = row.try_get(1)?;
+    }
+    Ok((users as i64 * SHARDS) as f64 / began.elapsed().as_secs_f64())
 }
 
 async fn in_turn(

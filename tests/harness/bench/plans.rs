@@ -49,7 +49,11 @@ const EXPLAINING: &str = "load 'auto_explain';
 /// One call, an index that it stands on, and how that is taken away. Those that a call needs to tell a conflict by
 /// (`on conflict on constraint`) cannot be.
 const STANDS_ON: [(&str, &str, &str); 6] = [
-    ("T1, what a buyer has bought", "order_items_by_buyer", "drop index holdfast.order_items_by_buyer"),
+    (
+        "T1, a key that was used",
+        "idempotency_pkey",
+        "alter table holdfast.idempotency drop constraint idempotency_pkey",
+    ),
     ("T1, lapsed holds in the way", "reservation_hold_to_expire", "drop index holdfast.reservation_hold_to_expire"),
     (
         "T2, the hold and its lines",
@@ -192,7 +196,7 @@ impl Session {
         let mut hold = || self.holds.pop().context("there are holds enough");
         let done = match name {
             "T1" => self.reserve(100).await,
-            "T1, what a buyer has bought" => self.reserve(2).await,
+            "T1, a key that was used" => self.reserve(2).await,
             "T1, lapsed holds in the way" => {
                 let asks = Crowd::new(1).asks(100);
                 let (users, skus) = users_and_skus(&asks);
@@ -235,7 +239,7 @@ impl Session {
         let (prints, qtys) = (vec![FINGERPRINT; count], vec![1; count]);
         self.client
             .query_typed(
-                "call holdfast.reserve('drop', $1, $2, $3, $4, $5, $6, false, null)",
+                "call holdfast.reserve('drop', $1, $2, $3, $4, $5, $6, false, null, null)",
                 &[
                     (&users, Type::TEXT_ARRAY),
                     (&keys, Type::TEXT_ARRAY),

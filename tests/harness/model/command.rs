@@ -46,6 +46,8 @@ pub enum Command {
         phase: Phase,
         /// Whether a payment that comes too late takes the stock again, if it is still there.
         retakes: bool,
+        /// Whether who let a hold lapse cannot have the SKU again for as long as a history lasts.
+        cools: bool,
         skus: Vec<NewSku>,
     },
     /// T1.
@@ -61,6 +63,12 @@ pub enum Command {
         user: String,
         amount: Amount,
         currency: Option<String>,
+    },
+    /// T2 without a gateway: `free`, or `wallet`.
+    PayFree {
+        of: HoldOf,
+        user: String,
+        method: &'static str,
     },
     /// T3, one transaction of it.
     Sweep {
@@ -129,6 +137,7 @@ impl Command {
             Self::NewSale { .. } => "new sale",
             Self::Reserve { .. } => "reserve",
             Self::Pay { .. } => "pay",
+            Self::PayFree { .. } => "pay free",
             Self::Sweep { .. } => "sweep",
             Self::Release { .. } => "release",
             Self::Stock { .. } => "stock",
@@ -150,7 +159,7 @@ impl Command {
     pub fn role(&self) -> &'static str {
         match self {
             Self::Reserve { .. } => "reserve",
-            Self::Pay { .. } => "confirm",
+            Self::Pay { .. } | Self::PayFree { .. } => "confirm",
             Self::Sweep { .. } => "expire",
             Self::Release { .. } => "release",
             Self::NewSale { .. }
@@ -200,6 +209,7 @@ impl Command {
                 (of_whom, who) = (of.as_mut(), Some(user));
             }
             Self::Release { of, user }
+            | Self::PayFree { of, user, .. }
             | Self::ReadHold { of, user }
             | Self::ReadOrder { of, user }
             | Self::ReadOrderOfHold { of, user } => (of_whom, who) = (Some(of), Some(user)),
@@ -220,6 +230,7 @@ impl Command {
         match self {
             Self::Pay { of, .. } => of.as_ref(),
             Self::Release { of, .. }
+            | Self::PayFree { of, .. }
             | Self::Cancel { of, .. }
             | Self::ReadHold { of, .. }
             | Self::ReadOrder { of, .. }
@@ -234,6 +245,7 @@ impl Command {
         let mut one = self.clone();
         match &mut one {
             Self::Pay { of: Some(of), .. }
+            | Self::PayFree { of, .. }
             | Self::Release { of, .. }
             | Self::Cancel { of, .. }
             | Self::ReadHold { of, .. }
@@ -271,9 +283,10 @@ impl fmt::Display for Command {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = self.verb();
         match self {
-            Self::NewSale { sale, currency, ttl_s, phase, retakes, skus } => {
+            Self::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus } => {
                 let late = if *retakes { " retake" } else { "" };
-                write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}{late}")?;
+                let cools = if *cools { " cools" } else { "" };
+                write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}{late}{cools}")?;
                 skus.iter()
                     .try_for_each(|(sku, price, stock, most)| write!(to, " {sku}: {stock} at {price}, {most} a user;"))
             }
@@ -291,6 +304,7 @@ impl fmt::Display for Command {
                 }
                 currency.iter().try_for_each(|currency| write!(to, " currency={currency}"))
             }
+            Self::PayFree { of, user, method } => write!(to, "{verb} {of} user={user} {method}"),
             Self::Sweep { most } => write!(to, "{verb} {most}"),
             Self::Release { of, user } | Self::ReadHold { of, user } => write!(to, "{verb} {of} user={user}"),
             Self::ReadOrder { of, user } | Self::ReadOrderOfHold { of, user } => write!(to, "{verb} {of} user={user}"),

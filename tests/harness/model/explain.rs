@@ -279,12 +279,13 @@ impl Model {
     /// What a command does and answers when nothing else happens; a reservation is in `reserve`.
     pub fn answer(&mut self, command: &Command) -> Value {
         match command {
-            Command::NewSale { sale, currency, ttl_s, phase, retakes, skus } => {
-                self.new_sale(sale, currency, *ttl_s, *phase, *retakes, skus)
+            Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus } => {
+                self.new_sale(sale, currency, *ttl_s, *phase, (*retakes, *cools), skus)
             }
             Command::Pay { gateway, payment, of, user, amount: Amount::Exactly(amount), currency: Some(currency) } => {
                 self.pay(&Captured { gateway, payment, of: of.as_ref(), user, amount: *amount, currency })
             }
+            Command::PayFree { of, user, method } => self.pay_free(of, user, method),
             Command::Sweep { most } => self.sweep(*most),
             Command::Release { of, user } => self.release(of, user),
             Command::Stock { sale, sku, delta, key } => self.stock(sale, sku, *delta, key),

@@ -221,6 +221,9 @@ impl Generator {
     }
 
     fn pay(&mut self) -> Command {
+        if self.rng.u8(..) < 40 {
+            return self.pay_free();
+        }
         if !self.payments.is_empty() && self.rng.u8(..) < 50 {
             let at = self.recent(self.payments.len());
             let mut again = self.payments[at].clone();
@@ -257,6 +260,17 @@ impl Generator {
         paid
     }
 
+    /// Mostly of what costs nothing.
+    fn pay_free(&mut self) -> Command {
+        let free = |model: &Model, of: &HoldOf| model.holds[of].amount == 0 && model.holds[of].status == "HOLD";
+        let (mut of, mut user) = self.hold_and_user();
+        if let Some(found) = if self.about.is_none() && self.often() { self.one_of(free) } else { None } {
+            user = if of.user == user { found.user.clone() } else { user };
+            of = found;
+        }
+        Command::PayFree { of, user, method: if self.rng.u8(..) < 190 { "free" } else { "wallet" } }
+    }
+
     fn release(&mut self) -> Command {
         let (of, user) = self.hold_and_user();
         Command::Release { of, user }
@@ -287,7 +301,8 @@ impl Generator {
             4 if self.about.is_none() => Command::ReadOrder { of, user },
             5 if self.about.is_none() => Command::Report { sale: self.sale() },
             6 if self.about.is_none() => {
-                let state = [None, Some("ordered"), Some("refund_pending"), Some("unsettled")][self.rng.usize(..4)];
+                let states = [None, Some("ordered"), Some("refund_pending"), Some("refunded"), Some("unsettled")];
+                let state = states[self.rng.usize(..5)];
                 Command::ReadPayments { begin: String::new(), state }
             }
             4..8 => Command::ReadOrderOfHold { of, user },
@@ -351,11 +366,11 @@ impl Generator {
     fn new_sale_or_again(&mut self) -> Command {
         let again = self.sales[self.rng.usize(..self.sales.len())].clone();
         match (self.rng.u8(..7), again) {
-            (0, Command::NewSale { sale, currency, ttl_s, phase, retakes, skus }) => {
-                Command::NewSale { sale, currency, ttl_s: ttl_s + 1, phase, retakes, skus }
+            (0, Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus }) => {
+                Command::NewSale { sale, currency, ttl_s: ttl_s + 1, phase, retakes, cools, skus }
             }
-            (1, Command::NewSale { sale, currency, ttl_s, phase, retakes, skus }) => {
-                Command::NewSale { sale, currency, ttl_s, phase, retakes: !retakes, skus }
+            (1, Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus }) => {
+                Command::NewSale { sale, currency, ttl_s, phase, retakes: !retakes, cools, skus }
             }
             (2, again) => again,
             _ if self.sales.len() < SALES.len() => self.new_sale(SALES[self.sales.len()]),
@@ -375,7 +390,8 @@ impl Generator {
         }
         let currency = if self.rng.bool() { "KRW" } else { "JPY" }.to_owned();
         let (ttl_s, retakes) = (self.rng.i64(600..=86_400), self.rng.bool());
-        let sale = Command::NewSale { sale: id.to_owned(), currency, ttl_s, phase, retakes, skus };
+        let cools = self.rng.u8(..) < 80;
+        let sale = Command::NewSale { sale: id.to_owned(), currency, ttl_s, phase, retakes, cools, skus };
         self.sales.push(sale.clone());
         sale
     }

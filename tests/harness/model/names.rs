@@ -35,6 +35,7 @@ impl Names {
     /// Whether `found` is what the model said, member by member.
     pub fn agree(&mut self, expected: &Value, found: &Value, window: Window) -> bool {
         match (expected, found) {
+            (Value::String(name), Value::String(at)) if name == "?time" => at.parse::<jiff::Timestamp>().is_ok(),
             (Value::String(name), Value::String(value)) if name.starts_with('?') => self.bind(name, value, window),
             // For how long "sold out" may be repeated: nothing of a history ends within that second by itself.
             (Value::String(name), Value::Number(ms)) if name == "?for" => ms.as_u64().is_some_and(|ms| ms <= 1000),
@@ -57,13 +58,14 @@ impl Names {
         let parts: Vec<&str> = name.split(':').collect();
         let fits = match parts[0] {
             "?hold" | "?order" => Uuid::parse_str(value).is_ok_and(|id| id.get_version_num() == 7),
+            "?number" => value.len() == 10 && value.bytes().all(|b| b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ".contains(&b)),
             // `?until:ann/k1:300`
             "?until" => is_in(window, parts[2].parse::<i64>().unwrap() * 1000, value),
             "?created" => self.ordered.get(parts[1]).is_some_and(|ordered| is_in(*ordered, 0, value)),
             other => panic!("no such name: {other}"),
         };
         // One id never stands for two things.
-        let is_id = matches!(parts[0], "?hold" | "?order");
+        let is_id = matches!(parts[0], "?hold" | "?order" | "?number");
         if !fits || (is_id && self.meanings.values().any(|known| known == value)) {
             return false;
         }

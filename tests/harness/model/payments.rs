@@ -30,6 +30,8 @@ pub struct Payment {
 pub struct Order {
     pub payment: PaymentId,
     pub status: &'static str,
+    /// One more with every change.
+    pub version: i64,
 }
 
 impl Payment {
@@ -56,6 +58,11 @@ pub struct Captured<'a> {
 /// Late, and sold all the same: its stock was still its own, or was taken once more.
 const SOLD_LATE: [&str; 2] = ["not swept yet", "taken again"];
 
+/// Or of a hold that was bought without one.
+pub fn is_of_a_gateway((gateway, _): &PaymentId) -> bool {
+    !["free", "wallet"].contains(&gateway.as_str())
+}
+
 impl Model {
     /// T2.
     pub fn pay(&mut self, paid: &Captured) -> Value {
@@ -69,6 +76,39 @@ impl Model {
             }
             other => json!({"result": "refund_required", "reason": other.became.err()}),
         }
+    }
+
+    /// T2 without a gateway. What is paid already is told first; then whether it can still be paid; then whether so.
+    pub fn pay_free(&mut self, of: &HoldOf, user: &str, method: &'static str) -> Value {
+        let Some(hold) = self.hold_for(of, user) else { return json!({"outcome": "not_found"}) };
+        let (shown, required) = (hold.shown(), hold.amount);
+        let (sale, currency) = (hold.sale.clone(), hold.currency.clone());
+        match (shown, method) {
+            ("COMMITTED", _) => {}
+            ("HOLD", "free") if required > 0 => return json!({"outcome": "costs_something"}),
+            // Nobody has a wallet yet.
+            ("HOLD", _) if required > 0 => {
+                return json!({"outcome": "insufficient_balance", "balance": 0, "required": required});
+            }
+            ("HOLD", _) => {
+                let id = (method.to_owned(), format!("?hold:{of}"));
+                let (user, sale) = (user.to_owned(), Some(sale));
+                let paid = Payment {
+                    of: Some(of.clone()),
+                    sale,
+                    user,
+                    amount: 0,
+                    currency,
+                    became: Ok(()),
+                    late: None,
+                    refund: None,
+                };
+                self.payments.insert(id.clone(), paid);
+                self.sell(of, &id, None);
+            }
+            (status, _) => return json!({"outcome": "hold_not_active", "hold_status": status}),
+        }
+        json!({"outcome": "confirmed", "order_id": format!("?order:{of}")})
     }
 
     fn capture(&mut self, id: &PaymentId, paid: &Captured) {
@@ -129,9 +169,12 @@ impl Model {
         let hold = self.holds.get_mut(of).expect("a hold that is sold");
         (hold.status, hold.retaken) = ("COMMITTED", late.is_some());
         let sale = hold.sale.clone();
-        self.orders.insert(of.clone(), Order { payment: payment.clone(), status: "CONFIRMED" });
-        let by = format!("{}|{}", payment.0, payment.1);
-        self.tell("OrderConfirmed", Some(&sale), format!("?hold:{of}|{by}|?order:{of}"));
+        for line in &hold.lines {
+            self.lapsed.remove(&(sale.clone(), of.user.clone(), line.sku.clone()));
+        }
+        self.orders.insert(of.clone(), Order { payment: payment.clone(), status: "CONFIRMED", version: 1 });
+        let by = if is_of_a_gateway(payment) { format!("{}|{}|", payment.0, payment.1) } else { String::new() };
+        self.tell("OrderConfirmed", Some(&sale), format!("?hold:{of}|{by}?order:{of}"));
     }
 
     /// The payment is to be paid back: the newest refund of its hold.
@@ -149,11 +192,15 @@ impl Model {
         self.payments.values().filter(move |paid| paid.of.as_ref() == Some(of) && paid.refund.is_some())
     }
 
-    /// What its own buyer is told of the money: the newest that is on its way back, and nobody else's.
-    pub fn newest_refund(&self, of: &HoldOf) -> Option<Value> {
-        let own = self.refunds_of(of).filter(|paid| paid.user == of.user);
-        let newest = own.max_by_key(|paid| paid.refund.map(|(_, n)| n))?;
-        Some(json!({"status": "pending", "amount": newest.amount, "currency": newest.currency}))
+    /// What its own buyer is told of the money that is on its way back, the newest first; and nobody else's.
+    pub fn refunds(&self, of: &HoldOf) -> Vec<Value> {
+        let mut own: Vec<&Payment> = self.refunds_of(of).filter(|paid| paid.user == of.user).collect();
+        own.sort_by_key(|paid| std::cmp::Reverse(paid.refund.map(|(_, n)| n)));
+        let told = |paid: &&Payment| {
+            json!({"reason": paid.refund.map(|(reason, _)| reason), "status": "pending", "amount": paid.amount,
+                   "currency": paid.currency})
+        };
+        own.iter().map(told).collect()
     }
 
     /// An operator takes an order back: its stock is there again, its money is due, and it stays in the books. Only what
@@ -166,11 +213,17 @@ impl Model {
         }
         let Some(order) = self.orders.get_mut(of) else { return Value::Null };
         let stood = std::mem::replace(&mut order.status, "CANCELLED") == "CONFIRMED";
+        order.version += i64::from(stood);
         let payment = order.payment.clone();
-        let answer = json!({"outcome": "order", "order": self.order_json(of)});
         if stood {
             self.give_stock_back(of, "CANCEL_CREDIT");
-            self.owe(&payment, "order_cancelled");
+            // What cost nothing has nothing to pay back.
+            if self.payments[&payment].amount > 0 {
+                self.owe(&payment, "order_cancelled");
+            }
+        }
+        let answer = json!({"outcome": "order", "order": self.order_of_anybody(of)});
+        if stood {
             self.cancel_keys.insert(key.to_owned(), (of.clone(), answer.clone()));
         }
         answer
@@ -194,14 +247,22 @@ impl Model {
 
     /// Where the money of a payment is, in the operator's words.
     pub fn state_of(&self, paid: &Payment) -> &'static str {
-        if paid.refund.is_some() { "refund_pending" } else { "ordered" }
+        let stands = paid.of.as_ref().is_some_and(|of| self.stands(of));
+        match paid.refund {
+            Some(_) => "refund_pending",
+            // Its order was cancelled, and it was nothing.
+            None if !stands => "refunded",
+            None => "ordered",
+        }
     }
 
     /// A payment is an order that stands, or is to be paid back; never both, never neither.
     pub fn money_is_an_order_or_a_refund(&self) {
         for (id, paid) in &self.payments {
             let its = |(of, order): (&HoldOf, &Order)| order.payment == *id && self.stands(of);
-            assert_ne!(self.orders.iter().any(its), paid.refund.is_some(), "{id:?}");
+            let is_nothing_of_a_cancelled_order = paid.amount == 0 && paid.became.is_ok() && paid.refund.is_none();
+            let stands = self.orders.iter().any(its);
+            assert!(stands != paid.refund.is_some() || is_nothing_of_a_cancelled_order, "{id:?}");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Two things are left to whoever runs it, within bounds that are kept here: which lapsed holds a reservation takes
 //! out of its way before it is refused (`may_take_back`), and what a refused member of a batch is told was left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -29,6 +29,8 @@ pub struct Sale {
     pub set: &'static str,
     /// Whether a payment that comes too late is sold what is still there.
     pub retakes: bool,
+    /// Whether who let a hold lapse has to wait.
+    pub cools: bool,
     pub skus: Vec<Sku>,
     pub made_from: (Phase, Vec<NewSku>),
 }
@@ -73,6 +75,8 @@ pub struct Model {
     pub orders: BTreeMap<HoldOf, Order>,
     /// Keys of cancellations: whose order was meant, and what was answered.
     pub cancel_keys: BTreeMap<String, (HoldOf, Value)>,
+    /// `(sale, user, sku)` of holds that lapsed unpaid, where that has to be waited for, and nothing was bought since.
+    pub lapsed: BTreeSet<(String, String, String)>,
     /// `(sale, sku, kind, qty, hold)`, in the order of the alphabet: which came first is nobody's promise.
     pub ledger: Vec<Entry>,
     /// What each transaction tells the world, by the command it is part of.
@@ -88,13 +92,13 @@ impl Model {
         currency: &str,
         ttl_s: i64,
         phase: Phase,
-        retakes: bool,
+        (retakes, cools): (bool, bool),
         skus: &[NewSku],
     ) -> Value {
         let made_from = (phase, skus.to_vec());
         if let Some(known) = self.sales.get(id) {
-            let terms = (known.currency.as_str(), known.ttl_s, known.retakes, &known.made_from);
-            let same = terms == (currency, ttl_s, retakes, &made_from);
+            let terms = (known.currency.as_str(), known.ttl_s, known.retakes, known.cools, &known.made_from);
+            let same = terms == (currency, ttl_s, retakes, cools, &made_from);
             return if same { self.sale_answer(id, false) } else { json!({"outcome": "already_exists"}) };
         }
         let with_stock = |(sku, price, stock, most): &NewSku| Sku {
@@ -110,6 +114,7 @@ impl Model {
             phase,
             set: "open",
             retakes,
+            cools,
             skus: skus.iter().map(with_stock).collect(),
             made_from,
         };
@@ -173,7 +178,8 @@ impl Model {
             return Ok(Some(json!({"outcome": "not_found", "sku_id": sku})));
         }
         if sale.status() != "open" {
-            return Ok(Some(json!({"outcome": "sale_not_open", "opens_at": sale.opens_at(), "status": sale.status()})));
+            return Ok(Some(json!({"outcome": "sale_not_open", "opens_at": sale.opens_at(), "status": sale.status(),
+                                  "for_ms": "?for"})));
         }
         for (sku, _) in &ask.lines {
             let Some((hold, active)) = self.active(id, &ask.user, sku) else { continue };
@@ -188,6 +194,11 @@ impl Model {
             lines.iter().find(|(sku, qty)| self.bought(id, &ask.user, &sku.sku) + qty > sku.max_per_user)
         {
             return Ok(Some(json!({"outcome": "limit_reached", "sku_id": sku.sku, "max_per_user": sku.max_per_user})));
+        }
+        let waits = |sku: &Sku| self.lapsed.contains(&(id.to_owned(), ask.user.clone(), sku.sku.clone()));
+        if let Some((sku, _)) = lines.iter().find(|(sku, _)| waits(sku)) {
+            return Ok(Some(json!({"outcome": "limit_reached", "sku_id": sku.sku, "max_per_user": sku.max_per_user,
+                                  "retry_at": "?time"})));
         }
         let Some((short, _)) = lines.iter().find(|(sku, qty)| sku.available < *qty) else { return Ok(None) };
         let waits = |hold: &Hold| hold.is_due() && hold.sale == id && hold.has(&short.sku);
@@ -239,6 +250,10 @@ impl Model {
             assert_eq!(hold.status, "HOLD", "a hold ends once");
             hold.status = status;
             let sale = hold.sale.clone();
+            if status == "EXPIRED" && self.sales[&sale].cools {
+                let skus = hold.lines.iter().map(|line| (sale.clone(), of.user.clone(), line.sku.clone()));
+                self.lapsed.extend(skus);
+            }
             self.give_stock_back(of, credit);
             self.tell(event, Some(&sale), format!("?hold:{of}"));
         }
@@ -282,12 +297,13 @@ impl Model {
 
     pub fn release(&mut self, of: &HoldOf, user: &str) -> Value {
         let Some(hold) = self.hold_for(of, user) else { return json!({"outcome": "not_found"}) };
-        match hold.shown() {
+        let shown = hold.shown();
+        match shown {
             status @ ("COMMITTED" | "EXPIRED") => return json!({"outcome": "hold_not_active", "hold_status": status}),
             "HOLD" => self.end(std::slice::from_ref(of), "RELEASED"),
             _ => {}
         }
-        json!({"outcome": "released", "hold": self.hold_json(of, "RELEASED")})
+        json!({"outcome": "released", "hold": self.hold_json(of, "RELEASED"), "moved": shown == "HOLD"})
     }
 
     pub fn stock(&mut self, id: &str, name: &str, delta: i64, key: &str) -> Value {

@@ -1,9 +1,12 @@
 //! What the model shows: a hold, an order, a sale, the report, in the words of the contract.
 
+use std::sync::LazyLock;
+
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::command::{HoldOf, Phase};
-use super::payments::{Payment, PaymentId};
+use super::payments::{Payment, PaymentId, is_of_a_gateway};
 use super::rules::{Hold, Line, Model, Sale};
 
 impl Phase {
@@ -16,9 +19,11 @@ impl Phase {
     }
 }
 
-/// Where the end of a hold is put when it lapses: in the order in which they do.
+/// Where the end of a hold is put when it lapses: in the order in which they do, an hour ago or two. A cool-down of a day
+/// goes on for as long as a history lasts.
 pub fn lapsed_at(order: u32) -> String {
-    format!("2020-01-01T00:{:02}:{:02}.{:03}Z", order / 60_000, order / 1000 % 60, order % 1000)
+    static BASE: LazyLock<Timestamp> = LazyLock::new(|| Timestamp::now() - SignedDuration::from_hours(2));
+    (*BASE + SignedDuration::from_millis(order.into())).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 impl Sale {
@@ -46,12 +51,20 @@ fn items(lines: &[Line]) -> Value {
     lines.iter().map(|line| json!({"sku_id": line.sku, "qty": line.qty, "unit_price": line.price})).collect()
 }
 
+fn without_its_reason(refund: &Value) -> Value {
+    let mut refund = refund.clone();
+    refund.as_object_mut().and_then(|members| members.remove("reason"));
+    refund
+}
+
 impl Model {
     pub fn hold_json(&self, of: &HoldOf, status: &str) -> Value {
         let hold = &self.holds[of];
         let mut shown = json!({
             "hold_id": format!("?hold:{of}"), "sale_id": hold.sale, "status": status, "items": items(&hold.lines),
-            "total_amount": hold.amount, "currency": hold.currency, "expire_at": hold.expires(of)});
+            "subtotal_amount": hold.amount, "discount_amount": 0, "total_amount": hold.amount, "currency": hold.currency,
+            // Of every currency that a history has.
+            "currency_decimals": 0, "version": 1, "expire_at": hold.expires(of)});
         if status == "COMMITTED" {
             shown["order_id"] = json!(format!("?order:{of}"));
         }
@@ -61,8 +74,9 @@ impl Model {
     pub fn read_hold(&self, of: &HoldOf, user: &str) -> Value {
         let Some(hold) = self.hold_for(of, user) else { return Value::Null };
         let mut shown = self.hold_json(of, hold.shown());
-        if let Some(refund) = self.newest_refund(of) {
-            shown["refund"] = refund;
+        let refunds = self.refunds(of);
+        if !refunds.is_empty() {
+            (shown["refund"], shown["refunds"]) = (without_its_reason(&refunds[0]), json!(refunds));
         }
         shown
     }
@@ -73,10 +87,31 @@ impl Model {
     }
 
     pub fn order_json(&self, of: &HoldOf) -> Value {
-        let hold = &self.holds[of];
-        json!({"order_id": format!("?order:{of}"), "hold_id": format!("?hold:{of}"), "sale_id": hold.sale,
-               "status": self.orders[of].status, "items": items(&hold.lines), "total_amount": hold.amount,
-               "currency": hold.currency, "created_at": format!("?created:{of}")})
+        let (hold, order) = (&self.holds[of], &self.orders[of]);
+        let (gateway, payment) = &order.payment;
+        let paid_by = match is_of_a_gateway(&order.payment) {
+            true => json!({"method": "gateway", "gateway": gateway, "payment_id": payment}),
+            false => json!({"method": gateway}),
+        };
+        let mut shown = json!({
+            "order_id": format!("?order:{of}"), "order_number": format!("?number:{of}"),
+            "hold_id": format!("?hold:{of}"), "sale_id": hold.sale, "status": order.status, "version": order.version,
+            "items": items(&hold.lines), "subtotal_amount": hold.amount, "discount_amount": 0,
+            "total_amount": hold.amount, "currency": hold.currency, "currency_decimals": 0,
+            "payment": paid_by,
+            "disputed": false, "refunded_amount": 0, "created_at": format!("?created:{of}")});
+        let paid = &self.payments[&order.payment];
+        if paid.refund.is_some() {
+            shown["refund"] = json!({"status": "pending", "amount": paid.amount, "currency": paid.currency});
+        }
+        shown
+    }
+
+    /// The same for an operator, who sees whose it is.
+    pub fn order_of_anybody(&self, of: &HoldOf) -> Value {
+        let mut shown = self.order_json(of);
+        shown["user_id"] = json!(of.user);
+        shown
     }
 
     pub fn read_sale(&self, id: &str) -> Value {
@@ -90,7 +125,8 @@ impl Model {
             })
             .collect();
         json!({"sale_id": id, "name": id, "status": sale.status(), "opens_at": sale.opens_at(),
-               "closes_at": sale.phase.closes_at(), "hold_ttl_s": sale.ttl_s, "currency": sale.currency, "skus": skus})
+               "closes_at": sale.phase.closes_at(), "hold_ttl_s": sale.ttl_s, "currency": sale.currency,
+               "currency_decimals": 0, "skus": skus})
     }
 
     pub fn sale_answer(&self, id: &str, created: bool) -> Value {
@@ -136,7 +172,9 @@ impl Model {
 
     /// The operator's list, by its ids: in which of two payments at once came first is nobody's promise.
     pub fn read_payments(&self, state: Option<&str>) -> Value {
-        let all = self.payments.iter().filter(|(_, paid)| state.is_none_or(|state| state == self.state_of(paid)));
+        // What no gateway was asked for is looked at in the tables: its id does not say which history it is of.
+        let all = self.payments.iter().filter(|(id, _)| is_of_a_gateway(id));
+        let all = all.filter(|(_, paid)| state.is_none_or(|state| state == self.state_of(paid)));
         let payments: Value = all.map(|(id, paid)| self.payment_json(id, paid)).collect();
         json!({"outcome": "payments", "payments": payments})
     }

@@ -31,7 +31,8 @@ from holdfast.order_items i where starts_with(i.sale_id, $1)
 union all
 select concat_ws('|', 'payment', p.gateway, p.payment_id, p.hold_ref, coalesce(p.sale_id, '-'), p.user_id, p.amount,
                  p.currency, p.state, coalesce(p.order_id::text, p.refund_reason))
-from holdfast.payment p where starts_with(p.payment_id, $1)
+from holdfast.payment p
+where starts_with(case when p.gateway in ('free', 'wallet') then p.sale_id else p.payment_id end, $1)
 union all
 -- The refunds of a hold have an order: its buyer is told of the newest.
 select concat_ws('|', 'refund', r.gateway, r.payment_id, r.reason, r.amount, r.currency, r.status,
@@ -39,7 +40,8 @@ select concat_ws('|', 'refund', r.gateway, r.payment_id, r.reason, r.amount, r.c
 from holdfast.refund r join holdfast.payment p using (gateway, payment_id) where starts_with(r.payment_id, $1)
 union all
 select concat_ws('|', 'money', l.gateway, l.payment_id, l.event_type, coalesce(l.order_id::text, '-'), l.amount, l.currency)
-from holdfast.order_ledger l where starts_with(l.payment_id, $1)
+from holdfast.order_ledger l join holdfast.payment p using (gateway, payment_id)
+where starts_with(case when p.gateway in ('free', 'wallet') then p.sale_id else p.payment_id end, $1)
 union all
 select concat_ws('|', 'cancel key', r.idem_key, r.answer #>> '{order,order_id}')
 from holdfast.operator_request r where starts_with(r.idem_key, $1)

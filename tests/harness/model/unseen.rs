@@ -109,7 +109,7 @@ mod tests {
     fn state() -> State {
         let mut state = State::default();
         let skus = [("a".to_owned(), 100, 1, 1)];
-        state.model.new_sale("drop", "KRW", 600, Phase::During, false, &skus);
+        state.model.new_sale("drop", "KRW", 600, Phase::During, (false, false), &skus);
         state
     }
 
@@ -140,8 +140,9 @@ mod tests {
         assert_eq!(done, [false, true]);
         let again = |replayed: Value| {
             let id = "01890a5d-ac96-774b-bcce-b302099a8057";
-            let hold = json!({"hold_id": id, "sale_id": "drop", "status": "HOLD", "total_amount": 100, "currency": "KRW",
-                              "items": [{"sku_id": "a", "qty": 1, "unit_price": 100}],
+            let hold = json!({"hold_id": id, "sale_id": "drop", "status": "HOLD", "subtotal_amount": 100,
+                              "discount_amount": 0, "total_amount": 100, "currency": "KRW", "currency_decimals": 0,
+                              "version": 1, "items": [{"sku_id": "a", "qty": 1, "unit_price": 100}],
                               "expire_at": "2026-01-01T00:00:00.000Z"});
             let mut answer = json!({"outcome": "granted", "hold": hold});
             if replayed == true {

@@ -160,7 +160,7 @@ impl World {
         let (hold, order) = (self.hold_id(command), self.order_id(command));
         let (role, owner) = (command.role(), self.owner());
         match command {
-            Command::NewSale { sale, currency, ttl_s, phase, retakes, skus } => {
+            Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus } => {
                 let skus: Vec<Value> = skus
                     .iter()
                     .map(|(sku, price, stock, most)| {
@@ -169,7 +169,7 @@ impl World {
                     .collect();
                 let sale = json!({"sale_id": sale, "name": sale, "currency": currency, "hold_ttl_s": ttl_s,
                     "opens_at": phase.opens_at(), "closes_at": phase.closes_at(), "skus": skus,
-                    "late_payment": retakes.then_some("retake")});
+                    "late_payment": retakes.then_some("retake"), "lapse_cooldown_s": cools.then_some(86_400)});
                 let params: Params = &[(&Json(&sale), Type::JSON), (&sha256(&sale.to_string()), Type::BYTEA)];
                 session.call(role, "select holdfast.create_sale($1, $2)", params).await
             }
@@ -189,6 +189,10 @@ impl World {
                     (currency, Type::TEXT),
                 ];
                 session.call(role, sql, params).await
+            }
+            Command::PayFree { user, method, .. } => {
+                let params: Params = &[(user, Type::TEXT), (&hold, Type::UUID), (method, Type::TEXT)];
+                session.call(role, "select holdfast.pay($1, $2, $3)", params).await
             }
             Command::Sweep { most } => session.call(role, "select holdfast.expire($1)", &[(most, Type::INT4)]).await,
             Command::Release { user, .. } => {
@@ -280,7 +284,7 @@ impl World {
             (&qtys, Type::INT4_ARRAY),
             (&self.early_release, Type::BOOL),
         ];
-        session.call("reserve", "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null)", params).await
+        session.call("reserve", "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null, null)", params).await
     }
 
     fn remember(&self, command: &Command, values: &[Value]) {
@@ -335,7 +339,7 @@ impl World {
             holdfast.refund_attempt, holdfast.refund, holdfast.payment_attempt,
             holdfast.payment, holdfast.orders, holdfast.order_items, holdfast.idempotency, holdfast.user_active_hold,
             holdfast.reservation_hold, holdfast.reservation_hold_item, holdfast.stock_adjustment, holdfast.sale,
-            holdfast.sku, holdfast.inventory_counter, holdfast.operator_request, holdfast.operator_ledger";
+            holdfast.sku, holdfast.inventory_counter, holdfast.buyer_history, holdfast.operator_request, holdfast.operator_ledger";
         self.owner().batch_execute(tables).await
     }
 

@@ -37,7 +37,7 @@ const RULES: [(&str, Rule); 11] = [
     ("Nobody has two holds of one SKU", told::one_hold_each),
     ("Replays agree", told::replays),
     ("No 5xx", service::no_server_error),
-    ("Nobody was without an answer for 5 s", service::in_time),
+    ("Nobody waited longer than the run's own capacity explains", service::in_time),
     ("The audit finds nothing", service::audit),
 ];
 

@@ -123,7 +123,7 @@ fn write_down(
     let mut log = world.log();
     log.answered(&format!("a batch: {}", outcome.name()), 1);
     let told = match &outcome {
-        Outcome::RequestInProgress => return Err(Wanted { unknown: one.unknown + 1, ..one }),
+        Outcome::RequestInProgress | Outcome::TooLate => return Err(Wanted { unknown: one.unknown + 1, ..one }),
         Outcome::Granted { hold, .. } => hold.hold_id.parse().ok().map(|hold| Told::Granted { hold }),
         Outcome::AlreadyHolding { hold_id, .. } => hold_id.parse().ok().map(|hold| Told::AlreadyHolding { hold }),
         Outcome::IdempotencyKeyReused => Some(Told::Reused),
@@ -152,7 +152,11 @@ fn write_down(
 impl World {
     /// One call of `reserve`; none: nobody knows what became of it.
     async fn invoke(&self, sale: usize, wanted: &[Wanted]) -> Option<Vec<Outcome>> {
-        let batch = Batch { reservations: wanted.iter().map(|one| self.reservation(sale, one)).collect() };
+        let batch = Batch {
+            reservations: wanted.iter().map(|one| self.reservation(sale, one)).collect(),
+            sent_ms: None,
+            within_ms: None,
+        };
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, JSON);
         headers.insert(INVOCATION_TYPE, HeaderValue::from_static("RequestResponse"));

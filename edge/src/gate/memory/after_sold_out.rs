@@ -2,7 +2,7 @@
 
 use super::tests::{Gate, gate, grant, granted, keys, remembered, sold_out, take};
 use super::*;
-use crate::bounds::{SCOUTS, SOLD_OUT_PROBE_MS};
+use crate::bounds::{FLIGHTS_MAX, SCOUTS, SOLD_OUT_PROBE_MS};
 use crate::gate::testing::{lines, reservation};
 
 /// At 0 T1 said that `a` is sold out, and the database that nobody had anything.
@@ -138,4 +138,41 @@ fn until_it_is_known_who_has_something_the_crowd_is_not_kept_waiting_for_scouts(
         gate.arrive(one(&user.to_string()), user, 1);
     }
     assert_eq!(take(&mut gate, 1).users.len(), 50);
+}
+
+#[test]
+fn what_a_call_saw_is_told_to_all_who_had_asked_before_it_left_and_to_nobody_else() {
+    let mut gate = sold_out_gate();
+    // Something comes back before each call is back: the Gate never gets to know that it is sold out.
+    gate.sold_out.forget("spring-drop", 0);
+    for user in 0..20_u32 {
+        gate.arrive(one(&user.to_string()), user, 0);
+    }
+    let flights: Vec<Flight> = (0..FLIGHTS_MAX).map(|_| take(&mut gate, 0)).collect();
+    gate.arrive(one("later"), 99, 1);
+    gate.arrive(one("19"), 98, 1);
+    gate.sold_out.forget("spring-drop", 1);
+    gate.land(&flights[0], Some(vec![sold_out(); SCOUTS]), 2);
+    let told = refused_from_memory(&gate.drain());
+    let crowd = u32::try_from(FLIGHTS_MAX * SCOUTS).unwrap_or_default()..19;
+    assert_eq!(told, crowd.collect::<Vec<_>>(), "19 asked again after it had left");
+    assert_eq!(keys(&take(&mut gate, 2)), ["19", "later"]);
+}
+
+#[test]
+fn a_crowd_before_the_opening_costs_one_small_call_before_the_memory_lapses() {
+    let mut gate = gate();
+    let closed =
+        || Outcome::SaleNotOpen { opens_at: String::new(), status: wire::shop::SaleStatus::Scheduled, for_ms: 1_000 };
+    gate.arrive(one("first"), 0, 0);
+    let flight = take(&mut gate, 0);
+    gate.land(&flight, Some(vec![closed()]), 0);
+    let sale = gate.sold_out.question(0).unwrap_or_default();
+    gate.sold_out.holders(&sale, Some((Vec::new(), true)), 0);
+    gate.drain();
+    for user in 0..100_u32 {
+        gate.arrive(one(&user.to_string()), user, SOLD_OUT_PROBE_MS);
+    }
+    assert_eq!(keys(&take(&mut gate, SOLD_OUT_PROBE_MS)), ["0"]);
+    assert_eq!(gate.drain().len(), 99);
 }

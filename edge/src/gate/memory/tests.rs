@@ -1,13 +1,13 @@
 //! The Gate's rules, one a test, by a clock that the test moves.
 
 use super::*;
-use crate::bounds::{BREAKER_FAILURES, BREAKER_OPEN_MS};
+use crate::bounds::{BREAKER_FAILURES, BREAKER_OPEN_MS, FLIGHTS_MAX, QUEUE_MAX, USER_WAITERS_MAX};
 use crate::gate::testing::{hold, reservation};
 
 pub type Gate = Memory<u32>;
 
 pub fn gate() -> Gate {
-    Memory::new(20, 5)
+    Memory::new(20, 5, users::Key::default())
 }
 
 pub fn granted(key: &str, replayed: bool) -> Verdict {
@@ -62,6 +62,7 @@ fn what_arrives_while_calls_fly_leaves_together_in_the_next() {
     grant(
         &mut gate,
         &Flight {
+            sale_id: "spring-drop".to_owned(),
             users: vec!["user-0".into()],
             reservations: vec![reservation("user-0", "user-0", "fp")],
             ..Flight::default()
@@ -216,10 +217,32 @@ fn a_full_line_refuses_at_once_and_duplicates_still_join() {
     gate.arrive(reservation("late", "k", "fp"), u32::MAX, 0);
     gate.arrive(reservation("0", "k", "fp"), 9_999, 0);
     assert_eq!(gate.drain(), [(u32::MAX, Verdict::Unavailable)]);
-    for waiter in 0..WAITERS_MAX as u32 {
+    // So many of one user's, and no more.
+    for waiter in 2..USER_WAITERS_MAX as u32 + 5 {
         gate.arrive(reservation("0", "k", "fp"), waiter, 0);
     }
-    assert_eq!(gate.drain().len(), QUEUE_MAX + 1);
+    assert_eq!(gate.drain(), (0..5).map(|n| (USER_WAITERS_MAX as u32 + n, Verdict::TooMany)).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_users_fourth_request_does_not_stand_in_line() {
+    let mut gate = gate();
+    for (waiter, key) in (0..).zip(["k1", "k2", "k3", "k4"]) {
+        gate.arrive(reservation("a", key, "fp"), waiter, 0);
+    }
+    gate.arrive(reservation("b", "k", "fp"), 9, 0);
+    assert_eq!(gate.drain(), [(3, Verdict::TooMany)]);
+    assert_eq!(keys(&take(&mut gate, 0)), ["k1", "k"]);
+}
+
+#[test]
+fn a_call_says_how_long_somebody_on_board_still_waits() {
+    let mut gate = gate();
+    gate.arrive(reservation("a", "k", "fp"), 1, 0);
+    assert_eq!(take(&mut gate, 0).within_ms, INVOKE_DEADLINE_MS, "no longer than the call itself");
+    gate.arrive(reservation("b", "k", "fp"), 2, 0);
+    gate.arrive(reservation("c", "k", "fp"), 3, 40);
+    assert_eq!(take(&mut gate, GATE_DEADLINE_MS - 100).within_ms, 140);
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use wire::shop::{Line, PricedLine, SaleStatus};
 
 use super::*;
+use crate::bounds::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
 use crate::gate::testing::{hold, lines, reservation};
 
-const SALE: &str = "spring-drop";
+pub const SALE: &str = "spring-drop";
 
-fn told(available: i64, for_ms: u64) -> Outcome {
+pub fn told(available: i64, for_ms: u64) -> Outcome {
     Outcome::SoldOut { sku_id: "a".to_owned(), available, max_per_user: 2, for_ms }
 }
 
@@ -17,7 +18,7 @@ fn asks(user: &str, items: Vec<Line>) -> Reservation {
     Reservation { items, ..reservation(user, "k", "fp") }
 }
 
-fn one(user: &str) -> Reservation {
+pub fn one(user: &str) -> Reservation {
     asks(user, lines(&["a"]))
 }
 
@@ -25,13 +26,13 @@ fn qty(qty: i64) -> Vec<Line> {
     vec![Line { sku_id: "a".to_owned(), qty }]
 }
 
-fn leaves(memory: &mut SoldOut, user: &str, sent_ms: u64) -> Flight {
+pub fn leaves(memory: &mut SoldOut, user: &str, sent_ms: u64) -> Flight {
     let (number, users) = (memory.depart(), vec![Rc::from(user)]);
-    Flight { number, sent_ms, sale_id: SALE.to_owned(), users, reservations: Vec::new() }
+    Flight { number, sent_ms, within_ms: 0, sale_id: SALE.to_owned(), users, reservations: vec![one(user)] }
 }
 
 /// A flight with one user on board, there and back.
-fn flies(memory: &mut SoldOut, user: &str, sent_ms: u64, outcome: Outcome) {
+pub fn flies(memory: &mut SoldOut, user: &str, sent_ms: u64, outcome: Outcome) {
     let flight = leaves(memory, user, sent_ms);
     memory.learn(&flight, Some(&[outcome]), sent_ms);
 }
@@ -45,29 +46,41 @@ fn remembering() -> SoldOut {
     memory
 }
 
-fn refuses(memory: &mut SoldOut, asked: &Reservation, now_ms: u64) -> bool {
-    matches!(memory.way(asked, now_ms), Way::Refused(_))
+fn hash(asked: &Reservation) -> u64 {
+    users::Key::default().user(&asked.user_id)
+}
+
+pub fn way(memory: &mut SoldOut, asked: &Reservation, now_ms: u64) -> Way {
+    memory.way(asked, hash(asked), now_ms)
+}
+
+fn repeated(memory: &SoldOut, asked: &Reservation, now_ms: u64) -> Option<Outcome> {
+    memory.repeated(asked, hash(asked), now_ms)
+}
+
+pub fn refuses(memory: &mut SoldOut, asked: &Reservation, now_ms: u64) -> bool {
+    matches!(way(memory, asked, now_ms), Way::Refused(_))
 }
 
 #[test]
 fn sold_out_is_repeated_for_less_than_a_second_after_the_call_that_said_so_left() {
     let mut memory = remembering();
     let refusal = Outcome::SoldOut { sku_id: "a".to_owned(), available: 0, max_per_user: 2, for_ms: 0 };
-    assert_eq!(memory.way(&one("b"), 1_000), Way::Refused(Box::new(refusal)));
+    assert_eq!(way(&mut memory, &one("b"), 1_000), Way::Refused(Box::new(refusal)));
     let last_ms = 1_000 + SOLD_OUT_KEEP_MS;
-    assert!(memory.repeated(&one("b"), last_ms - 1).is_some());
-    assert!(memory.repeated(&one("b"), last_ms).is_none());
-    assert!(memory.repeated(&one("b"), 999).is_none(), "a clock that was put back");
+    assert!(repeated(&memory, &one("b"), last_ms - 1).is_some());
+    assert!(repeated(&memory, &one("b"), last_ms).is_none());
+    assert!(repeated(&memory, &one("b"), 999).is_none(), "a clock that was put back");
 }
 
 #[test]
 fn it_ends_when_a_hold_lapses_or_the_sale_closes() {
     let mut memory = remembering();
     flies(&mut memory, "first", 1_100, told(0, 50));
-    assert!(memory.repeated(&one("b"), 1_149).is_some());
-    assert!(memory.repeated(&one("b"), 1_150).is_none());
+    assert!(repeated(&memory, &one("b"), 1_149).is_some());
+    assert!(repeated(&memory, &one("b"), 1_150).is_none());
     flies(&mut memory, "first", 1_200, told(0, 0));
-    assert!(memory.repeated(&one("b"), 1_200).is_none());
+    assert!(repeated(&memory, &one("b"), 1_200).is_none());
 }
 
 #[test]
@@ -79,7 +92,7 @@ fn who_may_have_something_is_never_refused_from_memory() {
         ("reused", Some(Outcome::IdempotencyKeyReused)),
         ("in-progress", Some(Outcome::RequestInProgress)),
         ("holding", Some(Outcome::AlreadyHolding { hold_id: "h".to_owned(), sku_id: "a".to_owned() })),
-        ("limited", Some(Outcome::LimitReached { sku_id: "a".to_owned(), max_per_user: 2 })),
+        ("limited", Some(Outcome::LimitReached { sku_id: "a".to_owned(), max_per_user: 2, retry_at: None })),
         ("unknown", None),
     ] {
         let mut memory = remembering();
@@ -101,7 +114,7 @@ fn nobody_is_refused_before_the_database_has_said_who_had_something() {
     assert_eq!(memory.question(1_001).as_deref(), Some(SALE));
     assert_eq!(memory.question(1_001), None, "once");
     assert!(!refuses(&mut memory, &one("b"), 1_002));
-    memory.holders(SALE, Some((vec![fnv1a(b"before")], true)), 1_003);
+    memory.holders(SALE, Some((vec![users::Key::default().user("before")], true)), 1_003);
     assert!(refuses(&mut memory, &one("b"), 1_004));
     assert!(!refuses(&mut memory, &one("before"), 1_004));
 }
@@ -153,7 +166,7 @@ fn only_a_cart_that_t1_would_refuse_for_this_reason_is_refused() {
     }
     let sku_b = Outcome::SoldOut { sku_id: "b".to_owned(), available: 0, max_per_user: 1, for_ms: 900 };
     flies(&mut memory, "first", 1_000, sku_b);
-    let both = memory.repeated(&asks("b", [qty(1), lines(&["b"])].concat()), 1_001);
+    let both = repeated(&memory, &asks("b", [qty(1), lines(&["b"])].concat()), 1_001);
     assert!(matches!(both, Some(Outcome::SoldOut { sku_id, available: 0, .. }) if sku_id == "b"));
 }
 
@@ -162,7 +175,7 @@ fn one_asks_for_all_before_the_memory_lapses() {
     let mut memory = remembering();
     let due_ms = 1_000 + SOLD_OUT_PROBE_MS;
     assert!(refuses(&mut memory, &one("b"), due_ms - 1));
-    assert_eq!(memory.way(&one("c"), due_ms), Way::Asked { probe: true });
+    assert_eq!(way(&mut memory, &one("c"), due_ms), Way::Asked { probe: true });
     assert!(refuses(&mut memory, &one("d"), due_ms), "one is enough");
     flies(&mut memory, "c", due_ms, told(0, 1_000));
     assert!(refuses(&mut memory, &one("d"), due_ms + SOLD_OUT_PROBE_MS - 1), "it lasts on");
@@ -207,7 +220,7 @@ fn what_was_granted_is_not_sold_out_and_a_sale_that_is_not_open_says_that() {
     assert!(!refuses(&mut memory, &one("b"), 1_002));
 
     let mut memory = remembering();
-    let closed = Outcome::SaleNotOpen { opens_at: String::new(), status: SaleStatus::Paused };
+    let closed = Outcome::SaleNotOpen { opens_at: String::new(), status: SaleStatus::Paused, for_ms: 0 };
     flies(&mut memory, "c", 1_001, closed);
     assert!(!refuses(&mut memory, &one("b"), 1_002));
 }

@@ -23,7 +23,7 @@ pub fn headers() -> Value {
                                 "schema": {"const": "true"}},
         "RateLimit": text("draft-ietf-httpapi-ratelimit-headers-11", false),
         "RateLimit-Policy": text("draft-ietf-httpapi-ratelimit-headers-11", false),
-        "ETag": text("For `If-None-Match`.", true),
+        "ETag": text("For `If-None-Match`; of a hold or an order its version, for `If-Match`.", true),
         "Cache-Control": text("For how long it may be kept.", true),
         "Server-Timing": text("Where it was decided: `gate` needed no function.", false),
     })

@@ -61,7 +61,12 @@ pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
         .with([idempotency_key(), operator()])
         .reads(schemas.request::<wire::payments::Cancellation>())
-        .answers(200, "The order as it is now.", schemas.answer::<wire::shop::Order>(), &["Idempotent-Replayed"])
+        .answers(
+            200,
+            "The order as it is now.",
+            schemas.answer::<wire::shop::Order>(),
+            &["ETag", "Idempotent-Replayed"],
+        )
         .refuses(&[Code::NotFound, Code::InvalidRequest])
         .refuses(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
         .asks()

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::answers::{carrying, refusals};
-use super::money;
-use super::parameters::{hold_id_in_query, idempotency_key, if_none_match};
+use super::parameters::{idempotency_key, if_none_match};
 use super::schemas::Schemas;
+use super::{buyers, money};
 use crate::problem::Code;
 use crate::routes::Route;
 
@@ -20,7 +20,7 @@ pub struct Operation {
     body_if_any: bool,
     answers: Map<String, Value>,
     refusals: Vec<Code>,
-    headers_of_refusals: Vec<&'static str>,
+    pub headers_of_refusals: Vec<&'static str>,
 }
 
 /// Who may ask.
@@ -49,6 +49,7 @@ impl Operation {
             // A verb that is found at several addresses is several operations.
             id: match route {
                 Route::Shop { sale_id: Some(_) } => "shop_of_sale".to_owned(),
+                Route::OrdersPage { order_id: Some(_) } => "orders_one".to_owned(),
                 Route::Webhook { gateway } if *gateway != "standard" => format!("webhook_{gateway}"),
                 _ => route.name().to_owned(),
             },
@@ -161,8 +162,15 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         Route::Shop { sale_id } => {
             let page =
                 new(Caller::Anybody, "The shop").sends(200, "The page.", "text/html; charset=utf-8", html(), &[]);
-            if sale_id.is_some() { page.refuses(&[Code::NotFound]) } else { page }
+            if sale_id.is_some() { page.asks().refuses(&[Code::NotFound]) } else { page.asks() }
         }
+        Route::OrdersPage { .. } => new(Caller::Anybody, "The page of the caller's own orders").sends(
+            200,
+            "The page, which asks for them.",
+            "text/html; charset=utf-8",
+            html(),
+            &[],
+        ),
         Route::Asset { .. } => new(Caller::Anybody, "A file of the shop")
             .sends(200, "The file.", "*/*", html(), &["ETag"])
             .kept()
@@ -184,23 +192,19 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .refuses(&[Code::Unavailable]),
         Route::DevSession => new(Caller::Anybody, "In development only"),
         Route::Reserve => reserve(new(Caller::Buyer, "Reserve: all lines or none"), schemas),
-        Route::Hold { .. } => new(Caller::Buyer, "What became of a hold")
-            .answers(200, "The hold.", schemas.answer::<wire::shop::Hold>(), &[])
-            .refuses(&[Code::NotFound])
-            .asks(),
-        Route::Release { .. } => new(Caller::Buyer, "Give a hold back; again, the same answer")
-            .answers(200, "It was given back.", schemas.answer::<wire::shop::Hold>(), &[])
-            .refuses(&[Code::NotFound, Code::HoldNotActive])
-            .asks(),
-        Route::Order { .. } => new(Caller::Buyer, "An order")
-            .answers(200, "The order.", schemas.answer::<wire::shop::Order>(), &[])
-            .refuses(&[Code::NotFound])
-            .asks(),
-        Route::OrderOfHold => new(Caller::Buyer, "The order that a hold became")
-            .with([hold_id_in_query()])
-            .answers(200, "The order.", schemas.answer::<wire::shop::Order>(), &[])
-            .refuses(&[Code::NotFound, Code::InvalidRequest])
-            .asks(),
+        Route::Hold { .. } => buyers::hold(new(Caller::Buyer, "What became of a hold"), "The hold.", schemas),
+        Route::Release { .. } => {
+            buyers::hold(new(Caller::Buyer, "Give a hold back; again, the same answer"), "It was given back.", schemas)
+                .refuses(&[Code::HoldNotActive])
+        }
+        Route::PayHold { .. } => {
+            buyers::pay(new(Caller::Buyer, "Pay without a gateway; again, the same answer"), schemas)
+        }
+        Route::Order { .. } => buyers::order(new(Caller::Buyer, "An order"), schemas),
+        Route::Holds => buyers::holds(new(Caller::Buyer, "The caller's own holds, newest first"), schemas),
+        Route::Orders => {
+            buyers::orders(new(Caller::Buyer, "The caller's own orders, newest first; or the one of a hold"), schemas)
+        }
         Route::Sales => new(Caller::Anybody, "The newest 100 sales, what can be bought first")
             .answers(200, "The sales.", schemas.answer::<crate::sales::List>(), &["ETag"])
             .kept()
@@ -226,6 +230,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             money::portone_confirm(new(Caller::Buyer, "Hand in what PortOne's SDK was given"), schemas)
         }
         Route::ListPayments => money::payments(new(Caller::Operator, "What became of each payment"), schemas),
+        Route::AdminOrder { .. } => buyers::order(new(Caller::Operator, "An order, with whose it is"), schemas),
         Route::CancelOrder { .. } => money::cancel(new(Caller::Operator, "Cancel an order, with a refund"), schemas),
         Route::CreateSale => new(Caller::Operator, "Make a sale; the same body again is the same sale")
             .reads(schemas.request::<wire::admin::NewSale>())
@@ -272,7 +277,7 @@ fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
             201,
             "Granted; the same key with the same body gets the same again.",
             schemas.answer::<wire::shop::Hold>(),
-            &["Location", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Server-Timing"],
+            &["Location", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Server-Timing"],
         )
         .refuses(&[Code::InvalidRequest, Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid])
         .refuses(&[Code::IdempotencyKeyReused, Code::RequestInProgress, Code::NotFound, Code::SaleNotOpen])

@@ -19,7 +19,17 @@ fn in_path(name: &str) -> Value {
 }
 
 pub fn hold_id_in_query() -> Value {
-    json!({"name": "hold_id", "in": "query", "required": true, "description": "The hold that was paid.", "schema": uuid()})
+    json!({"name": "hold_id", "in": "query", "description": "The hold that was paid: its one order. Goes with no other.",
+           "schema": uuid()})
+}
+
+pub fn sale_id_in_query() -> Value {
+    in_query("sale_id", false, json!({"type": "string", "pattern": SLUG}))
+}
+
+/// `next` of the page before, with the same filters.
+pub fn opaque_cursor() -> Value {
+    cursor(json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}))
 }
 
 /// Visible ASCII characters, bare or as a structured field's string.

@@ -23,8 +23,15 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
             ("sale_status", schemas.answer::<wire::shop::SaleStatus>(), true),
         ],
         Code::AlreadyHolding => vec![("hold_id", uuid(), true), ("sku_id", slug(), true)],
-        Code::LimitReached => vec![("sku_id", slug(), true), ("max_per_user", pieces(), true)],
+        Code::LimitReached => vec![
+            ("of", json!({"type": "string", "enum": ["sku", "sale", "coupon"]}), true),
+            ("sku_id", slug(), true),
+            ("max_per_user", pieces(), true),
+            // A hold lapsed unpaid, in a sale with a cool-down: when that is over.
+            ("retry_at", json!({"type": "string", "format": "date-time"}), false),
+        ],
         Code::SoldOut => vec![("sku_id", slug(), true), ("available", pieces(), true)],
+        Code::InsufficientBalance => vec![("balance", pieces(), true), ("required", pieces(), true)],
         Code::HoldNotActive => vec![
             ("hold_status", schemas.answer::<wire::shop::HoldStatus>(), false),
             // Why a gateway is not to take the money.

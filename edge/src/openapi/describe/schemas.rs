@@ -118,13 +118,16 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
     let chars = |max: usize| json!({"minLength": 1, "maxLength": max, "pattern": LINE});
     let named = json!({"minLength": 1, "maxLength": admin::NAME_MAX_CHARS, "pattern": printable()});
     let said = |max: usize| json!({"maxLength": max, "pattern": r"^[^\x00]*$"});
-    let currencies: Vec<&str> = iso_currency::Currency::iter().map(|currency| currency.code()).collect();
+    let with_a_minor_unit = |currency: &iso_currency::Currency| currency.exponent().is_some();
+    let currencies: Vec<&str> =
+        iso_currency::Currency::iter().filter(with_a_minor_unit).map(|currency| currency.code()).collect();
     vec![
         ("Cart", "items", json!({"minItems": 1, "maxItems": bounds::ITEMS_MAX})),
         ("Line", "qty", from(1, bounds::QTY_MAX)),
         ("NewSale", "name", named.clone()),
         ("NewSale", "currency", json!({"enum": currencies})),
         ("NewSale", "hold_ttl_s", from(1, admin::HOLD_TTL_S_MAX)),
+        ("NewSale", "lapse_cooldown_s", from(0, admin::LAPSE_COOLDOWN_S_MAX)),
         ("NewSale", "skus", json!({"minItems": 1, "maxItems": admin::SKUS_MAX})),
         ("NewSku", "name", named),
         ("NewSku", "unit_price", from(0, admin::UNIT_PRICE_MAX)),

@@ -1,0 +1,131 @@
+//! Tells every Gate that stock of a sale came back, or that it opened or closed, before whoever did that is answered: the
+//! next buyer gets what is there now. A Gate that cannot be told stops repeating "sold out" by itself within a second.
+//!
+//! One call tells of everything that was done since the one before it, so that many who give something back at once cost
+//! each Gate no more than a few calls a second.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use worker::Delay;
+
+use crate::bounds::{FORGET_DEADLINE_MS, FORGET_EVERY_MS, FORGET_POLL_MS};
+use crate::call::Call;
+use crate::clock;
+use crate::gate::ask::send;
+use crate::gate::message::Ask;
+
+thread_local! {
+    static CALLS: RefCell<Calls> = RefCell::default();
+}
+
+/// The calls of this isolate, and what the next one tells.
+#[derive(Default)]
+struct Calls {
+    sales: BTreeSet<String>,
+    /// The number of the next call.
+    next: u64,
+    left_ms: u64,
+    /// Calls that are over.
+    over: BTreeSet<u64>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    /// The call is the asker's to make, with these sales.
+    Go(Vec<String>),
+    Wait,
+    Over,
+}
+
+impl Calls {
+    /// The call that will tell of this sale.
+    fn join(&mut self, sale_id: &str) -> u64 {
+        self.sales.insert(sale_id.to_owned());
+        self.next
+    }
+
+    fn turn(&mut self, number: u64, now_ms: u64) -> Turn {
+        if number < self.next {
+            return if self.over.contains(&number) { Turn::Over } else { Turn::Wait };
+        }
+        // A clock that was put back makes nobody wait longer.
+        if (self.left_ms..self.left_ms.saturating_add(FORGET_EVERY_MS)).contains(&now_ms) {
+            return Turn::Wait;
+        }
+        self.left_ms = now_ms;
+        self.next = self.next.saturating_add(1);
+        Turn::Go(std::mem::take(&mut self.sales).into_iter().collect())
+    }
+
+    fn end(&mut self, number: u64) {
+        self.over.insert(number);
+        // Nobody waits for the older ones any more.
+        self.over = self.over.split_off(&number.saturating_sub(100));
+    }
+}
+
+/// Each looks for itself whose call it is and whether that is over, because one request may not wake another.
+pub async fn forget(call: &Call, sale_id: &str) {
+    let number = CALLS.with_borrow_mut(|calls| calls.join(sale_id));
+    for _ in 0..=(FORGET_EVERY_MS + FORGET_DEADLINE_MS) / FORGET_POLL_MS {
+        match CALLS.with_borrow_mut(|calls| calls.turn(number, clock::now_ms())) {
+            Turn::Over => return,
+            Turn::Wait => Delay::from(Duration::from_millis(FORGET_POLL_MS)).await,
+            Turn::Go(sale_ids) => {
+                tell_all(call, sale_ids).await;
+                return CALLS.with_borrow_mut(|calls| calls.end(number));
+            }
+        }
+    }
+}
+
+async fn tell_all(call: &Call, sale_ids: Vec<String>) {
+    let ask = Ask::Forget { sale_ids };
+    let told = (0..call.config.gate_shards).map(|shard| send(&call.env, shard, &ask, FORGET_DEADLINE_MS));
+    for problem in join_all(told).await.into_iter().filter_map(Result::err) {
+        let (failure, request_id) = (format!("{problem:?}"), &call.trace.request_id);
+        worker::console_error!("{}", serde_json::json!({"forget": failure, "request_id": request_id}));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_goes_at_once_and_all_who_come_soon_after_go_together() {
+        let mut calls = Calls::default();
+        let first = calls.join("a");
+        assert_eq!(calls.turn(first, 1_000), Turn::Go(vec!["a".to_owned()]));
+        let later: Vec<u64> = ["b", "a", "b"].iter().map(|sale| calls.join(sale)).collect();
+        assert!(later.iter().all(|number| calls.turn(*number, 999 + FORGET_EVERY_MS) == Turn::Wait));
+        assert_eq!(calls.turn(later[1], 1_000 + FORGET_EVERY_MS), Turn::Go(vec!["a".to_owned(), "b".to_owned()]));
+        // The others wait until that call is over, and not for the one before it.
+        calls.end(first);
+        assert_eq!(calls.turn(later[0], 1_001 + FORGET_EVERY_MS), Turn::Wait);
+        calls.end(later[1]);
+        assert!(later.iter().all(|number| calls.turn(*number, 1_002 + FORGET_EVERY_MS) == Turn::Over));
+    }
+
+    #[test]
+    fn what_is_done_while_a_call_is_under_way_is_told_by_the_next() {
+        let mut calls = Calls::default();
+        let first = calls.join("a");
+        calls.turn(first, 1_000);
+        let second = calls.join("a");
+        assert_ne!(first, second);
+        assert_eq!(calls.turn(second, 1_000 + FORGET_EVERY_MS), Turn::Go(vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_keeps_nobody_waiting() {
+        let mut calls = Calls::default();
+        let first = calls.join("a");
+        calls.turn(first, 600_000);
+        let second = calls.join("a");
+        assert!(matches!(calls.turn(second, 1_000), Turn::Go(_)));
+    }
+}

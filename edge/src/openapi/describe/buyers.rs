@@ -1,0 +1,55 @@
+//! What the verbs take and answer that show a buyer what is theirs.
+
+use serde_json::json;
+
+use super::operations::Operation;
+use super::parameters::{hold_id_in_query, in_query, limit, opaque_cursor, sale_id_in_query};
+use super::schemas::Schemas;
+use crate::problem::Code;
+
+pub fn hold(operation: Operation, description: &str, schemas: &mut Schemas) -> Operation {
+    operation
+        .answers(200, description, schemas.answer::<wire::shop::Hold>(), &["ETag"])
+        .refuses(&[Code::NotFound])
+        .asks()
+}
+
+pub fn pay(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let mut operation = operation
+        .reads(schemas.request::<crate::pay_hold::ToPay>())
+        .answers(
+            200,
+            "The order it became.",
+            schemas.answer::<crate::pay_hold::Paid>(),
+            &["RateLimit", "RateLimit-Policy"],
+        )
+        .refuses(&[Code::NotFound, Code::InvalidRequest, Code::InsufficientBalance, Code::HoldNotActive])
+        .asks();
+    operation.headers_of_refusals = vec!["RateLimit", "RateLimit-Policy"];
+    operation
+}
+
+pub fn order(operation: Operation, schemas: &mut Schemas) -> Operation {
+    operation
+        .answers(200, "The order.", schemas.answer::<wire::shop::Order>(), &["ETag"])
+        .refuses(&[Code::NotFound])
+        .asks()
+}
+
+pub fn holds(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let status = schemas.answer::<wire::shop::HoldStatus>();
+    operation
+        .with([sale_id_in_query(), in_query("status", false, status), opaque_cursor(), limit()])
+        .answers(200, "A page of them, and where the next begins.", schemas.answer::<crate::lists::HoldPage>(), &[])
+        .refuses(&[Code::InvalidRequest])
+        .asks()
+}
+
+pub fn orders(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let (page, one) = (schemas.answer::<crate::lists::OrderPage>(), schemas.answer::<wire::shop::Order>());
+    operation
+        .with([hold_id_in_query(), sale_id_in_query(), opaque_cursor(), limit()])
+        .answers(200, "A page of them, and where the next begins.", json!({"oneOf": [page, one]}), &[])
+        .refuses(&[Code::NotFound, Code::MalformedRequest, Code::InvalidRequest])
+        .asks()
+}
