@@ -182,6 +182,12 @@ begin atomic
                         select count(*) from holdfast.refund r join holdfast.payment p using (gateway, payment_id)
                         where p.sale_id = p_sale_id and r.status = known.status))
                     from unnest(array['REQUIRED', 'COMPLETED', 'FAILED']) as known (status)),
+        -- Of these the gateway has changed its mind: see present.sql.
+        'payments', (select json_build_object('disputed', count(*) filter (where p.dispute in ('open', 'lost')),
+                         'refunded_outside', count(*) filter (where p.refunded_outside > 0),
+                         'reversed', count(*) filter (where p.reversed_at is not null))
+                     from holdfast.payment p where p.sale_id = p_sale_id
+                       and (p.dispute is not null or p.refunded_outside > 0 or p.reversed_at is not null)),
         'outbox', json_build_object(
             'pending', (select count(*) from event e where e.fanned_out_at is null)
                      + (select count(*) from event e join holdfast.delivery d using (event_id) where d.status = 'PENDING'),

@@ -185,11 +185,27 @@ begin atomic
         cross join lateral (
             select count(*) filter (where l.event_type = 'ORDER_CONFIRMED' and l.order_id = p.order_id) as confirmed,
                    count(*) filter (where l.event_type = 'ORDER_CANCELLED' and l.order_id = p.order_id) as cancelled,
-                   count(*) filter (where l.event_type = 'REFUND_REQUIRED') as required,
-                   count(*) filter (where l.event_type = 'REFUND_COMPLETED') as completed
+                   count(*) filter (where l.event_type = 'REFUND_REQUIRED') as required
             from holdfast.order_ledger l
-            where l.gateway = p.gateway and l.payment_id = p.payment_id and l.event_type <> 'REFUND_FAILED'
+            where l.gateway = p.gateway and l.payment_id = p.payment_id
+              and l.event_type in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')
               and (l.amount, l.currency) = (p.amount, p.currency)) entries
+        cross join lateral (
+            -- What came later: how its refund ended, and what the gateway told.
+            select count(*) filter (where l.event_type = 'REFUND_COMPLETED' and l.amount = p.amount) as completed,
+                   count(*) filter (where l.event_type = 'REFUND_FAILED') as failed,
+                   count(*) filter (where l.event_type = 'REFUND_REOPENED') as reopened,
+                   coalesce(sum(l.amount) filter (where l.event_type = 'PAYMENT_REFUNDED_OUTSIDE'), 0)::bigint as outside,
+                   count(*) filter (where l.event_type = 'PAYMENT_REVERSED')
+                   - count(*) filter (where l.event_type = 'PAYMENT_RESTORED') as reversed,
+                   (array_agg(l.event_type order by l.entry_id desc) filter (
+                        where l.event_type in ('PAYMENT_DISPUTED', 'DISPUTE_WON', 'DISPUTE_LOST')))[1] as dispute,
+                   count(*) filter (where l.created_at >= p_told_since and l.event_type in
+                        ('PAYMENT_REFUNDED_OUTSIDE', 'PAYMENT_REVERSED', 'PAYMENT_RESTORED',
+                         'PAYMENT_DISPUTED', 'DISPUTE_WON', 'DISPUTE_LOST')) as told
+            from holdfast.order_ledger l
+            where l.gateway = p.gateway and l.payment_id = p.payment_id and l.currency = p.currency
+              and l.event_type not in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')) later
         cross join lateral (values
             ('payment_order', (p.state = 'ORDERED')::integer, (o.order_id is not null)::integer),
             ('payment_refund', (p.state = 'REFUND_REQUIRED' or coalesce(o.status = 'CANCELLED' and p.amount > 0, false))::integer,
@@ -200,10 +216,8 @@ begin atomic
             ('payment_ledger', (p.state = 'ORDERED')::integer, entries.confirmed),
             ('order_ledger', coalesce(o.status = 'CANCELLED', false)::integer, entries.cancelled),
             ('refund_ledger', case when r.status is null then 0 when r.status = 'REQUIRED' then 1 else 2 end,
-                case when r.status is null then 0 else entries.required + entries.completed
-                    + case when r.status = 'FAILED' then (
-                        select least(count(*), 1) from holdfast.order_ledger l where l.gateway = p.gateway
-                        and l.payment_id = p.payment_id and l.event_type = 'REFUND_FAILED') else 0 end end),
+                case when r.status is null then 0 else entries.required + later.completed - later.reopened
+                    + case when r.status = 'FAILED' then least(later.failed, 1) else 0 end end),
             ('refund_told', 1, case when r.status is null or r.created_at < p_told_since then 1 else (
                 select least(count(*), 1) from holdfast.event_outbox e where e.data ->> 'gateway' = p.gateway
                 and e.data ->> 'payment_id' = p.payment_id and e.event_type = 'RefundRequired'
@@ -212,7 +226,20 @@ begin atomic
                 select least(count(*), 1) from holdfast.event_outbox e where e.data ->> 'gateway' = p.gateway
                 and e.data ->> 'payment_id' = p.payment_id
                 and e.event_type = case r.status when 'COMPLETED' then 'RefundCompleted' else 'RefundFailed' end
-                and e.event_type in ('RefundRequired', 'RefundCompleted', 'RefundFailed')) end)
+                and e.event_type in ('RefundRequired', 'RefundCompleted', 'RefundFailed')) end),
+            ('payment_outside', later.outside, p.refunded_outside),
+            ('payment_reversed', later.reversed, (p.reversed_at is not null)::integer),
+            ('payment_dispute', 1, (later.dispute is not distinct from case p.dispute when 'open' then 'PAYMENT_DISPUTED'
+                                    when 'won' then 'DISPUTE_WON' when 'lost' then 'DISPUTE_LOST' end)::integer),
+            ('payment_change_told', later.told, case later.told when 0 then 0 else (
+                select least(count(*), later.told) from holdfast.event_outbox e where e.data ->> 'gateway' = p.gateway
+                and e.data ->> 'payment_id' = p.payment_id
+                and e.event_type in ('PaymentDisputed', 'PaymentRefundedOutside')) end),
+            -- An order that stands, of which the gateway has less than was paid, and nothing is recorded that says why.
+            ('payment_left', 1, case when o.status is distinct from 'CONFIRMED' or p.seen_left is null then 1
+                else (p.seen_left + holdfast.moved_outside((
+                    select q from holdfast.payment q where (q.gateway, q.payment_id) = (p.gateway, p.payment_id)
+                )) >= p.amount)::integer end)
         ) as c (check_name, expected, found)
         where c.expected <> c.found
     )
@@ -247,13 +274,25 @@ begin atomic
             when 'RefundRequired' then (
                 select r.amount = (e.data ->> 'amount')::bigint from holdfast.refund r
                 where r.gateway = e.data ->> 'gateway' and r.payment_id = e.data ->> 'payment_id')
+            -- The gateway may have reported it failed since.
             when 'RefundCompleted' then (
-                select r.status = 'COMPLETED' from holdfast.refund r
-                where r.gateway = e.data ->> 'gateway' and r.payment_id = e.data ->> 'payment_id')
+                select count(*) > 0 from holdfast.order_ledger l where l.gateway = e.data ->> 'gateway'
+                and l.payment_id = e.data ->> 'payment_id' and l.event_type = 'REFUND_COMPLETED')
             -- It may have been tried again since.
             when 'RefundFailed' then (
                 select count(*) > 0 from holdfast.order_ledger l where l.gateway = e.data ->> 'gateway'
-                and l.payment_id = e.data ->> 'payment_id' and l.event_type = 'REFUND_FAILED')
+                and l.payment_id = e.data ->> 'payment_id' and l.event_type not in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')
+                and l.event_type = case e.data ->> 'reopened'
+                    when 'true' then 'REFUND_REOPENED' else 'REFUND_FAILED' end)
+            when 'PaymentRefundedOutside' then (
+                select count(*) > 0 from holdfast.order_ledger l where l.gateway = e.data ->> 'gateway'
+                and l.payment_id = e.data ->> 'payment_id' and l.amount in ((e.data ->> 'amount')::bigint, -(e.data ->> 'amount')::bigint)
+                and l.event_type in ('PAYMENT_REFUNDED_OUTSIDE', 'PAYMENT_REVERSED', 'PAYMENT_RESTORED'))
+            when 'PaymentDisputed' then (
+                select count(*) > 0 from holdfast.order_ledger l where l.gateway = e.data ->> 'gateway'
+                and l.payment_id = e.data ->> 'payment_id' and l.event_type not in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')
+                and l.event_type = case e.data ->> 'status'
+                    when 'open' then 'PAYMENT_DISPUTED' when 'won' then 'DISPUTE_WON' else 'DISPUTE_LOST' end)
             when 'StockAdjusted' then (
                 select count(*) > 0 from holdfast.inventory_ledger l where l.sale_id = e.sale_id
                 and l.sku_id = e.data ->> 'sku_id' and l.hold_id is null and l.qty = (e.data ->> 'delta')::bigint)

@@ -72,7 +72,7 @@ create or replace function holdfast.list_payments(p_state text, p_after bigint, 
 language sql stable security definer set search_path = holdfast, pg_temp
 begin atomic
     with looked as materialized (
-        select p.* from holdfast.payment p where p.payment_no > p_after order by p.payment_no limit p_look
+        select p.*, holdfast.moved_outside(p) as outside from holdfast.payment p where p.payment_no > p_after order by p.payment_no limit p_look
     ), found as (
         select p.*, r.attempts, r.failure, r.reason,
             case when r.status = 'REQUIRED' then 'refund_pending' when r.status = 'COMPLETED' then 'refunded'
@@ -91,7 +91,9 @@ begin atomic
             'gateway', f.gateway, 'payment_id', f.payment_id, 'state', f.now, 'hold_id', f.hold_ref,
             'sale_id', f.sale_id, 'user_id', f.user_id, 'amount', f.amount, 'currency', f.currency,
             'order_id', f.order_id, 'refund_reason', f.reason, 'refund_attempts', f.attempts,
-            'refund_failure', f.failure, 'created_at', holdfast.rfc3339(f.created_at)) order by f.payment_no), '[]'),
+            'refund_failure', f.failure, 'disputed', coalesce(f.dispute in ('open', 'lost'), false), 'dispute', f.dispute,
+            'disputed_amount', f.disputed_amount, 'refunded_amount', f.outside, 'reversed_at', holdfast.rfc3339(f.reversed_at),
+            'created_at', holdfast.rfc3339(f.created_at)) order by f.payment_no), '[]'),
         'next', case when count(*) = p_limit then max(f.payment_no)
                      when (select count(*) from looked) = p_look then (select max(l.payment_no) from looked l) end::text)
     from page f;

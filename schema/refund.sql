@@ -28,7 +28,8 @@ begin atomic
     )
     select coalesce(json_agg(json_build_object(
         'gateway', t.gateway, 'payment_id', t.payment_id, 'amount', t.amount, 'currency', t.currency,
-        'reason', t.reason, 'attempts', t.attempts, 'requested', t.requested_at is not null)), '[]')
+        'reason', t.reason, 'attempts', t.attempts, 'requested', t.requested_at is not null,
+        'claimed_at', clock_timestamp())), '[]')
     from taken t;
 end;
 
@@ -77,7 +78,8 @@ begin
         return json_build_object('status', v_refund.status);
     end if;
     if p_outcome in ('done', 'partly', 'refused') then
-        update refund_attempt a set ended_at = clock_timestamp(), outcome = coalesce(p_detail, p_outcome)
+        update refund_attempt a set ended_at = clock_timestamp(), outcome = coalesce(p_detail, p_outcome),
+                                    succeeded = p_outcome <> 'refused'
         where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.ended_at is null;
     end if;
     update refund r set

@@ -61,6 +61,11 @@ language sql immutable
 return case when p_gateway in ('free', 'wallet') then json_build_object('method', p_gateway)
             else json_build_object('method', 'gateway', 'gateway', p_gateway, 'payment_id', p_payment_id) end;
 
+-- What of a payment went back to its buyer by others than us: in the gateway's console, or with its deposit.
+create or replace function holdfast.moved_outside(p_payment holdfast.payment) returns bigint
+language sql immutable
+return case when (p_payment).reversed_at is null then (p_payment).refunded_outside else (p_payment).amount end;
+
 -- Whose it is is an operator's to know.
 create or replace function holdfast.order_json(p_order holdfast.orders, p_for_operator boolean) returns json
 language sql stable
@@ -83,8 +88,11 @@ return json_build_object(
     'coupon', null,
     'payment', holdfast.paid_by(p_order.gateway, p_order.payment_id),
     'tracking', null,
-    'disputed', false,
-    'refunded_amount', 0,
+    -- Money that moved at the gateway and not by us: it stands beside the status.
+    'disputed', coalesce((select p.dispute in ('open', 'lost') from holdfast.payment p
+                          where p.gateway = p_order.gateway and p.payment_id = p_order.payment_id), false),
+    'refunded_amount', coalesce((select holdfast.moved_outside(p) from holdfast.payment p
+                                 where p.gateway = p_order.gateway and p.payment_id = p_order.payment_id), 0),
     'refund', (select holdfast.shown_refund(r) from holdfast.refund r
                where (r.gateway, r.payment_id) = (p_order.gateway, p_order.payment_id)),
     'created_at', holdfast.rfc3339(p_order.created_at));
@@ -147,6 +155,6 @@ return (
     where k.sale_id = p_sale_id and k.sku_id = p_sku_id);
 
 revoke execute on function holdfast.rfc3339, holdfast.currency_decimals, holdfast.hold_json, holdfast.hold_status_now,
-                           holdfast.shown_refund, holdfast.paid_by, holdfast.order_json(holdfast.orders, boolean),
+                           holdfast.shown_refund, holdfast.moved_outside, holdfast.paid_by, holdfast.order_json(holdfast.orders, boolean),
                            holdfast.order_json(holdfast.orders), holdfast.sale_status, holdfast.sale_json, holdfast.status_stands_ms,
                            holdfast.sold_out from public;

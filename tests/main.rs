@@ -35,6 +35,7 @@ mod openapi;
 mod operate;
 mod plans;
 mod pooler;
+mod present;
 mod races;
 mod refund;
 mod relay;

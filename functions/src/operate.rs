@@ -11,7 +11,7 @@ use crate::database::{Broken, Database, Param};
 use crate::relay::{endpoint, sign};
 
 /// What happens, as schema/V1__tables.sql names it.
-const EVENT_TYPES: [&str; 8] = [
+const EVENT_TYPES: [&str; 10] = [
     "ReservationCreated",
     "ReservationExpired",
     "ReservationReleased",
@@ -20,6 +20,8 @@ const EVENT_TYPES: [&str; 8] = [
     "RefundCompleted",
     "RefundFailed",
     "StockAdjusted",
+    "PaymentDisputed",
+    "PaymentRefundedOutside",
 ];
 
 /// # Errors

@@ -47,6 +47,7 @@ const STAGES: [Stage; 15] = [
             "audit",
             "retake",
             "cancel",
+            "present",
             "capture",
             "holders",
         ],

@@ -17,7 +17,7 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 18] = [
+pub const CURRENT: [(&str, &str); 19] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
@@ -27,6 +27,7 @@ pub const CURRENT: [(&str, &str); 18] = [
     ("pay.sql", include_str!("../../schema/pay.sql")),
     ("capture.sql", include_str!("../../schema/capture.sql")),
     ("refund.sql", include_str!("../../schema/refund.sql")),
+    ("present.sql", include_str!("../../schema/present.sql")),
     ("lookup.sql", include_str!("../../schema/lookup.sql")),
     ("lists.sql", include_str!("../../schema/lists.sql")),
     ("relay.sql", include_str!("../../schema/relay.sql")),

@@ -44,6 +44,18 @@ pub struct PaymentRow {
     pub refund_attempts: Option<i64>,
     /// What was said the last time that paying it back failed.
     pub refund_failure: Option<String>,
+    /// Whether a dispute is open, or was lost.
+    #[serde(default)]
+    pub disputed: bool,
+    /// `open`, `won` or `lost`.
+    pub dispute: Option<String>,
+    /// What the dispute is about, in the minor unit.
+    pub disputed_amount: Option<i64>,
+    /// What went back to the buyer at the gateway and not by us, in the minor unit.
+    #[serde(default)]
+    pub refunded_amount: i64,
+    /// When a deposit was seen to be taken back.
+    pub reversed_at: Option<String>,
     pub created_at: String,
 }
 

@@ -20,11 +20,26 @@ pub struct Report {
     pub orders: BTreeMap<String, i64>,
     /// Refunds by status.
     pub refunds: BTreeMap<String, i64>,
+    /// Payments of which the gateway has changed its mind.
+    #[serde(default)]
+    pub payments: ChangedPayments,
     pub outbox: Outbox,
     /// Gateways that were asked and failed to answer, whatever the sale.
     #[serde(default)]
     pub gateways: Vec<GatewayHealth>,
     pub audit: Audit,
+}
+
+/// How many payments: what was settled, and is not as it was at the gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct ChangedPayments {
+    /// A dispute is open, or was lost.
+    pub disputed: i64,
+    /// Some of it went back, and not by us.
+    pub refunded_outside: i64,
+    /// Its deposit was taken back.
+    pub reversed: i64,
 }
 
 /// `total = available + held + sold`.

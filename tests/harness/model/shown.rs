@@ -166,6 +166,7 @@ impl Model {
             "orders": {"CONFIRMED": orders("CONFIRMED"), "CANCELLED": orders("CANCELLED")},
             // Nothing of a history is paid back or sent to anybody before it is over.
             "refunds": {"REQUIRED": due.count(), "COMPLETED": 0, "FAILED": 0},
+            "payments": {"disputed": 0, "refunded_outside": 0, "reversed": 0},
             "outbox": {"pending": told.count(), "dead": 0, "receivers": []}, "gateways": [],
             "audit": {"ok": true, "mismatches": []}}})
     }
@@ -181,7 +182,8 @@ impl Model {
 
     fn payment_json(&self, (gateway, payment): &PaymentId, paid: &Payment) -> Value {
         let mut shown = json!({"gateway": gateway, "payment_id": payment, "state": self.state_of(paid),
-            "hold_id": paid.hold_ref(), "user_id": paid.user, "amount": paid.amount, "currency": paid.currency});
+            "hold_id": paid.hold_ref(), "user_id": paid.user, "amount": paid.amount, "currency": paid.currency,
+            "disputed": false, "refunded_amount": 0});
         if let Some(sale) = &paid.sale {
             shown["sale_id"] = json!(sale);
         }
