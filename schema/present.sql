@@ -68,7 +68,8 @@ end
 $$;
 
 -- p_asked_at: look_again's. p_state: paid; gone: a deposit that was taken back; missing: the gateway knows no such
--- payment. p_dispute: none, open, won, lost; null: the gateway does not say.
+-- payment. p_dispute: none, open, won, lost; null: the gateway does not say; opened: only its message says so, which may
+-- come after the message that it is over.
 create or replace function holdfast.record_present(
     p_gateway text, p_payment_id text, p_asked_at text, p_state text, p_amount bigint, p_refunded bigint,
     p_currency text, p_dispute text, p_disputed_amount bigint) returns json
@@ -104,6 +105,10 @@ begin
         case when p_state = 'paid' and p_currency <> v_payment.currency then -1 else greatest(v_payment.amount, v_left) end);
 
     -- A dispute first: what a lost one took, no refund has to.
+    if p_dispute = 'opened' then
+        p_dispute := coalesce(v_payment.dispute, 'open');
+        p_disputed_amount := coalesce(v_payment.disputed_amount, p_disputed_amount);
+    end if;
     if p_dispute is not null and (nullif(p_dispute, 'none'), p_disputed_amount)
         is distinct from (v_payment.dispute, v_payment.disputed_amount)
         -- One that is over is not listed for ever; one that is gone while it was open was taken back.
@@ -120,6 +125,8 @@ begin
     v_lost := case v_payment.dispute when 'lost' then v_payment.disputed_amount else 0 end;
     if p_state = 'paid' and v_refund.status = 'COMPLETED' and v_refund.finalized_at < v_asked_at
        and v_gone + v_lost < v_refund.amount
+       -- Something that was gone is there again. What an operator has paid back by hand never left the gateway.
+       and (paid_back_by_us(p_gateway, p_payment_id, true) > v_gone or v_payment.seen_left < v_left)
     then
         perform reopen_refund(v_payment, v_refund, v_gone);
     end if;

@@ -14,6 +14,7 @@ begin
     if to_regrole('holdfast_admin')   is null then create role holdfast_admin   nologin; end if;
     if to_regrole('holdfast_relay')   is null then create role holdfast_relay   nologin; end if;
     if to_regrole('holdfast_refund')  is null then create role holdfast_refund  nologin; end if;
+    if to_regrole('holdfast_reconcile') is null then create role holdfast_reconcile nologin; end if;
     if to_regrole('holdfast_audit')   is null then create role holdfast_audit   nologin; end if;
 end
 $$;
@@ -26,6 +27,7 @@ alter role holdfast_lookup  set lock_timeout = '1500ms';
 alter role holdfast_admin   set lock_timeout = '1500ms';
 alter role holdfast_relay   set lock_timeout = '1500ms';
 alter role holdfast_refund  set lock_timeout = '1500ms';
+alter role holdfast_reconcile set lock_timeout = '1500ms';
 alter role holdfast_audit   set lock_timeout = '1500ms';
 alter role holdfast_reserve set statement_timeout = '2500ms';
 alter role holdfast_confirm set statement_timeout = '2500ms';
@@ -35,6 +37,7 @@ alter role holdfast_lookup  set statement_timeout = '2500ms';
 alter role holdfast_admin   set statement_timeout = '2500ms';
 alter role holdfast_relay   set statement_timeout = '2500ms';
 alter role holdfast_refund  set statement_timeout = '2500ms';
+alter role holdfast_reconcile set statement_timeout = '2500ms';
 alter role holdfast_audit   set statement_timeout = '2500ms';
 
 -- Their plans are made once a connection and by the shape of the query alone: every large table by its index, nothing
@@ -45,7 +48,8 @@ declare
     v_role text;
 begin
     foreach v_role in array array['holdfast_reserve', 'holdfast_confirm', 'holdfast_expire', 'holdfast_release',
-                                   'holdfast_relay', 'holdfast_lookup', 'holdfast_admin', 'holdfast_refund', 'holdfast_audit'] loop
+                                   'holdfast_relay', 'holdfast_lookup', 'holdfast_admin', 'holdfast_refund', 'holdfast_reconcile',
+                                   'holdfast_audit'] loop
         execute format('alter role %I set plan_cache_mode = force_generic_plan', v_role);
         execute format('alter role %I set enable_seqscan = off', v_role);
         execute format('alter role %I set enable_hashjoin = off', v_role);
@@ -64,4 +68,4 @@ revoke all on schema holdfast from public;
 revoke all on all tables in schema holdfast from public;
 grant usage on schema holdfast
     to holdfast_reserve, holdfast_confirm, holdfast_expire, holdfast_release, holdfast_lookup, holdfast_admin,
-       holdfast_relay, holdfast_refund, holdfast_audit;
+       holdfast_relay, holdfast_refund, holdfast_reconcile, holdfast_audit;

@@ -37,6 +37,7 @@ mod plans;
 mod pooler;
 mod present;
 mod races;
+mod reconcile;
 mod refund;
 mod relay;
 mod release;

@@ -1,8 +1,11 @@
 //! Real gateways from the outside: every captured payment is one order or one refund at the gateway's own books.
 
 mod asked_first;
+mod changed;
 mod keys;
+mod later;
 mod odd_amounts;
+mod reconciled;
 mod strangers;
 mod under_way;
 

@@ -176,15 +176,18 @@ async fn a_refund_that_failed_after_all_is_due_again_but_not_by_what_was_asked_b
     assert_eq!(world.refund().await.0, "COMPLETED");
 }
 
+/// What is done to the database behind every constraint, and the check that has to see it.
+pub const DOCTORED: [(&str, &str); 5] = [
+    ("update payment set refunded_outside = 31 where payment_id = 'p1'", "payment_outside"),
+    ("update payment set dispute = 'won' where payment_id = 'p1'", "payment_dispute"),
+    ("update payment set reversed_at = null where payment_id = 'p1'", "payment_reversed"),
+    ("delete from event_outbox where event_type = 'PaymentDisputed'", "payment_change_told"),
+    ("update payment set seen_left = 10, reversed_at = null where payment_id = 'p1'", "payment_left"),
+];
+
 #[tokio::test]
 async fn the_audit_sees_what_is_not_recorded_as_it_was_told() {
-    for (doctored, expected) in [
-        ("update payment set refunded_outside = 31 where payment_id = 'p1'", "payment_outside"),
-        ("update payment set dispute = 'won' where payment_id = 'p1'", "payment_dispute"),
-        ("update payment set reversed_at = null where payment_id = 'p1'", "payment_reversed"),
-        ("delete from event_outbox where event_type = 'PaymentDisputed'", "payment_change_told"),
-        ("update payment set seen_left = 10, reversed_at = null where payment_id = 'p1'", "payment_left"),
-    ] {
+    for (doctored, expected) in DOCTORED {
         let world = World::new().await;
         world.record("p1", Says { refunded: 30, dispute: Some(("open", 70)), ..paid() }).await;
         if expected == "payment_reversed" {
@@ -197,4 +200,17 @@ async fn the_audit_sees_what_is_not_recorded_as_it_was_told() {
         let Json(found): Json<Value> = world.database.owner.query_one(look, &[]).await.unwrap().get(0);
         assert!(found.as_array().unwrap().contains(&json!(expected)), "{doctored}: {found}");
     }
+}
+
+#[tokio::test]
+async fn what_an_operator_paid_back_by_hand_is_not_paid_back_once_more() {
+    let world = World::new().await;
+    world.record("p2", paid()).await;
+    world.owner("update holdfast.refund set status = 'COMPLETED', finalized_at = clock_timestamp()").await;
+    world.record("p2", paid()).await;
+    assert_eq!(world.refund().await.0, "COMPLETED", "the gateway has the money, as it had it all the time");
+    // What went back in the console, and comes back, is due.
+    world.record("p2", Says { refunded: 100, ..paid() }).await;
+    world.record("p2", paid()).await;
+    assert_eq!(world.refund().await.0, "REQUIRED");
 }

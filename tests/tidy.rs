@@ -68,6 +68,7 @@ fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_get
         "capture",
         "refund",
         "present",
+        "reconcile",
         "payments",
         "relay",
         "operate",

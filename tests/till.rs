@@ -75,6 +75,14 @@ impl Till {
         self.by_hand(payment_id, &json!({"amount": amount, "later": true})).await;
     }
 
+    /// What somebody does in the gateway's own console: `dispute`, `resolve-dispute`, `reverse`, `refund-by-hand`,
+    /// `fail-a-refund`.
+    pub async fn console(&self, payment_id: &str, what: &str, order: &Value) -> Value {
+        let (status, said) = self.post(&format!("/payments/{payment_id}/{what}"), order).await;
+        assert_eq!(status, 201, "{what}: {said}");
+        said
+    }
+
     async fn by_hand(&self, payment_id: &str, refund: &Value) {
         let (status, said) = self.post(&format!("/payments/{payment_id}/refund-by-hand"), refund).await;
         assert_eq!(status, 201, "{said}");

@@ -71,11 +71,12 @@ fn request(call: &Call, gateway: &str, notice: Notice) -> Result<Request, Proble
             "Correct the event: the payment's id is 1 to 255 characters, none a control character.",
         ));
     }
-    let (may_take, amount) = match kind {
-        Kind::Changed => (false, None),
-        Kind::MayTake { amount } => (true, amount),
-    };
-    Ok(Request::Told(Told { trace, gateway, payment_id, may_take, amount, ..Told::default() }))
+    let told = Told { trace, gateway, payment_id, ..Told::default() };
+    Ok(Request::Told(match kind {
+        Kind::Changed => told,
+        Kind::MayTake { amount } => Told { may_take: true, amount, ..told },
+        Kind::Later { dispute } => Told { later: true, dispute: dispute.map(|hint| hint.name().to_owned()), ..told },
+    }))
 }
 
 /// What no payment can be. A hold we do not know is not refused here: the money must come to rest as a refund.
@@ -111,6 +112,7 @@ fn tell(outcome: Outcome, may_take: bool) -> Answered {
         | Outcome::RefundRequired { .. }
         | Outcome::Secured
         | Outcome::TurnedAway { .. }
+        | Outcome::Recorded
         | Outcome::Ignored => Ok(told(&outcome)),
     }
 }

@@ -93,7 +93,7 @@ fn comeback(url: &str) -> Result<Comeback, Problem> {
 fn send_on(settled: &Settled, payment_key: &str) -> Answer {
     let result = match settled.outcome {
         Outcome::Confirmed { .. } | Outcome::RefundRequired { .. } | Outcome::Secured => "paid",
-        Outcome::TurnedAway { .. } | Outcome::Ignored | Outcome::Unreachable => "declined",
+        Outcome::TurnedAway { .. } | Outcome::Recorded | Outcome::Ignored | Outcome::Unreachable => "declined",
     };
     let location = settled.hold.as_ref().map_or_else(
         || "/".to_owned(),

@@ -98,6 +98,17 @@ pub const CLAIM_MAX: i32 = 50;
 pub const AT_ONCE_MAX: usize = 8;
 /// Refunds that are claimed together at one gateway, and are in the air at once: none waits while its lease runs.
 pub const REFUNDS_AT_ONCE: i32 = 8;
+/// A page of a gateway's own list.
+pub const LIST_DEADLINE_MS: u64 = 15_000;
+/// Our payments that are looked at in one piece for whether a list had them.
+pub const RECONCILE_LOOK: i32 = 200;
+/// How far back a pass goes, and how long after its beginning the next one begins: the tick of the next day finds it due.
+pub const RECONCILE_DAYS: u64 = 3;
+pub const RECONCILE_EVERY_S: u64 = 72_000;
+/// How long an invocation of `reconcile` goes on; the next one goes on with the rest.
+pub const RECONCILE_FOR_S: u64 = 25;
+/// How long a pass is one call's: longer than a page, and asking about all of it.
+pub const RECONCILE_LEASE_S: i32 = 90;
 /// How long a payment is one sweep's to ask about.
 pub const ASK_LEASE_S: i32 = 30;
 /// How long a refund is one call's to pay back: longer than asking, paying and asking again.

@@ -145,6 +145,18 @@ pub fn seconds(name: &str, default_s: u64) -> Result<Duration, Misconfigured> {
     }
 }
 
+/// A moment as RFC 3339 writes it. None: it is not configured.
+///
+/// # Errors
+/// It is there, and is none.
+pub fn moment(name: &str) -> Result<Option<String>, Misconfigured> {
+    let Ok(value) = env::var(name) else { return Ok(None) };
+    match value.parse::<jiff::Timestamp>() {
+        Ok(moment) => Ok(Some(moment.to_string())),
+        Err(_) => Err(Misconfigured::new(name, "must be a time, 2026-01-15T05:00:00Z")),
+    }
+}
+
 /// A whole number of hours.
 ///
 /// # Errors

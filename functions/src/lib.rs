@@ -15,6 +15,8 @@ pub mod http;
 pub mod operate;
 pub mod pay_back;
 pub mod plaintext;
+pub mod present;
+pub mod reconcile;
 pub mod relay;
 pub mod run;
 pub mod settle;

@@ -1,7 +1,7 @@
 //! One refund, one try: the gateway is asked what it still has, the attempt is written down, the request is sent with
 //! its key, and what came of it is written too. Whoever dies on the way leaves an attempt that is asked about first.
 
-use gateways::{Asked, PayBack, Refunded};
+use gateways::{Asked, PayBack, Refunded, State};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use crate::bounds::REFUND_DEADLINE_MS;
 use crate::database::{Broken, Database};
 use crate::desk::{Counter, Desk};
+use crate::present;
 
 /// A refund that is due, as schema/refund.sql hands it out.
 #[derive(Deserialize)]
@@ -23,6 +24,8 @@ pub struct Due {
     /// The gateway has taken an attempt on, to do it later.
     #[serde(default)]
     pub requested: bool,
+    /// When it was handed out: what the gateway says after that is news.
+    pub claimed_at: String,
 }
 
 #[derive(Deserialize)]
@@ -103,12 +106,19 @@ async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> R
         Asked::NotFound => return Ok(Outcome::Refused("the gateway knows no such payment".to_owned())),
         Asked::Refused(why) | Asked::Unknown(why) => return Ok(Outcome::Unknown(why)),
     };
-    let left = truth.left();
+    let Some(truth) = present::with_dispute(desk, at, &due.payment_id, truth).await else {
+        return Ok(Outcome::Unknown("its dispute cannot be asked about".to_owned()));
+    };
+    // What others did to it meanwhile is on record before we do anything.
+    present::record(database, (&due.gateway, &due.payment_id), &due.claimed_at, &truth).await?;
+    // A deposit that was taken back is not here any more, and what was lost in a dispute the bank has given back.
+    let (lost, disputed) = truth.in_dispute();
+    let left = if truth.state == State::Paid { truth.left().saturating_sub(lost) } else { 0 };
     if left <= 0 {
         return Ok(Outcome::Done(Some("nothing is left to pay back".to_owned())));
     }
-    // What somebody has asked to have paid back is on its way, and is not asked for again.
-    let refunding = truth.refunding.unwrap_or(0);
+    // What somebody has asked to have paid back is on its way, and is not asked for again; what a dispute is about may be.
+    let refunding = truth.refunding.unwrap_or(0).saturating_add(disputed);
     let open = left.saturating_sub(refunding);
     if open <= 0 {
         return Ok(Outcome::Requested);

@@ -12,6 +12,7 @@ use wire::confirm::{HoldOf, Outcome, Payment, Settled, Told};
 use crate::bounds::CAPTURE_DEADLINE_MS;
 use crate::database::{Broken, Database};
 use crate::desk::{Counter, Desk};
+use crate::present;
 
 #[derive(Deserialize)]
 struct Known {
@@ -54,6 +55,11 @@ pub async fn confirm(database: &Database, payment: &Payment) -> Result<Outcome, 
 /// payments go on.
 pub async fn settle(database: &Database, desk: &Desk, told: &Told) -> Result<Settled, Broken> {
     let id = (told.gateway.as_str(), told.payment_id.as_str());
+    if told.later
+        && let Some(settled) = present::look_again(database, desk, told).await?
+    {
+        return Ok(settled);
+    }
     let known: Option<Known> =
         database.json("select holdfast.look_at_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)]).await?;
     let known = known.ok_or_else(|| Broken::misused("looking at a payment has no outcome"))?;
@@ -266,7 +272,7 @@ async fn end(database: &Database, id: (&str, &str), outcome: &str) -> Result<Set
 
 /// A hold's id as a gateway keeps it: as it is, or without hyphens and with the number of the attempt behind it, two
 /// digits, because some take letters and digits only and no id twice.
-fn hold_id(hold_ref: &str) -> Option<Uuid> {
+pub(crate) fn hold_id(hold_ref: &str) -> Option<Uuid> {
     let bare = match hold_ref.split_at_checked(32) {
         Some((id, attempt)) if attempt.len() == 2 && attempt.bytes().all(|byte| byte.is_ascii_digit()) => id,
         _ => hold_ref,

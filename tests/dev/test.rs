@@ -50,6 +50,7 @@ const STAGES: [Stage; 15] = [
             "present",
             "capture",
             "holders",
+            "reconcile",
         ],
         at_once: 4,
     },

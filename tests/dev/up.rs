@@ -33,6 +33,7 @@ impl Up {
             ports: Ports::Usual { edge: self.edge_port },
             sweep_interval_s: self.sweep_interval_s,
             refund_retry_s: "0,5,15,60,300",
+            reconcile_every: Some(std::time::Duration::from_secs(60)),
             fresh: self.fresh,
             database_url: self.database_url,
             early_release: true,

@@ -17,7 +17,7 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 19] = [
+pub const CURRENT: [(&str, &str); 20] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
@@ -28,6 +28,7 @@ pub const CURRENT: [(&str, &str); 19] = [
     ("capture.sql", include_str!("../../schema/capture.sql")),
     ("refund.sql", include_str!("../../schema/refund.sql")),
     ("present.sql", include_str!("../../schema/present.sql")),
+    ("reconcile.sql", include_str!("../../schema/reconcile.sql")),
     ("lookup.sql", include_str!("../../schema/lookup.sql")),
     ("lists.sql", include_str!("../../schema/lists.sql")),
     ("relay.sql", include_str!("../../schema/relay.sql")),
@@ -40,8 +41,8 @@ pub const CURRENT: [(&str, &str); 19] = [
 ];
 
 /// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
-pub const FUNCTIONS: [&str; 9] =
-    ["reserve", "confirm", "expire", "release", "lookup", "admin", "relay", "refund", "audit"];
+pub const FUNCTIONS: [&str; 10] =
+    ["reserve", "confirm", "expire", "release", "lookup", "admin", "relay", "refund", "reconcile", "audit"];
 
 /// Names a folder whose files are applied in place of the ones that were built in: what a mutant of the schema is tried by.
 pub const ANOTHER_SCHEMA: &str = "HOLDFAST_ANOTHER_SCHEMA";
@@ -96,7 +97,12 @@ pub async fn current_of(url: &str, dir: &Path) -> Result<()> {
 async fn apply_all_current(client: &mut Client, another: Option<&Path>) -> Result<Vec<String>> {
     let mut applied = vec![];
     for (name, ours) in CURRENT {
-        let theirs = another.map(|dir| std::fs::read_to_string(dir.join(name))).transpose()?;
+        // What that version did not have yet stays as it is.
+        let theirs = another.map(|dir| dir.join(name)).filter(|file| file.exists());
+        let theirs = theirs.map(std::fs::read_to_string).transpose()?;
+        if another.is_some() && theirs.is_none() {
+            continue;
+        }
         let text = theirs.as_deref().unwrap_or(ours);
         if apply_current(client, name, text).await.with_context(|| format!("applying schema/{name}"))? {
             applied.push(name.to_owned());

@@ -4,6 +4,7 @@
 //! Nothing here has a socket or a clock. The edge, which is Wasm, uses [`Webhook`]; the functions send what [`Api`]
 //! writes and hand back what came. A new gateway is a file with these two and its line in [`webhook`] and [`api`].
 
+mod later;
 mod portone;
 mod reading;
 pub mod signature;
@@ -11,6 +12,7 @@ mod standard;
 mod stripe;
 mod toss;
 
+pub use later::{Dispute, DisputeHint, DisputeState, Disputed, Entry, ListPage, Listed, PAGE_MAX, Tells};
 use reading::{again, said};
 use serde_json::{Map, Value};
 
@@ -39,6 +41,8 @@ pub enum Kind {
     /// The gateway waits for our word before it takes the money: its answer is the status of ours. With how much it
     /// would take, where it says so.
     MayTake { amount: Option<i64> },
+    /// Something about money that was settled before: disputed, paid back, taken back. Of a dispute, what the message says.
+    Later { dispute: Option<DisputeHint> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +131,7 @@ pub struct Truth {
     pub user_id: Option<String>,
     /// Play money otherwise.
     pub live: bool,
+    pub disputed: Disputed,
 }
 
 impl Truth {
@@ -134,6 +139,16 @@ impl Truth {
     #[must_use]
     pub fn left(&self) -> i64 {
         self.amount.saturating_sub(self.refunded)
+    }
+
+    /// What a dispute has, or may have, given back to the buyer by his bank: lost, and open.
+    #[must_use]
+    pub fn in_dispute(&self) -> (i64, i64) {
+        match self.disputed {
+            Disputed::Yes(Dispute { state: DisputeState::Lost, amount }) => (amount, 0),
+            Disputed::Yes(Dispute { state: DisputeState::Open, amount }) => (0, amount),
+            _ => (0, 0),
+        }
     }
 }
 
@@ -221,6 +236,22 @@ pub trait Api: Send + Sync {
 
     fn refund(&self, refund: &PayBack) -> Request;
     fn refunded(&self, answer: &Answer) -> Refunded;
+
+    /// None: whoever asks about a payment is told of its dispute.
+    fn ask_dispute(&self, _payment_id: &str) -> Option<Request> {
+        None
+    }
+    /// None: no answer to build on.
+    fn dispute(&self, _answer: &Answer, _currency: &str) -> Option<Dispute> {
+        None
+    }
+
+    /// The gateway's own lists, in the order in which they are gone through.
+    fn lists(&self) -> &'static [&'static str];
+    fn list(&self, page: &ListPage) -> Request;
+    /// # Errors
+    /// What came instead of a page of that list.
+    fn listed(&self, page: &ListPage, answer: &Answer) -> Result<Listed, String>;
 }
 
 /// How a function reaches a gateway.

@@ -3,10 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::reading::{again, asked, json as body, said, segment, text, whole};
+use crate::later::{civil, told};
+use crate::reading::{again, asked, json as body, page, said, segment, text, whole};
 use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, State, Truth,
-    Webhook, signature,
+    Account, Answer, Api, Asked, Capture, Captured, DisputeHint, Disputed, Kind, ListPage, Listed, Message, Notice,
+    PAGE_MAX, PayBack, Refunded, Request, State, Truth, Webhook, signature,
 };
 
 pub struct PortOne;
@@ -22,13 +23,14 @@ impl Webhook for PortOne {
             "Transaction.Confirm" => {
                 Kind::MayTake { amount: event.get("data").and_then(|data| whole(&data["totalAmount"])) }
             }
+            "Transaction.DisputeCreated" => Kind::Later { dispute: Some(DisputeHint::Opened) },
+            "Transaction.DisputeResolved" => Kind::Later { dispute: Some(DisputeHint::Resolved) },
+            "Transaction.Cancelled" | "Transaction.PartialCancelled" | "Transaction.CancelPending" => {
+                Kind::Later { dispute: None }
+            }
             other if other.starts_with("Transaction.") => Kind::Changed,
             _ => return Ok(None),
         };
-        // Disputes and what comes later are about a payment too, but about none whose state here would change.
-        if r#type.starts_with("Transaction.Dispute") {
-            return Ok(None);
-        }
         let payment_id = event.get("data").and_then(|data| text(&data["paymentId"])).ok_or("data.paymentId")?;
         Ok(Some(Notice { payment_id, kind, said: None }))
     }
@@ -94,6 +96,45 @@ impl Api for PortOneApi {
             _ => Refunded::Unknown(said(answer)),
         }
     }
+
+    /// By the time they were made, and by the time their status changed last.
+    fn lists(&self) -> &'static [&'static str] {
+        &["made", "changed"]
+    }
+
+    fn list(&self, page: &ListPage) -> Request {
+        let (from, until) = (format!("{}Z", civil(page.from_s)), format!("{}Z", civil(page.until_s)));
+        let (path, body) = if page.list == "made" {
+            let mut body = json!({"from": from, "until": until, "size": PAGE_MAX});
+            if !page.cursor.is_empty() {
+                body["cursor"] = json!(page.cursor);
+            }
+            ("/payments-by-cursor", body)
+        } else {
+            let filter = json!({"timestampType": "STATUS_CHANGED_AT", "from": from, "until": until});
+            let number: i64 = page.cursor.parse().unwrap_or(0);
+            ("/payments", json!({"page": {"number": number, "size": PAGE_MAX}, "filter": filter}))
+        };
+        // A GET whose body is in its query.
+        self.request("GET", format!("{path}?requestBody={}", segment(&body.to_string())), None, None)
+    }
+
+    fn listed(&self, asked: &ListPage, answer: &Answer) -> Result<Listed, String> {
+        let page = page(answer)?;
+        let items = page["items"].as_array().ok_or("a page without `items`")?;
+        let (payments, next): (Vec<&Value>, Option<String>) = if asked.list == "made" {
+            let last = items.last().filter(|_| items.len() >= PAGE_MAX).and_then(|last| text(&last["cursor"]));
+            (items.iter().map(|item| &item["payment"]).collect(), last)
+        } else {
+            let (number, size) =
+                (whole(&page["page"]["number"]).unwrap_or(0), whole(&page["page"]["size"]).unwrap_or(0));
+            let more = size > 0 && (number + 1).saturating_mul(size) < whole(&page["page"]["totalCount"]).unwrap_or(0);
+            (items.iter().collect(), more.then(|| (number + 1).to_string()))
+        };
+        // One of an older version of theirs has no amount here, and is none of ours.
+        let entry = |one: &&Value| Some(told(text(&one["id"])?, payment(one)?));
+        Ok(Listed { entries: payments.iter().filter_map(entry).collect(), next })
+    }
 }
 
 fn payment(payment: &Value) -> Option<Truth> {
@@ -120,6 +161,8 @@ fn payment(payment: &Value) -> Option<Truth> {
         order_ref: id,
         user_id: text(&custom["user_id"]),
         live: payment["channel"]["type"] != "TEST",
+        // Its payments say nothing of disputes; its messages do.
+        disputed: Disputed::Unsaid,
     })
 }
 
@@ -148,7 +191,11 @@ mod tests {
         let notice = read(event).expect("read").expect("a question");
         assert_eq!(notice.kind, Kind::MayTake { amount: Some(1_000) });
         assert_eq!(read(json!({"type": "BillingKey.Issued", "data": {}})), Ok(None));
-        assert_eq!(read(json!({"type": "Transaction.DisputeCreated", "data": {}})), Ok(None));
+        let dispute = read(json!({"type": "Transaction.DisputeCreated", "data": {"paymentId": "p"}})).expect("read");
+        assert_eq!(dispute.map(|notice| notice.kind), Some(Kind::Later { dispute: Some(DisputeHint::Opened) }));
+        let cancelled =
+            read(json!({"type": "Transaction.PartialCancelled", "data": {"paymentId": "p"}})).expect("read");
+        assert_eq!(cancelled.map(|notice| notice.kind), Some(Kind::Later { dispute: None }));
         assert!(read(json!({"type": "Transaction.Paid", "data": {}})).is_err());
         assert!(read(json!({})).is_err());
     }

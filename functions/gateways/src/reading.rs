@@ -43,6 +43,15 @@ pub fn segment(id: &str) -> String {
     })
 }
 
+/// A page of a list, as JSON.
+pub fn page(answer: &Answer) -> Result<Value, String> {
+    match (answer.status, json(answer)) {
+        (200, Some(page)) => Ok(page),
+        (200, None) => Err("a list that is no JSON".to_owned()),
+        _ => Err(said(answer)),
+    }
+}
+
 /// A payment that the gateway says it has; `truth` reads it.
 pub fn asked(answer: &Answer, truth: impl FnOnce(&Value) -> Option<Truth>) -> Asked {
     match answer.status {

@@ -5,13 +5,16 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::reading::{again, asked, json as body, said, segment, text, whole};
+use crate::later::{civil, told};
+use crate::reading::{again, asked, json as body, page, said, segment, text, whole};
 use crate::{
-    Account, Answer, Api, Asked, Kind, Message, Notice, PayBack, Refunded, Request, Said, State, Truth, Webhook,
-    signature,
+    Account, Answer, Api, Asked, Dispute, DisputeState, Disputed, Entry, Kind, ListPage, Listed, Message, Notice,
+    PAGE_MAX, PayBack, Refunded, Request, Said, State, Truth, Webhook, signature,
 };
 
 const PAID: &str = "payment.paid";
+/// What a service of the shop's own tells afterwards: of each, only the payment's id is read.
+const LATER: [&str; 3] = ["payment.disputed", "payment.refunded", "payment.refund_failed"];
 
 pub struct Standard;
 
@@ -31,7 +34,12 @@ impl Webhook for Standard {
     }
 
     fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
-        if event.get("type").and_then(Value::as_str).ok_or("type")? != PAID {
+        let r#type = event.get("type").and_then(Value::as_str).ok_or("type")?;
+        if LATER.contains(&r#type) {
+            let payment_id = event.get("data").and_then(|data| text(&data["payment_id"])).ok_or("data.payment_id")?;
+            return Ok(Some(Notice { payment_id, kind: Kind::Later { dispute: None }, said: None }));
+        }
+        if r#type != PAID {
             return Ok(None);
         }
         // As an object only: an array of the members in their order is not what the contract says.
@@ -80,6 +88,37 @@ impl Api for StandardApi {
             _ => Refunded::Unknown(said(answer)),
         }
     }
+
+    fn lists(&self) -> &'static [&'static str] {
+        &["payments"]
+    }
+
+    fn list(&self, page: &ListPage) -> Request {
+        let (from, until) = (civil(page.from_s), civil(page.until_s));
+        let path = format!("/v1/payments?from={from}Z&until={until}Z&limit={PAGE_MAX}");
+        let cursor = if page.cursor.is_empty() { String::new() } else { format!("&cursor={}", segment(page.cursor)) };
+        self.request("GET", path + &cursor)
+    }
+
+    fn listed(&self, _page: &ListPage, answer: &Answer) -> Result<Listed, String> {
+        let page = page(answer)?;
+        let all = page["payments"].as_array().ok_or("a page without `payments`")?;
+        let entry = |one: &Value| Some(told(text(&one["payment_id"])?, payment(one)?));
+        let entries: Option<Vec<Entry>> = all.iter().map(entry).collect();
+        Ok(Listed { entries: entries.ok_or("a payment that is none")?, next: text(&page["next"]) })
+    }
+}
+
+/// `null`: there is none; left out: the service does not say.
+fn disputed(dispute: Option<&Value>) -> Option<Disputed> {
+    match dispute {
+        None => Some(Disputed::Unsaid),
+        Some(Value::Null) => Some(Disputed::No),
+        Some(dispute) => {
+            let state = DisputeState::named(dispute["status"].as_str()?)?;
+            Some(Disputed::Yes(Dispute { state, amount: whole(&dispute["amount"])? }))
+        }
+    }
 }
 
 fn payment(payment: &Value) -> Option<Truth> {
@@ -99,6 +138,7 @@ fn payment(payment: &Value) -> Option<Truth> {
         order_ref: text(&payment["payment_id"])?,
         user_id: text(&payment["user_id"]),
         live: payment["live"] != false,
+        disputed: disputed(payment.get("dispute"))?,
     })
 }
 

@@ -1,14 +1,16 @@
 //! Stripe: events signed with the whole secret over the raw body, that carry the payment; amounts in units of its own
 //! for a few currencies; refunds with a key.
 
+mod lists;
+
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use crate::reading::{again, asked, json as body, said, segment, text, whole};
+use crate::reading::{again, asked, json as body, page, said, segment, text, whole};
 use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, Said, State,
-    Truth, Webhook, signature,
+    Account, Answer, Api, Asked, Capture, Captured, Dispute, Disputed, Kind, ListPage, Listed, Message, Notice,
+    PayBack, Refunded, Request, Said, State, Truth, Webhook, signature,
 };
 
 pub struct Stripe;
@@ -43,6 +45,12 @@ impl Webhook for Stripe {
 
     fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
         let r#type = event.get("type").and_then(Value::as_str).ok_or("type")?;
+        if is_later(r#type) {
+            let object = event.get("data").map(|data| &data["object"]).ok_or("data.object")?;
+            // A charge without an intent was made by another product on the account.
+            let kind = Kind::Later { dispute: None };
+            return Ok(text(&object["payment_intent"]).map(|payment_id| Notice { payment_id, kind, said: None }));
+        }
         if !r#type.starts_with("payment_intent.") {
             return Ok(None);
         }
@@ -63,6 +71,13 @@ fn paid(intent: &Value) -> Option<Said> {
         currency,
         live: intent["livemode"] == true,
     })
+}
+
+/// Of disputes and refunds.
+fn is_later(r#type: &str) -> bool {
+    r#type.starts_with("charge.dispute.")
+        || matches!(r#type, "charge.refunded" | "charge.refund.updated")
+        || matches!(r#type, "refund.created" | "refund.updated" | "refund.failed")
 }
 
 /// Minor units are ISO 4217's here and Stripe's there: these three it counts in another way.
@@ -156,6 +171,27 @@ impl Api for StripeApi {
             _ => Refunded::Unknown(said(answer)),
         }
     }
+
+    fn ask_dispute(&self, payment_id: &str) -> Option<Request> {
+        let path = format!("/v1/disputes?payment_intent={}&limit=100", segment(payment_id));
+        Some(self.request("GET", path, None, &[]))
+    }
+
+    fn dispute(&self, answer: &Answer, currency: &str) -> Option<Dispute> {
+        lists::dispute(&page(answer).ok()?, currency)
+    }
+
+    fn lists(&self) -> &'static [&'static str] {
+        &lists::ALL
+    }
+
+    fn list(&self, page: &ListPage) -> Request {
+        self.request("GET", lists::path(page), None, &[])
+    }
+
+    fn listed(&self, asked: &ListPage, answer: &Answer) -> Result<Listed, String> {
+        lists::read(asked, &page(answer)?)
+    }
 }
 
 fn payment(intent: &Value) -> Option<Truth> {
@@ -178,6 +214,11 @@ fn payment(intent: &Value) -> Option<Truth> {
         order_ref: id,
         user_id: text(&intent["metadata"]["user_id"]),
         live: intent["livemode"] == true,
+        disputed: match &intent["latest_charge"]["disputed"] {
+            Value::Bool(true) => Disputed::Ask,
+            Value::Bool(false) => Disputed::No,
+            _ => Disputed::Unsaid,
+        },
     })
 }
 

@@ -6,10 +6,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::reading::{again, asked, json as body, said, segment, text, whole};
+use crate::later::civil;
+use crate::reading::{again, asked, json as body, page, said, segment, text, whole};
 use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, State, Truth,
-    Webhook,
+    Account, Answer, Api, Asked, Capture, Captured, Disputed, Entry, Kind, ListPage, Listed, Message, Notice, PAGE_MAX,
+    PayBack, Refunded, Request, State, Tells, Truth, Webhook,
 };
 
 pub struct Toss;
@@ -26,13 +27,22 @@ impl Webhook for Toss {
 
     fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
         // DEPOSIT_CALLBACK comes beside this one for the same change, without the key to ask by.
-        if event.get("eventType").and_then(Value::as_str).ok_or("eventType")? != "PAYMENT_STATUS_CHANGED" {
-            return Ok(None);
-        }
+        let kind = match event.get("eventType").and_then(Value::as_str).ok_or("eventType")? {
+            "PAYMENT_STATUS_CHANGED" => match event.get("data").and_then(|data| data["status"].as_str()) {
+                // A deposit that is waited for, whether for the first time or again, and what was paid back.
+                Some("CANCELED" | "PARTIAL_CANCELED" | "WAITING_FOR_DEPOSIT") => Kind::Later { dispute: None },
+                _ => Kind::Changed,
+            },
+            "CANCEL_STATUS_CHANGED" => Kind::Later { dispute: None },
+            _ => return Ok(None),
+        };
         let payment_id = event.get("data").and_then(|data| text(&data["paymentKey"])).ok_or("data.paymentKey")?;
-        Ok(Some(Notice { payment_id, kind: Kind::Changed, said: None }))
+        Ok(Some(Notice { payment_id, kind, said: None }))
     }
 }
+
+/// How far Seoul's clock is ahead of UTC; it has no summer time.
+const SEOUL_S: i64 = 9 * 3_600;
 
 pub struct TossApi(pub Account);
 
@@ -86,6 +96,33 @@ impl Api for TossApi {
             _ => Refunded::Unknown(said(answer)),
         }
     }
+
+    fn lists(&self) -> &'static [&'static str] {
+        &["transactions"]
+    }
+
+    fn list(&self, page: &ListPage) -> Request {
+        // By Seoul's clock, and without a zone.
+        let (from, until) = (civil(page.from_s + SEOUL_S), civil(page.until_s + SEOUL_S));
+        let path = format!("/v1/transactions?startDate={from}&endDate={until}&limit={PAGE_MAX}");
+        let after =
+            if page.cursor.is_empty() { String::new() } else { format!("&startingAfter={}", segment(page.cursor)) };
+        self.request("GET", path + &after, None, None)
+    }
+
+    fn listed(&self, _page: &ListPage, answer: &Answer) -> Result<Listed, String> {
+        let page = page(answer)?;
+        let all = page.as_array().ok_or("a list of transactions that is none")?;
+        let entry = |one: &Value| {
+            let hold_ref = text(&one["orderId"]).unwrap_or_default();
+            // Only what was taken from a card stays so until another transaction says otherwise: a deposit may be taken back.
+            let stays = one["status"] == "DONE" && one["method"] != "가상계좌";
+            let tells = if stays { Tells::Taken } else { Tells::Changed { at_s: None } };
+            Some(Entry { payment_id: text(&one["paymentKey"])?, hold_ref, tells })
+        };
+        let next = all.last().filter(|_| all.len() >= PAGE_MAX).and_then(|last| text(&last["transactionKey"]));
+        Ok(Listed { entries: all.iter().filter_map(entry).collect(), next })
+    }
 }
 
 fn payment(payment: &Value, live: bool) -> Option<Truth> {
@@ -109,6 +146,8 @@ fn payment(payment: &Value, live: bool) -> Option<Truth> {
         order_ref,
         user_id: text(&payment["metadata"]["user_id"]),
         live,
+        // It does not tell of disputes anywhere.
+        disputed: Disputed::Unsaid,
     })
 }
 

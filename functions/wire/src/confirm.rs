@@ -23,6 +23,12 @@ pub struct Told {
     /// The gateway asks whether it may take the money: then the hold is secured and nothing else is done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_take: bool,
+    /// Of money that may have been settled before: the gateway is asked what it has of it now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub later: bool,
+    /// What a signed message says of a dispute, `opened` or `resolved`, where the gateway does not say it when it is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<String>,
     /// What the buyer's browser was given to have the money taken with, where a gateway does it so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -66,6 +72,8 @@ pub enum Outcome {
     },
     /// Nothing has happened that would change anything here.
     Ignored,
+    /// Money that was settled before: what its gateway has of it now is on record.
+    Recorded,
     /// The gateway cannot be asked; tell us again.
     Unreachable,
 }
@@ -113,6 +121,7 @@ impl Outcome {
             Self::Secured => "secured",
             Self::TurnedAway { .. } => "turned_away",
             Self::Ignored => "ignored",
+            Self::Recorded => "recorded",
             Self::Unreachable => "unreachable",
         }
     }

@@ -13,6 +13,7 @@ pub mod operate;
 pub mod pay;
 pub mod payments;
 pub mod printable;
+pub mod reconcile;
 pub mod refund;
 pub mod relay;
 pub mod release;

@@ -53,7 +53,12 @@ pub struct Payment {
     pub captured: i64,
     pub refunded: i64,
     pub refunds: Vec<Refund>,
+    pub dispute: Option<Dispute>,
+    /// A deposit that the bank has taken back: nothing is captured any more.
+    pub reversed: bool,
     pub created_at: String,
+    /// When something became of it last.
+    pub changed_at: String,
     pub deliveries: Vec<Delivery>,
     /// Which press of a button on the payment page made it, so that a double click is one payment.
     #[serde(skip)]
@@ -70,6 +75,17 @@ pub struct Refund {
     pub failed: bool,
     /// At the gateway's own desk, not by the shop.
     pub by_hand: bool,
+    pub made_at: String,
+}
+
+/// The buyer's bank wants the money back.
+#[derive(Clone, Debug, Serialize)]
+pub struct Dispute {
+    pub id: String,
+    pub amount: i64,
+    /// None: it is open.
+    pub won: Option<bool>,
+    pub made_at: String,
 }
 
 impl Payment {
@@ -177,6 +193,7 @@ impl Books {
         let payment = pages.payments.get_mut(payment_id)?;
         let (captured, refunded, webhooks) = (payment.captured, payment.refunded, payment.deliveries.len());
         let outcome = change(payment);
+        payment.changed_at = super::desk::written(jiff::Timestamp::now());
         let (captured, refunded) = (payment.captured - captured, payment.refunded - refunded);
         let (webhooks, currency) = (payment.deliveries.len() - webhooks, payment.charge.currency.clone());
         pages.open_deliveries += webhooks;
@@ -207,6 +224,23 @@ impl Books {
             after.is_none_or(|id| p.payment_id.as_str() > id) && hold_id.is_none_or(|id| p.charge.hold_id == id)
         };
         pages.payments.values().filter(wanted).take(limit).cloned().collect()
+    }
+
+    /// For a gateway's own lists: those that are wanted, after `after` in the order of their ids or in the opposite one.
+    pub fn listed(
+        &self,
+        wanted: impl Fn(&Payment) -> bool,
+        after: &str,
+        newest_first: bool,
+        limit: usize,
+    ) -> Vec<Payment> {
+        let pages = self.pages();
+        let all = pages.payments.values();
+        if newest_first {
+            let before = |p: &&Payment| (after.is_empty() || p.payment_id.as_str() < after) && wanted(p);
+            return all.rev().filter(before).take(limit).cloned().collect();
+        }
+        all.filter(|p| p.payment_id.as_str() > after && wanted(p)).take(limit).cloned().collect()
     }
 
     pub fn totals(&self) -> (BTreeMap<String, Totals>, usize) {
@@ -261,6 +295,9 @@ mod tests {
             order_ref: String::new(),
             live: true,
             refunds: Vec::new(),
+            dispute: None,
+            reversed: false,
+            changed_at: String::new(),
             charge,
             state: State::Captured,
             captured: 10,

@@ -156,15 +156,22 @@ impl Desk {
     /// Pays back, for the shop.
     pub fn refund(&self, payment_id: &str, amount: i64) -> Result<Refund, Refusal> {
         let pending = self.later.load(std::sync::atomic::Ordering::Relaxed);
-        self.pay_back(payment_id, amount, pending, false)
+        self.pay_back(payment_id, amount, pending, None)
     }
 
     /// Pays back at the gateway's own desk, or only takes that on.
-    pub fn refund_by_hand(&self, payment_id: &str, amount: i64, later: bool) -> Result<Refund, Refusal> {
-        self.pay_back(payment_id, amount, later, true)
+    pub fn refund_by_hand(&self, payment_id: &str, amount: i64, later: bool, plan: &Plan) -> Result<Refund, Refusal> {
+        self.pay_back(payment_id, amount, later, Some(plan))
     }
 
-    fn pay_back(&self, payment_id: &str, amount: i64, pending: bool, by_hand: bool) -> Result<Refund, Refusal> {
+    /// `by_hand`: how the shop is told of what it did not do itself.
+    fn pay_back(
+        &self,
+        payment_id: &str,
+        amount: i64,
+        pending: bool,
+        by_hand: Option<&Plan>,
+    ) -> Result<Refund, Refusal> {
         let paid = self.books.change(payment_id, |payment| {
             // Toss has paid back when it answers.
             let pending = pending && payment.gateway != Dialect::Toss;
@@ -175,7 +182,8 @@ impl Desk {
                 return Err(Refusal::TooMuch);
             }
             let id = format!("re_{}", Uuid::now_v7().simple());
-            let refund = Refund { id, amount, pending, failed: false, by_hand };
+            let made_at = written(Timestamp::now());
+            let refund = Refund { id, amount, pending, failed: false, by_hand: by_hand.is_some(), made_at };
             payment.refunds.push(refund.clone());
             if !pending {
                 payment.refunded += amount;
@@ -184,7 +192,7 @@ impl Desk {
         });
         let (payment, refund) = paid.ok_or(Refusal::NotFound)??;
         self.note("refunded", &payment);
-        self.tell(&payment, Event::Refunded, &Plan::now());
+        self.tell(&payment, Event::Refunded, by_hand.unwrap_or(&Plan::now()));
         Ok(refund)
     }
 
@@ -203,7 +211,7 @@ impl Desk {
     }
 
     /// Has the shop told of a change, where its gateway tells of it.
-    fn tell(&self, payment: &Payment, event: Event, plan: &Plan) {
+    pub fn tell(&self, payment: &Payment, event: Event, plan: &Plan) {
         if payment.gateway.body(payment, event).is_none() {
             return;
         }
@@ -293,6 +301,9 @@ fn payment(charge: &Charge, manner: Manner, state: State, deliveries: Vec<Delive
         order_ref: super::portone::id(&charge.hold_id),
         live: manner.live,
         refunds: Vec::new(),
+        dispute: None,
+        reversed: false,
+        changed_at: written(Timestamp::now()),
         captured: if state == State::Captured { charge.amount } else { 0 },
         charge: charge.clone(),
         state,

@@ -28,6 +28,12 @@ pub enum Event {
     Authorised,
     Captured,
     Refunded,
+    /// A refund that had been done is not done after all.
+    RefundFailed,
+    Disputed,
+    DisputeResolved,
+    /// A deposit was taken back.
+    Reversed,
 }
 
 impl Dialect {

@@ -8,12 +8,14 @@
 //! their idempotency keys, `faults` what a test has go wrong.
 
 mod books;
+mod console;
 mod courier;
 mod desk;
 pub mod dialect;
 mod faults;
 mod journal;
 mod keys;
+mod lists;
 mod locale;
 mod page;
 mod pay;
@@ -175,7 +177,11 @@ fn router(desk: Desk) -> Router {
         .route("/pay.js", get(page::js))
         .route("/payments", get(payments::list).post(payments::create))
         .route("/payments/{payment_id}", get(payments::show))
-        .route("/payments/{payment_id}/refund-by-hand", post(payments::refund_by_hand))
+        .route("/payments/{payment_id}/refund-by-hand", post(console::refund))
+        .route("/payments/{payment_id}/fail-a-refund", post(console::fail_refund))
+        .route("/payments/{payment_id}/dispute", post(console::dispute))
+        .route("/payments/{payment_id}/resolve-dispute", post(console::resolve))
+        .route("/payments/{payment_id}/reverse", post(console::reverse))
         .route("/payments/{payment_id}/finish-refunds", post(payments::finish_refunds))
         .route("/payments/{payment_id}/fail-refunds", post(payments::fail_refunds))
         .route("/payments/{payment_id}/lapse", post(payments::lapse))

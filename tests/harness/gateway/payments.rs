@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::books::Charge;
-use super::desk::{Busy, Desk, Manner, Plan, Refusal};
+use super::desk::{Busy, Desk, Manner, Plan};
 use super::dialect::Dialect;
 use super::faults;
 use super::portone::IntoJson as _;
@@ -52,7 +52,7 @@ fn yes() -> bool {
 /// How the shop is to be told. Of `delay_ms` and `at` the later counts.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Webhooks {
+pub struct Webhooks {
     delay_ms: u64,
     times: Option<u32>,
     fresh_ids: bool,
@@ -116,23 +116,6 @@ pub async fn show(State(desk): State<Desk>, Path(payment_id): Path<String>) -> R
     match desk.books.payment(&payment_id) {
         Some(payment) => Json(payment).into_response(),
         None => problem(StatusCode::NOT_FOUND, "not_found", "no such payment"),
-    }
-}
-
-#[derive(Deserialize)]
-pub struct ByHand {
-    amount: i64,
-    /// It is only taken on.
-    #[serde(default)]
-    later: bool,
-}
-
-/// `POST /payments/{id}/refund-by-hand`: somebody pays back at the gateway's own desk.
-pub async fn refund_by_hand(State(desk): State<Desk>, Path(id): Path<String>, Json(by_hand): Json<ByHand>) -> Response {
-    match desk.refund_by_hand(&id, by_hand.amount, by_hand.later) {
-        Ok(refund) => (StatusCode::CREATED, Json(refund)).into_response(),
-        Err(Refusal::NotFound) => problem(StatusCode::NOT_FOUND, "not_found", "no such payment"),
-        Err(why) => problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", &format!("{why:?}")),
     }
 }
 
@@ -207,10 +190,11 @@ pub fn check(charge: &Charge) -> Result<(), &'static str> {
 }
 
 impl Webhooks {
-    fn plan(&self) -> Result<Plan, &'static str> {
+    pub fn plan(&self) -> Result<Plan, &'static str> {
         let times = self.times.unwrap_or(1);
-        if !(1..=TIMES_MAX).contains(&times) {
-            return Err("webhooks.times: 1 to 1000");
+        // 0: nobody tells the shop, ever.
+        if times > TIMES_MAX {
+            return Err("webhooks.times: 0 to 1000");
         }
         if self.delay_ms > DELAY_MAX_MS {
             return Err("webhooks.delay_ms: at most 86400000, a day");
@@ -230,7 +214,7 @@ impl Webhooks {
     }
 }
 
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
+pub fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     let title = status.canonical_reason().unwrap_or("Error");
     let body: Value =
         json!({"type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "detail": detail});

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -15,6 +15,7 @@ use super::books::{Payment, State as Taken};
 use super::desk::{Desk, Refusal};
 use super::dialect::{Dialect, Event};
 use super::keys::Begun;
+use super::lists::{Asked, moment, within};
 use super::{faults, payments};
 
 pub const NAME: &str = "portone";
@@ -33,6 +34,10 @@ pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
         Event::Captured => "Transaction.Paid",
         Event::Refunded if payment.refunded < payment.captured => "Transaction.PartialCancelled",
         Event::Refunded => "Transaction.Cancelled",
+        Event::Disputed => "Transaction.DisputeCreated",
+        Event::DisputeResolved => "Transaction.DisputeResolved",
+        // It does not tell of these.
+        Event::RefundFailed | Event::Reversed => return None,
     };
     let mut data = json!({"storeId": "store-1", "paymentId": payment.payment_id, "transactionId": "tx-1"});
     if event == Event::MayTake {
@@ -43,6 +48,8 @@ pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
 
 pub fn routes() -> Router<Desk> {
     Router::new()
+        .route("/payments", get(changed))
+        .route("/payments-by-cursor", get(created))
         .route("/payments/{id}", get(show))
         .route("/payments/{id}/confirm", post(confirm))
         .route("/payments/{id}/cancel", post(cancel))
@@ -58,6 +65,7 @@ fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
 
 fn payment(payment: &Payment) -> Value {
     let status = match payment.state {
+        _ if payment.reversed => "VIRTUAL_ACCOUNT_ISSUED",
         Taken::Authorised => "READY",
         Taken::Declined | Taken::Voided => "FAILED",
         Taken::Captured if payment.refunded == 0 => "PAID",
@@ -97,6 +105,57 @@ async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderM
     let answer =
         desk.books.payment(&id).map_or(error(404, "PAYMENT_NOT_FOUND"), |found| (StatusCode::OK, payment(&found)));
     faults::after(fault, answer.into_response_json())
+}
+
+/// `requestBody`, which both lists have in their query.
+fn asked(asked: &Asked) -> Value {
+    asked.get("requestBody").and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default()
+}
+
+/// All payments that were made within a time, after a cursor.
+async fn created(State(desk): State<Desk>, Query(query): Query<Asked>, headers: HeaderMap) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "UNAUTHORIZED").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "list");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let body = asked(&query);
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let (from, until) = (moment(&text("from")), moment(&text("until")));
+    let limit = body["size"].as_u64().and_then(|size| usize::try_from(size).ok()).unwrap_or(10);
+    let wanted = |one: &Payment| one.gateway == Dialect::PortOne && within(&one.created_at, from, until);
+    let page = desk.books.listed(wanted, &text("cursor"), false, limit);
+    let items: Vec<Value> = page.iter().map(|one| json!({"payment": payment(one), "cursor": one.payment_id})).collect();
+    faults::after(fault, (StatusCode::OK, json!({"items": items})).into_response_json())
+}
+
+/// Payments whose status changed within a time, by page numbers.
+async fn changed(State(desk): State<Desk>, Query(query): Query<Asked>, headers: HeaderMap) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "UNAUTHORIZED").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "list");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let body = asked(&query);
+    let filter = &body["filter"];
+    if filter["timestampType"] != "STATUS_CHANGED_AT" {
+        return error(400, "INVALID_REQUEST").into_response_json();
+    }
+    let moment_of = |name: &str| moment(filter[name].as_str().unwrap_or_default());
+    let (from, until) = (moment_of("from"), moment_of("until"));
+    let page = |name: &str, usual: usize| {
+        body["page"][name].as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(usual)
+    };
+    let (number, size) = (page("number", 0), page("size", 10));
+    let wanted = |one: &Payment| one.gateway == Dialect::PortOne && within(&one.changed_at, from, until);
+    let all = desk.books.listed(wanted, "", false, usize::MAX);
+    let items: Vec<Value> = all.iter().skip(number * size).take(size).map(payment).collect();
+    let page = json!({"number": number, "size": size, "totalCount": all.len()});
+    faults::after(fault, (StatusCode::OK, json!({"items": items, "page": page})).into_response_json())
 }
 
 async fn confirm(

@@ -2,7 +2,7 @@
 //! which the shop asks and pays back.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -15,6 +15,7 @@ use super::books::{Payment, State as Taken};
 use super::desk::{Desk, Refusal};
 use super::dialect::{Dialect, Event as Told};
 use super::keys::Begun;
+use super::lists::{Asked, moment, number, within};
 use super::portone::IntoJson as _;
 use super::sign::sign;
 use super::{faults, payments};
@@ -40,8 +41,16 @@ struct Paid<'a> {
 
 /// The body is made once and sent byte for byte the same at every attempt; its `timestamp` is the capture's.
 pub fn event(payment: &Payment, told: Told) -> Option<Bytes> {
-    if told != Told::Captured {
-        return None;
+    let later = match told {
+        Told::Captured => None,
+        Told::MayTake | Told::Authorised => return None,
+        Told::Refunded | Told::Reversed => Some("payment.refunded"),
+        Told::RefundFailed => Some("payment.refund_failed"),
+        Told::Disputed | Told::DisputeResolved => Some("payment.disputed"),
+    };
+    if let Some(name) = later {
+        let event = json!({"type": name, "timestamp": payment.changed_at, "data": {"payment_id": payment.payment_id}});
+        return Some(event.to_string().into());
     }
     let charge = &payment.charge;
     let data = Paid {
@@ -68,7 +77,10 @@ pub fn headers(secret: &str, webhook_id: &str, now: Timestamp, body: &[u8]) -> [
 }
 
 pub fn routes() -> Router<Desk> {
-    Router::new().route("/v1/payments/{id}", get(show)).route("/v1/payments/{id}/refunds", post(refund))
+    Router::new()
+        .route("/v1/payments", get(list))
+        .route("/v1/payments/{id}", get(show))
+        .route("/v1/payments/{id}/refunds", post(refund))
 }
 
 fn error(status: u16, code: &str) -> (StatusCode, Value) {
@@ -79,6 +91,45 @@ fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
     headers.get("authorization").is_some_and(|value| value == &format!("Bearer {}", desk.account(Dialect::Standard)))
 }
 
+fn shown(payment: &Payment) -> Value {
+    let status = match payment.state {
+        _ if payment.reversed => "pending",
+        Taken::Captured => "paid",
+        Taken::Authorised => "pending",
+        Taken::Declined | Taken::Voided => "failed",
+    };
+    let dispute = payment.dispute.as_ref().map(|dispute| {
+        let status = match dispute.won {
+            None => "open",
+            Some(true) => "won",
+            Some(false) => "lost",
+        };
+        json!({"status": status, "amount": dispute.amount})
+    });
+    let of = &payment.charge;
+    json!({"payment_id": payment.payment_id, "hold_id": of.hold_id, "user_id": of.user_id, "status": status,
+           "amount": of.amount, "refunded_amount": payment.refunded, "refunding_amount": payment.pending(),
+           "currency": of.currency, "live": payment.live, "dispute": dispute})
+}
+
+/// Every payment that changed within a time, a page at a time.
+async fn list(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "unauthenticated").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "list");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let text = |name: &str| asked.get(name).map_or("", String::as_str);
+    let (from, until, limit) = (moment(text("from")), moment(text("until")), number(text("limit"), 100));
+    let wanted = |one: &Payment| one.gateway == Dialect::Standard && within(&one.changed_at, from, until);
+    let page = desk.books.listed(wanted, text("cursor"), false, limit);
+    let next = page.last().filter(|_| page.len() == limit).map(|last| last.payment_id.clone());
+    let payments: Vec<Value> = page.iter().map(shown).collect();
+    faults::after(fault, (StatusCode::OK, json!({"payments": payments, "next": next})).into_response_json())
+}
+
 async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     if !authorised(&desk, &headers) {
         return error(401, "unauthenticated").into_response_json();
@@ -87,18 +138,7 @@ async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderM
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
-    let shown = |payment: Payment| {
-        let status = match payment.state {
-            Taken::Captured => "paid",
-            Taken::Authorised => "pending",
-            Taken::Declined | Taken::Voided => "failed",
-        };
-        let of = &payment.charge;
-        json!({"payment_id": id, "hold_id": of.hold_id, "user_id": of.user_id, "status": status, "amount": of.amount,
-               "refunded_amount": payment.refunded, "refunding_amount": payment.pending(), "currency": of.currency,
-               "live": payment.live})
-    };
-    let answer = desk.books.payment(&id).map_or(error(404, "not_found"), |payment| (StatusCode::OK, shown(payment)));
+    let answer = desk.books.payment(&id).map_or(error(404, "not_found"), |payment| (StatusCode::OK, shown(&payment)));
     faults::after(fault, answer.into_response_json())
 }
 

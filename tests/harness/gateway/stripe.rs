@@ -2,7 +2,7 @@
 //! refunds, keys whose parameters are compared.
 
 use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -17,6 +17,7 @@ use super::books::{Payment, Refund, State as Taken};
 use super::desk::{Desk, Refusal};
 use super::dialect::{Dialect, Event};
 use super::keys::Begun;
+use super::lists::{Asked, moment, number};
 use super::portone::IntoJson as _;
 use super::{faults, payments};
 
@@ -28,6 +29,14 @@ pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
         Event::Authorised => ("payment_intent.amount_capturable_updated", intent(payment, json!("ch_1"))),
         Event::Captured => ("payment_intent.succeeded", intent(payment, json!("ch_1"))),
         Event::Refunded => ("charge.refunded", charge(payment)),
+        Event::RefundFailed => {
+            let failed = payment.refunds.iter().rev().find(|refund| refund.failed)?;
+            ("refund.failed", refund_of(payment, failed))
+        }
+        Event::Disputed => ("charge.dispute.created", dispute(payment)?),
+        Event::DisputeResolved => ("charge.dispute.closed", dispute(payment)?),
+        // There are no deposits here.
+        Event::Reversed => return None,
     };
     let id = format!("evt_{}", uuid::Uuid::now_v7().simple());
     let body = json!({"id": id, "object": "event", "type": name, "livemode": payment.live, "data": {"object": object}});
@@ -49,10 +58,12 @@ fn sign(secret: &str, timestamp: i64, body: &[u8]) -> String {
 
 pub fn routes() -> Router<Desk> {
     Router::new()
+        .route("/v1/payment_intents", get(intents))
+        .route("/v1/disputes", get(disputes))
         .route("/v1/payment_intents/{id}", get(show))
         .route("/v1/payment_intents/{id}/capture", post(capture))
         .route("/v1/payment_intents/{id}/cancel", post(cancel))
-        .route("/v1/refunds", post(refund))
+        .route("/v1/refunds", get(refunds).post(refund))
 }
 
 fn error(status: u16, code: &str) -> (StatusCode, Value) {
@@ -87,7 +98,8 @@ fn charge(payment: &Payment) -> Value {
     // A refund counts from when it is made.
     let refunded = payment.refunded + payment.pending();
     json!({"id": "ch_1", "object": "charge", "payment_intent": payment.payment_id, "amount": of(payment.charge.amount),
-           "amount_captured": of(payment.captured), "amount_refunded": of(refunded), "livemode": payment.live})
+           "amount_captured": of(payment.captured), "amount_refunded": of(refunded), "livemode": payment.live,
+           "disputed": payment.dispute.is_some()})
 }
 
 /// With the list that is there when it is asked for.
@@ -105,6 +117,70 @@ fn shown(refund: &Refund, currency: &str) -> Value {
         _ => "succeeded",
     };
     json!({"id": refund.id, "object": "refund", "amount": theirs(refund.amount, currency), "status": status})
+}
+
+fn refund_of(payment: &Payment, refund: &Refund) -> Value {
+    let mut shown = shown(refund, &payment.charge.currency);
+    shown["payment_intent"] = json!(payment.payment_id);
+    shown["created"] = json!(moment(&refund.made_at).as_second());
+    shown
+}
+
+fn dispute(payment: &Payment) -> Option<Value> {
+    let dispute = payment.dispute.as_ref()?;
+    let status = match dispute.won {
+        None => "needs_response",
+        Some(true) => "won",
+        Some(false) => "lost",
+    };
+    Some(json!({"id": dispute.id, "object": "dispute", "amount": theirs(dispute.amount, &payment.charge.currency),
+        "currency": payment.charge.currency.to_lowercase(), "payment_intent": payment.payment_id, "status": status,
+        "created": moment(&dispute.made_at).as_second()}))
+}
+
+/// A list's page: newest first, after the object of an id.
+async fn list(desk: Desk, asked: Asked, headers: HeaderMap, objects: impl Fn(&Payment) -> Vec<Value>) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "api_key_invalid").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "list");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let text = |name: &str| asked.get(name).map_or("", String::as_str);
+    let second = |name: &str| text(name).parse::<i64>().ok();
+    let (from, until, of) = (second("created[gte]"), second("created[lt]"), text("payment_intent"));
+    let (after, limit) = (text("starting_after"), number(text("limit"), 10));
+    let wanted = |one: &Payment| one.gateway == Dialect::Stripe && (of.is_empty() || one.payment_id == of);
+    let is_within = |object: &Value| {
+        let created = object["created"].as_i64().unwrap_or_default();
+        from.is_none_or(|from| created >= from) && until.is_none_or(|until| created < until)
+    };
+    let all = desk.books.listed(wanted, "", true, usize::MAX);
+    let all = all.iter().flat_map(objects).filter(is_within);
+    let mut rest =
+        all.skip_while(|object| !after.is_empty() && object["id"] != after).skip(usize::from(!after.is_empty()));
+    let data: Vec<Value> = rest.by_ref().take(limit).collect();
+    let body = json!({"object": "list", "data": data, "has_more": rest.next().is_some()});
+    faults::after(fault, (StatusCode::OK, body).into_response_json())
+}
+
+async fn intents(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    let whole = asked.get("expand[]").is_some_and(|expand| expand == "data.latest_charge.refunds");
+    list(desk, asked, headers, move |one| {
+        let mut object = intent(one, if whole { charge_with_refunds(one) } else { json!("ch_1") });
+        object["created"] = json!(moment(&one.created_at).as_second());
+        vec![object]
+    })
+    .await
+}
+
+async fn refunds(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    list(desk, asked, headers, |one| one.refunds.iter().rev().map(|refund| refund_of(one, refund)).collect()).await
+}
+
+async fn disputes(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    list(desk, asked, headers, |one| dispute(one).into_iter().collect()).await
 }
 
 fn intent(payment: &Payment, latest_charge: Value) -> Value {

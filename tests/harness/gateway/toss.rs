@@ -2,7 +2,7 @@
 //! idempotency keys that are one with the address and whose bodies are not compared.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -15,22 +15,22 @@ use super::books::{Payment, State as Taken};
 use super::desk::{Desk, Refusal};
 use super::dialect::{Dialect, Event};
 use super::keys::Begun;
+use super::lists::{Asked, number, seoul, within};
 use super::portone::IntoJson as _;
 use super::{faults, payments};
 
 pub const NAME: &str = "toss";
 
 pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
-    if event == Event::MayTake {
-        return None;
-    }
+    let name = match event {
+        // Nor of disputes.
+        Event::MayTake | Event::Disputed | Event::DisputeResolved => return None,
+        Event::RefundFailed => "CANCEL_STATUS_CHANGED",
+        Event::Authorised | Event::Captured | Event::Refunded | Event::Reversed => "PAYMENT_STATUS_CHANGED",
+    };
     // No zone: that is how Toss writes it.
     let created_at = payment.created_at.trim_end_matches('Z');
-    Some(
-        json!({"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": created_at, "data": shown(payment)})
-            .to_string()
-            .into(),
-    )
+    Some(json!({"eventType": name, "createdAt": created_at, "data": shown(payment)}).to_string().into())
 }
 
 pub fn headers() -> Vec<(&'static str, String)> {
@@ -39,6 +39,7 @@ pub fn headers() -> Vec<(&'static str, String)> {
 
 pub fn routes() -> Router<Desk> {
     Router::new()
+        .route("/v1/transactions", get(transactions))
         .route("/v1/payments/confirm", post(confirm))
         .route("/v1/payments/{key}", get(show))
         .route("/v1/payments/{key}/cancel", post(cancel))
@@ -55,6 +56,7 @@ fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
 
 fn shown(payment: &Payment) -> Value {
     let status = match payment.state {
+        _ if payment.reversed => "WAITING_FOR_DEPOSIT",
         Taken::Authorised => "IN_PROGRESS",
         Taken::Declined => "ABORTED",
         Taken::Voided => "EXPIRED",
@@ -66,7 +68,10 @@ fn shown(payment: &Payment) -> Value {
     let cancels: Vec<Value> = payment
         .refunds
         .iter()
-        .map(|refund| json!({"cancelAmount": refund.amount, "cancelStatus": "DONE", "transactionKey": refund.id}))
+        .map(|refund| {
+            let status = if refund.failed { "ABORTED" } else { "DONE" };
+            json!({"cancelAmount": refund.amount, "cancelStatus": status, "transactionKey": refund.id})
+        })
         .collect();
     json!({
         "paymentKey": payment.payment_id, "orderId": payment.order_ref, "status": status, "totalAmount": charge.amount,
@@ -94,6 +99,46 @@ async fn show(State(desk): State<Desk>, Path(key): Path<String>, headers: Header
     }
     let answer = visible(&desk, &key).map_or(error(404, "NOT_FOUND_PAYMENT"), |found| (StatusCode::OK, shown(&found)));
     faults::after(fault, answer.into_response_json())
+}
+
+/// What a payment is in the list of transactions: its taking, and each cancellation, each at its own time.
+fn transactions_of(payment: &Payment) -> Vec<(String, Value)> {
+    let (charge, key) = (&payment.charge, &payment.payment_id);
+    let one = |transaction: String, at: &str, amount: i64, status: &str| {
+        let line = json!({"mId": "m", "transactionKey": transaction, "paymentKey": key, "orderId": payment.order_ref,
+            "currency": charge.currency, "method": method(payment), "amount": amount, "status": status, "transactionAt": at});
+        (at.to_owned(), line)
+    };
+    let taken = one(format!("tx_{key}"), &payment.created_at, charge.amount, "DONE");
+    let cancels = payment.refunds.iter().filter(|refund| !refund.failed).map(|refund| {
+        let status = if refund.amount == payment.captured { "CANCELED" } else { "PARTIAL_CANCELED" };
+        one(format!("tx_{key}_{}", refund.id), &refund.made_at, refund.amount, status)
+    });
+    [taken].into_iter().chain(cancels).collect()
+}
+
+fn method(payment: &Payment) -> &'static str {
+    if payment.reversed { "가상계좌" } else { "카드" }
+}
+
+async fn transactions(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "UNAUTHORIZED_KEY").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "list");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let text = |name: &str| asked.get(name).map_or("", String::as_str);
+    // Its clock is Seoul's.
+    let (from, until) = (seoul(text("startDate")), seoul(text("endDate")));
+    let (after, limit) = (text("startingAfter"), number(text("limit"), 100));
+    let wanted = |one: &Payment| one.gateway == Dialect::Toss && one.live && one.captured > 0 || one.reversed;
+    let all = desk.books.listed(|one| one.gateway == Dialect::Toss && wanted(one), "", false, usize::MAX);
+    let all = all.iter().flat_map(transactions_of).filter(|(at, _)| within(at, from, until)).map(|(_, line)| line);
+    let of_page = all.skip_while(|line| !after.is_empty() && line["transactionKey"] != after);
+    let page: Vec<Value> = of_page.skip(usize::from(!after.is_empty())).take(limit).collect();
+    faults::after(fault, (StatusCode::OK, Value::from(page)).into_response_json())
 }
 
 async fn confirm(State(desk): State<Desk>, headers: HeaderMap, Json(body): Json<Value>) -> Response {

@@ -12,7 +12,7 @@ use crate::{migrate, workspace};
 
 /// Every function that runs behind the emulator, and its instances: Lambda runs several of each at once, and so do we,
 /// or nothing that goes wrong between two of them would ever be seen here.
-pub const INSTANCES: [(&str, usize); 9] = [
+pub const INSTANCES: [(&str, usize); 10] = [
     ("reserve", 3),
     // One more than UNSIGNED_AT_ONCE (wrangler.toml), so that a signed payment finds one.
     ("confirm", 3),
@@ -22,6 +22,7 @@ pub const INSTANCES: [(&str, usize); 9] = [
     ("admin", 2),
     ("relay", 2),
     ("refund", 2),
+    ("reconcile", 1),
     ("audit", 2),
 ];
 
@@ -106,6 +107,9 @@ fn instance(
         // would come eight a second.
         ("REFUND_FOR_S", "5".to_owned()),
         ("REFUND_RETRY_S", options.refund_retry_s.to_owned()),
+        // A pass a tick; and the stand-in gateway forgets what was paid at it when it is started anew.
+        ("RECONCILE_EVERY_S", "0".to_owned()),
+        ("RECONCILE_SINCE", jiff::Timestamp::now().to_string()),
     ];
     let built = || workspace::target_dir().join("debug");
     let functions = options.detours.as_ref().and_then(|detours| detours.functions.clone()).unwrap_or_else(built);

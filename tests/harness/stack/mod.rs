@@ -51,6 +51,8 @@ pub struct Options {
     pub sweep_interval_s: u64,
     /// The functions' `REFUND_RETRY_S`.
     pub refund_retry_s: &'static str,
+    /// How often `reconcile` has a tick; none: only a test that wants it calls it.
+    pub reconcile_every: Option<Duration>,
     /// Begin with an empty database.
     pub fresh: bool,
     /// A Postgres to use in place of the embedded one.
@@ -80,6 +82,7 @@ impl Options {
             ports: Ports::Free,
             sweep_interval_s: 1,
             refund_retry_s: "0,0.1,0.2,0.2,0.2,0.2",
+            reconcile_every: None,
             fresh: true,
             database_url: None,
             early_release: true,
@@ -164,6 +167,9 @@ impl Stack {
         let every = Duration::from_secs(self.options.sweep_interval_s);
         self.tasks.push(tokio::spawn(scheduler::run("refund", emulator_url.clone(), every, hushed)));
         self.tasks.push(tokio::spawn(scheduler::run("relay", emulator_url.clone(), RELAY_EVERY, hushed)));
+        if let Some(every) = self.options.reconcile_every {
+            self.tasks.push(tokio::spawn(scheduler::run("reconcile", emulator_url.clone(), every, hushed)));
+        }
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
         }

@@ -117,3 +117,60 @@ fn a_refund_is_a_form_with_its_key() {
     assert!(matches!(of(409, json!({"error": {"code": "idempotency_key_in_use"}})), Refunded::Unknown(_)));
     assert!(matches!(of(500, json!({})), Refunded::Unknown(_)));
 }
+
+#[test]
+fn what_comes_later_names_its_intent_and_what_has_none_is_not_ours() {
+    let read = |r#type: &str, object: Value| {
+        Stripe.read(json!({"type": r#type, "data": {"object": object}}).as_object().expect("an object")).expect("read")
+    };
+    for r#type in ["charge.refunded", "refund.failed", "charge.refund.updated", "charge.dispute.closed"] {
+        let notice = read(r#type, json!({"id": "x", "payment_intent": "pi_1"})).expect("a payment");
+        assert_eq!((notice.payment_id.as_str(), notice.kind), ("pi_1", Kind::Later { dispute: None }), "{type}");
+        assert_eq!(read(r#type, json!({"id": "x", "payment_intent": null})), None, "{type}");
+    }
+}
+
+#[test]
+fn a_dispute_is_asked_for_by_itself_and_what_is_open_counts_first() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let truth = |charge: Value| {
+        let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": 1000, "currency": "krw",
+            "livemode": true, "latest_charge": charge});
+        let Asked::Known(truth) = api.truth(&Answer { status: 200, body: intent.to_string().as_bytes() }) else {
+            panic!("a payment")
+        };
+        truth.disputed
+    };
+    assert_eq!(truth(json!({"disputed": true})), Disputed::Ask);
+    assert_eq!((truth(json!({"disputed": false})), truth(json!("ch_1"))), (Disputed::No, Disputed::Unsaid));
+    let dispute = |all: Value| {
+        let body = json!({"data": all}).to_string();
+        api.dispute(&Answer { status: 200, body: body.as_bytes() }, "KRW").map(|one| (one.state.name(), one.amount))
+    };
+    let one = |status: &str, amount: i64| json!({"status": status, "amount": amount});
+    assert_eq!(dispute(json!([one("won", 300), one("under_review", 200)])), Some(("open", 200)));
+    assert_eq!(dispute(json!([one("won", 300), one("lost", 200)])), Some(("lost", 200)));
+    assert_eq!(dispute(json!([one("warning_closed", 300)])), Some(("won", 300)));
+    assert_eq!(dispute(json!([])), None);
+}
+
+#[test]
+fn its_lists_go_on_after_the_last_and_refunds_go_back_a_month() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let page = |list, cursor| crate::ListPage { list, from_s: 1_000_000_000, until_s: 1_000_086_400, cursor };
+    let path = api.list(&page("payment_intents", "pi_9")).path;
+    assert!(
+        path.contains("created[gte]=1000000000&created[lt]=1000086400&expand[]=")
+            && path.ends_with("&starting_after=pi_9")
+    );
+    assert!(api.list(&page("refunds", "")).path.contains("created[gte]=997494400&"));
+    let listed =
+        |list, body: Value| api.listed(&page(list, ""), &Answer { status: 200, body: body.to_string().as_bytes() });
+    let refund = |status: &str| json!({"id": status, "payment_intent": "pi_1", "status": status, "created": 7});
+    let found =
+        listed("refunds", json!({"data": [refund("succeeded"), refund("failed")], "has_more": true})).expect("a page");
+    let tells: Vec<&crate::Tells> = found.entries.iter().map(|entry| &entry.tells).collect();
+    assert_eq!(tells, [&crate::Tells::Changed { at_s: Some(7) }, &crate::Tells::Changed { at_s: None }]);
+    assert_eq!(found.next.as_deref(), Some("failed"));
+    assert!(api.listed(&page("refunds", ""), &Answer { status: 500, body: b"{}" }).is_err());
+}

@@ -1,0 +1,61 @@
+//! Stripe's lists: intents, and the refunds and disputes of the last month, whenever their intents were made.
+
+use serde_json::Value;
+
+use super::{from_theirs, payment};
+use crate::later::told;
+use crate::reading::{segment, text, whole};
+use crate::{Dispute, DisputeState, Entry, ListPage, Listed, PAGE_MAX, Tells};
+
+pub const ALL: [&str; 3] = ["payment_intents", "refunds", "disputes"];
+/// A refund may fail, and a bank decide, so long after it began.
+const LATER_S: i64 = 30 * 86_400;
+
+pub fn path(page: &ListPage) -> String {
+    let (from_s, expand) = match page.list {
+        // With what was paid back of each: a list within a list.
+        "payment_intents" => (page.from_s, "&expand[]=data.latest_charge.refunds"),
+        _ => (page.from_s.min(page.until_s - LATER_S), ""),
+    };
+    let after =
+        if page.cursor.is_empty() { String::new() } else { format!("&starting_after={}", segment(page.cursor)) };
+    let ListPage { list, until_s, .. } = page;
+    format!("/v1/{list}?limit={PAGE_MAX}&created[gte]={from_s}&created[lt]={until_s}{expand}{after}")
+}
+
+pub fn read(asked: &ListPage, page: &Value) -> Result<Listed, String> {
+    let data = page["data"].as_array().ok_or("a list without `data`")?;
+    let entry = |one: &Value| match asked.list {
+        "payment_intents" => Some(told(text(&one["id"])?, payment(one)?)),
+        // What is about a charge without an intent is none of ours.
+        list => Some(Entry {
+            payment_id: text(&one["payment_intent"])?,
+            hold_ref: String::new(),
+            tells: changed(list, one),
+        }),
+    };
+    let next = data.last().filter(|_| page["has_more"] == true).and_then(|last| text(&last["id"]));
+    Ok(Listed { entries: data.iter().filter_map(entry).collect(), next })
+}
+
+/// A refund that succeeded is what it was when it was made; one that failed, or waits, may have changed at any time since, and
+/// a dispute likewise.
+fn changed(list: &str, one: &Value) -> Tells {
+    let at_s = if list == "refunds" && one["status"] == "succeeded" { whole(&one["created"]) } else { None };
+    Tells::Changed { at_s }
+}
+
+/// The disputes of one intent as one: what is open counts before what was lost, and that before what was won.
+pub fn dispute(page: &Value, currency: &str) -> Option<Dispute> {
+    let all = page["data"].as_array()?;
+    let state_of = |one: &Value| match one["status"].as_str().unwrap_or_default() {
+        "won" | "warning_closed" | "prevented" => DisputeState::Won,
+        "lost" => DisputeState::Lost,
+        _ => DisputeState::Open,
+    };
+    let of = |state: DisputeState| all.iter().filter(move |one| state_of(one) == state);
+    let states = [DisputeState::Open, DisputeState::Lost, DisputeState::Won];
+    let state = states.into_iter().find(|state| of(*state).next().is_some())?;
+    let amount = of(state).filter_map(|one| whole(&one["amount"])).sum();
+    Some(Dispute { state, amount: from_theirs(amount, currency) })
+}

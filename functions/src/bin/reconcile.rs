@@ -1,0 +1,35 @@
+//! `reconcile` (schema/reconcile.sql) on the scheduler's tick: a pass through each gateway's own lists once a day; what one
+//! tick does not finish, the next one goes on with.
+
+use std::time::{Duration, Instant};
+
+use functions::bounds::{RECONCILE_DAYS, RECONCILE_EVERY_S, RECONCILE_FOR_S};
+use functions::database::Database;
+use functions::desk::Desk;
+use functions::reconcile::{self, Settings};
+use functions::{config, run};
+use lambda_runtime::Error;
+use tracing::info;
+use wire::reconcile::{Reconciled, Tick};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run::log_as_json();
+    let database = &Database::from_env()?;
+    let desk = &Desk::from_env()?;
+    let how = &Settings {
+        every_s: config::seconds("RECONCILE_EVERY_S", RECONCILE_EVERY_S)?.as_secs_f64(),
+        days: config::number("RECONCILE_DAYS", RECONCILE_DAYS, 1..=90)? as f64,
+        since: config::moment("RECONCILE_SINCE")?,
+    };
+    let window: Duration = config::seconds("RECONCILE_FOR_S", RECONCILE_FOR_S)?;
+    run::serve(async |tick: Tick| {
+        let began = Instant::now();
+        let reconciled = reconcile::run(database, desk, how, began + window).await?;
+        let Reconciled { looked, differed, through, failed } = reconciled;
+        let (request_id, ms) = (tick.execution_id, began.elapsed().as_millis() as u64);
+        info!(verb = "reconcile", looked, differed, through, failed, request_id, ms);
+        Ok(reconciled)
+    })
+    .await
+}

@@ -1,0 +1,152 @@
+-- Reconcile: each gateway's own lists against ours, in both directions. What does not agree is asked about, and recorded or
+-- settled as if a webhook had come (present.sql, confirm.sql). The gateways are called by the function, between these
+-- calls and never inside one.
+--
+-- Locks:      reconcile_pass alone; payments of one page, in the order of their ids.
+-- Keeps:      a pass goes on where it stopped: a page counts once it was compared and all that differed was asked about.
+--             Each gateway has a pass of its own, and no other waits for it.
+-- Isolation:  READ COMMITTED or above.
+-- A retry:    compares the page again; who moves a pass that somebody else has moved meanwhile is told so.
+
+-- Passes to work on now, each taken for p_lease_s: those that are not through, and new ones of gateways whose last one
+-- began p_every_s ago. p_since: payments before it are not compared; null: all of the last p_days are.
+create or replace function holdfast.claim_reconcile(
+    p_gateways text[], p_every_s double precision, p_days double precision, p_since text, p_lease_s integer) returns json
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    insert into holdfast.reconcile_pass (gateway, from_at, until_at, began_at, finished_at, next_at)
+    select g, 'epoch', 'epoch', 'epoch', 'epoch', 'epoch' from unnest(p_gateways) as g
+    on conflict on constraint reconcile_pass_pkey do nothing;
+    with due as (
+        select r.gateway, r.finished_at is not null as begins, clock_timestamp() as now from holdfast.reconcile_pass r
+        where r.gateway = any (p_gateways) and r.next_at <= clock_timestamp()
+          and (r.finished_at is null or r.began_at + make_interval(secs => p_every_s) <= clock_timestamp())
+          -- One that fails to answer buyers is not asked for lists.
+          and not exists (select from holdfast.gateway_breaker b where b.gateway = r.gateway and b.state <> 'closed')
+        order by r.gateway for update skip locked
+    ), taken as (
+        update holdfast.reconcile_pass r set
+            next_at = due.now + make_interval(secs => p_lease_s),
+            list = case when due.begins then '' else r.list end,
+            cursor = case when due.begins then '' else r.cursor end,
+            from_at = case when due.begins then least(due.now, greatest(
+                due.now - make_interval(secs => 86400 * p_days), p_since::timestamptz)) else r.from_at end,
+            until_at = case when due.begins then due.now else r.until_at end,
+            began_at = case when due.begins then due.now else r.began_at end,
+            looked = case when due.begins then 0 else r.looked end,
+            differed = case when due.begins then 0 else r.differed end,
+            finished_at = null
+        from due where r.gateway = due.gateway
+        returning r.*
+    )
+    select coalesce(json_agg(json_build_object(
+        'gateway', t.gateway, 'list', t.list, 'cursor', t.cursor, 'from_s', floor(extract(epoch from t.from_at))::bigint,
+        'until_s', ceil(extract(epoch from t.until_at))::bigint) order by t.gateway), '[]') from taken t;
+end;
+
+-- Whether what a list says of a payment is what is recorded.
+create or replace function holdfast.agrees(p_payment holdfast.payment, p_told json) returns boolean
+language sql stable
+return case p_told ->> 'state'
+    -- That it was taken, and nothing else: what went back of it may not have gone after all.
+    when 'taken' then (p_payment).reversed_at is null and (p_payment).refunded_outside = 0
+        and holdfast.paid_back_by_us((p_payment).gateway, (p_payment).payment_id, true) = 0
+    when 'changed' then (p_payment).seen_at > to_timestamp((p_told ->> 'at_s')::bigint)
+    when 'gone' then (p_payment).reversed_at is not null
+    when 'paid' then (p_payment).reversed_at is null and (p_payment).currency = p_told ->> 'currency'
+        and (p_payment).amount - greatest((p_told ->> 'amount')::bigint - (p_told ->> 'refunded')::bigint, 0)
+            = (p_payment).refunded_outside
+            + holdfast.paid_back_by_us((p_payment).gateway, (p_payment).payment_id, true)
+        and not exists (select from holdfast.refund r
+                        where r.gateway = (p_payment).gateway and r.payment_id = (p_payment).payment_id
+                          and r.status = 'COMPLETED' and coalesce((p_payment).dispute <> 'lost', true)
+                          and (p_told ->> 'amount')::bigint > (p_told ->> 'refunded')::bigint)
+        and case p_told ->> 'dispute'
+            when 'none' then coalesce((p_payment).dispute <> 'open', true)
+            -- Which way it went, the list of disputes tells.
+            when 'ask' then (p_payment).dispute is not null
+            else p_told ->> 'dispute' is null or ((p_payment).dispute, (p_payment).disputed_amount)
+                 is not distinct from (p_told ->> 'dispute', (p_told ->> 'disputed_amount')::bigint) end
+    else false end;
+
+-- A page of a list. p_lines: {payment_id, ours: whether it names a hold in our form, told: what it says; none: that
+-- something changed}. Those that the gateway has to be asked about.
+create or replace function holdfast.compare_listed(p_gateway text, p_lines json) returns json
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    with line as materialized (
+        select l.payment_id, l.ours, l.told
+        from json_to_recordset(p_lines) as l (payment_id text, ours boolean, told json)
+    ), known as materialized (
+        select p as payment, p.payment_id from holdfast.payment p
+        where p.gateway = p_gateway and p.payment_id = any (array(select l.payment_id from line l))
+        order by p.payment_id for no key update
+    ), listed as (
+        update holdfast.payment p set listed_at = clock_timestamp() from known k
+        where p.gateway = p_gateway and p.payment_id = k.payment_id
+    )
+    select coalesce(json_agg(distinct l.payment_id), '[]')
+    from line l left join known k on k.payment_id = l.payment_id
+    where case
+        when k.payment_id is not null then not coalesce(holdfast.agrees(k.payment, l.told), false)
+        -- Not ours yet: what was taken, or is set aside, and of which something is left.
+        when not l.ours then false
+        else coalesce(l.told ->> 'state' in ('taken', 'authorised')
+                      or (l.told ->> 'state' = 'paid' and (l.told ->> 'amount')::bigint > (l.told ->> 'refunded')::bigint), false) end;
+end;
+
+-- The other direction: of our payments of the pass's days, those that none of its lists had. It looks at p_most at a time.
+create or replace function holdfast.unlisted_payments(p_gateway text, p_cursor text, p_most integer) returns json
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    with pass as materialized (
+        select r.*,
+            case p_cursor when '' then r.from_at
+                else 'epoch'::timestamptz + split_part(p_cursor, '.', 1)::bigint * interval '1 microsecond' end as after_at,
+            case p_cursor when '' then 0 else split_part(p_cursor, '.', 2)::bigint end as after_no
+        from holdfast.reconcile_pass r where r.gateway = p_gateway
+    ), looked as materialized (
+        select p.payment_id, p.created_at, p.payment_no, coalesce(p.listed_at >= pass.began_at, false) as is_listed
+        from pass join holdfast.payment p on p.gateway = p_gateway
+            and (p.created_at, p.payment_no) > (pass.after_at, pass.after_no) and p.created_at < pass.until_at
+        order by p.created_at, p.payment_no limit p_most
+    )
+    select json_build_object(
+        'payment_ids', coalesce(json_agg(l.payment_id) filter (where not l.is_listed), '[]'),
+        'looked', count(*),
+        'next', case when count(*) = p_most then (
+            select (extract(epoch from e.created_at) * 1000000)::bigint || '.' || e.payment_no
+            from looked e order by e.created_at desc, e.payment_no desc limit 1) end)
+    from looked l;
+end;
+
+-- The page is done: the pass goes on at p_to and p_next, or is through (p_to null). Null: somebody else has moved it.
+create or replace function holdfast.advance_reconcile(
+    p_gateway text, p_list text, p_cursor text, p_to text, p_next text, p_looked bigint, p_differed bigint, p_lease_s integer)
+returns boolean language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    update holdfast.reconcile_pass r set
+        list = coalesce(p_to, ''), cursor = p_next, looked = r.looked + p_looked, differed = r.differed + p_differed,
+        failures = 0, last_error = null, finished_at = case when p_to is null then clock_timestamp() end,
+        next_at = clock_timestamp() + case when p_to is null then interval '0' else make_interval(secs => p_lease_s) end
+    where r.gateway = p_gateway and r.list = p_list and r.cursor = p_cursor and r.finished_at is null
+    returning true;
+end;
+
+-- The gateway does not list: half a minute's distance, doubling to an hour.
+create or replace function holdfast.fail_reconcile(p_gateway text, p_error text) returns void
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    update holdfast.reconcile_pass r set failures = r.failures + 1, last_error = left(p_error, 500),
+        next_at = clock_timestamp() + make_interval(secs => least(3600, 30 * 2 ^ least(r.failures, 7)))
+    where r.gateway = p_gateway and r.finished_at is null;
+end;
+
+revoke execute on function holdfast.claim_reconcile, holdfast.agrees, holdfast.compare_listed, holdfast.unlisted_payments,
+    holdfast.advance_reconcile, holdfast.fail_reconcile from public;
+grant execute on function holdfast.claim_reconcile, holdfast.compare_listed, holdfast.unlisted_payments,
+    holdfast.advance_reconcile, holdfast.fail_reconcile to holdfast_reconcile;
+-- And what follows where something differs: the way of a webhook.
+grant execute on function holdfast.look_again, holdfast.record_present, holdfast.look_at_payment, holdfast.hold_of_payment,
+    holdfast.confirm, holdfast.secure, holdfast.note_payment, holdfast.end_payment,
+    holdfast.gateway_answered, holdfast.gateway_failed to holdfast_reconcile;
