@@ -23,7 +23,7 @@ begin
         return null;
     end if;
     if v_order.status = 'CANCELLED' then
-        return json_build_object('outcome', 'order', 'order', order_json(v_order, true));
+        return json_build_object('outcome', 'order', 'order', order_json_for(v_order, true));
     end if;
 
     update orders o set status = 'CANCELLED', cancelled_at = clock_timestamp(), version = o.version + 1 where o.order_id = p_order_id
@@ -62,7 +62,7 @@ begin
         'gateway', v_order.gateway, 'payment_id', v_order.payment_id, 'amount', v_order.total_amount,
         'currency', v_order.currency));
     return store_operation(p_idem_key, p_fingerprint,
-                           json_build_object('outcome', 'order', 'order', order_json(v_order, true)));
+                           json_build_object('outcome', 'order', 'order', order_json_for(v_order, true)));
 end
 $$;
 
@@ -102,9 +102,12 @@ end;
 create or replace function holdfast.order_of(p_order_id uuid) returns json
 language sql stable security definer set search_path = holdfast, pg_temp
 begin atomic
-    select json_build_object('outcome', 'order', 'order', holdfast.order_json(o, true))
+    select json_build_object('outcome', 'order', 'order', holdfast.order_json_for(o, true))
     from holdfast.orders o where o.order_id = p_order_id;
 end;
+
+-- An earlier form, which `order_of` called until now.
+drop function if exists holdfast.order_json(holdfast.orders, boolean);
 
 revoke execute on function holdfast.cancel_order, holdfast.list_payments, holdfast.order_of from public;
 grant execute on function holdfast.cancel_order, holdfast.list_payments, holdfast.order_of to holdfast_admin;

@@ -66,8 +66,9 @@ create or replace function holdfast.moved_outside(p_payment holdfast.payment) re
 language sql immutable
 return case when (p_payment).reversed_at is null then (p_payment).refunded_outside else (p_payment).amount end;
 
--- Whose it is is an operator's to know.
-create or replace function holdfast.order_json(p_order holdfast.orders, p_for_operator boolean) returns json
+-- Whose it is is an operator's to know. The two have names of their own: the routines of an earlier version take the rights
+-- to `order_json` by its name alone.
+create or replace function holdfast.order_json_for(p_order holdfast.orders, p_for_operator boolean) returns json
 language sql stable
 return json_build_object(
     'order_id', p_order.order_id,
@@ -99,7 +100,7 @@ return json_build_object(
 
 create or replace function holdfast.order_json(p_order holdfast.orders) returns json
 language sql stable
-return holdfast.order_json(p_order, false);
+return holdfast.order_json_for(p_order, false);
 
 -- The schedule first: before it opens and after it closes a sale is neither open nor paused.
 create or replace function holdfast.sale_status(p_sale holdfast.sale) returns text
@@ -155,6 +156,6 @@ return (
     where k.sale_id = p_sale_id and k.sku_id = p_sku_id);
 
 revoke execute on function holdfast.rfc3339, holdfast.currency_decimals, holdfast.hold_json, holdfast.hold_status_now,
-                           holdfast.shown_refund, holdfast.moved_outside, holdfast.paid_by, holdfast.order_json(holdfast.orders, boolean),
+                           holdfast.shown_refund, holdfast.moved_outside, holdfast.paid_by, holdfast.order_json_for,
                            holdfast.order_json(holdfast.orders), holdfast.sale_status, holdfast.sale_json, holdfast.status_stands_ms,
                            holdfast.sold_out from public;
