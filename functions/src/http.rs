@@ -8,10 +8,10 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
-use crate::bounds::GATEWAY_ANSWER_MAX_BYTES;
+use crate::bounds::{GATEWAY_ANSWER_MAX_BYTES, HTTP_IDLE_MAX_S};
 use crate::config::Misconfigured;
 use crate::tls;
 
@@ -42,7 +42,11 @@ impl Http {
     pub fn from_env() -> Result<Self, Misconfigured> {
         let tls = tls::trusting("GATEWAY_CA_FILE")?;
         let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        Ok(Self(Client::builder(TokioExecutor::new()).build(connector)))
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(HTTP_IDLE_MAX_S))
+            .build(connector);
+        Ok(Self(client))
     }
 
     /// # Errors
