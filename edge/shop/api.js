@@ -17,7 +17,8 @@ const seg = encodeURIComponent;
 export const sales = () => call("GET", "/v1/sales");
 export const sale = (sale_id) => call("GET", `/v1/sales/${seg(sale_id)}`);
 export const hold = (hold_id) => call("GET", `/v1/reservations/${seg(hold_id)}`);
-export const ownHolds = (sale_id) => call("GET", `/v1/reservations?sale_id=${seg(sale_id)}&status=HOLD`);
+export const ownHolds = (sale_id, cursor) =>
+  call("GET", `/v1/reservations?sale_id=${seg(sale_id)}&status=HOLD${cursor ? `&cursor=${seg(cursor)}` : ""}`);
 export const release = (hold_id) => call("DELETE", `/v1/reservations/${seg(hold_id)}`);
 export const payFree = (hold_id) => call("POST", `/v1/reservations/${seg(hold_id)}/pay`, { method: "free" });
 export const orderOfHold = (hold_id) => call("GET", `/v1/orders?hold_id=${seg(hold_id)}`);

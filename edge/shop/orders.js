@@ -56,7 +56,7 @@ export async function startOrders() {
     const answer = await asked(() => api.orders(next ? { cursor: next } : {}), t("orders_title"), false);
     if (!answer) return;
     const { orders } = answer.body;
-    const none = !orders.length && !list.childElementCount;
+    const none = !orders.length && !list.childElementCount && !answer.body.next;
     frame("orders", t("orders_title"), none ? t("h_no_orders") : "", none ? t("m_no_orders") : "");
     byId("panel").replaceChildren(list);
     for (const order of orders) {

@@ -16,6 +16,7 @@ const SETTLE_MS = 600; // the second tap of a double tap must not land on "pay" 
 const LONG_PAYING_MS = 20_000;
 const LAPSE_MS = 300; // by then the server's clock has passed the end too, whatever the estimate's error
 const TRIES = 5;
+const PAGES = 5;
 const SPOKEN_S = { scheduled: [60, 10], holding: [60, 30, 10] };
 
 export function startSale(config) {
@@ -127,8 +128,12 @@ export function startSale(config) {
     const hold_id = store.read(HOLD)?.hold_id ?? (STATES[m.state].look === "hold" ? m.hold.hold_id : null);
     if (hold_id) return readHold(hold_id);
     if (m.signed_out || (m.sale && statusAt(m.sale, now()) === "scheduled")) return null;
-    const answer = await api.ownHolds(sale_id);
-    if (answer.kind === "ok") return answer.body.reservations?.length ? { kind: "ok", body: answer.body.reservations[0] } : null;
+    let answer = await api.ownHolds(sale_id);
+    // A page may be empty and not the last.
+    for (let more = 0; more < PAGES && answer.body?.next && !answer.body.reservations.length; more++) {
+      answer = await api.ownHolds(sale_id, answer.body.next);
+    }
+    if (answer.kind === "ok") return answer.body.reservations.length ? { kind: "ok", body: answer.body.reservations[0] } : null;
     return answer.code === "unauthenticated" ? answer : null; // a press will find it too
   }
 
@@ -169,7 +174,7 @@ export function startSale(config) {
   /** A payment that could not be taken for this hold: why, and that it may be paid again. Then the next one is waited for. */
   function paymentNotice(hold, record) {
     if (!hold.refund) return {};
-    if (isMismatch(hold, record)) store.write(HOLD, { hold_id: hold.hold_id, seen: hold.refund.amount });
+    if (isMismatch(hold, record)) store.write(HOLD, { hold_id: hold.hold_id, seen: hold.refunds.length });
     const name = hold.refund.status === "completed" ? "n_mismatch_refunded" : "n_mismatch";
     return { notice: t(name, { amount: money(hold.refund.amount, { ...hold, ...hold.refund }) }), urgent: true };
   }

@@ -66,7 +66,7 @@ export function refundOf(hold, order) {
 }
 
 /** A payment that bought nothing while its hold lives, and that this page has not seen: it is not the one it waits for. */
-export const isMismatch = (hold, record) => hold.status === "HOLD" && Boolean(hold.refund) && hold.refund.amount !== record?.seen;
+export const isMismatch = (hold, record) => hold.status === "HOLD" && (hold.refunds?.length ?? 0) > (record?.seen ?? 0);
 
 /**
  * The state a hold puts the page in; null: it was given back, and the sale is what matters.

@@ -18,7 +18,7 @@ export const number = (value) => value.toLocaleString(locale);
  * Minor units as a person writes them: 150000 KRW is 150,000원 or ₩150,000; 1999 USD is $19.99. How many decimals a
  * currency has comes with the amount: browsers differ in what they know of it.
  */
-export function money(amount, { currency, currency_decimals: decimals = currency === "KRW" || currency === "JPY" ? 0 : 2 }) {
+export function money(amount, { currency, currency_decimals: decimals }) {
   if (amount === 0) return t("free");
   if (korean && currency === "KRW") return `${number(amount)}원`;
   const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };

@@ -100,7 +100,7 @@ export function lines(what, sale) {
 
 /** What happened beside the order: a second payment goes back. */
 export function besides({ order, hold }) {
-  const refund = hold?.refund;
+  const refund = hold?.refunds?.find(({ reason }) => reason === "already_paid");
   if (!refund || !order || order.status === "CANCELLED" || order.status === "RETURNED") return null;
   return t(`n_second_${refund.status}`, { amount: money(refund.amount, { ...order, ...refund }) });
 }

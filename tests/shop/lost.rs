@@ -77,6 +77,9 @@ async fn where_storage_is_forbidden_a_buyer_buys_all_the_same() {
     browser.until("open").await;
     browser.click("#buy").await;
     browser.until("holding").await;
+    // Nothing is remembered but the session, and the hold is found again.
+    browser.page.refresh().await.unwrap();
+    browser.until("holding").await;
     assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
 }
 

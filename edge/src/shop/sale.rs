@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::html::escape;
 use super::moment::{digits, moment, parse_ms};
-use super::money::{decimals, grouped, money};
+use super::money::{grouped, money};
 use super::texts::{filled, text};
 
 /// So many left are called few.
@@ -20,7 +20,7 @@ pub struct Sale {
     opens_at: Option<String>,
     closes_at: Option<String>,
     currency: String,
-    currency_decimals: Option<usize>,
+    currency_decimals: usize,
     pub description: Option<String>,
     pub image_url: Option<String>,
     skus: Vec<Sku>,
@@ -165,8 +165,7 @@ impl Sale {
         if amount == 0 {
             return text(language, "free").to_owned();
         }
-        let decimals = self.currency_decimals.unwrap_or_else(|| decimals(&self.currency));
-        money(language, amount, &self.currency, decimals)
+        money(language, amount, &self.currency, self.currency_decimals)
     }
 
     /// Whether there is one thing to buy and one of it.
@@ -223,7 +222,7 @@ mod tests {
     fn sale(status: &str, opens_at: &str, available: &str) -> Sale {
         let json = format!(
             r#"{{"sale_id":"s","name":"<Drop>","status":"{status}","opens_at":"{opens_at}","closes_at":null,"hold_ttl_s":300,
-                "currency":"RSD","skus":[{{"sku_id":"a","name":"A","unit_price":1500,"available":{available},"max_per_user":1}},
+                "currency":"RSD","currency_decimals":2,"skus":[{{"sku_id":"a","name":"A","unit_price":1500,"available":{available},"max_per_user":1}},
                 {{"sku_id":"b","name":"","unit_price":0,"available":0,"max_per_user":1}}]}}"#
         );
         serde_json::from_str(&json).unwrap()
