@@ -8,7 +8,7 @@
 -- p_sale is the body of the request, checked, with its defaults filled in by the function. What is left is judged here:
 -- whether a sale that is to open now ends later. Only a new one is asked, for what was in order when it was made still
 -- is when it is sent again.
-create or replace function holdfast.create_sale(p_sale json, p_created_from bytea) returns json
+create or replace function holdfast.create_sale(p_by json, p_sale json, p_created_from bytea) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
@@ -35,6 +35,7 @@ begin
         from json_array_elements(p_sale -> 'skus') k;
         perform write_stock_change(p_sale ->> 'sale_id', k ->> 'sku_id', (k ->> 'stock')::bigint, 'sale created')
         from json_array_elements(p_sale -> 'skus') k where (k ->> 'stock')::bigint > 0;
+        perform write_operator_ledger(p_by, 'sale_created', p_sale ->> 'sale_id', null, p_sale);
     end if;
 
     select * into v_sale from sale s where s.sale_id = p_sale ->> 'sale_id';
@@ -49,17 +50,33 @@ begin
 end
 $$;
 
+-- What the functions of the last release call: nobody says who asks.
+create or replace function holdfast.create_sale(p_sale json, p_created_from bytea) returns json
+language sql security definer set search_path = holdfast, pg_temp
+begin atomic
+    select holdfast.create_sale('{}'::json, p_sale, p_created_from);
+end;
+
 -- Once this is answered nothing is granted any more that the new status forbids: it waits for the reservations that
 -- have the counters, and those that come for them later look at the status again.
-create or replace function holdfast.set_sale_status(p_sale_id text, p_status text) returns json
+create or replace function holdfast.set_sale_status(p_by json, p_sale_id text, p_status text) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
-    v_sale sale;
+    v_sale   sale;
+    v_before text;
 begin
-    update sale s set status = p_status where s.sale_id = p_sale_id returning * into v_sale;
+    select s.status into v_before from sale s where s.sale_id = p_sale_id for no key update;
     if not found then
         return json_build_object('outcome', 'not_found');
+    end if;
+    update sale s set status = p_status where s.sale_id = p_sale_id returning * into v_sale;
+    if v_before <> p_status then
+        perform write_operator_ledger(p_by, 'sale_status_set', p_sale_id, json_build_object('status', v_before),
+                                      json_build_object('status', p_status));
+        insert into event_outbox (event_type, sale_id, data)
+        values ('SaleChanged', p_sale_id, json_build_object(
+            'sale_id', p_sale_id, 'before', json_build_object('status', v_before), 'after', json_build_object('status', p_status)));
     end if;
     perform from inventory_counter c where c.sale_id = p_sale_id order by c.sku_id for update;
     -- Written and not only locked: a reservation above READ COMMITTED that saw the sale before this fails at its
@@ -69,11 +86,18 @@ begin
 end
 $$;
 
+create or replace function holdfast.set_sale_status(p_sale_id text, p_status text) returns json
+language sql security definer set search_path = holdfast, pg_temp
+begin atomic
+    select holdfast.set_sale_status('{}'::json, p_sale_id, p_status);
+end;
+
 create or replace function holdfast.adjust_stock(
-    p_sale_id text, p_sku_id text, p_delta bigint, p_reason text, p_idem_key text, p_fingerprint bytea)
+    p_by json, p_sale_id text, p_sku_id text, p_delta bigint, p_idem_key text, p_fingerprint bytea)
 returns json language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
+    v_reason  constant text := p_by ->> 'reason';
     v_stored  json := stored_adjustment(p_idem_key, p_fingerprint);
     v_counter inventory_counter;
 begin
@@ -95,20 +119,30 @@ begin
     end if;
 
     insert into stock_adjustment (idem_key, fingerprint, sale_id, sku_id, delta, reason, total_after, available_after)
-    values (p_idem_key, p_fingerprint, p_sale_id, p_sku_id, p_delta, p_reason,
+    values (p_idem_key, p_fingerprint, p_sale_id, p_sku_id, p_delta, v_reason,
             v_counter.total + p_delta, v_counter.available + p_delta)
     on conflict on constraint stock_adjustment_pkey do nothing;
     if not found then
         return stored_adjustment(p_idem_key, p_fingerprint);
     end if;
-    perform write_stock_change(p_sale_id, p_sku_id, p_delta, p_reason);
+    perform write_stock_change(p_sale_id, p_sku_id, p_delta, v_reason);
     update inventory_counter c set total = c.total + p_delta, available = c.available + p_delta
     where (c.sale_id, c.sku_id) = (p_sale_id, p_sku_id);
+    perform write_operator_ledger(p_by, 'stock_adjusted', p_sale_id || '/' || p_sku_id,
+        json_build_object('total', v_counter.total, 'available', v_counter.available),
+        json_build_object('total', v_counter.total + p_delta, 'available', v_counter.available + p_delta, 'delta', p_delta));
     return json_build_object('outcome', 'stock', 'replayed', false, 'stock', json_build_object(
         'sale_id', p_sale_id, 'sku_id', p_sku_id,
         'total', v_counter.total + p_delta, 'available', v_counter.available + p_delta));
 end
 $$;
+
+create or replace function holdfast.adjust_stock(
+    p_sale_id text, p_sku_id text, p_delta bigint, p_reason text, p_idem_key text, p_fingerprint bytea)
+returns json language sql security definer set search_path = holdfast, pg_temp
+begin atomic
+    select holdfast.adjust_stock(json_build_object('reason', p_reason), p_sale_id, p_sku_id, p_delta, p_idem_key, p_fingerprint);
+end;
 
 create or replace function holdfast.stored_adjustment(p_idem_key text, p_fingerprint bytea) returns json
 language sql stable
@@ -201,7 +235,12 @@ begin atomic
     from holdfast.sale s where s.sale_id = p_sale_id;
 end;
 
-revoke execute on function holdfast.create_sale, holdfast.set_sale_status, holdfast.adjust_stock, holdfast.report,
+revoke execute on function holdfast.create_sale(json, bytea), holdfast.create_sale(json, json, bytea),
+                           holdfast.set_sale_status(text, text), holdfast.set_sale_status(json, text, text),
+                           holdfast.adjust_stock(text, text, bigint, text, text, bytea),
+                           holdfast.adjust_stock(json, text, text, bigint, text, bytea), holdfast.report,
                            holdfast.stored_adjustment, holdfast.write_stock_change from public;
-grant execute on function holdfast.create_sale, holdfast.set_sale_status, holdfast.adjust_stock, holdfast.report
-    to holdfast_admin;
+grant execute on function holdfast.create_sale(json, bytea), holdfast.create_sale(json, json, bytea),
+                          holdfast.set_sale_status(text, text), holdfast.set_sale_status(json, text, text),
+                          holdfast.adjust_stock(text, text, bigint, text, text, bytea),
+                          holdfast.adjust_stock(json, text, text, bigint, text, bytea), holdfast.report to holdfast_admin;

@@ -271,6 +271,9 @@ begin atomic
             when 'OrderConfirmed' then (
                 select (o.order_id::text, o.total_amount) = (e.data ->> 'order_id', (e.data ->> 'total_amount')::bigint)
                 from holdfast.orders o where o.hold_id = e.hold_id)
+            when 'OrderCancelled' then (
+                select (o.order_id::text, o.status) = (e.data ->> 'order_id', 'CANCELLED')
+                from holdfast.orders o where o.hold_id = e.hold_id)
             when 'RefundRequired' then (
                 select r.amount = (e.data ->> 'amount')::bigint from holdfast.refund r
                 where r.gateway = e.data ->> 'gateway' and r.payment_id = e.data ->> 'payment_id')

@@ -183,6 +183,7 @@ begin
                 state = case when a.state = 'CAPTURING' and v_hold.status = 'HOLD' and v_hold.expire_at > v_now then 'CAPTURING'
                     when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then 'ENDED' else 'UNDER_WAY' end,
                 ended_at = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then v_now end,
+                token = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then null else a.token end,
                 outcome = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then 'never ended' end;
     end if;
     return json_build_object('result', 'ignored');
@@ -200,7 +201,7 @@ begin
     where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
     if found then
         perform from reservation_hold h where h.hold_id = v_hold_id for update;
-        update payment_attempt a set state = 'ENDED', ended_at = clock_timestamp(), outcome = p_outcome
+        update payment_attempt a set state = 'ENDED', ended_at = clock_timestamp(), token = null, outcome = p_outcome
         where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
         update reservation_hold h set expire_at = greatest(h.promised_until, least(h.expire_at, clock_timestamp()))
         where h.hold_id = v_hold_id and h.status = 'HOLD' and h.promised_until is not null

@@ -158,7 +158,7 @@ begin
         end if;
         return stored_payment(p_gateway, p_payment_id);
     end if;
-    update payment_attempt a set state = 'ENDED', ended_at = v_now, outcome = coalesce(v_reason, 'confirmed')
+    update payment_attempt a set state = 'ENDED', ended_at = v_now, token = null, outcome = coalesce(v_reason, 'confirmed')
     where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
 
     if v_reason is not null then

@@ -97,6 +97,8 @@ begin atomic
            and (p_event_type is null or e.event_type = p_event_type)
            and (p_subscription_id is null or e.subscription_id = p_subscription_id)
            and (p_sale_id is null or e.sale_id = p_sale_id)
+           -- Where the index begins to be read; a generic plan cannot use what is behind an OR.
+           and e.dead_at >= coalesce('epoch'::timestamptz + p_after_us * interval '1 microsecond', '-infinity')
            and (not p_sendable or (select s.status from holdfast.subscription s
                                    where s.subscription_id = e.subscription_id) = 'ENABLED')
            and (p_after_us is null or (e.dead_at, e.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
@@ -148,7 +150,8 @@ begin
         return json_build_object('outcome', 'disabled');
     elsif v_status in ('DEAD', 'FAILED') then
         if (case v_status when 'DEAD' then replay_deliveries(array[p_id]) else replay_refunds(array[p_id]) end) > 0 then
-            perform write_operator_ledger(p_by, 'dead_letter_replayed', p_id, null);
+            perform write_operator_ledger(p_by, 'dead_letter_replayed', p_id,
+                json_build_object('status', lower(v_status)), json_build_object('status', 'pending'));
         end if;
         v_status := 'PENDING';
     end if;
@@ -178,7 +181,7 @@ begin
     from (select id from find_dead_letters(p_kind, p_event_type, p_subscription_id, p_sale_id, null, null, p_most, true)) l;
     v_replayed := replay_deliveries(v_events) + replay_refunds(v_refunds);
     if v_replayed > 0 then
-        perform write_operator_ledger(p_by, 'dead_letters_replayed', 'many', json_build_object(
+        perform write_operator_ledger(p_by, 'dead_letters_replayed', 'many', null, json_build_object(
             'replayed', v_replayed, 'kind', p_kind, 'event_type', p_event_type, 'subscription_id', p_subscription_id,
             'sale_id', p_sale_id));
     end if;

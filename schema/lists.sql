@@ -48,7 +48,7 @@ as $$
 begin
     o_page := holdfast.list_holds(p_user_id, p_sale_id, p_status, p_before, p_limit, p_look);
     if p_early_release and json_array_length(o_page -> 'holds') > 0 then
-        perform pg_logical_emit_message(true, 'holdfast', 'read');
+        perform holdfast.barrier();
     end if;
 end
 $$;

@@ -42,7 +42,7 @@ as $$
 begin
     o_hold := holdfast.read_hold(p_user_id, p_hold_id);
     if p_early_release and o_hold is not null then
-        perform pg_logical_emit_message(true, 'holdfast', 'read');
+        perform holdfast.barrier();
     end if;
 end
 $$;

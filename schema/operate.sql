@@ -15,6 +15,36 @@ begin atomic
     values (p_action, p_subject, p_by ->> 'actor', p_by ->> 'reason', p_by ->> 'request_id', p_details);
 end;
 
+-- What was there before and what is there now, in the transaction that changes it.
+create or replace function holdfast.write_operator_ledger(
+    p_by json, p_action text, p_subject text, p_before json, p_after json)
+returns void language sql volatile
+begin atomic
+    insert into holdfast.operator_ledger (action, subject, actor, reason, request_id, before, after)
+    values (p_action, p_subject, coalesce(nullif(p_by ->> 'actor', ''), 'admin'), p_by ->> 'reason',
+            coalesce(p_by ->> 'request_id', ''), p_before, p_after);
+end;
+
+-- Newest first, before p_before (null: from the newest): the entries are numbered as they are written, so what is added
+-- meanwhile does not move a page.
+create or replace function holdfast.operator_actions(p_before bigint, p_limit integer) returns json
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    with page as (
+        select l.* from holdfast.operator_ledger l
+        where l.entry_id < coalesce(p_before, 9223372036854775807) order by l.entry_id desc limit p_limit + 1
+    ), shown as (
+        select p.*, row_number() over (order by p.entry_id desc) as n from page p
+    )
+    select json_build_object('outcome', 'actions',
+        'actions', coalesce(json_agg(json_build_object(
+            'action_id', 'a' || to_hex(s.entry_id), 'action', s.action, 'subject', s.subject, 'actor', s.actor,
+            'reason', s.reason, 'request_id', s.request_id, 'before', s.before, 'after', coalesce(s.after, s.details),
+            'created_at', holdfast.rfc3339(s.created_at)) order by s.n) filter (where s.n <= p_limit), '[]'),
+        'next', case when count(*) > p_limit then 'a' || to_hex(min(s.entry_id) filter (where s.n <= p_limit)) end)
+    from shown s;
+end;
+
 -- The stored answer; null: go on, and whoever asks the same at the same time waits. Without a key there is none.
 create or replace function holdfast.stored_operation(p_idem_key text, p_fingerprint bytea) returns json
 language plpgsql set search_path = holdfast, pg_temp
@@ -55,10 +85,13 @@ return json_build_object(
     'status_since', holdfast.rfc3339((p_subscription).status_at),
     'breaker', (p_subscription).breaker,
     'breaker_since', holdfast.rfc3339((p_subscription).breaker_at),
-    'pending', (select count(*) from holdfast.delivery d
-                where d.subscription_id = (p_subscription).subscription_id and d.status = 'PENDING'),
-    'dead', (select count(*) from holdfast.delivery d
-             where d.subscription_id = (p_subscription).subscription_id and d.status = 'DEAD'),
+    -- Counted up to 10 000: it is the same trouble beyond that, and nobody waits for the count of a million.
+    'pending', (select count(*) from (
+        select from holdfast.delivery d
+        where d.subscription_id = (p_subscription).subscription_id and d.status = 'PENDING' limit 10000) p),
+    'dead', (select count(*) from (
+        select from holdfast.delivery d
+        where d.subscription_id = (p_subscription).subscription_id and d.status = 'DEAD' limit 10000) p),
     'old_secret_until', case when (p_subscription).old_secret_until > clock_timestamp()
                         then holdfast.rfc3339((p_subscription).old_secret_until) end,
     'created_at', holdfast.rfc3339((p_subscription).created_at));
@@ -96,8 +129,8 @@ begin
     end if;
     insert into subscription (kind, endpoint, event_types, secret) values (p_kind, p_endpoint, p_event_types, p_secret)
     returning * into v_subscription;
-    perform write_operator_ledger(p_by, 'subscription_created', v_subscription.subscription_id::text,
-                                  json_build_object('kind', p_kind, 'endpoint', p_endpoint, 'event_types', p_event_types));
+    perform write_operator_ledger(p_by, 'subscription_created', v_subscription.subscription_id::text, null,
+                                  json_build_object('status', 'enabled', 'kind', p_kind, 'endpoint', p_endpoint, 'event_types', p_event_types));
     return store_operation(p_idem_key, p_fingerprint, json_build_object('outcome', 'created',
         'subscription', subscription_json(v_subscription), 'secret', p_secret));
 end
@@ -108,19 +141,22 @@ language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
     v_subscription subscription;
+    v_before       text;
 begin
     select * into v_subscription from subscription s where s.subscription_id = p_subscription_id for no key update;
+    v_before := lower(v_subscription.status);
     if not found or v_subscription.status = 'DELETED' and p_status <> 'DELETED' then
         return null;
     end if;
     if v_subscription.status <> p_status then
-        update subscription s set status = p_status, status_at = clock_timestamp(), status_reason = p_by ->> 'reason',
+        update subscription s set status = p_status, gone = false, status_at = clock_timestamp(), status_reason = p_by ->> 'reason',
                failures = 0, breaker = 'closed', breaker_at = clock_timestamp(), breaker_until = null, breaker_opened = 0,
                secret = case p_status when 'DELETED' then null else s.secret end,
                old_secret = case p_status when 'DELETED' then null else s.old_secret end,
                old_secret_until = case p_status when 'DELETED' then null else s.old_secret_until end
         where s.subscription_id = p_subscription_id returning * into v_subscription;
-        perform write_operator_ledger(p_by, 'subscription_' || lower(p_status), p_subscription_id::text, null);
+        perform write_operator_ledger(p_by, 'subscription_' || lower(p_status), p_subscription_id::text,
+                                      json_build_object('status', v_before), json_build_object('status', lower(p_status)));
     end if;
     return json_build_object('outcome', 'subscription', 'subscription', subscription_json(v_subscription));
 end
@@ -135,10 +171,13 @@ as $$
 declare
     v_stored       json := stored_operation(p_idem_key, p_fingerprint);
     v_subscription subscription;
+    v_before       text;
 begin
     if v_stored is not null then
         return v_stored;
     end if;
+    v_before := (select rfc3339(s.old_secret_until) from subscription s
+                 where s.subscription_id = p_subscription_id and s.old_secret_until > clock_timestamp() for update);
     update subscription s set secret = p_secret,
            old_secret = case when p_overlap_s > 0 then s.secret end,
            old_secret_until = case when p_overlap_s > 0 then clock_timestamp() + make_interval(secs => p_overlap_s) end
@@ -147,14 +186,19 @@ begin
         return (select json_build_object('outcome', 'not_signed') from subscription s
                 where s.subscription_id = p_subscription_id and s.status <> 'DELETED');
     end if;
-    perform write_operator_ledger(p_by, 'secret_rotated', p_subscription_id::text, null);
+    -- That there is another secret, and until when the one before it counts: no secret is written down here.
+    perform write_operator_ledger(p_by, 'secret_rotated', p_subscription_id::text,
+                                  json_build_object('old_secret_until', v_before),
+                                  json_build_object('old_secret_until', rfc3339(v_subscription.old_secret_until)));
     return store_operation(p_idem_key, p_fingerprint, json_build_object('outcome', 'rotated',
         'subscription', subscription_json(v_subscription), 'secret', p_secret));
 end
 $$;
 
-revoke execute on function holdfast.write_operator_ledger, holdfast.stored_operation, holdfast.store_operation,
+revoke execute on function holdfast.write_operator_ledger(json, text, text, json),
+                           holdfast.write_operator_ledger(json, text, text, json, json),
+                           holdfast.operator_actions, holdfast.stored_operation, holdfast.store_operation,
                            holdfast.subscription_json, holdfast.subscriptions, holdfast.subscription_of,
                            holdfast.create_subscription, holdfast.set_subscription_status, holdfast.rotate_secret from public;
-grant execute on function holdfast.subscriptions, holdfast.subscription_of, holdfast.create_subscription,
+grant execute on function holdfast.operator_actions, holdfast.subscriptions, holdfast.subscription_of, holdfast.create_subscription,
                           holdfast.set_subscription_status, holdfast.rotate_secret to holdfast_admin;

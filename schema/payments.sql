@@ -13,6 +13,7 @@ as $$
 declare
     v_stored json := stored_operation(p_idem_key, p_fingerprint);
     v_order  orders;
+    v_before text;
 begin
     if v_stored is not null then
         return v_stored;
@@ -26,6 +27,7 @@ begin
         return json_build_object('outcome', 'order', 'order', order_json_for(v_order, true));
     end if;
 
+    v_before := v_order.status;
     update orders o set status = 'CANCELLED', cancelled_at = clock_timestamp(), version = o.version + 1 where o.order_id = p_order_id
     returning * into v_order;
 
@@ -45,6 +47,12 @@ begin
             'currency', v_order.currency, 'reason', 'order_cancelled'));
     end if;
 
+    insert into event_outbox (event_type, sale_id, hold_id, data)
+    values ('OrderCancelled', v_order.sale_id, v_order.hold_id, json_build_object(
+        'order_id', p_order_id, 'hold_id', v_order.hold_id, 'sale_id', v_order.sale_id, 'user_id', v_order.user_id,
+        'status', v_order.status, 'items', order_json(v_order) -> 'items', 'total_amount', v_order.total_amount,
+        'currency', v_order.currency, 'reason', p_by ->> 'reason'));
+
     insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, reason)
     select v_order.sale_id, i.sku_id, 'CANCEL_CREDIT', i.qty, i.hold_id, p_by ->> 'reason'
     from reservation_hold_item i where i.hold_id = v_order.hold_id;
@@ -58,9 +66,9 @@ begin
     -- Nobody's any more: the buyer may buy again, and the report counts what is sold.
     perform uncount_order(p_order_id);
     delete from order_items i where i.order_id = p_order_id;
-    perform write_operator_ledger(p_by, 'order_cancelled', p_order_id::text, json_build_object(
-        'gateway', v_order.gateway, 'payment_id', v_order.payment_id, 'amount', v_order.total_amount,
-        'currency', v_order.currency));
+    perform write_operator_ledger(p_by, 'order_cancelled', p_order_id::text, json_build_object('status', v_before),
+        json_build_object('status', v_order.status, 'gateway', v_order.gateway, 'payment_id', v_order.payment_id,
+                          'amount', v_order.total_amount, 'currency', v_order.currency));
     return store_operation(p_idem_key, p_fingerprint,
                            json_build_object('outcome', 'order', 'order', order_json_for(v_order, true)));
 end

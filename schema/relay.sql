@@ -3,7 +3,7 @@
 -- Three calls, each its own transaction, and no HTTP in any of them: `fan_out` makes a delivery per subscription of
 -- what happened; `claim_deliveries` takes some that are due; `settle_deliveries` writes down what came of sending.
 --
--- Locks:      event_outbox (rows without deliveries), subscription by subscription_id, delivery. Whoever changes a
+-- Locks:      fan_out_turn, event_outbox (rows without deliveries), subscription by subscription_id, delivery. Whoever changes a
 --             subscription's deliveries has its row first, so that two cannot decide about one hold at once. None of
 --             the three touches a row that T1, T2 or T3 updates.
 -- Keeps:      an event is fanned out once (a mark beside it, a unique row a subscription); of a hold's events one at a
@@ -21,30 +21,32 @@ declare
     v_now       timestamptz;
 begin
     -- One at a time: two could write down the events of one hold in the wrong order.
-    if not pg_try_advisory_xact_lock(hashtext('holdfast.fan_out')) then
+    perform from fan_out_turn for update skip locked;
+    if not found then
         return 0;
     end if;
     select array_agg(e.event_id) into v_event_ids from (
         select event_id from event_outbox where fanned_out_at is null
-        order by event_id limit p_most for update skip locked) e;
+        order by seq limit p_most for update skip locked) e;
     if v_event_ids is null then
         return 0;
     end if;
 
-    perform from subscription s where s.status = 'ENABLED' order by s.subscription_id for no key update;
+    -- One that is disabled gets its rows, too: they wait until it is enabled again.
+    perform from subscription s where s.status <> 'DELETED' order by s.subscription_id for no key update;
     v_now := clock_timestamp();
     insert into delivery (event_id, subscription_id, hold_id, ready_at, next_attempt_at)
     select e.event_id, s.subscription_id, e.hold_id,
            case when e.hold_id is null then v_now
-                when lag(e.hold_id) over (partition by s.subscription_id, e.hold_id order by e.event_id) is not null then null
+                when lag(e.hold_id) over (partition by s.subscription_id, e.hold_id order by e.seq) is not null then null
                 when exists (select from delivery d where d.subscription_id = s.subscription_id
                              and d.hold_id = e.hold_id and d.status = 'PENDING') then null
                 else v_now end,
            v_now
     from event_outbox e
-    join subscription s on s.status = 'ENABLED' and (s.event_types = '{}' or e.event_type = any (s.event_types))
+    join subscription s on s.status <> 'DELETED' and (s.event_types = '{}' or e.event_type = any (s.event_types))
     where e.event_id = any (v_event_ids)
-    order by e.event_id, s.subscription_id;
+    order by e.seq, s.subscription_id;
     update event_outbox set fanned_out_at = v_now where event_id = any (v_event_ids);
     return cardinality(v_event_ids);
 end
@@ -56,6 +58,7 @@ language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
     select coalesce(array_agg(s.subscription_id order by s.subscription_id), '{}') from holdfast.subscription s
     where case
+        when s.status = 'DISABLED' and not s.gone then false
         when s.status <> 'ENABLED' then exists (
             select from holdfast.delivery d where d.subscription_id = s.subscription_id and d.status = 'PENDING'
             and (d.claim is null or d.next_attempt_at <= clock_timestamp()))
@@ -123,11 +126,14 @@ begin
     end if;
     v_now := clock_timestamp();
 
+    if v_subscription.status = 'DISABLED' and not v_subscription.gone then
+        return null;
+    end if;
     if v_subscription.status <> 'ENABLED' then
         select array_agg(d.delivery_id) into v_ids from (
             select delivery_id from delivery where subscription_id = p_subscription_id and status = 'PENDING'
             and (claim is null or next_attempt_at <= v_now) order by delivery_id limit 1000) d;
-        perform give_up(v_subscription, v_ids, 'the subscription is disabled');
+        perform give_up(v_subscription, v_ids, 'the subscription is disabled, for its receiver answered 410');
         return null;
     end if;
     if v_subscription.breaker = 'open' and v_subscription.breaker_until > v_now then
@@ -205,6 +211,7 @@ begin
     for v_n in 1 .. cardinality(p_delivery_ids) loop
         if p_outcomes[v_n] = 'gone' and v_subscription.status = 'ENABLED' then
             v_subscription.status := 'DISABLED';
+            v_subscription.gone := true;
             v_subscription.status_at := v_now;
             v_subscription.status_reason := 'the receiver answered 410: it wants nothing any more';
         end if;
@@ -232,7 +239,7 @@ begin
             v_subscription.breaker_until := v_now + make_interval(secs => v_open_s);
         end if;
     end loop;
-    update subscription s set status = v_subscription.status, status_at = v_subscription.status_at,
+    update subscription s set status = v_subscription.status, gone = v_subscription.gone, status_at = v_subscription.status_at,
            status_reason = v_subscription.status_reason, failures = v_subscription.failures,
            breaker = v_subscription.breaker, breaker_at = v_subscription.breaker_at,
            breaker_until = v_subscription.breaker_until, breaker_opened = v_subscription.breaker_opened
@@ -243,7 +250,17 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.fan_out, holdfast.due_subscriptions, holdfast.wake_next, holdfast.give_up,
+-- Puts a secret that is sealed in the place of the same one in clear, or sealed with a former key, where it still stands.
+create or replace function holdfast.reseal(p_subscription_id uuid, p_stored text, p_sealed text) returns void
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    update holdfast.subscription s
+    set secret = case s.secret when p_stored then p_sealed else s.secret end,
+        old_secret = case s.old_secret when p_stored then p_sealed else s.old_secret end
+    where s.subscription_id = p_subscription_id and p_stored in (s.secret, s.old_secret);
+end;
+
+revoke execute on function holdfast.reseal, holdfast.fan_out, holdfast.due_subscriptions, holdfast.wake_next, holdfast.give_up,
                            holdfast.claim_deliveries, holdfast.settle_deliveries from public;
-grant execute on function holdfast.fan_out, holdfast.due_subscriptions, holdfast.claim_deliveries, holdfast.settle_deliveries
+grant execute on function holdfast.reseal, holdfast.fan_out, holdfast.due_subscriptions, holdfast.claim_deliveries, holdfast.settle_deliveries
     to holdfast_relay;

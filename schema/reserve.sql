@@ -98,6 +98,7 @@ declare
     v_n         integer;
     v_j         integer;
 begin
+    perform assert_batch(cardinality(p_user_ids), cardinality(p_sku_ids));
     o_told := false;
     o_lapsed := false;
     select * into v_sale from sale s where s.sale_id = p_sale_id;
@@ -334,6 +335,7 @@ declare
     v_hold_ids uuid[];
     v_now      constant timestamptz := clock_timestamp();
 begin
+    perform assert_batch(cardinality(p_user_ids), cardinality(p_sku_ids));
     select array_agg(due.hold_id) into v_hold_ids from (
         select a.hold_id from unnest(p_line_of, p_sku_ids) as l (n, sku_id)
         join user_active_hold a on (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id)
@@ -389,6 +391,7 @@ declare
     -- Taking back is work for others: what is left of it after a second is the sweep's, and this batch comes again.
     v_enough_at constant timestamptz := clock_timestamp() + interval '1 second';
 begin
+    perform holdfast.assert_durable();
     loop
         if p_early_release then
             perform set_config('synchronous_commit', 'off', true);
@@ -431,7 +434,7 @@ begin
         then array_fill(json_build_object('outcome', 'too_late'), array[cardinality(p_user_ids)]) else v_answers end);
     if p_early_release and v_told and v_late is not true then
         commit;
-        perform pg_logical_emit_message(true, 'holdfast', 'reserved');
+        perform holdfast.barrier();
     end if;
 end
 $$;

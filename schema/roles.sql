@@ -1,4 +1,7 @@
--- One role a function: it may connect, and EXECUTE its own call. None of them can read a table.
+-- One role a function: it may connect, and EXECUTE its own call. None of them can read a table. And one that owns all of
+-- it, which is no superuser and cannot log in.
+--
+-- Whoever migrates needs CREATEROLE and the database, no more: what only a superuser may do is done where one migrates.
 --
 -- The bounds of a call stand here because they must hold before its statement begins, and because a role's
 -- settings reach through a transaction-mode pooler, where a session's do not.
@@ -6,6 +9,7 @@
 
 do $$
 begin
+    if to_regrole('holdfast_owner')   is null then create role holdfast_owner   nologin; end if;
     if to_regrole('holdfast_reserve') is null then create role holdfast_reserve nologin; end if;
     if to_regrole('holdfast_confirm') is null then create role holdfast_confirm nologin; end if;
     if to_regrole('holdfast_expire')  is null then create role holdfast_expire  nologin; end if;
@@ -39,6 +43,57 @@ alter role holdfast_relay   set statement_timeout = '2500ms';
 alter role holdfast_refund  set statement_timeout = '2500ms';
 alter role holdfast_reconcile set statement_timeout = '2500ms';
 alter role holdfast_audit   set statement_timeout = '2500ms';
+
+-- A session may set its own time-outs to 0: what holds then is schema/guard.sql. A commit waits for the disk whatever the
+-- database says, and connections are bounded: a stolen login takes no other function's. Times two, for while a new
+-- version takes the old one's place; what each needs is in README's plan, behind a pooler.
+do $$
+declare
+    v_role  text;
+    v_limit integer;
+begin
+    for v_role, v_limit in values
+        ('holdfast_reserve', 300), ('holdfast_confirm', 100), ('holdfast_lookup', 100), ('holdfast_release', 50),
+        ('holdfast_expire', 10), ('holdfast_admin', 20), ('holdfast_relay', 10), ('holdfast_refund', 10), ('holdfast_audit', 10),
+        ('holdfast_reconcile', 10)
+    loop
+        execute format('alter role %I connection limit %s', v_role, v_limit);
+        execute format('alter role %I set idle_in_transaction_session_timeout = %L', v_role, '5s');
+        execute format('alter role %I set transaction_timeout = %L', v_role, '10s');
+        execute format('alter role %I set synchronous_commit = on', v_role);
+    end loop;
+end
+$$;
+
+-- The owner may end the sessions of the functions, because it is a member of their roles; whoever migrates may go on
+-- changing what it owns.
+grant holdfast_reserve, holdfast_confirm, holdfast_expire, holdfast_release, holdfast_lookup, holdfast_admin, holdfast_relay,
+      holdfast_refund, holdfast_reconcile, holdfast_audit to holdfast_owner;
+do $$
+begin
+    if not (select r.rolsuper from pg_roles r where r.rolname = current_user) then
+        execute format('grant holdfast_owner to %I', current_user);
+    end if;
+end
+$$;
+
+-- Nothing is granted that is not used (temporary tables: owner.sql). What is everybody's by default and only a superuser
+-- can take away (large objects, locks without a row, messages in the log) stays everybody's where no superuser migrates:
+-- docs/deploying.md.
+do $$
+declare
+    v_one text;
+begin
+    for v_one in
+        select p.oid::regprocedure::text from pg_proc p
+        where p.pronamespace = 'pg_catalog'::regnamespace and pg_has_role(p.proowner, 'usage')
+          and (p.proname ~ '^(lo_.*|loread|lowrite|pg_(try_)?advisory_.*|pg_logical_emit_message)$')
+    loop
+        execute format('revoke execute on function %s from public', v_one);
+        execute format('grant execute on function %s to holdfast_owner', v_one);
+    end loop;
+end
+$$;
 
 -- Their plans are made once a connection and by the shape of the query alone: every large table by its index, nothing
 -- joined by reading it whole. A plan chosen by statistics is chosen on the empty tables of the morning, and kept

@@ -201,7 +201,7 @@ const DOCTORED_AFTER: [(&str, &[&str]); 18] = [
     ),
     (
         "update orders set status = 'CONFIRMED', cancelled_at = null where status = 'CANCELLED'",
-        &["hold_ledger", "order_ledger", "order_lines", "payment_refund"],
+        &["event_truth", "hold_ledger", "order_ledger", "order_lines", "payment_refund"],
     ),
     ("delete from order_ledger where event_type = 'ORDER_CANCELLED'", &["order_ledger"]),
     ("update order_ledger set amount = 1 where event_type = 'ORDER_CANCELLED'", &["order_ledger"]),

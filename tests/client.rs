@@ -17,7 +17,7 @@ use crate::database;
 
 pub struct Client {
     http: reqwest::Client,
-    stack: Value,
+    pub stack: Value,
     run: String,
 }
 

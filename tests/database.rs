@@ -1,6 +1,7 @@
 //! A database of its own for each test that is about the transactions, made from a migrated template on the stack's
 //! server; and every call of ours, made by the role whose call it is.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use harness::always;
@@ -15,6 +16,13 @@ use uuid::Uuid;
 pub fn stack() -> Value {
     let path = std::env::var("HOLDFAST_STACK").expect("HOLDFAST_STACK names no stack: run `cargo dev test`");
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// What the functions' roles log in with, on every database of the stack's server.
+pub fn functions_password() -> String {
+    let dir = PathBuf::from(std::env::var("HOLDFAST_STACK").unwrap()).parent().unwrap().to_owned();
+    let secrets: Value = serde_json::from_slice(&std::fs::read(dir.join("secrets.json")).unwrap()).unwrap();
+    secrets["functions_password"].as_str().unwrap().to_owned()
 }
 
 fn url_of(database: &str) -> String {

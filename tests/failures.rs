@@ -282,10 +282,8 @@ async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does
     }
 
     let source = include_str!("../schema/reserve.sql");
-    let mutant = source.replace(
-        "perform pg_logical_emit_message(true, 'holdfast', 'reserved');",
-        "perform set_config('synchronous_commit', 'off', true);",
-    );
+    let mutant =
+        source.replace("perform holdfast.barrier();", "perform set_config('synchronous_commit', 'off', true);");
     assert_ne!(source, mutant);
     run_sql(&client, &mutant).await;
     let lost = !is_there_after_a_crash_without_the_barrier(&client, "lost", &sale).await;

@@ -96,6 +96,7 @@ fn instance(client: &Client, lambda: &str, function: &str, pooler_port: u16, ca:
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
         .env("SWEEP_FOR_S", "0")
         .env("RELAY_FOR_S", "0")
+        .env("SEAL_KEY", secrets()["seal_key"].as_str().unwrap())
         .envs(ca.map(|ca| ("DATABASE_CA_FILE", ca)))
         .stdout(Stdio::null())
         .spawn()

@@ -5,9 +5,9 @@ mod aws;
 mod killed;
 mod letters;
 mod outage;
+mod sealed;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 
 use crate::client::until;
-use crate::database::{Ask, Database, Paid, confirm, release, reserve};
+use crate::database::{Ask, Database, Paid, confirm, functions_password, release, reserve};
 use crate::functions::invoke_at;
 use crate::pooler;
 use crate::receiver::{Mood, Receiver, in_order_for_each_hold};
@@ -29,6 +29,9 @@ const QUICK: [(&str, &str); 4] = [
     ("RELAY_BREAKER_OPEN_S", "1"),
     ("RELAY_ALLOW_PRIVATE", "on"),
 ];
+
+/// 32 bytes of this test's own.
+const SEAL_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// One instance of the function, and the emulator where it is invoked. Both end with the test.
 struct Relay {
@@ -57,12 +60,6 @@ impl Drop for Relay {
     }
 }
 
-fn functions_password() -> String {
-    let dir = PathBuf::from(std::env::var("HOLDFAST_STACK").unwrap()).parent().unwrap().to_owned();
-    let secrets: Value = serde_json::from_slice(&std::fs::read(dir.join("secrets.json")).unwrap()).unwrap();
-    secrets["functions_password"].as_str().unwrap().to_owned()
-}
-
 impl Relay {
     async fn start(database: &Database, env: &[(&str, &str)]) -> Self {
         Self::at(&Emulator::start().await, database, env)
@@ -78,6 +75,7 @@ impl Relay {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .env("RELAY_FOR_S", "0")
+            .env("SEAL_KEY", SEAL_KEY)
             .envs(QUICK)
             .envs(env.iter().copied())
             .stdout(Stdio::null())
@@ -134,8 +132,7 @@ async fn subscription(database: &Database, id: Uuid) -> Value {
 
 /// `(event_id, hold_id)` of everything that happened to holds, in its order.
 async fn events(database: &Database) -> Vec<(String, Option<String>)> {
-    let sql =
-        "select event_id::text, hold_id::text from holdfast.event_outbox where hold_id is not null order by event_id";
+    let sql = "select event_id::text, hold_id::text from holdfast.event_outbox where hold_id is not null order by seq";
     let rows = database.owner.query(sql, &[]).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tokio_postgres::types::Type;
+use serde_json::{Value, json};
+use tokio_postgres::types::{Json, Type};
 
-use crate::database::{Ask, Database, release, reserve};
+use crate::database::{Ask, Database, Paid, confirm, release, reserve};
 
 fn ask(user: &str, key: &str) -> Ask {
     Ask { user: user.into(), key: key.into(), lines: vec![("a".into(), 1)] }
@@ -13,6 +14,17 @@ fn ask(user: &str, key: &str) -> Ask {
 async fn removed(database: &Database, call: &str) -> i32 {
     let relay = database.as_role("relay").await;
     relay.query_typed(&format!("select holdfast.{call}"), &[]).await.unwrap()[0].get(0)
+}
+
+/// What each piece looked at, until nothing is left.
+async fn in_pieces(database: &Database, call: &str) -> Vec<i32> {
+    let mut pieces = vec![];
+    loop {
+        match removed(database, call).await {
+            0 => return pieces,
+            looked_at => pieces.push(looked_at),
+        }
+    }
 }
 
 async fn count(database: &Database, table: &str) -> i64 {
@@ -116,15 +128,14 @@ async fn sent_events_go_after_their_time_and_what_is_still_to_be_sent_or_dead_st
                      from aged where aged.event_id = e.event_id;
                  alter table holdfast.delivery add constraint delivery_of_an_event foreign key (event_id) references holdfast.event_outbox";
     database.owner.batch_execute(older).await.unwrap();
-    let mut pieces = vec![];
-    for _ in 0..3 {
-        pieces.push(removed(&database, "remove_sent(10, 86400, 360000)").await);
-    }
-    assert_eq!(pieces, [10, 6, 0]);
+    assert_eq!(in_pieces(&database, "remove_sent(10, 86400, 360000)").await, [10, 10, 1]);
     assert_eq!((count(&database, "event_outbox").await, count(&database, "delivery").await), (5, 5));
-    // Dead letters have a time of their own.
-    assert_eq!(removed(&database, "remove_sent(10, 86400, 86400)").await, 2);
-    assert_eq!(count(&database, "delivery where status = 'PENDING'").await, 3);
+    // Dead letters have a time of their own; it begins again where it began.
+    assert_eq!(in_pieces(&database, "remove_sent(10, 86400, 86400)").await, [5]);
+    assert_eq!(
+        (count(&database, "event_outbox").await, count(&database, "delivery where status = 'PENDING'").await),
+        (3, 3)
+    );
 }
 
 #[tokio::test]
@@ -155,9 +166,117 @@ async fn a_running_sale_and_a_removal_do_not_wait_for_each_other() {
         .await
         .unwrap();
     let began = Instant::now();
-    assert_eq!(removed(&database, "remove_sent(1000, 86400, 86400)").await, 0);
+    let events = count(&database, "event_outbox").await;
+    removed(&database, "remove_sent(1000, 86400, 86400)").await;
+    assert_eq!(count(&database, "event_outbox").await, events);
     assert_eq!(removed(&database, "remove_keys(1000, 0)").await, 2);
     assert_eq!(count(&database, "idempotency").await, 1);
     assert!(began.elapsed() < Duration::from_secs(1), "it waited {:?}", began.elapsed());
     owner.batch_execute("rollback").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_piece_costs_the_same_however_many_dead_letters_are_kept() {
+    let database = shop().await;
+    let subscribed = "insert into holdfast.subscription (subscription_id, kind, endpoint, secret)
+        values ('019a9e7c-4b5a-7c3d-8e9f-0123456789ab', 'http', 'https://a.example/', 'whsec_')";
+    database.owner.batch_execute(subscribed).await.unwrap();
+    let mut read = vec![];
+    for kept in [0, 20_000] {
+        let dead = format!(
+            "with old as (
+                 insert into holdfast.event_outbox (event_id, event_type, data, fanned_out_at)
+                 select uuidv7(interval '-60 hours'), 'StockAdjusted', '{{}}', now() - interval '60 hours'
+                 from generate_series(1, {kept}) returning event_id)
+             insert into holdfast.delivery (event_id, subscription_id, status, next_attempt_at, last_error, finalized_at)
+             select event_id, '019a9e7c-4b5a-7c3d-8e9f-0123456789ab', 'DEAD', now(), 'x', now() - interval '60 hours' from old;
+             with sent as (
+                 insert into holdfast.event_outbox (event_id, event_type, data, fanned_out_at)
+                 select uuidv7(interval '-50 hours'), 'StockAdjusted', '{{}}', now() - interval '50 hours'
+                 from generate_series(1, 300) returning event_id)
+             insert into holdfast.delivery (event_id, subscription_id, status, next_attempt_at, finalized_at)
+             select event_id, '019a9e7c-4b5a-7c3d-8e9f-0123456789ab', 'DELIVERED', now(), now() - interval '50 hours' from sent;
+             update holdfast.retention_cursor set upto = '00000000-0000-0000-0000-000000000000';
+             analyze holdfast.event_outbox; analyze holdfast.delivery"
+        );
+        database.owner.batch_execute(&dead).await.unwrap();
+        let relay = database.as_role("relay").await;
+        relay.batch_execute("begin").await.unwrap();
+        let piece = "select holdfast.remove_sent(100, 86400, 2592000)";
+        assert_eq!(relay.query_typed(piece, &[]).await.unwrap()[0].get::<_, i32>(0), 100);
+        let rows = "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint from pg_stat_xact_all_tables
+                    where relname in ('event_outbox', 'delivery')";
+        read.push(relay.query_typed(rows, &[]).await.unwrap()[0].get::<_, i64>(0));
+        relay.batch_execute("commit").await.unwrap();
+    }
+    assert!(read[1] <= read[0].max(1_000), "rows that a piece reads, without and with 20 000 dead letters: {read:?}");
+    // And it gets to what lies behind them.
+    in_pieces(&database, "remove_sent(1000, 86400, 2592000)").await;
+    in_pieces(&database, "remove_sent(1000, 86400, 2592000)").await;
+    assert_eq!(count(&database, "delivery where status = 'DELIVERED'").await, 0);
+    assert_eq!(count(&database, "delivery").await, 20_000);
+}
+
+#[tokio::test]
+async fn holds_that_ended_unpaid_go_and_the_ledgers_sum_and_what_was_paid_for_stay() {
+    let database = shop().await;
+    let (buyer, giver) = (database.as_role("reserve").await, database.as_role("release").await);
+    let mut holds = vec![];
+    for user in ["gone", "paid", "late", "live"] {
+        let answers = reserve(&buyer, true, &[ask(user, "k")]).await.unwrap();
+        holds.push(answers[0]["hold"]["hold_id"].as_str().unwrap().to_owned());
+    }
+    release(&giver, "gone", &holds[0]).await.unwrap();
+    release(&giver, "late", &holds[2]).await.unwrap();
+    let confirmer = database.as_role("confirm").await;
+    for (n, user) in [(1, "paid"), (2, "late")] {
+        let paid = Paid {
+            payment: user.into(),
+            hold: holds[n].clone(),
+            user: user.into(),
+            amount: 100,
+            currency: "KRW".into(),
+        };
+        confirm(&confirmer, &paid).await.unwrap();
+    }
+    let sums = "select (select sum(qty) from holdfast.inventory_ledger)::bigint, (select available from holdfast.inventory_counter)";
+    let before = database.owner.query_one(sums, &[]).await.unwrap();
+    assert_eq!(removed(&database, "remove_holds(10, 86400)").await, 0, "younger than they are kept");
+    age_holds(&database).await;
+    assert_eq!(in_pieces(&database, "remove_holds(2, 86400)").await, [2, 1], "it stops at one that is still held");
+    let left = "select string_agg(user_id, ' ' order by user_id) from holdfast.reservation_hold";
+    assert_eq!(database.owner.query_one(left, &[]).await.unwrap().get::<_, &str>(0), "late live paid");
+    assert_eq!(count(&database, "reservation_hold_item").await, 3);
+    let after = database.owner.query_one(sums, &[]).await.unwrap();
+    assert_eq!((after.get::<_, i64>(0), after.get::<_, i64>(1)), (before.get(0), before.get(1)));
+    let looked: Json<Value> =
+        database.owner.query_one("select holdfast.audit_look('holds', 100, 0)", &[]).await.unwrap().get(0);
+    assert_eq!(looked.0["found"], json!([]), "nothing is missed");
+}
+
+/// Every hold began two days ago, and what ended ended then.
+async fn age_holds(database: &Database) {
+    let mut aging = "create temporary table aged as
+            select hold_id, uuidv7(interval '-48 hours' + row_number() over (order by hold_id) * interval '1 ms') as older
+            from holdfast.reservation_hold;
+        alter table holdfast.orders drop constraint orders_of_a_hold;
+        update holdfast.reservation_hold set created_at = created_at - interval '48 hours',
+            expire_at = case status when 'HOLD' then expire_at else expire_at - interval '48 hours' end,
+            finalized_at = finalized_at - interval '48 hours';"
+        .to_owned();
+    for table in [
+        "reservation_hold",
+        "reservation_hold_item",
+        "user_active_hold",
+        "idempotency",
+        "inventory_ledger",
+        "event_outbox",
+        "orders",
+        "payment",
+        "payment_attempt",
+    ] {
+        aging +=
+            &format!("update holdfast.{table} t set hold_id = aged.older from aged where aged.hold_id = t.hold_id;");
+    }
+    database.owner.batch_execute(&(aging + "delete from holdfast.event_outbox; drop table aged;")).await.unwrap();
 }

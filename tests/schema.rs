@@ -61,6 +61,23 @@ async fn migrating_twice_changes_nothing_and_two_at_once_wait_for_each_other() {
     applied.sort_unstable();
     assert_eq!(applied[0], 0);
     assert!(applied[1] > migrate::CURRENT.len());
+
+    // Nor need whoever migrates be a superuser. As if it had made the roles, which this server has already; one after the
+    // other, for they are the server's and not the database's.
+    let name = format!("{}_managed", database.name);
+    let roles: Vec<String> = FUNCTIONS.iter().chain(&["owner"]).map(|role| format!("holdfast_{role}")).collect();
+    let made = format!(
+        "create role {name} login createrole password 'managed'; grant {} to {name} with admin option",
+        roles.join(", ")
+    );
+    database.owner.batch_execute(&made).await.unwrap();
+    database.owner.batch_execute(&format!("create database {name} owner {name}")).await.unwrap();
+    let url = migrate::url_for_role(&database.url().replace(&database.name, &name), &name, "managed").unwrap();
+    assert_eq!(migrate::run(&url).await.unwrap().applied.len(), applied[1]);
+    assert_eq!(migrate::run(&url).await.unwrap(), Migrated::default());
+    let managed = harness::database::connect(&url).await.unwrap();
+    let owners = "select string_agg(distinct pg_get_userbyid(proowner), ' ') from pg_proc where pronamespace = 'holdfast'::regnamespace";
+    assert_eq!(managed.query_one(owners, &[]).await.unwrap().get::<_, &str>(0), "holdfast_owner");
 }
 
 #[tokio::test]
@@ -134,6 +151,15 @@ async fn the_tables_themselves_refuse_what_must_not_be() {
              select sale_id, sku_id, e, 1, hold_id from holdfast.inventory_ledger, unnest(array['EXPIRE_CREDIT', 'RELEASE_CREDIT']) e
              where hold_id is not null",
             "inventory_ledger_one_credit",
+        ),
+        (
+            "insert into holdfast.payment_attempt (gateway, payment_id, hold_ref, amount, currency, token, attempt, state, outcome, ask_at, ended_at)
+             values ('g', 'p', 'h', 1, 'KRW', 'a token', 1, 'ENDED', 'x', now(), now())",
+            "payment_attempt_ended_has_no_token",
+        ),
+        (
+            "insert into holdfast.event_outbox (event_type, data, seq) values ('SaleChanged', '{}', null)",
+            "event_outbox_numbered_until_fanned_out",
         ),
         (
             "insert into holdfast.payment (gateway, payment_id, hold_ref, user_id, amount, currency, state)

@@ -57,6 +57,7 @@ fn nothing_has_a_name_that_says_nothing() {
 fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_gets() {
     let schema = harness::workspace::root().join("schema");
     for name in [
+        "guard",
         "reserve",
         "confirm",
         "expire",
@@ -74,6 +75,7 @@ fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_get
         "operate",
         "dead_letters",
         "retain",
+        "forget",
         "audit",
     ] {
         let text = read(&schema.join(format!("{name}.sql")));

@@ -10,6 +10,7 @@ use crate::body::{self, Object};
 use crate::call::{Answered, Call};
 use crate::gate::forget::forget;
 use crate::media::Media;
+use crate::operate::{by, fault, reason_fault};
 use crate::problem::{Code, Problem};
 use crate::{bounds, idempotency, invoke, sales, text};
 
@@ -17,18 +18,19 @@ pub async fn create_sale(call: &mut Call) -> Answered {
     call.operator()?;
     let bytes = body::read(call).await?;
     let sale = new_sale(call.media(), &bytes)?;
-    let sale_id = sale.sale_id.clone();
-    let answer = run(call, Command::CreateSale { sale }).await?;
+    let (by, sale_id) = (by(call, sale.reason.clone())?, sale.sale_id.clone());
+    let answer = run(call, Command::CreateSale { by, sale }).await?;
     sales::made(&sale_id);
     Ok(answer)
 }
 
 pub async fn set_status(call: &mut Call, sale_id: String) -> Answered {
     call.operator()?;
-    let StatusChange { status } = call.json().await?;
+    let StatusChange { status, reason } = call.json().await?;
     let status = NewStatus::named(&status)
         .ok_or_else(|| Problem::invalid(vec![fault("/status", "Set it to open, paused or closed.")]))?;
-    let answer = run(call, Command::SetStatus { sale_id: sale_id.clone(), status }).await?;
+    let by = by(call, reason)?;
+    let answer = run(call, Command::SetStatus { by, sale_id: sale_id.clone(), status }).await?;
     forget(call, &sale_id).await;
     Ok(answer)
 }
@@ -41,8 +43,8 @@ pub async fn adjust_stock(call: &mut Call, sku_id: String) -> Answered {
         return Err(Problem::invalid(faults));
     }
     let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
-    let sale_id = adjustment.sale_id.clone();
-    let answer = run(call, Command::AdjustStock { sku_id, idem_key, adjustment }).await?;
+    let (by, sale_id) = (by(call, Some(adjustment.reason.clone()))?, adjustment.sale_id.clone());
+    let answer = run(call, Command::AdjustStock { by, sku_id, idem_key, adjustment }).await?;
     forget(call, &sale_id).await;
     Ok(answer)
 }
@@ -68,20 +70,15 @@ pub async fn outcome(call: &Call, command: Command) -> Result<Outcome, Problem> 
 fn faults(adjustment: &Adjustment) -> Vec<Fault> {
     let Adjustment { sale_id, delta, reason } = adjustment;
     let pieces = -bounds::STOCK_DELTA_MAX..=bounds::STOCK_DELTA_MAX;
-    let reasoned = text::is_line(reason.trim(), bounds::REASON_MAX_CHARS);
     [
         (text::is_slug(sale_id), "/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -."),
         (*delta != 0 && pieces.contains(delta), "/delta", "Put in 1 to 10^9 pieces, or, below zero, take them out."),
-        (reasoned, "/reason", "Say why in 1 to 500 characters, none of them a control character."),
     ]
     .into_iter()
     .filter(|(holds, ..)| !holds)
     .map(|(_, pointer, detail)| fault(pointer, detail))
+    .chain(reason_fault(Some(reason)))
     .collect()
-}
-
-fn fault(pointer: &str, detail: &str) -> Fault {
-    Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
 }
 
 fn new_sale(media: Media, bytes: &[u8]) -> Result<NewSale, Problem> {
@@ -171,7 +168,9 @@ mod tests {
         assert_eq!(pointers(0, "x"), ["/delta"]);
         assert_eq!(pointers(i64::MAX, "x"), ["/delta"]);
         assert_eq!(pointers(i64::MIN, " "), ["/delta", "/reason"]);
-        assert_eq!(pointers(1, "a\0b"), ["/reason"]);
+        for unreadable in ["", "a\0b", "a\u{202e}b", "a\u{200b}b", "\u{feff}"] {
+            assert_eq!(pointers(1, unreadable), ["/reason"], "{unreadable:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::answer::Answer;
 use crate::config::{self, Config};
 use crate::crossing::Head;
 use crate::media::Media;
+use crate::operators::{Operator, Role};
 use crate::problem::{Code, Problem};
 use crate::session::Buyer;
 use crate::{body, clock, origin, session, trace, user_limit};
@@ -21,6 +22,8 @@ pub struct Call {
     pub query_fault: Option<String>,
     pub env: Env,
     pub config: Rc<Config>,
+    /// Who is admitted to an operator's route.
+    operator: Option<Operator>,
     pub trace: wire::Trace,
     /// When it came.
     pub now_ms: u64,
@@ -39,7 +42,8 @@ impl Call {
             request_id: id.to_string(),
             traceparent: Some(trace::parent(head.header("traceparent"), id.as_u128(), id.as_u64_pair().1)),
         };
-        Self { request, head, body: None, query_fault: None, env, config, trace, now_ms: clock::now_ms() }
+        let now_ms = clock::now_ms();
+        Self { request, head, body: None, query_fault: None, env, config, operator: None, trace, now_ms }
     }
 
     /// A header; one that came several times is joined with commas.
@@ -80,11 +84,28 @@ impl Call {
         .because("a change by cookie from a page of another origin"))
     }
 
+    /// Lets an operator with at least this role in; `dispatch` asks for it before an operator's route begins.
+    ///
     /// # Errors
-    /// `unauthenticated`; `malformed_request`, without a body.
-    pub fn operator(&self) -> Result<(), Problem> {
-        session::operator(self.header("Authorization"), &self.config.admin_token)?;
-        self.query_of_no_body()
+    /// `unauthenticated`, `forbidden`.
+    pub fn admit(&mut self, least: Role) -> Result<(), Problem> {
+        let operator = session::operator(self.header("Authorization"), &self.config.operators)?;
+        if operator.role < least {
+            let detail = format!("Ask somebody whose token has the role `{}`.", least.name());
+            let forbidden = Problem::new(Code::Forbidden, detail);
+            return Err(forbidden.with("role", operator.role.name()).with("required", least.name()));
+        }
+        self.operator = Some(operator);
+        Ok(())
+    }
+
+    /// Who was admitted.
+    ///
+    /// # Errors
+    /// `unauthenticated`: nobody was; the route is not in the table of roles. `malformed_request`, without a body.
+    pub fn operator(&self) -> Result<&Operator, Problem> {
+        self.query_of_no_body()?;
+        self.operator.as_ref().ok_or_else(|| session::unauthenticated(None))
     }
 
     /// # Errors

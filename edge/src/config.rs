@@ -7,6 +7,7 @@ use worker::Env;
 
 use crate::bounds;
 use crate::gate::users;
+use crate::operators::Operators;
 use crate::session::token::Rules;
 
 /// No `Debug`: secrets do not belong in a log.
@@ -22,7 +23,8 @@ pub struct Config {
     /// Where the hosted page sends who has to sign in.
     pub login_url: String,
     pub session: Rules,
-    pub admin_token: String,
+    /// Whose token is whose.
+    pub operators: Operators,
     /// The gateways that are listened to, and the secrets of each: several while one takes the other's place.
     webhooks: Vec<(String, Vec<String>)>,
     /// Where the one gateway that signs nothing sends from.
@@ -41,6 +43,18 @@ pub struct Lambda {
     pub access_key_id: String,
     pub secret_access_key: String,
     pub session_token: Option<String>,
+    /// The same with the key pair that may call `admin`, where there is one: the other need not be able to.
+    pub admin: Option<Box<Lambda>>,
+}
+
+impl Lambda {
+    /// With the key pair that may call this function.
+    pub fn for_function(&self, function: &str) -> &Self {
+        match &self.admin {
+            Some(admin) if function == "admin" => admin,
+            _ => self,
+        }
+    }
 }
 
 thread_local! {
@@ -64,6 +78,15 @@ impl Config {
             Ok(number) if number > 0 => number,
             _ => default,
         };
+        let lambda = |whose: &str| Lambda {
+            url: text("LAMBDA_URL").trim_end_matches('/').to_owned(),
+            region: text("AWS_REGION"),
+            prefix: text("FUNCTION_PREFIX"),
+            access_key_id: text(&format!("{whose}AWS_ACCESS_KEY_ID")),
+            secret_access_key: text(&format!("{whose}AWS_SECRET_ACCESS_KEY")),
+            session_token: optional(&format!("{whose}AWS_SESSION_TOKEN")),
+            admin: None,
+        };
         Self {
             development: text("ENVIRONMENT") == "development",
             gate_shards: at_least_one("GATE_SHARDS", 1).into(),
@@ -78,7 +101,7 @@ impl Config {
                 audience: optional("SESSION_AUDIENCE"),
                 issuer: optional("SESSION_ISSUER"),
             },
-            admin_token: text("ADMIN_TOKEN"),
+            operators: Operators::of(&text("ADMIN_TOKENS"), &text("ADMIN_TOKEN")),
             webhooks: list(&var("GATEWAYS").unwrap_or_else(|| "standard".to_owned()))
                 .into_iter()
                 .map(|gateway| {
@@ -92,12 +115,10 @@ impl Config {
             toss_addresses: list(&text("TOSS_ADDRESSES")),
             unsigned_at_once: usize::try_from(at_least_one("UNSIGNED_AT_ONCE", bounds::UNSIGNED_AT_ONCE)).unwrap_or(1),
             lambda: Lambda {
-                url: text("LAMBDA_URL").trim_end_matches('/').to_owned(),
-                region: text("AWS_REGION"),
-                prefix: text("FUNCTION_PREFIX"),
-                access_key_id: text("AWS_ACCESS_KEY_ID"),
-                secret_access_key: text("AWS_SECRET_ACCESS_KEY"),
-                session_token: optional("AWS_SESSION_TOKEN"),
+                admin: Some(lambda("ADMIN_"))
+                    .filter(|admin| !admin.access_key_id.is_empty() && !admin.secret_access_key.is_empty())
+                    .map(Box::new),
+                ..lambda("")
             },
         }
     }
@@ -150,6 +171,32 @@ mod tests {
             [secrets("portone"), secrets("toss"), secrets("standard"), secrets("stripe")],
             [Some(2), Some(0), Some(0), None]
         );
+    }
+
+    #[test]
+    fn the_operators_function_has_a_key_pair_of_its_own_where_there_is_one() {
+        let of = |names: &'static [&'static str]| {
+            Config::from(move |name| names.contains(&name).then(|| name.to_owned())).lambda
+        };
+        let pair = |lambda: &Lambda, function| {
+            let signing = lambda.for_function(function);
+            (signing.access_key_id.clone(), signing.secret_access_key.clone(), signing.session_token.clone())
+        };
+        let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+        let buyers = (id.to_owned(), secret.to_owned(), None);
+        let two = of(&[
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "ADMIN_AWS_ACCESS_KEY_ID",
+            "ADMIN_AWS_SECRET_ACCESS_KEY",
+        ]);
+        for function in ["reserve", "release", "lookup", "confirm"] {
+            assert_eq!(pair(&two, function), buyers, "{function}");
+        }
+        assert_eq!(pair(&two, "admin"), (format!("ADMIN_{id}"), format!("ADMIN_{secret}"), None));
+        // Half a pair is none.
+        let one = of(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "ADMIN_AWS_ACCESS_KEY_ID"]);
+        assert_eq!(pair(&one, "admin"), buyers);
     }
 
     #[test]

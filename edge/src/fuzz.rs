@@ -16,6 +16,7 @@ use crate::bounds::{SESSION_LEEWAY_S, SESSION_TTL_MAX_S};
 use crate::digest::hmac_sha256;
 use crate::event::Event;
 use crate::media::JSON;
+use crate::operators::Operators;
 use crate::session::Buyer;
 use crate::session::token::Rules;
 use crate::{bounds, idempotency, language, lookup, percent, query, reserve, routes, session, text, trace};
@@ -47,7 +48,7 @@ fn token(data: &[u8]) {
     assert!(session::buyer(Some(&text), None, &rules(), NOW_MS).is_err());
     assert!(session::buyer(Some(&format!("Bearer {text}")), None, &rules(), NOW_MS).is_err());
     assert!(session::buyer(None, Some(&text), &rules(), NOW_MS).is_err());
-    assert!(session::operator(Some(&text), SECRET).is_err() || text.ends_with(SECRET));
+    assert!(session::operator(Some(&text), &Operators::of("", SECRET)).is_err() || text.ends_with(SECRET));
 }
 
 /// What has to hold of a token that is believed, and no more of it: a number among the rest may be larger than a `Value`

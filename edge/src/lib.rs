@@ -13,6 +13,7 @@ pub mod bounds;
 pub mod fuzz;
 pub mod problem;
 
+mod actions;
 mod address;
 mod admin;
 mod answer;
@@ -42,6 +43,7 @@ mod lookup;
 mod media;
 mod openapi;
 mod operate;
+mod operators;
 mod origin;
 mod pay;
 mod pay_hold;
@@ -59,6 +61,7 @@ mod subscriptions;
 mod text;
 mod trace;
 mod user_limit;
+mod users;
 
 use worker::{Context, Env, event, web_sys};
 
@@ -153,6 +156,9 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         // A page, a file, a copy: whoever asks costs nothing. Who has a token is counted by it.
         _ => {}
     }
+    if let Some(least) = operators::required(&route, &call.head.method) {
+        call.admit(least)?;
+    }
     match route {
         Route::Reserve => reserve::reserve(call).await,
         Route::Hold { hold_id } => lookup::hold(call, hold_id).await,
@@ -170,6 +176,7 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::SetStatus { sale_id } => admin::set_status(call, sale_id).await,
         Route::AdjustStock { sku_id } => admin::adjust_stock(call, sku_id).await,
         Route::Report { sale_id } => admin::report(call, sale_id).await,
+        Route::Actions => actions::list(call).await,
         Route::Subscriptions => subscriptions::list(call).await,
         Route::Subscribe => subscriptions::create(call).await,
         Route::Subscription { subscription_id } => subscriptions::one(call, subscription_id).await,
@@ -180,6 +187,7 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::ReplayDeadLetter { id } => dead_letters::replay_one(call, id).await,
         Route::ReplayDeadLetters => dead_letters::replay_many(call).await,
         Route::AdminOrder { order_id } => payments::order(call, order_id).await,
+        Route::ForgetUser { user_id } => users::forget(call, user_id).await,
         Route::CancelOrder { order_id } => payments::cancel_order(call, order_id).await,
         Route::ListPayments => payments::list(call).await,
         Route::Shop { sale_id: None } => shop::home(call).await,

@@ -3,34 +3,30 @@
 use serde::Serialize;
 use wire::admin::{self, Command, Fault};
 use wire::operate::{By, Operation, Outcome, Subscription};
+use wire::printable::is_printable;
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
 use crate::problem::{Code, Problem};
-use crate::{bounds, invoke, text};
+use crate::{bounds, invoke};
 
-/// Who asks and why, for the ledger. The operator's token has no name in it, so a header may say one.
+/// Who asks and why, for the ledger. Who it is, the token says: nothing that a client writes names the actor.
 ///
 /// # Errors
-/// `invalid_request`.
+/// `unauthenticated`; `invalid_request`: the reason cannot be read.
 pub fn by(call: &Call, reason: Option<String>) -> Result<By, Problem> {
-    by_header(call.header("X-Operator").map(str::to_owned), reason, &call.trace.request_id)
+    let actor = call.operator()?.name.clone();
+    match reason_fault(reason.as_deref()) {
+        None => Ok(By { actor, reason, request_id: call.trace.request_id.clone() }),
+        Some(fault) => Err(Problem::invalid(vec![fault])),
+    }
 }
 
-fn by_header(name: Option<String>, reason: Option<String>, request_id: &str) -> Result<By, Problem> {
-    let actor = name.unwrap_or_else(|| "operator".to_owned());
-    let mut faults = Vec::new();
-    if !text::is_line(actor.trim(), bounds::OPERATOR_MAX_CHARS) {
-        faults.push(fault("/X-Operator", "Say who you are in 1 to 128 characters, or leave the header out."));
-    }
-    if reason.as_deref().is_some_and(|reason| !text::is_line(reason.trim(), bounds::REASON_MAX_CHARS)) {
-        faults.push(fault("/reason", "Say why in 1 to 500 characters, none of them a control character."));
-    }
-    if faults.is_empty() {
-        Ok(By { actor, reason, request_id: request_id.to_owned() })
-    } else {
-        Err(Problem::invalid(faults))
-    }
+/// What is wrong with a reason; none where there is none. Whoever reads the ledger must see what is there: no control
+/// characters, nothing of no width, nothing that turns the text around.
+pub fn reason_fault(reason: Option<&str>) -> Option<Fault> {
+    let readable = reason.is_none_or(|reason| is_printable(reason, bounds::REASON_MAX_CHARS));
+    (!readable).then(|| fault("/reason", "Say why in 1 to 500 printable characters."))
 }
 
 pub fn fault(pointer: &str, detail: &str) -> Fault {
@@ -68,6 +64,9 @@ fn tell(outcome: Outcome) -> Answered {
         Outcome::TooMany { most } => refused("", &format!("Delete a subscription first: there are {most}, the most.")),
         Outcome::NotSigned => refused("", "This kind of subscription has no secret: access to it is a matter of IAM."),
         Outcome::Disabled => refused("", "Enable its subscription first."),
+        Outcome::Actions { actions, next } => {
+            return Ok(Answer::json(200, &serde_json::json!({"actions": actions, "next": next})));
+        }
         Outcome::Subscriptions { subscriptions } => {
             return Ok(Answer::json(200, &serde_json::json!({"subscriptions": subscriptions})));
         }
@@ -80,6 +79,7 @@ fn tell(outcome: Outcome) -> Answered {
         Outcome::Rotated { subscription, secret, replayed } => {
             return Ok(marked(Answer::json(200, &Shown { subscription, secret: Some(secret) }), replayed));
         }
+        Outcome::Forgotten { forgotten } => return Ok(Answer::json(200, &forgotten)),
         Outcome::DeadLetters { dead_letters, next } => {
             return Ok(Answer::json(200, &serde_json::json!({"dead_letters": dead_letters, "next": next})));
         }
@@ -143,16 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_is_printable_and_somebody() {
-        let by = |name: Option<&str>, reason: Option<&str>| {
-            let by = by_header(name.map(str::to_owned), reason.map(str::to_owned), "r");
-            by.map(|by| by.actor).map_err(|problem| Answer::from(problem).status)
-        };
-        assert_eq!(by(None, None), Ok("operator".to_owned()));
-        assert_eq!(by(Some("홍길동"), Some("다시 보냄")), Ok("홍길동".to_owned()));
-        for (name, reason) in [(Some(""), None), (Some("a\u{7f}"), None), (None, Some(" ")), (None, Some("a\nb"))] {
-            assert_eq!(by(name, reason), Err(422), "{name:?} {reason:?}");
+    fn a_reason_can_be_read_as_it_stands() {
+        for reason in [None, Some("다시 보냄"), Some("می\u{200c}خواهم"), Some("👩\u{200d}👧")] {
+            assert_eq!(reason_fault(reason), None, "{reason:?}");
         }
-        assert_eq!(by(Some(&"a".repeat(129)), None), Err(422));
+        let long = "a".repeat(501);
+        for reason in ["", " ", "a\nb", "a\u{7f}", "a\u{202e}b", "a\u{200b}b", "\u{2066}a", "a\u{feff}", &long] {
+            assert!(reason_fault(Some(reason)).is_some(), "{reason:?}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::{admin, bounds, idempotency, percent};
 pub async fn cancel_order(call: &mut Call, order_id: String) -> Answered {
     call.operator()?;
     let Cancellation { reason } = call.json().await?;
-    let by = by(call, Some(reason))?;
+    let by = by(call, reason)?;
     let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
     let outcome = admin::outcome(call, Command::CancelOrder { by, idem_key, order_id }).await?;
     if let Outcome::Order { order, .. } = &outcome {

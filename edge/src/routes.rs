@@ -2,6 +2,9 @@
 
 mod parameters;
 
+use wire::printable::is_printable;
+
+use crate::bounds::USER_ID_MAX_CHARS;
 use crate::dead_letters;
 use crate::percent;
 use crate::problem::{Code, Problem};
@@ -31,6 +34,8 @@ pub enum Route {
     SetStatus { sale_id: String },
     AdjustStock { sku_id: String },
     Report { sale_id: String },
+    Actions,
+    ForgetUser { user_id: String },
     Subscriptions,
     Subscribe,
     Subscription { subscription_id: String },
@@ -117,6 +122,11 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "admin", "sales", sale_id] => vec![("PATCH", Route::SetStatus { sale_id: slug(sale_id)? })],
         ["v1", "admin", "sales", sale_id, "report"] => vec![("GET", Route::Report { sale_id: slug(sale_id)? })],
         ["v1", "admin", "skus", sku_id, "stock"] => vec![("POST", Route::AdjustStock { sku_id: slug(sku_id)? })],
+        ["v1", "admin", "users", user, "forget"] => {
+            let user_id = is_printable(user, USER_ID_MAX_CHARS).then(|| (*user).to_owned())?;
+            vec![("POST", Route::ForgetUser { user_id })]
+        }
+        ["v1", "admin", "actions"] => vec![("GET", Route::Actions)],
         ["v1", "admin", "subscriptions"] => vec![("GET", Route::Subscriptions), ("POST", Route::Subscribe)],
         ["v1", "admin", "subscriptions", id] => {
             let subscription_id = uuid(id)?;
@@ -164,6 +174,8 @@ impl Route {
             Self::SetStatus { .. } => "admin_set_status",
             Self::AdjustStock { .. } => "admin_adjust_stock",
             Self::Report { .. } => "admin_report",
+            Self::Actions => "admin_actions",
+            Self::ForgetUser { .. } => "admin_forget_user",
             Self::Subscriptions => "admin_subscriptions",
             Self::Subscribe => "admin_subscribe",
             Self::Subscription { .. } => "admin_subscription",

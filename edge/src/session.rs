@@ -2,10 +2,8 @@
 
 pub mod token;
 
-use subtle::ConstantTimeEq;
-
 use crate::bounds;
-use crate::digest::sha256;
+use crate::operators::{Operator, Operators};
 use crate::problem::{Code, Problem};
 use token::{Mistake, Rules};
 
@@ -45,12 +43,10 @@ pub fn buyer(auth: Option<&str>, cookies: Option<&str>, rules: &Rules, now_ms: u
 ///
 /// # Errors
 /// `unauthenticated`.
-pub fn operator(auth: Option<&str>, admin_token: &str) -> Result<(), Problem> {
-    let configured = admin_token.len() >= bounds::ADMIN_TOKEN_MIN_BYTES;
-    // Hashes have one length, so the comparison does not tell how long the right token is.
-    let same = |token: &str| bool::from(sha256(token.as_bytes()).ct_eq(&sha256(admin_token.as_bytes())));
-    let admitted = configured && auth.and_then(bearer).is_some_and(same);
-    if admitted { Ok(()) } else { Err(unauthenticated(auth.and_then(bearer).map(|_| Mistake::Operator))) }
+pub fn operator(auth: Option<&str>, operators: &Operators) -> Result<Operator, Problem> {
+    let token = auth.and_then(bearer);
+    let found = token.and_then(|token| operators.find(token));
+    found.cloned().ok_or_else(|| unauthenticated(token.map(|_| Mistake::Operator)))
 }
 
 fn bearer(authorization: &str) -> Option<&str> {
@@ -77,7 +73,7 @@ fn unquoted(value: &str) -> &str {
 }
 
 /// RFC 6750: who sent no token is told only which scheme to use.
-fn unauthenticated(mistake: Option<Mistake>) -> Problem {
+pub fn unauthenticated(mistake: Option<Mistake>) -> Problem {
     let problem = |detail: &str| Problem::new(Code::Unauthenticated, detail);
     match mistake.map(Mistake::says) {
         None => problem("Send a valid token as `Authorization: Bearer …`.").header("WWW-Authenticate", "Bearer"),

@@ -90,7 +90,12 @@ pub const PAYMENTS_LOOK_MAX: i32 = 5_000;
 pub const EVENTS_KEEP_H: u64 = 168;
 pub const DEAD_LETTERS_KEEP_H: u64 = 720;
 pub const IDEMPOTENCY_KEEP_H: u64 = 24;
+/// Retention of holds that ended unpaid, never shorter than dead letters, which tell of them, and a day; and for how long the
+/// law wants orders and payments kept with their buyer's name: five years, in the days of Korea's commerce act.
+pub const HOLDS_KEEP_H: u64 = 2_160;
+pub const LEGAL_KEEP_D: u64 = 1_826;
 
+const _: () = assert!(HOLDS_KEEP_H > DEAD_LETTERS_KEEP_H + 24);
 const _: () = assert!(ATTEMPT_DEADLINE_S <= ATTEMPT_DEADLINE_MAX_S);
 const _: () = assert!(ATTEMPT_DEADLINE_MAX_S * 1_000 + CALL_DEADLINE_MS < RELAY_RESERVE_MS);
 const _: () = assert!(DRAIN_MS + CALL_DEADLINE_MS < LEASE_BEYOND_S * 1_000);

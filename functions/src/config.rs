@@ -26,7 +26,11 @@ impl fmt::Display for Misconfigured {
 
 impl std::error::Error for Misconfigured {}
 
-fn required(name: &str) -> Result<String, Misconfigured> {
+/// What there has to be.
+///
+/// # Errors
+/// It is missing.
+pub fn required(name: &str) -> Result<String, Misconfigured> {
     match env::var(name) {
         Ok(value) if !value.is_empty() => Ok(value),
         _ => Err(Misconfigured::new(name, "is missing")),
@@ -171,6 +175,15 @@ pub fn moment(name: &str) -> Result<Option<String>, Misconfigured> {
 pub fn hours(name: &str, default_h: u64) -> Result<Duration, Misconfigured> {
     let hours = seconds(name, default_h).map_err(|_| Misconfigured::new(name, "must be a whole number of hours"))?;
     Ok(hours.saturating_mul(3_600))
+}
+
+/// A whole number of days.
+///
+/// # Errors
+/// It is there, and is none.
+pub fn days(name: &str, default_d: u64) -> Result<Duration, Misconfigured> {
+    let days = seconds(name, default_d).map_err(|_| Misconfigured::new(name, "must be a whole number of days"))?;
+    Ok(days.saturating_mul(86_400))
 }
 
 #[cfg(test)]

@@ -151,6 +151,8 @@ impl Database {
                 .await
                 .map_err(|_| Broken::retryable("the database did not accept a connection in time"))??;
         tokio::spawn(connection);
+        // Settings of the database and of the role count from a session's beginning, so they are looked at once a session.
+        client.query_typed("select holdfast.assert_durable()", &[]).await?;
         Ok(client)
     }
 }

@@ -19,5 +19,6 @@ pub mod present;
 pub mod reconcile;
 pub mod relay;
 pub mod run;
+pub mod seal;
 pub mod settle;
 pub mod tls;

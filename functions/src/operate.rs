@@ -1,40 +1,36 @@
 //! What an operator does about deliveries (schema/operate.sql, schema/dead_letters.sql), its values checked first.
 
+mod settings;
+
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 use wire::admin::Fault;
+use wire::event;
 use wire::operate::{By, Filter, Kind, NewSubscription, Operation, Outcome, SubscriptionStatus};
 
-use crate::bounds::{REPLAY_BATCH, SECRET_OVERLAP_MAX_S, SUBSCRIPTIONS_MAX};
+use crate::bounds::{REMOVE_BATCH, REPLAY_BATCH, SECRET_OVERLAP_MAX_S, SUBSCRIPTIONS_MAX};
 use crate::database::{Broken, Database, Param};
 use crate::relay::{endpoint, sign};
+use crate::seal::Seal;
 
-/// What happens, as schema/V1__tables.sql names it.
-const EVENT_TYPES: [&str; 10] = [
-    "ReservationCreated",
-    "ReservationExpired",
-    "ReservationReleased",
-    "OrderConfirmed",
-    "RefundRequired",
-    "RefundCompleted",
-    "RefundFailed",
-    "StockAdjusted",
-    "PaymentDisputed",
-    "PaymentRefundedOutside",
-];
+pub use settings::Settings;
 
 /// # Errors
 /// The database is broken.
-pub async fn run(database: &Database, allow_private: bool, operation: Operation) -> Result<Outcome, Broken> {
+pub async fn run(database: &Database, settings: &Settings, operation: Operation) -> Result<Outcome, Broken> {
     let outcome = match operation {
+        Operation::Actions { before, limit } => {
+            let params: [Param<'_>; 2] = [(&before, Type::INT8), (&limit, Type::INT4)];
+            database.json("select holdfast.operator_actions($1, $2)", &params).await?
+        }
         Operation::Subscriptions => database.json("select holdfast.subscriptions()", &[]).await?,
         Operation::Subscription { subscription_id } => {
             let id = uuid(&subscription_id)?;
             database.json("select holdfast.subscription_of($1)", &[(&id, Type::UUID)]).await?
         }
         Operation::CreateSubscription { by, idem_key, subscription } => {
-            create(database, allow_private, &by, &idem_key, &subscription).await?
+            create(database, settings, &by, &idem_key, &subscription).await?
         }
         Operation::SetSubscription { by, subscription_id, status } => {
             let status = match status {
@@ -47,7 +43,7 @@ pub async fn run(database: &Database, allow_private: bool, operation: Operation)
             set(database, &by, &subscription_id, "DELETED").await?
         }
         Operation::RotateSecret { by, idem_key, subscription_id, overlap_s } => {
-            rotate(database, &by, &idem_key, &subscription_id, overlap_s).await?
+            rotate(database, &settings.seal, &by, &idem_key, &subscription_id, overlap_s).await?
         }
         Operation::DeadLetters { filter, after, limit } => list(database, &filter, after.as_deref(), limit).await?,
         Operation::ReplayDeadLetter { by, idem_key, id } => {
@@ -56,25 +52,52 @@ pub async fn run(database: &Database, allow_private: bool, operation: Operation)
                 [(&Json(&by), Type::JSON), (&idem_key, Type::TEXT), (&print, Type::BYTEA), (&id, Type::TEXT)];
             database.json("select holdfast.replay_dead_letter($1, $2, $3, $4)", &params).await?
         }
+        Operation::ForgetUser { by, user_id } => {
+            let (keep, legal) = (settings.events_keep.as_secs_f64(), settings.legal_keep.as_secs_f64());
+            let params: [Param<'_>; 5] = [
+                (&Json(&by), Type::JSON),
+                (&user_id, Type::TEXT),
+                (&REMOVE_BATCH, Type::INT4),
+                (&keep, Type::FLOAT8),
+                (&legal, Type::FLOAT8),
+            ];
+            database.json("select holdfast.forget_user($1, $2, $3, $4, $5)", &params).await?
+        }
         Operation::ReplayDeadLetters { by, idem_key, filter } => {
             replay(database, &by, idem_key.as_deref(), &filter).await?
         }
     };
-    Ok(outcome.unwrap_or(Outcome::NotFound))
+    opened(&settings.seal, outcome.unwrap_or(Outcome::NotFound))
+}
+
+/// The database has the secret sealed, here and in the stored answer of a key.
+fn opened(seal: &Seal, mut outcome: Outcome) -> Result<Outcome, Broken> {
+    match &mut outcome {
+        Outcome::Created { secret: Some(secret), .. } | Outcome::Rotated { secret, .. } => {
+            *secret = seal.open(secret)?
+        }
+        _ => {}
+    }
+    Ok(outcome)
+}
+
+fn new_secret(seal: &Seal) -> Result<String, Broken> {
+    let secret = sign::new_secret().ok_or_else(|| Broken::misused("there is no randomness for a secret"))?;
+    seal.seal(&secret)
 }
 
 async fn create(
     database: &Database,
-    allow_private: bool,
+    settings: &Settings,
     by: &By,
     idem_key: &str,
     new: &NewSubscription,
 ) -> Result<Option<Outcome>, Broken> {
     let kind = new.kind.as_deref().map_or(Some(Kind::Http), Kind::named);
-    let errors = faults(new, kind, allow_private);
+    let errors = faults(new, kind, settings.allow_private);
     let Some(kind) = kind.filter(|_| errors.is_empty()) else { return Ok(Some(Outcome::InvalidRequest { errors })) };
     let secret = match kind {
-        Kind::Http => Some(sign::new_secret().ok_or_else(|| Broken::misused("there is no randomness for a secret"))?),
+        Kind::Http => Some(new_secret(&settings.seal)?),
         Kind::Sqs | Kind::Eventbridge => None,
     };
     let (print, kind) = (fingerprint(&("subscribe", new))?, kind.name());
@@ -102,6 +125,7 @@ async fn set(database: &Database, by: &By, id: &str, status: &str) -> Result<Opt
 
 async fn rotate(
     database: &Database,
+    seal: &Seal,
     by: &By,
     idem_key: &str,
     subscription_id: &str,
@@ -111,7 +135,7 @@ async fn rotate(
         let errors = vec![fault("/overlap_s", "must be from 0 to 604800 seconds")];
         return Ok(Some(Outcome::InvalidRequest { errors }));
     }
-    let secret = sign::new_secret().ok_or_else(|| Broken::misused("there is no randomness for a secret"))?;
+    let secret = new_secret(seal)?;
     let (print, overlap) = (fingerprint(&("rotate", subscription_id, overlap_s))?, overlap_s as f64);
     database
         .json(
@@ -200,8 +224,8 @@ fn faults(new: &NewSubscription, kind: Option<Kind>, allow_private: bool) -> Vec
     };
     faults.extend(wrong);
     for (i, event_type) in new.event_types.iter().enumerate() {
-        if !EVENT_TYPES.contains(&event_type.as_str()) {
-            faults.push(fault(&format!("/event_types/{i}"), &format!("must be one of {}", EVENT_TYPES.join(", "))));
+        if !event::is_known(event_type) {
+            faults.push(fault(&format!("/event_types/{i}"), &format!("must be one of {}", event::names())));
         }
     }
     faults

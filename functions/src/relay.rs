@@ -48,8 +48,9 @@ impl Relay {
     /// # Errors
     /// A variable is missing or wrong.
     pub fn from_env() -> Result<Self, Misconfigured> {
+        let database = Database::from_env()?;
         let settings = Settings::from_env()?;
-        Ok(Self { database: Database::from_env()?, targets: Targets::new(&settings)?, settings })
+        Ok(Self { database, targets: Targets::new(&settings)?, settings })
     }
 
     /// Until nothing is left to send; where `window` is longer than that, again and again until it is over. Nothing
@@ -176,7 +177,9 @@ impl Relay {
         let mut removed = 0;
         for _ in 0..REMOVE_PIECES {
             let piece = queue::remove_sent(&self.database, &self.settings).await?
-                + queue::remove_keys(&self.database, &self.settings).await?;
+                + queue::remove_keys(&self.database, &self.settings).await?
+                + queue::remove_holds(&self.database, &self.settings).await?
+                + queue::forget(&self.database, &self.settings).await?;
             removed += piece;
             if piece == 0 || Instant::now() >= stop {
                 break;

@@ -83,11 +83,16 @@ fn main() -> ExitCode {
 }
 
 fn migrate(database_url: &str) -> anyhow::Result<()> {
-    let done = tokio::runtime::Runtime::new()?.block_on(migrate::run(database_url))?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let done = runtime.block_on(migrate::run(database_url))?;
     match done.applied.as_slice() {
         [] => println!("nothing to do: the database is as it should be"),
         applied => println!("applied {}", applied.join(", ")),
     }
+    let durability = runtime.block_on(migrate::durability(database_url))?;
+    let warning =
+        if durability.holds() { "" } else { ": what a buyer is told may be lost; the functions refuse to work" };
+    println!("durability: {durability}{warning}");
     Ok(())
 }
 

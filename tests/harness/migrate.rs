@@ -17,8 +17,9 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 20] = [
+pub const CURRENT: [(&str, &str); 22] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
+    ("guard.sql", include_str!("../../schema/guard.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
     ("release.sql", include_str!("../../schema/release.sql")),
@@ -35,10 +36,14 @@ pub const CURRENT: [(&str, &str); 20] = [
     ("operate.sql", include_str!("../../schema/operate.sql")),
     ("dead_letters.sql", include_str!("../../schema/dead_letters.sql")),
     ("retain.sql", include_str!("../../schema/retain.sql")),
+    ("forget.sql", include_str!("../../schema/forget.sql")),
     ("payments.sql", include_str!("../../schema/payments.sql")),
     ("admin.sql", include_str!("../../schema/admin.sql")),
     ("audit.sql", include_str!("../../schema/audit.sql")),
 ];
+
+/// Applied after them, each time.
+const OWNER: &str = include_str!("../../schema/owner.sql");
 
 /// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
 pub const FUNCTIONS: [&str; 10] =
@@ -79,8 +84,59 @@ pub async fn run(url: &str) -> Result<Migrated> {
     let report = numbered.run_async(&mut client).await.context("applying the numbered files")?;
     done.applied.extend(report.applied_migrations().iter().map(ToString::to_string));
     done.applied.extend(apply_all_current(&mut client, another.as_deref()).await?);
+    client.batch_execute(OWNER).await.context("applying schema/owner.sql")?;
     client.execute("select pg_advisory_unlock($1)", &[&LOCK]).await?;
     Ok(done)
+}
+
+/// What the server does with what is committed: settings that a shop must not have off.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Durability {
+    pub fsync: String,
+    pub full_page_writes: String,
+    /// As a new session of the database has it, and of each function's role that has it otherwise.
+    pub synchronous_commit: String,
+    pub weaker: Vec<String>,
+}
+
+impl Durability {
+    /// Whether what was committed survives a crash of the server.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.fsync == "on"
+            && self.full_page_writes == "on"
+            && self.synchronous_commit != "off"
+            && self.weaker.is_empty()
+    }
+}
+
+impl std::fmt::Display for Durability {
+    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
+        let Self { fsync, full_page_writes, synchronous_commit, weaker } = self;
+        write!(to, "fsync {fsync}, full_page_writes {full_page_writes}, synchronous_commit {synchronous_commit}")?;
+        if weaker.is_empty() { Ok(()) } else { write!(to, ", and off for {}", weaker.join(", ")) }
+    }
+}
+
+/// What durability the database at `url` has.
+///
+/// # Errors
+/// The database cannot be reached.
+pub async fn durability(url: &str) -> Result<Durability> {
+    let client = database::connect(url).await?;
+    let settings = "select current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
+        array(select distinct coalesce(r.rolname, 'everybody') || coalesce(' in ' || d.datname, '')
+              from pg_db_role_setting s left join pg_roles r on r.oid = s.setrole left join pg_database d on d.oid = s.setdatabase,
+                   unnest(s.setconfig) as one
+              where one = 'synchronous_commit=off' and coalesce(d.datname, current_database()) = current_database()
+                and coalesce(r.rolname, 'holdfast_') like 'holdfast\\_%' order by 1)";
+    let row = client.query_one(settings, &[]).await?;
+    Ok(Durability {
+        fsync: row.get(0),
+        full_page_writes: row.get(1),
+        synchronous_commit: row.get(2),
+        weaker: row.get(3),
+    })
 }
 
 /// Brings what is applied whole to what it is in `dir`, and leaves the numbered files alone.

@@ -57,7 +57,7 @@ async fn what_cannot_be_sent_stands_in_the_way_of_nothing_that_can() {
         "select to_json(count(*) filter (where subscription_id = $1)) from holdfast.delivery where status = 'DEAD'";
     let left: Json<Value> = database.owner.query_one(left, &[&gone]).await.unwrap().get(0);
     assert_eq!(left.0, 8, "those of the one that is gone stay where they are, and are shown");
-    let ledger = "select json_agg(json_build_array(actor, reason, details ->> 'replayed') order by entry_id)
+    let ledger = "select json_agg(json_build_array(actor, reason, after ->> 'replayed') order by entry_id)
                   from holdfast.operator_ledger where action = 'dead_letters_replayed'";
     let ledger = answer(&database.owner, ledger).await;
     assert_eq!(ledger, json!([["minji", "it is back", "2"], ["minji", "it is back", "1"]]));

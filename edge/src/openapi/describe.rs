@@ -4,6 +4,7 @@
 mod answers;
 mod buyers;
 mod deliveries;
+mod events;
 mod money;
 mod operations;
 mod parameters;
@@ -12,11 +13,11 @@ mod schemas;
 
 use serde_json::{Map, Value, json};
 
-use crate::routes;
+use crate::{operators, routes};
 use schemas::Schemas;
 
 /// Every path, its parameters in braces. That no verb is missing is a test's business.
-const PATHS: [&str; 33] = [
+const PATHS: [&str; 35] = [
     "/",
     "/sales/{sale_id}",
     "/orders",
@@ -44,6 +45,8 @@ const PATHS: [&str; 33] = [
     "/v1/admin/orders/{order_id}",
     "/v1/admin/orders/{order_id}/cancel",
     "/v1/admin/payments",
+    "/v1/admin/actions",
+    "/v1/admin/users/{user_id}/forget",
     "/v1/admin/subscriptions",
     "/v1/admin/subscriptions/{subscription_id}",
     "/v1/admin/subscriptions/{subscription_id}/secret",
@@ -61,6 +64,7 @@ fn example(path: &str) -> String {
         .replace("{dead_letter_id}", id)
         .replace("{sale_id}", "spring-drop")
         .replace("{sku_id}", "sneaker-270")
+        .replace("{user_id}", "buyer-1")
         .replace("{name}", "shop-en-.js")
 }
 
@@ -76,10 +80,17 @@ fn document() -> Value {
         }
         for (method, route) in offers {
             let operation = operations::of(&route, &mut schemas);
+            let role = operators::required(&route, method);
+            let with_role = |mut operation: Value| {
+                if let Some(role) = role {
+                    operation["x-role"] = role.name().into();
+                }
+                operation
+            };
             if method == "GET" {
-                item.insert("head".to_owned(), operation.without_bodies());
+                item.insert("head".to_owned(), with_role(operation.without_bodies()));
             }
-            item.insert(method.to_lowercase(), operation.into_value());
+            item.insert(method.to_lowercase(), with_role(operation.into_value()));
         }
         paths.insert(path.to_owned(), item.into());
     }
@@ -99,9 +110,10 @@ fn document() -> Value {
             {"name": "buyer", "description": "With a session token."},
             {"name": "public", "description": "Anybody."},
             {"name": "gateway", "description": "Signed as Standard Webhooks says."},
-            {"name": "operator", "description": "With the operator's token."},
+            {"name": "operator", "description": "With a token whose role is at least `x-role`: viewer, operator, owner."},
         ],
         "paths": paths,
+        "webhooks": events::webhooks(),
         "components": {
             "securitySchemes": {
                 "session": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
@@ -182,4 +194,17 @@ fn an_operation_has_a_name_of_its_own() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all, "{names:?}");
+}
+
+#[test]
+fn every_address_of_the_operators_needs_a_role_and_no_other_does() {
+    let mut seen = 0;
+    for path in PATHS {
+        for (method, route) in routes::offers(&example(path), false).unwrap_or_default() {
+            let role = operators::required(&route, method);
+            assert_eq!(role.is_some(), path.starts_with("/v1/admin/"), "{method} {path}");
+            seen += usize::from(role.is_some());
+        }
+    }
+    assert!(seen > 10, "{seen}");
 }

@@ -18,6 +18,7 @@ impl Route {
             Self::Holds => Some(&["sale_id", "status", "cursor", "limit"]),
             Self::Orders => Some(&["hold_id", "sale_id", "cursor", "limit"]),
             Self::DeadLetters => Some(&["kind", "event_type", "subscription", "sale_id", "cursor", "limit"]),
+            Self::Actions => Some(&["cursor", "limit"]),
             Self::ListPayments => Some(&["state", "cursor", "limit"]),
             Self::Reserve
             | Self::Hold { .. }
@@ -40,6 +41,7 @@ impl Route {
             | Self::ReplayDeadLetters
             | Self::PayHold { .. }
             | Self::AdminOrder { .. }
+            | Self::ForgetUser { .. }
             | Self::CancelOrder { .. } => Some(&[]),
         }
     }

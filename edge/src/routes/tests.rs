@@ -42,6 +42,8 @@ fn every_path_of_the_contract_is_found_by_its_method() {
         ("PATCH", "/v1/admin/sales/spring-drop", "admin_set_status"),
         ("GET", "/v1/admin/sales/spring-drop/report", "admin_report"),
         ("POST", "/v1/admin/skus/sneaker-270/stock", "admin_adjust_stock"),
+        ("GET", "/v1/admin/actions", "admin_actions"),
+        ("POST", "/v1/admin/users/%ED%99%8D%EA%B8%B8%EB%8F%99/forget", "admin_forget_user"),
         ("GET", "/v1/admin/subscriptions", "admin_subscriptions"),
         ("POST", "/v1/admin/subscriptions", "admin_subscribe"),
         ("GET", &format!("/v1/admin/subscriptions/{ID}"), "admin_subscription"),

@@ -66,14 +66,15 @@ fn of_several_cookies_the_valid_one_counts() {
 }
 
 #[test]
-fn the_operator_has_one_token_and_it_is_no_session() {
-    let admin = "an operator's token";
-    assert!(operator(Some("Bearer an operator's token"), admin).is_ok());
+fn an_operators_token_is_no_session() {
+    let admin = &Operators::of("", "an operator's token");
+    let found = operator(Some("Bearer an operator's token"), admin);
+    assert_eq!(found.ok().map(|who| who.name), Some("admin".to_owned()));
     for other in [None, Some(""), Some("Bearer"), Some("Bearer an operator's toke"), Some("an operator's token")] {
         assert!(operator(other, admin).is_err(), "{other:?}");
     }
-    assert!(operator(Some("Bearer "), "").is_err());
-    assert!(operator(Some("Bearer short"), "short").is_err());
+    assert!(operator(Some("Bearer "), &Operators::of("", "")).is_err());
+    assert!(operator(Some("Bearer short"), &Operators::of("", "short")).is_err());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use functions::bounds::PAYMENTS_LOOK_MAX;
 use functions::database::{Broken, Database};
-use functions::{check, config, operate, run};
+use functions::{check, operate, run};
 use lambda_runtime::Error;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
@@ -13,7 +13,7 @@ use wire::admin::{Adjustment, Command, NewSale, Outcome, Request};
 use wire::operate::By;
 use wire::payments::PaymentPage;
 
-async fn create_sale(database: &Database, sale: NewSale) -> Result<Option<Outcome>, Broken> {
+async fn create_sale(database: &Database, by: &By, sale: NewSale) -> Result<Option<Outcome>, Broken> {
     let sale = match check::sale(sale) {
         Ok(sale) => sale,
         Err(errors) => return Ok(Some(Outcome::InvalidRequest { errors })),
@@ -22,26 +22,31 @@ async fn create_sale(database: &Database, sale: NewSale) -> Result<Option<Outcom
     let text = serde_json::to_vec(&sale).map_err(|_| Broken::misused("the sale cannot be written"))?;
     let created_from = Sha256::digest(text).to_vec();
     database
-        .json("select holdfast.create_sale($1, $2)", &[(&Json(&sale), Type::JSON), (&created_from, Type::BYTEA)])
+        .json(
+            "select holdfast.create_sale($1, $2, $3)",
+            &[(&Json(by), Type::JSON), (&Json(&sale), Type::JSON), (&created_from, Type::BYTEA)],
+        )
         .await
 }
 
 async fn adjust_stock(
     database: &Database,
+    mut by: By,
     sku_id: &str,
     idem_key: &str,
     adjustment: Adjustment,
 ) -> Result<Option<Outcome>, Broken> {
     let text = serde_json::to_vec(&(sku_id, &adjustment));
     let fingerprint = Sha256::digest(text.map_err(|_| Broken::misused("the adjustment cannot be written"))?).to_vec();
+    by.reason = Some(adjustment.reason);
     database
         .json(
             "select holdfast.adjust_stock($1, $2, $3, $4, $5, $6)",
             &[
+                (&Json(&by), Type::JSON),
                 (&adjustment.sale_id, Type::TEXT),
                 (&sku_id, Type::TEXT),
                 (&adjustment.delta, Type::INT8),
-                (&adjustment.reason, Type::TEXT),
                 (&idem_key, Type::TEXT),
                 (&fingerprint, Type::BYTEA),
             ],
@@ -75,20 +80,21 @@ async fn list_payments(database: &Database, page: &PaymentPage) -> Result<Option
         .await
 }
 
-async fn admin(database: &Database, allow_private: bool, request: Request) -> Result<Outcome, Broken> {
+async fn admin(database: &Database, settings: &operate::Settings, request: Request) -> Result<Outcome, Broken> {
     let began = Instant::now();
     let outcome = match request.command {
-        Command::CreateSale { sale } => create_sale(database, sale).await?,
-        Command::SetStatus { sale_id, status } => {
+        Command::CreateSale { by, sale } => create_sale(database, &by, sale).await?,
+        Command::SetStatus { by, sale_id, status } => {
             let status = status.name();
-            let params = [(&sale_id as _, Type::TEXT), (&status as _, Type::TEXT)];
-            database.json("select holdfast.set_sale_status($1, $2)", &params).await?
+            let by = Json(&by);
+            let params = [(&by as _, Type::JSON), (&sale_id as _, Type::TEXT), (&status as _, Type::TEXT)];
+            database.json("select holdfast.set_sale_status($1, $2, $3)", &params).await?
         }
-        Command::AdjustStock { sku_id, idem_key, adjustment } => {
-            adjust_stock(database, &sku_id, &idem_key, adjustment).await?
+        Command::AdjustStock { by, sku_id, idem_key, adjustment } => {
+            adjust_stock(database, by, &sku_id, &idem_key, adjustment).await?
         }
         Command::Operate { operation } => {
-            Some(Outcome::Operated { operated: operate::run(database, allow_private, operation).await? })
+            Some(Outcome::Operated { operated: operate::run(database, settings, operation).await? })
         }
         Command::CancelOrder { by, idem_key, order_id } => cancel_order(database, &by, &idem_key, &order_id).await?,
         Command::Order { order_id } => {
@@ -107,6 +113,6 @@ async fn admin(database: &Database, allow_private: bool, request: Request) -> Re
 async fn main() -> Result<(), Error> {
     run::log_as_json();
     let database = Database::from_env()?;
-    let allow_private = config::switch("RELAY_ALLOW_PRIVATE", false)?;
-    run::serve(async |request| admin(&database, allow_private, request).await).await
+    let settings = operate::Settings::from_env()?;
+    run::serve(async |request| admin(&database, &settings, request).await).await
 }

@@ -19,7 +19,7 @@ pub struct Claimed {
     pub claim: Uuid,
     pub kind: Kind,
     pub endpoint: String,
-    /// The current one first.
+    /// The current one first, opened.
     pub secrets: Vec<String>,
     pub deliveries: Vec<Delivery>,
 }
@@ -93,7 +93,7 @@ pub async fn due(database: &Database, settings: &Settings) -> Result<Vec<Uuid>, 
 pub async fn claim(database: &Database, settings: &Settings, subscription: Uuid) -> Result<Option<Claimed>, Broken> {
     let patience = settings.retries.patience().as_secs_f64();
     let lease = settings.lease.as_secs_f64();
-    database
+    let claimed: Option<Claimed> = database
         .json(
             "select holdfast.claim_deliveries($1, $2, $3, $4)",
             &[
@@ -103,7 +103,12 @@ pub async fn claim(database: &Database, settings: &Settings, subscription: Uuid)
                 (&patience, Type::FLOAT8),
             ],
         )
-        .await
+        .await?;
+    let Some(mut claimed) = claimed else { return Ok(None) };
+    for secret in &mut claimed.secrets {
+        *secret = seal(database, settings, subscription, secret).await?;
+    }
+    Ok(Some(claimed))
 }
 
 /// Writes down what came of attempts, and says how each delivery stands.
@@ -179,6 +184,37 @@ pub async fn remove_keys(database: &Database, settings: &Settings) -> Result<u64
     let keep = settings.keys_keep.as_secs_f64();
     let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8)];
     count(database, "select holdfast.remove_keys($1, $2)", &params).await
+}
+
+/// Holds that ended unpaid long ago, a piece; how many were looked at. 0: none is left.
+///
+/// # Errors
+/// The database is broken.
+pub async fn remove_holds(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+    let keep = settings.holds_keep.as_secs_f64();
+    let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8)];
+    count(database, "select holdfast.remove_holds($1, $2)", &params).await
+}
+
+/// Users who are to be forgotten, a piece; 0: nobody is due.
+///
+/// # Errors
+/// The database is broken.
+pub async fn forget(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+    let (keep, legal) = (settings.events_keep.as_secs_f64(), settings.legal_keep.as_secs_f64());
+    let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8), (&legal as _, Type::FLOAT8)];
+    count(database, "select holdfast.forget_due($1, $2, $3)", &params).await
+}
+
+/// Seals a secret that stands in clear, or is sealed with the key before this one.
+async fn seal(database: &Database, settings: &Settings, subscription: Uuid, stored: &str) -> Result<String, Broken> {
+    let secret = settings.seal.open(stored)?;
+    if !settings.seal.is_current(stored) {
+        let sealed = settings.seal.seal(&secret)?;
+        let params = [(&subscription as _, Type::UUID), (&stored as _, Type::TEXT), (&sealed as _, Type::TEXT)];
+        database.call("select holdfast.reseal($1, $2, $3)", &params).await?;
+    }
+    Ok(secret)
 }
 
 async fn count(database: &Database, sql: &str, params: &[crate::database::Param<'_>]) -> Result<u64, Broken> {

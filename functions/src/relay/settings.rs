@@ -5,9 +5,11 @@ use std::time::Duration;
 use super::retries::Retries;
 use crate::bounds::{
     ATTEMPT_DEADLINE_MAX_S, ATTEMPT_DEADLINE_S, ATTEMPTS_AT_ONCE, BREAKER_OPEN_MAX_S, BREAKER_OPEN_S,
-    DEAD_LETTERS_KEEP_H, EVENTS_KEEP_H, IDEMPOTENCY_KEEP_H, LEASE_BEYOND_S, RETRIES_S, RETRY_AFTER_MAX_S,
+    DEAD_LETTERS_KEEP_H, EVENTS_KEEP_H, HOLDS_KEEP_H, IDEMPOTENCY_KEEP_H, LEASE_BEYOND_S, LEGAL_KEEP_D, RETRIES_S,
+    RETRY_AFTER_MAX_S,
 };
 use crate::config::{self, Misconfigured};
+use crate::seal::Seal;
 
 /// Ten years: what is kept longer is kept for ever.
 const KEEP_MAX_H: u64 = 87_600;
@@ -30,6 +32,11 @@ pub struct Settings {
     pub events_keep: Duration,
     pub dead_keep: Duration,
     pub keys_keep: Duration,
+    /// Holds that ended unpaid: longer than dead letters, which tell of them.
+    pub holds_keep: Duration,
+    pub legal_keep: Duration,
+    /// Opens the receivers' secrets.
+    pub seal: Seal,
 }
 
 impl Settings {
@@ -42,6 +49,7 @@ impl Settings {
         };
         let retries = Retries::new(config::list_of_seconds("RELAY_RETRY_S", &RETRIES_S)?);
         let deadline = seconds("RELAY_DEADLINE_S", ATTEMPT_DEADLINE_S, 1..=ATTEMPT_DEADLINE_MAX_S)?;
+        let dead_keep = hours("DEAD_LETTERS_KEEP_H", DEAD_LETTERS_KEEP_H, 1)?;
         let at_once = config::number("RELAY_AT_ONCE", ATTEMPTS_AT_ONCE, 1..=100)?;
         Ok(Self {
             retries: retries.ok_or_else(|| Misconfigured::new("RELAY_RETRY_S", "must have one pause at least"))?,
@@ -53,8 +61,11 @@ impl Settings {
             allow_private: config::switch("RELAY_ALLOW_PRIVATE", false)?,
             every: seconds("RELAY_INTERVAL_S", 2, 1..=60)?,
             events_keep: hours("EVENTS_KEEP_H", EVENTS_KEEP_H, 1)?,
-            dead_keep: hours("DEAD_LETTERS_KEEP_H", DEAD_LETTERS_KEEP_H, 1)?,
+            dead_keep,
             keys_keep: hours("IDEMPOTENCY_KEEP_H", IDEMPOTENCY_KEEP_H, IDEMPOTENCY_KEEP_H)?,
+            holds_keep: hours("HOLDS_KEEP_H", HOLDS_KEEP_H, 1)?.max(dead_keep + Duration::from_secs(86_400)),
+            legal_keep: config::days("LEGAL_KEEP_D", LEGAL_KEEP_D)?,
+            seal: Seal::from_env()?,
         })
     }
 }

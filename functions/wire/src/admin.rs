@@ -30,13 +30,19 @@ pub struct Request {
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     CreateSale {
+        #[serde(default)]
+        by: operate::By,
         sale: NewSale,
     },
     SetStatus {
+        #[serde(default)]
+        by: operate::By,
         sale_id: String,
         status: NewStatus,
     },
     AdjustStock {
+        #[serde(default)]
+        by: operate::By,
         sku_id: String,
         idem_key: String,
         adjustment: Adjustment,
@@ -91,6 +97,9 @@ pub struct NewSale {
     pub lapse_cooldown_s: Option<i64>,
     /// 1 to 100.
     pub skus: Vec<NewSku>,
+    /// For the ledger: no part of the sale.
+    #[serde(default, skip_serializing)]
+    pub reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +129,8 @@ pub struct StatusChange {
     /// `open`, `paused` or `closed`.
     #[cfg_attr(feature = "describe", schemars(with = "NewStatus"))]
     pub status: String,
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

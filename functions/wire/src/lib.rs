@@ -1,13 +1,16 @@
 //! The messages between the edge and the functions, a module a verb: what the edge asks, and the named outcomes
 //! it can get back. A refusal is an outcome, not an error; an error means that something is broken.
 //!
-//! Serde and nothing else, so that the Worker cannot reach database code.
+//! Serde, JSON values and nothing else, so that the Worker cannot reach database code.
 
+pub mod action;
 pub mod admin;
 pub mod audit;
 pub mod confirm;
 pub mod dead_letter;
+pub mod event;
 pub mod expire;
+pub mod forget;
 pub mod lookup;
 pub mod operate;
 pub mod pay;

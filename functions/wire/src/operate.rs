@@ -2,14 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::action::Action;
 use crate::admin::Fault;
 pub use crate::dead_letter::{DeadLetter, Replayed, ReplayedMany};
+use crate::forget::Forgotten;
 
 /// Who changes something, for the ledger.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct By {
-    /// `X-Operator`.
+    /// The name of the operator's token. Empty: an edge of the last release did not say.
     pub actor: String,
     pub reason: Option<String>,
     pub request_id: String,
@@ -19,15 +21,54 @@ pub struct By {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(tag = "operation", rename_all = "snake_case")]
 pub enum Operation {
+    /// Before that entry of the ledger; none: from the newest.
+    Actions {
+        before: Option<i64>,
+        limit: i32,
+    },
     Subscriptions,
-    Subscription { subscription_id: String },
-    CreateSubscription { by: By, idem_key: String, subscription: NewSubscription },
-    SetSubscription { by: By, subscription_id: String, status: SubscriptionStatus },
-    DeleteSubscription { by: By, subscription_id: String },
-    RotateSecret { by: By, idem_key: String, subscription_id: String, overlap_s: i64 },
-    DeadLetters { filter: Filter, after: Option<String>, limit: i32 },
-    ReplayDeadLetter { by: By, idem_key: Option<String>, id: String },
-    ReplayDeadLetters { by: By, idem_key: Option<String>, filter: Filter },
+    Subscription {
+        subscription_id: String,
+    },
+    CreateSubscription {
+        by: By,
+        idem_key: String,
+        subscription: NewSubscription,
+    },
+    SetSubscription {
+        by: By,
+        subscription_id: String,
+        status: SubscriptionStatus,
+    },
+    DeleteSubscription {
+        by: By,
+        subscription_id: String,
+    },
+    RotateSecret {
+        by: By,
+        idem_key: String,
+        subscription_id: String,
+        overlap_s: i64,
+    },
+    DeadLetters {
+        filter: Filter,
+        after: Option<String>,
+        limit: i32,
+    },
+    ReplayDeadLetter {
+        by: By,
+        idem_key: Option<String>,
+        id: String,
+    },
+    ForgetUser {
+        by: By,
+        user_id: String,
+    },
+    ReplayDeadLetters {
+        by: By,
+        idem_key: Option<String>,
+        filter: Filter,
+    },
 }
 
 /// The body of `POST /v1/admin/subscriptions`.
@@ -164,6 +205,11 @@ pub enum Outcome {
     NotSigned,
     /// A dead letter of a subscription that is disabled.
     Disabled,
+    Actions {
+        actions: Vec<Action>,
+        /// Where the next page begins; none: there is none.
+        next: Option<String>,
+    },
     Subscriptions {
         subscriptions: Vec<Subscription>,
     },
@@ -182,6 +228,9 @@ pub enum Outcome {
         secret: String,
         #[serde(default)]
         replayed: bool,
+    },
+    Forgotten {
+        forgotten: Forgotten,
     },
     DeadLetters {
         dead_letters: Vec<DeadLetter>,
@@ -236,10 +285,12 @@ impl Outcome {
             Self::TooMany { .. } => "too_many",
             Self::NotSigned => "not_signed",
             Self::Disabled => "disabled",
+            Self::Actions { .. } => "actions",
             Self::Subscriptions { .. } => "subscriptions",
             Self::Subscription { .. } => "subscription",
             Self::Created { .. } => "created",
             Self::Rotated { .. } => "rotated",
+            Self::Forgotten { .. } => "forgotten",
             Self::DeadLetters { .. } => "dead_letters",
             Self::ReplayedOne { .. } => "replayed_one",
             Self::ReplayedMany { .. } => "replayed_many",

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Cancellation {
     /// 1 to 500 characters.
-    pub reason: String,
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// The query of `GET /v1/admin/payments`.

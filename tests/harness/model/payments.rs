@@ -217,6 +217,9 @@ impl Model {
         let payment = order.payment.clone();
         if stood {
             self.give_stock_back(of, "CANCEL_CREDIT");
+            self.actions.push(format!("order_cancelled|?order:{of}|minji|a reason|{key}"));
+            let sale = self.holds[of].sale.clone();
+            self.tell("OrderCancelled", Some(&sale), format!("?hold:{of}"));
             // What cost nothing has nothing to pay back.
             if self.payments[&payment].amount > 0 {
                 self.owe(&payment, "order_cancelled");

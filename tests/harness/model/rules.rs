@@ -77,6 +77,8 @@ pub struct Model {
     pub cancel_keys: BTreeMap<String, (HoldOf, Value)>,
     /// `(sale, user, sku)` of holds that lapsed unpaid, where that has to be waited for, and nothing was bought since.
     pub lapsed: BTreeSet<(String, String, String)>,
+    /// What the operator did, as the ledger has it: action, subject, actor, reason, request.
+    pub actions: Vec<String>,
     /// `(sale, sku, kind, qty, hold)`, in the order of the alphabet: which came first is nobody's promise.
     pub ledger: Vec<Entry>,
     /// What each transaction tells the world, by the command it is part of.
@@ -119,6 +121,7 @@ impl Model {
             made_from,
         };
         self.sales.insert(id.to_owned(), sale);
+        self.actions.push(format!("sale_created|{id}|minji|{id}"));
         for (sku, _, stock, _) in skus.iter().filter(|sku| sku.2 > 0) {
             self.enter((id.to_owned(), sku.clone(), "STOCK_IN", *stock, None));
             self.tell("StockAdjusted", Some(id), format!("{id}|{sku}|{stock}"));
@@ -128,7 +131,11 @@ impl Model {
 
     pub fn set_status(&mut self, id: &str, status: &'static str) -> Value {
         let Some(sale) = self.sales.get_mut(id) else { return json!({"outcome": "not_found"}) };
-        sale.set = status;
+        let before = std::mem::replace(&mut sale.set, status);
+        if before != status {
+            self.actions.push(format!("sale_status_set|{id}|minji|{id}"));
+            self.tell("SaleChanged", Some(id), format!("{before}|{status}"));
+        }
         self.sale_answer(id, false)
     }
 
@@ -327,6 +334,7 @@ impl Model {
         self.stock_keys.insert(key.to_owned(), (asked, stock.clone()));
         let kind = if delta > 0 { "STOCK_IN" } else { "STOCK_OUT" };
         self.enter((id.to_owned(), name.to_owned(), kind, delta, None));
+        self.actions.push(format!("stock_adjusted|{id}/{name}|minji|a reason|{key}"));
         self.tell("StockAdjusted", Some(id), format!("{id}|{name}|{delta}"));
         json!({"outcome": "stock", "stock": stock})
     }

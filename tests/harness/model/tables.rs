@@ -59,8 +59,8 @@ pub fn expected(state: &State) -> Vec<String> {
     }
     for (key, (of, _)) in &model.cancel_keys {
         lines.push(format!("cancel key|{key}|?order:{of}"));
-        lines.push(format!("operator|order_cancelled|?order:{of}|minji|a reason|{key}"));
     }
+    lines.extend(model.actions.iter().map(|action| format!("operator|{action}")));
     payments(model, &mut lines);
     orders(model, &mut lines);
     let told = model.told.values().map(|events| {

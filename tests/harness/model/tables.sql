@@ -51,6 +51,7 @@ from holdfast.operator_ledger o where starts_with(o.request_id, $1)
 union all
 select concat_ws('|', 'told', e.xmin, e.event_type, coalesce(e.sale_id, '-'), case e.event_type
            when 'StockAdjusted' then concat_ws('|', e.data ->> 'sale_id', e.data ->> 'sku_id', e.data ->> 'delta')
+           when 'SaleChanged' then concat_ws('|', e.data #>> '{before,status}', e.data #>> '{after,status}')
            when 'OrderConfirmed' then concat_ws('|', e.hold_id, e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'order_id')
            when 'RefundRequired' then
                concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'reason')

@@ -170,8 +170,10 @@ impl World {
                 let sale = json!({"sale_id": sale, "name": sale, "currency": currency, "hold_ttl_s": ttl_s,
                     "opens_at": phase.opens_at(), "closes_at": phase.closes_at(), "skus": skus,
                     "late_payment": retakes.then_some("retake"), "lapse_cooldown_s": cools.then_some(86_400)});
-                let params: Params = &[(&Json(&sale), Type::JSON), (&sha256(&sale.to_string()), Type::BYTEA)];
-                session.call(role, "select holdfast.create_sale($1, $2)", params).await
+                let by = json!({"actor": "minji", "request_id": sale["sale_id"]});
+                let print = sha256(&sale.to_string());
+                let params: Params = &[(&Json(by), Type::JSON), (&Json(&sale), Type::JSON), (&print, Type::BYTEA)];
+                session.call(role, "select holdfast.create_sale($1, $2, $3)", params).await
             }
             Command::Reserve { sale, asks } => self.reserve(session, sale, asks).await,
             Command::Pay { gateway, payment, of, user, amount, currency } => {
@@ -201,18 +203,21 @@ impl World {
             }
             Command::Stock { sale, sku, delta, key } => {
                 let print = sha256(&format!("{sale} {sku} {delta}"));
+                let by = json!({"actor": "minji", "reason": "a reason", "request_id": key});
                 let params: Params = &[
+                    (&Json(by), Type::JSON),
                     (sale, Type::TEXT),
                     (sku, Type::TEXT),
                     (delta, Type::INT8),
                     (key, Type::TEXT),
                     (&print, Type::BYTEA),
                 ];
-                session.call(role, "select holdfast.adjust_stock($1, $2, $3, 'a reason', $4, $5)", params).await
+                session.call(role, "select holdfast.adjust_stock($1, $2, $3, $4, $5, $6)", params).await
             }
             Command::Status { sale, status } => {
-                let sql = "select holdfast.set_sale_status($1, $2)";
-                session.call(role, sql, &[(sale, Type::TEXT), (status, Type::TEXT)]).await
+                let by = Json(json!({"actor": "minji", "request_id": sale}));
+                let sql = "select holdfast.set_sale_status($1, $2, $3)";
+                session.call(role, sql, &[(&by, Type::JSON), (sale, Type::TEXT), (status, Type::TEXT)]).await
             }
             Command::Cancel { of, key } => {
                 let by = json!({"actor": "minji", "reason": "a reason", "request_id": key});

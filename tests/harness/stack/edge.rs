@@ -40,6 +40,7 @@ impl Local {
         let secrets = BTreeMap::from([
             ("SESSION_SECRET", secrets.session_secret.clone()),
             ("ADMIN_TOKEN", secrets.admin_token.clone()),
+            ("ADMIN_TOKENS", secrets.admin_tokens.variable()),
             ("WEBHOOK_SECRET", secrets.webhook_secret.clone()),
             ("PORTONE_WEBHOOK_SECRET", gateway.secret_of(Dialect::PortOne)),
             ("STRIPE_WEBHOOK_SECRET", gateway.secret_of(Dialect::Stripe)),

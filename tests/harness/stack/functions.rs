@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::children::{Children, Spec};
+use super::state::Secrets;
 use super::{Options, ready};
 use crate::{migrate, workspace};
 
@@ -63,18 +64,23 @@ pub fn start_instances(
     options: &Options,
     emulator: SocketAddr,
     database_url: &str,
-    password: &str,
+    secrets: &Secrets,
     gateways: &[(String, String)],
     children: &Children,
 ) -> anyhow::Result<()> {
     for (function, instances) in INSTANCES {
-        let url = migrate::url_for_role(database_url, &format!("holdfast_{function}"), password)?;
+        let url = migrate::url_for_role(database_url, &format!("holdfast_{function}"), &secrets.functions_password)?;
         for number in 1..=instances {
             let url = match &options.detours {
                 Some(detours) => detours.database_url(&url, &format!("{function}-{number}"))?,
                 None => url.clone(),
             };
-            children.start(instance(options, function, number, emulator, &url, gateways))?;
+            let mut one = instance(options, function, number, emulator, &url, gateways);
+            // No other function can open a receiver's secret.
+            if matches!(function, "admin" | "relay") {
+                one.env.push(("SEAL_KEY".to_owned(), secrets.seal_key.clone()));
+            }
+            children.start(one)?;
         }
     }
     Ok(())

@@ -147,13 +147,12 @@ impl Stack {
         }
         functions::start_emulator(cargo_lambda, emulator, &self.children).await?;
         self.tasks.push(guard::start(lambda_port, emulator).await?);
-        let password = &self.secrets.functions_password;
         let (shop_url, behind_url, clock) = match &detours {
             None => (edge_url.clone(), emulator_url.clone(), None),
             Some(detours) => (detours.shop.url(), detours.lambda.url(), detours.clock_dir.clone()),
         };
         let gateways = self.gateway_config(gateway_port, &shop_url).functions_env(&loopback(gateway_port));
-        functions::start_instances(&self.options, emulator, &database_url, password, &gateways, &self.children)?;
+        functions::start_instances(&self.options, emulator, &database_url, &self.secrets, &gateways, &self.children)?;
         let gateway_url = self.start_gateway(gateway_port, &shop_url).await?;
         let worker_port = ports::free()?;
         let mut local = edge::Local::new(worker_port, &behind_url, &gateway_url, &self.secrets);

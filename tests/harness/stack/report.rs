@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::children::Children;
 use super::ready;
-use super::state::{Secrets, write_private};
+use super::state::{Roles, Secrets, write_private};
 
 /// The addresses and secrets of a running stack, as API.md's "The local stack" names them.
 #[derive(Clone, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Report {
     pub database_url: String,
     pub session_secret: String,
     pub admin_token: String,
+    pub admin_tokens: Roles,
+    pub metrics_token: String,
     pub webhook_secret: String,
     /// The processes by part, as they were when the file was written; empty where it was not read from the file.
     #[serde(default)]
@@ -36,7 +38,7 @@ impl Report {
         database_url: String,
         secrets: &Secrets,
     ) -> Self {
-        let Secrets { session_secret, admin_token, webhook_secret, .. } = secrets.clone();
+        let Secrets { session_secret, admin_token, admin_tokens, metrics_token, webhook_secret, .. } = secrets.clone();
         Self {
             edge_url,
             lambda_url,
@@ -44,6 +46,8 @@ impl Report {
             database_url,
             session_secret,
             admin_token,
+            admin_tokens,
+            metrics_token,
             webhook_secret,
             pids: BTreeMap::new(),
         }

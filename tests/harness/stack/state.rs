@@ -50,20 +50,64 @@ impl State {
 pub struct Secrets {
     pub session_secret: String,
     pub admin_token: String,
+    /// A token for each role, beside the owner's above.
+    #[serde(default = "Roles::made")]
+    pub admin_tokens: Roles,
+    #[serde(default = "token")]
+    pub metrics_token: String,
     pub webhook_secret: String,
+    /// What `admin` and `relay` seal receivers' secrets with.
+    #[serde(default = "seal_key")]
+    pub seal_key: String,
     pub postgres_password: String,
     pub functions_password: String,
+}
+
+/// The operators' tokens that are not the owner's one named `admin`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Roles {
+    pub viewer: String,
+    pub operator: String,
+    pub owner: String,
+}
+
+impl Roles {
+    fn made() -> Self {
+        Self { viewer: token(), operator: token(), owner: token() }
+    }
+
+    /// As the Worker's `ADMIN_TOKENS` has them; each is named as its role.
+    pub fn variable(&self) -> String {
+        let Self { viewer, operator, owner } = self;
+        format!("viewer:viewer:{viewer} operator:operator:{operator} owner:owner:{owner}")
+    }
+}
+
+/// For a default, which may not fail: without randomness the token is empty, and admits nobody.
+fn token() -> String {
+    random().map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).unwrap_or_default()
+}
+
+fn seal_key() -> String {
+    random().map(|bytes| STANDARD.encode(bytes)).unwrap_or_default()
 }
 
 impl Secrets {
     pub fn of(state: &State) -> anyhow::Result<Self> {
         let path = state.path("secrets.json");
         if let Ok(text) = fs::read_to_string(&path) {
-            return serde_json::from_str(&text).with_context(|| format!("{} is damaged; remove it", path.display()));
+            let kept: Self =
+                serde_json::from_str(&text).with_context(|| format!("{} is damaged; remove it", path.display()))?;
+            // What an older stack did not have was made just now.
+            write_private(&path, &serde_json::to_vec_pretty(&kept)?)?;
+            return Ok(kept);
         }
         let secrets = Self {
             session_secret: URL_SAFE_NO_PAD.encode(random()?),
             admin_token: URL_SAFE_NO_PAD.encode(random()?),
+            admin_tokens: Roles::made(),
+            metrics_token: token(),
+            seal_key: seal_key(),
             webhook_secret: format!("whsec_{}", STANDARD.encode(random()?)),
             postgres_password: URL_SAFE_NO_PAD.encode(random()?),
             // Letters and digits only: it is written into a statement.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::operations::Operation;
-use super::parameters::{cursor, idempotency_key, idempotency_key_if_any, in_query, limit, operator};
+use super::parameters::{cursor, idempotency_key, idempotency_key_if_any, in_query, limit};
 use super::schemas::{SLUG, Schemas, uuid};
 use crate::problem::Code;
 use crate::routes::Route;
@@ -15,24 +15,22 @@ pub fn subscription(route: &Route, new: impl Fn(&'static str) -> Operation, sche
     let shown = schemas.answer::<crate::operate::Shown>();
     match route {
         Route::Subscribe => new("Have an endpoint told; the only answer that shows its secret")
-            .with([idempotency_key(), operator()])
+            .with([idempotency_key()])
             .reads(schemas.request::<wire::operate::NewSubscription>())
             .answers(201, "It was made.", shown, &["Location", "Idempotent-Replayed"])
             .refuses(&[Code::InvalidRequest])
             .refuses(&KEYED),
         Route::Subscription { .. } => new("A subscription").answers(200, "It.", one, &[]).refuses(&[Code::NotFound]),
         Route::SetSubscription { .. } => new("Have one told, or not for a while")
-            .with([operator()])
             .reads(schemas.request::<wire::operate::SubscriptionChange>())
             .answers(200, "It as it is now.", one, &[])
             .refuses(&[Code::NotFound, Code::InvalidRequest]),
         Route::Unsubscribe { .. } => new("Have one told no more")
-            .with([operator()])
             .reads_if_any(schemas.request::<wire::operate::Why>())
             .answers(200, "It as it is now.", one, &[])
             .refuses(&[Code::NotFound, Code::InvalidRequest]),
         Route::RotateSecret { .. } => new("Give one a new secret, good beside the old one for a while")
-            .with([idempotency_key(), operator()])
+            .with([idempotency_key()])
             .reads_if_any(schemas.request::<wire::operate::Rotation>())
             .answers(200, "It, with its new secret.", shown, &["Idempotent-Replayed"])
             .refuses(&[Code::NotFound, Code::InvalidRequest])
@@ -50,13 +48,13 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
     let keyed = &KEYED[1..];
     match route {
         Route::ReplayDeadLetter { .. } => new("Send one again")
-            .with([idempotency_key_if_any(), operator()])
+            .with([idempotency_key_if_any()])
             .reads_if_any(schemas.request::<wire::operate::Why>())
             .answers(200, "How it stands.", schemas.answer::<wire::operate::Replayed>(), &["Idempotent-Replayed"])
             .refuses(&[Code::NotFound, Code::InvalidRequest])
             .refuses(keyed),
         Route::ReplayDeadLetters => new("Send many again, by a filter")
-            .with([idempotency_key_if_any(), operator()])
+            .with([idempotency_key_if_any()])
             .reads_if_any(schemas.request::<wire::operate::Filter>())
             .answers(200, "How many.", schemas.answer::<wire::operate::ReplayedMany>(), &["Idempotent-Replayed"])
             .refuses(&[Code::InvalidRequest])
@@ -68,7 +66,7 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
             new("What was given up")
                 .with([
                     in_query("kind", false, json!({"enum": ["event", "refund"]})),
-                    in_query("event_type", false, json!({"type": "string", "pattern": "^[A-Za-z0-9.-]{1,64}$"})),
+                    in_query("event_type", false, event_types()),
                     in_query("subscription", false, uuid()),
                     in_query("sale_id", false, json!({"type": "string", "pattern": SLUG})),
                     cursor(json!({"type": "string", "pattern": "^[A-Za-z0-9.-]{1,3000}$"})),
@@ -79,4 +77,20 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
         }
     }
     .asks()
+}
+
+/// The types of events there are.
+pub fn event_types() -> Value {
+    json!({"enum": wire::event::EVENT_TYPES.map(|event| event.name)})
+}
+
+pub fn actions(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let action = schemas.answer::<wire::operate::Action>();
+    let page: Value = json!({"type": "object", "required": ["actions", "next"], "properties": {
+        "actions": {"type": "array", "items": action}, "next": {"type": ["string", "null"]}}});
+    operation
+        .with([cursor(json!({"type": "string", "pattern": "^a[1-9a-f][0-9a-f]{0,14}$"})), limit()])
+        .answers(200, "A page of them, and where the next begins.", page, &[])
+        .refuses(&[Code::MalformedRequest, Code::InvalidRequest])
+        .asks()
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::operations::Operation;
-use super::parameters::{cursor, idempotency_key, in_query, limit, of_webhook, operator};
+use super::parameters::{cursor, idempotency_key, in_query, limit, of_webhook};
 use super::schemas::Schemas;
 use crate::problem::Code;
 
@@ -59,7 +59,7 @@ pub fn payments(operation: Operation, schemas: &mut Schemas) -> Operation {
 
 pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
-        .with([idempotency_key(), operator()])
+        .with([idempotency_key()])
         .reads(schemas.request::<wire::payments::Cancellation>())
         .answers(
             200,

@@ -41,7 +41,9 @@ impl Operation {
                 vec![Code::RateLimited, Code::Unauthenticated, Code::Forbidden],
             ),
             Caller::Gateway => ("gateway", json!([{"signature": []}]), vec![Code::SignatureInvalid]),
-            Caller::Operator => ("operator", json!([{"operator": []}]), vec![Code::RateLimited, Code::Unauthenticated]),
+            Caller::Operator => {
+                ("operator", json!([{"operator": []}]), vec![Code::RateLimited, Code::Unauthenticated, Code::Forbidden])
+            }
         };
         // It refuses a parameter that it does not know.
         refusals.extend(route.parameters().map(|_| Code::MalformedRequest));
@@ -250,6 +252,21 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .refuses(&[Code::NotFound, Code::InvalidRequest, Code::SoldOut])
             .refuses(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
             .asks(),
+        Route::ForgetUser { .. } => {
+            new(Caller::Operator, "Put a pseudonym in a user's place wherever nobody needs the name any more")
+                .reads_if_any(schemas.request::<wire::operate::Why>())
+                .answers(
+                    200,
+                    "How far it is; the rest goes by itself.",
+                    schemas.answer::<wire::forget::Forgotten>(),
+                    &[],
+                )
+                .refuses(&[Code::NotFound, Code::InvalidRequest])
+                .asks()
+        }
+        Route::Actions => {
+            super::deliveries::actions(new(Caller::Operator, "What operators did, newest first"), schemas)
+        }
         Route::Subscriptions
         | Route::Subscribe
         | Route::Subscription { .. }

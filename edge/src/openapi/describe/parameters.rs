@@ -12,6 +12,9 @@ pub fn of_path(path: &str) -> Vec<Value> {
 fn in_path(name: &str) -> Value {
     let schema = match name {
         "sale_id" | "sku_id" => json!({"type": "string", "pattern": SLUG}),
+        "user_id" => {
+            json!({"type": "string", "minLength": 1, "maxLength": bounds::USER_ID_MAX_CHARS, "pattern": "^[ -.0-~]+$"})
+        }
         "name" => json!({"type": "string", "minLength": 1}),
         _ => uuid(),
     };
@@ -48,12 +51,6 @@ pub fn idempotency_key_if_any() -> Value {
     let mut key = idempotency_key();
     key["required"] = false.into();
     key
-}
-
-/// Who changes something, for the ledger.
-pub fn operator() -> Value {
-    json!({"name": "X-Operator", "in": "header", "description": "Who is doing this; `operator` unless given.",
-           "schema": {"type": "string", "pattern": "^[ -~]{1,128}$"}})
 }
 
 pub fn in_query(name: &str, required: bool, schema: Value) -> Value {

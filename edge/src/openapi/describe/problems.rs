@@ -42,10 +42,13 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
                 false,
             ),
         ],
+        Code::Forbidden => {
+            let role = || json!({"enum": ["viewer", "operator", "owner"]});
+            vec![("role", role(), false), ("required", role(), false)]
+        }
         Code::MethodNotAllowed
         | Code::RateLimited
         | Code::Unauthenticated
-        | Code::Forbidden
         | Code::PayloadTooLarge
         | Code::SignatureInvalid
         | Code::UnsupportedMediaType

@@ -117,6 +117,7 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
     let from = |min: i64, max: i64| json!({"minimum": min, "maximum": max});
     let chars = |max: usize| json!({"minLength": 1, "maxLength": max, "pattern": LINE});
     let named = json!({"minLength": 1, "maxLength": admin::NAME_MAX_CHARS, "pattern": printable()});
+    let reason = json!({"minLength": 1, "maxLength": bounds::REASON_MAX_CHARS, "pattern": printable()});
     let said = |max: usize| json!({"maxLength": max, "pattern": r"^[^\x00]*$"});
     let with_a_minor_unit = |currency: &iso_currency::Currency| currency.exponent().is_some();
     let currencies: Vec<&str> =
@@ -139,7 +140,10 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
             json!({"minimum": -bounds::STOCK_DELTA_MAX, "maximum": bounds::STOCK_DELTA_MAX,
                                        "not": {"const": 0}}),
         ),
-        ("Adjustment", "reason", chars(bounds::REASON_MAX_CHARS)),
+        ("Adjustment", "reason", reason.clone()),
+        ("NewSale", "reason", reason.clone()),
+        ("StatusChange", "reason", reason.clone()),
+        ("Cancellation", "reason", reason),
         (
             "Data",
             "payment_id",

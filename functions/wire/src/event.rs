@@ -1,0 +1,149 @@
+//! What happens, as receivers are told of it: the one list of event types. The outbox's constraint (schema/V8), the check of
+//! a subscription, the description's `webhooks` and docs/events.md are compared with it or made from it.
+
+/// A type of event.
+pub struct EventType {
+    pub name: &'static str,
+    /// When it is told.
+    pub when: &'static str,
+    /// The `data` of one, as JSON.
+    pub example: &'static str,
+}
+
+/// All of them, in the order in which the documents list them.
+pub const EVENT_TYPES: [EventType; 20] = [
+    EventType {
+        name: "ReservationCreated",
+        when: "A hold was granted.",
+        example: r#"{"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "sale_id": "spring-drop", "status": "HOLD", "user_id": "홍길동",
+  "items": [{"sku_id": "sneaker-270", "qty": 1, "unit_price": 150000}], "total_amount": 150000, "currency": "KRW",
+  "expire_at": "2026-01-15T05:05:00.000Z"}"#,
+    },
+    EventType {
+        name: "ReservationExpired",
+        when: "A hold ended unpaid; its stock is back.",
+        example: r#"{"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "sale_id": "spring-drop", "user_id": "홍길동",
+  "items": [{"sku_id": "sneaker-270", "qty": 1}]}"#,
+    },
+    EventType {
+        name: "ReservationReleased",
+        when: "A buyer gave a hold back; its stock is back.",
+        example: r#"{"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "sale_id": "spring-drop", "user_id": "홍길동",
+  "items": [{"sku_id": "sneaker-270", "qty": 1}]}"#,
+    },
+    EventType {
+        name: "OrderConfirmed",
+        when: "A payment became an order.",
+        example: r#"{"order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
+  "sale_id": "spring-drop", "user_id": "홍길동", "gateway": "standard", "payment_id": "pay_1",
+  "items": [{"sku_id": "sneaker-270", "qty": 1, "unit_price": 150000}], "total_amount": 150000, "currency": "KRW"}"#,
+    },
+    EventType {
+        name: "RefundRequired",
+        when: "Captured money bought nothing, or its order was cancelled: it is to be paid back.",
+        example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
+  "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "user_id": "홍길동", "amount": 150000, "currency": "KRW",
+  "reason": "order_cancelled"}"#,
+    },
+    EventType {
+        name: "RefundCompleted",
+        when: "The money is paid back.",
+        example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "user_id": "홍길동",
+  "amount": 150000, "currency": "KRW", "reason": "hold_expired", "failure": null}"#,
+    },
+    EventType {
+        name: "RefundFailed",
+        when: "The money could not be paid back: it is a dead letter, which an operator replays or settles.",
+        example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "user_id": "홍길동",
+  "amount": 150000, "currency": "KRW", "reason": "hold_expired", "failure": "the gateway answered 403"}"#,
+    },
+    EventType {
+        name: "StockAdjusted",
+        when: "An operator put stock in or took it out.",
+        example: r#"{"sale_id": "spring-drop", "sku_id": "sneaker-270", "delta": 50, "reason": "two more boxes"}"#,
+    },
+    EventType {
+        name: "AuditFinding",
+        when: "The audit found what does not agree.",
+        example: r#"{"finding_id": "019a9e7e-1111-7000-8000-0123456789ab", "check": "counter_sum", "subject": "spring-drop/sneaker-270",
+  "sale_id": "spring-drop", "expected": 100, "found": 99, "saw": {"total": 99}, "seen_at": "2026-01-15T05:10:00.000Z"}"#,
+    },
+    EventType {
+        name: "OrderCancelled",
+        when: "An order was cancelled; its stock is back, and its money is on its way back.",
+        example: r#"{"order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
+  "sale_id": "spring-drop", "user_id": "홍길동", "status": "CANCELLED",
+  "items": [{"sku_id": "sneaker-270", "qty": 1, "unit_price": 150000}], "total_amount": 150000, "currency": "KRW",
+  "reason": "the buyer asked"}"#,
+    },
+    EventType {
+        name: "OrderStatusChanged",
+        when: "An order moved on, for example to SHIPPED.",
+        example: r#"{"order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
+  "sale_id": "spring-drop", "user_id": "홍길동", "status": "SHIPPED", "before": "PREPARING", "tracking": "CJ 1234-5678"}"#,
+    },
+    EventType {
+        name: "HoldChanged",
+        when: "A hold has other lines.",
+        example: r#"{"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "sale_id": "spring-drop", "user_id": "홍길동", "version": 2,
+  "items": [{"sku_id": "sneaker-280", "qty": 1, "unit_price": 150000}], "total_amount": 150000, "currency": "KRW"}"#,
+    },
+    EventType {
+        name: "CouponIssued",
+        when: "A user got a coupon.",
+        example: r#"{"issue_id": "019a9e7f-2222-7000-8000-0123456789ab", "coupon_id": "welcome", "user_id": "홍길동", "sale_id": null}"#,
+    },
+    EventType {
+        name: "CouponUsed",
+        when: "A coupon was used by an order.",
+        example: r#"{"issue_id": "019a9e7f-2222-7000-8000-0123456789ab", "coupon_id": "welcome", "user_id": "홍길동",
+  "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "sale_id": "spring-drop"}"#,
+    },
+    EventType {
+        name: "WalletCharged",
+        when: "A user's wallet was charged.",
+        example: r#"{"user_id": "홍길동", "currency": "KRW", "delta": 50000, "balance": 50000,
+  "charge_id": "019a9e80-3333-7000-8000-0123456789ab"}"#,
+    },
+    EventType {
+        name: "WalletPaid",
+        when: "An order was paid from a wallet.",
+        example: r#"{"user_id": "홍길동", "currency": "KRW", "delta": -15000, "balance": 35000,
+  "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab"}"#,
+    },
+    EventType {
+        name: "WalletRefunded",
+        when: "An order's money is back in the wallet.",
+        example: r#"{"user_id": "홍길동", "currency": "KRW", "delta": 15000, "balance": 50000,
+  "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab"}"#,
+    },
+    EventType {
+        name: "PaymentDisputed",
+        when: "A payment is disputed at its gateway, or the dispute has ended.",
+        example: r#"{"gateway": "stripe", "payment_id": "pi_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
+  "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "user_id": "홍길동", "amount": 150000, "currency": "KRW"}"#,
+    },
+    EventType {
+        name: "PaymentRefundedOutside",
+        when: "Money went back at the gateway, and not through Holdfast: in its console, or a deposit was reversed.",
+        example: r#"{"gateway": "stripe", "payment_id": "pi_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
+  "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "user_id": "홍길동", "amount": 50000, "currency": "KRW"}"#,
+    },
+    EventType {
+        name: "SaleChanged",
+        when: "An operator changed a sale: opened, paused or closed it.",
+        example: r#"{"sale_id": "spring-drop", "before": {"status": "open"}, "after": {"status": "paused"}}"#,
+    },
+];
+
+/// Whether there is such a type.
+#[must_use]
+pub fn is_known(name: &str) -> bool {
+    EVENT_TYPES.iter().any(|event| event.name == name)
+}
+
+/// Their names, for a sentence.
+#[must_use]
+pub fn names() -> String {
+    EVENT_TYPES.map(|event| event.name).join(", ")
+}
