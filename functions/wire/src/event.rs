@@ -36,6 +36,7 @@ pub const EVENT_TYPES: [EventType; 20] = [
         when: "A payment became an order.",
         example: r#"{"order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
   "sale_id": "spring-drop", "user_id": "홍길동", "gateway": "standard", "payment_id": "pay_1",
+  "payment": {"method": "gateway", "gateway": "standard", "payment_id": "pay_1"},
   "items": [{"sku_id": "sneaker-270", "qty": 1, "unit_price": 150000}], "total_amount": 150000, "currency": "KRW"}"#,
     },
     EventType {
@@ -121,13 +122,15 @@ pub const EVENT_TYPES: [EventType; 20] = [
         name: "PaymentDisputed",
         when: "A payment is disputed at its gateway, or the dispute has ended.",
         example: r#"{"gateway": "stripe", "payment_id": "pi_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
-  "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "user_id": "홍길동", "amount": 150000, "currency": "KRW"}"#,
+  "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "sale_id": "spring-drop", "user_id": "홍길동", "status": "open",
+  "amount": 150000, "currency": "KRW"}"#,
     },
     EventType {
         name: "PaymentRefundedOutside",
         when: "Money went back at the gateway, and not through Holdfast: in its console, or a deposit was reversed.",
         example: r#"{"gateway": "stripe", "payment_id": "pi_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
-  "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "user_id": "홍길동", "amount": 50000, "currency": "KRW"}"#,
+  "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "sale_id": "spring-drop", "user_id": "홍길동", "kind": "refunded",
+  "amount": 50000, "refunded_amount": 50000, "currency": "KRW"}"#,
     },
     EventType {
         name: "SaleChanged",

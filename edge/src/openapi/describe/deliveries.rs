@@ -94,3 +94,11 @@ pub fn actions(operation: Operation, schemas: &mut Schemas) -> Operation {
         .refuses(&[Code::MalformedRequest, Code::InvalidRequest])
         .asks()
 }
+
+pub fn forget(operation: Operation, schemas: &mut Schemas) -> Operation {
+    operation
+        .reads_if_any(schemas.request::<wire::operate::Why>())
+        .answers(200, "How far it is; the rest goes by itself.", schemas.answer::<wire::forget::Forgotten>(), &[])
+        .refuses(&[Code::NotFound, Code::InvalidRequest])
+        .asks()
+}

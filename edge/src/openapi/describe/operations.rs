@@ -252,18 +252,10 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .refuses(&[Code::NotFound, Code::InvalidRequest, Code::SoldOut])
             .refuses(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
             .asks(),
-        Route::ForgetUser { .. } => {
-            new(Caller::Operator, "Put a pseudonym in a user's place wherever nobody needs the name any more")
-                .reads_if_any(schemas.request::<wire::operate::Why>())
-                .answers(
-                    200,
-                    "How far it is; the rest goes by itself.",
-                    schemas.answer::<wire::forget::Forgotten>(),
-                    &[],
-                )
-                .refuses(&[Code::NotFound, Code::InvalidRequest])
-                .asks()
-        }
+        Route::ForgetUser { .. } => super::deliveries::forget(
+            new(Caller::Operator, "Put a pseudonym in a user's place wherever nobody needs the name any more"),
+            schemas,
+        ),
         Route::Actions => {
             super::deliveries::actions(new(Caller::Operator, "What operators did, newest first"), schemas)
         }
