@@ -3,6 +3,7 @@
 
 mod front;
 mod lost;
+mod own;
 mod slow;
 mod told;
 
