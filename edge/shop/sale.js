@@ -119,7 +119,11 @@ export function startSale(config) {
   /** The hold, and once it is an order, the order. */
   async function readHold(hold_id) {
     const answer = await api.hold(hold_id);
-    if (answer.body?.status === "COMMITTED") answer.order = (await api.orderOfHold(hold_id)).body ?? m.order;
+    if (answer.body?.status !== "COMMITTED") return answer;
+    let order = await api.orderOfHold(hold_id);
+    // What the page asked for before this script was here may be older than the order.
+    if (order.code === "not_found") order = await api.orderOfHold(hold_id);
+    answer.order = order.body ?? m.order;
     return answer;
   }
 
