@@ -52,6 +52,7 @@ const STAGES: [Stage; 15] = [
             "cancel",
             "present",
             "capture",
+            "parked",
             "holders",
             "reconcile",
         ],
