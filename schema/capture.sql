@@ -6,7 +6,7 @@
 --      └───────────────────────────────── secure ─────────────▲   │
 --      └── turned away ──▶ LETTING_GO ──▶ ENDED               └───┘ asked again
 --
--- Locks:      reservation_hold, payment_attempt; gateway_breaker alone.
+-- Locks:      reservation_hold, payment_attempt, parked_payment; gateway_breaker alone.
 -- Keeps:      money is taken for a hold that is HOLD, is the buyer's, costs just that, and has enough time left, and for
 --             one payment of a hold at a time. The hold's end moves with it, no further than bounded.
 -- Isolation:  READ COMMITTED or above; judged by clock_timestamp() after the hold is locked, as T2 judges.
@@ -73,6 +73,18 @@ begin atomic
         (select a.hold_id from holdfast.payment_attempt a where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)));
 end;
 
+-- Whether a payment is this buyer's: the hold that is known to be its, or else p_hold_id, is theirs. Null: there is no such
+-- hold, and so nobody knows.
+create or replace function holdfast.is_payment_of(p_gateway text, p_payment_id text, p_hold_id uuid, p_user_id text) returns boolean
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    select h.user_id = p_user_id from holdfast.reservation_hold h
+    where h.hold_id = coalesce(
+        (select p.hold_id from holdfast.payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id)),
+        (select a.hold_id from holdfast.payment_attempt a where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)),
+        p_hold_id);
+end;
+
 -- What is known of a payment before its gateway is asked, and whether it may be asked: being admitted is a right that is
 -- used, so nobody is who has no need of it.
 create or replace function holdfast.look_at_payment(p_gateway text, p_payment_id text) returns json
@@ -116,6 +128,10 @@ begin
     v_stored := stored_payment(p_gateway, p_payment_id);
     if v_stored is not null then
         return v_stored;
+    end if;
+    -- Before anything is written that would have its money let go: it may be another Holdfast's.
+    if v_hold.hold_id is null and is_shared(p_gateway) then
+        return json_build_object('result', 'hold_unknown');
     end if;
     v_reason := refusal_of(v_hold, v_now, p_user_id, p_amount, p_currency);
 
@@ -207,6 +223,7 @@ begin
           -- Another of its payments may be asked about at this moment, for which the end was moved too.
           and not exists (select from payment_attempt a where a.hold_id = v_hold_id and a.state in ('UNDER_WAY', 'CAPTURING'));
     end if;
+    perform end_parked(p_gateway, p_payment_id);
     return json_build_object('result', 'ignored');
 end
 $$;
@@ -246,11 +263,12 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.hold_extension_max, holdfast.capture_needs, holdfast.hold_of_payment,
+revoke execute on function holdfast.hold_extension_max, holdfast.capture_needs, holdfast.hold_of_payment, holdfast.is_payment_of,
     holdfast.next_attempt, holdfast.look_at_payment, holdfast.secure,
     holdfast.note_payment, holdfast.end_payment, holdfast.claim_payments, holdfast.admit_gateway,
     holdfast.gateway_answered, holdfast.gateway_failed, holdfast.gateway_health from public;
 grant execute on function holdfast.hold_of_payment, holdfast.look_at_payment, holdfast.secure, holdfast.note_payment, holdfast.end_payment,
     holdfast.gateway_answered, holdfast.gateway_failed to holdfast_confirm, holdfast_expire;
+grant execute on function holdfast.is_payment_of to holdfast_confirm;
 grant execute on function holdfast.claim_payments to holdfast_expire;
 grant execute on function holdfast.gateway_answered, holdfast.gateway_failed to holdfast_refund;

@@ -98,8 +98,8 @@ begin
         values ('REFUND_' || v_status, p_gateway, p_payment_id, v_refund.amount, v_refund.currency);
         insert into event_outbox (event_type, sale_id, hold_id, data)
         select case v_status when 'COMPLETED' then 'RefundCompleted' else 'RefundFailed' end, p.sale_id, p.hold_id,
-               json_build_object('gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', p.hold_ref,
-                                 'user_id', p.user_id, 'amount', v_refund.amount, 'currency', v_refund.currency,
+               json_build_object('gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', p.hold_id, 'hold_ref', p.hold_ref,
+                                 'user_id', nullif(p.user_id, ''), 'amount', v_refund.amount, 'currency', v_refund.currency,
                                  'reason', v_refund.reason, 'failure', case v_status when 'FAILED' then p_detail end)
         from payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id);
     end if;

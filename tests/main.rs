@@ -33,6 +33,7 @@ mod money;
 mod neighbours;
 mod openapi;
 mod operate;
+mod parked;
 mod plans;
 mod pooler;
 mod races;

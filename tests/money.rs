@@ -2,7 +2,9 @@
 
 mod asked_first;
 mod keys;
+mod messages;
 mod odd_amounts;
+mod ownership;
 mod strangers;
 mod under_way;
 

@@ -59,6 +59,7 @@ fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_get
     for name in [
         "reserve",
         "confirm",
+        "parked",
         "expire",
         "release",
         "lookup",
@@ -71,6 +72,7 @@ fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_get
         "relay",
         "operate",
         "dead_letters",
+        "decisions",
         "retain",
         "audit",
     ] {

@@ -1,12 +1,15 @@
-//! Dead letters: what was given up, a page at a time, and sending it again.
+//! Dead letters: what was given up, a page at a time, sending it again, and deciding otherwise.
 
 use wire::admin::Fault;
-use wire::operate::{Filter, Operation, Why};
+use wire::operate::{Because, Decision, Filter, Operation, Why};
 
 use crate::call::{Answered, Call};
 use crate::operate::{by, fault, run};
 use crate::problem::Problem;
 use crate::{bounds, idempotency, percent, text};
+
+/// What a dead letter can be.
+pub const KINDS: [&str; 3] = ["event", "refund", "unknown_hold"];
 
 pub async fn list(call: &Call) -> Answered {
     call.operator()?;
@@ -30,6 +33,13 @@ pub async fn replay_many(call: &mut Call) -> Answered {
     }
     let (by, idem_key) = (by(call, filter.reason.clone())?, key_if_any(call)?);
     run(call, Operation::ReplayDeadLetters { by, idem_key, filter }).await
+}
+
+pub async fn decide(call: &mut Call, id: String, decision: Decision) -> Answered {
+    call.operator()?;
+    let Because { reason } = call.json().await?;
+    let (by, idem_key) = (by(call, Some(reason))?, key_if_any(call)?);
+    run(call, Operation::DecideDeadLetter { by, idem_key, id, decision }).await
 }
 
 /// A replay may do without: what is no longer dead is not replayed. With a key it is answered the same again.
@@ -69,7 +79,7 @@ fn faults(filter: &Filter) -> Vec<Fault> {
     let Filter { kind, event_type, subscription, sale_id, .. } = filter;
     let holds = |value: &Option<String>, rule: &dyn Fn(&str) -> bool| value.as_deref().is_none_or(rule);
     [
-        (holds(kind, &|kind| ["event", "refund"].contains(&kind)), "/kind", "Ask for event or refund."),
+        (holds(kind, &|kind| KINDS.contains(&kind)), "/kind", "Ask for event, refund or unknown_hold."),
         (holds(event_type, &|name| is_plain(name, bounds::SLUG_MAX_CHARS)), "/event_type", "Name a type of event."),
         (holds(subscription, &|id| text::uuid(id).is_some()), "/subscription", "Name a subscription by its id."),
         (holds(sale_id, &text::is_slug), "/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -."),

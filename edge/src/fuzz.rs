@@ -3,8 +3,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use gateways::Message;
 use gateways::signature::{TOLERANCE_S, is_signed, seconds};
+use gateways::{Event, Message};
 use hmac::Mac;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,6 @@ use wire::admin::{Adjustment, NewSale, StatusChange};
 use crate::body;
 use crate::bounds::{SESSION_LEEWAY_S, SESSION_TTL_MAX_S};
 use crate::digest::hmac_sha256;
-use crate::event::Event;
 use crate::media::JSON;
 use crate::session::Buyer;
 use crate::session::token::Rules;

@@ -30,7 +30,6 @@ mod cursor;
 mod dead_letters;
 mod dev_session;
 mod digest;
-mod event;
 mod gate;
 mod hints;
 mod idempotency;
@@ -179,6 +178,7 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::DeadLetters => dead_letters::list(call).await,
         Route::ReplayDeadLetter { id } => dead_letters::replay_one(call, id).await,
         Route::ReplayDeadLetters => dead_letters::replay_many(call).await,
+        Route::DecideDeadLetter { id, decision } => dead_letters::decide(call, id, decision).await,
         Route::AdminOrder { order_id } => payments::order(call, order_id).await,
         Route::CancelOrder { order_id } => payments::cancel_order(call, order_id).await,
         Route::ListPayments => payments::list(call).await,

@@ -13,7 +13,7 @@ use crate::text::is_line;
 use crate::{bounds, confirm, hints, percent};
 
 /// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success address. Nothing in it is believed:
-/// the payment is asked for, and its own amount and hold count. Loading it again finds what was done.
+/// the payment is asked for, and its own amount, order and hold count. Loading it again finds what was done.
 pub async fn toss_return(call: &Call) -> Answered {
     let gateway = "toss";
     call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
@@ -28,6 +28,7 @@ pub async fn toss_return(call: &Call) -> Answered {
         gateway: gateway.to_owned(),
         payment_id: back.payment_key.clone(),
         amount: Some(back.amount),
+        order_ref: Some(back.order_id),
         ..Told::default()
     };
     match confirm::settle(call, &Request::Told(told)).await {
@@ -49,7 +50,7 @@ pub struct ToConfirm {
 pub async fn portone_confirm(call: &mut Call) -> Answered {
     let gateway = "portone";
     call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
-    call.buyer()?;
+    let buyer = call.buyer()?;
     let ToConfirm { payment_id, payment_token } = call.json().await?;
     for text in [&payment_id, &payment_token] {
         if !is_line(text, bounds::PAYMENT_TOKEN_MAX_CHARS) {
@@ -61,6 +62,7 @@ pub async fn portone_confirm(call: &mut Call) -> Answered {
         gateway: gateway.to_owned(),
         payment_id,
         token: Some(payment_token),
+        buyer: Some(buyer),
         ..Told::default()
     };
     match confirm::settle(call, &Request::Told(told)).await?.outcome {
@@ -72,6 +74,7 @@ pub async fn portone_confirm(call: &mut Call) -> Answered {
 #[derive(Debug, PartialEq)]
 struct Comeback {
     payment_key: String,
+    order_id: String,
     amount: i64,
 }
 
@@ -80,12 +83,18 @@ fn comeback(url: &str) -> Result<Comeback, Problem> {
         (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
     let payment_key = percent::given(url, "paymentKey").filter(key);
+    // Toss's rule for it is 6 to 64 of these, and `=`; it is only ever compared.
+    let order_id = percent::given(url, "orderId").filter(|id| is_line(id, bounds::GATEWAY_TEXT_MAX_CHARS));
     let amount = percent::given(url, "amount")
         .and_then(|amount| amount.parse().ok())
         .filter(|n| (0..=bounds::AMOUNT_MAX).contains(n));
-    match (payment_key, amount) {
-        (Some(payment_key), Some(amount)) => Ok(Comeback { payment_key: payment_key.into_owned(), amount }),
-        _ => Err(Problem::malformed("Come back with the `paymentKey` and `amount` that the payment window added.")),
+    match (payment_key, order_id, amount) {
+        (Some(payment_key), Some(order_id), Some(amount)) => {
+            Ok(Comeback { payment_key: payment_key.into_owned(), order_id: order_id.into_owned(), amount })
+        }
+        _ => Err(Problem::malformed(
+            "Come back with the `paymentKey`, `orderId` and `amount` that the payment window added.",
+        )),
     }
 }
 
@@ -93,7 +102,12 @@ fn comeback(url: &str) -> Result<Comeback, Problem> {
 fn send_on(settled: &Settled, payment_key: &str) -> Answer {
     let result = match settled.outcome {
         Outcome::Confirmed { .. } | Outcome::RefundRequired { .. } | Outcome::Secured => "paid",
-        Outcome::TurnedAway { .. } | Outcome::Ignored | Outcome::Unreachable => "declined",
+        Outcome::TurnedAway { .. }
+        | Outcome::Parked
+        | Outcome::Ignored
+        | Outcome::Unproven
+        | Outcome::NotFound
+        | Outcome::Unreachable => "declined",
     };
     let location = settled.hold.as_ref().map_or_else(
         || "/".to_owned(),
@@ -111,16 +125,19 @@ mod tests {
     fn a_comeback_needs_its_key_and_its_amount() {
         let back = |query: &str| comeback(&format!("http://edge/v1/payments/toss/return{query}"));
         let good = back("?paymentType=NORMAL&orderId=o&paymentKey=5zJ4xY7m0kODnyRpQWGrN_2-x&amount=15000#a");
-        assert_eq!(good, Ok(Comeback { payment_key: "5zJ4xY7m0kODnyRpQWGrN_2-x".to_owned(), amount: 15_000 }));
+        let payment_key = "5zJ4xY7m0kODnyRpQWGrN_2-x".to_owned();
+        assert_eq!(good, Ok(Comeback { payment_key, order_id: "o".to_owned(), amount: 15_000 }));
         for bad in [
             "",
-            "?paymentKey=a",
-            "?amount=1",
-            "?paymentKey=&amount=1",
-            "?paymentKey=a%2Fb&amount=1",
-            "?paymentKey=a&amount=-1",
-            "?paymentKey=a&amount=1.5",
-            "?paymentKey=../x&amount=1",
+            "?paymentKey=a&orderId=o",
+            "?paymentKey=a&amount=1",
+            "?orderId=o&amount=1",
+            "?paymentKey=&orderId=o&amount=1",
+            "?paymentKey=a&orderId=&amount=1",
+            "?paymentKey=a%2Fb&orderId=o&amount=1",
+            "?paymentKey=a&orderId=o&amount=-1",
+            "?paymentKey=a&orderId=o&amount=1.5",
+            "?paymentKey=../x&orderId=o&amount=1",
         ] {
             assert!(back(bad).is_err(), "{bad}");
         }

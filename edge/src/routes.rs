@@ -2,6 +2,8 @@
 
 mod parameters;
 
+use wire::operate::Decision;
+
 use crate::dead_letters;
 use crate::percent;
 use crate::problem::{Code, Problem};
@@ -40,6 +42,7 @@ pub enum Route {
     DeadLetters,
     ReplayDeadLetter { id: String },
     ReplayDeadLetters,
+    DecideDeadLetter { id: String, decision: Decision },
     AdminOrder { order_id: String },
     CancelOrder { order_id: String },
     ListPayments,
@@ -71,16 +74,21 @@ fn uuid(segment: &str) -> Option<String> {
 /// `method_not_allowed`, with what is.
 pub fn choose(offers: Offers, method: &str) -> Result<Route, Problem> {
     let allow = allowed(&offers);
-    // HEAD is GET whose body stays here.
-    let wanted = if method == "HEAD" { "GET" } else { method };
-    let chosen = offers.into_iter().find(|(offered, _)| *offered == wanted).map(|(_, route)| route);
+    // HEAD is GET whose body stays here, where a GET only reads.
+    let head = method == "HEAD";
+    let wanted = if head { "GET" } else { method };
+    let offered = |(offered, route): &(&str, Route)| *offered == wanted && !(head && route.acts_on_get());
+    let chosen = offers.into_iter().find(offered).map(|(_, route)| route);
     chosen
         .ok_or_else(|| Problem::new(Code::MethodNotAllowed, format!("Use one of {allow} here.")).header("Allow", allow))
 }
 
 /// For `Allow`: `GET, HEAD, DELETE`.
 pub fn allowed(offers: &Offers) -> String {
-    let name = |(method, _): &(&'static str, Route)| if *method == "GET" { "GET, HEAD" } else { method };
+    let name = |(method, route): &(&'static str, Route)| match *method {
+        "GET" if !route.acts_on_get() => "GET, HEAD",
+        method => method,
+    };
     offers.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
@@ -134,11 +142,20 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "admin", "dead-letters", id, "replay"] => {
             vec![("POST", Route::ReplayDeadLetter { id: dead_letters::id(&percent::segment(id)?)? })]
         }
+        ["v1", "admin", "dead-letters", id, decision] => {
+            let decision = Decision::named(decision)?;
+            vec![("POST", Route::DecideDeadLetter { id: dead_letters::id(&percent::segment(id)?)?, decision })]
+        }
         _ => return None,
     })
 }
 
 impl Route {
+    /// Whether a GET of it changes something: a gateway sends a browser there with nothing else.
+    fn acts_on_get(&self) -> bool {
+        *self == Self::TossReturn
+    }
+
     /// For the log: one name a verb, without the ids.
     pub fn name(&self) -> &'static str {
         match self {
@@ -173,6 +190,8 @@ impl Route {
             Self::DeadLetters => "admin_dead_letters",
             Self::ReplayDeadLetter { .. } => "admin_replay_dead_letter",
             Self::ReplayDeadLetters => "admin_replay_dead_letters",
+            Self::DecideDeadLetter { decision: Decision::Dismiss, .. } => "admin_dismiss_dead_letter",
+            Self::DecideDeadLetter { decision: Decision::Settle, .. } => "admin_settle_dead_letter",
             Self::AdminOrder { .. } => "admin_order",
             Self::CancelOrder { .. } => "admin_cancel_order",
             Self::ListPayments => "admin_list_payments",

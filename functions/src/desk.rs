@@ -2,6 +2,7 @@
 //! share (schema/capture.sql).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gateways::{Account, Api, Asked};
 use tokio_postgres::types::Type;
@@ -17,6 +18,7 @@ pub struct Desk {
     http: Http,
     /// The shop sells for real money: play money buys nothing.
     pub live: bool,
+    foreign: AtomicU64,
 }
 
 /// One gateway.
@@ -36,7 +38,7 @@ impl Desk {
         let mut counters = BTreeMap::new();
         for name in gateways::NAMES {
             let Some((url, secret)) = config::gateway(name)? else { continue };
-            if live && (secret.starts_with("test_") || secret.starts_with("sk_test_")) {
+            if live && ["test_", "sk_test_", "rk_test_"].iter().any(|test| secret.starts_with(test)) {
                 let variable = format!("{}_API_SECRET", name.to_uppercase());
                 return Err(Misconfigured::new(&variable, "is a test key, and GATEWAY_MODE is live"));
             }
@@ -44,7 +46,7 @@ impl Desk {
                 counters.insert(name, Counter { name, api, url });
             }
         }
-        Ok(Self { counters, http: Http::from_env()?, live })
+        Ok(Self { counters, http: Http::from_env()?, live, foreign: AtomicU64::new(0) })
     }
 
     /// None: it is not configured.
@@ -56,6 +58,11 @@ impl Desk {
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         self.counters.keys().copied().collect()
+    }
+
+    /// How many payments that are not ours this instance was told of, this one included.
+    pub fn count_foreign(&self) -> u64 {
+        self.foreign.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// # Errors

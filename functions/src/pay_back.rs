@@ -1,7 +1,7 @@
 //! One refund, one try: the gateway is asked what it still has, the attempt is written down, the request is sent with
 //! its key, and what came of it is written too. Whoever dies on the way leaves an attempt that is asked about first.
 
-use gateways::{Asked, PayBack, Refunded};
+use gateways::{Asked, PayBack, Refunded, State};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -50,6 +50,8 @@ enum Outcome {
     Partly,
     Requested,
     Refused(String),
+    /// Refused by us, and it stays so.
+    Never(&'static str),
     Unknown(String),
 }
 
@@ -58,16 +60,19 @@ enum Outcome {
 pub async fn pay_back(database: &Database, desk: &Desk, schedule: &[f64], due: &Due) -> Result<Ended, Broken> {
     let at = desk.at(&due.gateway).ok_or_else(|| Broken::misused("a refund of a gateway that was not asked for"))?;
     let outcome = attempt(database, desk, at, due).await?;
+    let never = matches!(outcome, Outcome::Never(_));
     let (name, detail) = match outcome {
         Outcome::Done(detail) => ("done", detail),
         Outcome::Partly => ("partly", None),
         Outcome::Requested => ("requested", None),
         Outcome::Refused(why) => ("refused", Some(why)),
+        Outcome::Never(why) => ("refused", Some(why.to_owned())),
         Outcome::Unknown(why) => ("unknown", Some(why)),
     };
     // What the gateway has taken on is no failure, however long it takes.
     let again_s = match name {
         "done" => Some(0.0),
+        _ if never => None,
         "partly" | "requested" => schedule.get(due.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s)),
         _ => schedule.get(due.attempts + 1).map(|s| jittered(*s)),
     };
@@ -103,6 +108,16 @@ async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> R
         Asked::NotFound => return Ok(Outcome::Refused("the gateway knows no such payment".to_owned())),
         Asked::Refused(why) | Asked::Unknown(why) => return Ok(Outcome::Unknown(why)),
     };
+    // Whatever is written down here, only a payment that names a hold in our form may be paid back, and only real money.
+    if truth.mark.is_none() {
+        return Ok(Outcome::Never("the payment names no hold in our form: it is somebody else's"));
+    }
+    if desk.live && !truth.live {
+        return Ok(Outcome::Never("play money"));
+    }
+    if truth.state == State::Authorised {
+        return let_go(desk, at, due).await;
+    }
     let left = truth.left();
     if left <= 0 {
         return Ok(Outcome::Done(Some("nothing is left to pay back".to_owned())));
@@ -154,6 +169,19 @@ async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> R
                 Asked::Known(_) | Asked::NotFound | Asked::Refused(_) | Asked::Unknown(_) => Outcome::Unknown(why),
             }
         }
+    })
+}
+
+/// Nothing was taken: an operator has decided about a payment that was parked. What is set aside is let go, or ends by itself.
+async fn let_go(desk: &Desk, at: &Counter, due: &Due) -> Result<Outcome, Broken> {
+    let key = format!("let-go-{}-{}", at.name, due.payment_id);
+    let Some(request) = at.api.let_go(&due.payment_id, &key) else {
+        return Ok(Outcome::Done(Some("nothing was taken".to_owned())));
+    };
+    Ok(match desk.send(at, &request, REFUND_DEADLINE_MS).await {
+        Ok(answer) if answer.status == 200 => Outcome::Done(Some("what was set aside is let go".to_owned())),
+        Ok(answer) => Outcome::Unknown(format!("letting go was answered {}", answer.status)),
+        Err(no_answer) => Outcome::Unknown(no_answer.0),
     })
 }
 

@@ -48,6 +48,7 @@ const STAGES: [Stage; 15] = [
             "retake",
             "cancel",
             "capture",
+            "parked",
             "holders",
         ],
         at_once: 4,

@@ -17,12 +17,13 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 18] = [
+pub const CURRENT: [(&str, &str); 20] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
     ("release.sql", include_str!("../../schema/release.sql")),
     ("reserve.sql", include_str!("../../schema/reserve.sql")),
+    ("parked.sql", include_str!("../../schema/parked.sql")),
     ("confirm.sql", include_str!("../../schema/confirm.sql")),
     ("pay.sql", include_str!("../../schema/pay.sql")),
     ("capture.sql", include_str!("../../schema/capture.sql")),
@@ -32,6 +33,7 @@ pub const CURRENT: [(&str, &str); 18] = [
     ("relay.sql", include_str!("../../schema/relay.sql")),
     ("operate.sql", include_str!("../../schema/operate.sql")),
     ("dead_letters.sql", include_str!("../../schema/dead_letters.sql")),
+    ("decisions.sql", include_str!("../../schema/decisions.sql")),
     ("retain.sql", include_str!("../../schema/retain.sql")),
     ("payments.sql", include_str!("../../schema/payments.sql")),
     ("admin.sql", include_str!("../../schema/admin.sql")),

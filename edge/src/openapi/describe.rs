@@ -16,7 +16,7 @@ use crate::routes;
 use schemas::Schemas;
 
 /// Every path, its parameters in braces. That no verb is missing is a test's business.
-const PATHS: [&str; 33] = [
+const PATHS: [&str; 35] = [
     "/",
     "/sales/{sale_id}",
     "/orders",
@@ -50,6 +50,8 @@ const PATHS: [&str; 33] = [
     "/v1/admin/dead-letters",
     "/v1/admin/dead-letters/replay",
     "/v1/admin/dead-letters/{dead_letter_id}/replay",
+    "/v1/admin/dead-letters/{dead_letter_id}/dismiss",
+    "/v1/admin/dead-letters/{dead_letter_id}/settle",
 ];
 
 /// One that is there, so that the table of paths can be asked what a path offers.

@@ -1,9 +1,11 @@
 //! Payment gateways, a file each: is this message authentic, what does it say of which payment, what is the truth about
 //! that payment, take the money, pay it back.
 //!
-//! Nothing here has a socket or a clock. The edge, which is Wasm, uses [`Webhook`]; the functions send what [`Api`]
-//! writes and hand back what came. A new gateway is a file with these two and its line in [`webhook`] and [`api`].
+//! Nothing here has a socket or a clock. The edge, which is Wasm, uses [`Webhook`], and `confirm` uses it again; the
+//! functions send what [`Api`] writes and hand back what came. A new gateway is a file with these two and its line in [`webhook`] and [`api`].
 
+mod event;
+mod mark;
 mod portone;
 mod reading;
 pub mod signature;
@@ -11,11 +13,18 @@ mod standard;
 mod stripe;
 mod toss;
 
+pub use event::{Event, notice};
+pub use mark::{Mark, hold_id};
 use reading::{again, said};
 use serde_json::{Map, Value};
 
 /// Every gateway there is, in the order in which they are written about.
 pub const NAMES: [&str; 4] = ["standard", "portone", "toss", "stripe"];
+
+/// A payment's id, and what a gateway says of hold and user.
+pub const TEXT_MAX_CHARS: usize = 255;
+/// The largest whole number every JSON reader keeps exactly.
+pub const AMOUNT_MAX: i64 = 9_007_199_254_740_991;
 
 /// What came to the edge, as it came.
 pub struct Message<'a> {
@@ -28,7 +37,7 @@ pub struct Message<'a> {
 pub struct Notice {
     pub payment_id: String,
     pub kind: Kind,
-    /// Of a signed message that carries the whole payment.
+    /// The whole payment: of the shop's own service alone, which signs what it knows to be so now.
     pub said: Option<Said>,
 }
 
@@ -44,7 +53,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     pub hold_ref: String,
-    pub user_id: Option<String>,
+    pub user_id: String,
     /// In the currency's minor unit.
     pub amount: i64,
     pub currency: String,
@@ -52,15 +61,18 @@ pub struct Said {
     pub live: bool,
 }
 
-/// The edge's half.
+/// The half that reads what a gateway sends: the edge's, as a filter, and `confirm`'s, which believes it.
 pub trait Webhook: Sync {
+    /// The headers that its signature is made of, in lower case. None: it signs nothing.
+    fn signed_headers(&self) -> &'static [&'static str];
+
     /// Whether the gateway sent it, a few minutes around `now_s` (Unix time). One that signs nothing is believed
     /// nothing: its messages are authentic whoever sends them, and carry no `said`.
     fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool;
 
     /// Whether it signs. What comes in the name of one that does not is a stranger's, and costs strangers alone.
     fn signs(&self) -> bool {
-        true
+        !self.signed_headers().is_empty()
     }
 
     /// None: an event that is not about a payment of ours, today or in a later version of theirs.
@@ -120,8 +132,8 @@ pub struct Truth {
     /// Of it, what somebody asked to have paid back and is not yet. None: the gateway does not say.
     pub refunding: Option<i64>,
     pub currency: String,
-    /// The hold, as whoever made the payment wrote it down.
-    pub hold_ref: String,
+    /// The hold it names. None: it is no payment of ours, and nobody here may touch it.
+    pub mark: Option<Mark>,
     /// Our id of the payment at a gateway that has one of its own beside it.
     pub order_ref: String,
     pub user_id: Option<String>,

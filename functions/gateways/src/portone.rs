@@ -5,13 +5,17 @@ use serde_json::{Map, Value, json};
 
 use crate::reading::{again, asked, json as body, said, segment, text, whole};
 use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, State, Truth,
-    Webhook, signature,
+    Account, Answer, Api, Asked, Capture, Captured, Kind, Mark, Message, Notice, PayBack, Refunded, Request, State,
+    Truth, Webhook, signature,
 };
 
 pub struct PortOne;
 
 impl Webhook for PortOne {
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &signature::HEADERS
+    }
+
     fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool {
         signature::is_signed(secrets, message, now_s)
     }
@@ -116,10 +120,11 @@ fn payment(payment: &Value) -> Option<Truth> {
         refunded: cancellations("SUCCEEDED").max(whole(&payment["amount"]["cancelled"]).unwrap_or(0)),
         refunding: Some(cancellations("REQUESTED")),
         currency: text(&payment["currency"])?,
-        hold_ref: text(&custom["hold_id"]).unwrap_or_else(|| id.clone()),
+        mark: Mark::find([text(&custom["hold_id"]), Some(id.clone())]),
         order_ref: id,
         user_id: text(&custom["user_id"]),
-        live: payment["channel"]["type"] != "TEST",
+        // A payment that nobody has begun has no channel yet; one that was paid has, and it says which money it is.
+        live: payment["channel"]["type"] == "LIVE" || (state == State::Pending && payment["channel"]["type"].is_null()),
     })
 }
 
@@ -182,11 +187,12 @@ mod tests {
     fn a_payment_says_what_is_left_of_it_and_whether_it_is_play_money() {
         let read = |payment: Value| api().truth(&Answer { status: 200, body: payment.to_string().as_bytes() });
         let payment = json!({"status": "PARTIAL_CANCELLED", "id": "p1", "channel": {"type": "TEST"}, "currency": "KRW",
-            "amount": {"total": 1000, "paid": 700, "cancelled": 300}, "customData": "{\"hold_id\":\"h\",\"user_id\":\"u\"}",
+            "amount": {"total": 1000, "paid": 700, "cancelled": 300}, "customData": "{\"hold_id\":\"019a9e7c-4b5a-7c3d-8e9f-0123456789ab\",\"user_id\":\"u\"}",
             "cancellations": [{"status": "SUCCEEDED", "totalAmount": 300}, {"status": "REQUESTED", "totalAmount": 700}]});
         let Asked::Known(truth) = read(payment) else { panic!("a payment") };
         assert_eq!((truth.state, truth.left(), truth.refunding, truth.live), (State::Paid, 700, Some(700), false));
-        assert_eq!((truth.hold_ref.as_str(), truth.user_id.as_deref()), ("h", Some("u")));
+        assert_eq!(truth.mark.map(|mark| mark.hold_ref).as_deref(), Some("019a9e7c-4b5a-7c3d-8e9f-0123456789ab"));
+        assert_eq!(truth.user_id.as_deref(), Some("u"));
         assert!(matches!(read(json!({"status": "NEW_STATUS"})), Asked::Unknown(_)));
         assert_eq!(api().truth(&Answer { status: 404, body: b"{}" }), Asked::NotFound);
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::reading::{again, asked, json as body, said, segment, text, whole};
 use crate::{
-    Account, Answer, Api, Asked, Kind, Message, Notice, PayBack, Refunded, Request, Said, State, Truth, Webhook,
+    Account, Answer, Api, Asked, Kind, Mark, Message, Notice, PayBack, Refunded, Request, Said, State, Truth, Webhook,
     signature,
 };
 
@@ -23,9 +23,20 @@ struct Paid {
     #[serde(deserialize_with = "wire::whole::number")]
     amount: i64,
     currency: String,
+    /// Play money otherwise.
+    #[serde(default = "yes")]
+    live: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Webhook for Standard {
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &signature::HEADERS
+    }
+
     fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool {
         signature::is_signed(secrets, message, now_s)
     }
@@ -36,9 +47,9 @@ impl Webhook for Standard {
         }
         // As an object only: an array of the members in their order is not what the contract says.
         let data = event.get("data").filter(|data| data.is_object()).ok_or("data")?;
-        let Paid { payment_id, hold_id, user_id, amount, currency } =
+        let Paid { payment_id, hold_id, user_id, amount, currency, live } =
             Paid::deserialize(data).map_err(|error| format!("data: {error}"))?;
-        let said = Said { hold_ref: hold_id, user_id: Some(user_id), amount, currency, live: true };
+        let said = Said { hold_ref: hold_id, user_id, amount, currency, live };
         Ok(Some(Notice { payment_id, kind: Kind::Changed, said: Some(said) }))
     }
 }
@@ -95,10 +106,10 @@ fn payment(payment: &Value) -> Option<Truth> {
         refunded: whole(&payment["refunded_amount"])?,
         refunding: whole(&payment["refunding_amount"]),
         currency: text(&payment["currency"])?,
-        hold_ref: text(&payment["hold_id"])?,
+        mark: Some(Mark::of_own_service(text(&payment["hold_id"])?)),
         order_ref: text(&payment["payment_id"])?,
         user_id: text(&payment["user_id"]),
-        live: payment["live"] != false,
+        live: matches!(payment["live"], Value::Null | Value::Bool(true)),
     })
 }
 

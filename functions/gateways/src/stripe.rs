@@ -7,13 +7,17 @@ use sha2::Sha256;
 
 use crate::reading::{again, asked, json as body, said, segment, text, whole};
 use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, Said, State,
+    Account, Answer, Api, Asked, Capture, Captured, Kind, Mark, Message, Notice, PayBack, Refunded, Request, State,
     Truth, Webhook, signature,
 };
 
 pub struct Stripe;
 
 impl Webhook for Stripe {
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &["stripe-signature"]
+    }
+
     fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool {
         let Some(header) = (message.header)("stripe-signature") else { return false };
         let mut sent = None;
@@ -48,21 +52,9 @@ impl Webhook for Stripe {
         }
         let intent = event.get("data").map(|data| &data["object"]).ok_or("data.object")?;
         let payment_id = text(&intent["id"]).ok_or("data.object.id")?;
-        // Of all its states only this one cannot change any more: it is believed, the others are asked about.
-        let said = if r#type == "payment_intent.succeeded" { Some(paid(intent).ok_or("data.object")?) } else { None };
-        Ok(Some(Notice { payment_id, kind: Kind::Changed, said }))
+        // It tells of the past: what was taken may have been paid back since. So the intent is asked for, whatever it says.
+        Ok(Some(Notice { payment_id, kind: Kind::Changed, said: None }))
     }
-}
-
-fn paid(intent: &Value) -> Option<Said> {
-    let currency = text(&intent["currency"])?.to_ascii_uppercase();
-    Some(Said {
-        hold_ref: text(&intent["metadata"]["hold_id"]).unwrap_or_default(),
-        user_id: text(&intent["metadata"]["user_id"]),
-        amount: from_theirs(whole(&intent["amount_received"])?, &currency),
-        currency,
-        live: intent["livemode"] == true,
-    })
 }
 
 /// Minor units are ISO 4217's here and Stripe's there: these three it counts in another way.
@@ -174,7 +166,7 @@ fn payment(intent: &Value) -> Option<Truth> {
         refunded: from_theirs(refunded, &currency),
         refunding: Some(from_theirs(refunding, &currency)),
         currency,
-        hold_ref: text(&intent["metadata"]["hold_id"]).unwrap_or_default(),
+        mark: Mark::find([text(&intent["metadata"]["hold_id"]), None]),
         order_ref: id,
         user_id: text(&intent["metadata"]["user_id"]),
         live: intent["livemode"] == true,

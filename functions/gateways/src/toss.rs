@@ -8,20 +8,20 @@ use serde_json::{Map, Value, json};
 
 use crate::reading::{again, asked, json as body, said, segment, text, whole};
 use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Kind, Message, Notice, PayBack, Refunded, Request, State, Truth,
-    Webhook,
+    Account, Answer, Api, Asked, Capture, Captured, Kind, Mark, Message, Notice, PayBack, Refunded, Request, State,
+    Truth, Webhook,
 };
 
 pub struct Toss;
 
 impl Webhook for Toss {
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Anybody's: all that is taken from it is a question.
     fn is_authentic(&self, _secrets: &[String], _message: &Message, _now_s: u64) -> bool {
         true
-    }
-
-    fn signs(&self) -> bool {
-        false
     }
 
     fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
@@ -105,7 +105,7 @@ fn payment(payment: &Value, live: bool) -> Option<Truth> {
         refunded,
         refunding: None,
         currency: text(&payment["currency"])?,
-        hold_ref: text(&payment["metadata"]["hold_id"]).unwrap_or_else(|| order_ref.clone()),
+        mark: Mark::find([text(&payment["metadata"]["hold_id"]), Some(order_ref.clone())]),
         order_ref,
         user_id: text(&payment["metadata"]["user_id"]),
         live,
@@ -147,7 +147,7 @@ mod tests {
             api(secret).truth(&Answer { status: 200, body: payment.to_string().as_bytes() })
         };
         let Asked::Known(truth) = read("live_sk_1", "PARTIAL_CANCELED", 400) else { panic!("a payment") };
-        assert_eq!((truth.state, truth.left(), truth.live, truth.hold_ref.as_str()), (State::Paid, 400, true, "o"));
+        assert_eq!((truth.state, truth.left(), truth.live, truth.mark), (State::Paid, 400, true, None));
         let Asked::Known(truth) = read("test_sk_1", "IN_PROGRESS", 1000) else { panic!("a payment") };
         assert_eq!((truth.state, truth.live, truth.left()), (State::Authorised, false, 1000));
     }

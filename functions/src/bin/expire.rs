@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use functions::bounds::{ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS};
 use functions::database::{Broken, Database};
 use functions::desk::Desk;
-use functions::{config, run, settle};
+use functions::{config, payment, run};
 use futures_util::future::{join_all, try_join_all};
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -54,7 +54,7 @@ async fn ask_all(
 async fn ask(database: &Database, desk: &Desk, due: Vec<UnderWay>) {
     let asked = stream::iter(due).map(async |UnderWay { gateway, payment_id }| {
         let told = Told { trace: Trace::default(), gateway, payment_id, ..Told::default() };
-        match settle::settle(database, desk, &told).await {
+        match payment::settle(database, desk, &told).await {
             Ok(settled) => {
                 info!(
                     verb = "ask",

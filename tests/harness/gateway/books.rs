@@ -46,6 +46,8 @@ pub struct Payment {
     pub order_ref: String,
     /// Play money otherwise.
     pub live: bool,
+    /// Another product's on the same account: it says nothing of a hold.
+    pub foreign: bool,
     #[serde(flatten)]
     pub charge: Charge,
     pub state: State,
@@ -260,6 +262,7 @@ mod tests {
             gateway: Dialect::Standard,
             order_ref: String::new(),
             live: true,
+            foreign: false,
             refunds: Vec::new(),
             charge,
             state: State::Captured,

@@ -26,11 +26,13 @@ pub struct Manner {
     /// Ask the shop whether it may be taken, and take it or let it go by the answer.
     pub asks: bool,
     pub live: bool,
+    /// Another product's on the same account.
+    pub foreign: bool,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { gateway: Dialect::Standard, authorise: false, asks: false, live: true }
+        Self { gateway: Dialect::Standard, authorise: false, asks: false, live: true, foreign: false }
     }
 }
 
@@ -287,11 +289,16 @@ impl Desk {
 fn payment(charge: &Charge, manner: Manner, state: State, deliveries: Vec<Delivery>) -> Payment {
     let deliveries =
         if manner.gateway == Dialect::Standard && state == State::Authorised { Vec::new() } else { deliveries };
+    let another = || format!("order-{}", Uuid::now_v7().simple());
     Payment {
-        payment_id: manner.gateway.id(&charge.hold_id),
+        payment_id: match manner {
+            Manner { gateway: Dialect::PortOne, foreign: true, .. } => another(),
+            Manner { gateway, .. } => gateway.id(&charge.hold_id),
+        },
         gateway: manner.gateway,
-        order_ref: super::portone::id(&charge.hold_id),
+        order_ref: if manner.foreign { another() } else { super::portone::id(&charge.hold_id) },
         live: manner.live,
+        foreign: manner.foreign,
         refunds: Vec::new(),
         captured: if state == State::Captured { charge.amount } else { 0 },
         charge: charge.clone(),

@@ -100,6 +100,17 @@ impl Config {
         all.into_iter().flat_map(of).collect()
     }
 
+    /// What `confirm` is configured with to prove what these gateways send.
+    pub fn webhook_env(&self) -> Vec<(String, String)> {
+        [
+            ("WEBHOOK_SECRET", Dialect::Standard),
+            ("PORTONE_WEBHOOK_SECRET", Dialect::PortOne),
+            ("STRIPE_WEBHOOK_SECRET", Dialect::Stripe),
+        ]
+        .map(|(name, gateway)| (name.to_owned(), self.secret_of(gateway)))
+        .to_vec()
+    }
+
     fn derived(&self, purpose: &str, gateway: Dialect) -> [u8; 32] {
         Sha256::digest(format!("{purpose} {} {}", gateway.name(), self.webhook_secret)).into()
     }

@@ -41,6 +41,9 @@ pub struct Order {
     asks: bool,
     #[serde(default = "yes")]
     live: bool,
+    /// Another product's on the same account: nothing of it says what Holdfast would say.
+    #[serde(default)]
+    foreign: bool,
     #[serde(default)]
     webhooks: Webhooks,
 }
@@ -81,12 +84,13 @@ pub async fn create(State(desk): State<Desk>, order: Result<Json<Order>, JsonRej
         Ok(plan) => plan,
         Err(detail) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail),
     };
+    let Order { gateway, authorise, asks, live, foreign, .. } = order;
     let Order { hold_id, user_id, amount, currency, .. } = order;
     let charge = Charge { hold_id, user_id, amount, currency };
     if let Err(detail) = check(&charge) {
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail);
     }
-    let manner = Manner { gateway: order.gateway, authorise: order.authorise, asks: order.asks, live: order.live };
+    let manner = Manner { gateway, authorise, asks, live, foreign };
     match desk.capture(&[charge], manner, &plan, None) {
         Ok(payment_id) => {
             let made = desk.books.payment(&payment_id);

@@ -82,7 +82,7 @@ fn payment(payment: &Payment) -> Value {
         "status": status, "id": payment.payment_id, "transactionId": "tx-1", "storeId": "store-1", "merchantId": "m-1",
         "channel": {"type": if payment.live { "LIVE" } else { "TEST" }, "id": "channel-1"},
         "amount": {"total": charge.amount, "paid": payment.captured - payment.refunded, "cancelled": payment.refunded},
-        "currency": charge.currency, "customData": custom, "cancellations": cancellations,
+        "currency": charge.currency, "customData": (!payment.foreign).then_some(custom), "cancellations": cancellations,
     })
 }
 

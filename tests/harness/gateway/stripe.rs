@@ -116,11 +116,12 @@ fn intent(payment: &Payment, latest_charge: Value) -> Value {
     };
     let of = &payment.charge;
     let amount = theirs(of.amount, &of.currency);
+    let ours = json!({"hold_id": of.hold_id, "user_id": of.user_id});
     json!({
         "id": payment.payment_id, "object": "payment_intent", "status": status, "amount": amount,
         "amount_capturable": if payment.state == Taken::Authorised { amount } else { 0 },
         "amount_received": theirs(payment.captured, &of.currency), "currency": of.currency.to_lowercase(),
-        "livemode": payment.live, "metadata": {"hold_id": of.hold_id, "user_id": of.user_id},
+        "livemode": payment.live, "metadata": if payment.foreign { json!({}) } else { ours },
         "latest_charge": latest_charge,
     })
 }

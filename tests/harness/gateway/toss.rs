@@ -71,7 +71,7 @@ fn shown(payment: &Payment) -> Value {
     json!({
         "paymentKey": payment.payment_id, "orderId": payment.order_ref, "status": status, "totalAmount": charge.amount,
         "balanceAmount": charge.amount - payment.refunded, "currency": charge.currency, "method": "카드",
-        "metadata": {"user_id": charge.user_id}, "cancels": cancels, "secret": null,
+        "metadata": if payment.foreign { Value::Null } else { json!({"user_id": charge.user_id}) }, "cancels": cancels, "secret": null,
     })
 }
 

@@ -55,6 +55,15 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
             .answers(200, "How it stands.", schemas.answer::<wire::operate::Replayed>(), &["Idempotent-Replayed"])
             .refuses(&[Code::NotFound, Code::InvalidRequest])
             .refuses(keyed),
+        Route::DecideDeadLetter { decision, .. } => new(match decision {
+            wire::operate::Decision::Dismiss => "Have nothing done about one",
+            wire::operate::Decision::Settle => "Say that one was paid back by hand",
+        })
+        .with([idempotency_key_if_any(), operator()])
+        .reads(schemas.request::<wire::operate::Because>())
+        .answers(200, "How it stands.", schemas.answer::<wire::operate::Replayed>(), &["Idempotent-Replayed"])
+        .refuses(&[Code::NotFound, Code::InvalidRequest])
+        .refuses(keyed),
         Route::ReplayDeadLetters => new("Send many again, by a filter")
             .with([idempotency_key_if_any(), operator()])
             .reads_if_any(schemas.request::<wire::operate::Filter>())
@@ -67,7 +76,7 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
                 "dead_letters": {"type": "array", "items": letter}, "next": {"type": ["string", "null"]}}});
             new("What was given up")
                 .with([
-                    in_query("kind", false, json!({"enum": ["event", "refund"]})),
+                    in_query("kind", false, json!({"enum": crate::dead_letters::KINDS})),
                     in_query("event_type", false, json!({"type": "string", "pattern": "^[A-Za-z0-9.-]{1,64}$"})),
                     in_query("subscription", false, uuid()),
                     in_query("sale_id", false, json!({"type": "string", "pattern": SLUG})),

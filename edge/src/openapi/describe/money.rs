@@ -25,7 +25,7 @@ pub fn toss_return(operation: Operation) -> Operation {
     operation
         .with([
             in_query("paymentKey", true, key),
-            in_query("orderId", false, json!({"type": "string"})),
+            in_query("orderId", true, json!({"type": "string", "pattern": "^[A-Za-z0-9_=-]{6,64}$"})),
             in_query("amount", true, amount),
         ])
         .sends_on(303, "To the page of the hold or the order.")
@@ -83,6 +83,13 @@ struct Data {
     #[serde(deserialize_with = "wire::whole::number")]
     amount: i64,
     currency: String,
+    /// Play money buys nothing.
+    #[serde(default = "yes")]
+    live: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 pub fn of_standard(operation: Operation, schemas: &mut Schemas) -> Operation {

@@ -258,7 +258,10 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         | Route::RotateSecret { .. } => {
             super::deliveries::subscription(route, |summary| new(Caller::Operator, summary), schemas)
         }
-        Route::DeadLetters | Route::ReplayDeadLetter { .. } | Route::ReplayDeadLetters => {
+        Route::DeadLetters
+        | Route::ReplayDeadLetter { .. }
+        | Route::ReplayDeadLetters
+        | Route::DecideDeadLetter { .. } => {
             super::deliveries::dead_letter(route, |summary| new(Caller::Operator, summary), schemas)
         }
         Route::Report { .. } => new(Caller::Operator, "A sale's sums, all of them seen at one moment")

@@ -14,7 +14,7 @@ pub const SLUG: &str = "^[a-z0-9][a-z0-9-]{0,63}$";
 const LINE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
 
 /// What is in these a gateway has said, in its own form.
-const OF_A_GATEWAY: [&str; 3] = ["Data", "PaymentRow", "DeadLetter"];
+const OF_A_GATEWAY: [&str; 2] = ["Data", "DeadLetter"];
 
 /// As a pattern, of the first plane alone: how to write the others is where the dialects part.
 fn printable() -> String {
@@ -140,6 +140,7 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
                                        "not": {"const": 0}}),
         ),
         ("Adjustment", "reason", chars(bounds::REASON_MAX_CHARS)),
+        ("Because", "reason", chars(bounds::REASON_MAX_CHARS)),
         (
             "Data",
             "payment_id",

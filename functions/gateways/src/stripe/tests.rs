@@ -45,20 +45,37 @@ fn its_moment_is_digits_however_it_is_signed() {
 }
 
 #[test]
-fn a_payment_that_succeeded_is_believed_and_any_other_is_asked_about() {
+fn an_event_is_a_reason_to_ask_whatever_it_says() {
     let event = |r#type: &str| {
         let intent = json!({"id": "pi_1", "amount": 1000, "amount_received": 1000, "currency": "krw", "livemode": true,
             "metadata": {"hold_id": "h"}, "status": "succeeded"});
         json!({"id": "evt_1", "type": r#type, "livemode": true, "data": {"object": intent}})
     };
     let read = |event: Value| Stripe.read(event.as_object().expect("an object"));
-    let notice = read(event("payment_intent.succeeded")).expect("read").expect("a payment");
-    let said = notice.said.expect("the payment");
-    assert_eq!((said.amount, said.currency.as_str(), said.hold_ref.as_str(), said.live), (1000, "KRW", "h", true));
-    let notice = read(event("payment_intent.amount_capturable_updated")).expect("read").expect("a payment");
-    assert_eq!((notice.payment_id.as_str(), notice.said), ("pi_1", None));
+    for r#type in ["payment_intent.succeeded", "payment_intent.amount_capturable_updated"] {
+        let notice = read(event(r#type)).expect("read").expect("a payment");
+        assert_eq!((notice.payment_id.as_str(), notice.said), ("pi_1", None), "{type}");
+    }
     assert_eq!(read(event("charge.refunded")), Ok(None));
-    assert!(read(json!({"type": "payment_intent.succeeded", "data": {"object": {"id": "pi"}}})).is_err());
+    assert!(read(json!({"type": "payment_intent.succeeded", "data": {"object": {}}})).is_err());
+}
+
+#[test]
+fn only_an_id_of_our_form_in_the_metadata_marks_an_intent_as_ours() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let mark = |metadata: Value| {
+        let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": 1000, "currency": "krw",
+            "livemode": true, "metadata": metadata});
+        let Asked::Known(truth) = api.truth(&Answer { status: 200, body: intent.to_string().as_bytes() }) else {
+            panic!("a payment")
+        };
+        truth.mark
+    };
+    assert!(mark(json!({"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab"})).is_some());
+    for other in [json!({}), json!({"hold_id": ""}), json!({"hold_id": "room 12"}), json!({"order": "7"}), Value::Null]
+    {
+        assert_eq!(mark(other.clone()), None, "{other}");
+    }
 }
 
 #[test]
