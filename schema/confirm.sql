@@ -153,6 +153,8 @@ begin
     where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
 
     if v_reason is not null then
+        -- A hold that is still held, because of another amount say, has its own end again: nobody waits for this payment.
+        perform restore_end(v_hold.hold_id, p_gateway, p_payment_id);
         insert into refund (gateway, payment_id, reason, amount, currency)
         values (p_gateway, p_payment_id, v_reason, p_amount, p_currency);
         insert into order_ledger (event_type, gateway, payment_id, amount, currency)

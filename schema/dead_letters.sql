@@ -6,8 +6,9 @@
 -- Isolation:  READ COMMITTED or above.
 -- A retry:    with an Idempotency-Key the stored answer; without one, what is no longer dead stays as it is.
 --
--- Three kinds: `event`, a delivery given up; `refund`, money that could not be paid back; and `unknown_hold`, a payment that
--- waits for a decision (schema/parked.sql), which is paid back where it is replayed. An id says which.
+-- Four kinds: `event`, a delivery given up; `refund`, money that could not be paid back; `unknown_hold`, a payment that
+-- waits for a decision (schema/parked.sql), which is paid back where it is replayed; and `unanswered_payment`, one that its
+-- gateway says nothing of (schema/unanswered.sql). An id says which.
 
 -- No settings of its own, so that a page's limit reaches the index.
 create or replace function holdfast.dead_events() returns table (
@@ -124,7 +125,13 @@ begin atomic
          where (p_kind = 'unknown_hold' or p_kind is null and not p_sendable)
            and p_event_type is null and p_subscription_id is null and p_sale_id is null
            and (p_after_us is null or (k.dead_at, k.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
-         order by k.dead_at, k.id limit p_limit)) l
+         order by k.dead_at, k.id limit p_limit)
+        union all
+        (select u.id, u.dead_at, u.letter from holdfast.unanswered_letters() u
+         where coalesce(p_kind, 'unanswered_payment') = 'unanswered_payment' and p_event_type is null
+           and p_subscription_id is null and (p_sale_id is null or u.sale_id = p_sale_id)
+           and (p_after_us is null or (u.dead_at, u.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
+         order by u.dead_at, u.id limit p_limit)) l
     order by l.dead_at, l.id limit p_limit;
 end;
 
@@ -162,14 +169,17 @@ begin
     elsif p_id ~ '^parked-([0-9a-f]{2})+$' then
         select k.state into v_status from parked_payment k
         where (k.gateway, k.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f);
+    elsif p_id ~ '^asked-([0-9a-f]{2})+$' then
+        select case when a.dead_at is null then a.state else 'UNANSWERED' end into v_status from payment_attempt a
+        where (a.gateway, a.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f);
     end if;
     if v_status is null then
         return null;
     elsif v_status = 'DISABLED' then
         return json_build_object('outcome', 'disabled');
-    elsif v_status in ('DEAD', 'FAILED', 'PARKED') then
+    elsif v_status in ('DEAD', 'FAILED', 'PARKED', 'UNANSWERED') then
         if (case v_status when 'DEAD' then replay_deliveries(array[p_id]) when 'FAILED' then replay_refunds(array[p_id])
-            else pay_back_many(array[p_id]) end) > 0 then
+            when 'PARKED' then pay_back_many(array[p_id]) else ask_again(array[p_id]) end) > 0 then
             perform write_operator_ledger(p_by, 'dead_letter_replayed', p_id, null);
         end if;
         v_status := 'PENDING';
@@ -190,6 +200,7 @@ declare
     v_events   text[];
     v_refunds  text[];
     v_parked   text[];
+    v_asked    text[];
     v_found    bigint;
     v_replayed bigint;
 begin
@@ -197,10 +208,11 @@ begin
         return v_stored;
     end if;
     select array_agg(l.id) filter (where l.id like 'event-%'), array_agg(l.id) filter (where l.id like 'refund-%'),
-           array_agg(l.id) filter (where l.id like 'parked-%'), count(*)
-    into v_events, v_refunds, v_parked, v_found
+           array_agg(l.id) filter (where l.id like 'parked-%'), array_agg(l.id) filter (where l.id like 'asked-%'), count(*)
+    into v_events, v_refunds, v_parked, v_asked, v_found
     from (select id from find_dead_letters(p_kind, p_event_type, p_subscription_id, p_sale_id, null, null, p_most, true)) l;
-    v_replayed := replay_deliveries(v_events) + replay_refunds(v_refunds) + pay_back_many(v_parked);
+    v_replayed := replay_deliveries(v_events) + replay_refunds(v_refunds) + pay_back_many(v_parked)
+                + ask_again(v_asked);
     if v_replayed > 0 then
         perform write_operator_ledger(p_by, 'dead_letters_replayed', 'many', json_build_object(
             'replayed', v_replayed, 'kind', p_kind, 'event_type', p_event_type, 'subscription_id', p_subscription_id,

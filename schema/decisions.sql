@@ -3,6 +3,7 @@
 --   unknown_hold  dismiss: it is nobody's business of ours     settle: it was paid back by hand
 --   refund                                                     settle: it was paid back by hand
 --   event         dismiss: it is not delivered any more
+--   unanswered_payment  dismiss: somebody has seen at the gateway that there is nothing to do
 --
 -- Locks:      an Idempotency-Key (advisory); parked_payment, refund or delivery.
 -- Keeps:      a letter is decided once, with who, when and why in the operator's ledger; a refund that is settled is
@@ -35,7 +36,7 @@ as $$
 declare
     v_stored  json := stored_operation(p_idem_key, p_fingerprint);
     v_kind    constant text := case when p_id ~ '^event-[0-9]{1,18}$' then 'event'
-                                    when p_id ~ '^(refund|parked)-([0-9a-f]{2})+$' then split_part(p_id, '-', 1) end;
+                                    when p_id ~ '^(refund|parked|asked)-([0-9a-f]{2})+$' then split_part(p_id, '-', 1) end;
     v_becomes constant text := case p_decision when 'dismiss' then 'DISMISSED' else 'SETTLED' end;
     v_payment record;
     v_status  text;
@@ -51,6 +52,10 @@ begin
         if v_kind = 'refund' then
             select r.status, json_build_object('amount', r.amount, 'currency', r.currency) into v_status, v_details
             from refund r where (r.gateway, r.payment_id) = (v_payment.gateway, v_payment.payment_id) for update;
+        elsif v_kind = 'asked' then
+            select case when a.dead_at is null then a.state else 'UNANSWERED' end,
+                   json_build_object('amount', a.amount, 'currency', a.currency) into v_status, v_details
+            from payment_attempt a where (a.gateway, a.payment_id) = (v_payment.gateway, v_payment.payment_id) for update;
         else
             select k.state, json_build_object('amount', k.amount, 'currency', k.currency) into v_status, v_details
             from parked_payment k where (k.gateway, k.payment_id) = (v_payment.gateway, v_payment.payment_id) for update;
@@ -60,15 +65,17 @@ begin
         return null;
     end if;
     -- The buyer's money is paid back, by us or by hand; and a message that was not delivered was not delivered by hand.
-    if v_kind = 'refund' and p_decision = 'dismiss' or v_kind = 'event' and p_decision = 'settle' then
+    if v_kind = 'refund' and p_decision = 'dismiss' or v_kind in ('event', 'asked') and p_decision = 'settle' then
         return json_build_object('outcome', 'invalid_request', 'errors', json_build_array(json_build_object(
             'pointer', '', 'detail', case p_decision when 'dismiss' then 'Replay a refund, or settle it once it is paid back by hand.'
-                                     else 'Replay an event, or dismiss it.' end)));
+                                     else 'Replay it, or dismiss it.' end)));
     end if;
-    if v_status in ('DEAD', 'FAILED', 'PARKED') then
+    if v_status in ('DEAD', 'FAILED', 'PARKED', 'UNANSWERED') then
         case v_kind
             when 'event' then delete from delivery d where d.delivery_id = substr(p_id, 7)::bigint;
             when 'refund' then perform settle_by_hand(v_payment.gateway, v_payment.payment_id);
+            when 'asked' then update payment_attempt a set dead_at = null
+                where (a.gateway, a.payment_id) = (v_payment.gateway, v_payment.payment_id);
             else update parked_payment k set state = v_becomes, ended_at = clock_timestamp()
                  where (k.gateway, k.payment_id) = (v_payment.gateway, v_payment.payment_id);
         end case;

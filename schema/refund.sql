@@ -13,7 +13,7 @@ language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
     with open as materialized (
         -- Being admitted is a right that is used: only for a gateway that has something due.
-        select g from unnest(p_gateways) as g where case when exists (
+        select g from unnest(p_gateways) as g where not holdfast.is_slowed(g) and case when exists (
             select from holdfast.refund r
             where r.gateway = g and r.status = 'REQUIRED' and r.next_attempt_at <= clock_timestamp())
             then holdfast.admit_gateway(g) end
@@ -112,7 +112,9 @@ create or replace function holdfast.replay_refund(p_gateway text, p_payment_id t
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 begin
-    update refund r set status = 'REQUIRED', finalized_at = null, attempts = 0, next_attempt_at = clock_timestamp()
+    update refund r set status = 'REQUIRED', finalized_at = null, attempts = 0,
+        -- The account it waits for may come with this very replay: it is not tried without one at the same moment.
+        next_attempt_at = clock_timestamp() + case when r.account_needed then interval '10 s' else interval '0 s' end
     where (r.gateway, r.payment_id) = (p_gateway, p_payment_id) and r.status = 'FAILED';
     return found;
 end

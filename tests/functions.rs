@@ -1,5 +1,7 @@
 //! The functions behind the Lambda runtime: what they answer, how they fail, what they log.
 
+mod alone;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -12,7 +12,7 @@ use crate::client::{Client, paid, until};
 use crate::functions::invoke_at;
 
 /// Ends its process with the test.
-pub struct Ended(Child);
+pub struct Ended(pub Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -21,7 +21,7 @@ impl Drop for Ended {
     }
 }
 
-fn secrets() -> Value {
+pub fn secrets() -> Value {
     let dir = PathBuf::from(std::env::var("HOLDFAST_STACK").unwrap()).parent().unwrap().to_owned();
     serde_json::from_slice(&std::fs::read(dir.join("secrets.json")).unwrap()).unwrap()
 }

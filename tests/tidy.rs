@@ -67,6 +67,8 @@ fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_get
         "admin",
         "pay",
         "capture",
+        "opening",
+        "unanswered",
         "refund",
         "payments",
         "relay",

@@ -27,6 +27,8 @@ pub const SLUG_MAX_CHARS: usize = 64;
 pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
 /// A payment's id, and what a gateway says of hold and user.
 pub const GATEWAY_TEXT_MAX_CHARS: usize = gateways::TEXT_MAX_CHARS;
+/// A bank, an account's number, its holder.
+pub const ACCOUNT_TEXT_MAX_CHARS: usize = 64;
 /// What a gateway's SDK gives a buyer's page.
 pub const PAYMENT_TOKEN_MAX_CHARS: usize = 1_000;
 /// Of a parameter that a route does not know, as much is named in the refusal.

@@ -1,5 +1,6 @@
 //! A circuit breaker: a function that failed several times in a row is left alone for a moment, then tried with one
-//! call at a time, so that a database that is away costs a quick 503 instead of a queue of time-outs.
+//! call at a time, so that a database that is away costs a quick 503 instead of a queue of time-outs. Only a failure of
+//! its own counts: what is wrong with one request must not close the function to everybody else's.
 
 use crate::bounds::{BREAKER_FAILURES, BREAKER_OPEN_MS, BREAKER_PROBE_MAX_MS};
 
@@ -49,6 +50,14 @@ impl Breaker {
         *self = Self::default();
     }
 
+    /// It ended in a way that says nothing of how the function is: the request itself was at fault. It neither opens nor
+    /// closes anything, and whoever comes next may find out.
+    pub fn no_verdict(&mut self, now_ms: u64) {
+        if matches!(self.state, State::Probing { .. }) {
+            self.state = State::Open { until_ms: now_ms };
+        }
+    }
+
     pub fn failed(&mut self, now_ms: u64) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= BREAKER_FAILURES {
@@ -92,6 +101,24 @@ mod tests {
         assert!(breaker.admit(4_000));
         breaker.succeeded();
         assert!(breaker.admit(4_000) && breaker.admit(4_000));
+    }
+
+    #[test]
+    fn a_request_that_fails_by_its_own_fault_neither_opens_nor_closes_it() {
+        let mut breaker = Breaker::default();
+        for _ in 0..100 {
+            assert!(breaker.admit(0));
+            breaker.no_verdict(0);
+        }
+        assert!(!breaker.refuses(0));
+        (0..4).for_each(|_| breaker.failed(0));
+        breaker.no_verdict(0);
+        breaker.failed(0);
+        assert!(breaker.refuses(0), "four failures, and a fifth");
+        assert!(breaker.admit(1_000) && !breaker.admit(1_000));
+        breaker.no_verdict(1_500);
+        assert!(breaker.admit(1_500), "nobody has found out yet, and the next one may");
+        assert!(!breaker.admit(1_500), "one at a time");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use gateways::{Event, Kind, Message};
+use gateways::{Event, Kind, Message, Notice};
 use wire::confirm::{Outcome, Request, Settled, Signed, Told};
 
 use crate::answer::Answer;
@@ -36,7 +36,7 @@ pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
         return Ok(told(&Outcome::Ignored));
     };
     let may_take = matches!(notice.kind, Kind::MayTake { .. });
-    let request = request(call, gateway, reader, notice.payment_id, bytes);
+    let request = request(call, gateway, reader, notice, bytes);
     let _place = match &request {
         Request::Told(told) if !trusted => {
             hints::turn(&told.payment_id).await?;
@@ -61,7 +61,7 @@ pub async fn settle(call: &Call, request: &Request) -> Result<Settled, Problem> 
 }
 
 /// What is signed goes on as it came, to be proven where it is believed; what is not is a question.
-fn request(call: &Call, gateway: &str, reader: &dyn gateways::Webhook, payment_id: String, bytes: Vec<u8>) -> Request {
+fn request(call: &Call, gateway: &str, reader: &dyn gateways::Webhook, notice: Notice, bytes: Vec<u8>) -> Request {
     let (trace, gateway) = (call.trace.clone(), gateway.to_owned());
     let named = reader.signed_headers().iter();
     let headers: BTreeMap<String, String> =
@@ -69,7 +69,13 @@ fn request(call: &Call, gateway: &str, reader: &dyn gateways::Webhook, payment_i
     // It is text: it was read as JSON.
     match String::from_utf8(bytes) {
         Ok(body) if !headers.is_empty() => Request::Signed(Signed { trace, gateway, headers, body }),
-        _ => Request::Told(Told { trace, gateway, payment_id, ..Told::default() }),
+        _ => {
+            let deposit_secret = match notice.kind {
+                Kind::Deposit { secret } => Some(secret),
+                Kind::Changed | Kind::MayTake { .. } => None,
+            };
+            Request::Told(Told { trace, gateway, payment_id: notice.payment_id, deposit_secret, ..Told::default() })
+        }
     }
 }
 
@@ -86,6 +92,9 @@ fn tell(outcome: Outcome, may_take: bool) -> Answered {
         Outcome::NotFound => Err(Problem::not_found()),
         Outcome::TurnedAway { reason } if may_take => Err(refused(&reason)),
         Outcome::RefundRequired { .. } | Outcome::Parked if may_take => Err(refused("already_paid")),
+        Outcome::Pending if may_take => Err(refused("payment_unknown")),
+        // Nothing has changed, so far as its money goes.
+        Outcome::Pending => Ok(told(&Outcome::Ignored)),
         Outcome::Confirmed { .. }
         | Outcome::RefundRequired { .. }
         | Outcome::Secured

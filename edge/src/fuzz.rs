@@ -17,12 +17,17 @@ use crate::digest::hmac_sha256;
 use crate::media::JSON;
 use crate::session::Buyer;
 use crate::session::token::Rules;
-use crate::{bounds, idempotency, language, lookup, percent, query, reserve, routes, session, text, trace};
+use crate::{
+    bounds, dead_letters, idempotency, language, lookup, pay, payments, percent, query, reserve, routes, session, text,
+    trace,
+};
+
+mod answers;
 
 pub type Target = fn(&[u8]);
 
 /// By the names of their folders in tests/fuzz/corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("token", token),
     ("claims", claims),
     ("key", key),
@@ -31,6 +36,8 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("path", path),
     ("query", query),
     ("header", header),
+    ("gateway", answers::gateway),
+    ("lambda", answers::lambda),
 ];
 
 const SECRET: &str = "a secret of thirty-two bytes, or a few more";
@@ -186,6 +193,18 @@ fn query(data: &[u8]) {
     if let Ok(id) = lookup::hold_of(url) {
         assert_eq!(id.as_deref().and_then(text::uuid), id);
     }
+    for (name, value) in percent::query(url) {
+        // Taken off once: what is left is text, whatever it says.
+        assert!(name.len() <= url.len() && value.is_none_or(|value| value.len() <= url.len()));
+    }
+    if let Ok((_, after, limit)) = dead_letters::asked(url) {
+        assert!((1..=bounds::PAGE_MAX).contains(&limit));
+        assert!(after.is_none_or(|after| after.len() <= bounds::DEAD_LETTER_ID_MAX_CHARS));
+    }
+    if let Ok(page) = payments::page(url) {
+        assert!((1..=bounds::PAGE_MAX).contains(&page.limit));
+    }
+    pay::assert_comeback(url);
 }
 
 /// Headers that are read and never refused.

@@ -145,6 +145,11 @@ impl Inner {
                 let line =
                     serde_json::json!({"flight": "failed", "reservations": reservations, "error": error.to_string()});
                 worker::console_error!("{line}");
+                if !error.is_the_functions() {
+                    self.memory.borrow_mut().land_rejected(&flight, clock::now_ms());
+                    self.launch();
+                    return;
+                }
                 None
             }
         };

@@ -18,8 +18,10 @@ use crate::{bounds, clock, crossing, origin, sigv4};
 /// Why there is no answer. Whether the function did its work is unknown in every case.
 #[derive(Debug, PartialEq, Eq)]
 pub enum InvokeError {
-    /// `X-Amz-Function-Error`: it returned an error, panicked or timed out.
+    /// `X-Amz-Function-Error`: what it stands on is away, or it died or timed out.
     Function,
+    /// `X-Amz-Function-Error` too, and because of what it was asked: the same request would end the same way.
+    Rejected,
     /// 429, or our own bound: as many instances as are allowed are busy.
     Throttled,
     /// Any other status: not ours to call, no such function, Lambda itself.
@@ -32,6 +34,20 @@ pub enum InvokeError {
     Resting,
     /// The Worker is not configured to call anything, or to call it in clear.
     Unconfigured,
+}
+
+impl InvokeError {
+    /// Whether the function failed, whoever asked; everything else is between it and this one request. That as many
+    /// instances as are allowed are busy is no failure: it is a crowd, and those who are answered go on being answered.
+    #[must_use]
+    pub fn is_the_functions(&self) -> bool {
+        match self {
+            Self::Function | Self::Deadline | Self::Network(_) => true,
+            // The request as Lambda sees it: unreadable, or too large.
+            Self::Status(status) => !matches!(status, 400 | 413 | 415 | 422),
+            Self::Rejected | Self::Throttled | Self::Unreadable(_) | Self::Resting | Self::Unconfigured => false,
+        }
+    }
 }
 
 impl fmt::Display for InvokeError {
@@ -109,7 +125,11 @@ async fn call_unless_broken<Q: Serialize, A: DeserializeOwned>(
     let answer = exchange(lambda, function, question, within_ms).await;
     BREAKERS.with_borrow_mut(|breakers| {
         let breaker = breakers.entry(function).or_default();
-        if answer.is_ok() { breaker.succeeded() } else { breaker.failed(clock::now_ms()) }
+        match &answer {
+            Ok(_) => breaker.succeeded(),
+            Err(error) if error.is_the_functions() => breaker.failed(clock::now_ms()),
+            Err(_) => breaker.no_verdict(clock::now_ms()),
+        }
     });
     answer
 }
@@ -145,7 +165,15 @@ async fn exchange<Q: Serialize, A: DeserializeOwned>(
     let said = crossing::invoke(&url, headers, &payload, within_ms).await;
     let said = said.map_err(InvokeError::Network)?.ok_or(InvokeError::Deadline)?;
     let (status, broke, answer) = said.parts();
-    judge(status, broke)?;
+    read(status, broke, answer)
+}
+
+/// What Lambda's answer comes to.
+///
+/// # Errors
+/// See [`InvokeError`].
+pub fn read<A: DeserializeOwned>(status: u16, function_error: bool, answer: &str) -> Result<A, InvokeError> {
+    judge(status, function_error, answer)?;
     serde_json::from_str(answer).map_err(unreadable)
 }
 
@@ -153,13 +181,27 @@ fn unreadable(error: serde_json::Error) -> InvokeError {
     InvokeError::Unreadable(error.to_string())
 }
 
-fn judge(status: u16, function_error: bool) -> Result<(), InvokeError> {
+fn judge(status: u16, function_error: bool, answer: &str) -> Result<(), InvokeError> {
     match status {
-        _ if function_error => Err(InvokeError::Function),
+        _ if function_error => Err(if is_rejection(answer) { InvokeError::Rejected } else { InvokeError::Function }),
         200 => Ok(()),
         429 => Err(InvokeError::Throttled),
         other => Err(InvokeError::Status(other)),
     }
+}
+
+/// Whether the function blames the request: by the type of error that it reports itself. What Lambda reports of it (it
+/// timed out, it exited, it could not start) has types of Lambda's own, with a prefix; and an error that cannot be read is
+/// no word of the function's at all.
+fn is_rejection(answer: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Reported {
+        #[serde(rename = "errorType")]
+        error_type: String,
+    }
+    let Ok(Reported { error_type }) = serde_json::from_str(answer) else { return false };
+    let lambdas = ["Runtime.", "Sandbox.", "Extension.", "Function."];
+    error_type != "Retryable" && !lambdas.iter().any(|prefix| error_type.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -169,12 +211,33 @@ mod tests {
 
     #[test]
     fn an_answer_is_told_from_everything_that_is_none() {
-        assert_eq!(judge(200, false), Ok(()));
-        assert_eq!(judge(200, true), Err(InvokeError::Function));
-        assert_eq!(judge(429, false), Err(InvokeError::Throttled));
+        let of = |status, broke| judge(status, broke, "{}");
+        assert_eq!(of(200, false), Ok(()));
+        assert_eq!(of(200, true), Err(InvokeError::Function));
+        assert_eq!(of(429, false), Err(InvokeError::Throttled));
         for status in [202, 302, 403, 404, 500, 502] {
-            assert_eq!(judge(status, false), Err(InvokeError::Status(status)));
+            assert_eq!(of(status, false), Err(InvokeError::Status(status)));
         }
+        assert!(read::<u8>(200, false, "x").is_err_and(|error| !error.is_the_functions()));
+        assert_eq!(read(200, false, "7"), Ok(7_u8));
+    }
+
+    #[test]
+    fn a_function_that_blames_the_request_has_not_failed_itself() {
+        let of = |error_type: &str| {
+            judge(200, true, &serde_json::json!({"errorType": error_type, "errorMessage": "m"}).to_string())
+        };
+        for error_type in ["NonRetryable", "InvalidEventDataError", "alloc::string::String", "&str"] {
+            assert_eq!(of(error_type), Err(InvokeError::Rejected), "{error_type}");
+        }
+        for error_type in ["Retryable", "Sandbox.Timedout", "Runtime.ExitError", "Function.ResponseSizeTooLarge"] {
+            assert_eq!(of(error_type), Err(InvokeError::Function), "{error_type}");
+        }
+        assert_eq!(judge(200, true, "Task timed out after 25.00 seconds"), Err(InvokeError::Function));
+        let counts = [InvokeError::Function, InvokeError::Deadline, InvokeError::Status(502), InvokeError::Status(403)];
+        assert!(counts.iter().all(InvokeError::is_the_functions));
+        let others = [InvokeError::Rejected, InvokeError::Throttled, InvokeError::Status(413), InvokeError::Resting];
+        assert!(!others.iter().any(InvokeError::is_the_functions));
     }
 
     #[test]

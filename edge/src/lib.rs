@@ -40,6 +40,7 @@ mod lists;
 mod lookup;
 mod media;
 mod openapi;
+mod opening;
 mod operate;
 mod origin;
 mod pay;
@@ -165,6 +166,8 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::Webhook { gateway } => confirm::webhook(call, gateway).await,
         Route::TossReturn => pay::toss_return(call).await,
         Route::PortOneConfirm => pay::portone_confirm(call).await,
+        Route::OpenPayment { hold_id } => opening::open(call, hold_id).await,
+        Route::RefundAccount { hold_id } => opening::refund_account(call, hold_id).await,
         Route::CreateSale => admin::create_sale(call).await,
         Route::SetStatus { sale_id } => admin::set_status(call, sale_id).await,
         Route::AdjustStock { sku_id } => admin::adjust_stock(call, sku_id).await,

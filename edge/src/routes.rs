@@ -22,6 +22,8 @@ pub enum Route {
     Release { hold_id: String },
     PayHold { hold_id: String },
     Holds,
+    OpenPayment { hold_id: String },
+    RefundAccount { hold_id: String },
     Order { order_id: String },
     Orders,
     Sales,
@@ -107,6 +109,10 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
             let hold_id = uuid(id)?;
             vec![("GET", Route::Hold { hold_id: hold_id.clone() }), ("DELETE", Route::Release { hold_id })]
         }
+        ["v1", "reservations", id, "payments"] => vec![("POST", Route::OpenPayment { hold_id: uuid(id)? })],
+        ["v1", "reservations", id, "refund-account"] => {
+            vec![("POST", Route::RefundAccount { hold_id: uuid(id)? })]
+        }
         ["v1", "reservations", id, "pay"] => vec![("POST", Route::PayHold { hold_id: uuid(id)? })],
         ["v1", "orders"] => vec![("GET", Route::Orders)],
         ["v1", "orders", id] => vec![("GET", Route::Order { order_id: uuid(id)? })],
@@ -169,6 +175,8 @@ impl Route {
             Self::Hold { .. } => "hold",
             Self::Release { .. } => "release",
             Self::PayHold { .. } => "pay_hold",
+            Self::OpenPayment { .. } => "open_payment",
+            Self::RefundAccount { .. } => "refund_account",
             Self::Order { .. } => "order",
             Self::Orders => "orders",
             Self::Holds => "holds",

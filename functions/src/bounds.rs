@@ -11,6 +11,17 @@ pub const STATEMENT_TIMEOUT_MS: u64 = 2_500;
 pub const CONNECT_DEADLINE_MS: u64 = 2_000;
 /// A call of the database, a new connection for it included.
 pub const CALL_DEADLINE_MS: u64 = 3_500;
+/// A connection that was idle for longer is replaced before it is used: whatever stands between may have forgotten it
+/// without a word (AWS's NAT does after 350 s), and a call would wait for its whole deadline to find that out.
+pub const CONNECTION_IDLE_MAX_S: u64 = 240;
+/// When the kernel begins to ask whether an idle peer is still there, and how often it asks again before it gives up.
+pub const KEEPALIVE_IDLE_S: u64 = 30;
+pub const KEEPALIVE_INTERVAL_S: u64 = 5;
+pub const KEEPALIVE_RETRIES: u32 = 3;
+/// What was sent and is not acknowledged by then has met a dead connection; there is time for a new one within the call.
+pub const TCP_USER_TIMEOUT_MS: u64 = 1_200;
+/// An idle connection to a gateway or a receiver is closed after this: most servers keep theirs for a minute or more.
+pub const HTTP_IDLE_MAX_S: u64 = 20;
 /// By how much the edge's clock and a function's may differ.
 pub const CLOCK_SKEW_MS: u64 = 500;
 /// Steps of 32 entries that one statement goes through for a Gate's question, and how long such statements are begun for
@@ -108,5 +119,6 @@ const _: () = assert!(CAPTURE_DEADLINE_MS + CALL_DEADLINE_MS < 15_000);
 const _: () = assert!(LOCK_TIMEOUT_MS < STATEMENT_TIMEOUT_MS);
 const _: () = assert!(STATEMENT_TIMEOUT_MS < CALL_DEADLINE_MS);
 const _: () = assert!(CONNECT_DEADLINE_MS < CALL_DEADLINE_MS);
+const _: () = assert!(TCP_USER_TIMEOUT_MS + CONNECT_DEADLINE_MS < CALL_DEADLINE_MS);
 const _: () = assert!(CALL_DEADLINE_MS < SWEEP_RESERVE_MS);
 const _: () = assert!(SWEEP_RESERVE_MS < SWEEP_DEFAULT_MS);

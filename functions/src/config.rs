@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::bounds::{KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_RETRIES, TCP_USER_TIMEOUT_MS};
 use crate::plaintext;
 
 /// What is wrong with the environment, naming the variable.
@@ -42,6 +43,12 @@ pub fn database() -> Result<tokio_postgres::Config, Misconfigured> {
     let mut config: tokio_postgres::Config =
         url.parse().map_err(|_| Misconfigured::new("DATABASE_URL", "is not a postgres:// URL"))?;
     plaintext::only_here(&mut config).map_err(|what| Misconfigured::new("DATABASE_URL", what))?;
+    config
+        .keepalives(true)
+        .keepalives_idle(Duration::from_secs(KEEPALIVE_IDLE_S))
+        .keepalives_interval(Duration::from_secs(KEEPALIVE_INTERVAL_S))
+        .keepalives_retries(KEEPALIVE_RETRIES)
+        .tcp_user_timeout(Duration::from_millis(TCP_USER_TIMEOUT_MS));
     Ok(config)
 }
 

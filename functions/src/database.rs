@@ -1,10 +1,10 @@
-//! The one connection of a function instance: opened when first needed, replaced when it has gone stale.
+//! The one connection of a function instance: opened when first needed, replaced when it has gone stale or was idle long.
 //!
 //! A call is one statement in one round trip (an unnamed, typed query), so that it works behind a pooler that hands
 //! out connections a transaction at a time.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lambda_runtime::Diagnostic;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use tokio_postgres::types::{Json, ToSql, Type};
 use tokio_postgres::{Client, Config, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::bounds::{CALL_DEADLINE_MS, CONNECT_DEADLINE_MS};
+use crate::bounds::{CALL_DEADLINE_MS, CONNECT_DEADLINE_MS, CONNECTION_IDLE_MAX_S};
 use crate::config::{self, Misconfigured};
 use crate::tls;
 
@@ -71,16 +71,32 @@ impl From<Broken> for Diagnostic {
 pub struct Database {
     config: Config,
     tls: MakeRustlsConnect,
-    client: Mutex<Option<Client>>,
+    idle_max: Duration,
+    client: Mutex<Option<Kept>>,
+}
+
+/// A connection, and when it was last known to be alive: by the wall clock, because an instance may be frozen in between.
+struct Kept {
+    client: Client,
+    alive: SystemTime,
+}
+
+impl Kept {
+    /// Not closed, and not idle for so long that something in between may have forgotten it. A clock that went back makes
+    /// it old: then it is replaced once too often.
+    fn is_usable(&self, idle_max: Duration) -> bool {
+        !self.client.is_closed() && self.alive.elapsed().is_ok_and(|idle| idle <= idle_max)
+    }
 }
 
 impl Database {
-    /// Configured by the environment (`DATABASE_URL`, `DATABASE_CA_FILE`); opens nothing yet.
+    /// Configured by the environment (`DATABASE_URL`, `DATABASE_CA_FILE`, `DATABASE_IDLE_MAX_S`); opens nothing yet.
     ///
     /// # Errors
     /// A variable is missing or wrong.
     pub fn from_env() -> Result<Self, Misconfigured> {
-        Ok(Self { config: config::database()?, tls: tls::connector()?, client: Mutex::new(None) })
+        let idle_max = config::seconds("DATABASE_IDLE_MAX_S", CONNECTION_IDLE_MAX_S)?;
+        Ok(Self { config: config::database()?, tls: tls::connector()?, idle_max, client: Mutex::new(None) })
     }
 
     /// Calls a routine that returns one JSON value; null is `None`.
@@ -110,18 +126,23 @@ impl Database {
         }
     }
 
-    async fn attempt(&self, kept: &mut Option<Client>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Broken> {
-        if let Some(client) = kept.as_ref().filter(|client| !client.is_closed()) {
-            match client.query_typed(sql, params).await {
+    async fn attempt(&self, kept: &mut Option<Kept>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Broken> {
+        if let Some(connection) = kept.as_mut().filter(|kept| kept.is_usable(self.idle_max)) {
+            match connection.client.query_typed(sql, params).await {
                 // The server may have closed an idle connection, or restarted. Whether the call was done is unknown;
                 // every routine answers a repeat with what was done, so it is simply asked on a new connection.
-                Err(error) if client.is_closed() || error.is_closed() => {}
-                done => return Ok(done?),
+                Err(error) if connection.client.is_closed() || error.is_closed() => {}
+                done => {
+                    connection.alive = SystemTime::now();
+                    return Ok(done?);
+                }
             }
         }
         *kept = None;
-        let client = kept.insert(self.connect().await?);
-        Ok(client.query_typed(sql, params).await?)
+        let connection = kept.insert(Kept { client: self.connect().await?, alive: SystemTime::now() });
+        let done = connection.client.query_typed(sql, params).await;
+        connection.alive = SystemTime::now();
+        Ok(done?)
     }
 
     async fn connect(&self) -> Result<Client, Broken> {

@@ -12,10 +12,12 @@ pub mod desk;
 #[cfg(test)]
 mod fuzz;
 pub mod http;
+pub mod opened;
 pub mod operate;
 pub mod pay_back;
 pub mod payment;
 pub mod plaintext;
+pub mod refund_to;
 pub mod relay;
 pub mod run;
 pub mod settle;

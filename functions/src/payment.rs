@@ -1,15 +1,15 @@
 //! A payment that somebody told us of: what was signed is proven, who may tell is looked at, the gateway is asked for the
 //! present, and what is not ours is left alone. What is ours is taken to its end in settle.rs.
 
-use gateways::{Asked, Event, Kind, Notice, Said};
+use gateways::{Asked, Event, Kind, Notice, Said, Truth};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
-use tracing::info;
+use tracing::{info, warn};
 use uuid::Uuid;
 use wire::confirm::{HoldOf, Outcome, Settled, Signed, Told};
 
 use crate::database::{Broken, Database};
-use crate::desk::Desk;
+use crate::desk::{Counter, Desk};
 use crate::settle::{Case, book, end};
 use crate::webhooks::WebhookSecrets;
 
@@ -19,6 +19,8 @@ struct Known {
     hold: Option<HoldOf>,
     token: Option<String>,
     shaky: bool,
+    /// The gateway wants to be asked less often.
+    slowed: bool,
     admitted: bool,
 }
 
@@ -43,6 +45,8 @@ pub async fn settle_signed(
     let (may_take, amount) = match kind {
         Kind::Changed => (false, None),
         Kind::MayTake { amount } => (true, amount),
+        // Of a gateway that signs nothing.
+        Kind::Deposit { .. } => return done(Outcome::Ignored),
     };
     let gateway = signed.gateway.clone();
     look(database, desk, &Told { gateway, payment_id, may_take, amount, ..Told::default() }, said).await
@@ -83,10 +87,16 @@ async fn look(database: &Database, desk: &Desk, told: &Told, said: Option<Said>)
         (None, Some(said)) => return believe(database, id, said).await,
         (None, None) => return Err(Broken::misused("a gateway that this function has no secret for")),
     };
-    let asked = if known.admitted {
-        desk.ask(database, at, &told.payment_id, known.shaky).await?
-    } else {
+    // A hint may wait: it comes again, or the sweep asks. A buyer who stands there does not.
+    let is_hint = told.token.is_none() && told.buyer.is_none() && !told.may_take && !is_comeback(told);
+    let asked = if !known.admitted || (known.slowed && is_hint) {
         Asked::Unknown("the gateway is left alone".to_owned())
+    } else if told.deposit_secret.is_some() {
+        // The message knows the payment by our own id alone.
+        let found = desk.find(database, at, &told.payment_id, known.shaky).await?;
+        found.into_iter().next().unwrap_or(Asked::NotFound)
+    } else {
+        desk.ask(database, at, &told.payment_id, known.shaky).await?
     };
     let truth = match (asked, &said) {
         (Asked::Known(truth), _) => truth,
@@ -94,8 +104,32 @@ async fn look(database: &Database, desk: &Desk, told: &Told, said: Option<Said>)
         (Asked::NotFound, None) => {
             return Ok(answered(told, end(database, id, "the gateway knows no such payment").await?));
         }
-        (Asked::Refused(_) | Asked::Unknown(_), None) => return done(Outcome::Unreachable),
+        // It is at work, and does not say: that is this payment's matter, and asked again later and later.
+        (Asked::Refused(why) | Asked::Unreadable(why), None) => {
+            unanswered(database, id, &why).await?;
+            return done(Outcome::Unreachable);
+        }
+        (Asked::Unknown(_), None) => return done(Outcome::Unreachable),
     };
+    settle_known(database, desk, at, told, truth, known.token).await
+}
+
+/// Whether a browser is to be sent somewhere.
+fn is_comeback(told: &Told) -> bool {
+    told.amount_text.is_some() || (told.amount.is_some() && !told.may_take)
+}
+
+/// A payment whose truth has just been asked for, however it was found.
+pub(crate) async fn settle_known(
+    database: &Database,
+    desk: &Desk,
+    at: &Counter,
+    told: &Told,
+    truth: Truth,
+    token: Option<String>,
+) -> Result<Settled, Broken> {
+    let payment_id = truth.payment_id.clone();
+    let id = (told.gateway.as_str(), payment_id.as_str());
     // Before anything else: what is not marked as ours is somebody else's, and only looked at.
     let Some(mark) = truth.mark.clone() else {
         info!(
@@ -113,22 +147,28 @@ async fn look(database: &Database, desk: &Desk, told: &Told, said: Option<Said>)
     if desk.live && !truth.live {
         return Ok(answered(told, Settled { outcome: Outcome::Ignored, hold: None }));
     }
-    if told.amount.is_some_and(|amount| amount != truth.amount) {
+    // Whoever knows its secret was told it by the gateway.
+    if told.deposit_secret.as_ref().is_some_and(|secret| !is_secret_of(&truth, secret)) {
+        warn!(gateway = at.name, "a message about a deposit does not know the payment's secret");
+        return done(Outcome::Ignored);
+    }
+    let unit = || gateways::units::unit(at.name, &truth.currency);
+    let came_with = told.amount_text.as_ref().map(|text| unit().and_then(|unit| unit.read(text)));
+    if told.amount.is_some_and(|amount| amount != truth.amount)
+        || came_with.is_some_and(|amount| amount != Some(truth.amount))
+    {
         return done(turned_away("amount_mismatch"));
     }
     if told.order_ref.as_ref().is_some_and(|order_ref| *order_ref != truth.order_ref) {
         return done(turned_away("order_mismatch"));
     }
-    let case = Case { database, desk, at, id, token: told.token.clone().or(known.token), mark, truth };
+    let case = Case { database, desk, at, id, token: told.token.clone().or(token), mark, truth };
     let outcome = case.settle(told.may_take).await?;
     // Only a browser has to be sent somewhere.
-    let hold = match told.amount {
-        Some(_) => {
-            database
-                .json("select holdfast.hold_of_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)])
-                .await?
-        }
-        None => None,
+    let hold = if is_comeback(told) {
+        database.json("select holdfast.hold_of_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)]).await?
+    } else {
+        None
     };
     Ok(answered(told, Settled { outcome, hold }))
 }
@@ -136,9 +176,24 @@ async fn look(database: &Database, desk: &Desk, told: &Told, said: Option<Said>)
 /// Whoever asks before taking the money would take "ignored" for leave to: it says that for others' payments alone.
 fn answered(told: &Told, settled: Settled) -> Settled {
     match settled.outcome {
-        Outcome::Ignored if told.may_take => Settled { outcome: turned_away("payment_unknown"), ..settled },
+        Outcome::Ignored | Outcome::Pending if told.may_take => {
+            Settled { outcome: turned_away("payment_unknown"), ..settled }
+        }
         _ => settled,
     }
+}
+
+/// Compared in a time that does not depend on where they differ.
+fn is_secret_of(truth: &Truth, secret: &str) -> bool {
+    let (Some(own), given) = (truth.secret.as_deref().map(str::as_bytes), secret.as_bytes()) else { return false };
+    own.len() == given.len() && own.iter().zip(given).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+}
+
+/// What is written down of a payment is asked about later and later, and at last is an operator's.
+pub(crate) async fn unanswered(database: &Database, id: (&str, &str), why: &str) -> Result<(), Broken> {
+    warn!(gateway = id.0, payment_id = id.1, %why, "a gateway does not say what is true of a payment");
+    let params = &[(&id.0 as _, Type::TEXT), (&id.1 as _, Type::TEXT), (&why as _, Type::TEXT)];
+    database.call("select holdfast.payment_unanswered($1, $2, $3)", params).await.map(drop)
 }
 
 fn done(outcome: Outcome) -> Result<Settled, Broken> {

@@ -56,7 +56,9 @@ impl Case<'_> {
             State::Authorised | State::Pending if may_take => self.secure_only().await?,
             State::Authorised => self.take().await?,
             State::Pending if self.token.is_some() => self.take().await?,
-            State::Pending => self.note().await?,
+            State::Pending => self.note(false).await?,
+            // Whatever was asked for is done: the money comes with the deposit, or not at all.
+            State::Waiting => self.note(true).await?,
             State::Failed => end(self.database, self.id, "no money was taken").await?.outcome,
         })
     }
@@ -121,6 +123,7 @@ impl Case<'_> {
         };
         match captured {
             Captured::Done => self.book(&self.truth).await,
+            Captured::Waiting => self.note(true).await,
             Captured::Refused(why) => {
                 warn!(gateway = self.at.name, %why, "a capture was refused");
                 end(self.database, self.id, &why).await?;
@@ -130,10 +133,13 @@ impl Case<'_> {
                 warn!(gateway = self.at.name, %why, "the outcome of a capture is unknown");
                 match self.desk.ask(self.database, self.at, self.id.1, true).await? {
                     Asked::Known(truth) if truth.state == State::Paid => self.book(&truth).await,
+                    Asked::Known(truth) if truth.state == State::Waiting => self.note(true).await,
                     // The attempt stays: whoever comes next, a repeat or the sweep, asks before anything else.
-                    Asked::Known(_) | Asked::NotFound | Asked::Refused(_) | Asked::Unknown(_) => {
-                        Ok(Outcome::Unreachable)
-                    }
+                    Asked::Known(_)
+                    | Asked::NotFound
+                    | Asked::Refused(_)
+                    | Asked::Unreadable(_)
+                    | Asked::Unknown(_) => Ok(Outcome::Unreachable),
                 }
             }
         }
@@ -146,7 +152,7 @@ impl Case<'_> {
             return end(self.database, self.id, "turned away").await.map(drop);
         };
         if let Ok(answer) = self.desk.send(self.at, &request, CAPTURE_DEADLINE_MS).await
-            && answer.status == 200
+            && self.at.api.was_let_go(&gateways::Answer { status: answer.status, body: &answer.body })
         {
             end(self.database, self.id, "let go").await?;
         }
@@ -169,7 +175,8 @@ impl Case<'_> {
         Ok(Outcome::Parked)
     }
 
-    async fn note(&self) -> Result<Outcome, Broken> {
+    /// `taken`: no capture is under way any more, whatever was written down.
+    async fn note(&self, taken: bool) -> Result<Outcome, Broken> {
         let Truth { user_id, amount, currency, .. } = &self.truth;
         let params = &[
             (&self.id.0 as _, Type::TEXT),
@@ -179,9 +186,10 @@ impl Case<'_> {
             (user_id as _, Type::TEXT),
             (amount as _, Type::INT8),
             (currency as _, Type::TEXT),
+            (&taken as _, Type::BOOL),
         ];
-        self.database.call("select holdfast.note_payment($1, $2, $3, $4, $5, $6, $7)", params).await?;
-        Ok(Outcome::Ignored)
+        self.database.call("select holdfast.note_payment($1, $2, $3, $4, $5, $6, $7, $8)", params).await?;
+        Ok(Outcome::Pending)
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Test {
     /// In place of a fresh one: for the model, of which `SEED:N` runs the Nth history alone, and for the attack on the API
     #[arg(long, value_name = "SEED")]
     seed: Option<String>,
+    /// Only the tests whose names contain one of these (with commas between them), run as the stages that are named would be
+    #[arg(long, value_name = "TEXT", requires = "stage")]
+    only: Option<String>,
 }
 
 /// A part of `tests/main.rs`: its modules, and how many tests at once.
@@ -133,7 +136,10 @@ impl Test {
                 .env("HOLDFAST_STACK", stack.report_path())
                 .env("RUST_BACKTRACE", "0")
                 .current_dir(workspace::root());
-            command.args(one.modules.iter().map(|module| format!("{module}::")));
+            match &self.only {
+                Some(only) => command.args(only.split(',')),
+                None => command.args(one.modules.iter().map(|module| format!("{module}::"))),
+            };
             command.arg(format!("--test-threads={}", one.at_once)).arg("--show-output");
             if let Some(seed) = &self.seed {
                 command.env("HOLDFAST_SEED", seed);

@@ -17,7 +17,7 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 20] = [
+pub const CURRENT: [(&str, &str); 22] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
@@ -28,10 +28,12 @@ pub const CURRENT: [(&str, &str); 20] = [
     ("pay.sql", include_str!("../../schema/pay.sql")),
     ("capture.sql", include_str!("../../schema/capture.sql")),
     ("refund.sql", include_str!("../../schema/refund.sql")),
+    ("opening.sql", include_str!("../../schema/opening.sql")),
     ("lookup.sql", include_str!("../../schema/lookup.sql")),
     ("lists.sql", include_str!("../../schema/lists.sql")),
     ("relay.sql", include_str!("../../schema/relay.sql")),
     ("operate.sql", include_str!("../../schema/operate.sql")),
+    ("unanswered.sql", include_str!("../../schema/unanswered.sql")),
     ("dead_letters.sql", include_str!("../../schema/dead_letters.sql")),
     ("decisions.sql", include_str!("../../schema/decisions.sql")),
     ("retain.sql", include_str!("../../schema/retain.sql")),

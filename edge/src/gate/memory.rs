@@ -113,6 +113,15 @@ impl<W> Memory<W> {
         }
     }
 
+    /// A flight is back without outcomes, and by its own fault: the function is well, for everybody else.
+    pub fn land_rejected(&mut self, flight: &Flight, now_ms: u64) {
+        self.queue.land(&flight.sale_id);
+        self.breaker.no_verdict(now_ms);
+        self.sold_out.learn(flight, None, now_ms);
+        self.scouts.learn(&flight.sale_id, &[]);
+        self.settle(&flight.users, None, now_ms);
+    }
+
     /// A flight is back, with an outcome for each of its reservations or with none at all.
     pub fn land(&mut self, flight: &Flight, outcomes: Option<Vec<Outcome>>, now_ms: u64) {
         self.queue.land(&flight.sale_id);

@@ -16,7 +16,7 @@ use crate::routes;
 use schemas::Schemas;
 
 /// Every path, its parameters in braces. That no verb is missing is a test's business.
-const PATHS: [&str; 35] = [
+const PATHS: [&str; 37] = [
     "/",
     "/sales/{sale_id}",
     "/orders",
@@ -27,6 +27,8 @@ const PATHS: [&str; 35] = [
     "/v1/reservations",
     "/v1/reservations/{hold_id}",
     "/v1/reservations/{hold_id}/pay",
+    "/v1/reservations/{hold_id}/payments",
+    "/v1/reservations/{hold_id}/refund-account",
     "/v1/orders",
     "/v1/orders/{order_id}",
     "/v1/sales",

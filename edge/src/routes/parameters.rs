@@ -22,6 +22,8 @@ impl Route {
             Self::Reserve
             | Self::Hold { .. }
             | Self::Release { .. }
+            | Self::OpenPayment { .. }
+            | Self::RefundAccount { .. }
             | Self::Order { .. }
             | Self::Sales
             | Self::Sale { .. }
@@ -38,6 +40,7 @@ impl Route {
             | Self::RotateSecret { .. }
             | Self::ReplayDeadLetter { .. }
             | Self::ReplayDeadLetters
+            | Self::DecideDeadLetter { .. }
             | Self::PayHold { .. }
             | Self::AdminOrder { .. }
             | Self::CancelOrder { .. } => Some(&[]),

@@ -25,6 +25,8 @@ fn every_path_of_the_contract_is_found_by_its_method() {
         ("POST", "/v1/reservations", "reserve"),
         ("GET", &format!("/v1/reservations/{ID}"), "hold"),
         ("DELETE", &format!("/v1/reservations/{ID}"), "release"),
+        ("POST", &format!("/v1/reservations/{ID}/payments"), "open_payment"),
+        ("POST", &format!("/v1/reservations/{ID}/refund-account"), "refund_account"),
         ("GET", "/v1/orders", "orders"),
         ("GET", "/v1/reservations", "holds"),
         ("POST", &format!("/v1/reservations/{ID}/pay"), "pay_hold"),

@@ -4,6 +4,7 @@
 //! Nothing here has a socket or a clock. The edge, which is Wasm, uses [`Webhook`], and `confirm` uses it again; the
 //! functions send what [`Api`] writes and hand back what came. A new gateway is a file with these two and its line in [`webhook`] and [`api`].
 
+mod account;
 mod event;
 mod mark;
 mod portone;
@@ -12,7 +13,9 @@ pub mod signature;
 mod standard;
 mod stripe;
 mod toss;
+pub mod units;
 
+pub use account::RefundAccount;
 pub use event::{Event, notice};
 pub use mark::{Mark, hold_id};
 use reading::{again, said};
@@ -35,19 +38,23 @@ pub struct Message<'a> {
 /// What a message says. It is a reason to look, and the truth only where `said` is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
+    /// The gateway's id; where a message does not know it, ours ([`Kind::Deposit`]).
     pub payment_id: String,
     pub kind: Kind,
     /// The whole payment: of the shop's own service alone, which signs what it knows to be so now.
     pub said: Option<Said>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Something about the payment has changed; which way, only the payment itself says.
     Changed,
     /// The gateway waits for our word before it takes the money: its answer is the status of ours. With how much it
     /// would take, where it says so.
     MayTake { amount: Option<i64> },
+    /// Something about an account that a buyer deposits into. The message is not signed, and names the payment by our id
+    /// alone: the payment it finds must have the same secret.
+    Deposit { secret: String },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +125,8 @@ pub enum Asked {
     /// It is at work, and does not say: the question was not one of its own. Whoever asks for what a stranger named has
     /// not found out that the gateway fails.
     Refused(String),
+    /// It is at work, and what it says of this payment cannot be read: that is this payment's matter and no other's.
+    Unreadable(String),
     /// No answer to build on.
     Unknown(String),
 }
@@ -125,6 +134,8 @@ pub enum Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Truth {
     pub state: State,
+    /// The gateway's id of it.
+    pub payment_id: String,
     /// What was taken or is set aside, in the currency's minor unit.
     pub amount: i64,
     /// Of it, what is paid back already, by whomever.
@@ -139,6 +150,10 @@ pub struct Truth {
     pub user_id: Option<String>,
     /// Play money otherwise.
     pub live: bool,
+    /// It was a deposit, and can be paid back only to an account that somebody names.
+    pub needs_account: bool,
+    /// What a message about its deposit has to know.
+    pub secret: Option<String>,
 }
 
 impl Truth {
@@ -153,6 +168,8 @@ impl Truth {
 pub enum State {
     /// The buyer is not through, or the bank is not.
     Pending,
+    /// The buyer was given an account to deposit into, and has not: nothing is left to ask of the gateway.
+    Waiting,
     /// The money is set aside, and is taken on our word.
     Authorised,
     /// It was taken. Some or all of it may be paid back.
@@ -176,7 +193,10 @@ pub struct Capture<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Captured {
+    /// The money was taken: by the state in the answer, not by the call's success.
     Done,
+    /// It did as it was asked, and the money comes later, if it comes: a buyer has been given an account to deposit into.
+    Waiting,
     /// No money was taken.
     Refused(String),
     /// It must be asked about before anything else.
@@ -194,6 +214,8 @@ pub struct PayBack<'a> {
     pub reason: &'a str,
     /// One an attempt, the same at every repeat of it.
     pub key: &'a str,
+    /// Where the money goes, where the gateway does not know.
+    pub account: Option<&'a RefundAccount>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,13 +236,20 @@ pub trait Api: Send + Sync {
     fn ask(&self, payment_id: &str) -> Request;
     fn truth(&self, answer: &Answer) -> Asked;
 
+    /// Asks for the payments that a payment page, opened for this hold with this reference, has led to. None: this gateway
+    /// finds none by what the shop knows.
+    fn find(&self, reference: &str) -> Option<Request>;
+    /// What it found, none among it; of each what [`Api::truth`] says.
+    fn found(&self, answer: &Answer) -> Vec<Asked> {
+        vec![self.truth(answer)]
+    }
+
     /// None: this gateway takes the money by itself.
     fn capture(&self, _capture: &Capture) -> Option<Request> {
         None
     }
     fn captured(&self, answer: &Answer) -> Captured {
         match answer.status {
-            200..300 => Captured::Done,
             400..500 if !again(answer.status) => Captured::Refused(said(answer)),
             _ => Captured::Unknown(said(answer)),
         }
@@ -229,6 +258,10 @@ pub trait Api: Send + Sync {
     /// Gives back what was set aside and not taken. None: it ends by itself.
     fn let_go(&self, _payment_id: &str, _key: &str) -> Option<Request> {
         None
+    }
+    /// Whether it was: by the state in the answer.
+    fn was_let_go(&self, answer: &Answer) -> bool {
+        matches!(self.truth(answer), Asked::Known(Truth { state: State::Failed, .. }))
     }
 
     fn refund(&self, refund: &PayBack) -> Request;
@@ -267,15 +300,4 @@ pub fn usual_url(name: &str) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_gateway_has_both_halves_and_no_other_name_has_one() {
-        let account = || Account { secret: "s".to_owned(), live: true };
-        for name in NAMES {
-            assert!(webhook(name).is_some() && api(name, account()).is_some(), "{name}");
-        }
-        assert!(webhook("other").is_none() && api("other", account()).is_none());
-    }
-}
+mod tests;

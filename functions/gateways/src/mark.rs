@@ -42,6 +42,13 @@ pub fn hold_id(hold_ref: &str) -> Option<String> {
     id.flatten().map(|id| id.to_ascii_lowercase())
 }
 
+/// The id as the database writes it, of a reference that names one.
+pub(crate) fn hyphenated(hold_ref: &str) -> Option<String> {
+    let id = hold_id(hold_ref)?;
+    let part = |from: usize, to: usize| id.get(from..to);
+    Some([part(0, 8)?, part(8, 12)?, part(12, 16)?, part(16, 20)?, part(20, 32)?].join("-"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Mark, hold_id};

@@ -5,7 +5,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::reading::{again, asked, json as body, said, segment, text, whole};
+use crate::reading::{again, amount, asked, json as body, said, segment, text};
+use crate::units::unit;
 use crate::{
     Account, Answer, Api, Asked, Kind, Mark, Message, Notice, PayBack, Refunded, Request, Said, State, Truth, Webhook,
     signature,
@@ -72,6 +73,22 @@ impl Api for StandardApi {
         asked(answer, payment)
     }
 
+    fn find(&self, reference: &str) -> Option<Request> {
+        Some(self.request("GET", format!("/v1/payments?hold_id={}", crate::mark::hyphenated(reference)?)))
+    }
+
+    fn found(&self, answer: &Answer) -> Vec<Asked> {
+        match body(answer) {
+            // One that has no such list knows of nothing by it.
+            _ if matches!(answer.status, 400 | 404 | 405 | 501) => Vec::new(),
+            Some(body) if answer.status == 200 && body["payments"].is_array() => {
+                let all = body["payments"].as_array().into_iter().flatten();
+                all.map(|one| payment(one).map_or(Asked::Unreadable("no payment".to_owned()), Asked::Known)).collect()
+            }
+            _ => vec![asked(answer, |_| None)],
+        }
+    }
+
     fn refund(&self, refund: &PayBack) -> Request {
         let mut request = self.request("POST", format!("/v1/payments/{}/refunds", segment(refund.payment_id)));
         request.headers.push(("idempotency-key", format!("\"{}\"", refund.key)));
@@ -100,16 +117,25 @@ fn payment(payment: &Value) -> Option<Truth> {
         "failed" => State::Failed,
         _ => return None,
     };
+    let currency = text(&payment["currency"])?;
+    let unit = unit("standard", &currency)?;
+    let refunding = match &payment["refunding_amount"] {
+        Value::Null => None,
+        refunding => Some(amount(refunding, unit)?),
+    };
     Some(Truth {
         state,
-        amount: whole(&payment["amount"])?,
-        refunded: whole(&payment["refunded_amount"])?,
-        refunding: whole(&payment["refunding_amount"]),
-        currency: text(&payment["currency"])?,
+        payment_id: text(&payment["payment_id"])?,
+        amount: amount(&payment["amount"], unit)?,
+        refunded: amount(&payment["refunded_amount"], unit)?,
+        refunding,
+        currency,
         mark: Some(Mark::of_own_service(text(&payment["hold_id"])?)),
         order_ref: text(&payment["payment_id"])?,
         user_id: text(&payment["user_id"]),
         live: matches!(payment["live"], Value::Null | Value::Bool(true)),
+        needs_account: false,
+        secret: None,
     })
 }
 

@@ -7,13 +7,13 @@ use std::time::Instant;
 use functions::database::{Broken, Database, Param};
 use functions::desk::Desk;
 use functions::webhooks::WebhookSecrets;
-use functions::{payment, run};
+use functions::{opened, payment, refund_to, run};
 use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 use wire::confirm::{Request, Settled};
-use wire::pay;
+use wire::{opening, pay, refund};
 
 /// What T2 is called for.
 #[derive(Deserialize)]
@@ -25,17 +25,20 @@ enum Call {
     Confirm(Request),
 }
 
+/// To each kind of request its own.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer {
     Paid(pay::Outcome),
-    Confirmed(Settled),
+    Settled(Settled),
+    Opened(opening::Outcome),
+    RefundTo(refund::AccountOutcome),
 }
 
 async fn answer(database: &Database, desk: &Desk, secrets: &WebhookSecrets, call: Call) -> Result<Answer, Broken> {
     match call {
         Call::Pay(request) => Ok(Answer::Paid(pay(database, &request).await?)),
-        Call::Confirm(request) => Ok(Answer::Confirmed(confirm(database, desk, secrets, request).await?)),
+        Call::Confirm(request) => confirm(database, desk, secrets, request).await,
     }
 }
 
@@ -55,14 +58,24 @@ async fn confirm(
     desk: &Desk,
     secrets: &WebhookSecrets,
     request: Request,
-) -> Result<Settled, Broken> {
+) -> Result<Answer, Broken> {
     let began = Instant::now();
     let (trace, settled) = match &request {
         Request::Signed(signed) => (&signed.trace, payment::settle_signed(database, desk, secrets, signed).await?),
         Request::Told(told) => (&told.trace, payment::settle(database, desk, told).await?),
+        Request::Open(opening) => {
+            let outcome = opened::open(database, desk, opening).await?;
+            run::log_outcome("open", &opening.trace, outcome.name(), began);
+            return Ok(Answer::Opened(outcome));
+        }
+        Request::RefundTo(to) => {
+            let outcome = refund_to::refund_to(database, desk, to).await?;
+            run::log_outcome("refund_to", &to.trace, outcome.name(), began);
+            return Ok(Answer::RefundTo(outcome));
+        }
     };
     run::log_outcome("confirm", trace, settled.outcome.name(), began);
-    Ok(settled)
+    Ok(Answer::Settled(settled))
 }
 
 #[tokio::main(flavor = "current_thread")]

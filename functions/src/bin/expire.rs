@@ -1,19 +1,19 @@
 //! `expire` runs T3 (schema/expire.sql) on the scheduler's tick: until nothing is left, and, where the scheduler is
-//! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over. Before it sweeps, it asks
-//! the gateways about payments that are under way for holds that are about to end, each gateway by itself.
+//! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over. Beside that it asks the
+//! gateways about payments that are under way for holds that are about to end, each gateway by itself.
 
 use std::time::{Duration, Instant};
 
 use functions::bounds::{ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS};
 use functions::database::{Broken, Database};
 use functions::desk::Desk;
-use functions::{config, payment, run};
-use futures_util::future::{join_all, try_join_all};
+use functions::{config, opened, payment, run};
+use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use wire::Trace;
 use wire::confirm::Told;
 use wire::expire::{Swept, Tick};
@@ -22,6 +22,8 @@ use wire::expire::{Swept, Tick};
 struct UnderWay {
     gateway: String,
     payment_id: String,
+    /// Nothing is known but that a payment page was opened: `payment_id` is the reference it was opened with.
+    opened: bool,
 }
 
 /// Payments under way at a gateway whose holds are about to end: those holds do not end while it is asked.
@@ -33,38 +35,39 @@ async fn claim(database: &Database, gateway: &str) -> Result<Vec<UnderWay>, Brok
     Ok(due.unwrap_or_default())
 }
 
-/// Asks one gateway until nothing is due there, or until the next sweep: a queue at one is no other's.
-async fn ask_all(
-    database: &Database,
-    desk: &Desk,
-    gateway: &str,
-    first: Vec<UnderWay>,
-    next: Instant,
-) -> Result<(), Broken> {
-    let mut due = first;
-    while !due.is_empty() {
-        ask(database, desk, due).await;
-        due = if Instant::now() < next { claim(database, gateway).await? } else { Vec::new() };
+/// Asks one gateway until nothing is due there, or until the next round. What fails here is written down and comes again
+/// with the next round: it is no other gateway's failure, and no reason to end no hold.
+async fn ask_all(database: &Database, desk: &Desk, gateway: &str, next: Instant) {
+    loop {
+        match claim(database, gateway).await {
+            Ok(due) if due.is_empty() => return,
+            Ok(due) => ask(database, desk, due).await,
+            Err(broken) => {
+                error!(verb = "ask", gateway, %broken, "payments could not be claimed");
+                return;
+            }
+        }
+        if Instant::now() >= next {
+            return;
+        }
     }
-    Ok(())
 }
 
 /// Outside every transaction: what a gateway says is done is confirmed, what it does not know is let go. A gateway that
 /// does not answer holds up nobody's hold but its own, and that no further than schema/capture.sql bounds it.
 async fn ask(database: &Database, desk: &Desk, due: Vec<UnderWay>) {
-    let asked = stream::iter(due).map(async |UnderWay { gateway, payment_id }| {
-        let told = Told { trace: Trace::default(), gateway, payment_id, ..Told::default() };
-        match payment::settle(database, desk, &told).await {
-            Ok(settled) => {
-                info!(
-                    verb = "ask",
-                    gateway = told.gateway,
-                    payment_id = told.payment_id,
-                    outcome = settled.outcome.name()
-                );
-            }
+    let asked = stream::iter(due).map(async |UnderWay { gateway, payment_id, opened }| {
+        let outcome = if opened {
+            opened::ask(database, desk, &gateway, &payment_id).await
+        } else {
+            let (gateway, payment_id) = (gateway.clone(), payment_id.clone());
+            let told = Told { trace: Trace::default(), gateway, payment_id, ..Told::default() };
+            payment::settle(database, desk, &told).await.map(|settled| settled.outcome)
+        };
+        match outcome {
+            Ok(outcome) => info!(verb = "ask", gateway, payment_id, opened, outcome = outcome.name()),
             // It is claimed again when its lease is over.
-            Err(broken) => warn!(verb = "ask", gateway = told.gateway, payment_id = told.payment_id, %broken),
+            Err(broken) => warn!(verb = "ask", gateway, payment_id, opened, %broken),
         }
     });
     // What is not over when the lease is, is claimed again.
@@ -87,30 +90,63 @@ async fn sweep(database: &Database, stop: Instant, swept: &mut Swept) -> Result<
     }
 }
 
-async fn expire(
-    database: &Database,
-    desk: &Desk,
+/// When rounds begin and when the last one has.
+#[derive(Clone, Copy)]
+struct Rounds {
     every: Duration,
-    window: Duration,
+    /// No round begins then or later.
+    end: Instant,
+    /// What is under way stops then.
     stop: Instant,
-) -> Result<Swept, Broken> {
-    let began = Instant::now();
-    let mut swept = Swept::default();
-    loop {
-        let next = Instant::now() + every;
-        let names = desk.names();
-        let claims = try_join_all(names.iter().map(|name| claim(database, name))).await?;
-        let asking = names.iter().zip(claims).map(|(name, due)| ask_all(database, desk, name, due, next));
-        // The others' holds end meanwhile.
-        let (asked, done) = tokio::join!(join_all(asking), sweep(database, stop, &mut swept));
-        asked.into_iter().collect::<Result<(), Broken>>()?;
-        done?;
+}
+
+impl Rounds {
+    /// Waits for the next round; false: there is none.
+    async fn another(self, next: Instant) -> bool {
         let next = next.max(Instant::now());
-        if next >= stop || next >= began + window {
-            return Ok(swept);
+        if next >= self.end {
+            return false;
         }
         tokio::time::sleep_until(next.into()).await;
+        true
     }
+}
+
+/// One gateway's payments, round after round. A gateway that takes its time delays its own next round and nothing else.
+async fn ask_rounds(database: &Database, desk: &Desk, gateway: &str, rounds: Rounds) {
+    loop {
+        let next = Instant::now() + rounds.every;
+        ask_all(database, desk, gateway, next.min(rounds.stop)).await;
+        if !rounds.another(next).await {
+            return;
+        }
+    }
+}
+
+/// T3, round after round. One that fails is tried again with the next.
+///
+/// # Errors
+/// The last round failed: holds may be left that should have ended.
+async fn sweep_rounds(database: &Database, rounds: Rounds) -> Result<Swept, Broken> {
+    let mut swept = Swept::default();
+    loop {
+        let next = Instant::now() + rounds.every;
+        let done = sweep(database, rounds.stop, &mut swept).await;
+        if let Err(broken) = &done {
+            error!(verb = "expire", %broken, "a sweep failed");
+        }
+        if !rounds.another(next).await {
+            return done.map(|()| swept);
+        }
+    }
+}
+
+/// Both at once, and neither waits for the other: a claim that fails or a gateway that is silent ends no sweep, and a
+/// sweep that fails drops no request that is under way.
+async fn expire(database: &Database, desk: &Desk, rounds: Rounds) -> Result<Swept, Broken> {
+    let asking = join_all(desk.names().into_iter().map(|gateway| ask_rounds(database, desk, gateway, rounds)));
+    let (_, swept) = tokio::join!(asking, sweep_rounds(database, rounds));
+    swept
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -123,13 +159,13 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
         let stop = run::stop(&event.context, began, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS);
-        let swept = expire(database, desk, every, window, stop).await;
+        let swept = expire(database, desk, Rounds { every, end: stop.min(began + window), stop }).await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
         match &swept {
             Ok(Swept { expired, transactions }) => {
                 info!(verb = "expire", expired, transactions, request_id = tick.execution_id, ms);
             }
-            Err(broken) => tracing::error!(verb = "expire", %broken, request_id = tick.execution_id, ms),
+            Err(broken) => error!(verb = "expire", %broken, request_id = tick.execution_id, ms),
         }
         swept.map_err(lambda_runtime::Diagnostic::from)
     }))

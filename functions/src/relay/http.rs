@@ -9,14 +9,14 @@ use http_body_util::BodyExt;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 
 use super::Message;
 use super::attempt::Attempt;
 use super::endpoint::{self, Guarded};
 use super::sign;
-use crate::bounds::{ANSWER_READ_MAX_BYTES, ATTEMPTS_AT_ONCE, DRAIN_MS};
+use crate::bounds::{ANSWER_READ_MAX_BYTES, ATTEMPTS_AT_ONCE, DRAIN_MS, HTTP_IDLE_MAX_S};
 use crate::config::Misconfigured;
 use crate::tls;
 
@@ -39,6 +39,8 @@ impl Http {
             .enable_http1()
             .wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(HTTP_IDLE_MAX_S))
             .pool_max_idle_per_host(usize::try_from(ATTEMPTS_AT_ONCE).unwrap_or(1))
             .build(connector);
         Ok(Self { client, deadline, allow_private })

@@ -1,6 +1,7 @@
 //! T2, confirm: a payment in, an order or a refund out, or the reason why there is neither.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,10 @@ pub enum Request {
     Signed(Signed),
     /// A payment to look at. What becomes of it the gateway itself says.
     Told(Told),
+    /// A payment page is about to be opened.
+    Open(crate::opening::Request),
+    /// A refund that waits for an account to go to.
+    RefundTo(crate::refund::RefundTo),
 }
 
 /// A gateway's message as it came.
@@ -49,6 +54,30 @@ pub struct Told {
     /// The buyer whose browser tells of it: the payment is looked at only if its hold is theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buyer: Option<String>,
+    /// The same as the gateway wrote it, where its unit depends on the currency, which it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_text: Option<String>,
+    /// What a message about a deposit, which nobody signs, must know of the payment; its `payment_id` is then our own id of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deposit_secret: Option<String>,
+}
+
+/// The bank account that a refund goes to. It is passed on to the gateway; nobody keeps it, and no log shows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct RefundAccount {
+    /// The bank in the gateway's own words: a code of Toss's (`88`), a name of PortOne's (`SHINHAN_BANK`).
+    pub bank: String,
+    pub number: String,
+    /// Whose account it is.
+    pub holder: String,
+}
+
+impl fmt::Debug for RefundAccount {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        to.write_str("RefundAccount(not shown)")
+    }
 }
 
 /// Money that was taken ends as one of the first two; the same payment again gets the same one.
@@ -77,6 +106,8 @@ pub enum Outcome {
     Unproven,
     /// The buyer who tells of it has no such payment.
     NotFound,
+    /// The buyer has still to pay: an account to deposit into was issued, say.
+    Pending,
     /// The gateway cannot be asked; tell us again.
     Unreachable,
 }
@@ -127,6 +158,7 @@ impl Outcome {
             Self::Ignored => "ignored",
             Self::Unproven => "unproven",
             Self::NotFound => "not_found",
+            Self::Pending => "pending",
             Self::Unreachable => "unreachable",
         }
     }

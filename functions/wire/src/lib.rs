@@ -9,6 +9,7 @@ pub mod confirm;
 pub mod dead_letter;
 pub mod expire;
 pub mod lookup;
+pub mod opening;
 pub mod operate;
 pub mod pay;
 pub mod payments;

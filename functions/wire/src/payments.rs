@@ -60,4 +60,7 @@ pub struct GatewayHealth {
     pub failures: i64,
     pub since: String,
     pub last_error: Option<String>,
+    /// Until when it is asked only what cannot wait, as it has asked for (429).
+    #[serde(default)]
+    pub slowed_until: Option<String>,
 }

@@ -190,6 +190,8 @@ fn router(desk: Desk) -> Router {
         .route("/payments/{payment_id}/finish-refunds", post(payments::finish_refunds))
         .route("/payments/{payment_id}/fail-refunds", post(payments::fail_refunds))
         .route("/payments/{payment_id}/lapse", post(payments::lapse))
+        .route("/payments/{payment_id}/deposit/{told}", post(payments::deposit))
+        .route("/payments/{payment_id}/reverse/{told}", post(payments::reverse))
         .route("/later/{on}", post(payments::later))
         .route("/faults", post(faults::order).delete(faults::clear))
         .merge(apis())

@@ -2,7 +2,7 @@
 //! which the shop asks and pays back.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
@@ -68,7 +68,10 @@ pub fn headers(secret: &str, webhook_id: &str, now: Timestamp, body: &[u8]) -> [
 }
 
 pub fn routes() -> Router<Desk> {
-    Router::new().route("/v1/payments/{id}", get(show)).route("/v1/payments/{id}/refunds", post(refund))
+    Router::new()
+        .route("/v1/payments", get(list))
+        .route("/v1/payments/{id}", get(show))
+        .route("/v1/payments/{id}/refunds", post(refund))
 }
 
 fn error(status: u16, code: &str) -> (StatusCode, Value) {
@@ -79,6 +82,37 @@ fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
     headers.get("authorization").is_some_and(|value| value == &format!("Bearer {}", desk.account(Dialect::Standard)))
 }
 
+fn shown(payment: &Payment) -> Value {
+    let status = match payment.state {
+        Taken::Captured => "paid",
+        Taken::Authorised | Taken::Waiting => "pending",
+        Taken::Declined | Taken::Voided => "failed",
+    };
+    let of = &payment.charge;
+    json!({"payment_id": payment.payment_id, "hold_id": of.hold_id, "user_id": of.user_id, "status": status,
+           "amount": of.amount, "refunded_amount": payment.refunded, "refunding_amount": payment.pending(),
+           "currency": of.currency, "live": payment.live})
+}
+
+#[derive(serde::Deserialize)]
+struct OfHold {
+    hold_id: String,
+}
+
+/// The payments of a hold.
+async fn list(State(desk): State<Desk>, Query(of): Query<OfHold>, headers: HeaderMap) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "unauthenticated").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "ask");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let found = desk.books.payments(None, Some(&of.hold_id), 100).into_iter();
+    let payments: Vec<Value> = found.filter(|one| one.gateway == Dialect::Standard).map(|one| shown(&one)).collect();
+    faults::after(fault, (StatusCode::OK, json!({"payments": payments})).into_response_json())
+}
+
 async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap) -> Response {
     if !authorised(&desk, &headers) {
         return error(401, "unauthenticated").into_response_json();
@@ -87,18 +121,7 @@ async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderM
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
-    let shown = |payment: Payment| {
-        let status = match payment.state {
-            Taken::Captured => "paid",
-            Taken::Authorised => "pending",
-            Taken::Declined | Taken::Voided => "failed",
-        };
-        let of = &payment.charge;
-        json!({"payment_id": id, "hold_id": of.hold_id, "user_id": of.user_id, "status": status, "amount": of.amount,
-               "refunded_amount": payment.refunded, "refunding_amount": payment.pending(), "currency": of.currency,
-               "live": payment.live})
-    };
-    let answer = desk.books.payment(&id).map_or(error(404, "not_found"), |payment| (StatusCode::OK, shown(payment)));
+    let answer = desk.books.payment(&id).map_or(error(404, "not_found"), |payment| (StatusCode::OK, shown(&payment)));
     faults::after(fault, answer.into_response_json())
 }
 

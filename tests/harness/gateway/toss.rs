@@ -24,6 +24,12 @@ pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
     if event == Event::MayTake {
         return None;
     }
+    if event == Event::DepositCallback {
+        let status = shown(payment)["status"].clone();
+        let body = json!({"createdAt": "2026-01-15T05:00:00.000000", "secret": secret(payment), "status": status,
+            "transactionKey": "9FF15E1A29D0E77C218F57262BFA4986", "orderId": payment.order_ref});
+        return Some(body.to_string().into());
+    }
     // No zone: that is how Toss writes it.
     let created_at = payment.created_at.trim_end_matches('Z');
     Some(
@@ -40,6 +46,7 @@ pub fn headers() -> Vec<(&'static str, String)> {
 pub fn routes() -> Router<Desk> {
     Router::new()
         .route("/v1/payments/confirm", post(confirm))
+        .route("/v1/payments/orders/{order}", get(of_order))
         .route("/v1/payments/{key}", get(show))
         .route("/v1/payments/{key}/cancel", post(cancel))
 }
@@ -53,9 +60,24 @@ fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
     headers.get("authorization").is_some_and(|value| value == &basic)
 }
 
+/// Told to the shop alone, in the payment; a message about its deposit must know it.
+fn secret(payment: &Payment) -> Option<String> {
+    payment.deposit.then(|| format!("ps_{}", payment.payment_id))
+}
+
+/// As Toss writes it: won are whole, dollars have cents.
+fn theirs(amount: i64, currency: &str) -> Value {
+    if currency == "USD" { json!(amount as f64 / 100.0) } else { json!(amount) }
+}
+
+fn ours(amount: &Value, currency: &str) -> Option<i64> {
+    if currency == "USD" { amount.as_f64().map(|dollars| (dollars * 100.0).round() as i64) } else { amount.as_i64() }
+}
+
 fn shown(payment: &Payment) -> Value {
     let status = match payment.state {
         Taken::Authorised => "IN_PROGRESS",
+        Taken::Waiting => "WAITING_FOR_DEPOSIT",
         Taken::Declined => "ABORTED",
         Taken::Voided => "EXPIRED",
         Taken::Captured if payment.refunded == 0 => "DONE",
@@ -66,12 +88,13 @@ fn shown(payment: &Payment) -> Value {
     let cancels: Vec<Value> = payment
         .refunds
         .iter()
-        .map(|refund| json!({"cancelAmount": refund.amount, "cancelStatus": "DONE", "transactionKey": refund.id}))
+        .map(|refund| json!({"cancelAmount": theirs(refund.amount, &charge.currency), "cancelStatus": "DONE", "transactionKey": refund.id}))
         .collect();
     json!({
-        "paymentKey": payment.payment_id, "orderId": payment.order_ref, "status": status, "totalAmount": charge.amount,
-        "balanceAmount": charge.amount - payment.refunded, "currency": charge.currency, "method": "카드",
-        "metadata": if payment.foreign { Value::Null } else { json!({"user_id": charge.user_id}) }, "cancels": cancels, "secret": null,
+        "paymentKey": payment.payment_id, "orderId": payment.order_ref, "status": status, "totalAmount": theirs(charge.amount, &charge.currency),
+        "balanceAmount": theirs(charge.amount - payment.refunded, &charge.currency), "currency": charge.currency, "method": "카드",
+        "metadata": if payment.foreign { Value::Null } else { json!({"user_id": charge.user_id}) }, "cancels": cancels, "secret": secret(payment),
+        "virtualAccount": payment.deposit.then(|| json!({"accountNumber": "X1", "refundReceiveAccount": null})),
     })
 }
 
@@ -96,11 +119,18 @@ async fn show(State(desk): State<Desk>, Path(key): Path<String>, headers: Header
     faults::after(fault, answer.into_response_json())
 }
 
+async fn of_order(state: State<Desk>, Path(order): Path<String>, headers: HeaderMap) -> Response {
+    let key = state.books.of_order(&order).map_or_else(|| "none".to_owned(), |payment| payment.payment_id);
+    show(state, Path(key), headers).await
+}
+
 async fn confirm(State(desk): State<Desk>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
     run(&desk, &headers, "confirm", "capture", move |desk| {
         let key = body["paymentKey"].as_str().unwrap_or_default();
         let Some(found) = visible(desk, key) else { return error(404, "NOT_FOUND_PAYMENT_SESSION") };
-        if body["orderId"] != found.order_ref || body["amount"] != found.charge.amount {
+        if body["orderId"] != found.order_ref
+            || ours(&body["amount"], &found.charge.currency) != Some(found.charge.amount)
+        {
             return error(400, "INVALID_REQUEST");
         }
         match desk.capture_authorised(key) {
@@ -127,10 +157,12 @@ async fn cancel(
         if found.state == Taken::Captured && left == 0 {
             return error(400, "ALREADY_CANCELED_PAYMENT");
         }
-        match desk.refund(&key, body["cancelAmount"].as_i64().unwrap_or(left)) {
+        let account = body.get("refundReceiveAccount").filter(|account| account["bank"].is_string());
+        match desk.refund_to(&key, ours(&body["cancelAmount"], &found.charge.currency).unwrap_or(left), account) {
             Ok(_) => {
                 visible(desk, &key).map_or(error(404, "NOT_FOUND_PAYMENT"), |found| (StatusCode::OK, shown(&found)))
             }
+            Err(Refusal::NoAccount) => error(400, "INVALID_REFUND_ACCOUNT_INFO"),
             Err(Refusal::TooMuch) => error(403, "NOT_CANCELABLE_AMOUNT"),
             Err(_) => error(403, "NOT_CANCELABLE_PAYMENT"),
         }

@@ -51,9 +51,14 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
     match route {
         Route::ReplayDeadLetter { .. } => new("Send one again")
             .with([idempotency_key_if_any(), operator()])
-            .reads_if_any(schemas.request::<wire::operate::Why>())
-            .answers(200, "How it stands.", schemas.answer::<wire::operate::Replayed>(), &["Idempotent-Replayed"])
-            .refuses(&[Code::NotFound, Code::InvalidRequest])
+            .reads_if_any(schemas.request::<crate::dead_letters::Again>())
+            .answers(
+                200,
+                "How it stands; with an account, how far the refund is.",
+                json!({"anyOf": [schemas.answer::<wire::operate::Replayed>(), schemas.answer::<crate::opening::Tried>()]}),
+                &["Idempotent-Replayed"],
+            )
+            .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
             .refuses(keyed),
         Route::DecideDeadLetter { decision, .. } => new(match decision {
             wire::operate::Decision::Dismiss => "Have nothing done about one",

@@ -229,6 +229,12 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         Route::PortOneConfirm => {
             money::portone_confirm(new(Caller::Buyer, "Hand in what PortOne's SDK was given"), schemas)
         }
+        Route::OpenPayment { .. } => {
+            money::open_payment(new(Caller::Buyer, "Say that a payment page is about to be opened"), schemas)
+        }
+        Route::RefundAccount { .. } => {
+            money::refund_account(new(Caller::Buyer, "Name the account that a deposit goes back to"), schemas)
+        }
         Route::ListPayments => money::payments(new(Caller::Operator, "What became of each payment"), schemas),
         Route::AdminOrder { .. } => buyers::order(new(Caller::Operator, "An order, with whose it is"), schemas),
         Route::CancelOrder { .. } => money::cancel(new(Caller::Operator, "Cancel an order, with a refund"), schemas),

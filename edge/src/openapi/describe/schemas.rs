@@ -153,6 +153,10 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         ("Data", "amount", from(0, bounds::AMOUNT_MAX)),
         ("ToConfirm", "payment_id", chars(bounds::PAYMENT_TOKEN_MAX_CHARS)),
         ("ToConfirm", "payment_token", chars(bounds::PAYMENT_TOKEN_MAX_CHARS)),
+        ("RefundAccount", "bank", chars(bounds::ACCOUNT_TEXT_MAX_CHARS)),
+        ("RefundAccount", "number", json!({"pattern": "^[0-9-]{1,64}$"})),
+        ("RefundAccount", "holder", chars(bounds::ACCOUNT_TEXT_MAX_CHARS)),
+        ("ToOpen", "gateway", json!({"enum": gateways::NAMES, "type": "string"})),
         ("Data", "currency", json!({"pattern": "^[A-Z]{3}$"})),
     ]
 }

@@ -79,11 +79,36 @@ fn only_an_id_of_our_form_in_the_metadata_marks_an_intent_as_ours() {
 }
 
 #[test]
-fn amounts_are_turned_into_stripes_units_and_back() {
-    for (currency, ours, theirs) in
-        [("KRW", 1000, 1000), ("USD", 1999, 1999), ("KWD", 1000, 1000), ("ISK", 500, 50_000), ("MGA", 1000, 10)]
-    {
-        assert_eq!((to_theirs(ours, currency), from_theirs(theirs, currency)), (theirs, ours), "{currency}");
+fn a_capture_is_done_only_if_the_intent_says_so() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let of = |status: &str| {
+        let intent = json!({"id": "pi_1", "status": status, "amount": 5, "amount_received": 5, "amount_capturable": 5,
+            "currency": "krw", "livemode": true});
+        api.captured(&Answer { status: 200, body: intent.to_string().as_bytes() })
+    };
+    assert_eq!(of("succeeded"), Captured::Done);
+    assert!(matches!(of("canceled"), Captured::Refused(_)));
+    assert!(matches!(of("processing"), Captured::Unknown(_)) && matches!(of("requires_capture"), Captured::Unknown(_)));
+    let let_go = |status: &str| {
+        let intent = json!({"id": "pi_1", "status": status, "amount": 5, "amount_received": 5, "amount_capturable": 5,
+            "currency": "krw", "livemode": true});
+        api.was_let_go(&Answer { status: 200, body: intent.to_string().as_bytes() })
+    };
+    assert!(let_go("canceled") && !let_go("requires_capture") && !let_go("succeeded"));
+}
+
+#[test]
+fn an_amount_that_is_not_exactly_one_is_no_payment() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let of = |currency: &str, amount: Value| {
+        let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": amount, "currency": currency,
+            "livemode": true});
+        api.truth(&Answer { status: 200, body: intent.to_string().as_bytes() })
+    };
+    let amount = |asked| if let Asked::Known(truth) = asked { Some(truth.amount) } else { None };
+    assert_eq!(amount(of("isk", json!(50_000))), Some(500));
+    for asked in [of("isk", json!(50_050)), of("usd", json!(10.5)), of("usd", json!("10")), of("iqd", json!(1_000))] {
+        assert!(matches!(asked, Asked::Unreadable(_)), "{asked:?}");
     }
 }
 
@@ -120,8 +145,15 @@ fn a_key_that_was_used_for_something_else_says_nothing_of_a_capture() {
 #[test]
 fn a_refund_is_a_form_with_its_key() {
     let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
-    let refund =
-        PayBack { payment_id: "pi_1", amount: 5, left: 5, currency: "KRW", reason: "hold expired", key: "refund-1" };
+    let refund = PayBack {
+        payment_id: "pi_1",
+        amount: 5,
+        left: 5,
+        currency: "KRW",
+        reason: "hold expired",
+        key: "refund-1",
+        account: None,
+    };
     let request = api.refund(&refund);
     let form = "payment_intent=pi_1&amount=5&reason=requested_by_customer&metadata[reason]=hold%20expired";
     assert_eq!((request.path.as_str(), request.body.as_str()), ("/v1/refunds", form));
