@@ -6,16 +6,53 @@
 --      └───────────────────────────────── secure ─────────────▲   │
 --      └── turned away ──▶ LETTING_GO ──▶ ENDED               └───┘ asked again
 --
--- Locks:      reservation_hold, payment_attempt; gateway_breaker alone.
+-- Locks:      reservation_hold, payment_attempt, parked_payment; gateway_breaker alone.
 -- Keeps:      money is taken for a hold that is HOLD, is the buyer's, costs just that, and has enough time left, and for
 --             one payment of a hold at a time. The hold's end moves with it, no further than bounded.
 -- Isolation:  READ COMMITTED or above; judged by clock_timestamp() after the hold is locked, as T2 judges.
 -- A retry:    the same attempt with the same number, so that the gateway sees the same key.
 
--- How far a payment under way may move a hold's end in all, and how much of it a capture needs before it begins: its
--- own deadline (functions/src/bounds.rs) and T2's.
-create or replace function holdfast.hold_extension_max() returns interval language sql immutable return interval '120 s';
+-- An earlier form: a bound that did not know how long the hold was.
+drop function if exists holdfast.hold_extension_max();
+
+-- How much of a hold a capture needs before it begins: its own deadline (functions/src/bounds.rs) and T2's.
 create or replace function holdfast.capture_needs() returns interval language sql immutable return interval '15 s';
+
+-- What its buyer was told as its end.
+create or replace function holdfast.promised_end(p_hold holdfast.reservation_hold) returns timestamptz
+language sql immutable
+return coalesce((p_hold).promised_until, (p_hold).expire_at);
+
+-- How far money that is being taken may move a hold's end in all: as far as the hold was long, at least two captures, and
+-- no further than two minutes.
+create or replace function holdfast.hold_extension_max(p_hold holdfast.reservation_hold) returns interval
+language sql immutable
+return least(interval '120 s', greatest(2 * holdfast.capture_needs(), holdfast.promised_end(p_hold) - (p_hold).created_at));
+
+-- How far it may move while a gateway is only asked whether its buyer has paid: as long as the question may take, and no
+-- further than the hold was long. Once it is answered the hold has the end again that was promised.
+create or replace function holdfast.asking_extension_max(p_hold holdfast.reservation_hold) returns interval
+language sql immutable
+return least(interval '10 s', holdfast.promised_end(p_hold) - (p_hold).created_at);
+
+-- When a payment that is not ready is asked about first, before its hold's end, and how often from then on until that end.
+create or replace function holdfast.asked_ahead() returns interval language sql immutable return interval '30 s';
+create or replace function holdfast.asked_again() returns interval language sql immutable return interval '5 s';
+
+-- Questions without an answer after which a payment is an operator's: some three hours.
+create or replace function holdfast.unanswered_max() returns integer language sql immutable return 12;
+
+-- A hold whose end was moved has the end again that was promised, or ends now where that has passed; unless another of its
+-- payments may be asked about at this moment, for which the end was moved too. The caller has the hold's row.
+create or replace function holdfast.restore_end(p_hold_id uuid, p_gateway text, p_payment_id text) returns void
+language sql volatile
+begin atomic
+    update holdfast.reservation_hold h set expire_at = greatest(h.promised_until, least(h.expire_at, clock_timestamp()))
+    where h.hold_id = p_hold_id and h.status = 'HOLD' and h.promised_until < h.expire_at
+      and not exists (select from holdfast.payment_attempt a
+                      where a.hold_id = p_hold_id and a.state in ('UNDER_WAY', 'CAPTURING')
+                        and (a.gateway, a.payment_id) <> (p_gateway, p_payment_id));
+end;
 
 -- The circuit breaker of a gateway. Five failures in a row open it; after a while one caller is let through.
 create or replace function holdfast.admit_gateway(p_gateway text) returns boolean
@@ -54,12 +91,29 @@ begin atomic
         retry_at = clock_timestamp() + make_interval(secs => least(30, 2 * 2 ^ greatest(0, least(b.failures - 4, 4))));
 end;
 
+-- A gateway that answers that it is asked too often is at work: it is asked less often, and no buyer is turned away for it.
+-- p_after_s: what it said itself (Retry-After); null: nothing. No word of its own keeps it unasked for more than five minutes.
+create or replace function holdfast.gateway_slowed(p_gateway text, p_after_s double precision) returns void
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    insert into holdfast.gateway_breaker as b (gateway, ask_after)
+    values (p_gateway, clock_timestamp() + make_interval(secs => least(greatest(coalesce(p_after_s, 5), 1), 300)))
+    on conflict on constraint gateway_breaker_pkey do update set ask_after = greatest(b.ask_after, excluded.ask_after);
+end;
+
+create or replace function holdfast.is_slowed(p_gateway text) returns boolean
+language sql volatile
+begin atomic
+    select exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway and b.ask_after > clock_timestamp());
+end;
+
 -- For the report.
 create or replace function holdfast.gateway_health() returns json
 language sql stable
 begin atomic
     select coalesce(json_agg(json_build_object('gateway', b.gateway, 'breaker', b.state, 'failures', b.failures,
-        'since', holdfast.rfc3339(b.since), 'last_error', b.last_error) order by b.gateway), '[]')
+        'since', holdfast.rfc3339(b.since), 'last_error', b.last_error,
+        'slowed_until', (select holdfast.rfc3339(b.ask_after) where b.ask_after > now())) order by b.gateway), '[]')
     from holdfast.gateway_breaker b;
 end;
 
@@ -73,6 +127,18 @@ begin atomic
         (select a.hold_id from holdfast.payment_attempt a where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)));
 end;
 
+-- Whether a payment is this buyer's: the hold that is known to be its, or else p_hold_id, is theirs. Null: there is no such
+-- hold, and so nobody knows.
+create or replace function holdfast.is_payment_of(p_gateway text, p_payment_id text, p_hold_id uuid, p_user_id text) returns boolean
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    select h.user_id = p_user_id from holdfast.reservation_hold h
+    where h.hold_id = coalesce(
+        (select p.hold_id from holdfast.payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id)),
+        (select a.hold_id from holdfast.payment_attempt a where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)),
+        p_hold_id);
+end;
+
 -- What is known of a payment before its gateway is asked, and whether it may be asked: being admitted is a right that is
 -- used, so nobody is who has no need of it.
 create or replace function holdfast.look_at_payment(p_gateway text, p_payment_id text) returns json
@@ -84,6 +150,7 @@ begin atomic
         'token', (select a.token from holdfast.payment_attempt a
                   where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)),
         'shaky', exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway and b.failures > 0),
+        'slowed', holdfast.is_slowed(p_gateway),
         'admitted', case when exists (
             select from holdfast.payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id))
             then false else holdfast.admit_gateway(p_gateway) end);
@@ -117,10 +184,14 @@ begin
     if v_stored is not null then
         return v_stored;
     end if;
+    -- Before anything is written that would have its money let go: it may be another Holdfast's.
+    if v_hold.hold_id is null and is_shared(p_gateway) then
+        return json_build_object('result', 'hold_unknown');
+    end if;
     v_reason := refusal_of(v_hold, v_now, p_user_id, p_amount, p_currency);
 
-    v_promised := coalesce(v_hold.promised_until, v_hold.expire_at);
-    v_until := greatest(v_hold.expire_at, least(v_now + 2 * capture_needs(), v_promised + hold_extension_max()));
+    v_promised := promised_end(v_hold);
+    v_until := greatest(v_hold.expire_at, least(v_now + 2 * capture_needs(), v_promised + hold_extension_max(v_hold)));
     if v_reason is null and v_until < v_now + capture_needs() then
         v_reason := 'hold_expired';
     end if;
@@ -138,7 +209,8 @@ begin
             v_now + capture_needs())
     on conflict on constraint payment_attempt_pkey do update
         set state = excluded.state, ask_at = excluded.ask_at, token = coalesce(excluded.token, a.token),
-            hold_ref = excluded.hold_ref, hold_id = excluded.hold_id,
+            hold_ref = excluded.hold_ref, hold_id = excluded.hold_id, user_id = excluded.user_id,
+            amount = excluded.amount, currency = excluded.currency, opened = false, unanswered = 0, dead_at = null,
             -- What has ended and begins again, or for another hold, is another attempt: the old key would only repeat the
             -- old answer.
             attempt = case when a.state = 'ENDED' or a.hold_id is distinct from excluded.hold_id
@@ -155,42 +227,86 @@ end
 $$;
 
 -- A payment that is not ready yet: written down, so that it is asked about before its hold ends, and for days after, at
--- growing distances, in case nobody tells us.
+-- growing distances, in case nobody tells us. p_taken: the gateway has done what it was asked to, and the money comes later,
+-- as a deposit does: no capture is under way any more.
 create or replace function holdfast.note_payment(
-    p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text)
+    p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text,
+    p_taken boolean)
 returns json language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
     v_hold reservation_hold;
     v_now  timestamptz;
+    v_end  timestamptz;
+    v_state text;
 begin
     -- Locked, for its attempts are counted: two with one number would share the key of their captures.
     select * into v_hold from reservation_hold h where h.hold_id = p_hold_id for update;
     if found then
         v_now := clock_timestamp();
+        v_end := promised_end(v_hold);
         insert into payment_attempt as a (gateway, payment_id, hold_ref, hold_id, user_id, amount, currency, attempt, state, ask_at)
         values (p_gateway, p_payment_id, p_hold_ref, v_hold.hold_id, p_user_id, p_amount, p_currency,
-                next_attempt(v_hold.hold_id), 'UNDER_WAY', greatest(v_hold.expire_at - interval '30 s', v_now))
+                next_attempt(v_hold.hold_id), 'UNDER_WAY', greatest(v_end - asked_ahead(), v_now))
         on conflict on constraint payment_attempt_pkey do update
             -- What had ended begins again: a gateway may let its buyer try once more under the same id.
-            set hold_ref = excluded.hold_ref, hold_id = excluded.hold_id,
+            set hold_ref = excluded.hold_ref, hold_id = excluded.hold_id, user_id = excluded.user_id,
+                amount = excluded.amount, currency = excluded.currency, opened = false, unanswered = 0, dead_at = null,
                 attempt = case when a.state = 'ENDED' or a.hold_id is distinct from excluded.hold_id
                           then excluded.attempt else a.attempt end,
                 created_at = case a.state when 'ENDED' then v_now else a.created_at end,
+                -- Often while its hold can still be paid; at growing distances after that.
                 ask_at = case when a.state = 'ENDED' then excluded.ask_at
-                    else v_now + least(greatest((v_now - a.created_at) / 2, interval '5 s'), interval '1 hour') end,
+                    when v_hold.status = 'HOLD' and v_now < v_end then greatest(v_end - asked_ahead(), v_now + asked_again())
+                    else v_now + least(greatest((v_now - a.created_at) / 2, asked_again()), interval '1 hour') end,
                 -- A gateway that has our word may be taking the money: as long as the hold lasts, it waits for no other.
-                state = case when a.state = 'CAPTURING' and v_hold.status = 'HOLD' and v_hold.expire_at > v_now then 'CAPTURING'
+                state = case when a.state = 'CAPTURING' and not p_taken and v_hold.status = 'HOLD' and v_hold.expire_at > v_now then 'CAPTURING'
                     when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then 'ENDED' else 'UNDER_WAY' end,
                 ended_at = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then v_now end,
                 token = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then null else a.token end,
-                outcome = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then 'never ended' end;
+                outcome = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then 'never ended' end
+        returning a.state into v_state;
+        -- The question for which the end was moved is answered.
+        if v_state <> 'CAPTURING' then
+            perform restore_end(v_hold.hold_id, p_gateway, p_payment_id);
+        end if;
     end if;
     return json_build_object('result', 'ignored');
 end
 $$;
 
--- It is over without money: the hold has the end again that was promised.
+-- For the functions of the release before this one.
+create or replace function holdfast.note_payment(
+    p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text)
+returns json language sql volatile security definer set search_path = holdfast, pg_temp
+return holdfast.note_payment(p_gateway, p_payment_id, p_hold_ref, p_hold_id, p_user_id, p_amount, p_currency, false);
+
+-- The gateway is at work and does not say what is true of this payment: it is asked again at growing distances, and at last
+-- it is a dead letter. What nobody has written down is nobody's to give up.
+create or replace function holdfast.payment_unanswered(p_gateway text, p_payment_id text, p_why text) returns json
+language plpgsql security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_now constant timestamptz := clock_timestamp();
+    v_attempt payment_attempt;
+begin
+    update payment_attempt a
+    set unanswered = a.unanswered + 1,
+        ask_at = v_now + least(asked_again() * 2 ^ least(a.unanswered, 12), interval '1 hour')
+    where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED'
+    returning * into v_attempt;
+    if v_attempt.unanswered >= unanswered_max() then
+        perform from reservation_hold h where h.hold_id = v_attempt.hold_id for update;
+        update payment_attempt a set state = 'ENDED', ended_at = v_now, dead_at = v_now, outcome = left(p_why, 500)
+        where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
+        perform restore_end(v_attempt.hold_id, p_gateway, p_payment_id);
+    end if;
+    return json_build_object('result', 'unreachable');
+end
+$$;
+
+-- It is over without money: the hold has the end again that was promised. A page that was opened is not: that a stranger's
+-- question about it finds no payment says nothing of the one to come (schema/opening.sql).
 create or replace function holdfast.end_payment(p_gateway text, p_payment_id text, p_outcome text) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -198,60 +314,70 @@ declare
     v_hold_id uuid;
 begin
     select a.hold_id into v_hold_id from payment_attempt a
-    where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
+    where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED' and not a.opened;
     if found then
         perform from reservation_hold h where h.hold_id = v_hold_id for update;
         update payment_attempt a set state = 'ENDED', ended_at = clock_timestamp(), token = null, outcome = p_outcome
         where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
-        update reservation_hold h set expire_at = greatest(h.promised_until, least(h.expire_at, clock_timestamp()))
-        where h.hold_id = v_hold_id and h.status = 'HOLD' and h.promised_until is not null
-          -- Another of its payments may be asked about at this moment, for which the end was moved too.
-          and not exists (select from payment_attempt a where a.hold_id = v_hold_id and a.state in ('UNDER_WAY', 'CAPTURING'));
+        perform restore_end(v_hold_id, p_gateway, p_payment_id);
     end if;
+    perform end_parked(p_gateway, p_payment_id);
     return json_build_object('result', 'ignored');
 end
 $$;
 
 -- Payments to ask about now, taken for p_lease_s; their holds do not end while that is done, nor those of the payments
--- that wait behind them. It waits for no lock: what somebody else has is in good hands.
+-- that wait behind them, for as long as the bounds above allow. It waits for no lock: what somebody else has is in good
+-- hands. At a gateway that wants to be asked less often nothing is taken.
 create or replace function holdfast.claim_payments(p_gateways text[], p_most integer, p_lease_s integer) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
     v_until timestamptz := clock_timestamp() + make_interval(secs => p_lease_s);
+    v_open  text[] := array(select g from unnest(p_gateways) as g where not is_slowed(g));
     v_taken json;
     v_holds uuid[];
 begin
     v_holds := array(
         select a.hold_id from payment_attempt a
         where a.state <> 'ENDED' and a.ask_at <= clock_timestamp() and a.gateway = any (p_gateways) and a.hold_id is not null
+          and a.state <> 'LETTING_GO'
         order by a.ask_at limit 20 * p_most);
     with due as (
         select a.gateway, a.payment_id from payment_attempt a
-        where a.state <> 'ENDED' and a.ask_at <= clock_timestamp() and a.gateway = any (p_gateways)
+        where a.state <> 'ENDED' and a.ask_at <= clock_timestamp() and a.gateway = any (v_open)
         order by a.ask_at limit p_most for update skip locked
     ), taken as (
         update payment_attempt a set ask_at = v_until from due
         where (a.gateway, a.payment_id) = (due.gateway, due.payment_id)
-        returning a.gateway, a.payment_id
+        returning a.gateway, a.payment_id, a.opened
     )
-    select json_agg(json_build_object('gateway', t.gateway, 'payment_id', t.payment_id)) into v_taken from taken t;
+    select json_agg(json_build_object('gateway', t.gateway, 'payment_id', t.payment_id, 'opened', t.opened))
+    into v_taken from taken t;
 
-    update reservation_hold h
-    set promised_until = coalesce(h.promised_until, h.expire_at),
-        expire_at = least(v_until, coalesce(h.promised_until, h.expire_at) + hold_extension_max())
-    from (select o.hold_id from reservation_hold o where o.hold_id = any (v_holds) for update skip locked) free
-    where h.hold_id = free.hold_id and h.status = 'HOLD' and h.expire_at > clock_timestamp()
-      and h.expire_at < least(v_until, coalesce(h.promised_until, h.expire_at) + hold_extension_max());
+    update reservation_hold h set promised_until = promised_end(h), expire_at = free.until
+    from (select o.hold_id, case when exists (select from payment_attempt a
+                                              where a.hold_id = o.hold_id and a.state = 'CAPTURING')
+                            then least(v_until, promised_end(o) + hold_extension_max(o))
+                            else least(clock_timestamp(), promised_end(o)) + asking_extension_max(o) end as until
+          from reservation_hold o where o.hold_id = any (v_holds) for update of o skip locked) free
+    where h.hold_id = free.hold_id and h.status = 'HOLD' and h.expire_at > clock_timestamp() and h.expire_at < free.until;
     return coalesce(v_taken, '[]');
 end
 $$;
 
-revoke execute on function holdfast.hold_extension_max, holdfast.capture_needs, holdfast.hold_of_payment,
+revoke execute on function holdfast.hold_extension_max, holdfast.asking_extension_max, holdfast.promised_end,
+    holdfast.asked_ahead, holdfast.asked_again, holdfast.unanswered_max, holdfast.restore_end, holdfast.gateway_slowed,
+    holdfast.is_slowed, holdfast.payment_unanswered, holdfast.capture_needs, holdfast.hold_of_payment, holdfast.is_payment_of,
     holdfast.next_attempt, holdfast.look_at_payment, holdfast.secure,
-    holdfast.note_payment, holdfast.end_payment, holdfast.claim_payments, holdfast.admit_gateway,
+    holdfast.note_payment(text, text, text, uuid, text, bigint, text),
+    holdfast.note_payment(text, text, text, uuid, text, bigint, text, boolean),
+    holdfast.end_payment, holdfast.claim_payments, holdfast.admit_gateway,
     holdfast.gateway_answered, holdfast.gateway_failed, holdfast.gateway_health from public;
-grant execute on function holdfast.hold_of_payment, holdfast.look_at_payment, holdfast.secure, holdfast.note_payment, holdfast.end_payment,
-    holdfast.gateway_answered, holdfast.gateway_failed to holdfast_confirm, holdfast_expire;
+grant execute on function holdfast.hold_of_payment, holdfast.look_at_payment, holdfast.secure, holdfast.end_payment,
+    holdfast.note_payment(text, text, text, uuid, text, bigint, text),
+    holdfast.note_payment(text, text, text, uuid, text, bigint, text, boolean), holdfast.payment_unanswered,
+    holdfast.gateway_answered, holdfast.gateway_failed, holdfast.gateway_slowed to holdfast_confirm, holdfast_expire;
+grant execute on function holdfast.is_payment_of to holdfast_confirm;
 grant execute on function holdfast.claim_payments to holdfast_expire;
-grant execute on function holdfast.gateway_answered, holdfast.gateway_failed to holdfast_refund;
+grant execute on function holdfast.gateway_answered, holdfast.gateway_failed, holdfast.gateway_slowed to holdfast_refund;

@@ -1,9 +1,10 @@
--- T2, confirm: a payment that was captured becomes an order, or is written down to be paid back.
+-- T2, confirm: a payment that was captured becomes an order, or is written down to be paid back; one that names no hold of
+-- ours, at a gateway that others may share, is parked (schema/parked.sql).
 --
 -- Locks:      reservation_hold, payment, payment_attempt, buyer_history by sku_id, user_active_hold. It touches no
 --             counter: what is sold was taken out of the counter when it was reserved. Where the sale lets a late payment
---             take it again: reservation_hold, user_active_hold and inventory_counter by sku_id before the rest.
--- Keeps:      a captured payment is one order or one refund; a hold has at most one order.
+--             take it again: reservation_hold and inventory_counter by sku_id before the rest.
+-- Keeps:      a captured payment of ours is one order or one refund; a hold has at most one order.
 -- Isolation:  READ COMMITTED or above; expiry is judged by clock_timestamp() after the hold is locked, because a
 --             hold may lapse while its confirm waits for the lock.
 -- A retry:    the same payment gets the stored answer, whatever else it says the second time.
@@ -50,16 +51,15 @@ begin atomic
     where i.order_id = p_order_id and (b.sale_id, b.user_id, b.sku_id) = (i.sale_id, i.user_id, i.sku_id);
 end;
 
--- Takes the stock of a hold that ended unpaid once more, if all of it is still there and its buyer may still have it.
--- It stands in the buyer's way like a reservation while it looks: its user_active_hold rows are gone when it is sold.
--- What stands in its own way is looked for, too, and not left to the unique row: above READ COMMITTED a hold that was
--- paid since we began is still there to see, and its order is not.
+-- Takes the stock of a hold that ended unpaid once more, if its buyer may still buy it: the sale is open, as for a
+-- reservation at this moment; what the buyer has bought, holds in another hold and pays for here is no more than the limit; and
+-- all of it is still there. A hold that nobody has swept yet has its stock, and the rest of the rule is the same.
+-- All of it is looked at with the counters locked: a reservation of the buyer and another late payment wait there, and whoever
+-- has stopped the sale has had them before. A payment in time of another hold is seen as that hold or as its order.
 create or replace function holdfast.retake(
     p_hold holdfast.reservation_hold, p_gateway text, p_payment_id text, p_user_id text, p_amount bigint, p_currency text)
 returns boolean language plpgsql set search_path = holdfast, pg_temp
 as $$
-declare
-    v_rows bigint;
 begin
     if p_hold.user_id <> p_user_id or (p_hold.total_amount, p_hold.currency) <> (p_amount, p_currency)
        or (select s.late_payment from sale s where s.sale_id = p_hold.sale_id) <> 'retake'
@@ -68,56 +68,42 @@ begin
     then
         return false;
     end if;
-    -- What nobody has swept yet still has its stock.
-    if p_hold.status = 'HOLD' then
-        return true;
-    end if;
+    perform from inventory_counter c
+    where c.sale_id = p_hold.sale_id
+      and c.sku_id in (select i.sku_id from reservation_hold_item i where i.hold_id = p_hold.hold_id)
+    order by c.sku_id for update;
 
-    insert into user_active_hold (sale_id, user_id, sku_id, hold_id)
-    select p_hold.sale_id, p_hold.user_id, i.sku_id, p_hold.hold_id
-    from reservation_hold_item i
-    where i.hold_id = p_hold.hold_id and not exists (
-        select from user_active_hold a
-        where (a.sale_id, a.user_id, a.sku_id) = (p_hold.sale_id, p_hold.user_id, i.sku_id))
-    order by i.sku_id
-    on conflict on constraint user_active_hold_one_each do nothing;
-    get diagnostics v_rows = row_count;
-
-    if v_rows = (select count(*) from reservation_hold_item i where i.hold_id = p_hold.hold_id)
-       and not exists (
-            select from reservation_hold_item i join sku k on (k.sale_id, k.sku_id) = (p_hold.sale_id, i.sku_id)
-            where i.hold_id = p_hold.hold_id
-              and i.qty + coalesce((
-                  select b.bought from buyer_history b
-                  where (b.sale_id, b.user_id, b.sku_id) = (p_hold.sale_id, p_hold.user_id, i.sku_id)), 0) > k.max_per_user)
+    if (select sale_status(s) <> 'open' from sale s where s.sale_id = p_hold.sale_id) or exists (
+        select from reservation_hold_item i
+        join sku k on (k.sale_id, k.sku_id) = (p_hold.sale_id, i.sku_id)
+        join inventory_counter c on (c.sale_id, c.sku_id) = (p_hold.sale_id, i.sku_id)
+        where i.hold_id = p_hold.hold_id
+          and (p_hold.status <> 'HOLD' and c.available < i.qty
+               or i.qty + coalesce((
+                    select b.bought from buyer_history b
+                    where (b.sale_id, b.user_id, b.sku_id) = (p_hold.sale_id, p_hold.user_id, i.sku_id)), 0)
+                  -- A hold that is over has a payment of its own to come, which will count this one.
+                  + (select coalesce(sum(other.qty), 0) from user_active_hold a
+                     join reservation_hold h on h.hold_id = a.hold_id and h.expire_at > clock_timestamp()
+                     join reservation_hold_item other on (other.hold_id, other.sku_id) = (a.hold_id, a.sku_id)
+                     where (a.sale_id, a.user_id, a.sku_id) = (p_hold.sale_id, p_hold.user_id, i.sku_id)
+                       and a.hold_id <> p_hold.hold_id) > k.max_per_user))
     then
-        perform from inventory_counter c
-        where c.sale_id = p_hold.sale_id
-          and c.sku_id in (select i.sku_id from reservation_hold_item i where i.hold_id = p_hold.hold_id)
-        order by c.sku_id for update;
-        if not exists (
-            select from reservation_hold_item i
-            join inventory_counter c on (c.sale_id, c.sku_id) = (p_hold.sale_id, i.sku_id)
-            where i.hold_id = p_hold.hold_id and c.available < i.qty)
-        then
-            insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id)
-            select p_hold.sale_id, i.sku_id, 'RETAKE_DEBIT', -i.qty, p_hold.hold_id
-            from reservation_hold_item i where i.hold_id = p_hold.hold_id;
-            update inventory_counter c set available = c.available - i.qty
-            from reservation_hold_item i
-            where i.hold_id = p_hold.hold_id and (c.sale_id, c.sku_id) = (p_hold.sale_id, i.sku_id);
-            return true;
-        end if;
+        return false;
     end if;
-
-    delete from user_active_hold a using reservation_hold_item i
-    where i.hold_id = p_hold.hold_id
-      and (a.sale_id, a.user_id, a.sku_id, a.hold_id) = (p_hold.sale_id, p_hold.user_id, i.sku_id, p_hold.hold_id);
-    return false;
+    if p_hold.status <> 'HOLD' then
+        insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id)
+        select p_hold.sale_id, i.sku_id, 'RETAKE_DEBIT', -i.qty, p_hold.hold_id
+        from reservation_hold_item i where i.hold_id = p_hold.hold_id;
+        update inventory_counter c set available = c.available - i.qty
+        from reservation_hold_item i
+        where i.hold_id = p_hold.hold_id and (c.sale_id, c.sku_id) = (p_hold.sale_id, i.sku_id);
+    end if;
+    return true;
 end
 $$;
 
--- p_hold_id is null where what the gateway said (p_hold_ref) is no id of ours at all, p_user_id where it does not know.
+-- p_hold_id is null where what the shop's own service said (p_hold_ref) is no id of ours at all, p_user_id where it does not know.
 create or replace function holdfast.confirm(
     p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text)
 returns json language plpgsql security definer set search_path = holdfast, pg_temp
@@ -138,6 +124,11 @@ begin
     -- 2. The hold, locked, and only then the clock.
     select * into v_hold from reservation_hold h where h.hold_id = p_hold_id for update;
     v_now := clock_timestamp();
+    if v_hold.hold_id is null and is_shared(p_gateway) then
+        -- What is no id of ours is not looked at; what is one may be another Holdfast's, and is no refund of ours to make.
+        return case when p_hold_id is null then json_build_object('result', 'ignored')
+            else park(p_gateway, p_payment_id, p_hold_ref, p_user_id, p_amount, p_currency, true) end;
+    end if;
     v_reason := refusal_of(v_hold, v_now, p_user_id, p_amount, p_currency);
     -- Too late: the sale may want it to be sold all the same.
     v_retaken := case v_reason when 'hold_expired' then
@@ -162,13 +153,15 @@ begin
     where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
 
     if v_reason is not null then
+        -- A hold that is still held, because of another amount say, has its own end again: nobody waits for this payment.
+        perform restore_end(v_hold.hold_id, p_gateway, p_payment_id);
         insert into refund (gateway, payment_id, reason, amount, currency)
         values (p_gateway, p_payment_id, v_reason, p_amount, p_currency);
         insert into order_ledger (event_type, gateway, payment_id, amount, currency)
         values ('REFUND_REQUIRED', p_gateway, p_payment_id, p_amount, p_currency);
         insert into event_outbox (event_type, sale_id, hold_id, data)
         values ('RefundRequired', v_hold.sale_id, v_hold.hold_id, json_build_object(
-            'gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', p_hold_ref, 'user_id', p_user_id,
+            'gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', v_hold.hold_id, 'hold_ref', p_hold_ref, 'user_id', p_user_id,
             'amount', p_amount, 'currency', p_currency, 'reason', v_reason));
         return stored_payment(p_gateway, p_payment_id);
     end if;

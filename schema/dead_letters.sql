@@ -1,12 +1,14 @@
 -- Dead letters: what was given up, shown with its reason, and sent again.
 --
--- Locks:      an Idempotency-Key (advisory), subscription by subscription_id, delivery; refund.
+-- Locks:      an Idempotency-Key (advisory), subscription by subscription_id, delivery; refund; parked_payment.
 -- Keeps:      a replayed delivery is behind its hold's earlier ones that still wait, and ahead of its later ones; of
 --             what was delivered meanwhile it comes later. A refund that is replayed is REQUIRED again.
 -- Isolation:  READ COMMITTED or above.
 -- A retry:    with an Idempotency-Key the stored answer; without one, what is no longer dead stays as it is.
 --
--- Two kinds: `event`, a delivery given up, and `refund`, money that could not be paid back. An id says which.
+-- Four kinds: `event`, a delivery given up; `refund`, money that could not be paid back; `unknown_hold`, a payment that
+-- waits for a decision (schema/parked.sql), which is paid back where it is replayed; and `unanswered_payment`, one that its
+-- gateway says nothing of (schema/unanswered.sql). An id says which.
 
 -- No settings of its own, so that a page's limit reaches the index.
 create or replace function holdfast.dead_events() returns table (
@@ -48,6 +50,16 @@ begin atomic
           and 'refund-' || encode(convert_to(r.gateway || ' ' || r.payment_id, 'UTF8'), 'hex') = any (p_ids)
         order by r.gateway, r.payment_id)
     select count(*) filter (where holdfast.replay_refund(d.gateway, d.payment_id)) from dead d;
+end;
+
+-- How many of these are to be paid back now.
+create or replace function holdfast.pay_back_many(p_ids text[]) returns bigint
+language sql volatile set search_path = holdfast, pg_temp
+begin atomic
+    with parked as materialized (
+        select f.gateway, f.payment_id from unnest(p_ids) as i, holdfast.payment_of_letter(i) f
+        order by f.gateway, f.payment_id)
+    select count(*) filter (where holdfast.pay_back_parked(k.gateway, k.payment_id)) from parked k;
 end;
 
 -- How many of these wait again. An operator who says so has seen that the receiver is back: it is tried at once.
@@ -108,7 +120,20 @@ begin atomic
          where coalesce(p_kind, 'refund') = 'refund' and p_event_type is null and p_subscription_id is null
            and (p_sale_id is null or r.sale_id = p_sale_id)
            and (p_after_us is null or (r.dead_at, r.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
-         order by r.dead_at, r.id limit p_limit)) l
+         order by r.dead_at, r.id limit p_limit)
+        union all
+        -- Replaying pays money back: of many at once only where they are asked for by their kind.
+        (select k.id, k.dead_at, k.letter from holdfast.parked_letters() k
+         where (p_kind = 'unknown_hold' or p_kind is null and not p_sendable)
+           and p_event_type is null and p_subscription_id is null and p_sale_id is null
+           and (p_after_us is null or (k.dead_at, k.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
+         order by k.dead_at, k.id limit p_limit)
+        union all
+        (select u.id, u.dead_at, u.letter from holdfast.unanswered_letters() u
+         where coalesce(p_kind, 'unanswered_payment') = 'unanswered_payment' and p_event_type is null
+           and p_subscription_id is null and (p_sale_id is null or u.sale_id = p_sale_id)
+           and (p_after_us is null or (u.dead_at, u.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
+         order by u.dead_at, u.id limit p_limit)) l
     order by l.dead_at, l.id limit p_limit;
 end;
 
@@ -141,15 +166,22 @@ begin
                     else d.status end into v_status
         from delivery d join subscription s using (subscription_id) where d.delivery_id = substr(p_id, 7)::bigint;
     elsif p_id ~ '^refund-([0-9a-f]{2})+$' then
-        select r.status into v_status from refund r where (r.gateway, r.payment_id) = (
-            select split_part(t, ' ', 1), substr(t, strpos(t, ' ') + 1) from convert_from(decode(substr(p_id, 8), 'hex'), 'UTF8') t);
+        select r.status into v_status from refund r
+        where (r.gateway, r.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f);
+    elsif p_id ~ '^parked-([0-9a-f]{2})+$' then
+        select k.state into v_status from parked_payment k
+        where (k.gateway, k.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f);
+    elsif p_id ~ '^asked-([0-9a-f]{2})+$' then
+        select case when a.dead_at is null then a.state else 'UNANSWERED' end into v_status from payment_attempt a
+        where (a.gateway, a.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f);
     end if;
     if v_status is null then
         return null;
     elsif v_status = 'DISABLED' then
         return json_build_object('outcome', 'disabled');
-    elsif v_status in ('DEAD', 'FAILED') then
-        if (case v_status when 'DEAD' then replay_deliveries(array[p_id]) else replay_refunds(array[p_id]) end) > 0 then
+    elsif v_status in ('DEAD', 'FAILED', 'PARKED', 'UNANSWERED') then
+        if (case v_status when 'DEAD' then replay_deliveries(array[p_id]) when 'FAILED' then replay_refunds(array[p_id])
+            when 'PARKED' then pay_back_many(array[p_id]) else ask_again(array[p_id]) end) > 0 then
             perform write_operator_ledger(p_by, 'dead_letter_replayed', p_id,
                 json_build_object('status', lower(v_status)), json_build_object('status', 'pending'));
         end if;
@@ -170,16 +202,20 @@ declare
     v_stored   json := stored_operation(p_idem_key, p_fingerprint);
     v_events   text[];
     v_refunds  text[];
+    v_parked   text[];
+    v_asked    text[];
     v_found    bigint;
     v_replayed bigint;
 begin
     if v_stored is not null then
         return v_stored;
     end if;
-    select array_agg(l.id) filter (where l.id like 'event-%'), array_agg(l.id) filter (where l.id like 'refund-%'), count(*)
-    into v_events, v_refunds, v_found
+    select array_agg(l.id) filter (where l.id like 'event-%'), array_agg(l.id) filter (where l.id like 'refund-%'),
+           array_agg(l.id) filter (where l.id like 'parked-%'), array_agg(l.id) filter (where l.id like 'asked-%'), count(*)
+    into v_events, v_refunds, v_parked, v_asked, v_found
     from (select id from find_dead_letters(p_kind, p_event_type, p_subscription_id, p_sale_id, null, null, p_most, true)) l;
-    v_replayed := replay_deliveries(v_events) + replay_refunds(v_refunds);
+    v_replayed := replay_deliveries(v_events) + replay_refunds(v_refunds) + pay_back_many(v_parked)
+                + ask_again(v_asked);
     if v_replayed > 0 then
         perform write_operator_ledger(p_by, 'dead_letters_replayed', 'many', null, json_build_object(
             'replayed', v_replayed, 'kind', p_kind, 'event_type', p_event_type, 'subscription_id', p_subscription_id,
@@ -190,7 +226,7 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.dead_events, holdfast.dead_refunds, holdfast.replay_refunds, holdfast.replay_deliveries,
+revoke execute on function holdfast.dead_events, holdfast.dead_refunds, holdfast.replay_refunds, holdfast.pay_back_many, holdfast.replay_deliveries,
                            holdfast.find_dead_letters, holdfast.dead_letters, holdfast.replay_dead_letter,
                            holdfast.replay_dead_letters from public;
 grant execute on function holdfast.dead_letters, holdfast.replay_dead_letter, holdfast.replay_dead_letters to holdfast_admin;

@@ -11,10 +11,9 @@
 create or replace function holdfast.refund_json(p_hold holdfast.reservation_hold) returns jsonb
 language sql stable
 begin atomic
-    select jsonb_build_object('refund', own.refunds -> 0, 'refunds', own.with_reasons)
-    from (select jsonb_agg(holdfast.shown_refund(r) order by r.created_at desc) as refunds,
-                 jsonb_agg(jsonb_build_object('reason', r.reason) || holdfast.shown_refund(r)::jsonb
-                           order by r.created_at desc) as with_reasons
+    select jsonb_build_object('refund', own.refunds -> 0, 'refunds', own.refunds)
+    from (select jsonb_agg(jsonb_build_object('reason', r.reason) || holdfast.shown_refund(r)::jsonb
+                           order by r.created_at desc) as refunds
           from holdfast.payment p join holdfast.refund r using (gateway, payment_id)
           where p.hold_id = p_hold.hold_id and p.user_id = p_hold.user_id) own
     where own.refunds is not null;

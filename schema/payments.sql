@@ -76,7 +76,7 @@ $$;
 
 -- In order of arrival, after p_after. 'unsettled' is money that is neither: there must be none. A page looks at p_look
 -- payments at most, whatever is asked for, so it may be short, or empty, and still have a next one.
-create or replace function holdfast.list_payments(p_state text, p_after bigint, p_limit integer, p_look integer) returns json
+create or replace function holdfast.payment_page(p_state text, p_after bigint, p_limit integer, p_look integer) returns json
 language sql stable security definer set search_path = holdfast, pg_temp
 begin atomic
     with looked as materialized (
@@ -96,8 +96,8 @@ begin atomic
     )
     select json_build_object('outcome', 'payments',
         'payments', coalesce(json_agg(json_build_object(
-            'gateway', f.gateway, 'payment_id', f.payment_id, 'state', f.now, 'hold_id', f.hold_ref,
-            'sale_id', f.sale_id, 'user_id', f.user_id, 'amount', f.amount, 'currency', f.currency,
+            'gateway', f.gateway, 'payment_id', f.payment_id, 'state', f.now, 'hold_id', f.hold_id,
+            'hold_ref', f.hold_ref, 'sale_id', f.sale_id, 'user_id', nullif(f.user_id, ''), 'amount', f.amount, 'currency', f.currency,
             'order_id', f.order_id, 'refund_reason', f.reason, 'refund_attempts', f.attempts,
             'refund_failure', f.failure, 'disputed', coalesce(f.dispute in ('open', 'lost'), false), 'dispute', f.dispute,
             'disputed_amount', f.disputed_amount, 'refunded_amount', f.outside, 'reversed_at', holdfast.rfc3339(f.reversed_at),
@@ -117,5 +117,16 @@ end;
 -- An earlier form, which `order_of` called until now.
 drop function if exists holdfast.order_json(holdfast.orders, boolean);
 
-revoke execute on function holdfast.cancel_order, holdfast.list_payments, holdfast.order_of from public;
-grant execute on function holdfast.cancel_order, holdfast.list_payments, holdfast.order_of to holdfast_admin;
+-- For the functions of the release before this one, which call what the gateway said of the hold its id, and want a user.
+create or replace function holdfast.list_payments(p_state text, p_after bigint, p_limit integer, p_look integer) returns json
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    select json_build_object('outcome', 'payments', 'payments', (
+        select coalesce(json_agg(r || jsonb_build_object(
+            'hold_id', r -> 'hold_ref', 'user_id', coalesce(r ->> 'user_id', '')) order by n), '[]')
+        from jsonb_array_elements(page -> 'payments') with ordinality as row (r, n)), 'next', page -> 'next')
+    from (select holdfast.payment_page(p_state, p_after, p_limit, p_look)::jsonb) as found (page);
+end;
+
+revoke execute on function holdfast.cancel_order, holdfast.payment_page, holdfast.list_payments, holdfast.order_of from public;
+grant execute on function holdfast.cancel_order, holdfast.payment_page, holdfast.list_payments, holdfast.order_of to holdfast_admin;

@@ -13,7 +13,7 @@ language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
     with open as materialized (
         -- Being admitted is a right that is used: only for a gateway that has something due.
-        select g from unnest(p_gateways) as g where case when exists (
+        select g from unnest(p_gateways) as g where not holdfast.is_slowed(g) and case when exists (
             select from holdfast.refund r
             where r.gateway = g and r.status = 'REQUIRED' and r.next_attempt_at <= clock_timestamp())
             then holdfast.admit_gateway(g) end
@@ -100,8 +100,8 @@ begin
         values ('REFUND_' || v_status, p_gateway, p_payment_id, v_refund.amount, v_refund.currency);
         insert into event_outbox (event_type, sale_id, hold_id, data)
         select case v_status when 'COMPLETED' then 'RefundCompleted' else 'RefundFailed' end, p.sale_id, p.hold_id,
-               json_build_object('gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', p.hold_ref,
-                                 'user_id', p.user_id, 'amount', v_refund.amount, 'currency', v_refund.currency,
+               json_build_object('gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', p.hold_id, 'hold_ref', p.hold_ref,
+                                 'user_id', nullif(p.user_id, ''), 'amount', v_refund.amount, 'currency', v_refund.currency,
                                  'reason', v_refund.reason, 'failure', case v_status when 'FAILED' then p_detail end)
         from payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id);
     end if;
@@ -114,7 +114,9 @@ create or replace function holdfast.replay_refund(p_gateway text, p_payment_id t
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 begin
-    update refund r set status = 'REQUIRED', finalized_at = null, attempts = 0, next_attempt_at = clock_timestamp()
+    update refund r set status = 'REQUIRED', finalized_at = null, attempts = 0,
+        -- The account it waits for may come with this very replay: it is not tried without one at the same moment.
+        next_attempt_at = clock_timestamp() + case when r.account_needed then interval '10 s' else interval '0 s' end
     where (r.gateway, r.payment_id) = (p_gateway, p_payment_id) and r.status = 'FAILED';
     return found;
 end

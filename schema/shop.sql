@@ -36,8 +36,10 @@ return json_build_object(
     'currency_decimals', holdfast.currency_decimals(p_hold.currency),
     'coupon', null,
     'version', 1,
-    -- What was promised: that a payment under way has moved the real end is no promise of more.
-    'expire_at', holdfast.rfc3339(coalesce(p_hold.promised_until, p_hold.expire_at)),
+    -- Of what is held, when it ends as things are: a payment under way may have moved that (schema/capture.sql), no further
+    -- than it is bounded. Of what has ended, what was promised.
+    'expire_at', holdfast.rfc3339(case p_status when 'HOLD' then p_hold.expire_at
+                                  else coalesce(p_hold.promised_until, p_hold.expire_at) end),
     'order_id', case p_status when 'COMMITTED' then
                 (select o.order_id from holdfast.orders o where o.hold_id = p_hold.hold_id) end);
 
@@ -50,10 +52,12 @@ return case when (p_hold).status = 'HOLD' and (p_hold).expire_at <= clock_timest
 -- Money that is to be paid back, as its buyer sees it.
 create or replace function holdfast.shown_refund(p_refund holdfast.refund) returns json
 language sql immutable
-return json_build_object(
+return (jsonb_build_object(
     'status', case (p_refund).status when 'REQUIRED' then 'pending' when 'COMPLETED' then 'completed' else 'failed' end,
     'amount', (p_refund).amount,
-    'currency', (p_refund).currency);
+    'currency', (p_refund).currency)
+    || case when (p_refund).account_needed and (p_refund).status <> 'COMPLETED'
+       then jsonb_build_object('account_needed', true) else '{}' end)::json;
 
 -- How an order was paid. What no gateway was asked for has the name of its way in place of a gateway's: see pay.sql.
 create or replace function holdfast.paid_by(p_gateway text, p_payment_id text) returns json

@@ -41,7 +41,7 @@ async fn payments(database: &Database, state: Option<&str>, after: i64, limit: i
     let admin = database.as_role("admin").await;
     let params: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] =
         &[(&state, Type::TEXT), (&after, Type::INT8), (&limit, Type::INT4), (&4, Type::INT4)];
-    let rows = admin.query_typed("select holdfast.list_payments($1, $2, $3, $4)", params).await.unwrap();
+    let rows = admin.query_typed("select holdfast.payment_page($1, $2, $3, $4)", params).await.unwrap();
     rows[0].get::<_, Json<Value>>(0).0
 }
 

@@ -1,6 +1,8 @@
 //! Payments that are under way: which attempt at a hold each is, how long their hold waits for them, and when their
 //! gateway is left alone.
 
+mod asking;
+
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use tokio_postgres::types::Json;
@@ -60,7 +62,7 @@ impl Shop {
     /// Every hold ends in a moment, and every payment under way is due to be asked about.
     async fn about_to_end(&self) {
         let soon = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
-                        expire_at = clock_timestamp() + interval '10 s' where status = 'HOLD';
+                        expire_at = clock_timestamp() + interval '5 s' where status = 'HOLD';
                     update holdfast.payment_attempt set ask_at = clock_timestamp() where state <> 'ENDED'";
         self.database.owner.batch_execute(soon).await.unwrap();
     }
@@ -79,8 +81,7 @@ impl Shop {
 
     /// Holds that will not end for a while.
     async fn kept(&self) -> i64 {
-        let sql =
-            "select count(*) from holdfast.reservation_hold where expire_at > clock_timestamp() + interval '20 s'";
+        let sql = "select count(*) from holdfast.reservation_hold where expire_at > clock_timestamp() + interval '7 s'";
         self.database.owner.query_one(sql, &[]).await.unwrap().get(0)
     }
 }

@@ -1,11 +1,12 @@
 //! The stack as its users see it: HTTP to the edge, and what every answer must have.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use harness::gateway::sign;
+use harness::gateway::{Config, Dialect, sign};
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
@@ -159,6 +160,26 @@ impl Client {
             .header("webhook-timestamp", (now - age_s).to_string())
             .header("webhook-signature", signature)
             .body(body.to_vec())
+    }
+
+    /// A gateway's message, signed as that gateway signs.
+    pub fn message_of(&self, gateway: Dialect, body: &[u8]) -> RequestBuilder {
+        let mut request = self.request(Method::POST, &gateway.path()).body(body.to_vec());
+        for (name, value) in self.headers_of(gateway, body) {
+            request = request.header(name, value);
+        }
+        request
+    }
+
+    fn headers_of(&self, gateway: Dialect, body: &[u8]) -> Vec<(&'static str, String)> {
+        let secret = Config::keys(self.setting("webhook_secret")).secret_of(gateway);
+        gateway.headers(&secret, &format!("msg_{}", Uuid::new_v4()), jiff::Timestamp::now(), body)
+    }
+
+    /// The same as the edge hands it to `confirm`.
+    pub fn signed(&self, gateway: Dialect, body: &str) -> Value {
+        let headers: HashMap<_, _> = self.headers_of(gateway, body.as_bytes()).into_iter().collect();
+        json!({"request_id": "r", "gateway": gateway.name(), "headers": headers, "body": body})
     }
 
     pub async fn pay(&self, payment: &str, hold: &Value, user: &str) -> Answer {

@@ -36,6 +36,7 @@ mod neighbours;
 mod openapi;
 mod operate;
 mod operators;
+mod parked;
 mod plans;
 mod pooler;
 mod present;

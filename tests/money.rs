@@ -1,10 +1,14 @@
 //! Real gateways from the outside: every captured payment is one order or one refund at the gateway's own books.
 
+mod asked;
 mod asked_first;
 mod changed;
+mod deposits;
 mod keys;
 mod later;
+mod messages;
 mod odd_amounts;
+mod ownership;
 mod reconciled;
 mod strangers;
 mod under_way;
@@ -175,7 +179,7 @@ async fn a_thousand_buyers_through_each_gateway_have_an_order_or_their_money_and
     shop.till.well_again().await;
 }
 
-async fn come_back(shop: &Shop, made: &Value, amount: i64) -> (u16, String) {
+async fn come_back(shop: &Shop, made: &Value, amount: impl std::fmt::Display) -> (u16, String) {
     let (key, order) = (made["payment_id"].as_str().unwrap(), made["order_ref"].as_str().unwrap());
     let path = format!("/v1/payments/toss/return?paymentType=NORMAL&paymentKey={key}&orderId={order}&amount={amount}");
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();

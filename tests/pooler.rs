@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use harness::gateway::Dialect;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
-use crate::client::{Client, until};
+use crate::client::{Client, paid, until};
 use crate::functions::invoke_at;
 
 /// Ends its process with the test.
@@ -94,6 +95,7 @@ fn instance(client: &Client, lambda: &str, function: &str, pooler_port: u16, ca:
         .env("AWS_LAMBDA_FUNCTION_NAME", function)
         .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
         .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .env("WEBHOOK_SECRET", client.setting("webhook_secret"))
         .env("SWEEP_FOR_S", "0")
         .env("RELAY_FOR_S", "0")
         .env("SEAL_KEY", secrets()["seal_key"].as_str().unwrap())
@@ -158,9 +160,9 @@ async fn every_function_works_through_a_transaction_mode_pooler() {
         }
     }
     let owner = owner.expect("somebody's hold");
-    let payment = json!({"request_id": "r", "gateway": "standard", "payment_id": format!("pay-{}", uuid::Uuid::new_v4()),
-                         "hold_id": hold["hold_id"], "user_id": owner, "amount": 1000, "currency": "KRW"});
-    assert_eq!(invoke("confirm", &payment).await["result"], "confirmed");
+    let payment = format!("pay-{}", uuid::Uuid::new_v4());
+    let event = paid(&payment, hold["hold_id"].as_str().unwrap(), &owner, 1000).to_string();
+    assert_eq!(invoke("confirm", &client.signed(Dialect::Standard, &event)).await["result"], "confirmed");
     let release = json!({"request_id": "r", "user_id": owner, "hold_id": hold["hold_id"]});
     assert_eq!(invoke("release", &release).await["hold_status"], "COMMITTED");
     assert!(invoke("expire", &json!({"job": "expire"})).await["transactions"].is_number());

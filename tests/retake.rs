@@ -55,6 +55,12 @@ impl Sale {
     }
 }
 
+/// By ann, of one piece.
+fn paid(payment: &str, hold: &Value) -> Paid {
+    let hold = hold["hold_id"].as_str().unwrap().to_owned();
+    Paid { payment: payment.into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() }
+}
+
 #[tokio::test]
 async fn a_late_payment_takes_what_is_still_there_and_is_an_order() {
     let sale = Sale::new(2, 1).await;
@@ -145,26 +151,94 @@ async fn two_late_payments_and_a_buyer_at_once_get_the_last_piece_once() {
 }
 
 #[tokio::test]
-async fn without_the_rows_in_the_buyers_way_a_limit_would_be_passed() {
+async fn beside_another_hold_a_late_payment_is_sold_what_the_limit_leaves() {
+    let sale = Sale::new(9, 2).await;
+    let late = sale.hold("ann", "k1", &[("a", 1), ("b", 1)]).await;
+    let later = sale.hold("bob", "k1", &[("a", 2)]).await;
+    sale.lapse().await;
+    sale.sweep().await;
+    let next = sale.hold("ann", "k2", &[("a", 1)]).await;
+    sale.hold("bob", "k2", &[("a", 1)]).await;
+    assert_eq!(sale.pay("p1", &late, "ann").await["result"], "confirmed");
+    assert_eq!(sale.pay("p2", &next, "ann").await["result"], "confirmed", "which the other hold never stood for");
+    assert_eq!(sale.pay("p3", &later, "bob").await["reason"], "hold_expired", "two and one are more than two");
+    assert_eq!(sale.available().await, 6);
+}
+
+#[tokio::test]
+async fn a_hold_that_has_lapsed_too_is_no_longer_in_the_way_and_the_limit_holds_for_both() {
     let sale = Sale::new(9, 1).await;
-    let source = include_str!("../schema/confirm.sql");
-    let guard = "if v_rows = (select count(*) from reservation_hold_item i where i.hold_id = p_hold.hold_id)";
-    let mutant = source.replace(guard, "if true");
-    assert_ne!(source, mutant);
-    sale.database.owner.batch_execute(&mutant).await.unwrap();
     let late = sale.hold("ann", "k1", &[("a", 1)]).await;
     sale.lapse().await;
     sale.sweep().await;
     let next = sale.hold("ann", "k2", &[("a", 1)]).await;
-    let client = sale.database.as_role("confirm").await;
-    for (payment, hold) in [("p1", &late), ("p2", &next)] {
-        let hold = hold["hold_id"].as_str().unwrap().to_owned();
-        let paid = Paid { payment: payment.into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };
-        confirm(&client, &paid).await.unwrap();
+    sale.lapse().await;
+    assert_eq!(sale.pay("p1", &late, "ann").await["result"], "confirmed");
+    assert_eq!(sale.pay("p2", &next, "ann").await["reason"], "hold_expired", "though nobody has swept it");
+    sale.sweep().await;
+    assert_eq!(sale.available().await, 8);
+}
+
+#[tokio::test]
+async fn a_sale_that_is_closed_or_paused_sells_nothing_to_a_late_payment() {
+    for change in ["status = 'closed'", "status = 'paused'", "closes_at = clock_timestamp()"] {
+        let sale = Sale::new(9, 9).await;
+        let (one, two) = (sale.hold("ann", "k", &[("a", 1)]).await, sale.hold("bob", "k", &[("a", 1)]).await);
+        sale.lapse().await;
+        sale.database.owner.batch_execute(&format!("update holdfast.sale set {change}")).await.unwrap();
+        assert_eq!(sale.pay("p1", &one, "ann").await["reason"], "hold_expired", "{change}: before the sweep");
+        sale.sweep().await;
+        assert_eq!(sale.pay("p2", &two, "bob").await["reason"], "hold_expired", "{change}");
+        assert_eq!(sale.available().await, 9, "{change}");
     }
-    let bought = "select to_json(coalesce(sum(qty), 0)) from holdfast.order_items";
-    let bought: Json<Value> = sale.database.owner.query_one(bought, &[]).await.unwrap().get(0);
-    assert_eq!(bought.0, 2, "without the guard somebody must get more than the limit, or this proves nothing");
+}
+
+#[tokio::test]
+async fn without_what_another_hold_has_a_limit_would_be_passed() {
+    let source = include_str!("../schema/confirm.sql");
+    let guard = "and a.hold_id <> p_hold.hold_id) > k.max_per_user))";
+    let mutant = source.replace(guard, "and false) > k.max_per_user))");
+    assert_ne!(source, mutant);
+    for (schema, bought) in [(source, 1), (mutant.as_str(), 2)] {
+        let sale = Sale::new(9, 1).await;
+        sale.database.owner.batch_execute(schema).await.unwrap();
+        let late = sale.hold("ann", "k1", &[("a", 1)]).await;
+        sale.lapse().await;
+        sale.sweep().await;
+        let next = sale.hold("ann", "k2", &[("a", 1)]).await;
+        let client = sale.database.as_role("confirm").await;
+        for (payment, hold) in [("p1", &late), ("p2", &next)] {
+            confirm(&client, &paid(payment, hold)).await.unwrap();
+        }
+        let found = "select to_json(coalesce(sum(qty), 0)) from holdfast.order_items";
+        let found: Json<Value> = sale.database.owner.query_one(found, &[]).await.unwrap().get(0);
+        assert_eq!(found.0, bought, "without the guard somebody must get more than the limit, or this proves nothing");
+    }
+}
+
+/// Both are made to wait at the counter, if nothing makes the second wait before it.
+#[tokio::test]
+async fn two_late_payments_beside_a_hold_do_not_pass_the_limit_together() {
+    let sale = Sale::new(9, 2).await;
+    let mut late = Vec::new();
+    for key in ["k1", "k2"] {
+        late.push(sale.hold("ann", key, &[("a", 1)]).await);
+        sale.lapse().await;
+        sale.sweep().await;
+    }
+    sale.hold("ann", "k3", &[("a", 1)]).await;
+    let somebody = harness::database::connect(&sale.database.url()).await.unwrap();
+    somebody.batch_execute("begin; select from holdfast.inventory_counter for update").await.unwrap();
+    let (one, two) = (sale.database.as_role("confirm").await, sale.database.as_role("confirm").await);
+    let (first, second) = (paid("p1", &late[0]), paid("p2", &late[1]));
+    let release = async {
+        crate::races::until_waiting(&sale.database, 2).await;
+        somebody.batch_execute("commit").await.unwrap();
+    };
+    let (a, b, ()) = tokio::join!(confirm(&one, &first), confirm(&two, &second), release);
+    let sold = [a.unwrap(), b.unwrap()].iter().filter(|answer| answer["result"] == "confirmed").count();
+    assert_eq!(sold, 1, "one and the hold are two");
+    assert_eq!(sale.available().await, 7);
 }
 
 #[tokio::test]
@@ -210,9 +284,7 @@ async fn above_read_committed_too_what_was_bought_meanwhile_forbids_it() {
     let client = sale.database.as_role("confirm").await;
     client.batch_execute("begin isolation level repeatable read; select 1").await.unwrap();
     assert_eq!(sale.pay("p2", &next, "ann").await["result"], "confirmed");
-    let hold = late["hold_id"].as_str().unwrap().to_owned();
-    let paid = Paid { payment: "p1".into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };
-    assert_eq!(confirm(&client, &paid).await.unwrap()["reason"], "hold_expired");
+    assert_eq!(confirm(&client, &paid("p1", &late)).await.unwrap()["reason"], "hold_expired");
     client.batch_execute("commit").await.unwrap();
     assert_eq!(sale.available().await, 8);
 }

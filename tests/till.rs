@@ -40,8 +40,18 @@ impl Till {
         answer.json().await.unwrap()
     }
 
+    /// Somebody deposits into the account of a payment, and the shop is told: `changed`, `callback` or `none`.
+    pub async fn deposit(&self, payment_id: &str, told: &str) {
+        assert_eq!(self.post(&format!("/payments/{payment_id}/deposit/{told}"), &json!({})).await.0, 204);
+    }
+
+    /// The deposit is taken back.
+    pub async fn reverse(&self, payment_id: &str, told: &str) {
+        assert_eq!(self.post(&format!("/payments/{payment_id}/reverse/{told}"), &json!({})).await.0, 204);
+    }
+
     /// Every `every`th call of an operation (`ask`, `capture`, `refund`) goes wrong: `cut`, `down`, `hang`, `slow`, `linger`,
-    /// `declined`.
+    /// `busy`, `forbidden`, `garbled`, `declined`.
     pub async fn fault(&self, gateway: &str, operation: &str, every: u64, kind: &str) {
         let rule = json!({"gateway": gateway, "operation": operation, "every": every, "kind": kind});
         assert_eq!(self.post("/faults", &rule).await.0, 204);

@@ -24,6 +24,11 @@ export const payFree = (hold_id) => call("POST", `/v1/reservations/${seg(hold_id
 export const orderOfHold = (hold_id) => call("GET", `/v1/orders?hold_id=${seg(hold_id)}`);
 export const order = (order_id) => call("GET", `/v1/orders/${seg(order_id)}`);
 export const cancel = (order_id) => call("POST", `/v1/orders/${seg(order_id)}/cancel`, {});
+
+/** Says that the payment page is opened, so that nobody has to tell what came of it. The page is about to be left. */
+export const opening = (hold_id) =>
+  void fetch(`/v1/reservations/${seg(hold_id)}/payments`, { method: "POST", keepalive: true, headers: { "Content-Type": "application/json" }, body: "{}" })
+    .catch(() => {});
 export const reserve = (key, body) => call("POST", "/v1/reservations", body, { "Idempotency-Key": key });
 
 /** The caller's own orders, newest first: of one sale, or from a cursor on. */

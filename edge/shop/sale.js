@@ -215,7 +215,10 @@ export function startSale(config) {
 
   function pay(event) {
     const ready = !m.lapsed && performance.now() - entered_ms > SETTLE_MS;
-    if (ready && config.payment_page_url) return;
+    if (ready && config.payment_page_url) {
+      api.opening(m.hold.hold_id);
+      return;
+    }
     event.preventDefault();
     if (ready) settle("holding", { notice: t("n_no_gateway"), urgent: true });
   }

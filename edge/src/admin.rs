@@ -18,10 +18,29 @@ pub async fn create_sale(call: &mut Call) -> Answered {
     call.operator()?;
     let bytes = body::read(call).await?;
     let sale = new_sale(call.media(), &bytes)?;
+    payable(&sale, call.config.gateways()).map_err(|fault| Problem::invalid(vec![fault]))?;
     let (by, sale_id) = (by(call, sale.reason.clone())?, sale.sale_id.clone());
     let answer = run(call, Command::CreateSale { by, sale }).await?;
     sales::made(&sale_id);
     Ok(answer)
+}
+
+/// Whether any of the gateways that are listened to takes the sale's currency: what nobody can pay for is not sold. What is
+/// no currency at all the function says, with whatever else is wrong.
+fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+    let currency = sale.currency.as_str();
+    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+        return Ok(());
+    }
+    let mut taken = Vec::new();
+    for gateway in gateways {
+        if gateways::units::unit(gateway, currency).is_some() {
+            return Ok(());
+        }
+        taken.push(format!("{gateway} takes {}", gateways::units::taken_by(gateway)));
+    }
+    let taken = if taken.is_empty() { "none is configured".to_owned() } else { taken.join("; ") };
+    Err(fault("/currency", &format!("No gateway of this shop takes {currency}: {taken}.")))
 }
 
 pub async fn set_status(call: &mut Call, sale_id: String) -> Answered {
@@ -156,6 +175,24 @@ mod tests {
             assert_eq!(status(&sale(&skus)), want, "{skus}");
         }
         assert_eq!(status("[]"), 400);
+    }
+
+    #[test]
+    fn a_currency_that_no_gateway_takes_is_refused_by_its_name() {
+        let of = |currency: &str, gateways: &[&'static str]| {
+            let sale = format!(r#"{{"sale_id":"a","name":"A","currency":"{currency}","skus":[]}}"#);
+            let sale = new_sale(crate::media::JSON, sale.as_bytes()).expect("a sale");
+            payable(&sale, gateways.iter().copied()).map_err(|fault| (fault.pointer, fault.detail))
+        };
+        assert_eq!(of("KRW", &["toss"]), Ok(()));
+        assert_eq!(of("JPY", &["toss", "stripe"]), Ok(()));
+        assert_eq!(of("won", &["toss"]), Ok(()), "the function says what is wrong with it");
+        let (pointer, detail) = of("JPY", &["toss"]).expect_err("refused");
+        assert_eq!(
+            (pointer.as_str(), detail.as_str()),
+            ("/currency", "No gateway of this shop takes JPY: toss takes KRW and USD.")
+        );
+        assert!(of("IQD", &["stripe"]).is_err());
     }
 
     #[test]

@@ -19,12 +19,12 @@ use crate::problem::{Code, Problem};
 /// # Errors
 /// `payload_too_large`.
 pub fn is_announced(call: &Call) -> Result<bool, Problem> {
-    announced(call.header("Content-Length"))
+    announced(call.header("Content-Length"), bounds::BODY_MAX_BYTES)
 }
 
-fn announced(length: Option<&str>) -> Result<bool, Problem> {
+fn announced(length: Option<&str>, max_bytes: usize) -> Result<bool, Problem> {
     match length.map(str::parse::<usize>) {
-        Some(Ok(length)) if length > bounds::BODY_MAX_BYTES => Err(too_large()),
+        Some(Ok(length)) if length > max_bytes => Err(too_large(max_bytes)),
         Some(Ok(_)) => Ok(true),
         Some(Err(_)) | None => Ok(false),
     }
@@ -36,7 +36,7 @@ fn announced(length: Option<&str>) -> Result<bool, Problem> {
 /// `payload_too_large`; `malformed_request` when the client stops sending, or goes on for too long, or asks with a
 /// parameter that the route does not know; before that `unsupported_media_type`.
 pub async fn read(call: &mut Call) -> Result<Vec<u8>, Problem> {
-    let body = read_whole(call).await?;
+    let body = read_within(call, bounds::BODY_MAX_BYTES).await?;
     if let Err(fault) = call.query_is_known() {
         let media = if body.is_empty() { Ok(()) } else { call.media().must_be_json() };
         return Err(media.err().unwrap_or(fault));
@@ -44,16 +44,20 @@ pub async fn read(call: &mut Call) -> Result<Vec<u8>, Problem> {
     Ok(body)
 }
 
-async fn read_whole(call: &mut Call) -> Result<Vec<u8>, Problem> {
+/// The same with another bound than most have, and whatever it is asked with.
+///
+/// # Errors
+/// `payload_too_large`; `malformed_request` when the client stops sending, or goes on for too long.
+pub async fn read_within(call: &mut Call, max_bytes: usize) -> Result<Vec<u8>, Problem> {
     if let Some(body) = call.body.take() {
         return Ok(body);
     }
-    is_announced(call)?;
+    announced(call.header("Content-Length"), max_bytes)?;
     match call.request.body() {
         Some(stream) => {
-            let whole = std::pin::pin!(read_at_most(ByteStream::from(stream), bounds::BODY_MAX_BYTES));
+            let whole = std::pin::pin!(read_at_most(ByteStream::from(stream), max_bytes));
             match select(whole, Delay::from(Duration::from_millis(bounds::BODY_DEADLINE_MS))).await {
-                Either::Left((body, _)) => body?.ok_or_else(too_large),
+                Either::Left((body, _)) => body?.ok_or_else(|| too_large(max_bytes)),
                 Either::Right(((), _)) => Err(broken_off("it did not come in time")),
             }
         }
@@ -76,8 +80,8 @@ async fn read_at_most<E: std::fmt::Display>(
     Ok(Some(body))
 }
 
-fn too_large() -> Problem {
-    Problem::new(Code::PayloadTooLarge, "Send a body of at most 16 384 bytes.")
+fn too_large(max_bytes: usize) -> Problem {
+    Problem::new(Code::PayloadTooLarge, format!("Send a body of at most {max_bytes} bytes."))
 }
 
 pub fn broken_off(error: impl std::fmt::Display) -> Problem {
@@ -190,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_said_to_be_too_long_is_not_begun() {
-        let code = |length| announced(length).map_err(|problem| problem.code);
+        let code = |length| announced(length, bounds::BODY_MAX_BYTES).map_err(|problem| problem.code);
         assert_eq!((code(Some("16384")), code(Some("16385"))), (Ok(true), Err(Code::PayloadTooLarge)));
         assert_eq!((code(None), code(Some("many"))), (Ok(false), Ok(false)));
     }

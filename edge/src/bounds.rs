@@ -2,6 +2,11 @@
 
 /// A request's body; what is longer is refused while it is read.
 pub const BODY_MAX_BYTES: usize = 16_384;
+/// A gateway's message: Stripe alone may put 50 members of 500 characters into a payment's metadata. Its longest JSON text
+/// in a call of a function is twice as long, a third of what Lambda takes.
+pub const GATEWAY_BODY_MAX_BYTES: usize = 1_048_576;
+/// What Lambda takes in a synchronous call.
+pub const LAMBDA_PAYLOAD_MAX_BYTES: usize = 6_291_456;
 /// From a request's headers to the last byte of its body.
 pub const BODY_DEADLINE_MS: u64 = 10_000;
 
@@ -21,7 +26,9 @@ pub const USER_ID_MAX_CHARS: usize = 128;
 pub const SLUG_MAX_CHARS: usize = 64;
 pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
 /// A payment's id, and what a gateway says of hold and user.
-pub const GATEWAY_TEXT_MAX_CHARS: usize = 255;
+pub const GATEWAY_TEXT_MAX_CHARS: usize = gateways::TEXT_MAX_CHARS;
+/// A bank, an account's number, its holder.
+pub const ACCOUNT_TEXT_MAX_CHARS: usize = 64;
 /// What a gateway's SDK gives a buyer's page.
 pub const PAYMENT_TOKEN_MAX_CHARS: usize = 1_000;
 /// Of a parameter that a route does not know, as much is named in the refusal.
@@ -30,7 +37,7 @@ pub const PARAMETER_SHOWN_CHARS: usize = 64;
 pub const PAGE_DEFAULT: i32 = 50;
 pub const PAGE_MAX: i32 = 100;
 /// The largest whole number every JSON reader keeps exactly.
-pub const AMOUNT_MAX: i64 = 9_007_199_254_740_991;
+pub const AMOUNT_MAX: i64 = gateways::AMOUNT_MAX;
 
 /// Lines of a cart, and pieces of a line.
 pub const ITEMS_MAX: usize = 10;
@@ -184,6 +191,7 @@ const _: () = {
     assert!(INVOKE_DEADLINE_MS < GATEWAY_DEADLINE_MS);
     // tests/deadlines.rs goes on with the page's patience on the one side and the database's on the other.
     assert!(PLACE_WAIT_MS + INVOKE_DEADLINE_MS < GATE_DEADLINE_MS);
+    assert!(BODY_MAX_BYTES < GATEWAY_BODY_MAX_BYTES && 2 * GATEWAY_BODY_MAX_BYTES < LAMBDA_PAYLOAD_MAX_BYTES / 2);
     assert!(GATE_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);
     assert!(INVOKE_DEADLINE_MS + FUNCTION_DEADLINE_MS + STATEMENT_TIMEOUT_MS <= GATE_SETTLE_MS);
     // "Sold out" ends within a second, however the stock came back, and is asked for before it ends.

@@ -70,6 +70,11 @@ pub fn of(env: &Env) -> Rc<Config> {
 }
 
 impl Config {
+    /// The gateways that are listened to.
+    pub fn gateways(&self) -> impl Iterator<Item = &str> {
+        self.webhooks.iter().map(|(name, _)| name.as_str())
+    }
+
     /// What is missing is empty, and what is empty admits nobody and reaches nothing.
     pub fn from(var: impl Fn(&str) -> Option<String>) -> Self {
         let text = |name: &str| var(name).unwrap_or_default();

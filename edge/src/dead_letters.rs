@@ -1,12 +1,17 @@
-//! Dead letters: what was given up, a page at a time, and sending it again.
+//! Dead letters: what was given up, a page at a time, sending it again, and deciding otherwise.
 
 use wire::admin::Fault;
-use wire::operate::{Filter, Operation, Why};
+use wire::confirm::RefundAccount;
+use wire::operate::{Because, Decision, Filter, Operation};
+use wire::refund::Which;
 
 use crate::call::{Answered, Call};
 use crate::operate::{by, fault, run};
 use crate::problem::Problem;
-use crate::{bounds, idempotency, percent, text};
+use crate::{bounds, idempotency, opening, percent, text};
+
+/// What a dead letter can be.
+pub const KINDS: [&str; 4] = ["event", "refund", "unknown_hold", "unanswered_payment"];
 
 pub async fn list(call: &Call) -> Answered {
     call.operator()?;
@@ -16,9 +21,26 @@ pub async fn list(call: &Call) -> Answered {
 
 pub async fn replay_one(call: &mut Call, id: String) -> Answered {
     call.operator()?;
-    let Why { reason } = call.json_if_any().await?;
+    let Again { reason, refund_account } = call.json_if_any().await?;
     let (by, idem_key) = (by(call, reason)?, key_if_any(call)?);
-    run(call, Operation::ReplayDeadLetter { by, idem_key, id }).await
+    let replayed = run(call, Operation::ReplayDeadLetter { by, idem_key, id: id.clone() }).await?;
+    match refund_account {
+        // It is due again, and written down who says so; the account goes with this try and is kept nowhere.
+        Some(account) => opening::refund_to(call, Which::Letter { letter: id }, account).await,
+        None => Ok(replayed),
+    }
+}
+
+/// The body of `POST /v1/admin/dead-letters/{id}/replay`.
+#[derive(Default, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Again {
+    #[serde(default)]
+    reason: Option<String>,
+    /// Where a deposit is to be paid back to, where it is a refund that waits for that.
+    #[serde(default)]
+    refund_account: Option<RefundAccount>,
 }
 
 pub async fn replay_many(call: &mut Call) -> Answered {
@@ -32,6 +54,13 @@ pub async fn replay_many(call: &mut Call) -> Answered {
     run(call, Operation::ReplayDeadLetters { by, idem_key, filter }).await
 }
 
+pub async fn decide(call: &mut Call, id: String, decision: Decision) -> Answered {
+    call.operator()?;
+    let Because { reason } = call.json().await?;
+    let (by, idem_key) = (by(call, Some(reason))?, key_if_any(call)?);
+    run(call, Operation::DecideDeadLetter { by, idem_key, id, decision }).await
+}
+
 /// A replay may do without: what is no longer dead is not replayed. With a key it is answered the same again.
 fn key_if_any(call: &Call) -> Result<Option<String>, Problem> {
     let header = call.header("Idempotency-Key");
@@ -39,7 +68,7 @@ fn key_if_any(call: &Call) -> Result<Option<String>, Problem> {
 }
 
 /// The filter, where to go on, and how many.
-fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<Fault>> {
+pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<Fault>> {
     let (mut filter, mut after, mut limit) = (Filter::default(), None, bounds::PAGE_DEFAULT);
     let mut wrong = Vec::new();
     for (name, value) in percent::query(url) {
@@ -69,7 +98,7 @@ fn faults(filter: &Filter) -> Vec<Fault> {
     let Filter { kind, event_type, subscription, sale_id, .. } = filter;
     let holds = |value: &Option<String>, rule: &dyn Fn(&str) -> bool| value.as_deref().is_none_or(rule);
     [
-        (holds(kind, &|kind| ["event", "refund"].contains(&kind)), "/kind", "Ask for event or refund."),
+        (holds(kind, &|kind| KINDS.contains(&kind)), "/kind", "Ask for event, refund or unknown_hold."),
         (holds(event_type, &|name| is_plain(name, bounds::SLUG_MAX_CHARS)), "/event_type", "Name a type of event."),
         (holds(subscription, &|id| text::uuid(id).is_some()), "/subscription", "Name a subscription by its id."),
         (holds(sale_id, &text::is_slug), "/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -."),

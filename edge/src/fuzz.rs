@@ -3,8 +3,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use gateways::Message;
 use gateways::signature::{TOLERANCE_S, is_signed, seconds};
+use gateways::{Event, Message};
 use hmac::Mac;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,17 +14,21 @@ use wire::admin::{Adjustment, NewSale, StatusChange};
 use crate::body;
 use crate::bounds::{SESSION_LEEWAY_S, SESSION_TTL_MAX_S};
 use crate::digest::hmac_sha256;
-use crate::event::Event;
 use crate::media::JSON;
 use crate::operators::Operators;
 use crate::session::Buyer;
 use crate::session::token::Rules;
-use crate::{bounds, idempotency, language, lookup, percent, query, reserve, routes, session, text, trace};
+use crate::{
+    bounds, dead_letters, idempotency, language, lookup, pay, payments, percent, query, reserve, routes, session, text,
+    trace,
+};
+
+mod answers;
 
 pub type Target = fn(&[u8]);
 
 /// By the names of their folders in tests/fuzz/corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("token", token),
     ("claims", claims),
     ("key", key),
@@ -33,6 +37,8 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("path", path),
     ("query", query),
     ("header", header),
+    ("gateway", answers::gateway),
+    ("lambda", answers::lambda),
 ];
 
 const SECRET: &str = "a secret of thirty-two bytes, or a few more";
@@ -188,6 +194,18 @@ fn query(data: &[u8]) {
     if let Ok(id) = lookup::hold_of(url) {
         assert_eq!(id.as_deref().and_then(text::uuid), id);
     }
+    for (name, value) in percent::query(url) {
+        // Taken off once: what is left is text, whatever it says.
+        assert!(name.len() <= url.len() && value.is_none_or(|value| value.len() <= url.len()));
+    }
+    if let Ok((_, after, limit)) = dead_letters::asked(url) {
+        assert!((1..=bounds::PAGE_MAX).contains(&limit));
+        assert!(after.is_none_or(|after| after.len() <= bounds::DEAD_LETTER_ID_MAX_CHARS));
+    }
+    if let Ok(page) = payments::page(url) {
+        assert!((1..=bounds::PAGE_MAX).contains(&page.limit));
+    }
+    pay::assert_comeback(url);
 }
 
 /// Headers that are read and never refused.

@@ -31,7 +31,6 @@ mod cursor;
 mod dead_letters;
 mod dev_session;
 mod digest;
-mod event;
 mod gate;
 mod hints;
 mod idempotency;
@@ -42,6 +41,7 @@ mod lists;
 mod lookup;
 mod media;
 mod openapi;
+mod opening;
 mod operate;
 mod operators;
 mod origin;
@@ -172,6 +172,8 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::Webhook { gateway } => confirm::webhook(call, gateway).await,
         Route::TossReturn => pay::toss_return(call).await,
         Route::PortOneConfirm => pay::portone_confirm(call).await,
+        Route::OpenPayment { hold_id } => opening::open(call, hold_id).await,
+        Route::RefundAccount { hold_id } => opening::refund_account(call, hold_id).await,
         Route::CreateSale => admin::create_sale(call).await,
         Route::SetStatus { sale_id } => admin::set_status(call, sale_id).await,
         Route::AdjustStock { sku_id } => admin::adjust_stock(call, sku_id).await,
@@ -186,6 +188,7 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::DeadLetters => dead_letters::list(call).await,
         Route::ReplayDeadLetter { id } => dead_letters::replay_one(call, id).await,
         Route::ReplayDeadLetters => dead_letters::replay_many(call).await,
+        Route::DecideDeadLetter { id, decision } => dead_letters::decide(call, id, decision).await,
         Route::AdminOrder { order_id } => payments::order(call, order_id).await,
         Route::ForgetUser { user_id } => users::forget(call, user_id).await,
         Route::CancelOrder { order_id } => payments::cancel_order(call, order_id).await,

@@ -13,7 +13,7 @@ use crate::text::is_line;
 use crate::{bounds, confirm, hints, percent};
 
 /// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success address. Nothing in it is believed:
-/// the payment is asked for, and its own amount and hold count. Loading it again finds what was done.
+/// the payment is asked for, and its own amount, order and hold count. Loading it again finds what was done.
 pub async fn toss_return(call: &Call) -> Answered {
     let gateway = "toss";
     call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
@@ -27,7 +27,8 @@ pub async fn toss_return(call: &Call) -> Answered {
         trace: call.trace.clone(),
         gateway: gateway.to_owned(),
         payment_id: back.payment_key.clone(),
-        amount: Some(back.amount),
+        amount_text: Some(back.amount),
+        order_ref: Some(back.order_id),
         ..Told::default()
     };
     match confirm::settle(call, &Request::Told(told)).await {
@@ -49,7 +50,7 @@ pub struct ToConfirm {
 pub async fn portone_confirm(call: &mut Call) -> Answered {
     let gateway = "portone";
     call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
-    call.buyer()?;
+    let buyer = call.buyer()?;
     let ToConfirm { payment_id, payment_token } = call.json().await?;
     for text in [&payment_id, &payment_token] {
         if !is_line(text, bounds::PAYMENT_TOKEN_MAX_CHARS) {
@@ -61,6 +62,7 @@ pub async fn portone_confirm(call: &mut Call) -> Answered {
         gateway: gateway.to_owned(),
         payment_id,
         token: Some(payment_token),
+        buyer: Some(buyer),
         ..Told::default()
     };
     match confirm::settle(call, &Request::Told(told)).await?.outcome {
@@ -72,7 +74,9 @@ pub async fn portone_confirm(call: &mut Call) -> Answered {
 #[derive(Debug, PartialEq)]
 struct Comeback {
     payment_key: String,
-    amount: i64,
+    order_id: String,
+    /// As Toss writes it: in whole won, in dollars and cents.
+    amount: String,
 }
 
 fn comeback(url: &str) -> Result<Comeback, Problem> {
@@ -80,20 +84,46 @@ fn comeback(url: &str) -> Result<Comeback, Problem> {
         (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
     let payment_key = percent::given(url, "paymentKey").filter(key);
-    let amount = percent::given(url, "amount")
-        .and_then(|amount| amount.parse().ok())
-        .filter(|n| (0..=bounds::AMOUNT_MAX).contains(n));
-    match (payment_key, amount) {
-        (Some(payment_key), Some(amount)) => Ok(Comeback { payment_key: payment_key.into_owned(), amount }),
-        _ => Err(Problem::malformed("Come back with the `paymentKey` and `amount` that the payment window added.")),
+    // Toss's rule for it is 6 to 64 of these, and `=`; it is only ever compared.
+    let order_id = percent::given(url, "orderId").filter(|id| is_line(id, bounds::GATEWAY_TEXT_MAX_CHARS));
+    // Of which currency only the payment says.
+    let digits = |text: &str| (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let amount = percent::given(url, "amount").filter(|amount| match amount.split_once('.') {
+        Some((whole, fraction)) => digits(whole) && digits(fraction),
+        None => digits(amount),
+    });
+    match (payment_key, order_id, amount) {
+        (Some(payment_key), Some(order_id), Some(amount)) => {
+            let amount = amount.into_owned();
+            Ok(Comeback { payment_key: payment_key.into_owned(), order_id: order_id.into_owned(), amount })
+        }
+        _ => Err(Problem::malformed(
+            "Come back with the `paymentKey`, `orderId` and `amount` that the payment window added.",
+        )),
     }
+}
+
+/// For the fuzzer: whatever is let through is a key that is one segment of a path, and an amount that is digits.
+#[cfg(any(test, feature = "fuzz"))]
+pub fn assert_comeback(url: &str) {
+    let Ok(Comeback { payment_key, amount, .. }) = comeback(url) else { return };
+    assert!(payment_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+    assert!(amount.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && amount.len() <= 33);
 }
 
 /// To the hold's own page, which shows the order, the refund or the time that is left; nowhere outside.
 fn send_on(settled: &Settled, payment_key: &str) -> Answer {
     let result = match settled.outcome {
         Outcome::Confirmed { .. } | Outcome::RefundRequired { .. } | Outcome::Secured => "paid",
-        Outcome::TurnedAway { .. } | Outcome::Recorded | Outcome::Ignored | Outcome::Unreachable => "declined",
+        // An account to deposit into, say: the page says what there is to do.
+        Outcome::Pending => "pending",
+        Outcome::TurnedAway { .. }
+        | Outcome::Parked
+        | Outcome::Recorded
+        | Outcome::Ignored
+        | Outcome::Unproven
+        | Outcome::NotFound
+        | Outcome::Unreachable => "declined",
     };
     let location = settled.hold.as_ref().map_or_else(
         || "/".to_owned(),
@@ -111,16 +141,24 @@ mod tests {
     fn a_comeback_needs_its_key_and_its_amount() {
         let back = |query: &str| comeback(&format!("http://edge/v1/payments/toss/return{query}"));
         let good = back("?paymentType=NORMAL&orderId=o&paymentKey=5zJ4xY7m0kODnyRpQWGrN_2-x&amount=15000#a");
-        assert_eq!(good, Ok(Comeback { payment_key: "5zJ4xY7m0kODnyRpQWGrN_2-x".to_owned(), amount: 15_000 }));
+        let payment_key = "5zJ4xY7m0kODnyRpQWGrN_2-x".to_owned();
+        let came = |amount: &str| {
+            Ok(Comeback { payment_key: payment_key.clone(), order_id: "o".to_owned(), amount: amount.to_owned() })
+        };
+        assert_eq!(good, came("15000"));
+        assert_eq!(back(&format!("?orderId=o&paymentKey={payment_key}&amount=10.50")), came("10.50"));
         for bad in [
             "",
-            "?paymentKey=a",
-            "?amount=1",
-            "?paymentKey=&amount=1",
-            "?paymentKey=a%2Fb&amount=1",
-            "?paymentKey=a&amount=-1",
-            "?paymentKey=a&amount=1.5",
-            "?paymentKey=../x&amount=1",
+            "?paymentKey=a&orderId=o",
+            "?paymentKey=a&amount=1",
+            "?orderId=o&amount=1",
+            "?paymentKey=&orderId=o&amount=1",
+            "?paymentKey=a&orderId=&amount=1",
+            "?paymentKey=a%2Fb&orderId=o&amount=1",
+            "?paymentKey=a&orderId=o&amount=-1",
+            "?paymentKey=a&orderId=o&amount=1.",
+            "?paymentKey=a&orderId=o&amount=1e3",
+            "?paymentKey=../x&orderId=o&amount=1",
         ] {
             assert!(back(bad).is_err(), "{bad}");
         }
@@ -133,6 +171,8 @@ mod tests {
         let confirmed = Outcome::Confirmed { order_id: "o".to_owned() };
         assert_eq!(to(confirmed, hold.clone()).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=paid"));
         let turned_away = Outcome::TurnedAway { reason: "hold_expired".to_owned() };
+        let pending = to(Outcome::Pending, hold.clone());
+        assert_eq!(pending.as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=pending"));
         assert_eq!(to(turned_away, hold).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=declined"));
         assert_eq!(to(Outcome::Ignored, None).as_deref(), Some("/"));
     }

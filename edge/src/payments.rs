@@ -36,7 +36,7 @@ pub async fn list(call: &Call) -> Answered {
     admin::run(call, Command::ListPayments { page }).await
 }
 
-fn page(url: &str) -> Result<PaymentPage, Vec<Fault>> {
+pub fn page(url: &str) -> Result<PaymentPage, Vec<Fault>> {
     let given = |name: &str| percent::given(url, name);
     let mut faults = Vec::new();
     let mut fault = |pointer: &str, detail: String| faults.push(Fault { pointer: pointer.to_owned(), detail });

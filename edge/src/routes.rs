@@ -2,6 +2,7 @@
 
 mod parameters;
 
+use wire::operate::Decision;
 use wire::printable::is_printable;
 
 use crate::bounds::USER_ID_MAX_CHARS;
@@ -23,6 +24,8 @@ pub enum Route {
     Release { hold_id: String },
     PayHold { hold_id: String },
     Holds,
+    OpenPayment { hold_id: String },
+    RefundAccount { hold_id: String },
     Order { order_id: String },
     Orders,
     Sales,
@@ -45,6 +48,7 @@ pub enum Route {
     DeadLetters,
     ReplayDeadLetter { id: String },
     ReplayDeadLetters,
+    DecideDeadLetter { id: String, decision: Decision },
     AdminOrder { order_id: String },
     CancelOrder { order_id: String },
     ListPayments,
@@ -76,16 +80,21 @@ fn uuid(segment: &str) -> Option<String> {
 /// `method_not_allowed`, with what is.
 pub fn choose(offers: Offers, method: &str) -> Result<Route, Problem> {
     let allow = allowed(&offers);
-    // HEAD is GET whose body stays here.
-    let wanted = if method == "HEAD" { "GET" } else { method };
-    let chosen = offers.into_iter().find(|(offered, _)| *offered == wanted).map(|(_, route)| route);
+    // HEAD is GET whose body stays here, where a GET only reads.
+    let head = method == "HEAD";
+    let wanted = if head { "GET" } else { method };
+    let offered = |(offered, route): &(&str, Route)| *offered == wanted && !(head && route.acts_on_get());
+    let chosen = offers.into_iter().find(offered).map(|(_, route)| route);
     chosen
         .ok_or_else(|| Problem::new(Code::MethodNotAllowed, format!("Use one of {allow} here.")).header("Allow", allow))
 }
 
 /// For `Allow`: `GET, HEAD, DELETE`.
 pub fn allowed(offers: &Offers) -> String {
-    let name = |(method, _): &(&'static str, Route)| if *method == "GET" { "GET, HEAD" } else { method };
+    let name = |(method, route): &(&'static str, Route)| match *method {
+        "GET" if !route.acts_on_get() => "GET, HEAD",
+        method => method,
+    };
     offers.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
@@ -103,6 +112,10 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "reservations", id] => {
             let hold_id = uuid(id)?;
             vec![("GET", Route::Hold { hold_id: hold_id.clone() }), ("DELETE", Route::Release { hold_id })]
+        }
+        ["v1", "reservations", id, "payments"] => vec![("POST", Route::OpenPayment { hold_id: uuid(id)? })],
+        ["v1", "reservations", id, "refund-account"] => {
+            vec![("POST", Route::RefundAccount { hold_id: uuid(id)? })]
         }
         ["v1", "reservations", id, "pay"] => vec![("POST", Route::PayHold { hold_id: uuid(id)? })],
         ["v1", "orders"] => vec![("GET", Route::Orders)],
@@ -144,11 +157,20 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "admin", "dead-letters", id, "replay"] => {
             vec![("POST", Route::ReplayDeadLetter { id: dead_letters::id(&percent::segment(id)?)? })]
         }
+        ["v1", "admin", "dead-letters", id, decision] => {
+            let decision = Decision::named(decision)?;
+            vec![("POST", Route::DecideDeadLetter { id: dead_letters::id(&percent::segment(id)?)?, decision })]
+        }
         _ => return None,
     })
 }
 
 impl Route {
+    /// Whether a GET of it changes something: a gateway sends a browser there with nothing else.
+    fn acts_on_get(&self) -> bool {
+        *self == Self::TossReturn
+    }
+
     /// For the log: one name a verb, without the ids.
     pub fn name(&self) -> &'static str {
         match self {
@@ -162,6 +184,8 @@ impl Route {
             Self::Hold { .. } => "hold",
             Self::Release { .. } => "release",
             Self::PayHold { .. } => "pay_hold",
+            Self::OpenPayment { .. } => "open_payment",
+            Self::RefundAccount { .. } => "refund_account",
             Self::Order { .. } => "order",
             Self::Orders => "orders",
             Self::Holds => "holds",
@@ -185,6 +209,8 @@ impl Route {
             Self::DeadLetters => "admin_dead_letters",
             Self::ReplayDeadLetter { .. } => "admin_replay_dead_letter",
             Self::ReplayDeadLetters => "admin_replay_dead_letters",
+            Self::DecideDeadLetter { decision: Decision::Dismiss, .. } => "admin_dismiss_dead_letter",
+            Self::DecideDeadLetter { decision: Decision::Settle, .. } => "admin_settle_dead_letter",
             Self::AdminOrder { .. } => "admin_order",
             Self::CancelOrder { .. } => "admin_cancel_order",
             Self::ListPayments => "admin_list_payments",

@@ -107,8 +107,8 @@ pub const ASK_DEADLINE_MS: u64 = 3_000;
 pub const CAPTURE_DEADLINE_MS: u64 = 10_000;
 /// Having a gateway pay back: PortOne advises a minute of patience.
 pub const REFUND_DEADLINE_MS: u64 = 60_000;
-/// What is read of a gateway's answer.
-pub const GATEWAY_ANSWER_MAX_BYTES: usize = 262_144;
+/// What is read of a gateway's answer: as long as its messages may be (edge/src/bounds.rs), for it says the same.
+pub const GATEWAY_ANSWER_MAX_BYTES: usize = 1_048_576;
 /// Payments under way that one sweep asks about; so many at once are in the air.
 pub const CLAIM_MAX: i32 = 50;
 pub const AT_ONCE_MAX: usize = 8;

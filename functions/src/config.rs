@@ -86,6 +86,19 @@ pub fn gateway(name: &str) -> Result<Option<(String, String)>, Misconfigured> {
     Ok(Some((url.trim_end_matches('/').to_owned(), secret)))
 }
 
+/// The variable with the secrets of a gateway's messages.
+#[must_use]
+pub fn webhook_variable(name: &str) -> String {
+    if name == "standard" { "WEBHOOK_SECRET".to_owned() } else { format!("{}_WEBHOOK_SECRET", name.to_uppercase()) }
+}
+
+/// The secrets of a gateway's messages, separated by commas: several while one takes the other's place.
+#[must_use]
+pub fn webhook_secrets(name: &str) -> Vec<String> {
+    let text = env::var(webhook_variable(name)).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(ToOwned::to_owned).collect()
+}
+
 /// Seconds, separated by commas: how long after each failure the next try comes.
 ///
 /// # Errors

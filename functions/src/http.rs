@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -31,7 +31,10 @@ impl fmt::Display for NoAnswer {
 
 pub struct Answer {
     pub status: u16,
+    /// Empty where it was too long to be read: then it is no answer to the question, and one all the same.
     pub body: Vec<u8>,
+    /// `Retry-After` in seconds.
+    pub retry_after_s: Option<u32>,
 }
 
 impl Http {
@@ -67,9 +70,14 @@ impl Http {
     async fn exchange(&self, request: http::Request<Body>) -> Result<Answer, NoAnswer> {
         let answer = self.0.request(request).await.map_err(|error| NoAnswer(deepest(&error)))?;
         let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), GATEWAY_ANSWER_MAX_BYTES).collect().await;
-        let body = body.map_err(|error| NoAnswer(format!("the answer broke off: {error}")))?;
-        Ok(Answer { status, body: body.to_bytes().to_vec() })
+        let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let retry_after_s = retry_after.and_then(|value| value.trim().parse().ok());
+        let body = match Limited::new(answer.into_body(), GATEWAY_ANSWER_MAX_BYTES).collect().await {
+            Ok(body) => body.to_bytes().to_vec(),
+            Err(error) if error.is::<LengthLimitError>() => Vec::new(),
+            Err(error) => return Err(NoAnswer(format!("the answer broke off: {error}"))),
+        };
+        Ok(Answer { status, body, retry_after_s })
     }
 }
 

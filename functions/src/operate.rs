@@ -52,6 +52,17 @@ pub async fn run(database: &Database, settings: &Settings, operation: Operation)
                 [(&Json(&by), Type::JSON), (&idem_key, Type::TEXT), (&print, Type::BYTEA), (&id, Type::TEXT)];
             database.json("select holdfast.replay_dead_letter($1, $2, $3, $4)", &params).await?
         }
+        Operation::DecideDeadLetter { by, idem_key, id, decision } => {
+            let (print, decision) = (fingerprint(&("decide", &id, decision))?, decision.name());
+            let params: [Param<'_>; 5] = [
+                (&Json(&by), Type::JSON),
+                (&idem_key, Type::TEXT),
+                (&print, Type::BYTEA),
+                (&id, Type::TEXT),
+                (&decision, Type::TEXT),
+            ];
+            database.json("select holdfast.decide_dead_letter($1, $2, $3, $4, $5)", &params).await?
+        }
         Operation::ForgetUser { by, user_id } => {
             let (keep, legal) = (settings.events_keep.as_secs_f64(), settings.legal_keep.as_secs_f64());
             let params: [Param<'_>; 5] = [

@@ -1,7 +1,7 @@
 //! One refund, one try: the gateway is asked what it still has, the attempt is written down, the request is sent with
 //! its key, and what came of it is written too. Whoever dies on the way leaves an attempt that is asked about first.
 
-use gateways::{Asked, PayBack, Refunded, State};
+use gateways::{Asked, PayBack, RefundAccount, Refunded, State};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -52,31 +52,61 @@ enum Outcome {
     /// The attempt is done, and the rest of the money is on its way by somebody else's.
     Partly,
     Requested,
+    /// Nobody has named the account that a deposit goes back to: the buyer or an operator can.
+    NeedsAccount,
     Refused(String),
+    /// Refused by us, and it stays so.
+    Never(&'static str),
     Unknown(String),
 }
 
 /// # Errors
 /// The database cannot answer; the refund is somebody else's when its lease is over.
 pub async fn pay_back(database: &Database, desk: &Desk, schedule: &[f64], due: &Due) -> Result<Ended, Broken> {
+    pay_back_to(database, desk, schedule, due, None).await.map(|(ended, _)| ended)
+}
+
+/// The same to an account that somebody has named; and what the gateway said of it.
+///
+/// # Errors
+/// As for [`pay_back`].
+pub async fn pay_back_to(
+    database: &Database,
+    desk: &Desk,
+    schedule: &[f64],
+    due: &Due,
+    account: Option<&RefundAccount>,
+) -> Result<(Ended, Option<String>), Broken> {
     let at = desk.at(&due.gateway).ok_or_else(|| Broken::misused("a refund of a gateway that was not asked for"))?;
-    let outcome = attempt(database, desk, at, due).await?;
+    let outcome = attempt(database, desk, at, due, account).await?;
+    // An account that was refused is not tried again by itself: it is not kept.
+    let never = matches!(outcome, Outcome::Never(_) | Outcome::NeedsAccount) || account.is_some();
     let (name, detail) = match outcome {
         Outcome::Done(detail) => ("done", detail),
         Outcome::Partly => ("partly", None),
         Outcome::Requested => ("requested", None),
         Outcome::Refused(why) => ("refused", Some(why)),
+        Outcome::Never(why) => ("refused", Some(why.to_owned())),
+        Outcome::NeedsAccount => {
+            let params = &[(&due.gateway as _, Type::TEXT), (&due.payment_id as _, Type::TEXT)];
+            database.call("select holdfast.refund_needs_account($1, $2)", params).await?;
+            ("refused", Some("a deposit goes back to an account that somebody names".to_owned()))
+        }
         Outcome::Unknown(why) => ("unknown", Some(why)),
     };
     // What the gateway has taken on is no failure, however long it takes.
     let again_s = match name {
         "done" => Some(0.0),
+        "refused" if never => None,
         "partly" | "requested" => schedule.get(due.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s)),
         _ => schedule.get(due.attempts + 1).map(|s| jittered(*s)),
     };
     let written: Option<Written> = database
         .json(
-            "select holdfast.settle_refund($1, $2, $3, $4, $5)",
+            match account {
+                Some(_) => "select holdfast.settle_refund_to($1, $2, $3, $4, $5)",
+                None => "select holdfast.settle_refund($1, $2, $3, $4, $5)",
+            },
             &[
                 (&due.gateway, Type::TEXT),
                 (&due.payment_id, Type::TEXT),
@@ -88,14 +118,21 @@ pub async fn pay_back(database: &Database, desk: &Desk, schedule: &[f64], due: &
         .await?;
     let status = written.map(|written| written.status).unwrap_or_default();
     info!(verb = "refund", gateway = due.gateway, payment_id = due.payment_id, outcome = name, detail, status);
-    Ok(match status.as_str() {
+    let ended = match status.as_str() {
         "COMPLETED" => Ended::Completed,
         "FAILED" => Ended::Failed,
         _ => Ended::Later,
-    })
+    };
+    Ok((ended, detail))
 }
 
-async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> Result<Outcome, Broken> {
+async fn attempt(
+    database: &Database,
+    desk: &Desk,
+    at: &Counter,
+    due: &Due,
+    account: Option<&RefundAccount>,
+) -> Result<Outcome, Broken> {
     // What cost nothing no gateway has anything of.
     if due.amount <= 0 {
         return Ok(Outcome::Done(Some("nothing was paid".to_owned())));
@@ -104,8 +141,18 @@ async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> R
     let truth = match desk.ask(database, at, &due.payment_id, true).await? {
         Asked::Known(truth) => truth,
         Asked::NotFound => return Ok(Outcome::Refused("the gateway knows no such payment".to_owned())),
-        Asked::Refused(why) | Asked::Unknown(why) => return Ok(Outcome::Unknown(why)),
+        Asked::Refused(why) | Asked::Unreadable(why) | Asked::Unknown(why) => return Ok(Outcome::Unknown(why)),
     };
+    // Whatever is written down here, only a payment that names a hold in our form may be paid back, and only real money.
+    if truth.mark.is_none() {
+        return Ok(Outcome::Never("the payment names no hold in our form: it is somebody else's"));
+    }
+    if desk.live && !truth.live {
+        return Ok(Outcome::Never("play money"));
+    }
+    if truth.state == State::Authorised {
+        return let_go(desk, at, due).await;
+    }
     let Some(truth) = present::with_dispute(desk, at, &due.payment_id, truth).await else {
         return Ok(Outcome::Unknown("its dispute cannot be asked about".to_owned()));
     };
@@ -128,12 +175,18 @@ async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> R
     if due.requested && truth.refunding.is_some() {
         return Ok(Outcome::Refused("the gateway has not done what it had taken on".to_owned()));
     }
+    if truth.needs_account && account.is_none() {
+        return Ok(Outcome::NeedsAccount);
+    }
+    let begin = match account {
+        Some(_) => "select holdfast.begin_refund_to($1, $2, $3)",
+        None => "select holdfast.begin_refund($1, $2, $3)",
+    };
+    // What came from a card goes back to it, whatever account somebody names.
+    let account = account.filter(|_| truth.needs_account);
     let amount = open.min(due.amount);
     let begun: Option<Attempt> = database
-        .json(
-            "select holdfast.begin_refund($1, $2, $3)",
-            &[(&due.gateway, Type::TEXT), (&due.payment_id, Type::TEXT), (&amount, Type::INT8)],
-        )
+        .json(begin, &[(&due.gateway, Type::TEXT), (&due.payment_id, Type::TEXT), (&amount, Type::INT8)])
         .await?;
     // Somebody else has ended it meanwhile.
     let Some(Attempt { attempt, key }) = begun else { return Ok(Outcome::Requested) };
@@ -144,6 +197,7 @@ async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> R
         currency: &due.currency,
         reason: &due.reason,
         key: &key,
+        account,
     });
     let refunded = match desk.send(at, &request, REFUND_DEADLINE_MS).await {
         Ok(answer) => at.api.refunded(&gateways::Answer { status: answer.status, body: &answer.body }),
@@ -161,9 +215,24 @@ async fn attempt(database: &Database, desk: &Desk, at: &Counter, due: &Due) -> R
             match desk.ask(database, at, &due.payment_id, true).await? {
                 Asked::Known(truth) if truth.left() <= 0 => Outcome::Done(Some(why)),
                 Asked::Known(truth) if truth.refunding.is_some_and(|due| due >= truth.left()) => Outcome::Requested,
-                Asked::Known(_) | Asked::NotFound | Asked::Refused(_) | Asked::Unknown(_) => Outcome::Unknown(why),
+                Asked::Known(_) | Asked::NotFound | Asked::Refused(_) | Asked::Unreadable(_) | Asked::Unknown(_) => {
+                    Outcome::Unknown(why)
+                }
             }
         }
+    })
+}
+
+/// Nothing was taken: an operator has decided about a payment that was parked. What is set aside is let go, or ends by itself.
+async fn let_go(desk: &Desk, at: &Counter, due: &Due) -> Result<Outcome, Broken> {
+    let key = format!("let-go-{}-{}", at.name, due.payment_id);
+    let Some(request) = at.api.let_go(&due.payment_id, &key) else {
+        return Ok(Outcome::Done(Some("nothing was taken".to_owned())));
+    };
+    Ok(match desk.send(at, &request, REFUND_DEADLINE_MS).await {
+        Ok(answer) if answer.status == 200 => Outcome::Done(Some("what was set aside is let go".to_owned())),
+        Ok(answer) => Outcome::Unknown(format!("letting go was answered {}", answer.status)),
+        Err(no_answer) => Outcome::Unknown(no_answer.0),
     })
 }
 

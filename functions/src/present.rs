@@ -38,7 +38,7 @@ pub async fn look_again(database: &Database, desk: &Desk, told: &Told) -> Result
             missing(database, id, &settled.asked_at).await?;
             return done(Outcome::Recorded);
         }
-        Asked::Refused(_) | Asked::Unknown(_) => return done(Outcome::Unreachable),
+        Asked::Refused(_) | Asked::Unreadable(_) | Asked::Unknown(_) => return done(Outcome::Unreachable),
     };
     // Whose money it is was proven when it was settled; play money stays what it was taken for then.
     let Some(truth) = with_dispute(desk, at, id.1, truth).await else { return done(Outcome::Unreachable) };
@@ -106,7 +106,7 @@ pub fn facts(truth: &Truth) -> (&'static str, Option<&'static str>, Option<i64>)
     // What was taken and is waited for again, or has failed, was a deposit that was taken back.
     let state = match truth.state {
         State::Paid => "paid",
-        State::Pending | State::Authorised | State::Failed => "gone",
+        State::Pending | State::Authorised | State::Waiting | State::Failed => "gone",
     };
     match truth.disputed {
         Disputed::Unsaid | Disputed::Ask => (state, None, None),

@@ -17,7 +17,7 @@ use wire::reconcile::Reconciled;
 use crate::bounds::{AT_ONCE_MAX, LIST_DEADLINE_MS, RECONCILE_LEASE_S, RECONCILE_LOOK};
 use crate::database::{Broken, Database};
 use crate::desk::{Counter, Desk};
-use crate::{present, settle};
+use crate::{payment, present};
 
 /// The last part of every pass: our payments that no list had.
 const OURS: &str = "ours";
@@ -145,7 +145,7 @@ async fn theirs(
 
 /// An entry in the words of schema/reconcile.sql.
 fn line(entry: &Entry) -> Value {
-    let mut line = json!({"payment_id": entry.payment_id, "ours": settle::hold_id(&entry.hold_ref).is_some()});
+    let mut line = json!({"payment_id": entry.payment_id, "ours": gateways::hold_id(&entry.hold_ref).is_some()});
     match &entry.tells {
         Tells::Truth(truth) => {
             let (state, dispute, disputed) = present::facts(truth);
@@ -175,7 +175,7 @@ async fn ask(database: &Database, desk: &Desk, gateway: &str, payment_ids: &[Str
     let asked = stream::iter(payment_ids).map(async |payment_id| {
         let (trace, gateway, payment_id) = (Trace::default(), gateway.to_owned(), payment_id.clone());
         let told = Told { trace, gateway, payment_id, later: true, ..Told::default() };
-        let outcome = settle::settle(database, desk, &told).await;
+        let outcome = payment::settle(database, desk, &told).await;
         let name = outcome.as_ref().map_or("broken", |settled| settled.outcome.name());
         match &outcome {
             // The next pass finds it once more.

@@ -1,137 +1,81 @@
-//! A payment that somebody told us of, taken to its end: the gateway is asked for the truth, the hold is secured before
-//! money is taken, and T2 makes of it what it becomes. Every step can be repeated; one whose outcome is unknown is asked
-//! about first. Nothing of it happens inside a transaction.
+//! A payment whose truth is known, taken to its end: the hold is secured before money is taken, and T2 makes of it what it
+//! becomes. Every step can be repeated; one whose outcome is unknown is asked about first. Nothing of it happens inside a
+//! transaction.
 
-use gateways::{Asked, Capture, Captured, State, Truth};
+use gateways::{Asked, Capture, Captured, Mark, State, Truth};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::warn;
 use uuid::Uuid;
-use wire::confirm::{HoldOf, Outcome, Payment, Settled, Told};
+use wire::confirm::{Outcome, Settled};
 
 use crate::bounds::CAPTURE_DEADLINE_MS;
 use crate::database::{Broken, Database};
 use crate::desk::{Counter, Desk};
-use crate::present;
-
-#[derive(Deserialize)]
-struct Known {
-    stored: Option<Outcome>,
-    hold: Option<HoldOf>,
-    token: Option<String>,
-    shaky: bool,
-    admitted: bool,
-}
 
 #[derive(Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 enum Securing {
-    Secured { attempt: i32, hold_id: Uuid },
-    TurnedAway { reason: String },
+    Secured {
+        attempt: i32,
+        hold_id: Uuid,
+    },
+    /// Nothing was written.
+    HoldUnknown,
+    TurnedAway {
+        reason: String,
+    },
     // What has become of it already.
-    Confirmed { order_id: String },
-    RefundRequired { reason: wire::confirm::RefundReason },
+    Confirmed {
+        order_id: String,
+    },
+    RefundRequired {
+        reason: wire::confirm::RefundReason,
+    },
 }
 
-/// T2 for money that was taken.
-///
-/// # Errors
-/// The database cannot answer.
-pub async fn confirm(database: &Database, payment: &Payment) -> Result<Outcome, Broken> {
-    let user_id = Some(&payment.user_id);
-    book(
-        database,
-        (&payment.gateway, &payment.payment_id),
-        &payment.hold_id,
-        user_id,
-        payment.amount,
-        &payment.currency,
-    )
-    .await
-}
-
-/// # Errors
-/// The database cannot answer, or the gateway is not configured. That a gateway does not answer is no error: the others'
-/// payments go on.
-pub async fn settle(database: &Database, desk: &Desk, told: &Told) -> Result<Settled, Broken> {
-    let id = (told.gateway.as_str(), told.payment_id.as_str());
-    if told.later
-        && let Some(settled) = present::look_again(database, desk, told).await?
-    {
-        return Ok(settled);
-    }
-    let known: Option<Known> =
-        database.json("select holdfast.look_at_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)]).await?;
-    let known = known.ok_or_else(|| Broken::misused("looking at a payment has no outcome"))?;
-    let done = |outcome| Ok(Settled { outcome, hold: None });
-    if let Some(outcome) = known.stored {
-        return Ok(Settled { outcome, hold: known.hold });
-    }
-    let at = desk.at(&told.gateway).ok_or_else(|| Broken::misused("a gateway that this function has no secret for"))?;
-    if !known.admitted {
-        return done(Outcome::Unreachable);
-    }
-    let truth = match desk.ask(database, at, &told.payment_id, known.shaky).await? {
-        Asked::Known(truth) => truth,
-        Asked::NotFound => return end(database, id, "the gateway knows no such payment").await,
-        Asked::Refused(_) | Asked::Unknown(_) => return done(Outcome::Unreachable),
-    };
-    // Play money in a shop that sells for real money buys nothing, and is nobody's to pay back.
-    if desk.live && !truth.live {
-        return done(Outcome::Ignored);
-    }
-    if told.amount.is_some_and(|amount| amount != truth.amount) {
-        return done(Outcome::TurnedAway { reason: "amount_mismatch".to_owned() });
-    }
-    let case = Case { database, desk, at, id, token: told.token.clone().or(known.token), truth };
-    let outcome = match case.truth.state {
-        // What costs nothing has nothing left either, and was bought all the same.
-        State::Paid if case.truth.refunded > 0 && case.truth.left() <= 0 => {
-            end(database, id, "paid back at the gateway").await?.outcome
-        }
-        State::Paid => case.book(&case.truth).await?,
-        State::Authorised | State::Pending if told.may_take => case.secure_only().await?,
-        State::Authorised => case.take().await?,
-        State::Pending if case.token.is_some() => case.take().await?,
-        State::Pending => case.note().await?,
-        State::Failed => end(database, id, "no money was taken").await?.outcome,
-    };
-    // Only a browser has to be sent somewhere.
-    let hold = match told.amount {
-        Some(_) => {
-            database
-                .json("select holdfast.hold_of_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)])
-                .await?
-        }
-        None => None,
-    };
-    Ok(Settled { outcome, hold })
-}
-
-/// A payment whose truth is known.
-struct Case<'a> {
-    database: &'a Database,
-    desk: &'a Desk,
-    at: &'a Counter,
-    id: (&'a str, &'a str),
-    token: Option<String>,
-    truth: Truth,
+/// A payment of ours, and what its gateway says of it now.
+pub(crate) struct Case<'a> {
+    pub database: &'a Database,
+    pub desk: &'a Desk,
+    pub at: &'a Counter,
+    pub id: (&'a str, &'a str),
+    pub token: Option<String>,
+    pub mark: Mark,
+    pub truth: Truth,
 }
 
 impl Case<'_> {
+    pub async fn settle(&self, may_take: bool) -> Result<Outcome, Broken> {
+        Ok(match self.truth.state {
+            // What costs nothing has nothing left either, and was bought all the same.
+            State::Paid if self.truth.refunded > 0 && self.truth.left() <= 0 => {
+                end(self.database, self.id, "paid back at the gateway").await?.outcome
+            }
+            State::Paid => self.book(&self.truth).await?,
+            State::Authorised | State::Pending if may_take => self.secure_only().await?,
+            State::Authorised => self.take().await?,
+            State::Pending if self.token.is_some() => self.take().await?,
+            State::Pending => self.note(false).await?,
+            // Whatever was asked for is done: the money comes with the deposit, or not at all.
+            State::Waiting => self.note(true).await?,
+            State::Failed => end(self.database, self.id, "no money was taken").await?.outcome,
+        })
+    }
+
     /// What was taken, less what somebody has paid back at the gateway's own desk, is what was paid.
     async fn book(&self, truth: &Truth) -> Result<Outcome, Broken> {
-        let Truth { hold_ref, user_id, currency, .. } = truth;
-        book(self.database, self.id, hold_ref, user_id.as_ref(), truth.left(), currency).await
+        let Truth { user_id, currency, .. } = truth;
+        book(self.database, self.id, &self.mark.hold_ref, user_id.as_ref(), truth.left(), currency).await
     }
 
     async fn secure(&self) -> Result<Securing, Broken> {
-        let Truth { hold_ref, user_id, amount, currency, .. } = &self.truth;
+        let Truth { user_id, amount, currency, .. } = &self.truth;
         let params = &[
             (&self.id.0 as _, Type::TEXT),
             (&self.id.1 as _, Type::TEXT),
-            (hold_ref as _, Type::TEXT),
-            (&hold_id(hold_ref) as _, Type::UUID),
+            (&self.mark.hold_ref as _, Type::TEXT),
+            (&hold_id(&self.mark.hold_ref) as _, Type::UUID),
             (user_id as _, Type::TEXT),
             (amount as _, Type::INT8),
             (currency as _, Type::TEXT),
@@ -153,6 +97,8 @@ impl Case<'_> {
     async fn take(&self) -> Result<Outcome, Broken> {
         let (attempt, hold) = match self.secure().await? {
             Securing::Secured { attempt, hold_id } => (attempt, hold_id),
+            // Whoever set it aside may be another Holdfast: it is neither taken nor let go.
+            Securing::HoldUnknown => return self.park().await,
             turned_away @ Securing::TurnedAway { .. } => {
                 self.let_go().await?;
                 return Ok(turned_away.told());
@@ -177,6 +123,7 @@ impl Case<'_> {
         };
         match captured {
             Captured::Done => self.book(&self.truth).await,
+            Captured::Waiting => self.note(true).await,
             Captured::Refused(why) => {
                 warn!(gateway = self.at.name, %why, "a capture was refused");
                 end(self.database, self.id, &why).await?;
@@ -186,10 +133,13 @@ impl Case<'_> {
                 warn!(gateway = self.at.name, %why, "the outcome of a capture is unknown");
                 match self.desk.ask(self.database, self.at, self.id.1, true).await? {
                     Asked::Known(truth) if truth.state == State::Paid => self.book(&truth).await,
+                    Asked::Known(truth) if truth.state == State::Waiting => self.note(true).await,
                     // The attempt stays: whoever comes next, a repeat or the sweep, asks before anything else.
-                    Asked::Known(_) | Asked::NotFound | Asked::Refused(_) | Asked::Unknown(_) => {
-                        Ok(Outcome::Unreachable)
-                    }
+                    Asked::Known(_)
+                    | Asked::NotFound
+                    | Asked::Refused(_)
+                    | Asked::Unreadable(_)
+                    | Asked::Unknown(_) => Ok(Outcome::Unreachable),
                 }
             }
         }
@@ -202,26 +152,44 @@ impl Case<'_> {
             return end(self.database, self.id, "turned away").await.map(drop);
         };
         if let Ok(answer) = self.desk.send(self.at, &request, CAPTURE_DEADLINE_MS).await
-            && answer.status == 200
+            && self.at.api.was_let_go(&gateways::Answer { status: answer.status, body: &answer.body })
         {
             end(self.database, self.id, "let go").await?;
         }
         Ok(())
     }
 
-    async fn note(&self) -> Result<Outcome, Broken> {
-        let Truth { hold_ref, user_id, amount, currency, .. } = &self.truth;
+    /// Money that is set aside for a hold that is none of ours waits for an operator.
+    async fn park(&self) -> Result<Outcome, Broken> {
+        let Truth { user_id, amount, currency, .. } = &self.truth;
         let params = &[
             (&self.id.0 as _, Type::TEXT),
             (&self.id.1 as _, Type::TEXT),
-            (hold_ref as _, Type::TEXT),
-            (&hold_id(hold_ref) as _, Type::UUID),
+            (&self.mark.hold_ref as _, Type::TEXT),
             (user_id as _, Type::TEXT),
             (amount as _, Type::INT8),
             (currency as _, Type::TEXT),
+            (&false as _, Type::BOOL),
         ];
-        self.database.call("select holdfast.note_payment($1, $2, $3, $4, $5, $6, $7)", params).await?;
-        Ok(Outcome::Ignored)
+        self.database.call("select holdfast.park($1, $2, $3, $4, $5, $6, $7)", params).await?;
+        Ok(Outcome::Parked)
+    }
+
+    /// `taken`: no capture is under way any more, whatever was written down.
+    async fn note(&self, taken: bool) -> Result<Outcome, Broken> {
+        let Truth { user_id, amount, currency, .. } = &self.truth;
+        let params = &[
+            (&self.id.0 as _, Type::TEXT),
+            (&self.id.1 as _, Type::TEXT),
+            (&self.mark.hold_ref as _, Type::TEXT),
+            (&hold_id(&self.mark.hold_ref) as _, Type::UUID),
+            (user_id as _, Type::TEXT),
+            (amount as _, Type::INT8),
+            (currency as _, Type::TEXT),
+            (&taken as _, Type::BOOL),
+        ];
+        self.database.call("select holdfast.note_payment($1, $2, $3, $4, $5, $6, $7, $8)", params).await?;
+        Ok(Outcome::Pending)
     }
 }
 
@@ -229,6 +197,8 @@ impl Securing {
     fn told(self) -> Outcome {
         match self {
             Self::Secured { .. } => Outcome::Secured,
+            // No money is set aside yet for whoever asks first, and so there is nothing to decide.
+            Self::HoldUnknown => Outcome::TurnedAway { reason: "hold_unknown".to_owned() },
             Self::TurnedAway { reason } => Outcome::TurnedAway { reason },
             Self::Confirmed { order_id } => Outcome::Confirmed { order_id },
             Self::RefundRequired { reason } => Outcome::RefundRequired { reason },
@@ -236,7 +206,7 @@ impl Securing {
     }
 }
 
-async fn book(
+pub(crate) async fn book(
     database: &Database,
     id: (&str, &str),
     hold_ref: &str,
@@ -244,7 +214,7 @@ async fn book(
     amount: i64,
     currency: &str,
 ) -> Result<Outcome, Broken> {
-    // What is no id of ours names no hold of ours; the money is paid back all the same.
+    // What is no id of ours names no hold of ours; what the shop's own service took is paid back all the same.
     let hold_id = hold_id(hold_ref);
     let outcome: Option<Outcome> = database
         .json(
@@ -264,35 +234,12 @@ async fn book(
 }
 
 /// It is over, and no money of the buyer's is with us.
-async fn end(database: &Database, id: (&str, &str), outcome: &str) -> Result<Settled, Broken> {
+pub(crate) async fn end(database: &Database, id: (&str, &str), outcome: &str) -> Result<Settled, Broken> {
     let params = &[(&id.0 as _, Type::TEXT), (&id.1 as _, Type::TEXT), (&outcome as _, Type::TEXT)];
     database.call("select holdfast.end_payment($1, $2, $3)", params).await?;
     Ok(Settled { outcome: Outcome::Ignored, hold: None })
 }
 
-/// A hold's id as a gateway keeps it: as it is, or without hyphens and with the number of the attempt behind it, two
-/// digits, because some take letters and digits only and no id twice.
-pub(crate) fn hold_id(hold_ref: &str) -> Option<Uuid> {
-    let bare = match hold_ref.split_at_checked(32) {
-        Some((id, attempt)) if attempt.len() == 2 && attempt.bytes().all(|byte| byte.is_ascii_digit()) => id,
-        _ => hold_ref,
-    };
-    Uuid::parse_str(bare).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::hold_id;
-
-    #[test]
-    fn a_hold_is_found_in_the_ways_that_gateways_keep_it() {
-        let id = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
-        let bare = id.replace('-', "");
-        for hold_ref in [id.to_owned(), bare.clone(), format!("{bare}01"), format!("{bare}42")] {
-            assert_eq!(hold_id(&hold_ref).map(|id| id.to_string()).as_deref(), Some(id), "{hold_ref}");
-        }
-        for other in ["", "no id", &format!("{bare}0x"), &format!("{bare}001"), "가나다"] {
-            assert_eq!(hold_id(other), None, "{other}");
-        }
-    }
+fn hold_id(hold_ref: &str) -> Option<Uuid> {
+    gateways::hold_id(hold_ref).and_then(|id| Uuid::parse_str(&id).ok())
 }

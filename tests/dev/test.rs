@@ -21,7 +21,7 @@ pub struct Test {
     /// In place of a fresh one: for the model, of which `SEED:N` runs the Nth history alone, and for the attack on the API
     #[arg(long, value_name = "SEED")]
     seed: Option<String>,
-    /// Only the tests whose names contain this, with the settings of the one stage that is named
+    /// Only the tests whose names contain one of these (with commas between them), run as the stages that are named would be
     #[arg(long, value_name = "TEXT", requires = "stage")]
     only: Option<String>,
 }
@@ -52,7 +52,10 @@ const STAGES: [Stage; 15] = [
             "cancel",
             "present",
             "capture",
+            "parked",
             "holders",
+            "events",
+            "stolen",
             "reconcile",
             "events",
             "stolen",
@@ -140,7 +143,7 @@ impl Test {
                 .env("RUST_BACKTRACE", "0")
                 .current_dir(workspace::root());
             match &self.only {
-                Some(only) => command.arg(only),
+                Some(only) => command.args(only.split(',')),
                 None => command.args(one.modules.iter().map(|module| format!("{module}::"))),
             };
             command.arg(format!("--test-threads={}", one.at_once)).arg("--show-output");

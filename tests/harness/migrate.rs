@@ -17,24 +17,28 @@ mod numbered {
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 22] = [
+pub const CURRENT: [(&str, &str); 26] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
     ("guard.sql", include_str!("../../schema/guard.sql")),
     ("shop.sql", include_str!("../../schema/shop.sql")),
     ("expire.sql", include_str!("../../schema/expire.sql")),
     ("release.sql", include_str!("../../schema/release.sql")),
     ("reserve.sql", include_str!("../../schema/reserve.sql")),
+    ("parked.sql", include_str!("../../schema/parked.sql")),
     ("confirm.sql", include_str!("../../schema/confirm.sql")),
     ("pay.sql", include_str!("../../schema/pay.sql")),
     ("capture.sql", include_str!("../../schema/capture.sql")),
     ("refund.sql", include_str!("../../schema/refund.sql")),
+    ("opening.sql", include_str!("../../schema/opening.sql")),
     ("present.sql", include_str!("../../schema/present.sql")),
     ("reconcile.sql", include_str!("../../schema/reconcile.sql")),
     ("lookup.sql", include_str!("../../schema/lookup.sql")),
     ("lists.sql", include_str!("../../schema/lists.sql")),
     ("relay.sql", include_str!("../../schema/relay.sql")),
     ("operate.sql", include_str!("../../schema/operate.sql")),
+    ("unanswered.sql", include_str!("../../schema/unanswered.sql")),
     ("dead_letters.sql", include_str!("../../schema/dead_letters.sql")),
+    ("decisions.sql", include_str!("../../schema/decisions.sql")),
     ("retain.sql", include_str!("../../schema/retain.sql")),
     ("forget.sql", include_str!("../../schema/forget.sql")),
     ("payments.sql", include_str!("../../schema/payments.sql")),

@@ -30,6 +30,7 @@ const OUTCOMES: &[&str] = &[
     "late: not what was to be paid",
     "late: sold to others",
     "late: taken again",
+    "late: the sale is not open",
     "ledger CANCEL_CREDIT",
     "ledger EXPIRE_CREDIT",
     "ledger RELEASE_CREDIT",

@@ -55,7 +55,15 @@ impl Counter {
     }
 
     fn refund_of(&self, payment_id: &str, amount: i64, left: i64, key: &str) -> Request {
-        self.api.refund(&PayBack { payment_id, amount, left, currency: "KRW", reason: "hold_expired", key })
+        self.api.refund(&PayBack {
+            payment_id,
+            amount,
+            left,
+            currency: "KRW",
+            reason: "hold_expired",
+            key,
+            account: None,
+        })
     }
 
     async fn refund(&self, payment_id: &str, amount: i64, left: i64, key: &str) -> Refunded {

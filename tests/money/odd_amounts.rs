@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{PRICE, Shop};
+use super::{PRICE, Shop, come_back, silent};
 use crate::client::until;
 use crate::till::by_the_shop;
 
@@ -19,7 +19,9 @@ impl Shop {
 
     async fn until_refund(&self, hold: &Value, user: &str, refund: Value) {
         until(&format!("the refund is {refund}"), 40, || async {
-            (self.see(hold, user).await["refund"] == refund).then_some(())
+            let seen = self.see(hold, user).await["refund"].clone();
+            let is = |name: &str| seen[name] == refund[name];
+            ["status", "amount", "currency"].iter().all(|name| is(name)).then_some(())
         })
         .await;
     }
@@ -46,6 +48,27 @@ async fn stripe_counts_some_currencies_in_its_own_way_and_the_money_is_the_same(
         let theirs = shop.till.payment(made["payment_id"].as_str().unwrap()).await;
         assert_eq!((&theirs["refunded"], by_the_shop(&theirs)), (&json!(PRICE), vec![PRICE]), "{currency}");
     }
+}
+
+#[tokio::test]
+async fn toss_counts_dollars_with_their_cents_and_another_currency_is_not_sold() {
+    let shop = Shop::open().await;
+    let sale = shop.sale_in("USD", 1_050, 3_600).await;
+    let hold = shop.hold(&sale, "ann").await;
+    let mut how = silent();
+    how["currency"] = json!("USD");
+    let hold_id = hold["hold_id"].as_str().unwrap();
+    let made = shop.till.pay("toss", hold_id, &shop.client.user("ann"), 1_050, how).await;
+    let id = made["payment_id"].as_str().unwrap();
+    assert_eq!(come_back(&shop, &made, "1050").await.1, "/", "another amount");
+    assert_eq!(shop.till.payment(id).await["captured"], 0);
+    assert!(come_back(&shop, &made, "10.50").await.1.ends_with("&result=paid"));
+    let seen = shop.until_status(&hold, "ann", "COMMITTED").await;
+    assert_eq!((&seen["total_amount"], &shop.till.payment(id).await["captured"]), (&json!(1_050), &json!(1_050)));
+    let cancel = format!("/v1/admin/orders/{}/cancel", seen["order_id"].as_str().unwrap());
+    shop.client.admin(Method::POST, &cancel, Some(json!({"reason": "broken"}))).await.ok(200);
+    shop.until_refund(&hold, "ann", json!({"status": "completed", "amount": 1_050, "currency": "USD"})).await;
+    assert_eq!(by_the_shop(&shop.till.payment(id).await), [1_050]);
 }
 
 #[tokio::test]

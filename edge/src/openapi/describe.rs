@@ -17,7 +17,7 @@ use crate::{operators, routes};
 use schemas::Schemas;
 
 /// Every path, its parameters in braces. That no verb is missing is a test's business.
-const PATHS: [&str; 35] = [
+const PATHS: [&str; 39] = [
     "/",
     "/sales/{sale_id}",
     "/orders",
@@ -28,6 +28,8 @@ const PATHS: [&str; 35] = [
     "/v1/reservations",
     "/v1/reservations/{hold_id}",
     "/v1/reservations/{hold_id}/pay",
+    "/v1/reservations/{hold_id}/payments",
+    "/v1/reservations/{hold_id}/refund-account",
     "/v1/orders",
     "/v1/orders/{order_id}",
     "/v1/sales",
@@ -53,6 +55,8 @@ const PATHS: [&str; 35] = [
     "/v1/admin/dead-letters",
     "/v1/admin/dead-letters/replay",
     "/v1/admin/dead-letters/{dead_letter_id}/replay",
+    "/v1/admin/dead-letters/{dead_letter_id}/dismiss",
+    "/v1/admin/dead-letters/{dead_letter_id}/settle",
 ];
 
 /// One that is there, so that the table of paths can be asked what a path offers.
@@ -149,7 +153,7 @@ fn no_verb_is_left_out() {
         .flat_map(|path| routes::offers(&example(path), false).unwrap_or_default())
         .map(|(_, route)| route.name().to_owned())
         .collect();
-    let source = include_str!("../routes.rs");
+    let (_, source) = include_str!("../routes.rs").split_once("pub fn name(").unwrap_or_default();
     let names = source.split("=> \"").skip(1).filter_map(|rest| rest.split_once("\",\n")).map(|(name, _)| name);
     let known: std::collections::BTreeSet<String> =
         names.chain([routes::WEBHOOK]).filter(|name| *name != "dev_session").map(ToOwned::to_owned).collect();

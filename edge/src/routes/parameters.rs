@@ -23,6 +23,8 @@ impl Route {
             Self::Reserve
             | Self::Hold { .. }
             | Self::Release { .. }
+            | Self::OpenPayment { .. }
+            | Self::RefundAccount { .. }
             | Self::Order { .. }
             | Self::Sales
             | Self::Sale { .. }
@@ -39,6 +41,7 @@ impl Route {
             | Self::RotateSecret { .. }
             | Self::ReplayDeadLetter { .. }
             | Self::ReplayDeadLetters
+            | Self::DecideDeadLetter { .. }
             | Self::PayHold { .. }
             | Self::AdminOrder { .. }
             | Self::ForgetUser { .. }

@@ -25,6 +25,8 @@ fn every_path_of_the_contract_is_found_by_its_method() {
         ("POST", "/v1/reservations", "reserve"),
         ("GET", &format!("/v1/reservations/{ID}"), "hold"),
         ("DELETE", &format!("/v1/reservations/{ID}"), "release"),
+        ("POST", &format!("/v1/reservations/{ID}/payments"), "open_payment"),
+        ("POST", &format!("/v1/reservations/{ID}/refund-account"), "refund_account"),
         ("GET", "/v1/orders", "orders"),
         ("GET", "/v1/reservations", "holds"),
         ("POST", &format!("/v1/reservations/{ID}/pay"), "pay_hold"),
@@ -53,6 +55,8 @@ fn every_path_of_the_contract_is_found_by_its_method() {
         ("GET", "/v1/admin/dead-letters", "admin_dead_letters"),
         ("POST", "/v1/admin/dead-letters/event-7/replay", "admin_replay_dead_letter"),
         ("POST", "/v1/admin/dead-letters/replay", "admin_replay_dead_letters"),
+        ("POST", "/v1/admin/dead-letters/parked-61/dismiss", "admin_dismiss_dead_letter"),
+        ("POST", "/v1/admin/dead-letters/refund-61/settle", "admin_settle_dead_letter"),
     ] {
         assert_eq!(answer(method, path).map(|route| route.name()), Ok(name), "{method} {path}");
     }
@@ -83,6 +87,7 @@ fn a_path_that_is_not_there_is_not_found_whatever_the_method() {
         "/v1/webhooks/other",
         "/v1/admin/subscriptions/1",
         "/v1/admin/dead-letters/a%20b/replay",
+        "/v1/admin/dead-letters/event-7/forget",
         "/dev/session",
     ] {
         for method in ["GET", "POST", "BREW"] {
@@ -137,6 +142,8 @@ fn a_method_that_is_not_there_is_told_which_are() {
         ("POST", "/", "GET, HEAD"),
         ("get", "/", "GET, HEAD"),
         ("OPTIONS", "/v1/webhooks/standard", "POST"),
+        // Whoever only wants to know what is there takes no money.
+        ("HEAD", "/v1/payments/toss/return", "GET"),
     ] {
         assert_eq!(answer(method, path), Err((405, Some(allow.to_owned()))), "{method} {path}");
     }

@@ -112,7 +112,8 @@ pub enum Tells {
 
 /// A payment of a list with all that it says.
 pub fn told(payment_id: String, truth: Truth) -> Entry {
-    Entry { payment_id, hold_ref: truth.hold_ref.clone(), tells: Tells::Truth(Box::new(truth)) }
+    let hold_ref = truth.mark.as_ref().map(|mark| mark.hold_ref.clone()).unwrap_or_default();
+    Entry { payment_id, hold_ref, tells: Tells::Truth(Box::new(truth)) }
 }
 
 /// A moment as `2026-01-15T05:00:00`, without its zone.

@@ -1,23 +1,35 @@
 //! Payment gateways, a file each: is this message authentic, what does it say of which payment, what is the truth about
 //! that payment, take the money, pay it back.
 //!
-//! Nothing here has a socket or a clock. The edge, which is Wasm, uses [`Webhook`]; the functions send what [`Api`]
-//! writes and hand back what came. A new gateway is a file with these two and its line in [`webhook`] and [`api`].
+//! Nothing here has a socket or a clock. The edge, which is Wasm, uses [`Webhook`], and `confirm` uses it again; the
+//! functions send what [`Api`] writes and hand back what came. A new gateway is a file with these two and its line in [`webhook`] and [`api`].
 
+mod account;
+mod event;
 mod later;
+mod mark;
 mod portone;
 mod reading;
 pub mod signature;
 mod standard;
 mod stripe;
 mod toss;
+pub mod units;
 
+pub use account::RefundAccount;
+pub use event::{Event, notice};
 pub use later::{Dispute, DisputeHint, DisputeState, Disputed, Entry, ListPage, Listed, PAGE_MAX, Tells};
+pub use mark::{Mark, hold_id};
 use reading::{again, said};
 use serde_json::{Map, Value};
 
 /// Every gateway there is, in the order in which they are written about.
 pub const NAMES: [&str; 4] = ["standard", "portone", "toss", "stripe"];
+
+/// A payment's id, and what a gateway says of hold and user.
+pub const TEXT_MAX_CHARS: usize = 255;
+/// The largest whole number every JSON reader keeps exactly.
+pub const AMOUNT_MAX: i64 = 9_007_199_254_740_991;
 
 /// What came to the edge, as it came.
 pub struct Message<'a> {
@@ -28,19 +40,23 @@ pub struct Message<'a> {
 /// What a message says. It is a reason to look, and the truth only where `said` is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
+    /// The gateway's id; where a message does not know it, ours ([`Kind::Deposit`]).
     pub payment_id: String,
     pub kind: Kind,
-    /// Of a signed message that carries the whole payment.
+    /// The whole payment: of the shop's own service alone, which signs what it knows to be so now.
     pub said: Option<Said>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Something about the payment has changed; which way, only the payment itself says.
     Changed,
     /// The gateway waits for our word before it takes the money: its answer is the status of ours. With how much it
     /// would take, where it says so.
     MayTake { amount: Option<i64> },
+    /// Something about an account that a buyer deposits into. The message is not signed, and names the payment by our id
+    /// alone: the payment it finds must have the same secret.
+    Deposit { secret: String },
     /// Something about money that was settled before: disputed, paid back, taken back. Of a dispute, what the message says.
     Later { dispute: Option<DisputeHint> },
 }
@@ -48,7 +64,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     pub hold_ref: String,
-    pub user_id: Option<String>,
+    pub user_id: String,
     /// In the currency's minor unit.
     pub amount: i64,
     pub currency: String,
@@ -56,15 +72,18 @@ pub struct Said {
     pub live: bool,
 }
 
-/// The edge's half.
+/// The half that reads what a gateway sends: the edge's, as a filter, and `confirm`'s, which believes it.
 pub trait Webhook: Sync {
+    /// The headers that its signature is made of, in lower case. None: it signs nothing.
+    fn signed_headers(&self) -> &'static [&'static str];
+
     /// Whether the gateway sent it, a few minutes around `now_s` (Unix time). One that signs nothing is believed
     /// nothing: its messages are authentic whoever sends them, and carry no `said`.
     fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool;
 
     /// Whether it signs. What comes in the name of one that does not is a stranger's, and costs strangers alone.
     fn signs(&self) -> bool {
-        true
+        !self.signed_headers().is_empty()
     }
 
     /// None: an event that is not about a payment of ours, today or in a later version of theirs.
@@ -110,6 +129,8 @@ pub enum Asked {
     /// It is at work, and does not say: the question was not one of its own. Whoever asks for what a stranger named has
     /// not found out that the gateway fails.
     Refused(String),
+    /// It is at work, and what it says of this payment cannot be read: that is this payment's matter and no other's.
+    Unreadable(String),
     /// No answer to build on.
     Unknown(String),
 }
@@ -117,6 +138,8 @@ pub enum Asked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Truth {
     pub state: State,
+    /// The gateway's id of it.
+    pub payment_id: String,
     /// What was taken or is set aside, in the currency's minor unit.
     pub amount: i64,
     /// Of it, what is paid back already, by whomever.
@@ -124,13 +147,17 @@ pub struct Truth {
     /// Of it, what somebody asked to have paid back and is not yet. None: the gateway does not say.
     pub refunding: Option<i64>,
     pub currency: String,
-    /// The hold, as whoever made the payment wrote it down.
-    pub hold_ref: String,
+    /// The hold it names. None: it is no payment of ours, and nobody here may touch it.
+    pub mark: Option<Mark>,
     /// Our id of the payment at a gateway that has one of its own beside it.
     pub order_ref: String,
     pub user_id: Option<String>,
     /// Play money otherwise.
     pub live: bool,
+    /// It was a deposit, and can be paid back only to an account that somebody names.
+    pub needs_account: bool,
+    /// What a message about its deposit has to know.
+    pub secret: Option<String>,
     pub disputed: Disputed,
 }
 
@@ -156,6 +183,8 @@ impl Truth {
 pub enum State {
     /// The buyer is not through, or the bank is not.
     Pending,
+    /// The buyer was given an account to deposit into, and has not: nothing is left to ask of the gateway.
+    Waiting,
     /// The money is set aside, and is taken on our word.
     Authorised,
     /// It was taken. Some or all of it may be paid back.
@@ -179,7 +208,10 @@ pub struct Capture<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Captured {
+    /// The money was taken: by the state in the answer, not by the call's success.
     Done,
+    /// It did as it was asked, and the money comes later, if it comes: a buyer has been given an account to deposit into.
+    Waiting,
     /// No money was taken.
     Refused(String),
     /// It must be asked about before anything else.
@@ -197,6 +229,8 @@ pub struct PayBack<'a> {
     pub reason: &'a str,
     /// One an attempt, the same at every repeat of it.
     pub key: &'a str,
+    /// Where the money goes, where the gateway does not know.
+    pub account: Option<&'a RefundAccount>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,13 +251,20 @@ pub trait Api: Send + Sync {
     fn ask(&self, payment_id: &str) -> Request;
     fn truth(&self, answer: &Answer) -> Asked;
 
+    /// Asks for the payments that a payment page, opened for this hold with this reference, has led to. None: this gateway
+    /// finds none by what the shop knows.
+    fn find(&self, reference: &str) -> Option<Request>;
+    /// What it found, none among it; of each what [`Api::truth`] says.
+    fn found(&self, answer: &Answer) -> Vec<Asked> {
+        vec![self.truth(answer)]
+    }
+
     /// None: this gateway takes the money by itself.
     fn capture(&self, _capture: &Capture) -> Option<Request> {
         None
     }
     fn captured(&self, answer: &Answer) -> Captured {
         match answer.status {
-            200..300 => Captured::Done,
             400..500 if !again(answer.status) => Captured::Refused(said(answer)),
             _ => Captured::Unknown(said(answer)),
         }
@@ -232,6 +273,10 @@ pub trait Api: Send + Sync {
     /// Gives back what was set aside and not taken. None: it ends by itself.
     fn let_go(&self, _payment_id: &str, _key: &str) -> Option<Request> {
         None
+    }
+    /// Whether it was: by the state in the answer.
+    fn was_let_go(&self, answer: &Answer) -> bool {
+        matches!(self.truth(answer), Asked::Known(Truth { state: State::Failed, .. }))
     }
 
     fn refund(&self, refund: &PayBack) -> Request;
@@ -286,15 +331,4 @@ pub fn usual_url(name: &str) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_gateway_has_both_halves_and_no_other_name_has_one() {
-        let account = || Account { secret: "s".to_owned(), live: true };
-        for name in NAMES {
-            assert!(webhook(name).is_some() && api(name, account()).is_some(), "{name}");
-        }
-        assert!(webhook("other").is_none() && api("other", account()).is_none());
-    }
-}
+mod tests;

@@ -3,16 +3,22 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::account::written;
 use crate::later::{civil, told};
-use crate::reading::{again, asked, json as body, page, said, segment, text, whole};
+use crate::reading::{again, amount, asked, json as body, page, said, segment, text};
+use crate::units::{Unit, unit};
 use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, DisputeHint, Disputed, Kind, ListPage, Listed, Message, Notice,
-    PAGE_MAX, PayBack, Refunded, Request, State, Truth, Webhook, signature,
+    Account, Answer, Api, Asked, Capture, Captured, DisputeHint, Disputed, Kind, ListPage, Listed, Mark, Message,
+    Notice, PAGE_MAX, PayBack, Refunded, Request, State, Truth, Webhook, signature,
 };
 
 pub struct PortOne;
 
 impl Webhook for PortOne {
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &signature::HEADERS
+    }
+
     fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool {
         signature::is_signed(secrets, message, now_s)
     }
@@ -21,7 +27,7 @@ impl Webhook for PortOne {
         let r#type = event.get("type").and_then(Value::as_str).ok_or("type")?;
         let kind = match r#type {
             "Transaction.Confirm" => {
-                Kind::MayTake { amount: event.get("data").and_then(|data| whole(&data["totalAmount"])) }
+                Kind::MayTake { amount: event.get("data").and_then(|data| amount(&data["totalAmount"], Unit::Minor)) }
             }
             "Transaction.DisputeCreated" => Kind::Later { dispute: Some(DisputeHint::Opened) },
             "Transaction.DisputeResolved" => Kind::Later { dispute: Some(DisputeHint::Resolved) },
@@ -66,8 +72,16 @@ impl Api for PortOneApi {
 
     fn captured(&self, answer: &Answer) -> Captured {
         let kind = body(answer).and_then(|body| text(&body["type"])).unwrap_or_default();
+        // The payment it answers with has a state, of which the call's success says nothing: a buyer may have been given an
+        // account to deposit into. Where the state is not in the answer, the payment is asked for.
+        let state = body(answer).and_then(|body| text(&body["payment"]["status"])).unwrap_or_default();
+        match (answer.status, state.as_str()) {
+            (200, "PAID") => return Captured::Done,
+            (200, "VIRTUAL_ACCOUNT_ISSUED") => return Captured::Waiting,
+            (200, "FAILED") => return Captured::Refused(said(answer)),
+            _ => {}
+        }
         match answer.status {
-            200 => Captured::Done,
             // Somebody's confirm came through; whose, the payment says.
             _ if kind == "ALREADY_PAID" || kind == "ALREADY_PAID_OR_WAITING" => Captured::Unknown(kind),
             400..500 if !again(answer.status) => Captured::Refused(said(answer)),
@@ -75,9 +89,18 @@ impl Api for PortOneApi {
         }
     }
 
+    fn find(&self, reference: &str) -> Option<Request> {
+        // Its payment's id is the shop's own.
+        Some(self.ask(reference))
+    }
+
     fn refund(&self, refund: &PayBack) -> Request {
         // The guard: somebody else's cancellation in between changes what is left, and this one is refused.
-        let body = json!({"reason": refund.reason, "amount": refund.amount, "currentCancellableAmount": refund.left});
+        let mut body =
+            json!({"reason": refund.reason, "amount": refund.amount, "currentCancellableAmount": refund.left});
+        if let Some((name, account)) = refund.account.and_then(|account| written("portone", account)) {
+            body[name] = account;
+        }
         let path = format!("/payments/{}/cancel", segment(refund.payment_id));
         self.request("POST", path, Some(refund.key), Some(body))
     }
@@ -126,9 +149,9 @@ impl Api for PortOneApi {
             let last = items.last().filter(|_| items.len() >= PAGE_MAX).and_then(|last| text(&last["cursor"]));
             (items.iter().map(|item| &item["payment"]).collect(), last)
         } else {
-            let (number, size) =
-                (whole(&page["page"]["number"]).unwrap_or(0), whole(&page["page"]["size"]).unwrap_or(0));
-            let more = size > 0 && (number + 1).saturating_mul(size) < whole(&page["page"]["totalCount"]).unwrap_or(0);
+            let count = |name: &str| page["page"][name].as_i64().unwrap_or(0);
+            let (number, size) = (count("number"), count("size"));
+            let more = size > 0 && (number + 1).saturating_mul(size) < count("totalCount");
             (items.iter().collect(), more.then(|| (number + 1).to_string()))
         };
         // One of an older version of theirs has no amount here, and is none of ours.
@@ -139,7 +162,8 @@ impl Api for PortOneApi {
 
 fn payment(payment: &Value) -> Option<Truth> {
     let state = match payment["status"].as_str()? {
-        "READY" | "PAY_PENDING" | "VIRTUAL_ACCOUNT_ISSUED" => State::Pending,
+        "READY" | "PAY_PENDING" => State::Pending,
+        "VIRTUAL_ACCOUNT_ISSUED" => State::Waiting,
         "PAID" | "PARTIAL_CANCELLED" | "CANCELLED" => State::Paid,
         "FAILED" => State::Failed,
         _ => return None,
@@ -147,20 +171,31 @@ fn payment(payment: &Value) -> Option<Truth> {
     let id = text(&payment["id"])?;
     let custom: Value =
         payment["customData"].as_str().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
-    let cancellations = |status: &str| -> i64 {
-        let all = payment["cancellations"].as_array().into_iter().flatten();
-        all.filter(|one| one["status"] == status).filter_map(|one| whole(&one["totalAmount"])).sum()
+    let currency = text(&payment["currency"])?;
+    let unit = unit("portone", &currency)?;
+    // One that cannot be read is money that nobody knows of: then the payment cannot be read either.
+    let cancellations = |status: &str| -> Option<i64> {
+        let mut all = payment["cancellations"].as_array().into_iter().flatten().filter(|one| one["status"] == status);
+        all.try_fold(0_i64, |sum, one| sum.checked_add(amount(&one["totalAmount"], unit)?))
+    };
+    let cancelled = match &payment["amount"]["cancelled"] {
+        Value::Null => 0,
+        cancelled => amount(cancelled, unit)?,
     };
     Some(Truth {
         state,
-        amount: whole(&payment["amount"]["total"])?,
-        refunded: cancellations("SUCCEEDED").max(whole(&payment["amount"]["cancelled"]).unwrap_or(0)),
-        refunding: Some(cancellations("REQUESTED")),
-        currency: text(&payment["currency"])?,
-        hold_ref: text(&custom["hold_id"]).unwrap_or_else(|| id.clone()),
+        payment_id: id.clone(),
+        amount: amount(&payment["amount"]["total"], unit)?,
+        refunded: cancellations("SUCCEEDED")?.max(cancelled),
+        refunding: Some(cancellations("REQUESTED")?),
+        currency,
+        mark: Mark::find([text(&custom["hold_id"]), Some(id.clone())]),
         order_ref: id,
         user_id: text(&custom["user_id"]),
-        live: payment["channel"]["type"] != "TEST",
+        // A payment that nobody has begun has no channel yet; one that was paid has, and it says which money it is.
+        live: payment["channel"]["type"] == "LIVE" || (state == State::Pending && payment["channel"]["type"].is_null()),
+        needs_account: payment["method"]["type"] == "PaymentMethodVirtualAccount",
+        secret: None,
         // Its payments say nothing of disputes; its messages do.
         disputed: Disputed::Unsaid,
     })
@@ -169,6 +204,7 @@ fn payment(payment: &Value) -> Option<Truth> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::RefundAccount;
 
     fn api() -> PortOneApi {
         PortOneApi(Account { secret: "v2".to_owned(), live: true })
@@ -202,13 +238,41 @@ mod tests {
 
     #[test]
     fn the_key_is_quoted_and_what_is_left_is_compared() {
-        let refund = PayBack { payment_id: "p/1", amount: 100, left: 150, currency: "KRW", reason: "late", key: "k" };
+        let refund = PayBack {
+            payment_id: "p/1",
+            amount: 100,
+            left: 150,
+            currency: "KRW",
+            reason: "late",
+            key: "k",
+            account: None,
+        };
         let request = api().refund(&refund);
         assert_eq!((request.method, request.path.as_str()), ("POST", "/payments/p%2F1/cancel"));
         assert!(request.headers.contains(&("idempotency-key", "\"k\"".to_owned())));
         assert!(request.headers.contains(&("authorization", "PortOne v2".to_owned())));
         let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
         assert_eq!(body, json!({"reason": "late", "amount": 100, "currentCancellableAmount": 150}));
+        let account =
+            RefundAccount {
+                bank: "SHINHAN_BANK".to_owned(), number: "110-1".to_owned(), holder: "홍길동".to_owned()
+            };
+        let request = api().refund(&PayBack { account: Some(&account), ..refund });
+        let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
+        assert_eq!(body["refundAccount"], json!({"bank": "SHINHAN_BANK", "number": "110-1", "holderName": "홍길동"}));
+    }
+
+    #[test]
+    fn a_confirmed_payment_is_paid_only_if_its_state_says_so() {
+        let of = |status: u16, body: Value| api().captured(&Answer { status, body: body.to_string().as_bytes() });
+        assert_eq!(of(200, json!({"payment": {"status": "PAID", "pgTxId": "1"}})), Captured::Done);
+        assert_eq!(of(200, json!({"payment": {"status": "VIRTUAL_ACCOUNT_ISSUED"}})), Captured::Waiting);
+        assert!(matches!(of(200, json!({"payment": {"status": "FAILED"}})), Captured::Refused(_)));
+        // Nothing of the state: the payment is asked for.
+        for unknown in [json!({"payment": {"pgTxId": "1"}}), json!({}), json!({"payment": {"status": "NEW"}})] {
+            assert!(matches!(of(200, unknown.clone()), Captured::Unknown(_)), "{unknown}");
+        }
+        assert!(matches!(of(409, json!({"type": "ALREADY_PAID_OR_WAITING"})), Captured::Unknown(_)));
     }
 
     #[test]
@@ -229,12 +293,13 @@ mod tests {
     fn a_payment_says_what_is_left_of_it_and_whether_it_is_play_money() {
         let read = |payment: Value| api().truth(&Answer { status: 200, body: payment.to_string().as_bytes() });
         let payment = json!({"status": "PARTIAL_CANCELLED", "id": "p1", "channel": {"type": "TEST"}, "currency": "KRW",
-            "amount": {"total": 1000, "paid": 700, "cancelled": 300}, "customData": "{\"hold_id\":\"h\",\"user_id\":\"u\"}",
+            "amount": {"total": 1000, "paid": 700, "cancelled": 300}, "customData": "{\"hold_id\":\"019a9e7c-4b5a-7c3d-8e9f-0123456789ab\",\"user_id\":\"u\"}",
             "cancellations": [{"status": "SUCCEEDED", "totalAmount": 300}, {"status": "REQUESTED", "totalAmount": 700}]});
         let Asked::Known(truth) = read(payment) else { panic!("a payment") };
         assert_eq!((truth.state, truth.left(), truth.refunding, truth.live), (State::Paid, 700, Some(700), false));
-        assert_eq!((truth.hold_ref.as_str(), truth.user_id.as_deref()), ("h", Some("u")));
-        assert!(matches!(read(json!({"status": "NEW_STATUS"})), Asked::Unknown(_)));
+        assert_eq!(truth.mark.map(|mark| mark.hold_ref).as_deref(), Some("019a9e7c-4b5a-7c3d-8e9f-0123456789ab"));
+        assert_eq!(truth.user_id.as_deref(), Some("u"));
+        assert!(matches!(read(json!({"status": "NEW_STATUS"})), Asked::Unreadable(_)));
         assert_eq!(api().truth(&Answer { status: 404, body: b"{}" }), Asked::NotFound);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::units::Unit;
 use crate::{Answer, Asked, Truth};
 
 /// Statuses after which the same request may still be done: busy, in flight, too many.
@@ -20,9 +21,16 @@ pub fn json(answer: &Answer) -> Option<Value> {
     serde_json::from_slice(answer.body).ok()
 }
 
-/// A whole number however it is written: `1`, `1.0`.
-pub fn whole(value: &Value) -> Option<i64> {
-    wire::whole::number(value).ok()
+/// A gateway's amount in minor units, exactly: a number that is no such amount is none, and one that is written as a
+/// fraction, `1.0`, is one only while every reader keeps it exactly.
+pub fn amount(value: &Value, unit: Unit) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_991.0;
+    let whole = match value {
+        Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
+        Value::Number(number) => number.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=EXACT).contains(n))?.to_string(),
+        _ => return None,
+    };
+    unit.read(&whole)
 }
 
 pub fn text(value: &Value) -> Option<String> {
@@ -57,28 +65,41 @@ pub fn asked(answer: &Answer, truth: impl FnOnce(&Value) -> Option<Truth>) -> As
     match answer.status {
         200 => match json(answer).as_ref().and_then(truth) {
             Some(truth) => Asked::Known(truth),
-            None => Asked::Unknown("an answer that is no payment".to_owned()),
+            None => Asked::Unreadable("an answer that is no payment".to_owned()),
         },
         404 => Asked::NotFound,
-        // 401 is about our secret, whatever was asked.
-        400..500 if !again(answer.status) && answer.status != 401 => Asked::Refused(said(answer)),
+        // It is at work: 401, which is about our secret, among the rest; too many questions are its own way to say so.
+        ..500 if answer.status != 429 => Asked::Refused(said(answer)),
         _ => Asked::Unknown(said(answer)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{asked, segment};
+    use serde_json::Value;
+
+    use super::{amount, asked, segment};
+    use crate::units::Unit;
     use crate::{Answer, Asked};
+
+    #[test]
+    fn an_amount_is_a_whole_number_however_it_is_written_and_never_a_rounded_one() {
+        let of = |text: &str| amount(&serde_json::from_str::<Value>(text).expect("JSON"), Unit::Minor);
+        assert_eq!((of("1000"), of("1000.0"), of("1e3"), of("0")), (Some(1000), Some(1000), Some(1000), Some(0)));
+        for none in ["1.5", "-1", "\"1\"", "null", "1e300", "9007199254740993", "18446744073709551615"] {
+            assert_eq!(of(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn a_question_that_is_refused_is_no_failure_of_the_gateway() {
         let of = |status| asked(&Answer { status, body: b"{}" }, |_| None);
         assert_eq!(of(404), Asked::NotFound);
-        for status in [400, 403, 405, 422] {
+        for status in [302, 400, 401, 403, 405, 408, 409, 422] {
             assert!(matches!(of(status), Asked::Refused(_)), "{status}");
         }
-        for status in [200, 302, 401, 408, 409, 429, 500, 503] {
+        assert!(matches!(of(200), Asked::Unreadable(_)), "what it says of one payment");
+        for status in [429, 500, 503, 599] {
             assert!(matches!(of(status), Asked::Unknown(_)), "{status}");
         }
     }

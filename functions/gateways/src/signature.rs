@@ -7,6 +7,8 @@ use sha2::Sha256;
 
 use crate::Message;
 
+/// What is signed beside the body, and the signature.
+pub const HEADERS: [&str; 3] = ["webhook-id", "webhook-timestamp", "webhook-signature"];
 /// How far a webhook's clock may be from ours, both ways; Stripe's libraries use the same.
 pub const TOLERANCE_S: u64 = 300;
 /// Signatures of one message that are looked at: a sender has one, or two while a secret is being changed.

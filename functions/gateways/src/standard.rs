@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::later::{civil, told};
-use crate::reading::{again, asked, json as body, page, said, segment, text, whole};
+use crate::reading::{again, amount, asked, json as body, page, said, segment, text};
+use crate::units::{Unit, unit};
 use crate::{
-    Account, Answer, Api, Asked, Dispute, DisputeState, Disputed, Entry, Kind, ListPage, Listed, Message, Notice,
+    Account, Answer, Api, Asked, Dispute, DisputeState, Disputed, Entry, Kind, ListPage, Listed, Mark, Message, Notice,
     PAGE_MAX, PayBack, Refunded, Request, Said, State, Truth, Webhook, signature,
 };
 
@@ -26,9 +27,20 @@ struct Paid {
     #[serde(deserialize_with = "wire::whole::number")]
     amount: i64,
     currency: String,
+    /// Play money otherwise.
+    #[serde(default = "yes")]
+    live: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Webhook for Standard {
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &signature::HEADERS
+    }
+
     fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool {
         signature::is_signed(secrets, message, now_s)
     }
@@ -44,9 +56,9 @@ impl Webhook for Standard {
         }
         // As an object only: an array of the members in their order is not what the contract says.
         let data = event.get("data").filter(|data| data.is_object()).ok_or("data")?;
-        let Paid { payment_id, hold_id, user_id, amount, currency } =
+        let Paid { payment_id, hold_id, user_id, amount, currency, live } =
             Paid::deserialize(data).map_err(|error| format!("data: {error}"))?;
-        let said = Said { hold_ref: hold_id, user_id: Some(user_id), amount, currency, live: true };
+        let said = Said { hold_ref: hold_id, user_id, amount, currency, live };
         Ok(Some(Notice { payment_id, kind: Kind::Changed, said: Some(said) }))
     }
 }
@@ -67,6 +79,22 @@ impl Api for StandardApi {
 
     fn truth(&self, answer: &Answer) -> Asked {
         asked(answer, payment)
+    }
+
+    fn find(&self, reference: &str) -> Option<Request> {
+        Some(self.request("GET", format!("/v1/payments?hold_id={}", crate::mark::hyphenated(reference)?)))
+    }
+
+    fn found(&self, answer: &Answer) -> Vec<Asked> {
+        match body(answer) {
+            // One that has no such list knows of nothing by it.
+            _ if matches!(answer.status, 400 | 404 | 405 | 501) => Vec::new(),
+            Some(body) if answer.status == 200 && body["payments"].is_array() => {
+                let all = body["payments"].as_array().into_iter().flatten();
+                all.map(|one| payment(one).map_or(Asked::Unreadable("no payment".to_owned()), Asked::Known)).collect()
+            }
+            _ => vec![asked(answer, |_| None)],
+        }
     }
 
     fn refund(&self, refund: &PayBack) -> Request {
@@ -110,13 +138,13 @@ impl Api for StandardApi {
 }
 
 /// `null`: there is none; left out: the service does not say.
-fn disputed(dispute: Option<&Value>) -> Option<Disputed> {
+fn disputed(dispute: Option<&Value>, unit: Unit) -> Option<Disputed> {
     match dispute {
         None => Some(Disputed::Unsaid),
         Some(Value::Null) => Some(Disputed::No),
         Some(dispute) => {
             let state = DisputeState::named(dispute["status"].as_str()?)?;
-            Some(Disputed::Yes(Dispute { state, amount: whole(&dispute["amount"])? }))
+            Some(Disputed::Yes(Dispute { state, amount: amount(&dispute["amount"], unit)? }))
         }
     }
 }
@@ -128,17 +156,26 @@ fn payment(payment: &Value) -> Option<Truth> {
         "failed" => State::Failed,
         _ => return None,
     };
+    let currency = text(&payment["currency"])?;
+    let unit = unit("standard", &currency)?;
+    let refunding = match &payment["refunding_amount"] {
+        Value::Null => None,
+        refunding => Some(amount(refunding, unit)?),
+    };
     Some(Truth {
         state,
-        amount: whole(&payment["amount"])?,
-        refunded: whole(&payment["refunded_amount"])?,
-        refunding: whole(&payment["refunding_amount"]),
-        currency: text(&payment["currency"])?,
-        hold_ref: text(&payment["hold_id"])?,
+        payment_id: text(&payment["payment_id"])?,
+        amount: amount(&payment["amount"], unit)?,
+        refunded: amount(&payment["refunded_amount"], unit)?,
+        refunding,
+        currency,
+        mark: Some(Mark::of_own_service(text(&payment["hold_id"])?)),
         order_ref: text(&payment["payment_id"])?,
         user_id: text(&payment["user_id"]),
-        live: payment["live"] != false,
-        disputed: disputed(payment.get("dispute"))?,
+        live: matches!(payment["live"], Value::Null | Value::Bool(true)),
+        needs_account: false,
+        secret: None,
+        disputed: disputed(payment.get("dispute"), unit)?,
     })
 }
 

@@ -7,15 +7,20 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use crate::reading::{again, asked, json as body, page, said, segment, text, whole};
+use crate::reading::{again, amount, asked, json as body, page, said, segment, text};
+use crate::units::{Unit, unit};
 use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Dispute, Disputed, Kind, ListPage, Listed, Message, Notice,
-    PayBack, Refunded, Request, Said, State, Truth, Webhook, signature,
+    Account, Answer, Api, Asked, Capture, Captured, Dispute, Disputed, Kind, ListPage, Listed, Mark, Message, Notice,
+    PayBack, Refunded, Request, State, Truth, Webhook, signature,
 };
 
 pub struct Stripe;
 
 impl Webhook for Stripe {
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &["stripe-signature"]
+    }
+
     fn is_authentic(&self, secrets: &[String], message: &Message, now_s: u64) -> bool {
         let Some(header) = (message.header)("stripe-signature") else { return false };
         let mut sent = None;
@@ -56,21 +61,14 @@ impl Webhook for Stripe {
         }
         let intent = event.get("data").map(|data| &data["object"]).ok_or("data.object")?;
         let payment_id = text(&intent["id"]).ok_or("data.object.id")?;
-        // Of all its states only this one cannot change any more: it is believed, the others are asked about.
-        let said = if r#type == "payment_intent.succeeded" { Some(paid(intent).ok_or("data.object")?) } else { None };
-        Ok(Some(Notice { payment_id, kind: Kind::Changed, said }))
+        // It tells of the past: what was taken may have been paid back since. So the intent is asked for, whatever it says.
+        Ok(Some(Notice { payment_id, kind: Kind::Changed, said: None }))
     }
 }
 
-fn paid(intent: &Value) -> Option<Said> {
-    let currency = text(&intent["currency"])?.to_ascii_uppercase();
-    Some(Said {
-        hold_ref: text(&intent["metadata"]["hold_id"]).unwrap_or_default(),
-        user_id: text(&intent["metadata"]["user_id"]),
-        amount: from_theirs(whole(&intent["amount_received"])?, &currency),
-        currency,
-        live: intent["livemode"] == true,
-    })
+/// In Stripe's unit; what has none is said as it is, and Stripe refuses it.
+fn to_theirs(amount: i64, currency: &str) -> String {
+    unit("stripe", currency).and_then(|unit| unit.write(amount)).unwrap_or_else(|| amount.to_string())
 }
 
 /// Of disputes and refunds.
@@ -78,25 +76,6 @@ fn is_later(r#type: &str) -> bool {
     r#type.starts_with("charge.dispute.")
         || matches!(r#type, "charge.refunded" | "charge.refund.updated")
         || matches!(r#type, "refund.created" | "refund.updated" | "refund.failed")
-}
-
-/// Minor units are ISO 4217's here and Stripe's there: these three it counts in another way.
-fn factor(currency: &str) -> (i64, i64) {
-    match currency {
-        "ISK" | "UGX" => (100, 1),
-        "MGA" => (1, 100),
-        _ => (1, 1),
-    }
-}
-
-fn to_theirs(amount: i64, currency: &str) -> i64 {
-    let (times, by) = factor(currency);
-    amount.saturating_mul(times) / by
-}
-
-fn from_theirs(amount: i64, currency: &str) -> i64 {
-    let (times, by) = factor(currency);
-    amount.saturating_mul(by) / times
 }
 
 pub struct StripeApi(pub Account);
@@ -124,16 +103,37 @@ impl Api for StripeApi {
         asked(answer, payment)
     }
 
+    fn find(&self, reference: &str) -> Option<Request> {
+        let id = crate::mark::hyphenated(reference)?;
+        let query = segment(&format!("metadata['hold_id']:'{id}'"));
+        let path = format!("/v1/payment_intents/search?query={query}&expand[]=data.latest_charge.refunds");
+        Some(self.request("GET", path, None, &[]))
+    }
+
+    fn found(&self, answer: &Answer) -> Vec<Asked> {
+        match body(answer) {
+            Some(body) if answer.status == 200 && body["data"].is_array() => {
+                let all = body["data"].as_array().into_iter().flatten();
+                all.map(|one| payment(one).map_or(Asked::Unreadable("no intent".to_owned()), Asked::Known)).collect()
+            }
+            _ => vec![asked(answer, |_| None)],
+        }
+    }
+
     fn capture(&self, capture: &Capture) -> Option<Request> {
         let path = format!("/v1/payment_intents/{}/capture", segment(capture.payment_id));
-        let amount = to_theirs(capture.amount, capture.currency).to_string();
+        let amount = to_theirs(capture.amount, capture.currency);
         Some(self.request("POST", path, Some(capture.key), &[("amount_to_capture", amount)]))
     }
 
     fn captured(&self, answer: &Answer) -> Captured {
         let error = body(answer).map(|body| body["error"].clone()).unwrap_or_default();
         match answer.status {
-            200 => Captured::Done,
+            200 => match self.truth(answer) {
+                Asked::Known(Truth { state: State::Paid, .. }) => Captured::Done,
+                Asked::Known(Truth { state: State::Failed, .. }) => Captured::Refused(said(answer)),
+                _ => Captured::Unknown(said(answer)),
+            },
             // Captured before, or cancelled: the intent says which. And what was done under a key that was used for
             // other parameters, it says too.
             _ if error["code"] == "payment_intent_unexpected_state" || error["type"] == "idempotency_error" => {
@@ -150,7 +150,7 @@ impl Api for StripeApi {
     }
 
     fn refund(&self, refund: &PayBack) -> Request {
-        let amount = to_theirs(refund.amount, refund.currency).to_string();
+        let amount = to_theirs(refund.amount, refund.currency);
         let form = [
             ("payment_intent", refund.payment_id.to_owned()),
             ("amount", amount),
@@ -202,18 +202,22 @@ fn payment(intent: &Value) -> Option<Truth> {
         _ => (State::Pending, "amount"),
     };
     let currency = text(&intent["currency"])?.to_ascii_uppercase();
+    let unit = unit("stripe", &currency)?;
     let id = text(&intent["id"])?;
-    let (refunded, refunding) = paid_back(&intent["latest_charge"]);
+    let (refunded, refunding) = paid_back(&intent["latest_charge"], unit)?;
     Some(Truth {
         state,
-        amount: from_theirs(whole(&intent[taken])?, &currency),
-        refunded: from_theirs(refunded, &currency),
-        refunding: Some(from_theirs(refunding, &currency)),
+        payment_id: id.clone(),
+        amount: amount(&intent[taken], unit)?,
+        refunded,
+        refunding: Some(refunding),
         currency,
-        hold_ref: text(&intent["metadata"]["hold_id"]).unwrap_or_default(),
+        mark: Mark::find([text(&intent["metadata"]["hold_id"]), None]),
         order_ref: id,
         user_id: text(&intent["metadata"]["user_id"]),
         live: intent["livemode"] == true,
+        needs_account: false,
+        secret: None,
         disputed: match &intent["latest_charge"]["disputed"] {
             Value::Bool(true) => Disputed::Ask,
             Value::Bool(false) => Disputed::No,
@@ -222,21 +226,24 @@ fn payment(intent: &Value) -> Option<Truth> {
     })
 }
 
-/// What has come back to the buyer, and what is on its way to him, in Stripe's units. The charge's own sum counts both;
-/// the list of its refunds tells them apart, and may go on beyond its first page.
-fn paid_back(charge: &Value) -> (i64, i64) {
+/// What has come back to the buyer, and what is on its way to him. The charge's own sum counts both; the list of its
+/// refunds tells them apart, and may go on beyond its first page. One that cannot be read is money that nobody knows of.
+fn paid_back(charge: &Value, unit: Unit) -> Option<(i64, i64)> {
     let refunds = &charge["refunds"];
-    let sum = |statuses: &[&str]| -> i64 {
+    let sum = |statuses: &[&str]| -> Option<i64> {
         let all = refunds["data"].as_array().into_iter().flatten();
-        let wanted = all.filter(|one| one["status"].as_str().is_some_and(|status| statuses.contains(&status)));
-        wanted.filter_map(|one| whole(&one["amount"])).sum()
+        let mut wanted = all.filter(|one| one["status"].as_str().is_some_and(|status| statuses.contains(&status)));
+        wanted.try_fold(0_i64, |sum, one| sum.checked_add(amount(&one["amount"], unit)?))
     };
-    let pending = sum(&["pending", "requires_action"]);
+    let pending = sum(&["pending", "requires_action"])?;
     if refunds["data"].is_array() && refunds["has_more"] != true {
-        (sum(&["succeeded"]), pending)
-    } else {
-        (whole(&charge["amount_refunded"]).unwrap_or(0).saturating_sub(pending).max(0), pending)
+        return Some((sum(&["succeeded"])?, pending));
     }
+    let all = match &charge["amount_refunded"] {
+        Value::Null => 0,
+        refunded => amount(refunded, unit)?,
+    };
+    Some((all.saturating_sub(pending).max(0), pending))
 }
 
 #[cfg(test)]

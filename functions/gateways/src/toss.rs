@@ -4,30 +4,34 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
+use crate::account::written;
 use crate::later::civil;
-use crate::reading::{again, asked, json as body, page, said, segment, text, whole};
+use crate::reading::{again, asked, json as body, page, said, segment, text};
+use crate::units::{Unit, unit};
 use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Disputed, Entry, Kind, ListPage, Listed, Message, Notice, PAGE_MAX,
-    PayBack, Refunded, Request, State, Tells, Truth, Webhook,
+    Account, Answer, Api, Asked, Capture, Captured, Disputed, Entry, Kind, ListPage, Listed, Mark, Message, Notice,
+    PAGE_MAX, PayBack, Refunded, Request, State, Tells, Truth, Webhook,
 };
 
 pub struct Toss;
 
 impl Webhook for Toss {
+    fn signed_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Anybody's: all that is taken from it is a question.
     fn is_authentic(&self, _secrets: &[String], _message: &Message, _now_s: u64) -> bool {
         true
     }
 
-    fn signs(&self) -> bool {
-        false
-    }
-
     fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
-        // DEPOSIT_CALLBACK comes beside this one for the same change, without the key to ask by.
-        let kind = match event.get("eventType").and_then(Value::as_str).ok_or("eventType")? {
+        let Some(name) = event.get("eventType") else { return deposit(event) };
+        let kind = match name.as_str().ok_or("eventType")? {
             "PAYMENT_STATUS_CHANGED" => match event.get("data").and_then(|data| data["status"].as_str()) {
                 // A deposit that is waited for, whether for the first time or again, and what was paid back.
                 Some("CANCELED" | "PARTIAL_CANCELED" | "WAITING_FOR_DEPOSIT") => Kind::Later { dispute: None },
@@ -41,18 +45,73 @@ impl Webhook for Toss {
     }
 }
 
+/// `DEPOSIT_CALLBACK`, which has no `eventType`: somebody has deposited into an account, or taken it back. It names the
+/// payment by the shop's own order id.
+fn deposit(event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+    let given = |name: &str| event.get(name).and_then(text).filter(|text| !text.is_empty());
+    match (given("orderId"), given("secret"), given("status")) {
+        (Some(payment_id), Some(secret), Some(_)) => {
+            Ok(Some(Notice { payment_id, kind: Kind::Deposit { secret }, said: None }))
+        }
+        _ => Err("eventType".to_owned()),
+    }
+}
+
 /// How far Seoul's clock is ahead of UTC; it has no summer time.
 const SEOUL_S: i64 = 9 * 3_600;
 
 pub struct TossApi(pub Account);
 
 impl TossApi {
-    fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<Value>) -> Request {
+    fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<String>) -> Request {
         let mut headers = vec![("authorization", format!("Basic {}", STANDARD.encode(format!("{}:", self.0.secret))))];
         headers.extend(key.map(|key| ("idempotency-key", key.to_owned())));
         headers.extend(body.as_ref().map(|_| ("content-type", "application/json".to_owned())));
-        Request { method, path, headers, body: body.map(|body| body.to_string()).unwrap_or_default() }
+        Request { method, path, headers, body: body.unwrap_or_default() }
     }
+}
+
+/// A number as it stands in the JSON, because dollars are decimals, and a float is no money.
+fn number(amount: i64, currency: &str) -> Option<Box<RawValue>> {
+    RawValue::from_string(unit("toss", currency)?.write(amount)?).ok()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Confirm<'a> {
+    payment_key: &'a str,
+    order_id: &'a str,
+    amount: Box<RawValue>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Cancel<'a> {
+    cancel_reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel_amount: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refund_receive_account: Option<Value>,
+}
+
+/// What of a payment is money: read from the text itself.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Amounts<'a> {
+    #[serde(borrow)]
+    total_amount: &'a RawValue,
+    #[serde(borrow)]
+    balance_amount: &'a RawValue,
+    #[serde(borrow, default)]
+    cancels: Option<Vec<Cancelled<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Cancelled<'a> {
+    #[serde(borrow)]
+    cancel_amount: &'a RawValue,
+    cancel_status: Option<String>,
 }
 
 impl Api for TossApi {
@@ -63,18 +122,30 @@ impl Api for TossApi {
     fn truth(&self, answer: &Answer) -> Asked {
         // A test key sees test payments and a live key live ones: the key says which money it is.
         let live = !self.0.secret.starts_with("test_");
-        asked(answer, |value| payment(value, live))
+        asked(answer, |value| payment(value, answer.body, live))
+    }
+
+    fn find(&self, reference: &str) -> Option<Request> {
+        Some(self.request("GET", format!("/v1/payments/orders/{}", segment(reference)), None, None))
     }
 
     fn capture(&self, capture: &Capture) -> Option<Request> {
-        let body = json!({"paymentKey": capture.payment_id, "orderId": capture.order_ref, "amount": capture.amount});
+        let amount = number(capture.amount, capture.currency)?;
+        let body = Confirm { payment_key: capture.payment_id, order_id: capture.order_ref, amount };
+        let body = serde_json::to_string(&body).ok()?;
         Some(self.request("POST", "/v1/payments/confirm".to_owned(), Some(capture.key), Some(body)))
     }
 
     fn captured(&self, answer: &Answer) -> Captured {
         let code = body(answer).and_then(|body| text(&body["code"])).unwrap_or_default();
         match answer.status {
-            200 => Captured::Done,
+            // The payment that it answers with has a state, of which the call's success says nothing.
+            200 => match self.truth(answer) {
+                Asked::Known(Truth { state: State::Paid, .. }) => Captured::Done,
+                Asked::Known(Truth { state: State::Waiting, .. }) => Captured::Waiting,
+                Asked::Known(Truth { state: State::Failed, .. }) => Captured::Refused(said(answer)),
+                _ => Captured::Unknown(said(answer)),
+            },
             _ if code == "ALREADY_PROCESSED_PAYMENT" => Captured::Unknown(code),
             400..500 if !again(answer.status) => Captured::Refused(said(answer)),
             _ => Captured::Unknown(said(answer)),
@@ -82,7 +153,11 @@ impl Api for TossApi {
     }
 
     fn refund(&self, refund: &PayBack) -> Request {
-        let body = json!({"cancelReason": refund.reason, "cancelAmount": refund.amount});
+        let account = refund.account.and_then(|account| written("toss", account)).map(|(_, account)| account);
+        // What has no number in Toss's unit was never read in it either.
+        let amount = number(refund.amount, refund.currency);
+        let body = Cancel { cancel_reason: refund.reason, cancel_amount: amount, refund_receive_account: account };
+        let body = serde_json::to_string(&body).unwrap_or_default();
         let path = format!("/v1/payments/{}/cancel", segment(refund.payment_id));
         self.request("POST", path, Some(refund.key), Some(body))
     }
@@ -90,7 +165,7 @@ impl Api for TossApi {
     fn refunded(&self, answer: &Answer) -> Refunded {
         let code = body(answer).and_then(|body| text(&body["code"])).unwrap_or_default();
         match answer.status {
-            200 => Refunded::Done,
+            200 => last_cancel(answer),
             _ if code == "ALREADY_CANCELED_PAYMENT" => Refunded::Already,
             400..500 if !again(answer.status) => Refunded::Refused(said(answer)),
             _ => Refunded::Unknown(said(answer)),
@@ -125,86 +200,62 @@ impl Api for TossApi {
     }
 }
 
-fn payment(payment: &Value, live: bool) -> Option<Truth> {
+/// What became of the cancellation that was just asked for: the last of the payment's, by its own status. A payment that
+/// has none was not cancelled, whatever the call said.
+fn last_cancel(answer: &Answer) -> Refunded {
+    let payment = body(answer).unwrap_or_default();
+    let last = payment["cancels"].as_array().and_then(|cancels| cancels.last());
+    match last.map(|cancel| cancel["cancelStatus"].as_str()) {
+        Some(Some("DONE")) => Refunded::Done,
+        Some(Some("IN_PROGRESS" | "READY")) => Refunded::Requested,
+        Some(Some("ABORTED" | "FAILED")) => Refunded::Refused(said(answer)),
+        _ => Refunded::Unknown(said(answer)),
+    }
+}
+
+fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<Truth> {
     let state = match payment["status"].as_str()? {
-        "READY" | "WAITING_FOR_DEPOSIT" => State::Pending,
+        "READY" => State::Pending,
+        "WAITING_FOR_DEPOSIT" => State::Waiting,
         "IN_PROGRESS" => State::Authorised,
         "DONE" | "CANCELED" | "PARTIAL_CANCELED" => State::Paid,
         "ABORTED" | "EXPIRED" => State::Failed,
         _ => return None,
     };
-    let amount = whole(&payment["totalAmount"])?;
+    let currency = text(&payment["currency"])?;
+    let unit = unit("toss", &currency)?;
+    let amounts: Amounts = serde_json::from_slice(text_of_it).ok()?;
+    let amount = unit.read(amounts.total_amount.get())?;
+    let (refunded, refunding) = if state == State::Paid { paid_back(&amounts, amount, unit)? } else { (0, 0) };
     let order_ref = text(&payment["orderId"])?;
-    let refunded = if state == State::Paid { amount.saturating_sub(whole(&payment["balanceAmount"])?) } else { 0 };
+    let account = &payment["virtualAccount"];
     Some(Truth {
         state,
+        payment_id: text(&payment["paymentKey"])?,
         amount,
         refunded,
-        refunding: None,
-        currency: text(&payment["currency"])?,
-        hold_ref: text(&payment["metadata"]["hold_id"]).unwrap_or_else(|| order_ref.clone()),
+        refunding: Some(refunding),
+        currency,
+        mark: Mark::find([text(&payment["metadata"]["hold_id"]), Some(order_ref.clone())]),
         order_ref,
         user_id: text(&payment["metadata"]["user_id"]),
         live,
+        needs_account: account.is_object() && account["refundReceiveAccount"].is_null(),
+        secret: text(&payment["secret"]),
         // It does not tell of disputes anywhere.
         disputed: Disputed::Unsaid,
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn api(secret: &str) -> TossApi {
-        TossApi(Account { secret: secret.to_owned(), live: true })
-    }
-
-    #[test]
-    fn an_event_is_only_a_question() {
-        let read = |event: Value| Toss.read(event.as_object().expect("an object"));
-        let event = json!({"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": "2022-01-01T00:00:00.000000",
-            "data": {"paymentKey": "key", "orderId": "o", "status": "DONE", "totalAmount": 1}});
-        let notice = read(event).expect("read").expect("a payment");
-        assert_eq!((notice.payment_id.as_str(), notice.said), ("key", None));
-        assert_eq!(read(json!({"eventType": "DEPOSIT_CALLBACK"})), Ok(None));
-        assert!(read(json!({"eventType": "PAYMENT_STATUS_CHANGED", "data": {}})).is_err());
-    }
-
-    #[test]
-    fn it_is_asked_with_the_secret_as_a_user_without_a_password() {
-        // The example of Toss's own documentation.
-        let request = api("test_gsk_docs_OaPz8L5KdmQXkzRz3y47BMw6").ask("a");
-        let (_, value) = &request.headers[0];
-        assert_eq!(value, "Basic dGVzdF9nc2tfZG9jc19PYVB6OEw1S2RtUVhrelJ6M3k0N0JNdzY6");
-    }
-
-    #[test]
-    fn the_balance_says_what_is_left_and_the_key_whose_money_it_is() {
-        let read = |secret: &str, status: &str, balance: i64| {
-            let payment = json!({"paymentKey": "k", "orderId": "o", "status": status, "totalAmount": 1000,
-                "balanceAmount": balance, "currency": "KRW", "metadata": null});
-            api(secret).truth(&Answer { status: 200, body: payment.to_string().as_bytes() })
-        };
-        let Asked::Known(truth) = read("live_sk_1", "PARTIAL_CANCELED", 400) else { panic!("a payment") };
-        assert_eq!((truth.state, truth.left(), truth.live, truth.hold_ref.as_str()), (State::Paid, 400, true, "o"));
-        let Asked::Known(truth) = read("test_sk_1", "IN_PROGRESS", 1000) else { panic!("a payment") };
-        assert_eq!((truth.state, truth.live, truth.left()), (State::Authorised, false, 1000));
-    }
-
-    #[test]
-    fn what_was_cancelled_already_is_cancelled_and_in_flight_is_unknown() {
-        let refunded = |status: u16, code: &str| {
-            api("live").refunded(&Answer { status, body: json!({"code": code, "message": "m"}).to_string().as_bytes() })
-        };
-        assert_eq!(refunded(200, ""), Refunded::Done);
-        assert_eq!(refunded(400, "ALREADY_CANCELED_PAYMENT"), Refunded::Already);
-        assert!(matches!(refunded(409, "IDEMPOTENT_REQUEST_PROCESSING"), Refunded::Unknown(_)));
-        assert!(matches!(refunded(500, "FAILED_INTERNAL_SYSTEM_PROCESSING"), Refunded::Unknown(_)));
-        assert!(matches!(refunded(403, "NOT_CANCELABLE_PAYMENT"), Refunded::Refused(_)));
-        let captured = |status: u16, code: &str| {
-            api("live").captured(&Answer { status, body: json!({"code": code}).to_string().as_bytes() })
-        };
-        assert!(matches!(captured(400, "ALREADY_PROCESSED_PAYMENT"), Captured::Unknown(_)));
-        assert!(matches!(captured(400, "REJECT_CARD_PAYMENT"), Captured::Refused(_)));
-    }
+/// What has come back to the buyer, and what is on its way: its cancellations say which, and the balance what is missing.
+fn paid_back(amounts: &Amounts, amount: i64, unit: Unit) -> Option<(i64, i64)> {
+    let missing = amount.checked_sub(unit.read(amounts.balance_amount.get())?)?;
+    let under_way = |cancel: &&Cancelled| matches!(cancel.cancel_status.as_deref(), Some("IN_PROGRESS" | "READY"));
+    let mut under_way = amounts.cancels.iter().flatten().filter(under_way);
+    let refunding = under_way.try_fold(0_i64, |sum, cancel| sum.checked_add(unit.read(cancel.cancel_amount.get())?))?;
+    // The balance is less by what is on its way, too.
+    Some((missing.saturating_sub(refunding).max(0), refunding))
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ async fn cancel_order(database: &Database, by: &By, idem_key: &str, order_id: &s
 async fn list_payments(database: &Database, page: &PaymentPage) -> Result<Option<Outcome>, Broken> {
     database
         .json(
-            "select holdfast.list_payments($1, $2, $3, $4)",
+            "select holdfast.payment_page($1, $2, $3, $4)",
             &[
                 (&page.state, Type::TEXT),
                 (&page.after, Type::INT8),

@@ -1,18 +1,19 @@
-//! `confirm` takes a payment to its end: one that a signed message tells all of goes straight to T2
-//! (schema/confirm.sql), any other is asked about at its gateway first (settle.rs). What needs no gateway is T2 at once
+//! `confirm` takes a payment to its end: what a gateway signed is proven here, whoever calls; then the gateway is asked
+//! (payment.rs, settle.rs), and what was taken goes to T2 (schema/confirm.sql). What needs no gateway is T2 at once
 //! (schema/pay.sql).
 
 use std::time::Instant;
 
 use functions::database::{Broken, Database, Param};
 use functions::desk::Desk;
-use functions::{run, settle};
+use functions::webhooks::WebhookSecrets;
+use functions::{opened, payment, refund_to, run};
 use lambda_runtime::Error;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 use wire::confirm::{Request, Settled};
-use wire::pay;
+use wire::{opening, pay, refund};
 
 /// What T2 is called for.
 #[derive(Deserialize)]
@@ -24,17 +25,20 @@ enum Call {
     Confirm(Request),
 }
 
+/// To each kind of request its own.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Answer {
     Paid(pay::Outcome),
-    Confirmed(Settled),
+    Settled(Settled),
+    Opened(opening::Outcome),
+    RefundTo(refund::AccountOutcome),
 }
 
-async fn answer(database: &Database, desk: &Desk, call: Call) -> Result<Answer, Broken> {
+async fn answer(database: &Database, desk: &Desk, secrets: &WebhookSecrets, call: Call) -> Result<Answer, Broken> {
     match call {
         Call::Pay(request) => Ok(Answer::Paid(pay(database, &request).await?)),
-        Call::Confirm(request) => Ok(Answer::Confirmed(confirm(database, desk, request).await?)),
+        Call::Confirm(request) => confirm(database, desk, secrets, request).await,
     }
 }
 
@@ -49,16 +53,29 @@ async fn pay(database: &Database, request: &pay::Request) -> Result<pay::Outcome
     Ok(outcome)
 }
 
-async fn confirm(database: &Database, desk: &Desk, request: Request) -> Result<Settled, Broken> {
+async fn confirm(
+    database: &Database,
+    desk: &Desk,
+    secrets: &WebhookSecrets,
+    request: Request,
+) -> Result<Answer, Broken> {
     let began = Instant::now();
     let (trace, settled) = match &request {
-        Request::Paid(payment) => {
-            (&payment.trace, Settled { outcome: settle::confirm(database, payment).await?, hold: None })
+        Request::Signed(signed) => (&signed.trace, payment::settle_signed(database, desk, secrets, signed).await?),
+        Request::Told(told) => (&told.trace, payment::settle(database, desk, told).await?),
+        Request::Open(opening) => {
+            let outcome = opened::open(database, desk, opening).await?;
+            run::log_outcome("open", &opening.trace, outcome.name(), began);
+            return Ok(Answer::Opened(outcome));
         }
-        Request::Told(told) => (&told.trace, settle::settle(database, desk, told).await?),
+        Request::RefundTo(to) => {
+            let outcome = refund_to::refund_to(database, desk, to).await?;
+            run::log_outcome("refund_to", &to.trace, outcome.name(), began);
+            return Ok(Answer::RefundTo(outcome));
+        }
     };
     run::log_outcome("confirm", trace, settled.outcome.name(), began);
-    Ok(settled)
+    Ok(Answer::Settled(settled))
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -66,5 +83,6 @@ async fn main() -> Result<(), Error> {
     run::log_as_json();
     let database = Database::from_env()?;
     let desk = Desk::from_env()?;
-    run::serve(async |call| answer(&database, &desk, call).await).await
+    let secrets = WebhookSecrets::from_env()?;
+    run::serve(async |call| answer(&database, &desk, &secrets, call).await).await
 }

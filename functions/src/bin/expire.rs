@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use functions::bounds::{ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS};
 use functions::database::{Broken, Database};
 use functions::desk::Desk;
-use functions::{config, run, settle};
+use functions::{config, opened, payment, run};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -22,6 +22,8 @@ use wire::expire::{Swept, Tick};
 struct UnderWay {
     gateway: String,
     payment_id: String,
+    /// Nothing is known but that a payment page was opened: `payment_id` is the reference it was opened with.
+    opened: bool,
 }
 
 /// Payments under way at a gateway whose holds are about to end: those holds do not end while it is asked.
@@ -54,19 +56,18 @@ async fn ask_all(database: &Database, desk: &Desk, gateway: &str, next: Instant)
 /// Outside every transaction: what a gateway says is done is confirmed, what it does not know is let go. A gateway that
 /// does not answer holds up nobody's hold but its own, and that no further than schema/capture.sql bounds it.
 async fn ask(database: &Database, desk: &Desk, due: Vec<UnderWay>) {
-    let asked = stream::iter(due).map(async |UnderWay { gateway, payment_id }| {
-        let told = Told { trace: Trace::default(), gateway, payment_id, ..Told::default() };
-        match settle::settle(database, desk, &told).await {
-            Ok(settled) => {
-                info!(
-                    verb = "ask",
-                    gateway = told.gateway,
-                    payment_id = told.payment_id,
-                    outcome = settled.outcome.name()
-                );
-            }
+    let asked = stream::iter(due).map(async |UnderWay { gateway, payment_id, opened }| {
+        let outcome = if opened {
+            opened::ask(database, desk, &gateway, &payment_id).await
+        } else {
+            let (gateway, payment_id) = (gateway.clone(), payment_id.clone());
+            let told = Told { trace: Trace::default(), gateway, payment_id, ..Told::default() };
+            payment::settle(database, desk, &told).await.map(|settled| settled.outcome)
+        };
+        match outcome {
+            Ok(outcome) => info!(verb = "ask", gateway, payment_id, opened, outcome = outcome.name()),
             // It is claimed again when its lease is over.
-            Err(broken) => warn!(verb = "ask", gateway = told.gateway, payment_id = told.payment_id, %broken),
+            Err(broken) => warn!(verb = "ask", gateway, payment_id, opened, %broken),
         }
     });
     // What is not over when the lease is, is claimed again.

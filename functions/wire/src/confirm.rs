@@ -1,5 +1,8 @@
 //! T2, confirm: a payment in, an order or a refund out, or the reason why there is neither.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Trace;
@@ -7,10 +10,26 @@ use crate::Trace;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Request {
-    /// A signed message that says all of it: nobody has to be asked.
-    Paid(Payment),
-    /// A payment to look at.
+    /// A message of a gateway that signs what it sends: the function proves it, and takes nothing from the edge's word.
+    Signed(Signed),
+    /// A payment to look at. What becomes of it the gateway itself says.
     Told(Told),
+    /// A payment page is about to be opened.
+    Open(crate::opening::Request),
+    /// A refund that waits for an account to go to.
+    RefundTo(crate::refund::RefundTo),
+}
+
+/// A gateway's message as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    #[serde(flatten)]
+    pub trace: Trace,
+    pub gateway: String,
+    /// Those that its signature is made of, by their names in lower case.
+    pub headers: BTreeMap<String, String>,
+    /// Byte for byte, or the signature would be another's.
+    pub body: String,
 }
 
 /// What a gateway's message, or the buyer's browser, says of a payment: too little to believe.
@@ -35,21 +54,36 @@ pub struct Told {
     /// What the buyer came back with: another amount than the payment's is nobody's payment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<i64>,
+    /// What the buyer came back with: another than the payment's own is nobody's payment either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_ref: Option<String>,
+    /// The buyer whose browser tells of it: the payment is looked at only if its hold is theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buyer: Option<String>,
+    /// The same as the gateway wrote it, where its unit depends on the currency, which it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_text: Option<String>,
+    /// What a message about a deposit, which nobody signs, must know of the payment; its `payment_id` is then our own id of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deposit_secret: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Payment {
-    #[serde(flatten)]
-    pub trace: Trace,
-    /// Whose `payment_id` it is: payments of two gateways may share one.
-    pub gateway: String,
-    pub payment_id: String,
-    /// As the gateway said it; what is no hold of ours is refunded, not refused.
-    pub hold_id: String,
-    pub user_id: String,
-    /// In the currency's minor unit.
-    pub amount: i64,
-    pub currency: String,
+/// The bank account that a refund goes to. It is passed on to the gateway; nobody keeps it, and no log shows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct RefundAccount {
+    /// The bank in the gateway's own words: a code of Toss's (`88`), a name of PortOne's (`SHINHAN_BANK`).
+    pub bank: String,
+    pub number: String,
+    /// Whose account it is.
+    pub holder: String,
+}
+
+impl fmt::Debug for RefundAccount {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        to.write_str("RefundAccount(not shown)")
+    }
 }
 
 /// Money that was taken ends as one of the first two; the same payment again gets the same one.
@@ -70,8 +104,16 @@ pub enum Outcome {
     TurnedAway {
         reason: String,
     },
-    /// Nothing has happened that would change anything here.
+    /// It names a hold in our form that is none of this Holdfast's: its money is left alone until an operator decides.
+    Parked,
+    /// Nothing has happened that would change anything here, or to a payment that is not ours.
     Ignored,
+    /// The message is not signed by its gateway, or too long ago.
+    Unproven,
+    /// The buyer who tells of it has no such payment.
+    NotFound,
+    /// The buyer has still to pay: an account to deposit into was issued, say.
+    Pending,
     /// Money that was settled before: what its gateway has of it now is on record.
     Recorded,
     /// The gateway cannot be asked; tell us again.
@@ -120,7 +162,11 @@ impl Outcome {
             Self::RefundRequired { reason: RefundReason::AmountMismatch } => "amount_mismatch",
             Self::Secured => "secured",
             Self::TurnedAway { .. } => "turned_away",
+            Self::Parked => "parked",
             Self::Ignored => "ignored",
+            Self::Unproven => "unproven",
+            Self::NotFound => "not_found",
+            Self::Pending => "pending",
             Self::Recorded => "recorded",
             Self::Unreachable => "unreachable",
         }

@@ -1,4 +1,5 @@
-//! A dead letter: what was given up, an event's delivery or a refund, as an operator sees it and sends it again.
+//! A dead letter: what was given up, an event's delivery or a refund, or a payment whose hold is not known, as an operator
+//! sees it and decides about it.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct DeadLetter {
     pub id: String,
-    /// `event` or `refund`.
+    /// `event`, `refund` or `unknown_hold`.
     pub kind: String,
     pub dead_at: String,
     /// What went wrong last.
@@ -35,6 +36,15 @@ pub struct DeadLetter {
     pub gateway: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<String>,
+    /// What the gateway says of the hold, where it is none of this database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_ref: Option<String>,
+    /// Who paid, as the gateway says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// Whether the money was taken, or is only set aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captured: Option<bool>,
     /// In the minor unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<i64>,
@@ -46,7 +56,7 @@ pub struct DeadLetter {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Replayed {
     pub id: String,
-    /// `pending`; or how it has ended since.
+    /// `pending`, `dismissed` or `settled`; or how it has ended since.
     pub status: String,
 }
 

@@ -12,6 +12,7 @@ pub mod event;
 pub mod expire;
 pub mod forget;
 pub mod lookup;
+pub mod opening;
 pub mod operate;
 pub mod pay;
 pub mod payments;

@@ -69,6 +69,39 @@ pub enum Operation {
         idem_key: Option<String>,
         filter: Filter,
     },
+    DecideDeadLetter {
+        by: By,
+        idem_key: Option<String>,
+        id: String,
+        decision: Decision,
+    },
+}
+
+/// What an operator makes of a dead letter other than sending it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Nothing is to be done.
+    Dismiss,
+    /// It was paid back by hand.
+    Settle,
+}
+
+impl Decision {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dismiss => "dismiss",
+            Self::Settle => "settle",
+        }
+    }
+
+    /// None: there is no such decision.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Dismiss, Self::Settle].into_iter().find(|decision| decision.name() == name)
+    }
 }
 
 /// The body of `POST /v1/admin/subscriptions`.
@@ -168,12 +201,21 @@ pub struct Why {
     pub reason: Option<String>,
 }
 
+/// The body of `POST /v1/admin/dead-letters/{id}/dismiss` and `…/settle`: money is decided about, so it says why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Because {
+    /// 1 to 500 characters.
+    pub reason: String,
+}
+
 /// The body of `POST /v1/admin/dead-letters/replay`, and the query of `GET /v1/admin/dead-letters`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// `event` or `refund`.
+    /// `event`, `refund` or `unknown_hold`.
     #[serde(default)]
     pub kind: Option<String>,
     #[serde(default)]

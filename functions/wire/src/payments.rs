@@ -34,10 +34,13 @@ pub struct PaymentRow {
     pub gateway: String,
     pub payment_id: String,
     pub state: String,
-    /// As the gateway said it.
-    pub hold_id: String,
+    /// The hold of ours; none: it named none.
+    pub hold_id: Option<String>,
+    /// What the gateway said of the hold: an id of ours in one of its forms, or any other text.
+    pub hold_ref: String,
     pub sale_id: Option<String>,
-    pub user_id: String,
+    /// None: the gateway did not say who paid, and no hold says it.
+    pub user_id: Option<String>,
     pub amount: i64,
     pub currency: String,
     pub order_id: Option<String>,
@@ -70,4 +73,7 @@ pub struct GatewayHealth {
     pub failures: i64,
     pub since: String,
     pub last_error: Option<String>,
+    /// Until when it is asked only what cannot wait, as it has asked for (429).
+    #[serde(default)]
+    pub slowed_until: Option<String>,
 }

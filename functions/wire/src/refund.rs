@@ -2,6 +2,52 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Trace;
+use crate::confirm::RefundAccount;
+
+/// A refund that its gateway can make only to an account that somebody names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefundTo {
+    #[serde(flatten)]
+    pub trace: Trace,
+    #[serde(flatten)]
+    pub which: Which,
+    pub refund_account: RefundAccount,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Which {
+    /// The one of a buyer's own hold that waits for an account.
+    OfHold { user_id: String, hold_id: String },
+    /// An operator's dead letter.
+    Letter { letter: String },
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum AccountOutcome {
+    /// Nothing of this caller's waits for an account.
+    NotFound,
+    /// Somebody is at it at this moment.
+    InProgress,
+    /// `pending`, `completed` or `failed`, with what the gateway said.
+    Tried { status: String, failure: Option<String> },
+}
+
+impl AccountOutcome {
+    /// The outcome's name, for logs and counts.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::InProgress => "in_progress",
+            Self::Tried { .. } => "tried",
+        }
+    }
+}
+
 /// What one invocation did; its tick is [`crate::expire::Tick`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paid {

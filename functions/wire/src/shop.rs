@@ -97,6 +97,13 @@ pub struct Refund {
     /// In the currency's minor unit.
     pub amount: i64,
     pub currency: String,
+    /// Why the money goes back: `amount_mismatch`, `hold_expired` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// It was a deposit: it goes back to an account that the buyer names
+    /// (`POST /v1/reservations/{hold_id}/refund-account`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub account_needed: bool,
 }
 
 /// The same with its reason: what the payment could not buy (`already_paid`, `hold_expired`, …), or `order_cancelled`.
@@ -108,6 +115,9 @@ pub struct RefundOf {
     /// In the currency's minor unit.
     pub amount: i64,
     pub currency: String,
+    /// As in `refund`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub account_needed: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,7 +32,9 @@ pub enum State {
     Captured,
     /// The money is set aside and waits for the shop's word.
     Authorised,
-    /// It was set aside and given back without being taken.
+    /// The buyer was given an account, and has not deposited into it.
+    Waiting,
+    /// It was set aside and given back without being taken; or nobody has deposited in time.
     Voided,
     /// The buyer or the bank said no: no money, no webhook.
     Declined,
@@ -46,6 +48,10 @@ pub struct Payment {
     pub order_ref: String,
     /// Play money otherwise.
     pub live: bool,
+    /// Another product's on the same account: it says nothing of a hold.
+    pub foreign: bool,
+    /// Paid into an account that the buyer is given, and not from a card.
+    pub deposit: bool,
     #[serde(flatten)]
     pub charge: Charge,
     pub state: State,
@@ -75,6 +81,8 @@ pub struct Refund {
     pub failed: bool,
     /// At the gateway's own desk, not by the shop.
     pub by_hand: bool,
+    /// The account that the shop named for it.
+    pub account: Option<serde_json::Value>,
     pub made_at: String,
 }
 
@@ -217,6 +225,11 @@ impl Books {
         self.pages().payments.get(payment_id).cloned()
     }
 
+    /// By the shop's own id of it.
+    pub fn of_order(&self, order_ref: &str) -> Option<Payment> {
+        self.pages().payments.values().find(|payment| payment.order_ref == order_ref).cloned()
+    }
+
     /// Payments in the order they were made: after `after`, of one hold if one is named, at most `limit`.
     pub fn payments(&self, after: Option<&str>, hold_id: Option<&str>, limit: usize) -> Vec<Payment> {
         let pages = self.pages();
@@ -294,6 +307,8 @@ mod tests {
             gateway: Dialect::Standard,
             order_ref: String::new(),
             live: true,
+            foreign: false,
+            deposit: false,
             refunds: Vec::new(),
             dispute: None,
             reversed: false,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::body::Bytes;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use uuid::Uuid;
 
@@ -26,11 +26,15 @@ pub struct Manner {
     /// Ask the shop whether it may be taken, and take it or let it go by the answer.
     pub asks: bool,
     pub live: bool,
+    /// Another product's on the same account.
+    pub foreign: bool,
+    /// The buyer pays by a deposit into an account.
+    pub deposit: bool,
 }
 
 impl Default for Manner {
     fn default() -> Self {
-        Self { gateway: Dialect::Standard, authorise: false, asks: false, live: true }
+        Self { gateway: Dialect::Standard, authorise: false, asks: false, live: true, foreign: false, deposit: false }
     }
 }
 
@@ -44,6 +48,8 @@ pub enum Refusal {
     TooMuch,
     /// No money was taken.
     NotPaid,
+    /// It was a deposit, and nobody has said where it goes.
+    NoAccount,
 }
 
 /// How the shop hears of a payment.
@@ -127,24 +133,60 @@ impl Desk {
     /// Takes money that was set aside.
     pub fn capture_authorised(&self, payment_id: &str) -> Result<Payment, Refusal> {
         let captured = self.books.change(payment_id, |payment| match payment.state {
+            // What it was asked to is done, and nobody has paid.
+            State::Authorised if payment.deposit => {
+                payment.state = State::Waiting;
+                Ok(payment.clone())
+            }
             State::Authorised => {
                 payment.state = State::Captured;
                 payment.captured = payment.charge.amount;
                 Ok(payment.clone())
             }
-            State::Captured => Err(Refusal::Already),
+            State::Captured | State::Waiting => Err(Refusal::Already),
             State::Voided | State::Declined => Err(Refusal::NotPaid),
         });
         let payment = captured.ok_or(Refusal::NotFound)??;
-        self.note("captured", &payment);
-        self.tell(&payment, Event::Captured, &Plan::now());
+        let (name, event) = match payment.state {
+            State::Waiting => ("issued", Event::Waiting),
+            _ => ("captured", Event::Captured),
+        };
+        self.note(name, &payment);
+        self.tell(&payment, event, &Plan::now());
         Ok(payment)
+    }
+
+    /// Somebody deposits into the account that the buyer was given. `told`: the shop is told, and how.
+    pub fn deposit(&self, payment_id: &str, told: Option<Event>) -> Result<(), Refusal> {
+        self.turn(payment_id, State::Waiting, State::Captured, told)
+    }
+
+    /// The deposit is taken back: the account waits again.
+    pub fn reverse(&self, payment_id: &str, told: Option<Event>) -> Result<(), Refusal> {
+        self.turn(payment_id, State::Captured, State::Waiting, told)
+    }
+
+    fn turn(&self, payment_id: &str, from: State, to: State, told: Option<Event>) -> Result<(), Refusal> {
+        let turned = self.books.change(payment_id, |payment| {
+            if payment.state != from || !payment.deposit {
+                return Err(Refusal::NotPaid);
+            }
+            payment.state = to;
+            payment.captured = if to == State::Captured { payment.charge.amount } else { 0 };
+            Ok(payment.clone())
+        });
+        let payment = turned.ok_or(Refusal::NotFound)??;
+        self.note(if to == State::Captured { "deposited" } else { "reversed" }, &payment);
+        if let Some(event) = told {
+            self.tell(&payment, event, &Plan::now());
+        }
+        Ok(())
     }
 
     /// Gives back money that was set aside.
     pub fn void(&self, payment_id: &str) -> Result<Payment, Refusal> {
         let voided = self.books.change(payment_id, |payment| match payment.state {
-            State::Authorised => {
+            State::Authorised | State::Waiting => {
                 payment.state = State::Voided;
                 Ok(payment.clone())
             }
@@ -155,13 +197,18 @@ impl Desk {
 
     /// Pays back, for the shop.
     pub fn refund(&self, payment_id: &str, amount: i64) -> Result<Refund, Refusal> {
+        self.refund_to(payment_id, amount, None)
+    }
+
+    /// The same to an account that the shop has named: what was deposited goes nowhere else.
+    pub fn refund_to(&self, payment_id: &str, amount: i64, account: Option<&Value>) -> Result<Refund, Refusal> {
         let pending = self.later.load(std::sync::atomic::Ordering::Relaxed);
-        self.pay_back(payment_id, amount, pending, None)
+        self.pay_back(payment_id, amount, pending, None, account)
     }
 
     /// Pays back at the gateway's own desk, or only takes that on.
     pub fn refund_by_hand(&self, payment_id: &str, amount: i64, later: bool, plan: &Plan) -> Result<Refund, Refusal> {
-        self.pay_back(payment_id, amount, later, Some(plan))
+        self.pay_back(payment_id, amount, later, Some(plan), None)
     }
 
     /// `by_hand`: how the shop is told of what it did not do itself.
@@ -171,6 +218,7 @@ impl Desk {
         amount: i64,
         pending: bool,
         by_hand: Option<&Plan>,
+        account: Option<&Value>,
     ) -> Result<Refund, Refusal> {
         let paid = self.books.change(payment_id, |payment| {
             // Toss has paid back when it answers.
@@ -178,12 +226,23 @@ impl Desk {
             if payment.state != State::Captured {
                 return Err(Refusal::NotPaid);
             }
+            if payment.deposit && by_hand.is_none() && account.is_none() {
+                return Err(Refusal::NoAccount);
+            }
             if amount < 1 || amount > payment.captured - payment.refunded - payment.pending() {
                 return Err(Refusal::TooMuch);
             }
             let id = format!("re_{}", Uuid::now_v7().simple());
             let made_at = written(Timestamp::now());
-            let refund = Refund { id, amount, pending, failed: false, by_hand: by_hand.is_some(), made_at };
+            let refund = Refund {
+                id,
+                amount,
+                pending,
+                failed: false,
+                by_hand: by_hand.is_some(),
+                account: account.cloned(),
+                made_at,
+            };
             payment.refunds.push(refund.clone());
             if !pending {
                 payment.refunded += amount;
@@ -236,15 +295,35 @@ impl Desk {
         plan: &Plan,
         pressed: Option<String>,
     ) -> Result<String, Busy> {
+        self.capture_as(charges, manner, plan, pressed, None)
+    }
+
+    /// The same under the shop's own id, where its page was opened with one.
+    pub fn capture_as(
+        &self,
+        charges: &[Charge],
+        manner: Manner,
+        plan: &Plan,
+        pressed: Option<String>,
+        reference: Option<&str>,
+    ) -> Result<String, Busy> {
         let (state, event) = match manner {
             Manner { asks: true, .. } => (State::Authorised, Event::MayTake),
             Manner { authorise: true, .. } => (State::Authorised, Event::Authorised),
+            Manner { deposit: true, .. } => (State::Waiting, Event::Waiting),
             _ => (State::Captured, Event::Captured),
         };
         let webhooks = || webhooks(plan);
         let payments: Vec<Payment> = charges
             .iter()
             .map(|charge| Payment { pressed: pressed.clone(), ..payment(charge, manner, state, webhooks()) })
+            .map(|payment| match reference {
+                Some(reference) if manner.gateway == Dialect::PortOne => {
+                    Payment { payment_id: reference.to_owned(), order_ref: reference.to_owned(), ..payment }
+                }
+                Some(reference) => Payment { order_ref: reference.to_owned(), ..payment },
+                None => payment,
+            })
             .collect();
         let first = payments.first().map(|p| p.payment_id.clone()).unwrap_or_default();
         match self.books.enter(payments.clone()) {
@@ -295,11 +374,17 @@ impl Desk {
 fn payment(charge: &Charge, manner: Manner, state: State, deliveries: Vec<Delivery>) -> Payment {
     let deliveries =
         if manner.gateway == Dialect::Standard && state == State::Authorised { Vec::new() } else { deliveries };
+    let another = || format!("order-{}", Uuid::now_v7().simple());
     Payment {
-        payment_id: manner.gateway.id(&charge.hold_id),
+        payment_id: match manner {
+            Manner { gateway: Dialect::PortOne, foreign: true, .. } => another(),
+            Manner { gateway, .. } => gateway.id(&charge.hold_id),
+        },
         gateway: manner.gateway,
-        order_ref: super::portone::id(&charge.hold_id),
+        order_ref: if manner.foreign { another() } else { super::portone::id(&charge.hold_id) },
         live: manner.live,
+        foreign: manner.foreign,
+        deposit: manner.deposit,
         refunds: Vec::new(),
         dispute: None,
         reversed: false,

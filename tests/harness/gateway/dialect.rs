@@ -28,6 +28,10 @@ pub enum Event {
     Authorised,
     Captured,
     Refunded,
+    /// An account to deposit into was given to the buyer, or waits again.
+    Waiting,
+    /// The same as a change, at a gateway that has a message of its own for deposits.
+    DepositCallback,
     /// A refund that had been done is not done after all.
     RefundFailed,
     Disputed,

@@ -27,6 +27,12 @@ pub enum Kind {
     Slow,
     /// The connection is cut at once, and the work is done when its key comes again: it is in flight until then.
     Linger,
+    /// 429: it is asked too often, and says for how long not to.
+    Busy,
+    /// 403: it has the payment, and does not show it.
+    Forbidden,
+    /// 200, and nothing that anybody could read.
+    Garbled,
     /// The bank says no: that is kept under the key, and nothing is taken.
     Declined,
 }
@@ -64,6 +70,9 @@ impl Faults {
 pub async fn before(fault: Option<Kind>) -> Option<Response> {
     match fault {
         Some(Kind::Down) => Some(StatusCode::SERVICE_UNAVAILABLE.into_response()),
+        Some(Kind::Busy) => Some((StatusCode::TOO_MANY_REQUESTS, [("retry-after", "3")], "busy").into_response()),
+        Some(Kind::Forbidden) => Some((StatusCode::FORBIDDEN, Json(json!({"code": "FORBIDDEN"}))).into_response()),
+        Some(Kind::Garbled) => Some((StatusCode::OK, Json(json!({"status": "WHO_KNOWS"}))).into_response()),
         Some(Kind::Hang) => std::future::pending().await,
         Some(Kind::Slow) => {
             tokio::time::sleep(Duration::from_secs(1)).await;

@@ -102,6 +102,17 @@ impl Config {
         all.into_iter().flat_map(of).collect()
     }
 
+    /// What `confirm` is configured with to prove what these gateways send.
+    pub fn webhook_env(&self) -> Vec<(String, String)> {
+        [
+            ("WEBHOOK_SECRET", Dialect::Standard),
+            ("PORTONE_WEBHOOK_SECRET", Dialect::PortOne),
+            ("STRIPE_WEBHOOK_SECRET", Dialect::Stripe),
+        ]
+        .map(|(name, gateway)| (name.to_owned(), self.secret_of(gateway)))
+        .to_vec()
+    }
+
     fn derived(&self, purpose: &str, gateway: Dialect) -> [u8; 32] {
         Sha256::digest(format!("{purpose} {} {}", gateway.name(), self.webhook_secret)).into()
     }
@@ -185,6 +196,8 @@ fn router(desk: Desk) -> Router {
         .route("/payments/{payment_id}/finish-refunds", post(payments::finish_refunds))
         .route("/payments/{payment_id}/fail-refunds", post(payments::fail_refunds))
         .route("/payments/{payment_id}/lapse", post(payments::lapse))
+        .route("/payments/{payment_id}/deposit/{told}", post(payments::deposit))
+        .route("/payments/{payment_id}/reverse/{told}", post(payments::reverse))
         .route("/later/{on}", post(payments::later))
         .route("/faults", post(faults::order).delete(faults::clear))
         .merge(apis())

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::books::Charge;
 use super::desk::{Busy, Desk, Manner, Plan};
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Event};
 use super::faults;
 use super::portone::IntoJson as _;
 
@@ -41,6 +41,15 @@ pub struct Order {
     asks: bool,
     #[serde(default = "yes")]
     live: bool,
+    /// Another product's on the same account: nothing of it says what Holdfast would say.
+    #[serde(default)]
+    foreign: bool,
+    /// The shop's own id of it, where the page was opened with one.
+    #[serde(default)]
+    reference: Option<String>,
+    /// The buyer is given an account, and the money comes with the deposit.
+    #[serde(default)]
+    deposit: bool,
     #[serde(default)]
     webhooks: Webhooks,
 }
@@ -81,13 +90,14 @@ pub async fn create(State(desk): State<Desk>, order: Result<Json<Order>, JsonRej
         Ok(plan) => plan,
         Err(detail) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail),
     };
+    let Order { gateway, authorise, asks, live, foreign, deposit, reference, .. } = order;
     let Order { hold_id, user_id, amount, currency, .. } = order;
     let charge = Charge { hold_id, user_id, amount, currency };
     if let Err(detail) = check(&charge) {
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail);
     }
-    let manner = Manner { gateway: order.gateway, authorise: order.authorise, asks: order.asks, live: order.live };
-    match desk.capture(&[charge], manner, &plan, None) {
+    let manner = Manner { gateway, authorise, asks, live, foreign, deposit };
+    match desk.capture_as(&[charge], manner, &plan, None, reference.as_deref()) {
         Ok(payment_id) => {
             let made = desk.books.payment(&payment_id);
             let (state, order_ref) = made.map(|payment| (payment.state, payment.order_ref)).unzip();
@@ -116,6 +126,31 @@ pub async fn show(State(desk): State<Desk>, Path(payment_id): Path<String>) -> R
     match desk.books.payment(&payment_id) {
         Some(payment) => Json(payment).into_response(),
         None => problem(StatusCode::NOT_FOUND, "not_found", "no such payment"),
+    }
+}
+
+/// How the shop is told of a deposit: `none`, `changed`, or by the gateway's own `callback`.
+fn told(how: &str, event: Event) -> Option<Event> {
+    match how {
+        "none" => None,
+        "callback" => Some(Event::DepositCallback),
+        _ => Some(event),
+    }
+}
+
+/// `POST /payments/{id}/deposit/{told}`: somebody deposits into the account.
+pub async fn deposit(State(desk): State<Desk>, Path((id, how)): Path<(String, String)>) -> StatusCode {
+    match desk.deposit(&id, told(&how, Event::Captured)) {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::CONFLICT,
+    }
+}
+
+/// `POST /payments/{id}/reverse/{told}`: the deposit is taken back.
+pub async fn reverse(State(desk): State<Desk>, Path((id, how)): Path<(String, String)>) -> StatusCode {
+    match desk.reverse(&id, told(&how, Event::Waiting)) {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(_) => StatusCode::CONFLICT,
     }
 }
 

@@ -32,6 +32,8 @@ pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
         Event::MayTake => "Transaction.Confirm",
         Event::Authorised => "Transaction.Ready",
         Event::Captured => "Transaction.Paid",
+        Event::Waiting => "Transaction.VirtualAccountIssued",
+        Event::DepositCallback => return None,
         Event::Refunded if payment.refunded < payment.captured => "Transaction.PartialCancelled",
         Event::Refunded => "Transaction.Cancelled",
         Event::Disputed => "Transaction.DisputeCreated",
@@ -67,6 +69,7 @@ fn payment(payment: &Payment) -> Value {
     let status = match payment.state {
         _ if payment.reversed => "VIRTUAL_ACCOUNT_ISSUED",
         Taken::Authorised => "READY",
+        Taken::Waiting => "VIRTUAL_ACCOUNT_ISSUED",
         Taken::Declined | Taken::Voided => "FAILED",
         Taken::Captured if payment.refunded == 0 => "PAID",
         Taken::Captured if payment.refunded < payment.captured => "PARTIAL_CANCELLED",
@@ -90,7 +93,8 @@ fn payment(payment: &Payment) -> Value {
         "status": status, "id": payment.payment_id, "transactionId": "tx-1", "storeId": "store-1", "merchantId": "m-1",
         "channel": {"type": if payment.live { "LIVE" } else { "TEST" }, "id": "channel-1"},
         "amount": {"total": charge.amount, "paid": payment.captured - payment.refunded, "cancelled": payment.refunded},
-        "currency": charge.currency, "customData": custom, "cancellations": cancellations,
+        "currency": charge.currency, "customData": (!payment.foreign).then_some(custom), "cancellations": cancellations,
+        "method": {"type": if payment.deposit { "PaymentMethodVirtualAccount" } else { "PaymentMethodCard" }},
     })
 }
 
@@ -174,8 +178,8 @@ async fn confirm(
             return error(400, "INFORMATION_MISMATCH");
         }
         match desk.capture_authorised(&id) {
-            Ok(_) => (StatusCode::OK, json!({"payment": {"pgTxId": "pg-1", "paidAt": "2026-01-15T05:00:00Z"}})),
-            Err(Refusal::Already) => error(409, "ALREADY_PAID"),
+            Ok(done) => (StatusCode::OK, json!({"payment": {"status": payment(&done)["status"], "pgTxId": "pg-1"}})),
+            Err(Refusal::Already) => error(409, "ALREADY_PAID_OR_WAITING"),
             Err(_) => error(404, "PAYMENT_NOT_FOUND"),
         }
     })
@@ -202,12 +206,14 @@ async fn cancel(
         if body["currentCancellableAmount"].as_i64().is_some_and(|said| said != left) {
             return error(409, "CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN");
         }
-        match desk.refund(&id, body["amount"].as_i64().unwrap_or(left)) {
+        let account = body.get("refundAccount").filter(|account| account["bank"].is_string());
+        match desk.refund_to(&id, body["amount"].as_i64().unwrap_or(left), account) {
             Ok(refund) => {
                 let status = if refund.pending { "REQUESTED" } else { "SUCCEEDED" };
                 let cancellation = json!({"status": status, "id": refund.id, "totalAmount": refund.amount});
                 (StatusCode::OK, json!({"cancellation": cancellation}))
             }
+            Err(Refusal::NoAccount) => error(400, "INVALID_REQUEST"),
             Err(Refusal::TooMuch) => error(409, "CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT"),
             Err(_) => error(409, "PAYMENT_NOT_PAID"),
         }

@@ -43,7 +43,7 @@ struct Paid<'a> {
 pub fn event(payment: &Payment, told: Told) -> Option<Bytes> {
     let later = match told {
         Told::Captured => None,
-        Told::MayTake | Told::Authorised => return None,
+        Told::MayTake | Told::Authorised | Told::Waiting | Told::DepositCallback => return None,
         Told::Refunded | Told::Reversed => Some("payment.refunded"),
         Told::RefundFailed => Some("payment.refund_failed"),
         Told::Disputed | Told::DisputeResolved => Some("payment.disputed"),
@@ -95,7 +95,7 @@ fn shown(payment: &Payment) -> Value {
     let status = match payment.state {
         _ if payment.reversed => "pending",
         Taken::Captured => "paid",
-        Taken::Authorised => "pending",
+        Taken::Authorised | Taken::Waiting => "pending",
         Taken::Declined | Taken::Voided => "failed",
     };
     let dispute = payment.dispute.as_ref().map(|dispute| {
@@ -112,16 +112,22 @@ fn shown(payment: &Payment) -> Value {
            "currency": of.currency, "live": payment.live, "dispute": dispute})
 }
 
-/// Every payment that changed within a time, a page at a time.
+/// The payments of a hold; or every payment that changed within a time, a page at a time.
 async fn list(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     if !authorised(&desk, &headers) {
         return error(401, "unauthenticated").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, "list");
+    let fault = desk.faults.strike(NAME, if asked.contains_key("hold_id") { "ask" } else { "list" });
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
     let text = |name: &str| asked.get(name).map_or("", String::as_str);
+    if let Some(hold_id) = asked.get("hold_id") {
+        let found = desk.books.payments(None, Some(hold_id), 100).into_iter();
+        let payments: Vec<Value> =
+            found.filter(|one| one.gateway == Dialect::Standard).map(|one| shown(&one)).collect();
+        return faults::after(fault, (StatusCode::OK, json!({"payments": payments})).into_response_json());
+    }
     let (from, until, limit) = (moment(text("from")), moment(text("until")), number(text("limit"), 100));
     let wanted = |one: &Payment| one.gateway == Dialect::Standard && within(&one.changed_at, from, until);
     let page = desk.books.listed(wanted, text("cursor"), false, limit);

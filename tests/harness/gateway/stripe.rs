@@ -25,7 +25,7 @@ pub const NAME: &str = "stripe";
 
 pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
     let (name, object) = match event {
-        Event::MayTake => return None,
+        Event::MayTake | Event::Waiting | Event::DepositCallback => return None,
         Event::Authorised => ("payment_intent.amount_capturable_updated", intent(payment, json!("ch_1"))),
         Event::Captured => ("payment_intent.succeeded", intent(payment, json!("ch_1"))),
         Event::Refunded => ("charge.refunded", charge(payment)),
@@ -58,6 +58,7 @@ fn sign(secret: &str, timestamp: i64, body: &[u8]) -> String {
 
 pub fn routes() -> Router<Desk> {
     Router::new()
+        .route("/v1/payment_intents/search", get(search))
         .route("/v1/payment_intents", get(intents))
         .route("/v1/disputes", get(disputes))
         .route("/v1/payment_intents/{id}", get(show))
@@ -187,16 +188,18 @@ fn intent(payment: &Payment, latest_charge: Value) -> Value {
     let status = match payment.state {
         Taken::Authorised => "requires_capture",
         Taken::Captured => "succeeded",
+        Taken::Waiting => "processing",
         Taken::Declined => "requires_payment_method",
         Taken::Voided => "canceled",
     };
     let of = &payment.charge;
     let amount = theirs(of.amount, &of.currency);
+    let ours = json!({"hold_id": of.hold_id, "user_id": of.user_id});
     json!({
         "id": payment.payment_id, "object": "payment_intent", "status": status, "amount": amount,
         "amount_capturable": if payment.state == Taken::Authorised { amount } else { 0 },
         "amount_received": theirs(payment.captured, &of.currency), "currency": of.currency.to_lowercase(),
-        "livemode": payment.live, "metadata": {"hold_id": of.hold_id, "user_id": of.user_id},
+        "livemode": payment.live, "metadata": if payment.foreign { json!({}) } else { ours },
         "latest_charge": latest_charge,
     })
 }
@@ -225,6 +228,28 @@ async fn show(
     };
     let answer = desk.books.payment(&id).map_or(error(404, "resource_missing"), shown);
     faults::after(fault, answer.into_response_json())
+}
+
+#[derive(serde::Deserialize)]
+struct Search {
+    query: String,
+}
+
+/// Of its language the one question that Holdfast asks: `metadata['hold_id']:'…'`.
+async fn search(State(desk): State<Desk>, Query(search): Query<Search>, headers: HeaderMap) -> Response {
+    if !authorised(&desk, &headers) {
+        return error(401, "api_key_invalid").into_response_json();
+    }
+    let fault = desk.faults.strike(NAME, "ask");
+    if let Some(answer) = faults::before(fault).await {
+        return answer;
+    }
+    let asked = search.query.strip_prefix("metadata['hold_id']:'").and_then(|rest| rest.strip_suffix('\''));
+    let Some(hold_id) = asked else { return error(400, "invalid_query").into_response_json() };
+    let found = desk.books.payments(None, Some(hold_id), 100).into_iter();
+    let found = found.filter(|payment| payment.gateway == Dialect::Stripe && !payment.foreign);
+    let data: Vec<Value> = found.map(|payment| intent(&payment, charge_with_refunds(&payment))).collect();
+    faults::after(fault, (StatusCode::OK, json!({"object": "search_result", "data": data})).into_response_json())
 }
 
 type Fields = BTreeMap<String, String>;

@@ -22,11 +22,19 @@ use super::{faults, payments};
 pub const NAME: &str = "toss";
 
 pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
+    if event == Event::DepositCallback {
+        let status = shown(payment)["status"].clone();
+        let body = json!({"createdAt": "2026-01-15T05:00:00.000000", "secret": secret(payment), "status": status,
+            "transactionKey": "9FF15E1A29D0E77C218F57262BFA4986", "orderId": payment.order_ref});
+        return Some(body.to_string().into());
+    }
     let name = match event {
         // Nor of disputes.
-        Event::MayTake | Event::Disputed | Event::DisputeResolved => return None,
+        Event::MayTake | Event::Disputed | Event::DisputeResolved | Event::DepositCallback => return None,
         Event::RefundFailed => "CANCEL_STATUS_CHANGED",
-        Event::Authorised | Event::Captured | Event::Refunded | Event::Reversed => "PAYMENT_STATUS_CHANGED",
+        Event::Authorised | Event::Captured | Event::Refunded | Event::Reversed | Event::Waiting => {
+            "PAYMENT_STATUS_CHANGED"
+        }
     };
     // No zone: that is how Toss writes it.
     let created_at = payment.created_at.trim_end_matches('Z');
@@ -41,6 +49,7 @@ pub fn routes() -> Router<Desk> {
     Router::new()
         .route("/v1/transactions", get(transactions))
         .route("/v1/payments/confirm", post(confirm))
+        .route("/v1/payments/orders/{order}", get(of_order))
         .route("/v1/payments/{key}", get(show))
         .route("/v1/payments/{key}/cancel", post(cancel))
 }
@@ -54,10 +63,25 @@ fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
     headers.get("authorization").is_some_and(|value| value == &basic)
 }
 
+/// Told to the shop alone, in the payment; a message about its deposit must know it.
+fn secret(payment: &Payment) -> Option<String> {
+    payment.deposit.then(|| format!("ps_{}", payment.payment_id))
+}
+
+/// As Toss writes it: won are whole, dollars have cents.
+fn theirs(amount: i64, currency: &str) -> Value {
+    if currency == "USD" { json!(amount as f64 / 100.0) } else { json!(amount) }
+}
+
+fn ours(amount: &Value, currency: &str) -> Option<i64> {
+    if currency == "USD" { amount.as_f64().map(|dollars| (dollars * 100.0).round() as i64) } else { amount.as_i64() }
+}
+
 fn shown(payment: &Payment) -> Value {
     let status = match payment.state {
         _ if payment.reversed => "WAITING_FOR_DEPOSIT",
         Taken::Authorised => "IN_PROGRESS",
+        Taken::Waiting => "WAITING_FOR_DEPOSIT",
         Taken::Declined => "ABORTED",
         Taken::Voided => "EXPIRED",
         Taken::Captured if payment.refunded == 0 => "DONE",
@@ -70,13 +94,14 @@ fn shown(payment: &Payment) -> Value {
         .iter()
         .map(|refund| {
             let status = if refund.failed { "ABORTED" } else { "DONE" };
-            json!({"cancelAmount": refund.amount, "cancelStatus": status, "transactionKey": refund.id})
+            json!({"cancelAmount": theirs(refund.amount, &charge.currency), "cancelStatus": status, "transactionKey": refund.id})
         })
         .collect();
     json!({
-        "paymentKey": payment.payment_id, "orderId": payment.order_ref, "status": status, "totalAmount": charge.amount,
-        "balanceAmount": charge.amount - payment.refunded, "currency": charge.currency, "method": "카드",
-        "metadata": {"user_id": charge.user_id}, "cancels": cancels, "secret": null,
+        "paymentKey": payment.payment_id, "orderId": payment.order_ref, "status": status, "totalAmount": theirs(charge.amount, &charge.currency),
+        "balanceAmount": theirs(charge.amount - payment.refunded, &charge.currency), "currency": charge.currency, "method": "카드",
+        "metadata": if payment.foreign { Value::Null } else { json!({"user_id": charge.user_id}) }, "cancels": cancels, "secret": secret(payment),
+        "virtualAccount": payment.deposit.then(|| json!({"accountNumber": "X1", "refundReceiveAccount": null})),
     })
 }
 
@@ -101,6 +126,11 @@ async fn show(State(desk): State<Desk>, Path(key): Path<String>, headers: Header
     faults::after(fault, answer.into_response_json())
 }
 
+async fn of_order(state: State<Desk>, Path(order): Path<String>, headers: HeaderMap) -> Response {
+    let key = state.books.of_order(&order).map_or_else(|| "none".to_owned(), |payment| payment.payment_id);
+    show(state, Path(key), headers).await
+}
+
 /// What a payment is in the list of transactions: its taking, and each cancellation, each at its own time.
 fn transactions_of(payment: &Payment) -> Vec<(String, Value)> {
     let (charge, key) = (&payment.charge, &payment.payment_id);
@@ -118,7 +148,7 @@ fn transactions_of(payment: &Payment) -> Vec<(String, Value)> {
 }
 
 fn method(payment: &Payment) -> &'static str {
-    if payment.reversed { "가상계좌" } else { "카드" }
+    if payment.deposit || payment.reversed { "가상계좌" } else { "카드" }
 }
 
 async fn transactions(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
@@ -145,7 +175,9 @@ async fn confirm(State(desk): State<Desk>, headers: HeaderMap, Json(body): Json<
     run(&desk, &headers, "confirm", "capture", move |desk| {
         let key = body["paymentKey"].as_str().unwrap_or_default();
         let Some(found) = visible(desk, key) else { return error(404, "NOT_FOUND_PAYMENT_SESSION") };
-        if body["orderId"] != found.order_ref || body["amount"] != found.charge.amount {
+        if body["orderId"] != found.order_ref
+            || ours(&body["amount"], &found.charge.currency) != Some(found.charge.amount)
+        {
             return error(400, "INVALID_REQUEST");
         }
         match desk.capture_authorised(key) {
@@ -172,10 +204,12 @@ async fn cancel(
         if found.state == Taken::Captured && left == 0 {
             return error(400, "ALREADY_CANCELED_PAYMENT");
         }
-        match desk.refund(&key, body["cancelAmount"].as_i64().unwrap_or(left)) {
+        let account = body.get("refundReceiveAccount").filter(|account| account["bank"].is_string());
+        match desk.refund_to(&key, ours(&body["cancelAmount"], &found.charge.currency).unwrap_or(left), account) {
             Ok(_) => {
                 visible(desk, &key).map_or(error(404, "NOT_FOUND_PAYMENT"), |found| (StatusCode::OK, shown(&found)))
             }
+            Err(Refusal::NoAccount) => error(400, "INVALID_REFUND_ACCOUNT_INFO"),
             Err(Refusal::TooMuch) => error(403, "NOT_CANCELABLE_AMOUNT"),
             Err(_) => error(403, "NOT_CANCELABLE_PAYMENT"),
         }

@@ -145,16 +145,24 @@ impl Model {
         if of.user != paid.user || (hold.amount, hold.currency.as_str()) != (paid.amount, paid.currency) {
             return Some("not what was to be paid");
         }
-        if hold.status == "HOLD" {
-            return Some("not swept yet");
+        if sale.status() != "open" {
+            return Some("the sale is not open");
         }
         let sku = |name: &str| sale.skus.iter().find(|sku| sku.sku == name).expect("the hold's SKU");
         let any = |why: &dyn Fn(&str, i64) -> bool| hold.lines.iter().any(|line| why(&line.sku, line.qty));
-        if any(&|name, _| self.active(&hold.sale, &of.user, name).is_some()) {
+        let bought = |name: &str| self.bought(&hold.sale, &of.user, name);
+        if any(&|name, qty| bought(name) + qty > sku(name).max_per_user) {
+            return Some("bought enough");
+        }
+        let held = |name: &str| match self.active(&hold.sale, &of.user, name) {
+            Some((other, active)) if other != of && active.shown() == "HOLD" => active.qty_of(name),
+            _ => 0,
+        };
+        if any(&|name, qty| bought(name) + held(name) + qty > sku(name).max_per_user) {
             return Some("another hold in its place");
         }
-        if any(&|name, qty| self.bought(&hold.sale, &of.user, name) + qty > sku(name).max_per_user) {
-            return Some("bought enough");
+        if hold.status == "HOLD" {
+            return Some("not swept yet");
         }
         if any(&|name, qty| sku(name).available < qty) {
             return Some("sold to others");

@@ -431,4 +431,8 @@ impl Hold {
     pub fn has(&self, sku: &str) -> bool {
         self.lines.iter().any(|line| line.sku == sku)
     }
+
+    pub fn qty_of(&self, sku: &str) -> i64 {
+        self.lines.iter().filter(|line| line.sku == sku).map(|line| line.qty).sum()
+    }
 }

@@ -51,12 +51,6 @@ fn items(lines: &[Line]) -> Value {
     lines.iter().map(|line| json!({"sku_id": line.sku, "qty": line.qty, "unit_price": line.price})).collect()
 }
 
-fn without_its_reason(refund: &Value) -> Value {
-    let mut refund = refund.clone();
-    refund.as_object_mut().and_then(|members| members.remove("reason"));
-    refund
-}
-
 impl Model {
     pub fn hold_json(&self, of: &HoldOf, status: &str) -> Value {
         let hold = &self.holds[of];
@@ -76,7 +70,7 @@ impl Model {
         let mut shown = self.hold_json(of, hold.shown());
         let refunds = self.refunds(of);
         if !refunds.is_empty() {
-            (shown["refund"], shown["refunds"]) = (without_its_reason(&refunds[0]), json!(refunds));
+            (shown["refund"], shown["refunds"]) = (refunds[0].clone(), json!(refunds));
         }
         shown
     }

@@ -151,7 +151,8 @@ impl Stack {
             None => (edge_url.clone(), emulator_url.clone(), None),
             Some(detours) => (detours.shop.url(), detours.lambda.url(), detours.clock_dir.clone()),
         };
-        let gateways = self.gateway_config(gateway_port, &shop_url).functions_env(&loopback(gateway_port));
+        let config = self.gateway_config(gateway_port, &shop_url);
+        let gateways = [config.functions_env(&loopback(gateway_port)), config.webhook_env()].concat();
         functions::start_instances(&self.options, emulator, &database_url, &self.secrets, &gateways, &self.children)?;
         let gateway_url = self.start_gateway(gateway_port, &shop_url).await?;
         let worker_port = ports::free()?;

@@ -49,10 +49,24 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
     match route {
         Route::ReplayDeadLetter { .. } => new("Send one again")
             .with([idempotency_key_if_any()])
-            .reads_if_any(schemas.request::<wire::operate::Why>())
-            .answers(200, "How it stands.", schemas.answer::<wire::operate::Replayed>(), &["Idempotent-Replayed"])
-            .refuses(&[Code::NotFound, Code::InvalidRequest])
+            .reads_if_any(schemas.request::<crate::dead_letters::Again>())
+            .answers(
+                200,
+                "How it stands; with an account, how far the refund is.",
+                json!({"anyOf": [schemas.answer::<wire::operate::Replayed>(), schemas.answer::<crate::opening::Tried>()]}),
+                &["Idempotent-Replayed"],
+            )
+            .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
             .refuses(keyed),
+        Route::DecideDeadLetter { decision, .. } => new(match decision {
+            wire::operate::Decision::Dismiss => "Have nothing done about one",
+            wire::operate::Decision::Settle => "Say that one was paid back by hand",
+        })
+        .with([idempotency_key_if_any()])
+        .reads(schemas.request::<wire::operate::Because>())
+        .answers(200, "How it stands.", schemas.answer::<wire::operate::Replayed>(), &["Idempotent-Replayed"])
+        .refuses(&[Code::NotFound, Code::InvalidRequest])
+        .refuses(keyed),
         Route::ReplayDeadLetters => new("Send many again, by a filter")
             .with([idempotency_key_if_any()])
             .reads_if_any(schemas.request::<wire::operate::Filter>())
@@ -65,7 +79,7 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
                 "dead_letters": {"type": "array", "items": letter}, "next": {"type": ["string", "null"]}}});
             new("What was given up")
                 .with([
-                    in_query("kind", false, json!({"enum": ["event", "refund"]})),
+                    in_query("kind", false, json!({"enum": crate::dead_letters::KINDS})),
                     in_query("event_type", false, event_types()),
                     in_query("subscription", false, uuid()),
                     in_query("sale_id", false, json!({"type": "string", "pattern": SLUG})),

@@ -9,8 +9,16 @@ use crate::problem::Code;
 
 /// Each by its own rules of signing, over an object of its own, of which little is read.
 pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Schemas) -> Operation {
-    let kind = if gateway == "toss" { "eventType" } else { "type" };
-    let body = json!({"type": "object", "required": [kind], "properties": {kind: {"type": "string"}}});
+    let text = || json!({"type": "string"});
+    let named = |kind: &str| json!({"type": "object", "required": [kind], "properties": {kind: text()}});
+    let body = if gateway == "toss" {
+        // A deposit, which has no `eventType`.
+        let deposit = json!({"type": "object", "required": ["orderId", "secret", "status"],
+            "properties": {"orderId": text(), "secret": text(), "status": text()}});
+        json!({"anyOf": [named("eventType"), deposit]})
+    } else {
+        named("type")
+    };
     let outcome = schemas.answer::<wire::confirm::Outcome>();
     operation
         .reads(body)
@@ -21,11 +29,11 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
 
 pub fn toss_return(operation: Operation) -> Operation {
     let key = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,200}$"});
-    let amount = json!({"type": "integer", "minimum": 0, "maximum": crate::bounds::AMOUNT_MAX});
+    let amount = json!({"type": "string", "pattern": "^[0-9]{1,16}(?:\\.[0-9]{1,16})?$"});
     operation
         .with([
             in_query("paymentKey", true, key),
-            in_query("orderId", false, json!({"type": "string"})),
+            in_query("orderId", true, json!({"type": "string", "pattern": "^[A-Za-z0-9_=-]{6,64}$"})),
             in_query("amount", true, amount),
         ])
         .sends_on(303, "To the page of the hold or the order.")
@@ -39,6 +47,22 @@ pub fn portone_confirm(operation: Operation, schemas: &mut Schemas) -> Operation
         .reads(schemas.request::<crate::pay::ToConfirm>())
         .answers(200, "What became of the payment.", outcome, &[])
         .refuses(&[Code::NotFound, Code::HoldNotActive])
+        .asks()
+}
+
+pub fn open_payment(operation: Operation, schemas: &mut Schemas) -> Operation {
+    operation
+        .reads(schemas.request::<crate::opening::ToOpen>())
+        .answers(200, "What to open it with.", schemas.answer::<crate::opening::Opened>(), &[])
+        .refuses(&[Code::NotFound, Code::InvalidRequest, Code::HoldNotActive])
+        .asks()
+}
+
+pub fn refund_account(operation: Operation, schemas: &mut Schemas) -> Operation {
+    operation
+        .reads(schemas.request::<wire::confirm::RefundAccount>())
+        .answers(200, "How far the refund is.", schemas.answer::<crate::opening::Tried>(), &[])
+        .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
         .asks()
 }
 
@@ -83,6 +107,13 @@ struct Data {
     #[serde(deserialize_with = "wire::whole::number")]
     amount: i64,
     currency: String,
+    /// Play money buys nothing.
+    #[serde(default = "yes")]
+    live: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 pub fn of_standard(operation: Operation, schemas: &mut Schemas) -> Operation {

@@ -231,6 +231,12 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         Route::PortOneConfirm => {
             money::portone_confirm(new(Caller::Buyer, "Hand in what PortOne's SDK was given"), schemas)
         }
+        Route::OpenPayment { .. } => {
+            money::open_payment(new(Caller::Buyer, "Say that a payment page is about to be opened"), schemas)
+        }
+        Route::RefundAccount { .. } => {
+            money::refund_account(new(Caller::Buyer, "Name the account that a deposit goes back to"), schemas)
+        }
         Route::ListPayments => money::payments(new(Caller::Operator, "What became of each payment"), schemas),
         Route::AdminOrder { .. } => buyers::order(new(Caller::Operator, "An order, with whose it is"), schemas),
         Route::CancelOrder { .. } => money::cancel(new(Caller::Operator, "Cancel an order, with a refund"), schemas),
@@ -267,7 +273,10 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         | Route::RotateSecret { .. } => {
             super::deliveries::subscription(route, |summary| new(Caller::Operator, summary), schemas)
         }
-        Route::DeadLetters | Route::ReplayDeadLetter { .. } | Route::ReplayDeadLetters => {
+        Route::DeadLetters
+        | Route::ReplayDeadLetter { .. }
+        | Route::ReplayDeadLetters
+        | Route::DecideDeadLetter { .. } => {
             super::deliveries::dead_letter(route, |summary| new(Caller::Operator, summary), schemas)
         }
         Route::Report { .. } => new(Caller::Operator, "A sale's sums, all of them seen at one moment")

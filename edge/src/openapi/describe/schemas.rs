@@ -14,7 +14,7 @@ pub const SLUG: &str = "^[a-z0-9][a-z0-9-]{0,63}$";
 const LINE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
 
 /// What is in these a gateway has said, in its own form.
-const OF_A_GATEWAY: [&str; 3] = ["Data", "PaymentRow", "DeadLetter"];
+const OF_A_GATEWAY: [&str; 2] = ["Data", "DeadLetter"];
 
 /// As a pattern, of the first plane alone: how to write the others is where the dialects part.
 fn printable() -> String {
@@ -140,6 +140,7 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
             json!({"minimum": -bounds::STOCK_DELTA_MAX, "maximum": bounds::STOCK_DELTA_MAX,
                                        "not": {"const": 0}}),
         ),
+        ("Because", "reason", reason.clone()),
         ("Adjustment", "reason", reason.clone()),
         ("NewSale", "reason", reason.clone()),
         ("StatusChange", "reason", reason.clone()),
@@ -156,6 +157,10 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         ("Data", "amount", from(0, bounds::AMOUNT_MAX)),
         ("ToConfirm", "payment_id", chars(bounds::PAYMENT_TOKEN_MAX_CHARS)),
         ("ToConfirm", "payment_token", chars(bounds::PAYMENT_TOKEN_MAX_CHARS)),
+        ("RefundAccount", "bank", chars(bounds::ACCOUNT_TEXT_MAX_CHARS)),
+        ("RefundAccount", "number", json!({"pattern": "^[0-9-]{1,64}$"})),
+        ("RefundAccount", "holder", chars(bounds::ACCOUNT_TEXT_MAX_CHARS)),
+        ("ToOpen", "gateway", json!({"enum": gateways::NAMES, "type": "string"})),
         ("Data", "currency", json!({"pattern": "^[A-Z]{3}$"})),
     ]
 }

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::{from_theirs, payment};
+use super::payment;
 use crate::later::told;
-use crate::reading::{segment, text, whole};
+use crate::reading::{amount, segment, text};
+use crate::units::unit;
 use crate::{Dispute, DisputeState, Entry, ListPage, Listed, PAGE_MAX, Tells};
 
 pub const ALL: [&str; 3] = ["payment_intents", "refunds", "disputes"];
@@ -41,7 +42,7 @@ pub fn read(asked: &ListPage, page: &Value) -> Result<Listed, String> {
 /// A refund that succeeded is what it was when it was made; one that failed, or waits, may have changed at any time since, and
 /// a dispute likewise.
 fn changed(list: &str, one: &Value) -> Tells {
-    let at_s = if list == "refunds" && one["status"] == "succeeded" { whole(&one["created"]) } else { None };
+    let at_s = if list == "refunds" && one["status"] == "succeeded" { one["created"].as_i64() } else { None };
     Tells::Changed { at_s }
 }
 
@@ -56,6 +57,7 @@ pub fn dispute(page: &Value, currency: &str) -> Option<Dispute> {
     let of = |state: DisputeState| all.iter().filter(move |one| state_of(one) == state);
     let states = [DisputeState::Open, DisputeState::Lost, DisputeState::Won];
     let state = states.into_iter().find(|state| of(*state).next().is_some())?;
-    let amount = of(state).filter_map(|one| whole(&one["amount"])).sum();
-    Some(Dispute { state, amount: from_theirs(amount, currency) })
+    let unit = unit("stripe", currency)?;
+    let amounts: Option<Vec<i64>> = of(state).map(|one| amount(&one["amount"], unit)).collect();
+    Some(Dispute { state, amount: amounts?.into_iter().try_fold(0_i64, i64::checked_add)? })
 }

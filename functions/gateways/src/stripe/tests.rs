@@ -45,28 +45,70 @@ fn its_moment_is_digits_however_it_is_signed() {
 }
 
 #[test]
-fn a_payment_that_succeeded_is_believed_and_any_other_is_asked_about() {
+fn an_event_is_a_reason_to_ask_whatever_it_says() {
     let event = |r#type: &str| {
         let intent = json!({"id": "pi_1", "amount": 1000, "amount_received": 1000, "currency": "krw", "livemode": true,
             "metadata": {"hold_id": "h"}, "status": "succeeded"});
         json!({"id": "evt_1", "type": r#type, "livemode": true, "data": {"object": intent}})
     };
     let read = |event: Value| Stripe.read(event.as_object().expect("an object"));
-    let notice = read(event("payment_intent.succeeded")).expect("read").expect("a payment");
-    let said = notice.said.expect("the payment");
-    assert_eq!((said.amount, said.currency.as_str(), said.hold_ref.as_str(), said.live), (1000, "KRW", "h", true));
-    let notice = read(event("payment_intent.amount_capturable_updated")).expect("read").expect("a payment");
-    assert_eq!((notice.payment_id.as_str(), notice.said), ("pi_1", None));
+    for r#type in ["payment_intent.succeeded", "payment_intent.amount_capturable_updated"] {
+        let notice = read(event(r#type)).expect("read").expect("a payment");
+        assert_eq!((notice.payment_id.as_str(), notice.said), ("pi_1", None), "{type}");
+    }
     assert_eq!(read(event("charge.refunded")), Ok(None));
-    assert!(read(json!({"type": "payment_intent.succeeded", "data": {"object": {"id": "pi"}}})).is_err());
+    assert!(read(json!({"type": "payment_intent.succeeded", "data": {"object": {}}})).is_err());
 }
 
 #[test]
-fn amounts_are_turned_into_stripes_units_and_back() {
-    for (currency, ours, theirs) in
-        [("KRW", 1000, 1000), ("USD", 1999, 1999), ("KWD", 1000, 1000), ("ISK", 500, 50_000), ("MGA", 1000, 10)]
+fn only_an_id_of_our_form_in_the_metadata_marks_an_intent_as_ours() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let mark = |metadata: Value| {
+        let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": 1000, "currency": "krw",
+            "livemode": true, "metadata": metadata});
+        let Asked::Known(truth) = api.truth(&Answer { status: 200, body: intent.to_string().as_bytes() }) else {
+            panic!("a payment")
+        };
+        truth.mark
+    };
+    assert!(mark(json!({"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab"})).is_some());
+    for other in [json!({}), json!({"hold_id": ""}), json!({"hold_id": "room 12"}), json!({"order": "7"}), Value::Null]
     {
-        assert_eq!((to_theirs(ours, currency), from_theirs(theirs, currency)), (theirs, ours), "{currency}");
+        assert_eq!(mark(other.clone()), None, "{other}");
+    }
+}
+
+#[test]
+fn a_capture_is_done_only_if_the_intent_says_so() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let of = |status: &str| {
+        let intent = json!({"id": "pi_1", "status": status, "amount": 5, "amount_received": 5, "amount_capturable": 5,
+            "currency": "krw", "livemode": true});
+        api.captured(&Answer { status: 200, body: intent.to_string().as_bytes() })
+    };
+    assert_eq!(of("succeeded"), Captured::Done);
+    assert!(matches!(of("canceled"), Captured::Refused(_)));
+    assert!(matches!(of("processing"), Captured::Unknown(_)) && matches!(of("requires_capture"), Captured::Unknown(_)));
+    let let_go = |status: &str| {
+        let intent = json!({"id": "pi_1", "status": status, "amount": 5, "amount_received": 5, "amount_capturable": 5,
+            "currency": "krw", "livemode": true});
+        api.was_let_go(&Answer { status: 200, body: intent.to_string().as_bytes() })
+    };
+    assert!(let_go("canceled") && !let_go("requires_capture") && !let_go("succeeded"));
+}
+
+#[test]
+fn an_amount_that_is_not_exactly_one_is_no_payment() {
+    let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
+    let of = |currency: &str, amount: Value| {
+        let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": amount, "currency": currency,
+            "livemode": true});
+        api.truth(&Answer { status: 200, body: intent.to_string().as_bytes() })
+    };
+    let amount = |asked| if let Asked::Known(truth) = asked { Some(truth.amount) } else { None };
+    assert_eq!(amount(of("isk", json!(50_000))), Some(500));
+    for asked in [of("isk", json!(50_050)), of("usd", json!(10.5)), of("usd", json!("10")), of("iqd", json!(1_000))] {
+        assert!(matches!(asked, Asked::Unreadable(_)), "{asked:?}");
     }
 }
 
@@ -103,8 +145,15 @@ fn a_key_that_was_used_for_something_else_says_nothing_of_a_capture() {
 #[test]
 fn a_refund_is_a_form_with_its_key() {
     let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
-    let refund =
-        PayBack { payment_id: "pi_1", amount: 5, left: 5, currency: "KRW", reason: "hold expired", key: "refund-1" };
+    let refund = PayBack {
+        payment_id: "pi_1",
+        amount: 5,
+        left: 5,
+        currency: "KRW",
+        reason: "hold expired",
+        key: "refund-1",
+        account: None,
+    };
     let request = api.refund(&refund);
     let form = "payment_intent=pi_1&amount=5&reason=requested_by_customer&metadata[reason]=hold%20expired";
     assert_eq!((request.path.as_str(), request.body.as_str()), ("/v1/refunds", form));

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::{AMOUNT_MAX, Notice, Said, TEXT_MAX_CHARS, Webhook};
+
 /// An object in which no object names a member twice.
 pub struct Event(pub Map<String, Value>);
 
@@ -80,14 +82,78 @@ impl<'de> Visitor<'de> for OneReading {
     }
 }
 
+/// What an authentic message says, as the edge filters it and as the function that believes it reads it again.
+///
+/// # Errors
+/// What is missing from an event that its type promises, or is what no payment can have.
+pub fn notice(reader: &dyn Webhook, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+    reader.read(event)?.map(bounded).transpose()
+}
+
+/// A hold we do not know is not refused here: at the shop's own service the money must come to rest as a refund.
+fn bounded(notice: Notice) -> Result<Notice, String> {
+    let short = |text: &str| text.chars().count() <= TEXT_MAX_CHARS;
+    let id = &notice.payment_id;
+    let mut wrong = None;
+    if id.is_empty() || !short(id) || id.chars().any(char::is_control) {
+        wrong = Some("payment_id: 1 to 255 characters, none a control character");
+    }
+    if let Some(Said { hold_ref, user_id, amount, currency, .. }) = &notice.said {
+        let text = |text: &str| short(text) && !text.contains('\0');
+        if !text(hold_ref) {
+            wrong = Some("hold_id: at most 255 characters");
+        } else if !text(user_id) {
+            wrong = Some("user_id: at most 255 characters");
+        } else if !(0..=AMOUNT_MAX).contains(amount) {
+            wrong = Some("amount: a whole number of minor units");
+        } else if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            wrong = Some("currency: three capital letters");
+        }
+    }
+    wrong.map_or(Ok(notice), |wrong| Err(wrong.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::body;
-    use crate::media::JSON;
+    use crate::Kind;
 
     fn read(json: &str) -> Option<Map<String, Value>> {
-        body::json::<Event>(JSON, json.as_bytes()).ok().map(|Event(members)| members)
+        serde_json::from_str::<Event>(json).ok().map(|Event(members)| members)
+    }
+
+    fn payment() -> Said {
+        let (hold_ref, user_id) = ("no uuid".to_owned(), "홍길동".to_owned());
+        Said { hold_ref, user_id, amount: 150_000, currency: "KRW".to_owned(), live: true }
+    }
+
+    fn is_possible(payment_id: &str, said: Said) -> bool {
+        bounded(Notice { payment_id: payment_id.to_owned(), kind: Kind::Changed, said: Some(said) }).is_ok()
+    }
+
+    #[test]
+    fn a_payment_for_a_hold_that_cannot_be_is_passed_on_to_become_a_refund() {
+        assert!(is_possible("pay_1", payment()));
+        assert!(is_possible("pay_1", Said { hold_ref: String::new(), amount: 0, ..payment() }));
+    }
+
+    #[test]
+    fn what_no_payment_can_be_is_malformed() {
+        let long = || "a".repeat(256);
+        for id in ["", "a\n", &long()] {
+            assert!(!is_possible(id, payment()), "{id}");
+        }
+        for bad in [
+            Said { hold_ref: "a\0".to_owned(), ..payment() },
+            Said { hold_ref: long(), ..payment() },
+            Said { user_id: long(), ..payment() },
+            Said { amount: -1, ..payment() },
+            Said { amount: i64::MAX, ..payment() },
+            Said { currency: "krw".to_owned(), ..payment() },
+            Said { currency: "KRWW".to_owned(), ..payment() },
+        ] {
+            assert!(!is_possible("pay_1", bad.clone()), "{bad:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,42 @@
+//! A payment page that is about to be opened: noted, so that its gateway is asked whether it led to a payment, before the
+//! hold ends and after, in case nobody ever tells.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Trace;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    #[serde(flatten)]
+    pub trace: Trace,
+    pub user_id: String,
+    pub hold_id: String,
+    /// Whose page it is.
+    pub opening_at: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// There is no such hold for this caller.
+    NotFound,
+    HoldNotActive {
+        hold_status: String,
+    },
+    /// What the page is to be opened with: a payment's id where the shop gives it, an order's elsewhere.
+    Opened {
+        payment_id: String,
+    },
+}
+
+impl Outcome {
+    /// The outcome's name, for logs and counts.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::HoldNotActive { .. } => "hold_not_active",
+            Self::Opened { .. } => "opened",
+        }
+    }
+}
