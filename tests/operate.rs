@@ -237,7 +237,7 @@ async fn many_are_listed_a_page_at_a_time_and_replayed_by_the_same_filter() {
         (count == 3).then_some(())
     })
     .await;
-    for wrong in ["?kind=order", "?limit=101", "?cursor=x", "?sale=a"] {
+    for wrong in ["?kind=order", "?limit=101", "?cursor=x"] {
         let refused = client.admin(Method::GET, &format!("/v1/admin/dead-letters{wrong}"), None).await;
         assert_eq!(refused.refusal(), (422, "invalid_request".into()), "{wrong}");
     }
