@@ -4,7 +4,6 @@ create table holdfast.parked_payment (
     gateway    text        not null,
     payment_id text        not null,
     hold_ref   text        not null,
-    user_id    text,
     amount     bigint      not null constraint parked_payment_amount_range check (amount >= 0),
     currency   text        not null,
     captured   boolean     not null,
@@ -22,7 +21,6 @@ comment on table  holdfast.parked_payment            is 'Payments that name a ho
 comment on column holdfast.parked_payment.gateway    is 'Whose payment_id it is.';
 comment on column holdfast.parked_payment.payment_id is 'The gateway''s id.';
 comment on column holdfast.parked_payment.hold_ref   is 'The hold it names, as the gateway said it.';
-comment on column holdfast.parked_payment.user_id    is 'Who pays, as the gateway said it; null: it did not.';
 comment on column holdfast.parked_payment.amount     is 'What was taken or is set aside, in the minor unit.';
 comment on column holdfast.parked_payment.currency   is 'ISO 4217, as the gateway said it.';
 comment on column holdfast.parked_payment.captured   is 'The money was taken; otherwise it is set aside.';

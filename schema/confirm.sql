@@ -127,7 +127,7 @@ begin
     if v_hold.hold_id is null and is_shared(p_gateway) then
         -- What is no id of ours is not looked at; what is one may be another Holdfast's, and is no refund of ours to make.
         return case when p_hold_id is null then json_build_object('result', 'ignored')
-            else park(p_gateway, p_payment_id, p_hold_ref, p_user_id, p_amount, p_currency, true) end;
+            else park(p_gateway, p_payment_id, p_hold_ref, p_amount, p_currency, true) end;
     end if;
     v_reason := refusal_of(v_hold, v_now, p_user_id, p_amount, p_currency);
     -- Too late: the sale may want it to be sold all the same.

@@ -10,15 +10,15 @@
 -- Whose payments an account may have. The shop's own service tells of nobody else's.
 create or replace function holdfast.is_shared(p_gateway text) returns boolean language sql immutable return p_gateway <> 'standard';
 
--- p_captured: the money was taken; otherwise it is set aside, and may be taken by whoever made the payment.
+-- Who pays is not written down: it may be another shop's buyer. p_captured: the money was taken; otherwise it is set aside, and may be taken by whoever made the payment.
 create or replace function holdfast.park(
-    p_gateway text, p_payment_id text, p_hold_ref text, p_user_id text, p_amount bigint, p_currency text, p_captured boolean)
+    p_gateway text, p_payment_id text, p_hold_ref text, p_amount bigint, p_currency text, p_captured boolean)
 returns json language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
-    insert into holdfast.parked_payment as k (gateway, payment_id, hold_ref, user_id, amount, currency, captured)
-    values (p_gateway, p_payment_id, p_hold_ref, p_user_id, p_amount, p_currency, p_captured)
+    insert into holdfast.parked_payment as k (gateway, payment_id, hold_ref, amount, currency, captured)
+    values (p_gateway, p_payment_id, p_hold_ref, p_amount, p_currency, p_captured)
     on conflict on constraint parked_payment_pkey do update
-    set hold_ref = excluded.hold_ref, user_id = excluded.user_id, amount = excluded.amount, currency = excluded.currency,
+    set hold_ref = excluded.hold_ref, amount = excluded.amount, currency = excluded.currency,
         captured = excluded.captured
     -- What was decided stays decided, and is not written again.
     where k.state = 'PARKED' and (k.hold_ref, k.amount, k.currency, k.captured)
@@ -47,7 +47,7 @@ begin
         return false;
     end if;
     insert into payment (gateway, payment_id, hold_ref, user_id, amount, currency, state, refund_reason)
-    values (p_gateway, p_payment_id, v_parked.hold_ref, coalesce(v_parked.user_id, ''), v_parked.amount, v_parked.currency,
+    values (p_gateway, p_payment_id, v_parked.hold_ref, '', v_parked.amount, v_parked.currency,
             'REFUND_REQUIRED', 'hold_unknown');
     insert into refund (gateway, payment_id, reason, amount, currency)
     values (p_gateway, p_payment_id, 'hold_unknown', v_parked.amount, v_parked.currency);
@@ -56,7 +56,7 @@ begin
     insert into event_outbox (event_type, data)
     values ('RefundRequired', json_build_object(
         'gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', null, 'hold_ref', v_parked.hold_ref,
-        'user_id', v_parked.user_id, 'amount', v_parked.amount, 'currency', v_parked.currency, 'reason', 'hold_unknown'));
+        'user_id', null, 'amount', v_parked.amount, 'currency', v_parked.currency, 'reason', 'hold_unknown'));
     return true;
 end
 $$;
@@ -69,7 +69,7 @@ begin atomic
         json_build_object(
             'id', 'parked-' || encode(convert_to(k.gateway || ' ' || k.payment_id, 'UTF8'), 'hex'), 'kind', 'unknown_hold',
             'dead_at', holdfast.rfc3339(k.created_at), 'reason', 'The gateway names a hold that is none of this database.',
-            'gateway', k.gateway, 'payment_id', k.payment_id, 'hold_ref', k.hold_ref, 'user_id', k.user_id,
+            'gateway', k.gateway, 'payment_id', k.payment_id, 'hold_ref', k.hold_ref,
             'amount', k.amount, 'currency', k.currency, 'captured', k.captured)
     from holdfast.parked_payment k where k.state = 'PARKED';
 end;

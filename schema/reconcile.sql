@@ -148,5 +148,6 @@ grant execute on function holdfast.claim_reconcile, holdfast.compare_listed, hol
     holdfast.advance_reconcile, holdfast.fail_reconcile to holdfast_reconcile;
 -- And what follows where something differs: the way of a webhook.
 grant execute on function holdfast.look_again, holdfast.record_present, holdfast.look_at_payment, holdfast.hold_of_payment,
-    holdfast.confirm, holdfast.secure, holdfast.note_payment, holdfast.end_payment,
-    holdfast.gateway_answered, holdfast.gateway_failed to holdfast_reconcile;
+    holdfast.confirm, holdfast.secure, holdfast.park, holdfast.note_payment(text, text, text, uuid, text, bigint, text),
+    holdfast.note_payment(text, text, text, uuid, text, bigint, text, boolean), holdfast.payment_unanswered,
+    holdfast.end_payment, holdfast.gateway_answered, holdfast.gateway_failed, holdfast.gateway_slowed to holdfast_reconcile;

@@ -105,9 +105,7 @@ async fn what_is_set_aside_for_a_hold_that_is_not_known_is_neither_taken_nor_let
     assert_eq!(office.ask(&office.gateway, secure).await, json!({"result": "hold_unknown"}));
     assert_eq!(office.count("payment_attempt").await, 0, "nobody is to let it go");
     let park = |captured: bool| {
-        format!(
-            "select holdfast.park('stripe', 'p1', '01890000-0000-7000-8000-000000000000', null, 100, 'KRW', {captured})"
-        )
+        format!("select holdfast.park('stripe', 'p1', '01890000-0000-7000-8000-000000000000', 100, 'KRW', {captured})")
     };
     office.ask(&office.gateway, &park(false)).await;
     assert_eq!(office.letters("null").await[0]["captured"], false);

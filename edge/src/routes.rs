@@ -91,10 +91,8 @@ pub fn choose(offers: Offers, method: &str) -> Result<Route, Problem> {
 
 /// For `Allow`: `GET, HEAD, DELETE`.
 pub fn allowed(offers: &Offers) -> String {
-    let name = |(method, route): &(&'static str, Route)| match *method {
-        "GET" if !route.acts_on_get() => "GET, HEAD",
-        method => method,
-    };
+    let reads = |method: &str, route: &Route| method == "GET" && !route.acts_on_get();
+    let name = |(method, route): &(&'static str, Route)| if reads(method, route) { "GET, HEAD" } else { method };
     offers.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 

@@ -161,17 +161,16 @@ impl Case<'_> {
 
     /// Money that is set aside for a hold that is none of ours waits for an operator.
     async fn park(&self) -> Result<Outcome, Broken> {
-        let Truth { user_id, amount, currency, .. } = &self.truth;
+        let Truth { amount, currency, .. } = &self.truth;
         let params = &[
             (&self.id.0 as _, Type::TEXT),
             (&self.id.1 as _, Type::TEXT),
             (&self.mark.hold_ref as _, Type::TEXT),
-            (user_id as _, Type::TEXT),
             (amount as _, Type::INT8),
             (currency as _, Type::TEXT),
             (&false as _, Type::BOOL),
         ];
-        self.database.call("select holdfast.park($1, $2, $3, $4, $5, $6, $7)", params).await?;
+        self.database.call("select holdfast.park($1, $2, $3, $4, $5, $6)", params).await?;
         Ok(Outcome::Parked)
     }
 

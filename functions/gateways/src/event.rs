@@ -7,7 +7,42 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::{AMOUNT_MAX, Notice, Said, TEXT_MAX_CHARS, Webhook};
+use crate::{AMOUNT_MAX, DisputeHint, TEXT_MAX_CHARS, Webhook};
+
+/// What a message says. It is a reason to look, and the truth only where `said` is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The gateway's id; where a message does not know it, ours ([`Kind::Deposit`]).
+    pub payment_id: String,
+    pub kind: Kind,
+    /// The whole payment: of the shop's own service alone, which signs what it knows to be so now.
+    pub said: Option<Said>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Something about the payment has changed; which way, only the payment itself says.
+    Changed,
+    /// The gateway waits for our word before it takes the money: its answer is the status of ours. With how much it
+    /// would take, where it says so.
+    MayTake { amount: Option<i64> },
+    /// Something about an account that a buyer deposits into. The message is not signed, and names the payment by our id
+    /// alone: the payment it finds must have the same secret.
+    Deposit { secret: String },
+    /// Something about money that was settled before: disputed, paid back, taken back. Of a dispute, what the message says.
+    Later { dispute: Option<DisputeHint> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub hold_ref: String,
+    pub user_id: String,
+    /// In the currency's minor unit.
+    pub amount: i64,
+    pub currency: String,
+    /// Play money otherwise.
+    pub live: bool,
+}
 
 /// An object in which no object names a member twice.
 pub struct Event(pub Map<String, Value>);
@@ -116,7 +151,6 @@ fn bounded(notice: Notice) -> Result<Notice, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
 
     fn read(json: &str) -> Option<Map<String, Value>> {
         serde_json::from_str::<Event>(json).ok().map(|Event(members)| members)

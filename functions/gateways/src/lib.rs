@@ -17,7 +17,7 @@ mod toss;
 pub mod units;
 
 pub use account::RefundAccount;
-pub use event::{Event, notice};
+pub use event::{Event, Kind, Notice, Said, notice};
 pub use later::{Dispute, DisputeHint, DisputeState, Disputed, Entry, ListPage, Listed, PAGE_MAX, Tells};
 pub use mark::{Mark, hold_id};
 use reading::{again, said};
@@ -35,41 +35,6 @@ pub const AMOUNT_MAX: i64 = 9_007_199_254_740_991;
 pub struct Message<'a> {
     pub header: &'a dyn Fn(&str) -> Option<String>,
     pub body: &'a [u8],
-}
-
-/// What a message says. It is a reason to look, and the truth only where `said` is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The gateway's id; where a message does not know it, ours ([`Kind::Deposit`]).
-    pub payment_id: String,
-    pub kind: Kind,
-    /// The whole payment: of the shop's own service alone, which signs what it knows to be so now.
-    pub said: Option<Said>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Something about the payment has changed; which way, only the payment itself says.
-    Changed,
-    /// The gateway waits for our word before it takes the money: its answer is the status of ours. With how much it
-    /// would take, where it says so.
-    MayTake { amount: Option<i64> },
-    /// Something about an account that a buyer deposits into. The message is not signed, and names the payment by our id
-    /// alone: the payment it finds must have the same secret.
-    Deposit { secret: String },
-    /// Something about money that was settled before: disputed, paid back, taken back. Of a dispute, what the message says.
-    Later { dispute: Option<DisputeHint> },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
-    pub hold_ref: String,
-    pub user_id: String,
-    /// In the currency's minor unit.
-    pub amount: i64,
-    pub currency: String,
-    /// Play money otherwise.
-    pub live: bool,
 }
 
 /// The half that reads what a gateway sends: the edge's, as a filter, and `confirm`'s, which believes it.

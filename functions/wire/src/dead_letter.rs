@@ -39,9 +39,6 @@ pub struct DeadLetter {
     /// What the gateway says of the hold, where it is none of this database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_ref: Option<String>,
-    /// Who paid, as the gateway says it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
     /// Whether the money was taken, or is only set aside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub captured: Option<bool>,
@@ -66,4 +63,59 @@ pub struct ReplayedMany {
     pub replayed: i64,
     /// Whether there may be more: ask again.
     pub more: bool,
+}
+
+/// What an operator makes of a dead letter other than sending it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// Nothing is to be done.
+    Dismiss,
+    /// It was paid back by hand.
+    Settle,
+}
+
+impl Decision {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dismiss => "dismiss",
+            Self::Settle => "settle",
+        }
+    }
+
+    /// None: there is no such decision.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Dismiss, Self::Settle].into_iter().find(|decision| decision.name() == name)
+    }
+}
+
+/// The body of `POST /v1/admin/dead-letters/{id}/dismiss` and `…/settle`: money is decided about, so it says why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Because {
+    /// 1 to 500 characters.
+    pub reason: String,
+}
+
+/// The body of `POST /v1/admin/dead-letters/replay`, and the query of `GET /v1/admin/dead-letters`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// `event`, `refund` or `unknown_hold`.
+    #[serde(default)]
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub event_type: Option<String>,
+    /// A subscription's id.
+    #[serde(default)]
+    pub subscription: Option<String>,
+    #[serde(default)]
+    pub sale_id: Option<String>,
+    #[serde(default, skip_serializing)]
+    pub reason: Option<String>,
 }

@@ -49,14 +49,16 @@ pub const EVENT_TYPES: [EventType; 20] = [
     EventType {
         name: "RefundCompleted",
         when: "The money is paid back.",
-        example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "user_id": "홍길동",
-  "amount": 150000, "currency": "KRW", "reason": "hold_expired", "failure": null}"#,
+        example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
+  "hold_ref": "019a9e7c4b5a7c3d8e9f0123456789ab01", "user_id": "홍길동", "amount": 150000, "currency": "KRW",
+  "reason": "hold_expired", "failure": null}"#,
     },
     EventType {
         name: "RefundFailed",
         when: "The money could not be paid back: it is a dead letter, which an operator replays or settles.",
-        example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "user_id": "홍길동",
-  "amount": 150000, "currency": "KRW", "reason": "hold_expired", "failure": "the gateway answered 403"}"#,
+        example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
+  "hold_ref": "019a9e7c4b5a7c3d8e9f0123456789ab01", "user_id": "홍길동", "amount": 150000, "currency": "KRW",
+  "reason": "hold_expired", "failure": "the gateway answered 403"}"#,
     },
     EventType {
         name: "StockAdjusted",

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::action::Action;
 use crate::admin::Fault;
-pub use crate::dead_letter::{DeadLetter, Replayed, ReplayedMany};
+pub use crate::dead_letter::{Because, DeadLetter, Decision, Filter, Replayed, ReplayedMany};
 use crate::forget::Forgotten;
 
 /// Who changes something, for the ledger.
@@ -75,33 +75,6 @@ pub enum Operation {
         id: String,
         decision: Decision,
     },
-}
-
-/// What an operator makes of a dead letter other than sending it again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    /// Nothing is to be done.
-    Dismiss,
-    /// It was paid back by hand.
-    Settle,
-}
-
-impl Decision {
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Dismiss => "dismiss",
-            Self::Settle => "settle",
-        }
-    }
-
-    /// None: there is no such decision.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Dismiss, Self::Settle].into_iter().find(|decision| decision.name() == name)
-    }
 }
 
 /// The body of `POST /v1/admin/subscriptions`.
@@ -198,34 +171,6 @@ pub struct Rotation {
 #[serde(deny_unknown_fields)]
 pub struct Why {
     #[serde(default)]
-    pub reason: Option<String>,
-}
-
-/// The body of `POST /v1/admin/dead-letters/{id}/dismiss` and `…/settle`: money is decided about, so it says why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Because {
-    /// 1 to 500 characters.
-    pub reason: String,
-}
-
-/// The body of `POST /v1/admin/dead-letters/replay`, and the query of `GET /v1/admin/dead-letters`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// `event`, `refund` or `unknown_hold`.
-    #[serde(default)]
-    pub kind: Option<String>,
-    #[serde(default)]
-    pub event_type: Option<String>,
-    /// A subscription's id.
-    #[serde(default)]
-    pub subscription: Option<String>,
-    #[serde(default)]
-    pub sale_id: Option<String>,
-    #[serde(default, skip_serializing)]
     pub reason: Option<String>,
 }
 
