@@ -6,7 +6,8 @@ import { between, learn } from "./clock.js";
 import { development, page } from "./page.js";
 import * as store from "./store.js";
 
-const DEADLINE_MS = 8000; // longer than the edge's own
+// Longer than the edge's own: tests/deadlines.rs compares them.
+const DEADLINE_MS = 8000;
 const LONGEST_WAIT_MS = 60_000;
 const SPREAD = [1, 1.5]; // everybody who is told "in 2 s" must not come back in the same one
 
