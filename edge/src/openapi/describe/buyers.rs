@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::operations::Operation;
-use super::parameters::{hold_id_in_query, in_query, limit, opaque_cursor, sale_id_in_query};
+use super::parameters::{hold_id_in_query, idempotency_key, in_query, limit, opaque_cursor, sale_id_in_query};
 use super::schemas::Schemas;
 use crate::problem::Code;
 
@@ -52,4 +52,22 @@ pub fn orders(operation: Operation, schemas: &mut Schemas) -> Operation {
         .answers(200, "A page of them, and where the next begins.", json!({"oneOf": [page, one]}), &[])
         .refuses(&[Code::NotFound, Code::MalformedRequest, Code::InvalidRequest])
         .asks()
+}
+
+pub fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let mut operation = operation
+        .with([idempotency_key()])
+        .reads(schemas.request::<crate::reserve::Cart>())
+        .answers(
+            201,
+            "Granted; the same key with the same body gets the same again.",
+            schemas.answer::<wire::shop::Hold>(),
+            &["Location", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Server-Timing"],
+        )
+        .refuses(&[Code::InvalidRequest, Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid])
+        .refuses(&[Code::IdempotencyKeyReused, Code::RequestInProgress, Code::NotFound, Code::SaleNotOpen])
+        .refuses(&[Code::AlreadyHolding, Code::LimitReached, Code::SoldOut])
+        .asks();
+    operation.headers_of_refusals = vec!["RateLimit", "RateLimit-Policy", "Server-Timing"];
+    operation
 }

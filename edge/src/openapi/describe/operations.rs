@@ -193,7 +193,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .kept()
             .refuses(&[Code::Unavailable]),
         Route::DevSession => new(Caller::Anybody, "In development only"),
-        Route::Reserve => reserve(new(Caller::Buyer, "Reserve: all lines or none"), schemas),
+        Route::Reserve => buyers::reserve(new(Caller::Buyer, "Reserve: all lines or none"), schemas),
         Route::Hold { .. } => buyers::hold(new(Caller::Buyer, "What became of a hold"), "The hold.", schemas),
         Route::Release { .. } => {
             buyers::hold(new(Caller::Buyer, "Give a hold back; again, the same answer"), "It was given back.", schemas)
@@ -285,22 +285,4 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .asks(),
     }
     .complete(schemas)
-}
-
-fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let mut operation = operation
-        .with([idempotency_key()])
-        .reads(schemas.request::<crate::reserve::Cart>())
-        .answers(
-            201,
-            "Granted; the same key with the same body gets the same again.",
-            schemas.answer::<wire::shop::Hold>(),
-            &["Location", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Server-Timing"],
-        )
-        .refuses(&[Code::InvalidRequest, Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid])
-        .refuses(&[Code::IdempotencyKeyReused, Code::RequestInProgress, Code::NotFound, Code::SaleNotOpen])
-        .refuses(&[Code::AlreadyHolding, Code::LimitReached, Code::SoldOut])
-        .asks();
-    operation.headers_of_refusals = vec!["RateLimit", "RateLimit-Policy", "Server-Timing"];
-    operation
 }
