@@ -16,7 +16,8 @@ pub const EVENT_TYPES: [EventType; 20] = [
         name: "ReservationCreated",
         when: "A hold was granted.",
         example: r#"{"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "sale_id": "spring-drop", "status": "HOLD", "user_id": "홍길동",
-  "items": [{"sku_id": "sneaker-270", "qty": 1, "unit_price": 150000}], "total_amount": 150000, "currency": "KRW",
+  "version": 1, "items": [{"sku_id": "sneaker-270", "qty": 1, "unit_price": 150000}], "subtotal_amount": 150000,
+  "discount_amount": 0, "total_amount": 150000, "currency": "KRW", "currency_decimals": 0, "coupon": null,
   "expire_at": "2026-01-15T05:05:00.000Z"}"#,
     },
     EventType {
