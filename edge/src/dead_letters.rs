@@ -99,7 +99,7 @@ fn faults(filter: &Filter) -> Vec<Fault> {
     let holds = |value: &Option<String>, rule: &dyn Fn(&str) -> bool| value.as_deref().is_none_or(rule);
     [
         (holds(kind, &|kind| KINDS.contains(&kind)), "/kind", "Ask for event, refund or unknown_hold."),
-        (holds(event_type, &|name| is_plain(name, bounds::SLUG_MAX_CHARS)), "/event_type", "Name a type of event."),
+        (holds(event_type, &is_event_type), "/event_type", "Name a type of event, as docs/events.md lists them."),
         (holds(subscription, &|id| text::uuid(id).is_some()), "/subscription", "Name a subscription by its id."),
         (holds(sale_id, &text::is_slug), "/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -."),
     ]
@@ -107,6 +107,10 @@ fn faults(filter: &Filter) -> Vec<Fault> {
     .filter(|(holds, ..)| !holds)
     .map(|(_, pointer, detail)| fault(pointer, detail))
     .collect()
+}
+
+fn is_event_type(name: &str) -> bool {
+    wire::event::EVENT_TYPES.iter().any(|event| event.name == name)
 }
 
 fn is_plain(text: &str, max_chars: usize) -> bool {

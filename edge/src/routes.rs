@@ -165,7 +165,7 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
 
 impl Route {
     /// Whether a GET of it changes something: a gateway sends a browser there with nothing else.
-    fn acts_on_get(&self) -> bool {
+    pub fn acts_on_get(&self) -> bool {
         *self == Self::TossReturn
     }
 

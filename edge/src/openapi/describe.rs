@@ -91,7 +91,7 @@ fn document() -> Value {
                 }
                 operation
             };
-            if method == "GET" {
+            if method == "GET" && !route.acts_on_get() {
                 item.insert("head".to_owned(), with_role(operation.without_bodies()));
             }
             item.insert(method.to_lowercase(), with_role(operation.into_value()));

@@ -13,8 +13,9 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
     let named = |kind: &str| json!({"type": "object", "required": [kind], "properties": {kind: text()}});
     let body = if gateway == "toss" {
         // A deposit, which has no `eventType`.
+        let said = || json!({"type": "string", "minLength": 1, "maxLength": gateways::TEXT_MAX_CHARS});
         let deposit = json!({"type": "object", "required": ["orderId", "secret", "status"],
-            "properties": {"orderId": text(), "secret": text(), "status": text()}});
+            "properties": {"orderId": said(), "secret": said(), "status": said()}});
         json!({"anyOf": [named("eventType"), deposit]})
     } else {
         named("type")

@@ -166,13 +166,17 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
                 new(Caller::Anybody, "The shop").sends(200, "The page.", "text/html; charset=utf-8", html(), &[]);
             if sale_id.is_some() { page.asks().refuses(&[Code::NotFound]) } else { page.asks() }
         }
-        Route::OrdersPage { .. } => new(Caller::Anybody, "The page of the caller's own orders").sends(
-            200,
-            "The page, which asks for them.",
-            "text/html; charset=utf-8",
-            html(),
-            &[],
-        ),
+        Route::OrdersPage { order_id } => {
+            let (summary, html) = ("The page of the caller's own orders", html());
+            let page = new(Caller::Anybody, summary).sends(
+                200,
+                "The page, which asks for them.",
+                "text/html; charset=utf-8",
+                html,
+                &[],
+            );
+            if order_id.is_some() { page.refuses(&[Code::NotFound]) } else { page }
+        }
         Route::Asset { .. } => new(Caller::Anybody, "A file of the shop")
             .sends(200, "The file.", "*/*", html(), &["ETag"])
             .kept()

@@ -160,7 +160,7 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         ("RefundAccount", "bank", chars(bounds::ACCOUNT_TEXT_MAX_CHARS)),
         ("RefundAccount", "number", json!({"pattern": "^[0-9-]{1,64}$"})),
         ("RefundAccount", "holder", chars(bounds::ACCOUNT_TEXT_MAX_CHARS)),
-        ("ToOpen", "gateway", json!({"enum": gateways::NAMES, "type": "string"})),
+        ("ToOpen", "gateway", json!({"anyOf": [{"enum": gateways::NAMES}, {"type": "null"}]})),
         ("Data", "currency", json!({"pattern": "^[A-Z]{3}$"})),
     ]
 }
