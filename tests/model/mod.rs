@@ -25,8 +25,8 @@ const WORKERS: usize = 4;
 /// After so many histories the tables are emptied: what is measured here is not how a full one is scanned.
 const HISTORIES_TO_EMPTY_TABLES: usize = 25;
 
-/// Nobody here waits for the disk: what survives a crash is seen elsewhere. Plans are made once, as the roles have it.
-const SETTINGS: &str = "set synchronous_commit = off; set jit = off; select set_config(split_part(one, '=', 1),
+/// A commit waits for this machine's disk, or T1 refuses to promise anything. Plans are made once, as the roles have it.
+const SETTINGS: &str = "set synchronous_commit = local; set jit = off; select set_config(split_part(one, '=', 1),
     split_part(one, '=', 2), false) from pg_db_role_setting s join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) as one
     where r.rolname = 'holdfast_reserve' and (one like 'enable%' or one like 'plan_cache_mode=%')";
 
