@@ -125,7 +125,7 @@ begin
     return json_build_object('result', 'due', 'due', json_build_object(
         'gateway', v_refund.gateway, 'payment_id', v_refund.payment_id, 'amount', v_refund.amount,
         'currency', v_refund.currency, 'reason', v_refund.reason, 'attempts', 0,
-        'requested', v_refund.requested_at is not null));
+        'requested', v_refund.requested_at is not null, 'claimed_at', clock_timestamp()));
 end
 $$;
 

@@ -51,6 +51,8 @@ const FILES_WANTED: u64 = 65_536;
 /// Of a body as much is passed on as the Worker needs to see that it is too long (`BODY_MAX_BYTES` of edge/src/bounds.rs,
 /// twice): it answers before the end, and who still writes to it then would not hear that.
 const BODY_MAX_BYTES: usize = 32_768;
+/// And of a gateway's message: `GATEWAY_BODY_MAX_BYTES`, and a little more.
+const WEBHOOK_MAX_BYTES: usize = 1_114_112;
 
 /// Between two hops, and nobody else's; how long a body is, each side says for itself.
 const HOP_BY_HOP: [HeaderName; 5] =
@@ -166,15 +168,16 @@ impl Front {
     async fn pass_on(&self, request: Request<Incoming>) -> Result<Answer, Refused> {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().filter(|path| path.as_str().starts_with('/')).ok_or(Refused::Strange)?;
+        let most = if path.path().starts_with("/v1/webhooks/") { WEBHOOK_MAX_BYTES } else { BODY_MAX_BYTES };
         let uri = Uri::builder().scheme("http").authority(self.worker.to_string()).path_and_query(path.clone());
         head.uri = uri.build().map_err(|_| Refused::Strange)?;
         head.version = Version::HTTP_11;
         strip(&mut head.headers);
-        if body.size_hint().lower() > BODY_MAX_BYTES as u64 {
+        if body.size_hint().lower() > most as u64 {
             head.headers.remove(CONTENT_LENGTH);
         }
-        let answer =
-            self.client.request(Request::from_parts(head, Bounded::of(body))).await.map_err(|_| Refused::Away)?;
+        let body = Bounded { body, left: most };
+        let answer = self.client.request(Request::from_parts(head, body)).await.map_err(|_| Refused::Away)?;
         let (mut head, body) = answer.into_parts();
         strip(&mut head.headers);
         Ok(Response::from_parts(head, body.boxed()))
@@ -185,12 +188,6 @@ impl Front {
 struct Bounded {
     body: Incoming,
     left: usize,
-}
-
-impl Bounded {
-    fn of(body: Incoming) -> Self {
-        Self { body, left: BODY_MAX_BYTES }
-    }
 }
 
 impl Body for Bounded {
