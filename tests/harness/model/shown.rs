@@ -176,10 +176,10 @@ impl Model {
 
     fn payment_json(&self, (gateway, payment): &PaymentId, paid: &Payment) -> Value {
         let mut shown = json!({"gateway": gateway, "payment_id": payment, "state": self.state_of(paid),
-            "hold_id": paid.hold_ref(), "user_id": paid.user, "amount": paid.amount, "currency": paid.currency,
+            "hold_ref": paid.hold_ref(), "user_id": paid.user, "amount": paid.amount, "currency": paid.currency,
             "disputed": false, "refunded_amount": 0});
         if let Some(sale) = &paid.sale {
-            shown["sale_id"] = json!(sale);
+            (shown["sale_id"], shown["hold_id"]) = (json!(sale), json!(paid.hold_ref()));
         }
         if let (Ok(()), Some(of)) = (paid.became, &paid.of) {
             shown["order_id"] = json!(format!("?order:{of}"));
