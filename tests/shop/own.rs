@@ -38,7 +38,8 @@ async fn be_here(browser: &Browser, user: &str) {
     field.send_keys(user).await.unwrap();
     browser.click("#dev-user-change").await;
     let kept = "return localStorage.getItem('holdfast:user')";
-    until("the session", 20, || async { (browser.script(kept).await == json!(user)).then_some(()) }).await;
+    let wanted = json!(user).to_string();
+    until("the session", 20, || async { (browser.script(kept).await == wanted.as_str()).then_some(()) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
