@@ -4,6 +4,7 @@
 //! front of each that may touch a row. In a session that is being stepped it counts, says where it is (in `application_name`), and takes a
 //! shared advisory lock of that number: a third session that has it stops the first there. In every other session it
 //! does nothing. An `if` and not a `perform`, which would change FOUND and the row count that the source asks for.
+//! The functions' logins may take no advisory lock, so it has its owner's rights.
 
 /// Made first, in the database whose transactions are to be stepped.
 pub const FUNCTION: &str = "
@@ -13,7 +14,7 @@ grant usage on sequence public.stepped_at to public;
 -- A sequence a boundary, counted up when it is passed, for the same reason.
 create schema passed;
 grant usage on schema passed to public;
-create function public.boundary(p_label text) returns boolean language plpgsql as $$
+create function public.boundary(p_label text) returns boolean language plpgsql security definer as $$
 declare
     v_at integer;
 begin
