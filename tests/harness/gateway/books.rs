@@ -114,6 +114,8 @@ pub struct Delivery {
     pub given_up: bool,
     pub attempt_count: u32,
     pub attempts: Vec<Attempt>,
+    /// Of money that was settled before: paid back, disputed, taken back.
+    pub later: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]

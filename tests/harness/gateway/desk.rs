@@ -274,7 +274,12 @@ impl Desk {
         if payment.gateway.body(payment, event).is_none() {
             return;
         }
-        let webhooks = webhooks(plan);
+        let is_later = matches!(
+            event,
+            Event::Refunded | Event::RefundFailed | Event::Disputed | Event::DisputeResolved | Event::Reversed
+        );
+        let webhooks: Vec<Delivery> =
+            webhooks(plan).into_iter().map(|webhook| Delivery { later: is_later, ..webhook }).collect();
         let first = self.books.change(&payment.payment_id, |payment| {
             let first = payment.deliveries.len();
             payment.deliveries.extend(webhooks.clone());

@@ -38,6 +38,8 @@ struct Delivery {
     not_before: String,
     delivered: bool,
     attempts: Vec<Attempt>,
+    /// Of what became of it afterwards: its answer is another.
+    later: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,10 +57,11 @@ impl Payment {
         attempts.filter(|attempt| attempt.status == Some(200)).map(|attempt| attempt.sent_at.as_str()).min()
     }
 
-    /// What the shop said became of it, each time that it took a webhook.
+    /// What the shop said became of it, each time that it took the webhook of its capture.
     pub fn answers(&self) -> impl Iterator<Item = Value> {
         let taken = |attempt: &&Attempt| attempt.status == Some(200);
-        let attempts = self.deliveries.iter().flat_map(|delivery| &delivery.attempts);
+        let captures = self.deliveries.iter().filter(|delivery| !delivery.later);
+        let attempts = captures.flat_map(|delivery| &delivery.attempts);
         attempts.filter(taken).map(|attempt| serde_json::from_str(&attempt.body).unwrap_or_default())
     }
 
