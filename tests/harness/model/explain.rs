@@ -191,6 +191,7 @@ impl Search<'_> {
                 }
                 Command::Release { user, .. } => *user == asks[0].user,
                 Command::Pay { of, .. } => of.as_ref().is_some_and(|of| of.user == asks[0].user),
+                Command::PayFree { of, .. } => of.user == asks[0].user,
                 Command::Sweep { .. } => true,
                 _ => false,
             })
