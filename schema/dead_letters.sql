@@ -93,13 +93,13 @@ $$;
 
 -- Earlier forms of what follows.
 drop function if exists holdfast.dead_letters(text, text, uuid, text, bigint, text, integer),
-    holdfast.find_dead_letters(text, text, uuid, text, bigint, text, integer);
+    holdfast.find_dead_letters(text, text, uuid, text, bigint, text, integer),
+    holdfast.find_dead_letters(text, text, uuid, text, bigint, text, integer, boolean);
 
--- p_limit of those after (p_after_us, p_after_id), oldest first; a filter that is null lets everything pass. p_sendable:
--- only of subscriptions that are told of anything.
-create or replace function holdfast.find_dead_letters(
-    p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_after_us bigint, p_after_id text, p_limit integer,
-    p_sendable boolean)
+-- The p_limit newest before (p_before_us, p_before_id); a filter that is null lets everything pass.
+create or replace function holdfast.page_of_dead_letters(
+    p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_before_us bigint, p_before_id text,
+    p_limit integer)
 returns table (id text, dead_at timestamptz, letter json)
 language sql stable
 begin atomic
@@ -110,40 +110,71 @@ begin atomic
            and (p_subscription_id is null or e.subscription_id = p_subscription_id)
            and (p_sale_id is null or e.sale_id = p_sale_id)
            -- Where the index begins to be read; a generic plan cannot use what is behind an OR.
-           and e.dead_at >= coalesce('epoch'::timestamptz + p_after_us * interval '1 microsecond', '-infinity')
-           and (not p_sendable or (select s.status from holdfast.subscription s
-                                   where s.subscription_id = e.subscription_id) = 'ENABLED')
-           and (p_after_us is null or (e.dead_at, e.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
+           and e.dead_at <= coalesce('epoch'::timestamptz + p_before_us * interval '1 microsecond', 'infinity')
+           and (p_before_us is null or (e.dead_at, e.id) < ('epoch'::timestamptz + p_before_us * interval '1 microsecond', p_before_id))
+         order by e.dead_at desc, e.id desc limit p_limit)
+        union all
+        (select r.id, r.dead_at, r.letter from holdfast.dead_refunds() r
+         where coalesce(p_kind, 'refund') = 'refund' and p_event_type is null and p_subscription_id is null
+           and (p_sale_id is null or r.sale_id = p_sale_id)
+           and (p_before_us is null or (r.dead_at, r.id) < ('epoch'::timestamptz + p_before_us * interval '1 microsecond', p_before_id))
+         order by r.dead_at desc, r.id desc limit p_limit)
+        union all
+        (select k.id, k.dead_at, k.letter from holdfast.parked_letters() k
+         where coalesce(p_kind, 'unknown_hold') = 'unknown_hold'
+           and p_event_type is null and p_subscription_id is null and p_sale_id is null
+           and (p_before_us is null or (k.dead_at, k.id) < ('epoch'::timestamptz + p_before_us * interval '1 microsecond', p_before_id))
+         order by k.dead_at desc, k.id desc limit p_limit)
+        union all
+        (select u.id, u.dead_at, u.letter from holdfast.unanswered_letters() u
+         where coalesce(p_kind, 'unanswered_payment') = 'unanswered_payment' and p_event_type is null
+           and p_subscription_id is null and (p_sale_id is null or u.sale_id = p_sale_id)
+           and (p_before_us is null or (u.dead_at, u.id) < ('epoch'::timestamptz + p_before_us * interval '1 microsecond', p_before_id))
+         order by u.dead_at desc, u.id desc limit p_limit)) l
+    order by l.dead_at desc, l.id desc limit p_limit;
+end;
+
+-- The p_limit oldest that can be sent again; a filter that is null lets everything pass. Those of a subscription that is
+-- not enabled are left out.
+create or replace function holdfast.replayable_dead_letters(
+    p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_limit integer)
+returns table (id text, dead_at timestamptz, letter json)
+language sql stable
+begin atomic
+    select l.id, l.dead_at, l.letter from (
+        (select e.id, e.dead_at, e.letter from holdfast.dead_events() e
+         where coalesce(p_kind, 'event') = 'event'
+           and (p_event_type is null or e.event_type = p_event_type)
+           and (p_subscription_id is null or e.subscription_id = p_subscription_id)
+           and (p_sale_id is null or e.sale_id = p_sale_id)
+           and (select s.status from holdfast.subscription s where s.subscription_id = e.subscription_id) = 'ENABLED'
          order by e.dead_at, e.id limit p_limit)
         union all
         (select r.id, r.dead_at, r.letter from holdfast.dead_refunds() r
          where coalesce(p_kind, 'refund') = 'refund' and p_event_type is null and p_subscription_id is null
            and (p_sale_id is null or r.sale_id = p_sale_id)
-           and (p_after_us is null or (r.dead_at, r.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
          order by r.dead_at, r.id limit p_limit)
         union all
         -- Replaying pays money back: of many at once only where they are asked for by their kind.
         (select k.id, k.dead_at, k.letter from holdfast.parked_letters() k
-         where (p_kind = 'unknown_hold' or p_kind is null and not p_sendable)
+         where p_kind = 'unknown_hold'
            and p_event_type is null and p_subscription_id is null and p_sale_id is null
-           and (p_after_us is null or (k.dead_at, k.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
          order by k.dead_at, k.id limit p_limit)
         union all
         (select u.id, u.dead_at, u.letter from holdfast.unanswered_letters() u
          where coalesce(p_kind, 'unanswered_payment') = 'unanswered_payment' and p_event_type is null
            and p_subscription_id is null and (p_sale_id is null or u.sale_id = p_sale_id)
-           and (p_after_us is null or (u.dead_at, u.id) > ('epoch'::timestamptz + p_after_us * interval '1 microsecond', p_after_id))
          order by u.dead_at, u.id limit p_limit)) l
     order by l.dead_at, l.id limit p_limit;
 end;
 
 create or replace function holdfast.dead_letters(
-    p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_after_us bigint, p_after_id text, p_limit integer)
+    p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_before_us bigint, p_before_id text, p_limit integer)
 returns json language sql stable security definer set search_path = holdfast, pg_temp
 begin atomic
     with found as (
-        select l.*, row_number() over (order by l.dead_at, l.id) as n from holdfast.find_dead_letters(
-            p_kind, p_event_type, p_subscription_id, p_sale_id, p_after_us, p_after_id, p_limit + 1, false) l)
+        select l.*, row_number() over (order by l.dead_at desc, l.id desc) as n from holdfast.page_of_dead_letters(
+            p_kind, p_event_type, p_subscription_id, p_sale_id, p_before_us, p_before_id, p_limit + 1) l)
     select json_build_object('outcome', 'dead_letters',
         'dead_letters', coalesce(json_agg(f.letter order by f.n) filter (where f.n <= p_limit), '[]'),
         'next', case when count(*) > p_limit then (
@@ -213,7 +244,7 @@ begin
     select array_agg(l.id) filter (where l.id like 'event-%'), array_agg(l.id) filter (where l.id like 'refund-%'),
            array_agg(l.id) filter (where l.id like 'parked-%'), array_agg(l.id) filter (where l.id like 'asked-%'), count(*)
     into v_events, v_refunds, v_parked, v_asked, v_found
-    from (select id from find_dead_letters(p_kind, p_event_type, p_subscription_id, p_sale_id, null, null, p_most, true)) l;
+    from (select id from replayable_dead_letters(p_kind, p_event_type, p_subscription_id, p_sale_id, p_most)) l;
     v_replayed := replay_deliveries(v_events) + replay_refunds(v_refunds) + pay_back_many(v_parked)
                 + ask_again(v_asked);
     if v_replayed > 0 then
@@ -227,6 +258,6 @@ end
 $$;
 
 revoke execute on function holdfast.dead_events, holdfast.dead_refunds, holdfast.replay_refunds, holdfast.pay_back_many, holdfast.replay_deliveries,
-                           holdfast.find_dead_letters, holdfast.dead_letters, holdfast.replay_dead_letter,
+                           holdfast.page_of_dead_letters, holdfast.replayable_dead_letters, holdfast.dead_letters, holdfast.replay_dead_letter,
                            holdfast.replay_dead_letters from public;
 grant execute on function holdfast.dead_letters, holdfast.replay_dead_letter, holdfast.replay_dead_letters to holdfast_admin;

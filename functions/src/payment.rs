@@ -156,7 +156,7 @@ pub(crate) async fn settle_known(
         return Ok(answered(told, Settled { outcome: Outcome::Ignored, hold: None }));
     }
     // Whoever knows its secret was told it by the gateway.
-    if told.deposit_secret.as_ref().is_some_and(|secret| !is_secret_of(&truth, secret)) {
+    if told.deposit_secret.as_ref().is_some_and(|secret| !truth.has_secret(secret)) {
         warn!(gateway = at.name, "a message about a deposit does not know the payment's secret");
         return done(Outcome::Ignored);
     }
@@ -189,12 +189,6 @@ fn answered(told: &Told, settled: Settled) -> Settled {
         }
         _ => settled,
     }
-}
-
-/// Compared in a time that does not depend on where they differ.
-fn is_secret_of(truth: &Truth, secret: &str) -> bool {
-    let (Some(own), given) = (truth.secret.as_deref().map(str::as_bytes), secret.as_bytes()) else { return false };
-    own.len() == given.len() && own.iter().zip(given).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 /// What is written down of a payment is asked about later and later, and at last is an operator's.

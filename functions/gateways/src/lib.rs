@@ -127,6 +127,13 @@ pub struct Truth {
 }
 
 impl Truth {
+    /// Whether a message knows the payment's secret. Compared in a time that does not depend on where they differ.
+    #[must_use]
+    pub fn has_secret(&self, given: &str) -> bool {
+        let Some(own) = self.secret.as_deref().map(str::as_bytes) else { return false };
+        own.len() == given.len() && own.iter().zip(given.as_bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+    }
+
     /// What the gateway still has of the buyer's money, in the minor unit.
     #[must_use]
     pub fn left(&self) -> i64 {

@@ -143,7 +143,7 @@ mod tests {
         let delivery = |(planned, taken): &(u32, u32)| -> Value {
             let attempts = json!([{"sent_at": at(planned), "status": 503, "body": ""},
                                   {"sent_at": at(taken), "status": 200, "body": "{}"}]);
-            json!({"not_before": at(planned), "delivered": true, "attempts": attempts})
+            json!({"not_before": at(planned), "later": false, "delivered": true, "attempts": attempts})
         };
         let deliveries: Vec<Value> = webhooks.iter().map(delivery).collect();
         let payment = json!({"payment_id": id, "hold_id": hold, "created_at": at(&10), "deliveries": deliveries});

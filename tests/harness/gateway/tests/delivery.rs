@@ -124,7 +124,7 @@ async fn what_cannot_be_paid_is_refused() {
         (json!({"hold_id": HOLD, "user_id": "u", "amount": 0, "currency": "KRW"}), 422, "invalid_request"),
         (json!({"hold_id": HOLD, "user_id": "u", "amount": 1, "currency": "krw"}), 422, "invalid_request"),
         (
-            json!({"hold_id": HOLD, "user_id": "u", "amount": 1, "currency": "KRW", "webhooks": {"times": 0}}),
+            json!({"hold_id": HOLD, "user_id": "u", "amount": 1, "currency": "KRW", "webhooks": {"times": 1001}}),
             422,
             "invalid_request",
         ),

@@ -171,7 +171,7 @@ const BREAKS: [Row; 27] = [
     }),
     ("a key grants twice", &["Replays"], |run, _| run.book.stories[2].presses[1].told = grant("h2", false)),
     ("a 500", &["No 5xx"], |run, _| run.book.server_errors.extend([("GET /: 500".to_owned(), 1)])),
-    ("six seconds", &["Nobody was without"], |run, _| run.book.stories[0].presses[0].answered_us = 5_100_000),
+    ("six seconds", &["Nobody waited longer"], |run, _| run.book.stories[0].presses[0].answered_us = 5_100_000),
 ];
 
 #[test]
