@@ -8,7 +8,7 @@ comment on column holdfast.operator_ledger.before  is 'What the change found; nu
 comment on column holdfast.operator_ledger.after   is 'What it left; null: nothing.';
 comment on column holdfast.operator_ledger.details is 'What came of it, as earlier releases wrote it.';
 
--- What happens: the list is functions/wire/src/event.rs, and a test compares the two.
+-- What happens: the list is functions/protocol/src/event.rs, and a test compares the two.
 alter table holdfast.event_outbox
     drop constraint event_outbox_type_known,
     add constraint event_outbox_type_known check (event_type in

@@ -1,4 +1,4 @@
--- What the shop's things look like to its buyers, as JSON in the words of functions/wire/src/shop.rs.
+-- What the shop's things look like to its buyers, as JSON in the words of functions/protocol/src/shop.rs.
 -- Every answer that shows a hold, an order or a sale is built here and nowhere else, so that a replay and a
 -- reading cannot differ from what was granted.
 -- Called by the owner's functions only: nobody is granted anything here.

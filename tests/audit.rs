@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use protocol::audit::{PARTS, Written};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use tokio_postgres::types::{Json, Type};
-use wire::audit::{PARTS, Written};
 
 use crate::database::{Ask, Database, Paid, confirm, release, reserve, sweep};
 use crate::functions::invoke;

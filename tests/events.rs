@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::event::EVENT_TYPES;
 use serde_json::{Value, json};
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
-use wire::event::EVENT_TYPES;
 
 use crate::database::{Ask, Database, Paid, confirm, release, reserve, sweep};
 

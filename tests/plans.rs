@@ -165,7 +165,7 @@ impl Calls {
             let user = format!("user-{round}-1");
             self.lookup.query_typed(sql, &[(&user, Type::TEXT)]).await.unwrap();
         }
-        for part in wire::audit::PARTS {
+        for part in protocol::audit::PARTS {
             let look = "select holdfast.audit_write(holdfast.audit_look($1, 1000, 86400))";
             self.audit.query_typed(look, &[(&part as _, Type::TEXT)]).await.unwrap();
         }

@@ -97,7 +97,7 @@ fn a_verb_has_one_stem_wherever_it_appears() {
     for verb in ["reserve", "confirm", "release", "lookup", "admin"] {
         for file in [
             format!("edge/src/{verb}.rs"),
-            format!("functions/wire/src/{verb}.rs"),
+            format!("functions/protocol/src/{verb}.rs"),
             format!("functions/src/bin/{verb}.rs"),
             format!("schema/{verb}.sql"),
         ] {

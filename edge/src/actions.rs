@@ -1,7 +1,7 @@
 //! What operators did: the ledger, newest first, a page at a time.
 
-use wire::admin::Fault;
-use wire::operate::Operation;
+use protocol::admin::Fault;
+use protocol::operate::Operation;
 
 use crate::call::{Answered, Call};
 use crate::operate::{fault, run};

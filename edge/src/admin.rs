@@ -1,9 +1,9 @@
 //! The operator's routes. Shapes are read here, and values too, but for a new sale's: its times and its currency are
 //! judged by the `admin` function, which has a calendar.
 
+use protocol::admin::{Adjustment, Command, Fault, NewSale, NewStatus, Outcome, Request, StatusChange};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use wire::admin::{Adjustment, Command, Fault, NewSale, NewStatus, Outcome, Request, StatusChange};
 
 use crate::answer::Answer;
 use crate::body::{self, Object};
@@ -34,10 +34,10 @@ fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Resul
     }
     let mut taken = Vec::new();
     for gateway in gateways {
-        if gateways::units::unit(gateway, currency).is_some() {
+        if payments::units::unit(gateway, currency).is_some() {
             return Ok(());
         }
-        taken.push(format!("{gateway} takes {}", gateways::units::taken_by(gateway)));
+        taken.push(format!("{gateway} takes {}", payments::units::taken_by(gateway)));
     }
     let taken = if taken.is_empty() { "none is configured".to_owned() } else { taken.join("; ") };
     Err(fault("/currency", &format!("No gateway of this shop takes {currency}: {taken}.")))
@@ -154,7 +154,7 @@ pub fn tell(outcome: Outcome) -> Answered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::admin::Stock;
+    use protocol::admin::Stock;
 
     #[test]
     fn a_sale_is_read_by_its_shape_and_its_values_are_the_functions_business() {
@@ -216,10 +216,10 @@ mod tests {
             let answer = tell(outcome).unwrap_or_else(Answer::from);
             (answer.status, answer.header("Location").or(answer.header("Idempotent-Replayed")).map(str::to_owned))
         };
-        let sale = || wire::shop::Sale {
+        let sale = || protocol::shop::Sale {
             sale_id: "s".to_owned(),
             name: "봄 🎉".to_owned(),
-            status: wire::shop::SaleStatus::Open,
+            status: protocol::shop::SaleStatus::Open,
             opens_at: String::new(),
             closes_at: None,
             hold_ttl_s: 300,

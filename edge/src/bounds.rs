@@ -26,7 +26,7 @@ pub const USER_ID_MAX_CHARS: usize = 128;
 pub const SLUG_MAX_CHARS: usize = 64;
 pub const IDEMPOTENCY_KEY_MAX_CHARS: usize = 255;
 /// A payment's id, and what a gateway says of hold and user.
-pub const GATEWAY_TEXT_MAX_CHARS: usize = gateways::TEXT_MAX_CHARS;
+pub const GATEWAY_TEXT_MAX_CHARS: usize = payments::TEXT_MAX_CHARS;
 /// A bank, an account's number, its holder.
 pub const ACCOUNT_TEXT_MAX_CHARS: usize = 64;
 /// What a gateway's SDK gives a buyer's page.
@@ -37,7 +37,7 @@ pub const PARAMETER_SHOWN_CHARS: usize = 64;
 pub const PAGE_DEFAULT: i32 = 50;
 pub const PAGE_MAX: i32 = 100;
 /// The largest whole number every JSON reader keeps exactly.
-pub const AMOUNT_MAX: i64 = gateways::AMOUNT_MAX;
+pub const AMOUNT_MAX: i64 = payments::AMOUNT_MAX;
 
 /// Lines of a cart, and pieces of a line.
 pub const ITEMS_MAX: usize = 10;
@@ -199,14 +199,14 @@ const _: () = {
     // A Gate that cannot be told has forgotten by itself soon after the Worker gave up.
     assert!(FORGET_EVERY_MS + FORGET_DEADLINE_MS < SOLD_OUT_KEEP_MS && FORGET_POLL_MS < FORGET_EVERY_MS);
     // What one sale's answer brings must not make the Gate begin anew.
-    assert!(2 * wire::lookup::HOLDERS_MAX < SOLD_OUT_USERS_MAX);
+    assert!(2 * protocol::lookup::HOLDERS_MAX < SOLD_OUT_USERS_MAX);
     // An answer to a question from before the Gate began anew has come by the time it asks again.
     assert!(INVOKE_DEADLINE_MS < GATE_SETTLE_MS);
     // A waiter needs a place in the queue or beside one that has it.
     assert!(QUEUE_MAX + QUEUE_SHARE <= QUEUE_ALL_MAX && QUEUE_ALL_MAX <= WAITERS_MAX);
     assert!(FLIGHTS_MAX < FLIGHTS_ALL_MAX && USER_ENTRIES_MAX <= USER_WAITERS_MAX);
     // What waits must be able to leave: more than one batch, or batches would never fill.
-    assert!(FLIGHTS_MAX * wire::reserve::BATCH_MAX < QUEUE_MAX);
+    assert!(FLIGHTS_MAX * protocol::reserve::BATCH_MAX < QUEUE_MAX);
     assert!(SALE_FRESH_MS < SALE_STALE_MS && SALE_POLL_MS < SALE_WAIT_MS);
     assert!(SALE_POLL_MS < SALE_SLOW_MS && SALE_SLOW_MS < SALE_REFRESH_MS);
     // A copy that stands in outlives the call that would replace it, several times over.

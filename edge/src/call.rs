@@ -24,7 +24,7 @@ pub struct Call {
     pub config: Rc<Config>,
     /// Who is admitted to an operator's route.
     operator: Option<Operator>,
-    pub trace: wire::Trace,
+    pub trace: protocol::Trace,
     /// When it came.
     pub now_ms: u64,
 }
@@ -38,7 +38,7 @@ impl Call {
         let head = Head::of(&request);
         // One draw of randomness serves all three: the trace that begins here has the request's own id.
         let id = uuid::Uuid::now_v7();
-        let trace = wire::Trace {
+        let trace = protocol::Trace {
             request_id: id.to_string(),
             traceparent: Some(trace::parent(head.header("traceparent"), id.as_u128(), id.as_u64_pair().1)),
         };

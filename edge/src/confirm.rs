@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use gateways::{Event, Kind, Message, Notice};
-use wire::confirm::{Outcome, Request, Settled, Signed, Told};
+use payments::{Event, Kind, Message, Notice};
+use protocol::confirm::{Outcome, Request, Settled, Signed, Told};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
@@ -15,7 +15,7 @@ use crate::{address, body, bounds, hints, invoke};
 pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
     let config = std::rc::Rc::clone(&call.config);
     let secrets = config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
-    let reader = gateways::webhook(gateway).ok_or_else(Problem::not_found)?;
+    let reader = payments::webhook(gateway).ok_or_else(Problem::not_found)?;
     let trusted = reader.signs() || config.is_from_gateway(gateway, call.header("CF-Connecting-IP"));
     if !trusted {
         address::count(call, &address::HINTS).await?;
@@ -30,7 +30,7 @@ pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
     }
     let Event(event) = body::json(call.media(), &bytes)?;
     let notice =
-        gateways::notice(reader, &event).map_err(|wrong| Problem::malformed(format!("Correct the event: {wrong}.")))?;
+        payments::notice(reader, &event).map_err(|wrong| Problem::malformed(format!("Correct the event: {wrong}.")))?;
     let Some(notice) = notice else {
         // Answered well, or the gateway would send it again for days.
         return Ok(told(&Outcome::Ignored));
@@ -61,7 +61,7 @@ pub async fn settle(call: &Call, request: &Request) -> Result<Settled, Problem> 
 }
 
 /// What is signed goes on as it came, to be proven where it is believed; what is not is a question.
-fn request(call: &Call, gateway: &str, reader: &dyn gateways::Webhook, notice: Notice, bytes: Vec<u8>) -> Request {
+fn request(call: &Call, gateway: &str, reader: &dyn payments::Webhook, notice: Notice, bytes: Vec<u8>) -> Request {
     let (trace, gateway) = (call.trace.clone(), gateway.to_owned());
     let named = reader.signed_headers().iter();
     let headers: BTreeMap<String, String> =
@@ -126,7 +126,7 @@ fn refused(reason: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::confirm::RefundReason;
+    use protocol::confirm::RefundReason;
 
     #[test]
     fn the_gateway_gets_the_functions_own_words() {

@@ -1,9 +1,9 @@
 //! Dead letters: what was given up, a page at a time, sending it again, and deciding otherwise.
 
-use wire::admin::Fault;
-use wire::confirm::RefundAccount;
-use wire::operate::{Because, Decision, Filter, Operation};
-use wire::refund::Which;
+use protocol::admin::Fault;
+use protocol::confirm::RefundAccount;
+use protocol::operate::{Because, Decision, Filter, Operation};
+use protocol::refund::Which;
 
 use crate::call::{Answered, Call};
 use crate::operate::{by, fault, run};
@@ -110,7 +110,7 @@ fn faults(filter: &Filter) -> Vec<Fault> {
 }
 
 fn is_event_type(name: &str) -> bool {
-    wire::event::EVENT_TYPES.iter().any(|event| event.name == name)
+    protocol::event::EVENT_TYPES.iter().any(|event| event.name == name)
 }
 
 fn is_plain(text: &str, max_chars: usize) -> bool {

@@ -1,8 +1,8 @@
 //! `POST /dev/session`: in development anybody may be anybody. The route exists nowhere else.
 
+use protocol::admin::Fault;
+use protocol::printable::is_printable;
 use serde::{Deserialize, Serialize};
-use wire::admin::Fault;
-use wire::printable::is_printable;
 
 use crate::answer::Answer;
 use crate::bounds::{DEV_SESSION_TTL_S, USER_ID_MAX_CHARS};

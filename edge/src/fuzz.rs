@@ -3,13 +3,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use gateways::signature::{TOLERANCE_S, is_signed, seconds};
-use gateways::{Event, Message};
 use hmac::Mac;
+use payments::signature::{TOLERANCE_S, is_signed, seconds};
+use payments::{Event, Message};
+use protocol::admin::{Adjustment, NewSale, StatusChange};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wire::admin::{Adjustment, NewSale, StatusChange};
 
 use crate::body;
 use crate::bounds::{SESSION_LEEWAY_S, SESSION_TTL_MAX_S};
@@ -83,7 +83,7 @@ fn claims(data: &[u8]) {
     assert_eq!((header.alg.as_str(), &claims.sub), ("HS256", &user));
     let from_now_s = claims.exp - NOW_MS as f64 / 1_000.0;
     assert!((-SESSION_LEEWAY_S..=SESSION_TTL_MAX_S + SESSION_LEEWAY_S).contains(&from_now_s));
-    assert!(wire::printable::is_printable(&user, bounds::USER_ID_MAX_CHARS));
+    assert!(protocol::printable::is_printable(&user, bounds::USER_ID_MAX_CHARS));
 }
 
 /// A key is the same however it is spelled.
@@ -109,7 +109,7 @@ fn body(data: &[u8]) {
             let Ok(Event(event)) = body::json(JSON, json) else { return };
             assert!(std::str::from_utf8(json).is_ok_and(|text| text.trim_start().starts_with('{')));
             assert_eq!(serde_json::from_slice(json).ok().as_ref(), Some(&event));
-            for reader in gateways::NAMES.into_iter().filter_map(gateways::webhook) {
+            for reader in payments::NAMES.into_iter().filter_map(payments::webhook) {
                 let notice = reader.read(&event).ok().flatten();
                 assert!(notice.is_none_or(|notice| json_says(&event, &notice.payment_id)));
             }

@@ -22,8 +22,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures_channel::oneshot;
-use wire::lookup::{self, Question};
-use wire::reserve::{Answers, Batch, Reservation};
+use protocol::lookup::{self, Question};
+use protocol::reserve::{Answers, Batch, Reservation};
 use worker::js_sys::futures::future_to_promise;
 use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Env, State, wasm_bindgen, worker_sys};
@@ -159,7 +159,7 @@ impl Inner {
 
     async fn ask_for_holders(self: Rc<Self>, sale_id: String) {
         let (shard, shards) = (self.shard.get(), self.config.gate_shards);
-        let trace = wire::Trace { request_id: format!("gate-{shard}"), traceparent: None };
+        let trace = protocol::Trace { request_id: format!("gate-{shard}"), traceparent: None };
         let key = self.config.gate_key.hex();
         let question = Question::Holders { sale_id: sale_id.clone(), shard, shards, key };
         let request = lookup::Request { trace, question };

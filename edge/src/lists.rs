@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
+use protocol::admin::Fault;
+use protocol::lookup::{Outcome, Page, Question};
+use protocol::shop::{Hold, HoldStatus, Order};
 use serde::Serialize;
-use wire::admin::Fault;
-use wire::lookup::{Outcome, Page, Question};
-use wire::shop::{Hold, HoldStatus, Order};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};

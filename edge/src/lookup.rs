@@ -1,6 +1,6 @@
 //! What a buyer asks when an answer was lost: the hold, the order.
 
-use wire::lookup::{Outcome, Question, Request};
+use protocol::lookup::{Outcome, Question, Request};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};

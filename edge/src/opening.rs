@@ -1,10 +1,10 @@
 //! What a buyer does beside paying: says that a payment page is about to be opened, so that nobody has to tell what came of
 //! it, and names the account that a deposit goes back to.
 
+use protocol::confirm::{RefundAccount, Request};
+use protocol::opening::{self, Outcome};
+use protocol::refund::{AccountOutcome, RefundTo, Which};
 use serde::{Deserialize, Serialize};
-use wire::confirm::{RefundAccount, Request};
-use wire::opening::{self, Outcome};
-use wire::refund::{AccountOutcome, RefundTo, Which};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
@@ -92,7 +92,7 @@ pub async fn refund_to(call: &Call, which: Which, refund_account: RefundAccount)
     }
 }
 
-fn faults(account: &RefundAccount) -> impl Iterator<Item = wire::admin::Fault> {
+fn faults(account: &RefundAccount) -> impl Iterator<Item = protocol::admin::Fault> {
     let RefundAccount { bank, number, holder } = account;
     let number_like = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     [

@@ -1,9 +1,9 @@
 //! What the operator's routes about deliveries share: who asks and why, the call of `admin`, and its outcomes as HTTP.
 
+use protocol::admin::{self, Command, Fault};
+use protocol::operate::{By, Operation, Outcome, Subscription};
+use protocol::printable::is_printable;
 use serde::Serialize;
-use wire::admin::{self, Command, Fault};
-use wire::operate::{By, Operation, Outcome, Subscription};
-use wire::printable::is_printable;
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
@@ -95,7 +95,7 @@ fn marked(answer: Answer, replayed: bool) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::operate::{Kind, Replayed};
+    use protocol::operate::{Kind, Replayed};
 
     fn subscription() -> Subscription {
         Subscription {

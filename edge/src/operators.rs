@@ -1,7 +1,7 @@
 //! The operators' tokens: each has a name, which the ledger keeps, and a role, which says what it may do.
 
+use protocol::printable::is_printable;
 use subtle::ConstantTimeEq;
-use wire::printable::is_printable;
 
 use crate::bounds;
 use crate::digest::sha256;

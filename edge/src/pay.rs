@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
+use protocol::confirm::{Outcome, Request, Settled, Told};
 use serde::Deserialize;
-use wire::confirm::{Outcome, Request, Settled, Told};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
@@ -135,7 +135,7 @@ fn send_on(settled: &Settled, payment_key: &str) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::confirm::HoldOf;
+    use protocol::confirm::HoldOf;
 
     #[test]
     fn a_comeback_needs_its_key_and_its_amount() {

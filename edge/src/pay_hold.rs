@@ -1,8 +1,8 @@
 //! `POST /v1/reservations/{hold_id}/pay`: a buyer pays without a gateway, what costs nothing or from a wallet.
 
+use protocol::admin::Fault;
+use protocol::pay::{Method, Outcome, Request};
 use serde::{Deserialize, Serialize};
-use wire::admin::Fault;
-use wire::pay::{Method, Outcome, Request};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
@@ -69,7 +69,7 @@ fn tell(outcome: Outcome) -> Answered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::shop::HoldStatus;
+    use protocol::shop::HoldStatus;
 
     #[test]
     fn outcomes_become_the_contracts_answers() {

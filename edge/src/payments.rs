@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use wire::admin::{Command, Fault, Outcome};
-use wire::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
+use protocol::admin::{Command, Fault, Outcome};
+use protocol::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
 
 use crate::call::{Answered, Call};
 use crate::gate::forget::forget;

@@ -3,9 +3,9 @@
 
 use std::fmt::Display;
 
+use protocol::admin::Fault;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use wire::admin::Fault;
 
 use crate::answer::Answer;
 

@@ -1,6 +1,6 @@
 //! `DELETE /v1/reservations/{hold_id}`: a buyer gives a hold back.
 
-use wire::release::{Outcome, Request};
+use protocol::release::{Outcome, Request};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
@@ -44,7 +44,7 @@ fn tell(outcome: Outcome) -> Answered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::shop::{Hold, HoldStatus};
+    use protocol::shop::{Hold, HoldStatus};
 
     #[test]
     fn a_hold_is_given_back_once_and_told_so_ever_after() {

@@ -1,10 +1,10 @@
 //! `POST /v1/reservations`: the first hop of a reservation. What is wrong with a request is found here, in memory; then
 //! one call of the buyer's Gate counts it and, if it is in order, has it reserved.
 
+use protocol::admin::Fault;
+use protocol::reserve::{Outcome, Reservation};
+use protocol::shop::Line;
 use serde::{Deserialize, Serialize};
-use wire::admin::Fault;
-use wire::reserve::{Outcome, Reservation};
-use wire::shop::Line;
 
 use crate::answer::Answer;
 use crate::body::Object;

@@ -2,8 +2,8 @@
 
 mod parameters;
 
-use wire::operate::Decision;
-use wire::printable::is_printable;
+use protocol::operate::Decision;
+use protocol::printable::is_printable;
 
 use crate::bounds::USER_ID_MAX_CHARS;
 use crate::dead_letters;
@@ -121,7 +121,7 @@ fn at(segments: &[&str], development: bool) -> Option<Offers> {
         ["v1", "sales"] => vec![("GET", Route::Sales)],
         ["v1", "sales", sale_id] => vec![("GET", Route::Sale { sale_id: slug(sale_id)? })],
         ["v1", "webhooks", name] => {
-            let gateway = gateways::NAMES.into_iter().find(|gateway| gateway == name)?;
+            let gateway = payments::NAMES.into_iter().find(|gateway| gateway == name)?;
             vec![("POST", Route::Webhook { gateway })]
         }
         ["v1", "payments", "toss", "return"] => vec![("GET", Route::TossReturn)],

@@ -8,9 +8,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use protocol::lookup::{Outcome, Question};
+use protocol::shop::Sale;
 use serde::Serialize;
-use wire::lookup::{Outcome, Question};
-use wire::shop::Sale;
 use worker::Delay;
 
 use crate::answer::Answer;

@@ -1,7 +1,7 @@
 //! Subscriptions: who is told of what happens. Their endpoints are judged by the `admin` function, which knows what
 //! leads inside.
 
-use wire::operate::{NewSubscription, Operation, Rotation, SubscriptionChange, SubscriptionStatus, Why};
+use protocol::operate::{NewSubscription, Operation, Rotation, SubscriptionChange, SubscriptionStatus, Why};
 
 use crate::call::{Answered, Call};
 use crate::operate::{by, fault, run};

@@ -1,5 +1,5 @@
 //! The small grammars of what strangers write: what a slug is, what a UUID is, what is one line. What a user's name may
-//! be is `wire::printable`, for the names of sales are the same.
+//! be is `protocol::printable`, for the names of sales are the same.
 
 use crate::bounds;
 

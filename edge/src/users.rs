@@ -1,6 +1,6 @@
 //! People: a user is forgotten.
 
-use wire::operate::{Operation, Why};
+use protocol::operate::{Operation, Why};
 
 use crate::call::{Answered, Call};
 use crate::operate::{by, run};

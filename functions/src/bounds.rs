@@ -43,7 +43,7 @@ pub const AUDIT_FOR_S: u64 = 20;
 const _: () = assert!(AUDIT_FOR_S * 1_000 + CALL_DEADLINE_MS < SWEEP_DEFAULT_MS);
 const _: () = assert!(HOLDERS_FOR_MS + STATEMENT_TIMEOUT_MS <= CALL_DEADLINE_MS);
 // What Lambda answers at most is 6 MB; a hash is 19 digits and a comma.
-const _: () = assert!(wire::lookup::HOLDERS_MAX * 20 < 5_000_000);
+const _: () = assert!(protocol::lookup::HOLDERS_MAX * 20 < 5_000_000);
 /// Events a transaction of `relay` fans out at most; each is a row a subscription.
 pub const FAN_OUT_BATCH: i32 = 500;
 /// Events, or holds with finished keys, that a transaction removes at most, and such transactions a pass.

@@ -6,11 +6,11 @@ use iso_currency::Currency;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::Pieces;
-use wire::admin::{
+use protocol::admin::{
     Fault, HOLD_TTL_S_MAX, LAPSE_COOLDOWN_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX,
     UNIT_PRICE_MAX,
 };
-use wire::printable::is_printable;
+use protocol::printable::is_printable;
 
 /// Gives the sale back with its defaults filled in and its times in UTC. Whether one that opens now has closed before is
 /// left to the database: it has the clock, and knows the sales that were in order when they were made.
@@ -136,7 +136,7 @@ fn is_rfc3339(text: &str) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    fn sale_with(path: &str, value: Value) -> Result<wire::admin::NewSale, Vec<String>> {
+    fn sale_with(path: &str, value: Value) -> Result<protocol::admin::NewSale, Vec<String>> {
         let mut sale = json!({"sale_id": "drop", "name": "봄 🌸", "currency": "KRW", "skus": [
             {"sku_id": "a", "name": "A", "unit_price": 1, "stock": 1},
             {"sku_id": "b", "name": "B", "unit_price": 1, "stock": 1}]});

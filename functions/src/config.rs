@@ -76,7 +76,7 @@ pub fn gateway(name: &str) -> Result<Option<(String, String)>, Misconfigured> {
     let variable = |what: &str| format!("{}_API_{what}", name.to_uppercase());
     let read = |what: &str| env::var(variable(what)).ok().filter(|value| !value.is_empty());
     let Some(secret) = read("SECRET") else { return Ok(None) };
-    let url = read("URL").unwrap_or_else(|| gateways::usual_url(name).to_owned());
+    let url = read("URL").unwrap_or_else(|| payments::usual_url(name).to_owned());
     if url.is_empty() {
         return Err(Misconfigured::new(&variable("URL"), "is missing"));
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gateways::{Account, Api, Asked};
+use payments::{Account, Api, Asked};
 use tokio_postgres::types::Type;
 use tracing::warn;
 
@@ -36,13 +36,13 @@ impl Desk {
     pub fn from_env() -> Result<Self, Misconfigured> {
         let live = config::live()?;
         let mut counters = BTreeMap::new();
-        for name in gateways::NAMES {
+        for name in payments::NAMES {
             let Some((url, secret)) = config::gateway(name)? else { continue };
             if live && ["test_", "sk_test_", "rk_test_"].iter().any(|test| secret.starts_with(test)) {
                 let variable = format!("{}_API_SECRET", name.to_uppercase());
                 return Err(Misconfigured::new(&variable, "is a test key, and GATEWAY_MODE is live"));
             }
-            if let Some(api) = gateways::api(name, Account { secret, live }) {
+            if let Some(api) = payments::api(name, Account { secret, live }) {
                 counters.insert(name, Counter { name, api, url });
             }
         }
@@ -67,7 +67,7 @@ impl Desk {
 
     /// # Errors
     /// There is no answer.
-    pub async fn send(&self, at: &Counter, request: &gateways::Request, within_ms: u64) -> Result<Answer, NoAnswer> {
+    pub async fn send(&self, at: &Counter, request: &payments::Request, within_ms: u64) -> Result<Answer, NoAnswer> {
         self.http.send(&at.url, request, within_ms).await
     }
 
@@ -77,7 +77,7 @@ impl Desk {
     /// The database could not note what the gateway did.
     pub async fn ask(&self, database: &Database, at: &Counter, payment_id: &str, shaky: bool) -> Result<Asked, Broken> {
         match self.answer(database, at, &at.api.ask(payment_id), shaky).await? {
-            Ok(answer) => Ok(at.api.truth(&gateways::Answer { status: answer.status, body: &answer.body })),
+            Ok(answer) => Ok(at.api.truth(&payments::Answer { status: answer.status, body: &answer.body })),
             Err(no_answer) => Ok(Asked::Unknown(no_answer.0)),
         }
     }
@@ -95,7 +95,7 @@ impl Desk {
     ) -> Result<Vec<Asked>, Broken> {
         let Some(request) = at.api.find(reference) else { return Ok(Vec::new()) };
         match self.answer(database, at, &request, shaky).await? {
-            Ok(answer) => Ok(at.api.found(&gateways::Answer { status: answer.status, body: &answer.body })),
+            Ok(answer) => Ok(at.api.found(&payments::Answer { status: answer.status, body: &answer.body })),
             Err(no_answer) => Ok(vec![Asked::Unknown(no_answer.0)]),
         }
     }
@@ -106,7 +106,7 @@ impl Desk {
         &self,
         database: &Database,
         at: &Counter,
-        request: &gateways::Request,
+        request: &payments::Request,
         shaky: bool,
     ) -> Result<Result<Answer, NoAnswer>, Broken> {
         let answer = self.send(at, request, ASK_DEADLINE_MS).await;

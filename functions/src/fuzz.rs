@@ -1,7 +1,7 @@
 //! A new sale's values, as a function of bytes for the fuzzer in tests/fuzz, which takes this file in; here its corpus is
 //! replayed.
 
-use wire::admin::NewSale;
+use protocol::admin::NewSale;
 
 use crate::check;
 

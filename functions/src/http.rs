@@ -54,7 +54,7 @@ impl Http {
 
     /// # Errors
     /// Connecting, sending or reading failed, or took longer than the deadline.
-    pub async fn send(&self, url: &str, request: &gateways::Request, deadline_ms: u64) -> Result<Answer, NoAnswer> {
+    pub async fn send(&self, url: &str, request: &payments::Request, deadline_ms: u64) -> Result<Answer, NoAnswer> {
         let mut sent = http::Request::builder().method(request.method).uri(format!("{url}{}", request.path));
         for (name, value) in &request.headers {
             sent = sent.header(*name, value);

@@ -1,12 +1,12 @@
 //! A payment page that was opened for a hold: noted when it is, and its gateway is asked before the hold ends and after
 //! whether it has led to a payment, in case nobody ever tells.
 
-use gateways::Asked;
+use payments::Asked;
+use protocol::confirm::{Outcome, Told};
+use protocol::opening;
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
-use wire::confirm::{Outcome, Told};
-use wire::opening;
 
 use crate::database::{Broken, Database};
 use crate::desk::Desk;
@@ -49,7 +49,7 @@ pub async fn ask(database: &Database, desk: &Desk, gateway: &str, reference: &st
     if !known.admitted {
         return Ok(Outcome::Unreachable);
     }
-    let hold = gateways::hold_id(reference);
+    let hold = payments::hold_id(reference);
     let mut best = Outcome::Ignored;
     for asked in desk.find(database, at, reference, known.shaky).await? {
         match asked {

@@ -2,12 +2,12 @@
 
 mod settings;
 
+use protocol::admin::Fault;
+use protocol::event;
+use protocol::operate::{By, Filter, Kind, NewSubscription, Operation, Outcome, SubscriptionStatus};
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
-use wire::admin::Fault;
-use wire::event;
-use wire::operate::{By, Filter, Kind, NewSubscription, Operation, Outcome, SubscriptionStatus};
 
 use crate::bounds::{REMOVE_BATCH, REPLAY_BATCH, SECRET_OVERLAP_MAX_S, SUBSCRIPTIONS_MAX};
 use crate::database::{Broken, Database, Param};

@@ -1,7 +1,7 @@
 //! One refund, one try: the gateway is asked what it still has, the attempt is written down, the request is sent with
 //! its key, and what came of it is written too. Whoever dies on the way leaves an attempt that is asked about first.
 
-use gateways::{Asked, PayBack, RefundAccount, Refunded, State};
+use payments::{Asked, PayBack, RefundAccount, Refunded, State};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -200,7 +200,7 @@ async fn attempt(
         account,
     });
     let refunded = match desk.send(at, &request, REFUND_DEADLINE_MS).await {
-        Ok(answer) => at.api.refunded(&gateways::Answer { status: answer.status, body: &answer.body }),
+        Ok(answer) => at.api.refunded(&payments::Answer { status: answer.status, body: &answer.body }),
         Err(no_answer) => Refunded::Unknown(no_answer.0),
     };
     Ok(match refunded {

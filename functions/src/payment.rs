@@ -1,12 +1,12 @@
 //! A payment that somebody told us of: what was signed is proven, who may tell is looked at, the gateway is asked for the
 //! present, and what is not ours is left alone. What is ours is taken to its end in settle.rs.
 
-use gateways::{Asked, Event, Kind, Notice, Said, Truth};
+use payments::{Asked, Event, Kind, Notice, Said, Truth};
+use protocol::confirm::{HoldOf, Outcome, Settled, Signed, Told};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
 use uuid::Uuid;
-use wire::confirm::{HoldOf, Outcome, Settled, Signed, Told};
 
 use crate::database::{Broken, Database};
 use crate::desk::{Counter, Desk};
@@ -35,13 +35,13 @@ pub async fn settle_signed(
     secrets: &WebhookSecrets,
     signed: &Signed,
 ) -> Result<Settled, Broken> {
-    let Some(reader) = gateways::webhook(&signed.gateway).filter(|reader| secrets.prove(*reader, signed)) else {
+    let Some(reader) = payments::webhook(&signed.gateway).filter(|reader| secrets.prove(*reader, signed)) else {
         return done(Outcome::Unproven);
     };
     let Event(event) =
         serde_json::from_str(&signed.body).map_err(|_| Broken::misused("a signed message is no event"))?;
     let notice =
-        gateways::notice(reader, &event).map_err(|_| Broken::misused("an event is not what its type promises"))?;
+        payments::notice(reader, &event).map_err(|_| Broken::misused("an event is not what its type promises"))?;
     let Some(Notice { payment_id, kind, said }) = notice else { return done(Outcome::Ignored) };
     let told = Told { gateway: signed.gateway.clone(), payment_id, ..Told::default() };
     let told = match kind {
@@ -72,14 +72,14 @@ async fn look(database: &Database, desk: &Desk, told: &Told, said: Option<Said>)
         return Ok(settled);
     }
     // Before the gateway is asked: what a buyer names may be anybody's.
-    if theirs(database, told, gateways::hold_id(id.1)).await? == Some(false) {
+    if theirs(database, told, payments::hold_id(id.1)).await? == Some(false) {
         return done(Outcome::NotFound);
     }
     let known: Option<Known> =
         database.json("select holdfast.look_at_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)]).await?;
     let known = known.ok_or_else(|| Broken::misused("looking at a payment has no outcome"))?;
     if let Some(outcome) = known.stored {
-        let of = |text: &str| gateways::hold_id(text);
+        let of = |text: &str| payments::hold_id(text);
         let came_with = told.order_ref.as_deref().and_then(of);
         if came_with.is_some() && came_with != known.hold.as_ref().and_then(|hold| of(&hold.hold_id)) {
             return done(turned_away("order_mismatch"));
@@ -160,7 +160,7 @@ pub(crate) async fn settle_known(
         warn!(gateway = at.name, "a message about a deposit does not know the payment's secret");
         return done(Outcome::Ignored);
     }
-    let unit = || gateways::units::unit(at.name, &truth.currency);
+    let unit = || payments::units::unit(at.name, &truth.currency);
     let came_with = told.amount_text.as_ref().map(|text| unit().and_then(|unit| unit.read(text)));
     if told.amount.is_some_and(|amount| amount != truth.amount)
         || came_with.is_some_and(|amount| amount != Some(truth.amount))

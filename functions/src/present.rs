@@ -1,11 +1,11 @@
 //! A payment that was settled before, asked about once more: what its gateway has of it now is compared with what we
 //! have and recorded (schema/present.sql). A message is only the reason to ask.
 
-use gateways::{Asked, Dispute, Disputed, State, Truth};
+use payments::{Asked, Dispute, Disputed, State, Truth};
+use protocol::confirm::{Outcome, Settled, Told};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
-use wire::confirm::{Outcome, Settled, Told};
 
 use crate::bounds::ASK_DEADLINE_MS;
 use crate::database::{Broken, Database};
@@ -56,7 +56,7 @@ pub async fn with_dispute(desk: &Desk, at: &Counter, payment_id: &str, truth: Tr
     };
     let answer = desk.send(at, &request, ASK_DEADLINE_MS).await;
     let dispute = answer.ok().and_then(|answer| {
-        at.api.dispute(&gateways::Answer { status: answer.status, body: &answer.body }, &truth.currency)
+        at.api.dispute(&payments::Answer { status: answer.status, body: &answer.body }, &truth.currency)
     });
     if dispute.is_none() {
         warn!(gateway = at.name, payment_id, "a dispute cannot be asked about");

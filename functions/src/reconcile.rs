@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
-use gateways::{Entry, ListPage, Listed, Tells};
+use payments::{Entry, ListPage, Listed, Tells};
+use protocol::Trace;
+use protocol::confirm::{Outcome, Told};
+use protocol::reconcile::Reconciled;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_postgres::types::{Json, Type};
 use tracing::{info, warn};
-use wire::Trace;
-use wire::confirm::{Outcome, Told};
-use wire::reconcile::Reconciled;
 
 use crate::bounds::{AT_ONCE_MAX, LIST_DEADLINE_MS, RECONCILE_LEASE_S, RECONCILE_LOOK};
 use crate::database::{Broken, Database};
@@ -121,7 +121,7 @@ async fn theirs(
 ) -> Result<Option<Page>, Broken> {
     let page = ListPage { list, from_s: pass.from_s, until_s: pass.until_s, cursor: &pass.cursor };
     let answer = match desk.send(at, &at.api.list(&page), LIST_DEADLINE_MS).await {
-        Ok(answer) => at.api.listed(&page, &gateways::Answer { status: answer.status, body: &answer.body }),
+        Ok(answer) => at.api.listed(&page, &payments::Answer { status: answer.status, body: &answer.body }),
         Err(no_answer) => Err(no_answer.0),
     };
     let Listed { entries, next } = match answer {
@@ -145,12 +145,12 @@ async fn theirs(
 
 /// An entry in the words of schema/reconcile.sql.
 fn line(entry: &Entry) -> Value {
-    let mut line = json!({"payment_id": entry.payment_id, "ours": gateways::hold_id(&entry.hold_ref).is_some()});
+    let mut line = json!({"payment_id": entry.payment_id, "ours": payments::hold_id(&entry.hold_ref).is_some()});
     match &entry.tells {
         Tells::Truth(truth) => {
             let (state, dispute, disputed) = present::facts(truth);
-            let waits = truth.state == gateways::State::Authorised;
-            let asks = truth.disputed == gateways::Disputed::Ask;
+            let waits = truth.state == payments::State::Authorised;
+            let asks = truth.disputed == payments::Disputed::Ask;
             line["told"] = json!({"state": if waits { "authorised" } else { state }, "amount": truth.amount,
                 "refunded": truth.refunded, "currency": truth.currency,
                 "dispute": if asks { Some("ask") } else { dispute }, "disputed_amount": disputed});
@@ -179,7 +179,7 @@ async fn ask(database: &Database, desk: &Desk, gateway: &str, payment_ids: &[Str
         let name = outcome.as_ref().map_or("broken", |settled| settled.outcome.name());
         match &outcome {
             // The next pass finds it once more.
-            Err(_) | Ok(wire::confirm::Settled { outcome: Outcome::Unreachable, .. }) => {
+            Err(_) | Ok(protocol::confirm::Settled { outcome: Outcome::Unreachable, .. }) => {
                 warn!(verb = "reconcile", gateway = told.gateway, payment_id = told.payment_id, outcome = name);
             }
             Ok(_) => info!(verb = "reconcile", gateway = told.gateway, payment_id = told.payment_id, outcome = name),

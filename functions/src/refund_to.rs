@@ -1,10 +1,10 @@
 //! A refund that waits for an account to go to: somebody names one, and it is paid back to it at once. The account is passed
 //! on to the gateway; it is not kept, and no log shows it.
 
+use protocol::refund::{AccountOutcome, RefundTo, Which};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
-use wire::refund::{AccountOutcome, RefundTo, Which};
 
 use crate::bounds::REFUND_LEASE_S;
 use crate::database::{Broken, Database};

@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use protocol::relay::Relayed;
 use tracing::{info, warn};
 use uuid::Uuid;
-use wire::relay::Relayed;
 
 use crate::bounds::{RELAY_LOOK_MS, REMOVE_PIECES};
 use crate::config::Misconfigured;

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, service_fn};
+use protocol::Trace;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::{error, info};
-use wire::Trace;
 
 use crate::database::Broken;
 

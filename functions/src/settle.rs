@@ -2,12 +2,12 @@
 //! becomes. Every step can be repeated; one whose outcome is unknown is asked about first. Nothing of it happens inside a
 //! transaction.
 
-use gateways::{Asked, Capture, Captured, Mark, State, Truth};
+use payments::{Asked, Capture, Captured, Mark, State, Truth};
+use protocol::confirm::{Outcome, Settled};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::warn;
 use uuid::Uuid;
-use wire::confirm::{Outcome, Settled};
 
 use crate::bounds::CAPTURE_DEADLINE_MS;
 use crate::database::{Broken, Database};
@@ -30,7 +30,7 @@ enum Securing {
         order_id: String,
     },
     RefundRequired {
-        reason: wire::confirm::RefundReason,
+        reason: protocol::confirm::RefundReason,
     },
 }
 
@@ -118,7 +118,7 @@ impl Case<'_> {
         // One that takes the money by itself will tell us when it has.
         let Some(request) = self.at.api.capture(&capture) else { return Ok(Outcome::Ignored) };
         let captured = match self.desk.send(self.at, &request, CAPTURE_DEADLINE_MS).await {
-            Ok(answer) => self.at.api.captured(&gateways::Answer { status: answer.status, body: &answer.body }),
+            Ok(answer) => self.at.api.captured(&payments::Answer { status: answer.status, body: &answer.body }),
             Err(no_answer) => Captured::Unknown(no_answer.0),
         };
         match captured {
@@ -152,7 +152,7 @@ impl Case<'_> {
             return end(self.database, self.id, "turned away").await.map(drop);
         };
         if let Ok(answer) = self.desk.send(self.at, &request, CAPTURE_DEADLINE_MS).await
-            && self.at.api.was_let_go(&gateways::Answer { status: answer.status, body: &answer.body })
+            && self.at.api.was_let_go(&payments::Answer { status: answer.status, body: &answer.body })
         {
             end(self.database, self.id, "let go").await?;
         }
@@ -240,5 +240,5 @@ pub(crate) async fn end(database: &Database, id: (&str, &str), outcome: &str) ->
 }
 
 fn hold_id(hold_ref: &str) -> Option<Uuid> {
-    gateways::hold_id(hold_ref).and_then(|id| Uuid::parse_str(&id).ok())
+    payments::hold_id(hold_ref).and_then(|id| Uuid::parse_str(&id).ok())
 }

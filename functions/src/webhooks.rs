@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gateways::{Message, Webhook};
-use wire::confirm::Signed;
+use payments::{Message, Webhook};
+use protocol::confirm::Signed;
 
 use crate::config::{self, Misconfigured};
 
@@ -19,8 +19,8 @@ impl WebhookSecrets {
     /// A gateway that signs can be asked, and has no secret: every message of it would be refused.
     pub fn from_env() -> Result<Self, Misconfigured> {
         let mut all = BTreeMap::new();
-        for name in gateways::NAMES {
-            let signs = gateways::webhook(name).is_some_and(|reader| reader.signs());
+        for name in payments::NAMES {
+            let signs = payments::webhook(name).is_some_and(|reader| reader.signs());
             let secrets = config::webhook_secrets(name);
             if signs && secrets.is_empty() && config::gateway(name)?.is_some() {
                 return Err(Misconfigured::new(&config::webhook_variable(name), "is missing"));
@@ -48,9 +48,9 @@ mod tests {
     #[test]
     fn what_signs_nothing_or_has_no_secret_proves_nothing() {
         let secrets = WebhookSecrets(BTreeMap::from([("stripe", vec!["whsec_a".to_owned()])]));
-        for gateway in gateways::NAMES {
+        for gateway in payments::NAMES {
             let signed = Signed { gateway: gateway.to_owned(), body: "{}".to_owned(), ..Signed::default() };
-            let reader = gateways::webhook(gateway).expect("a gateway");
+            let reader = payments::webhook(gateway).expect("a gateway");
             assert!(!secrets.prove(reader, &signed), "{gateway}");
         }
     }

@@ -180,11 +180,11 @@ async fn unit(tally: &mut Tally) -> anyhow::Result<()> {
     command.args([
         "test",
         "--package",
-        "wire",
+        "protocol",
         "--package",
         "functions",
         "--package",
-        "gateways",
+        "payments",
         "--package",
         "edge",
         "--package",

@@ -124,7 +124,7 @@ mod tests {
             let places = match &mutant.catcher {
                 Catcher::Main(_) => vec![format!("tests/{stem}.rs")],
                 Catcher::Unit { package, .. } => {
-                    let home = if package == "gateways" { "functions/gateways" } else { package };
+                    let home = if package == "payments" { "functions/payments" } else { package };
                     vec![format!("{home}/src/{stem}.rs"), format!("{home}/src/{stem}/tests.rs")]
                 }
             };

@@ -1,8 +1,8 @@
 //! Idempotency keys, as each gateway keeps them and as our requests use them: the stand-in on one side, what the
 //! functions send and read on the other, and no shop between.
 
-use gateways::{Account, Answer, Api, Capture, Captured, PayBack, Refunded, Request};
 use harness::gateway::{Config, Dialect, Gateway};
+use payments::{Account, Answer, Api, Capture, Captured, PayBack, Refunded, Request};
 use serde_json::json;
 
 use crate::client::until;
@@ -29,7 +29,7 @@ impl Counter {
         let log = std::env::temp_dir().join(format!("gateway-{}.log", uuid::Uuid::new_v4()));
         let bind = "127.0.0.1:0".parse().unwrap();
         let config = Config { bind, edge_url: "http://127.0.0.1:9".to_owned(), webhook_secret: secret, log };
-        let api = gateways::api(gateway, Account { secret: config.api_secret(dialect), live: true }).unwrap();
+        let api = payments::api(gateway, Account { secret: config.api_secret(dialect), live: true }).unwrap();
         let running = Gateway::start(config).await.unwrap();
         let till = Till::at(&running.url);
         let http = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -1,7 +1,7 @@
 //! What gateways and Lambda answer: it comes from outside as much as what strangers send, and money follows from it.
 
-use gateways::{Account, Answer, Asked, Captured, Refunded, State, Truth};
-use wire::confirm::Settled;
+use payments::{Account, Answer, Asked, Captured, Refunded, State, Truth};
+use protocol::confirm::Settled;
 
 use crate::bounds;
 use crate::invoke::{self, InvokeError};
@@ -13,10 +13,10 @@ const STATUSES: [u16; 12] = [200, 201, 202, 302, 400, 401, 403, 404, 409, 429, 5
 pub fn gateway(data: &[u8]) {
     let [which, status, body @ ..] = data else { return };
     let pick = |index: &u8, of: usize| usize::from(*index).checked_rem(of).unwrap_or_default();
-    let name = gateways::NAMES.get(pick(which, gateways::NAMES.len())).copied().unwrap_or_default();
+    let name = payments::NAMES.get(pick(which, payments::NAMES.len())).copied().unwrap_or_default();
     let status = STATUSES.get(pick(status, STATUSES.len())).copied().unwrap_or_default();
     let account = Account { secret: "live_sk_1".to_owned(), live: true };
-    let Some(api) = gateways::api(name, account) else { return };
+    let Some(api) = payments::api(name, account) else { return };
     let answer = Answer { status, body };
     let asked = api.truth(&answer);
     for asked in api.found(&answer).iter().chain([&asked]) {
@@ -43,7 +43,7 @@ pub fn gateway(data: &[u8]) {
 }
 
 fn assert_money(gateway: &str, truth: &Truth) {
-    let unit = gateways::units::unit(gateway, &truth.currency);
+    let unit = payments::units::unit(gateway, &truth.currency);
     assert!((0..=bounds::AMOUNT_MAX).contains(&truth.amount) && truth.refunded >= 0);
     assert!(truth.refunding.is_none_or(|amount| amount >= 0) && truth.left() <= truth.amount);
     // What was read in the gateway's unit is written in it as the same.
@@ -70,7 +70,7 @@ pub fn lambda(data: &[u8]) {
             assert_eq!(error.is_the_functions(), !of_this_request);
         }
     }
-    let _ = invoke::read::<wire::lookup::Outcome>(status, broke, text);
-    let _ = invoke::read::<wire::reserve::Answers>(status, broke, text);
-    let _ = invoke::read::<wire::admin::Outcome>(status, broke, text);
+    let _ = invoke::read::<protocol::lookup::Outcome>(status, broke, text);
+    let _ = invoke::read::<protocol::reserve::Answers>(status, broke, text);
+    let _ = invoke::read::<protocol::admin::Outcome>(status, broke, text);
 }

@@ -4,8 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
-use wire::reserve::{Outcome, Reservation};
-use wire::shop::Hold;
+use protocol::reserve::{Outcome, Reservation};
+use protocol::shop::Hold;
 
 use crate::bounds::{KEYS_MAX, KEYS_TTL_MS};
 

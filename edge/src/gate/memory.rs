@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use wire::reserve::{BATCH_MAX, Outcome, Reservation};
+use protocol::reserve::{BATCH_MAX, Outcome, Reservation};
 
 use crate::bounds::{GATE_DEADLINE_MS, INVOKE_DEADLINE_MS, WAITERS_MAX};
 use crate::breaker::Breaker;

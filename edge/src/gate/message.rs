@@ -1,7 +1,7 @@
 //! What the Worker asks a Gate, and what it answers.
 
+use protocol::reserve::{Outcome, Reservation};
 use serde::{Deserialize, Serialize};
-use wire::reserve::{Outcome, Reservation};
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

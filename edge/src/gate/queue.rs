@@ -5,7 +5,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
-use wire::reserve::Reservation;
+use protocol::reserve::Reservation;
 
 use crate::bounds::{
     FLIGHTS_ALL_MAX, FLIGHTS_MAX, QUEUE_ALL_MAX, QUEUE_MAX, QUEUE_SHARE, USER_ENTRIES_MAX, USER_WAITERS_MAX,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use wire::reserve::{BATCH_MAX, Outcome, Reservation};
+use protocol::reserve::{BATCH_MAX, Outcome, Reservation};
 
 use crate::bounds::{SCOUTED_MAX, SCOUTS};
 
@@ -65,7 +65,7 @@ impl Scouts {
 mod tests {
     use super::*;
     use crate::gate::testing::{hold, lines, reservation};
-    use wire::shop::{Hold, PricedLine};
+    use protocol::shop::{Hold, PricedLine};
 
     const SALE: &str = "spring-drop";
 

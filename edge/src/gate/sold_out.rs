@@ -8,8 +8,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use wire::reserve::{Outcome, Reservation};
-use wire::shop::SaleStatus;
+use protocol::reserve::{Outcome, Reservation};
+use protocol::shop::SaleStatus;
 
 use crate::bounds::{GATE_SETTLE_MS, HOLDERS_AGAIN_MS, HOLDERS_RETRY_MS, SOLD_OUT_SALES_MAX, SOLD_OUT_USERS_MAX};
 use crate::gate::memory::Flight;

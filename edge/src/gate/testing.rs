@@ -1,11 +1,11 @@
 //! What the Gate's tests reserve, and what they are granted.
 
-use wire::reserve::Reservation;
-use wire::shop::{Hold, HoldStatus, Line};
+use protocol::reserve::Reservation;
+use protocol::shop::{Hold, HoldStatus, Line};
 
 pub fn reservation(user_id: &str, idem_key: &str, fingerprint: &str) -> Reservation {
     Reservation {
-        trace: wire::Trace::default(),
+        trace: protocol::Trace::default(),
         user_id: user_id.to_owned(),
         idem_key: idem_key.to_owned(),
         fingerprint: fingerprint.to_owned(),

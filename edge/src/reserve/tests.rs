@@ -1,7 +1,7 @@
 //! The rules of a cart, and what each outcome becomes.
 
+use protocol::shop::{Hold, HoldStatus, SaleStatus};
 use serde_json::Value;
-use wire::shop::{Hold, HoldStatus, SaleStatus};
 
 use super::*;
 

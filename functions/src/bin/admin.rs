@@ -6,12 +6,12 @@ use functions::bounds::PAYMENTS_LOOK_MAX;
 use functions::database::{Broken, Database};
 use functions::{check, operate, run};
 use lambda_runtime::Error;
+use protocol::admin::{Adjustment, Command, NewSale, Outcome, Request};
+use protocol::operate::By;
+use protocol::payments::PaymentPage;
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
-use wire::admin::{Adjustment, Command, NewSale, Outcome, Request};
-use wire::operate::By;
-use wire::payments::PaymentPage;
 
 async fn create_sale(database: &Database, by: &By, sale: NewSale) -> Result<Option<Outcome>, Broken> {
     let sale = match check::sale(sale) {

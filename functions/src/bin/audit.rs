@@ -7,10 +7,10 @@ use functions::bounds::{AUDIT_FOR_S, AUDIT_PIECE, EVENTS_KEEP_H};
 use functions::database::{Broken, Database};
 use functions::{config, run};
 use lambda_runtime::Error;
+use protocol::audit::{Audited, PARTS, Tick, Written};
 use serde_json::Value;
 use tokio_postgres::types::{Json, Type};
 use tracing::{info, warn};
-use wire::audit::{Audited, PARTS, Tick, Written};
 
 /// How an instance is set.
 struct Settings {

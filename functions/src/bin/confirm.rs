@@ -9,11 +9,11 @@ use functions::desk::Desk;
 use functions::webhooks::WebhookSecrets;
 use functions::{opened, payment, refund_to, run};
 use lambda_runtime::Error;
+use protocol::confirm::{Request, Settled};
+use protocol::{opening, pay, refund};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
-use wire::confirm::{Request, Settled};
-use wire::{opening, pay, refund};
 
 /// What T2 is called for.
 #[derive(Deserialize)]

@@ -11,12 +11,12 @@ use functions::{config, opened, payment, run};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use protocol::Trace;
+use protocol::confirm::Told;
+use protocol::expire::{Swept, Tick};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{error, info, warn};
-use wire::Trace;
-use wire::confirm::Told;
-use wire::expire::{Swept, Tick};
 
 #[derive(Deserialize)]
 struct UnderWay {

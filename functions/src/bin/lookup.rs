@@ -7,10 +7,10 @@ use functions::bounds::{HOLDERS_FOR_MS, HOLDERS_STEPS, LISTS_LOOK_MAX};
 use functions::database::{Broken, Database};
 use functions::{config, run};
 use lambda_runtime::Error;
+use protocol::lookup::{HOLDERS_MAX, Outcome, Page, Question, Request};
+use protocol::shop::HoldStatus;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
-use wire::lookup::{HOLDERS_MAX, Outcome, Page, Question, Request};
-use wire::shop::HoldStatus;
 
 async fn answer(database: &Database, early_release: bool, question: Question) -> Result<Outcome, Broken> {
     let id = |id: &str| Uuid::parse_str(id).map_err(|_| Broken::misused("an id is not a UUID"));

@@ -9,8 +9,8 @@ use functions::desk::Desk;
 use functions::reconcile::{self, Settings};
 use functions::{config, run};
 use lambda_runtime::Error;
+use protocol::reconcile::{Reconciled, Tick};
 use tracing::info;
-use wire::reconcile::{Reconciled, Tick};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -10,10 +10,10 @@ use functions::pay_back::{Due, Ended, pay_back};
 use functions::{config, run};
 use futures_util::future::{join_all, try_join_all};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use protocol::expire::Tick;
+use protocol::refund::Paid;
 use tokio_postgres::types::Type;
 use tracing::{error, info};
-use wire::expire::Tick;
-use wire::refund::Paid;
 
 /// When to try again after each failure, in seconds; after the last it is a dead letter. A day and a half in all.
 const SCHEDULE_S: &str = "0,5,30,120,600,1800,7200,18000,36000,64800";

@@ -8,9 +8,9 @@ use functions::bounds::{RELAY_DEFAULT_MS, RELAY_RESERVE_MS, REMOVE_EVERY_S};
 use functions::relay::Relay;
 use functions::{config, run};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use protocol::expire::Tick;
+use protocol::relay::Relayed;
 use tracing::{error, info, warn};
-use wire::expire::Tick;
-use wire::relay::Relayed;
 
 /// Whether it is time for this instance to remove again.
 fn is_time(last: &Mutex<Option<Instant>>) -> bool {

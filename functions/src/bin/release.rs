@@ -5,9 +5,9 @@ use std::time::Instant;
 use functions::database::{Broken, Database};
 use functions::run;
 use lambda_runtime::Error;
+use protocol::release::{Outcome, Request};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
-use wire::release::{Outcome, Request};
 
 async fn release(database: &Database, request: Request) -> Result<Outcome, Broken> {
     let began = Instant::now();

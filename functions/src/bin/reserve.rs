@@ -6,8 +6,8 @@ use functions::bounds::CLOCK_SKEW_MS;
 use functions::database::{Broken, Database};
 use functions::{config, run};
 use lambda_runtime::Error;
+use protocol::reserve::{Answers, BATCH_MAX, Batch, Outcome};
 use tokio_postgres::types::Type;
-use wire::reserve::{Answers, BATCH_MAX, Batch, Outcome};
 
 async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Result<Answers, Broken> {
     let began = Instant::now();

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use protocol::operate::Kind;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
-use wire::operate::Kind;
 
 use super::Settings;
 use super::attempt::{Answer, Attempt};

@@ -1,6 +1,6 @@
 //! Where a subscription's messages go, by its kind: one small interface, `send`.
 
-use wire::operate::Kind;
+use protocol::operate::Kind;
 
 use super::attempt::Attempt;
 #[cfg(feature = "aws")]

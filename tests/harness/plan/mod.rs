@@ -53,7 +53,7 @@ pub struct Strain {
 
 /// Calls a Gate has in the air: `FLIGHTS_MAX` of edge/src/bounds.rs.
 pub const FLIGHTS: f64 = 2.0;
-/// Reservations a call carries at most: `wire::reserve::BATCH_MAX`.
+/// Reservations a call carries at most: `protocol::reserve::BATCH_MAX`.
 pub const BATCH_MAX: f64 = 100.0;
 /// How full anything is planned to be, so that a second busier than the busiest is no disaster.
 const FILL: f64 = 0.7;

@@ -11,11 +11,11 @@ use fastrand::Rng;
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use protocol::Trace;
+use protocol::reserve::{Answers, BATCH_MAX, Batch, Outcome, Reservation};
+use protocol::shop::{self, Line};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
-use wire::Trace;
-use wire::reserve::{Answers, BATCH_MAX, Batch, Outcome, Reservation};
-use wire::shop::{self, Line};
 
 use super::log::{Asked, Told, Us, Way};
 use super::visit::{self, Holder};

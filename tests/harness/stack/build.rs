@@ -49,7 +49,7 @@ fn inputs() -> anyhow::Result<String> {
     let mut files: Vec<PathBuf> =
         ["Cargo.toml", "Cargo.lock", "wrangler.toml"].iter().map(|name| root.join(name)).collect();
     collect(&root.join("edge"), &root.join("edge/build"), &mut files)?;
-    for shared in ["functions/gateways", "functions/wire"] {
+    for shared in ["functions/payments", "functions/protocol"] {
         collect(&root.join(shared), Path::new(""), &mut files)?;
     }
     files.sort();

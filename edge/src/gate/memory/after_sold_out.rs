@@ -162,8 +162,11 @@ fn what_a_call_saw_is_told_to_all_who_had_asked_before_it_left_and_to_nobody_els
 #[test]
 fn a_crowd_before_the_opening_costs_one_small_call_before_the_memory_lapses() {
     let mut gate = gate();
-    let closed =
-        || Outcome::SaleNotOpen { opens_at: String::new(), status: wire::shop::SaleStatus::Scheduled, for_ms: 1_000 };
+    let closed = || Outcome::SaleNotOpen {
+        opens_at: String::new(),
+        status: protocol::shop::SaleStatus::Scheduled,
+        for_ms: 1_000,
+    };
     gate.arrive(one("first"), 0, 0);
     let flight = take(&mut gate, 0);
     gate.land(&flight, Some(vec![closed()]), 0);

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use wire::reserve::{Outcome, Reservation};
-use wire::shop::SaleStatus;
+use protocol::reserve::{Outcome, Reservation};
+use protocol::shop::SaleStatus;
 
 use crate::bounds::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
 use crate::gate::memory::Flight;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use wire::shop::{Line, PricedLine, SaleStatus};
+use protocol::shop::{Line, PricedLine, SaleStatus};
 
 use super::*;
 use crate::bounds::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
@@ -215,7 +215,7 @@ fn the_call_that_left_later_knows_better_whichever_comes_back_first() {
 fn what_was_granted_is_not_sold_out_and_a_sale_that_is_not_open_says_that() {
     let mut memory = remembering();
     let items = vec![PricedLine { sku_id: "a".to_owned(), qty: 1, unit_price: 0 }];
-    let granted = Outcome::Granted { hold: wire::shop::Hold { items, ..hold("h") }, replayed: false };
+    let granted = Outcome::Granted { hold: protocol::shop::Hold { items, ..hold("h") }, replayed: false };
     flies(&mut memory, "c", 1_001, granted);
     assert!(!refuses(&mut memory, &one("b"), 1_002));
 

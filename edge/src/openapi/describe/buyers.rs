@@ -9,7 +9,7 @@ use crate::problem::Code;
 
 pub fn hold(operation: Operation, description: &str, schemas: &mut Schemas) -> Operation {
     operation
-        .answers(200, description, schemas.answer::<wire::shop::Hold>(), &["ETag"])
+        .answers(200, description, schemas.answer::<protocol::shop::Hold>(), &["ETag"])
         .refuses(&[Code::NotFound])
         .asks()
 }
@@ -31,13 +31,13 @@ pub fn pay(operation: Operation, schemas: &mut Schemas) -> Operation {
 
 pub fn order(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
-        .answers(200, "The order.", schemas.answer::<wire::shop::Order>(), &["ETag"])
+        .answers(200, "The order.", schemas.answer::<protocol::shop::Order>(), &["ETag"])
         .refuses(&[Code::NotFound])
         .asks()
 }
 
 pub fn holds(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let status = schemas.answer::<wire::shop::HoldStatus>();
+    let status = schemas.answer::<protocol::shop::HoldStatus>();
     operation
         .with([sale_id_in_query(), in_query("status", false, status), opaque_cursor(), limit()])
         .answers(200, "A page of them, and where the next begins.", schemas.answer::<crate::lists::HoldPage>(), &[])
@@ -46,7 +46,7 @@ pub fn holds(operation: Operation, schemas: &mut Schemas) -> Operation {
 }
 
 pub fn orders(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let (page, one) = (schemas.answer::<crate::lists::OrderPage>(), schemas.answer::<wire::shop::Order>());
+    let (page, one) = (schemas.answer::<crate::lists::OrderPage>(), schemas.answer::<protocol::shop::Order>());
     operation
         .with([hold_id_in_query(), sale_id_in_query(), opaque_cursor(), limit()])
         .answers(200, "A page of them, and where the next begins.", json!({"oneOf": [page, one]}), &[])
@@ -61,7 +61,7 @@ pub fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
         .answers(
             201,
             "Granted; the same key with the same body gets the same again.",
-            schemas.answer::<wire::shop::Hold>(),
+            schemas.answer::<protocol::shop::Hold>(),
             &["Location", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Server-Timing"],
         )
         .refuses(&[Code::InvalidRequest, Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid])

@@ -11,27 +11,27 @@ use crate::routes::Route;
 const KEYED: [Code; 3] = [Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused];
 
 pub fn subscription(route: &Route, new: impl Fn(&'static str) -> Operation, schemas: &mut Schemas) -> Operation {
-    let one = schemas.answer::<wire::operate::Subscription>();
+    let one = schemas.answer::<protocol::operate::Subscription>();
     let shown = schemas.answer::<crate::operate::Shown>();
     match route {
         Route::Subscribe => new("Have an endpoint told; the only answer that shows its secret")
             .with([idempotency_key()])
-            .reads(schemas.request::<wire::operate::NewSubscription>())
+            .reads(schemas.request::<protocol::operate::NewSubscription>())
             .answers(201, "It was made.", shown, &["Location", "Idempotent-Replayed"])
             .refuses(&[Code::InvalidRequest])
             .refuses(&KEYED),
         Route::Subscription { .. } => new("A subscription").answers(200, "It.", one, &[]).refuses(&[Code::NotFound]),
         Route::SetSubscription { .. } => new("Have one told, or not for a while")
-            .reads(schemas.request::<wire::operate::SubscriptionChange>())
+            .reads(schemas.request::<protocol::operate::SubscriptionChange>())
             .answers(200, "It as it is now.", one, &[])
             .refuses(&[Code::NotFound, Code::InvalidRequest]),
         Route::Unsubscribe { .. } => new("Have one told no more")
-            .reads_if_any(schemas.request::<wire::operate::Why>())
+            .reads_if_any(schemas.request::<protocol::operate::Why>())
             .answers(200, "It as it is now.", one, &[])
             .refuses(&[Code::NotFound, Code::InvalidRequest]),
         Route::RotateSecret { .. } => new("Give one a new secret, good beside the old one for a while")
             .with([idempotency_key()])
-            .reads_if_any(schemas.request::<wire::operate::Rotation>())
+            .reads_if_any(schemas.request::<protocol::operate::Rotation>())
             .answers(200, "It, with its new secret.", shown, &["Idempotent-Replayed"])
             .refuses(&[Code::NotFound, Code::InvalidRequest])
             .refuses(&KEYED),
@@ -53,28 +53,28 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
             .answers(
                 200,
                 "How it stands; with an account, how far the refund is.",
-                json!({"anyOf": [schemas.answer::<wire::operate::Replayed>(), schemas.answer::<crate::opening::Tried>()]}),
+                json!({"anyOf": [schemas.answer::<protocol::operate::Replayed>(), schemas.answer::<crate::opening::Tried>()]}),
                 &["Idempotent-Replayed"],
             )
             .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
             .refuses(keyed),
         Route::DecideDeadLetter { decision, .. } => new(match decision {
-            wire::operate::Decision::Dismiss => "Have nothing done about one",
-            wire::operate::Decision::Settle => "Say that one was paid back by hand",
+            protocol::operate::Decision::Dismiss => "Have nothing done about one",
+            protocol::operate::Decision::Settle => "Say that one was paid back by hand",
         })
         .with([idempotency_key_if_any()])
-        .reads(schemas.request::<wire::operate::Because>())
-        .answers(200, "How it stands.", schemas.answer::<wire::operate::Replayed>(), &["Idempotent-Replayed"])
+        .reads(schemas.request::<protocol::operate::Because>())
+        .answers(200, "How it stands.", schemas.answer::<protocol::operate::Replayed>(), &["Idempotent-Replayed"])
         .refuses(&[Code::NotFound, Code::InvalidRequest])
         .refuses(keyed),
         Route::ReplayDeadLetters => new("Send many again, by a filter")
             .with([idempotency_key_if_any()])
-            .reads_if_any(schemas.request::<wire::operate::Filter>())
-            .answers(200, "How many.", schemas.answer::<wire::operate::ReplayedMany>(), &["Idempotent-Replayed"])
+            .reads_if_any(schemas.request::<protocol::operate::Filter>())
+            .answers(200, "How many.", schemas.answer::<protocol::operate::ReplayedMany>(), &["Idempotent-Replayed"])
             .refuses(&[Code::InvalidRequest])
             .refuses(keyed),
         _ => {
-            let letter = schemas.answer::<wire::operate::DeadLetter>();
+            let letter = schemas.answer::<protocol::operate::DeadLetter>();
             let page: Value = json!({"type": "object", "required": ["dead_letters"], "properties": {
                 "dead_letters": {"type": "array", "items": letter}, "next": {"type": ["string", "null"]}}});
             new("What was given up")
@@ -95,11 +95,11 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
 
 /// The types of events there are.
 pub fn event_types() -> Value {
-    json!({"enum": wire::event::EVENT_TYPES.map(|event| event.name)})
+    json!({"enum": protocol::event::EVENT_TYPES.map(|event| event.name)})
 }
 
 pub fn actions(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let action = schemas.answer::<wire::operate::Action>();
+    let action = schemas.answer::<protocol::operate::Action>();
     let page: Value = json!({"type": "object", "required": ["actions", "next"], "properties": {
         "actions": {"type": "array", "items": action}, "next": {"type": ["string", "null"]}}});
     operation
@@ -111,8 +111,8 @@ pub fn actions(operation: Operation, schemas: &mut Schemas) -> Operation {
 
 pub fn forget(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
-        .reads_if_any(schemas.request::<wire::operate::Why>())
-        .answers(200, "How far it is; the rest goes by itself.", schemas.answer::<wire::forget::Forgotten>(), &[])
+        .reads_if_any(schemas.request::<protocol::operate::Why>())
+        .answers(200, "How far it is; the rest goes by itself.", schemas.answer::<protocol::forget::Forgotten>(), &[])
         .refuses(&[Code::NotFound, Code::InvalidRequest])
         .asks()
 }

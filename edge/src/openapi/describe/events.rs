@@ -1,7 +1,7 @@
 //! What receivers are sent: the description's `webhooks` and docs/events.md, both made from the one list of event types.
 
+use protocol::event::{EVENT_TYPES, EventType};
 use serde_json::{Map, Value, json};
-use wire::event::{EVENT_TYPES, EventType};
 
 pub fn webhooks() -> Map<String, Value> {
     EVENT_TYPES.iter().map(|event| (event.name.to_owned(), json!({"post": webhook(event)}))).collect()
@@ -42,7 +42,7 @@ fn schema(example: &Value) -> Value {
 
 fn document() -> String {
     let mut text = String::from(
-        "# Events\n\n<!-- Made from functions/wire/src/event.rs by `HOLDFAST_WRITE_OPENAPI=1 cargo test -p edge openapi`. -->\n\n\
+        "# Events\n\n<!-- Made from functions/protocol/src/event.rs by `HOLDFAST_WRITE_OPENAPI=1 cargo test -p edge openapi`. -->\n\n\
          What happened is one row of the outbox, written in the transaction that made it happen, and is told to every\n\
          subscription that wants its type (`POST /v1/admin/subscriptions`), at least once. A message is\n\
          `{\"type\",\"timestamp\",\"data\"}`, signed as [Standard Webhooks](https://www.standardwebhooks.com) says; `webhook-id` is\n\

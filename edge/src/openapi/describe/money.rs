@@ -13,14 +13,14 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
     let named = |kind: &str| json!({"type": "object", "required": [kind], "properties": {kind: text()}});
     let body = if gateway == "toss" {
         // A deposit, which has no `eventType`.
-        let said = || json!({"type": "string", "minLength": 1, "maxLength": gateways::TEXT_MAX_CHARS});
+        let said = || json!({"type": "string", "minLength": 1, "maxLength": payments::TEXT_MAX_CHARS});
         let deposit = json!({"type": "object", "required": ["orderId", "secret", "status"],
             "properties": {"orderId": said(), "secret": said(), "status": said()}});
         json!({"anyOf": [named("eventType"), deposit]})
     } else {
         named("type")
     };
-    let outcome = schemas.answer::<wire::confirm::Outcome>();
+    let outcome = schemas.answer::<protocol::confirm::Outcome>();
     operation
         .reads(body)
         .answers(200, "What became of the payment; or nothing that is ours.", outcome, &[])
@@ -43,7 +43,7 @@ pub fn toss_return(operation: Operation) -> Operation {
 }
 
 pub fn portone_confirm(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let outcome = schemas.answer::<wire::confirm::Outcome>();
+    let outcome = schemas.answer::<protocol::confirm::Outcome>();
     operation
         .reads(schemas.request::<crate::pay::ToConfirm>())
         .answers(200, "What became of the payment.", outcome, &[])
@@ -61,19 +61,19 @@ pub fn open_payment(operation: Operation, schemas: &mut Schemas) -> Operation {
 
 pub fn refund_account(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
-        .reads(schemas.request::<wire::confirm::RefundAccount>())
+        .reads(schemas.request::<protocol::confirm::RefundAccount>())
         .answers(200, "How far the refund is.", schemas.answer::<crate::opening::Tried>(), &[])
         .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
         .asks()
 }
 
 pub fn payments(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let row = schemas.answer::<wire::payments::PaymentRow>();
+    let row = schemas.answer::<protocol::payments::PaymentRow>();
     let page: Value = json!({"type": "object", "required": ["payments"], "properties": {
         "payments": {"type": "array", "items": row}, "next": {}}});
     operation
         .with([
-            in_query("state", false, json!({"enum": wire::payments::PAYMENT_STATES})),
+            in_query("state", false, json!({"enum": protocol::payments::PAYMENT_STATES})),
             cursor(json!({"type": "string", "pattern": "^[0-9]{1,18}$"})),
             limit(),
         ])
@@ -85,11 +85,11 @@ pub fn payments(operation: Operation, schemas: &mut Schemas) -> Operation {
 pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
         .with([idempotency_key()])
-        .reads(schemas.request::<wire::payments::Cancellation>())
+        .reads(schemas.request::<protocol::payments::Cancellation>())
         .answers(
             200,
             "The order as it is now.",
-            schemas.answer::<wire::shop::Order>(),
+            schemas.answer::<protocol::shop::Order>(),
             &["ETag", "Idempotent-Replayed"],
         )
         .refuses(&[Code::NotFound, Code::InvalidRequest])
@@ -97,7 +97,7 @@ pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
         .asks()
 }
 
-/// Holdfast's own message, as `gateways::standard` reads it.
+/// Holdfast's own message, as `payments::standard` reads it.
 const PAID: &str = "payment.paid";
 
 #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
@@ -105,7 +105,7 @@ struct Data {
     payment_id: String,
     hold_id: String,
     user_id: String,
-    #[serde(deserialize_with = "wire::whole::number")]
+    #[serde(deserialize_with = "protocol::whole::number")]
     amount: i64,
     currency: String,
     /// Play money buys nothing.
@@ -124,7 +124,7 @@ pub fn of_standard(operation: Operation, schemas: &mut Schemas) -> Operation {
         {"properties": {"type": {"const": PAID}, "data": data}, "required": ["data"]},
         {"properties": {"type": {"not": {"const": PAID}}}},
     ]});
-    let outcome = schemas.answer::<wire::confirm::Outcome>();
+    let outcome = schemas.answer::<protocol::confirm::Outcome>();
     operation
         .with(of_webhook())
         .reads(body)

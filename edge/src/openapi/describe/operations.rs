@@ -217,7 +217,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .refuses(&[Code::NotFound])
             .asks(),
         Route::Sale { .. } => new(Caller::Anybody, "A sale, at most about a second old")
-            .answers(200, "The sale.", schemas.answer::<wire::shop::Sale>(), &["ETag"])
+            .answers(200, "The sale.", schemas.answer::<protocol::shop::Sale>(), &["ETag"])
             .kept()
             .refuses(&[Code::NotFound])
             .asks(),
@@ -245,20 +245,25 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         Route::AdminOrder { .. } => buyers::order(new(Caller::Operator, "An order, with whose it is"), schemas),
         Route::CancelOrder { .. } => money::cancel(new(Caller::Operator, "Cancel an order, with a refund"), schemas),
         Route::CreateSale => new(Caller::Operator, "Make a sale; the same body again is the same sale")
-            .reads(schemas.request::<wire::admin::NewSale>())
-            .answers(201, "It was made.", schemas.answer::<wire::shop::Sale>(), &["Location"])
-            .answers(200, "It was there, made from the same.", schemas.answer::<wire::shop::Sale>(), &[])
+            .reads(schemas.request::<protocol::admin::NewSale>())
+            .answers(201, "It was made.", schemas.answer::<protocol::shop::Sale>(), &["Location"])
+            .answers(200, "It was there, made from the same.", schemas.answer::<protocol::shop::Sale>(), &[])
             .refuses(&[Code::InvalidRequest, Code::AlreadyExists])
             .asks(),
         Route::SetStatus { .. } => new(Caller::Operator, "Open, pause or close a sale")
-            .reads(schemas.request::<wire::admin::StatusChange>())
-            .answers(200, "The sale as it is now.", schemas.answer::<wire::shop::Sale>(), &[])
+            .reads(schemas.request::<protocol::admin::StatusChange>())
+            .answers(200, "The sale as it is now.", schemas.answer::<protocol::shop::Sale>(), &[])
             .refuses(&[Code::NotFound, Code::InvalidRequest])
             .asks(),
         Route::AdjustStock { .. } => new(Caller::Operator, "Put stock in or take it out, never below zero")
             .with([idempotency_key()])
-            .reads(schemas.request::<wire::admin::Adjustment>())
-            .answers(200, "The counter afterwards.", schemas.answer::<wire::admin::Stock>(), &["Idempotent-Replayed"])
+            .reads(schemas.request::<protocol::admin::Adjustment>())
+            .answers(
+                200,
+                "The counter afterwards.",
+                schemas.answer::<protocol::admin::Stock>(),
+                &["Idempotent-Replayed"],
+            )
             .refuses(&[Code::NotFound, Code::InvalidRequest, Code::SoldOut])
             .refuses(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
             .asks(),
@@ -284,7 +289,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             super::deliveries::dead_letter(route, |summary| new(Caller::Operator, summary), schemas)
         }
         Route::Report { .. } => new(Caller::Operator, "A sale's sums, all of them seen at one moment")
-            .answers(200, "The report.", schemas.answer::<wire::admin::Report>(), &[])
+            .answers(200, "The report.", schemas.answer::<protocol::admin::Report>(), &[])
             .refuses(&[Code::NotFound])
             .asks(),
     }

@@ -74,7 +74,7 @@ pub fn of_webhook() -> Vec<Value> {
     vec![
         json!({"name": "webhook-id", "in": "header", "required": true, "schema": {"type": "string", "minLength": 1}}),
         json!({"name": "webhook-timestamp", "in": "header", "required": true,
-               "description": format!("Unix seconds, at most {} away from ours.", gateways::signature::TOLERANCE_S),
+               "description": format!("Unix seconds, at most {} away from ours.", payments::signature::TOLERANCE_S),
                "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,11}$"}}),
     ]
 }

@@ -14,13 +14,13 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
         Code::InvalidRequest => {
             vec![(
                 "errors",
-                json!({"type": "array", "minItems": 1, "items": schemas.answer::<wire::admin::Fault>()}),
+                json!({"type": "array", "minItems": 1, "items": schemas.answer::<protocol::admin::Fault>()}),
                 true,
             )]
         }
         Code::SaleNotOpen => vec![
             ("opens_at", json!({"type": "string", "format": "date-time"}), true),
-            ("sale_status", schemas.answer::<wire::shop::SaleStatus>(), true),
+            ("sale_status", schemas.answer::<protocol::shop::SaleStatus>(), true),
         ],
         Code::AlreadyHolding => vec![("hold_id", uuid(), true), ("sku_id", slug(), true)],
         Code::LimitReached => vec![
@@ -33,7 +33,7 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
         Code::SoldOut => vec![("sku_id", slug(), true), ("available", pieces(), true)],
         Code::InsufficientBalance => vec![("balance", pieces(), true), ("required", pieces(), true)],
         Code::HoldNotActive => vec![
-            ("hold_status", schemas.answer::<wire::shop::HoldStatus>(), false),
+            ("hold_status", schemas.answer::<protocol::shop::HoldStatus>(), false),
             // Why a gateway is not to take the money.
             ("reason", json!({"type": "string"}), false),
             (

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use iso_currency::IntoEnumIterator;
+use protocol::admin;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
-use wire::admin;
 
 use crate::bounds;
 
@@ -18,7 +18,7 @@ const OF_A_GATEWAY: [&str; 2] = ["Data", "DeadLetter"];
 
 /// As a pattern, of the first plane alone: how to write the others is where the dialects part.
 fn printable() -> String {
-    let hidden = |code: &u32| char::from_u32(*code).is_some_and(wire::printable::is_hidden);
+    let hidden = |code: &u32| char::from_u32(*code).is_some_and(protocol::printable::is_hidden);
     let mut class = String::new();
     let mut codes = (0..=0xffff_u32).filter(hidden).peekable();
     while let Some(first) = codes.next() {
@@ -160,7 +160,7 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         ("RefundAccount", "bank", chars(bounds::ACCOUNT_TEXT_MAX_CHARS)),
         ("RefundAccount", "number", json!({"pattern": "^[0-9-]{1,64}$"})),
         ("RefundAccount", "holder", chars(bounds::ACCOUNT_TEXT_MAX_CHARS)),
-        ("ToOpen", "gateway", json!({"anyOf": [{"enum": gateways::NAMES}, {"type": "null"}]})),
+        ("ToOpen", "gateway", json!({"anyOf": [{"enum": payments::NAMES}, {"type": "null"}]})),
         ("Data", "currency", json!({"pattern": "^[A-Z]{3}$"})),
     ]
 }

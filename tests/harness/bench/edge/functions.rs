@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 use anyhow::Context as _;
 use axum::extract::Path;
 use axum::{Json, Router, routing};
+use protocol::reserve::{Batch, Reservation};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
-use wire::reserve::{Batch, Reservation};
 
 pub const SOLD_OUT: &str = "gone";
 
@@ -36,7 +36,7 @@ fn outcome(asked: &Reservation) -> Value {
             json!({"outcome": "sold_out", "sku_id": SOLD_OUT, "available": 0, "max_per_user": 1, "for_ms": 1000})
         }
         _ => {
-            let priced = |line: &wire::shop::Line| json!({"sku_id": line.sku_id, "qty": line.qty, "unit_price": 1});
+            let priced = |line: &protocol::shop::Line| json!({"sku_id": line.sku_id, "qty": line.qty, "unit_price": 1});
             json!({"outcome": "granted", "hold": {"hold_id": Uuid::new_v4(), "sale_id": sale_id, "status": "HOLD",
                    "items": items.iter().map(priced).collect::<Vec<_>>(), "total_amount": 1, "currency": "KRW",
                    "expire_at": "2100-01-01T00:00:00.000Z"}})

@@ -24,7 +24,7 @@ struct Paid {
     payment_id: String,
     hold_id: String,
     user_id: String,
-    #[serde(deserialize_with = "wire::whole::number")]
+    #[serde(deserialize_with = "protocol::whole::number")]
     amount: i64,
     currency: String,
     /// Play money otherwise.
