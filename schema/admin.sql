@@ -17,10 +17,12 @@ declare
     v_sale      sale;
     v_created   boolean;
 begin
-    insert into sale (sale_id, name, currency, opens_at, closes_at, hold_ttl_s, late_payment, lapse_cooldown_s, created_from)
+    insert into sale (sale_id, name, currency, opens_at, closes_at, hold_ttl_s, late_payment, lapse_cooldown_s, status,
+                      stock_before_opening, created_from)
     select p_sale ->> 'sale_id', p_sale ->> 'name', p_sale ->> 'currency', v_opens_at, v_closes_at,
            (p_sale ->> 'hold_ttl_s')::integer, coalesce(p_sale ->> 'late_payment', 'refund'),
-           coalesce((p_sale ->> 'lapse_cooldown_s')::integer, 0), p_created_from
+           coalesce((p_sale ->> 'lapse_cooldown_s')::integer, 0), coalesce(p_sale ->> 'status', 'open'),
+           coalesce(p_sale ->> 'stock_before_opening', 'shown'), p_created_from
     where v_closes_at is null or v_closes_at > v_opens_at
     on conflict on constraint sale_pkey do nothing;
     v_created := found;

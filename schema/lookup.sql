@@ -61,7 +61,7 @@ end;
 create or replace function holdfast.look_up_sale(p_sale_id text) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
-    select holdfast.sale_json(s) from holdfast.sale s where s.sale_id = p_sale_id;
+    select holdfast.sale_json(s) from holdfast.sale s where s.sale_id = p_sale_id and s.status <> 'draft';
 end;
 
 -- The newest 100: what can be bought first, then what will open, then the rest.
@@ -70,7 +70,7 @@ language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
     select coalesce(json_agg(holdfast.sale_json(s) order by
         array_position(array['open', 'scheduled', 'paused', 'closed'], holdfast.sale_status(s)), s.created_at desc, s.sale_id), '[]')
-    from (select * from holdfast.sale order by created_at desc limit 100) s;
+    from (select * from holdfast.sale where status <> 'draft' order by created_at desc limit 100) s;
 end;
 
 -- Of one Gate's users: who may get another answer than "sold out" or "not open". That is whoever has a key, in whatever

@@ -101,7 +101,8 @@ begin
     perform assert_batch(cardinality(p_user_ids), cardinality(p_sku_ids));
     o_told := false;
     o_lapsed := false;
-    select * into v_sale from sale s where s.sale_id = p_sale_id;
+    -- To a buyer there is no such sale as a draft.
+    select * into v_sale from sale s where s.sale_id = p_sale_id and s.status <> 'draft';
     v_status := sale_status(v_sale);
     v_cooled := clock_timestamp() - make_interval(secs => v_sale.lapse_cooldown_s);
     select array_agg(k.sku_id), array_agg(k.unit_price), array_agg(k.max_per_user), array_agg(c.available)

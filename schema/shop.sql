@@ -106,12 +106,19 @@ create or replace function holdfast.order_json(p_order holdfast.orders) returns 
 language sql stable
 return holdfast.order_json_for(p_order, false);
 
--- The schedule first: before it opens and after it closes a sale is neither open nor paused.
+-- A draft is one whatever its schedule says. Else the schedule first: before it opens and after it closes a sale is
+-- neither open nor paused.
 create or replace function holdfast.sale_status(p_sale holdfast.sale) returns text
 language sql volatile
-return case when (p_sale).status = 'closed' or (p_sale).closes_at <= clock_timestamp() then 'closed'
+return case when (p_sale).status = 'draft' then 'draft'
+            when (p_sale).status = 'closed' or (p_sale).closes_at <= clock_timestamp() then 'closed'
             when (p_sale).opens_at > clock_timestamp() then 'scheduled'
             else (p_sale).status end;
+
+-- What buyers are not to see yet.
+create or replace function holdfast.is_stock_hidden(p_sale holdfast.sale) returns boolean
+language sql volatile
+return (p_sale).stock_before_opening = 'hidden' and holdfast.sale_status(p_sale) = 'scheduled';
 
 create or replace function holdfast.sale_json(p_sale holdfast.sale) returns json
 language sql volatile
@@ -125,7 +132,9 @@ return json_build_object(
     'currency', p_sale.currency,
     'currency_decimals', holdfast.currency_decimals(p_sale.currency),
     'skus', (select json_agg(json_build_object('sku_id', k.sku_id, 'name', k.name, 'unit_price', k.unit_price,
-                                               'available', c.available, 'max_per_user', k.max_per_user)
+                                               'available', case when not holdfast.is_stock_hidden(p_sale)
+                                                                 then c.available end,
+                                               'max_per_user', k.max_per_user)
                              order by k.position)
              from holdfast.sku k join holdfast.inventory_counter c using (sale_id, sku_id)
              where k.sale_id = p_sale.sale_id));
@@ -161,5 +170,5 @@ return (
 
 revoke execute on function holdfast.rfc3339, holdfast.currency_decimals, holdfast.hold_json, holdfast.hold_status_now,
                            holdfast.shown_refund, holdfast.moved_outside, holdfast.paid_by, holdfast.order_json_for,
-                           holdfast.order_json(holdfast.orders), holdfast.sale_status, holdfast.sale_json, holdfast.status_stands_ms,
+                           holdfast.order_json(holdfast.orders), holdfast.sale_status, holdfast.is_stock_hidden, holdfast.sale_json, holdfast.status_stands_ms,
                            holdfast.sold_out from public;

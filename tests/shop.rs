@@ -43,6 +43,11 @@ async fn sku(client: &Client, sale: &str) -> Value {
 /// The pay button is deaf for a moment, so that the second tap of a double tap does not land on it: press until the
 /// payment page is there.
 async fn go_and_pay(browser: &Browser, button: &str) {
+    go_to_payment(browser).await;
+    browser.click(button).await;
+}
+
+async fn go_to_payment(browser: &Browser) {
     let gateway = crate::database::stack()["gateway_url"].as_str().unwrap().to_owned();
     until("the payment page", 15, || async {
         let url = browser.page.current_url().await.ok()?;
@@ -55,7 +60,6 @@ async fn go_and_pay(browser: &Browser, button: &str) {
         None
     })
     .await;
-    browser.click(button).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,6 +100,28 @@ async fn what_was_paid_in_time_is_bought_though_its_message_comes_after_the_end(
     browser.until("bought").await;
     let report = client.report(&sale).await;
     assert_eq!((&report["orders"]["CONFIRMED"], &report["refunds"]["COMPLETED"]), (&json!(1), &json!(0)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_paid_after_the_end_is_paid_back_and_the_page_says_so() {
+    let (client, browser, sale) = shop("ko-KR", 4, 1).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    be(&browser, "더 늦은이").await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    go_to_payment(&browser).await;
+    until("the hold's end", 60, || async { (client.report(&sale).await["holds"]["EXPIRED"] == 1).then_some(()) }).await;
+    browser.click("button[value=pay]").await;
+    browser.until("refund").await;
+    until("the money is back", 60, || async {
+        (browser.text("#heading").await == "환불이 완료되었습니다").then_some(())
+    })
+    .await;
+    told::is_for_people(&browser).await;
+    let report = client.report(&sale).await;
+    assert_eq!((&report["orders"]["CONFIRMED"], &report["refunds"]["COMPLETED"]), (&json!(0), &json!(1)), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -128,6 +128,8 @@ impl Bench {
     fn unit_tests(&self, package: &str) -> Command {
         let mut command = cargo();
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        // Each mutant is built once and run for a moment: what the compiler saves counts, not what the test does.
+        command.envs([("CARGO_PROFILE_DEV_OPT_LEVEL", "0"), ("CARGO_PROFILE_DEV_DEBUG", "0")]);
         command.args(["test", "--quiet", "--package", package, "--lib"]);
         command
     }

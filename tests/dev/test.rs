@@ -57,8 +57,6 @@ const STAGES: [Stage; 15] = [
             "events",
             "stolen",
             "reconcile",
-            "events",
-            "stolen",
         ],
         at_once: 4,
     },

@@ -31,6 +31,12 @@ const OUTCOMES: &[&str] = &[
     "late: sold to others",
     "late: taken again",
     "late: the sale is not open",
+    "changed DISPUTE_LOST",
+    "changed DISPUTE_WON",
+    "changed PAYMENT_DISPUTED",
+    "changed PAYMENT_REFUNDED_OUTSIDE",
+    "changed PAYMENT_RESTORED",
+    "changed PAYMENT_REVERSED",
     "ledger CANCEL_CREDIT",
     "ledger EXPIRE_CREDIT",
     "ledger RELEASE_CREDIT",
@@ -55,6 +61,8 @@ const OUTCOMES: &[&str] = &[
     "pay refund_required hold_released",
     "pay refund_required hold_unknown",
     "pay refund_required user_mismatch",
+    "present nothing",
+    "present recorded",
     "read hold COMMITTED",
     "read hold COMMITTED refund",
     "read hold EXPIRED",
@@ -142,7 +150,8 @@ impl Coverage {
     pub fn count_ended(&mut self, model: &Model) {
         let late = model.payments.values().filter_map(|paid| paid.late).map(|late| format!("late: {late}"));
         let moved = model.ledger.iter().map(|entry| format!("ledger {}", entry.2));
-        late.chain(moved).for_each(|name| self.count_one(name));
+        let changed = model.changes.iter().map(|change| format!("changed {}", change.1));
+        late.chain(moved).chain(changed).for_each(|name| self.count_one(name));
     }
 
     fn count_one(&mut self, name: String) {
@@ -197,7 +206,9 @@ fn name(command: &Command, value: &Value) -> String {
             value["order"]["status"].as_str().unwrap_or_default().to_owned()
         }
         Command::ReadSale { .. } => word("status").to_owned(),
-        Command::Pay { .. } => format!("{} {}", word("result"), word("reason")).trim().to_owned(),
+        Command::Pay { .. } | Command::Present { .. } => {
+            format!("{} {}", word("result"), word("reason")).trim().to_owned()
+        }
         _ => format!("{} {}", word("outcome"), word("hold_status")).trim().to_owned(),
     }
 }

@@ -14,7 +14,7 @@ fn chosen() -> Value {
 
 impl Shop {
     /// The shop has had the account issued, as each gateway does it.
-    async fn issue(&self, gateway: &str, hold: &Value, user: &str) -> String {
+    pub async fn issue(&self, gateway: &str, hold: &Value, user: &str) -> String {
         let made = self.pay(gateway, hold, user, chosen()).await;
         let id = made["payment_id"].as_str().unwrap().to_owned();
         if gateway == "toss" {

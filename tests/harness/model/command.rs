@@ -93,6 +93,17 @@ pub enum Command {
         of: HoldOf,
         key: String,
     },
+    /// What a gateway has of a payment now, as it says when it is asked.
+    Present {
+        gateway: String,
+        payment: String,
+        /// A deposit was taken back: nothing of it is left.
+        gone: bool,
+        /// How much of it was paid back, in hundredths of it.
+        refunded_percent: i64,
+        /// `none`, `open`, `won`, `lost`; or the gateway does not say. It is about half of the payment.
+        dispute: Option<&'static str>,
+    },
     ReadHold {
         of: HoldOf,
         user: String,
@@ -143,6 +154,7 @@ impl Command {
             Self::Stock { .. } => "stock",
             Self::Status { .. } => "status",
             Self::Cancel { .. } => "cancel",
+            Self::Present { .. } => "present",
             Self::ReadHold { .. } => "read hold",
             Self::ReadOrder { .. } => "read order",
             Self::ReadOrderOfHold { .. } => "read order of hold",
@@ -171,7 +183,8 @@ impl Command {
             Self::ReadHold { .. } | Self::ReadOrder { .. } | Self::ReadOrderOfHold { .. } | Self::ReadSale { .. } => {
                 "lookup"
             }
-            Self::Lapse { .. } | Self::Schedule { .. } | Self::Race(_) => "",
+            // Time passes by nobody's call; and the owner knows what a payment came to, which the gateway would say.
+            Self::Present { .. } | Self::Lapse { .. } | Self::Schedule { .. } | Self::Race(_) => "",
         }
     }
 
@@ -217,7 +230,7 @@ impl Command {
                 begin(key);
                 of_whom = Some(of);
             }
-            Self::ReadPayments { begin: ids, .. } => begin(ids),
+            Self::ReadPayments { begin: ids, .. } | Self::Present { payment: ids, .. } => begin(ids),
             Self::Lapse { of, .. } => of_whom = Some(of),
             Self::Sweep { .. } => {}
         }
@@ -311,6 +324,10 @@ impl fmt::Display for Command {
             Self::Stock { sale, sku, delta, key } => write!(to, "{verb} {sale} {sku} {delta:+} {key}"),
             Self::Status { sale, status } => write!(to, "{verb} {sale} {status}"),
             Self::Cancel { of, key } => write!(to, "{verb} {of} {key}"),
+            Self::Present { gateway, payment, gone, refunded_percent, dispute } => {
+                let left = if *gone { "gone".to_owned() } else { format!("refunded={refunded_percent}%") };
+                write!(to, "{verb} {gateway} {payment} {left} dispute={}", dispute.unwrap_or("?"))
+            }
             Self::ReadSale { sale } | Self::Report { sale } => write!(to, "{verb} {sale}"),
             Self::ReadPayments { state, .. } => write!(to, "{verb} {}", state.unwrap_or("all")),
             Self::Lapse { of, order } => write!(to, "{verb} {of} as {order}"),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::command::{Amount, Ask, Command, HoldOf};
 use super::names::Names;
-use super::payments::Captured;
+use super::payments::{Captured, Present};
 use super::rules::Model;
 use super::unseen::{Crash, Unsure};
 use super::world::Answered;
@@ -292,6 +292,10 @@ impl Model {
             Command::Stock { sale, sku, delta, key } => self.stock(sale, sku, *delta, key),
             Command::Status { sale, status } => self.set_status(sale, status),
             Command::Cancel { of, key } => self.cancel(of, key),
+            Command::Present { gateway, payment, gone, refunded_percent, dispute } => {
+                let (gone, refunded_percent, dispute) = (*gone, *refunded_percent, *dispute);
+                self.present(&Present { gateway, payment, gone, refunded_percent, dispute })
+            }
             Command::ReadHold { of, user } => self.read_hold(of, user),
             Command::ReadOrder { of, user } | Command::ReadOrderOfHold { of, user } => self.read_order(of, user),
             Command::ReadSale { sale } => self.read_sale(sale),

@@ -60,7 +60,8 @@ impl Generator {
             50..57 => self.release(),
             57..61 => self.sweep(),
             61..65 => self.stock(),
-            65 | 66 => self.status(),
+            65 => self.status(),
+            66 => self.present(),
             67..70 => self.cancel(),
             70..76 => self.read(),
             76..85 => self.lapse(),
@@ -292,6 +293,23 @@ impl Generator {
         let cancelled = Command::Cancel { of, key: format!("c{}", self.cancellations.len()) };
         self.cancellations.push(cancelled.clone());
         cancelled
+    }
+
+    /// Mostly of a payment that there is.
+    fn present(&mut self) -> Command {
+        let many = self.payments.len();
+        let recent = if many == 0 { 0 } else { self.recent(many) };
+        let (gateway, payment) = match self.payments.get(recent) {
+            Some(Command::Pay { gateway, payment, .. }) => (gateway.clone(), payment.clone()),
+            _ => ("standard".to_owned(), "p0".to_owned()),
+        };
+        Command::Present {
+            gateway,
+            payment,
+            gone: self.rng.u8(..) < 50,
+            refunded_percent: [0, 0, 50, 100][self.rng.usize(..4)],
+            dispute: [None, Some("none"), Some("open"), Some("won"), Some("lost")][self.rng.usize(..5)],
+        }
     }
 
     fn read(&mut self) -> Command {

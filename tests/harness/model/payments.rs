@@ -24,6 +24,37 @@ pub struct Payment {
     pub late: Option<&'static str>,
     /// Why it is to be paid back, and the how manyth refund of its hold that is.
     pub refund: Option<(&'static str, usize)>,
+    /// What its gateway said of it afterwards.
+    pub later: Later,
+}
+
+/// How a payment was changed by others than the shop, after it was settled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Later {
+    pub refunded: i64,
+    pub reversed: bool,
+    /// `open`, `won` or `lost`, and the amount.
+    pub dispute: Option<(&'static str, i64)>,
+}
+
+impl Later {
+    /// What went back to the buyer.
+    pub fn moved(&self, amount: i64) -> i64 {
+        if self.reversed { amount } else { self.refunded }
+    }
+
+    pub fn is_disputed(&self) -> bool {
+        self.dispute.is_some_and(|(status, _)| status != "won")
+    }
+}
+
+/// What a gateway has of a payment now.
+pub struct Present<'a> {
+    pub gateway: &'a str,
+    pub payment: &'a str,
+    pub gone: bool,
+    pub refunded_percent: i64,
+    pub dispute: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +138,7 @@ impl Model {
                     became: Ok(()),
                     late: None,
                     refund: None,
+                    later: Later::default(),
                 };
                 self.payments.insert(id.clone(), paid);
                 self.sell(of, &id, None);
@@ -124,7 +156,9 @@ impl Model {
         let sale = paid.of.and_then(|of| self.holds.get(of)).map(|hold| hold.sale.clone());
         let (of, user, currency) = (paid.of.cloned(), paid.user.to_owned(), paid.currency.to_owned());
         let amount = paid.amount;
-        self.payments.insert(id.clone(), Payment { of, sale, user, amount, currency, became, late, refund: None });
+        let later = Later::default();
+        self.payments
+            .insert(id.clone(), Payment { of, sale, user, amount, currency, became, late, refund: None, later });
         match (became, paid.of) {
             (Err(reason), _) => self.owe(id, reason),
             (Ok(()), of) => self.sell(of.expect("a hold that is sold"), id, late),
@@ -243,6 +277,52 @@ impl Model {
             self.cancel_keys.insert(key.to_owned(), (of.clone(), answer.clone()));
         }
         answer
+    }
+
+    /// What changed at the gateway is written down once, each with its entry and its event.
+    pub fn present(&mut self, now: &Present) -> Value {
+        let id = (now.gateway.to_owned(), now.payment.to_owned());
+        let Some(Payment { amount, mut later, .. }) = self.payments.get(&id).cloned() else { return Value::Null };
+        match (now.dispute, later.dispute) {
+            // One that is gone while it was open was taken back.
+            (Some("none"), Some(("open", about))) => later.dispute = Some(("won", about)),
+            (None | Some("none"), _) => {}
+            (Some(status), _) => later.dispute = Some((status, amount / 2)),
+        }
+        if let Some((status, about)) = later.dispute.filter(|_| later.dispute != self.payments[&id].later.dispute) {
+            let kind = match status {
+                "open" => "PAYMENT_DISPUTED",
+                "won" => "DISPUTE_WON",
+                _ => "DISPUTE_LOST",
+            };
+            self.change(&id, (kind, about), "PaymentDisputed", format!("{status}|{about}"));
+        }
+        if std::mem::replace(&mut later.reversed, now.gone) != now.gone {
+            let (kind, event, sign) = match now.gone {
+                true => ("PAYMENT_REVERSED", "deposit_reversed", 1),
+                false => ("PAYMENT_RESTORED", "deposit_restored", -1),
+            };
+            self.change(&id, (kind, amount), "PaymentRefundedOutside", format!("{event}|{}", sign * amount));
+        }
+        if !now.gone {
+            let refunded = amount * now.refunded_percent / 100;
+            let more = refunded - std::mem::replace(&mut later.refunded, refunded);
+            if more != 0 {
+                let event = if more > 0 { "refunded" } else { "refund_failed" };
+                let kind = ("PAYMENT_REFUNDED_OUTSIDE", more);
+                self.change(&id, kind, "PaymentRefundedOutside", format!("{event}|{more}"));
+            }
+        }
+        self.payments.get_mut(&id).expect("a payment").later = later;
+        json!({"result": "recorded"})
+    }
+
+    fn change(&mut self, id: &PaymentId, (kind, amount): (&'static str, i64), event: &'static str, what: String) {
+        self.changes.push((id.clone(), kind, amount));
+        let paid = &self.payments[id];
+        let (sale, of) = (paid.sale.clone(), paid.of.as_ref().filter(|_| paid.sale.is_some()));
+        let hold = of.map_or_else(|| "-".to_owned(), |of| format!("?hold:{of}"));
+        self.tell(event, sale.as_deref(), format!("{hold}|{}|{}|{what}", id.0, id.1));
     }
 
     /// Whether a payment for it would be late, and may yet be sold what it had.

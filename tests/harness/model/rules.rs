@@ -73,6 +73,8 @@ pub struct Model {
     pub payments: BTreeMap<PaymentId, Payment>,
     /// The holds that were paid: an order each.
     pub orders: BTreeMap<HoldOf, Order>,
+    /// What gateways said of settled payments, in the order in which it was heard: the kind of entry and its amount.
+    pub changes: Vec<(PaymentId, &'static str, i64)>,
     /// Keys of cancellations: whose order was meant, and what was answered.
     pub cancel_keys: BTreeMap<String, (HoldOf, Value)>,
     /// `(sale, user, sku)` of holds that lapsed unpaid, where that has to be waited for, and nothing was bought since.

@@ -95,6 +95,24 @@ impl Session {
         }
     }
 
+    /// When it returns the call before has let go of its locks: Postgres tells of an error first and ends the transaction
+    /// afterwards, and who asks meanwhile would find the rows locked.
+    ///
+    /// # Errors
+    /// The connection was lost.
+    pub(super) async fn has_ended(&self, role: &'static str) -> Result<(), Error> {
+        match self {
+            Self::OfAll { client, .. } => client.batch_execute("").await,
+            Self::OfEach { clients, .. } => {
+                let client = clients.borrow().get(role).cloned();
+                match client {
+                    Some(client) => client.batch_execute("").await,
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
     /// Settings that only a superuser may make.
     ///
     /// # Panics

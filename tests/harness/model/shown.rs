@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::command::{HoldOf, Phase};
-use super::payments::{Payment, PaymentId, is_of_a_gateway};
+use super::payments::{Later, Payment, PaymentId, is_of_a_gateway};
 use super::rules::{Hold, Line, Model, Sale};
 
 impl Phase {
@@ -87,14 +87,15 @@ impl Model {
             true => json!({"method": "gateway", "gateway": gateway, "payment_id": payment}),
             false => json!({"method": gateway}),
         };
+        let paid = &self.payments[&order.payment];
         let mut shown = json!({
             "order_id": format!("?order:{of}"), "order_number": format!("?number:{of}"),
             "hold_id": format!("?hold:{of}"), "sale_id": hold.sale, "status": order.status, "version": order.version,
             "items": items(&hold.lines), "subtotal_amount": hold.amount, "discount_amount": 0,
             "total_amount": hold.amount, "currency": hold.currency, "currency_decimals": 0,
             "payment": paid_by,
-            "disputed": false, "refunded_amount": 0, "created_at": format!("?created:{of}")});
-        let paid = &self.payments[&order.payment];
+            "disputed": paid.later.is_disputed(), "refunded_amount": paid.later.moved(paid.amount),
+            "created_at": format!("?created:{of}")});
         if paid.refund.is_some() {
             shown["refund"] = json!({"status": "pending", "amount": paid.amount, "currency": paid.currency});
         }
@@ -143,7 +144,9 @@ impl Model {
             let sold = holds.iter().filter(|(of, _)| self.stands(of));
             sold.map(|(of, _)| self.pieces(of, id, sku)).sum()
         };
-        let due = self.payments.values().filter(|paid| paid.sale.as_deref() == Some(id) && paid.refund.is_some());
+        let paid = || self.payments.values().filter(|paid| paid.sale.as_deref() == Some(id));
+        let changed = |so: &dyn Fn(&Later) -> bool| paid().filter(|paid| so(&paid.later)).count();
+        let due = paid().filter(|paid| paid.refund.is_some());
         let told = self.told.values().flatten().filter(|event| event.1.as_deref() == Some(id));
         let skus: Value = sale
             .skus
@@ -160,7 +163,9 @@ impl Model {
             "orders": {"CONFIRMED": orders("CONFIRMED"), "CANCELLED": orders("CANCELLED")},
             // Nothing of a history is paid back or sent to anybody before it is over.
             "refunds": {"REQUIRED": due.count(), "COMPLETED": 0, "FAILED": 0},
-            "payments": {"disputed": 0, "refunded_outside": 0, "reversed": 0},
+            "payments": {"disputed": changed(&Later::is_disputed),
+                         "refunded_outside": changed(&|later| later.refunded > 0),
+                         "reversed": changed(&|later| later.reversed)},
             "outbox": {"pending": told.count(), "dead": 0, "receivers": []}, "gateways": [],
             "audit": {"ok": true, "mismatches": []}}})
     }
@@ -177,7 +182,13 @@ impl Model {
     fn payment_json(&self, (gateway, payment): &PaymentId, paid: &Payment) -> Value {
         let mut shown = json!({"gateway": gateway, "payment_id": payment, "state": self.state_of(paid),
             "hold_ref": paid.hold_ref(), "user_id": paid.user, "amount": paid.amount, "currency": paid.currency,
-            "disputed": false, "refunded_amount": 0});
+            "disputed": paid.later.is_disputed(), "refunded_amount": paid.later.moved(paid.amount)});
+        if let Some((status, amount)) = paid.later.dispute {
+            (shown["dispute"], shown["disputed_amount"]) = (json!(status), json!(amount));
+        }
+        if paid.later.reversed {
+            shown["reversed_at"] = json!("?time");
+        }
         if let Some(sale) = &paid.sale {
             (shown["sale_id"], shown["hold_id"]) = (json!(sale), json!(paid.hold_ref()));
         }

@@ -81,6 +81,13 @@ fn payments(model: &Model, lines: &mut Vec<String>) {
             (other, _) => format!("REFUND_REQUIRED|{}", other.err().unwrap_or_default()),
         };
         lines.push(format!("payment|{by}|{hold}|{sale}|{user}|{amount}|{currency}|{became}"));
+        let order = match (paid.became, &paid.of) {
+            (Ok(()), Some(of)) => format!("?order:{of}"),
+            _ => "-".to_owned(),
+        };
+        for (_, kind, amount) in model.changes.iter().filter(|change| change.0 == (gateway.clone(), id.clone())) {
+            lines.push(format!("money|{by}|{kind}|{order}|{amount}|{currency}"));
+        }
         if let Some((reason, n)) = paid.refund {
             lines.push(format!("refund|{by}|{reason}|{amount}|{currency}|REQUIRED|{n}"));
             lines.push(format!("money|{by}|REFUND_REQUIRED|-|{amount}|{currency}"));

@@ -55,6 +55,10 @@ select concat_ws('|', 'told', e.xmin, e.event_type, coalesce(e.sale_id, '-'), ca
            when 'OrderConfirmed' then concat_ws('|', e.hold_id, e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'order_id')
            when 'RefundRequired' then
                concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'reason')
+           when 'PaymentDisputed' then concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway',
+               e.data ->> 'payment_id', e.data ->> 'status', e.data ->> 'amount')
+           when 'PaymentRefundedOutside' then concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway',
+               e.data ->> 'payment_id', e.data ->> 'kind', e.data ->> 'amount')
            else e.hold_id::text end)
 from holdfast.event_outbox e
 where starts_with(coalesce(e.sale_id, e.data ->> 'payment_id'), $1)

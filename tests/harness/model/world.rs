@@ -110,7 +110,10 @@ impl World {
         assert!(racers.len() <= self.sessions.len());
         let all = racers.into_iter().zip(&self.sessions).map(async |(racer, session)| {
             match self.one(session, racer.clone()).await {
-                Err(error) if error.code() == Some(&SqlState::T_R_SERIALIZATION_FAILURE) => Ok(Answered::again(racer)),
+                Err(error) if error.code() == Some(&SqlState::T_R_SERIALIZATION_FAILURE) => {
+                    session.has_ended(racer.role()).await?;
+                    Ok(Answered::again(racer))
+                }
                 answered => answered,
             }
         });
@@ -228,6 +231,22 @@ impl World {
                     (&order, Type::UUID),
                 ];
                 session.call(role, "select holdfast.cancel_order($1, $2, $3, $4)", params).await
+            }
+            Command::Present { gateway, payment, gone, refunded_percent, dispute } => {
+                let sql =
+                    "select holdfast.record_present(p.gateway, p.payment_id, clock_timestamp()::text, $3, p.amount,
+                               p.amount * $4 / 100, p.currency, $5, case when $5 <> 'none' then p.amount / 2 end)
+                           from holdfast.payment p where (p.gateway, p.payment_id) = ($1, $2)";
+                let state = if *gone { "gone" } else { "paid" };
+                let params: Params = &[
+                    (gateway, Type::TEXT),
+                    (payment, Type::TEXT),
+                    (&state, Type::TEXT),
+                    (refunded_percent, Type::INT8),
+                    (dispute, Type::TEXT),
+                ];
+                let rows = owner.query_typed(sql, params).await?;
+                Ok(rows.first().and_then(|row| row.get::<_, Option<Json<Value>>>(0)).map_or(Value::Null, |json| json.0))
             }
             Command::ReadHold { user, .. } => {
                 let sql = "call holdfast.look_up_hold($1, $2, $3, null)";
