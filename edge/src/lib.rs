@@ -8,69 +8,36 @@
     deny(clippy::indexing_slicing, clippy::panic, clippy::arithmetic_side_effects, clippy::unreachable)
 )]
 
-pub mod bounds;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
-pub mod problem;
 
-mod actions;
-mod address;
-mod admin;
-mod answer;
+mod api;
+mod auth;
 #[cfg(feature = "bench")]
 mod bench;
-mod body;
-mod breaker;
-mod call;
-mod clock;
-mod config;
-mod confirm;
-mod cors;
-mod crossing;
-mod cursor;
-mod dead_letters;
-mod dev_session;
-mod digest;
 mod gate;
-mod hints;
-mod idempotency;
-mod in_flight;
-mod invoke;
-mod language;
-mod lists;
-mod lookup;
-mod media;
+mod http;
+mod lambda;
 mod openapi;
-mod opening;
-mod operate;
-mod operators;
-mod origin;
-mod pay;
-mod pay_hold;
-mod payments;
-mod percent;
-mod query;
-mod release;
-mod reserve;
 mod routes;
-mod sales;
-mod session;
+mod runtime;
 mod shop;
-mod sigv4;
-mod subscriptions;
-mod text;
-mod trace;
-mod user_limit;
-mod users;
 
 use worker::{Context, Env, event, web_sys};
 
-use crate::answer::Answer;
-use crate::call::{Answered, Call};
-use crate::config::Config;
-use crate::gate::under_way;
-use crate::problem::{Code, Problem};
+use crate::api::admin::{actions, dead_letters, payments, subscriptions, users};
+use crate::api::payments::{confirm, open, returns};
+use crate::api::reservations::{pay, release, reserve};
+use crate::api::{admin, lists, lookup, sales};
+use crate::auth::{address_limit, dev_session, operator};
+use crate::gate::concurrency;
+use crate::http::context::{Answered, Call};
+use crate::http::problem::{self, Code, Problem};
+use crate::http::response::Answer;
+use crate::http::{cors, language, origin, query};
 use crate::routes::{Offers, Route};
+use crate::runtime::config::Config;
+use crate::runtime::{clock, js, limits};
 
 #[event(fetch)]
 async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker::Result<web_sys::Response> {
@@ -137,7 +104,7 @@ async fn answer(call: &mut Call, offers: Offers) -> (&'static str, Answer) {
 
 /// Who is refused for a token goes on trying at the expense of an address, and of nobody who has one.
 async fn nobody(call: &Call, answer: Answer) -> Answer {
-    address::count(call, &address::STRANGERS).await.err().map_or(answer, Answer::from)
+    address_limit::count(call, &address_limit::STRANGERS).await.err().map_or(answer, Answer::from)
 }
 
 async fn dispatch(call: &mut Call, route: Route) -> Answered {
@@ -147,22 +114,22 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         call.query_is_known()?;
     }
     if route == Route::Reserve {
-        under_way::has_room(call.head.late_ms, call.now_ms)?;
+        concurrency::has_room(call.head.late_ms, call.now_ms)?;
     }
     match route {
-        Route::Reserve => address::press(call).await?,
+        Route::Reserve => address_limit::press(call).await?,
         // Its browser is asked who it is, and need not say.
-        Route::TossReturn => address::count(call, &address::STRANGERS).await?,
+        Route::TossReturn => address_limit::count(call, &address_limit::STRANGERS).await?,
         // A page, a file, a copy: whoever asks costs nothing. Who has a token is counted by it.
         _ => {}
     }
-    if let Some(least) = operators::required(&route, &call.head.method) {
+    if let Some(least) = operator::required(&route, &call.head.method) {
         call.admit(least)?;
     }
     match route {
         Route::Reserve => reserve::reserve(call).await,
         Route::Hold { hold_id } => lookup::hold(call, hold_id).await,
-        Route::PayHold { hold_id } => pay_hold::pay(call, hold_id).await,
+        Route::PayHold { hold_id } => pay::pay(call, hold_id).await,
         Route::Release { hold_id } => release::release(call, hold_id).await,
         Route::Order { order_id } => lookup::order(call, order_id).await,
         Route::Holds => lists::holds(call).await,
@@ -170,10 +137,10 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         Route::Sales => sales::list(call).await,
         Route::Sale { sale_id } => sales::one(call, sale_id).await,
         Route::Webhook { gateway } => confirm::webhook(call, gateway).await,
-        Route::TossReturn => pay::toss_return(call).await,
-        Route::PortOneConfirm => pay::portone_confirm(call).await,
-        Route::OpenPayment { hold_id } => opening::open(call, hold_id).await,
-        Route::RefundAccount { hold_id } => opening::refund_account(call, hold_id).await,
+        Route::TossReturn => returns::toss_return(call).await,
+        Route::PortOneConfirm => returns::portone_confirm(call).await,
+        Route::OpenPayment { hold_id } => open::open(call, hold_id).await,
+        Route::RefundAccount { hold_id } => open::refund_account(call, hold_id).await,
         Route::CreateSale => admin::create_sale(call).await,
         Route::SetStatus { sale_id } => admin::set_status(call, sale_id).await,
         Route::AdjustStock { sku_id } => admin::adjust_stock(call, sku_id).await,
@@ -214,7 +181,7 @@ fn dress(answer: Answer, request_id: &str, now_ms: u64, config: &Config) -> Answ
         answer = answer.with("Cache-Control", "no-store");
     }
     if !config.development {
-        answer = answer.with("Strict-Transport-Security", format!("max-age={}", bounds::HSTS_MAX_AGE_S));
+        answer = answer.with("Strict-Transport-Security", format!("max-age={}", limits::HSTS_MAX_AGE_S));
     }
     answer
 }
@@ -247,7 +214,7 @@ fn respond(answer: &Answer, without_body: bool) -> web_sys::Response {
     let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str()));
     // 204 and 304 may not even have an empty body.
     let body = Some(answer.body.as_slice()).filter(|body| !without_body && !body.is_empty());
-    crossing::respond(answer.status, headers, body)
+    js::respond(answer.status, headers, body)
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 #[cfg(test)]
 mod describe;
 
-use crate::answer::Answer;
-use crate::bounds;
-use crate::call::{Answered, Call};
-use crate::digest::fnv1a;
-use crate::problem::Problem;
+use crate::http::context::{Answered, Call};
+use crate::http::problem::Problem;
+use crate::http::response::Answer;
+use crate::runtime::digest::fnv1a;
+use crate::runtime::limits;
 
 /// # Errors
 /// `unavailable`: the Worker was deployed without its files.
@@ -22,6 +22,6 @@ pub async fn serve(call: &Call) -> Answered {
     let etag = format!("\"{:016x}\"", fnv1a(&body));
     Ok(Answer::bytes(200, "application/json", body)
         .with("ETag", etag)
-        .with("Cache-Control", format!("public, max-age={}", bounds::ASSET_MAX_AGE_S))
+        .with("Cache-Control", format!("public, max-age={}", limits::ASSET_MAX_AGE_S))
         .unless_known(call.header("If-None-Match")))
 }

@@ -5,11 +5,10 @@ mod parameters;
 use protocol::operate::Decision;
 use protocol::printable::is_printable;
 
-use crate::bounds::USER_ID_MAX_CHARS;
-use crate::dead_letters;
-use crate::percent;
-use crate::problem::{Code, Problem};
-use crate::text;
+use crate::api::admin::dead_letters;
+use crate::http::problem::{Code, Problem};
+use crate::http::{percent, text};
+use crate::runtime::limits::USER_ID_MAX_CHARS;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {

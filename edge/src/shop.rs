@@ -11,10 +11,12 @@ mod texts;
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
-use crate::call::{Answered, Call};
-use crate::problem::{Code, Problem};
-use crate::{bounds, language, sales};
+use crate::api::sales;
+use crate::http::context::{Answered, Call};
+use crate::http::language;
+use crate::http::problem::{Code, Problem};
+use crate::http::response::Answer;
+use crate::runtime::limits;
 use frame::{Data, ICON, Page, SCRIPTS};
 use html::{escape, query_value};
 use sale::{Sale, SignIn};
@@ -145,7 +147,7 @@ pub fn asset(name: &str, if_none_match: Option<&str>, accept_encoding: Option<&s
     };
     let answer = compressed(Answer::bytes(200, content_type, body.into_bytes()), accept_encoding);
     Ok(if name == today {
-        let forever = format!("public, max-age={}, immutable", bounds::ASSET_MAX_AGE_S);
+        let forever = format!("public, max-age={}, immutable", limits::ASSET_MAX_AGE_S);
         answer.with("ETag", format!("\"{name}\"")).with("Cache-Control", forever).unless_known(if_none_match)
     } else {
         answer.with("Cache-Control", "no-store")
@@ -230,7 +232,7 @@ fn address(call: &Call) -> &str {
 /// How a link to the page is shown where people talk.
 fn preview(call: &Call, language: &str, title: &str, about: &str, image_url: Option<&str>) -> String {
     let locale = if language == "ko" { "ko_KR" } else { "en_US" };
-    let about: String = about.chars().take(bounds::PREVIEW_MAX_CHARS).collect();
+    let about: String = about.chars().take(limits::PREVIEW_MAX_CHARS).collect();
     let mut properties = vec![
         ("og:site_name", "Holdfast"),
         ("og:type", "website"),
@@ -249,7 +251,7 @@ fn preview(call: &Call, language: &str, title: &str, about: &str, image_url: Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::sha256_hex;
+    use crate::runtime::digest::sha256_hex;
 
     #[test]
     fn a_file_with_its_fingerprint_is_kept_for_ever_and_another_one_is_served_once() {

@@ -11,11 +11,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use worker::Delay;
 
-use crate::bounds::{FORGET_DEADLINE_MS, FORGET_EVERY_MS, FORGET_POLL_MS};
-use crate::call::Call;
-use crate::clock;
-use crate::gate::ask::send;
+use crate::gate::client::send;
 use crate::gate::message::Ask;
+use crate::http::context::Call;
+use crate::runtime::clock;
+use crate::runtime::limits::{FORGET_DEADLINE_MS, FORGET_EVERY_MS, FORGET_POLL_MS};
 
 thread_local! {
     static CALLS: RefCell<Calls> = RefCell::default();

@@ -1,7 +1,7 @@
 //! What the table of paths says.
 
 use super::*;
-use crate::answer::Answer;
+use crate::http::response::Answer;
 
 const ID: &str = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
 

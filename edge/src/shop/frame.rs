@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::html::{data_block, escape, fill};
 use super::texts::text;
-use crate::answer::Answer;
+use crate::http::response::Answer;
 
 const PAGE: &str = include_str!("../../shop/page.html");
 const CSS: &str = include_str!(concat!(env!("OUT_DIR"), "/shop_css"));

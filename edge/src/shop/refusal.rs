@@ -3,8 +3,8 @@
 use super::frame::Page;
 use super::html::escape;
 use super::texts::{find, text};
-use crate::answer::Answer;
-use crate::problem::Code;
+use crate::http::problem::Code;
+use crate::http::response::Answer;
 
 /// Whether a person reads the answer: a browser that goes to an address asks for HTML, and a script does not.
 pub fn is_for_a_person(method: &str, accept: Option<&str>) -> bool {
@@ -50,7 +50,7 @@ pub fn page(language: &'static str, path: &str, refused: Answer, code: Code) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::{Problem, TABLE};
+    use crate::http::problem::{Problem, TABLE};
 
     #[test]
     fn every_refusal_is_a_page_in_both_languages_and_says_no_word_of_its_detail() {

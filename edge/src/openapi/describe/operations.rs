@@ -6,7 +6,7 @@ use super::answers::{carrying, refusals};
 use super::parameters::{idempotency_key, if_none_match};
 use super::schemas::Schemas;
 use super::{buyers, money};
-use crate::problem::Code;
+use crate::http::problem::Code;
 use crate::routes::Route;
 
 pub struct Operation {
@@ -212,7 +212,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             buyers::orders(new(Caller::Buyer, "The caller's own orders, newest first; or the one of a hold"), schemas)
         }
         Route::Sales => new(Caller::Anybody, "The newest 100 sales, what can be bought first")
-            .answers(200, "The sales.", schemas.answer::<crate::sales::List>(), &["ETag"])
+            .answers(200, "The sales.", schemas.answer::<crate::api::sales::List>(), &["ETag"])
             .kept()
             .refuses(&[Code::NotFound])
             .asks(),

@@ -1,0 +1,76 @@
+//! Pages of other origins that may call the API: those that are configured, and nobody else.
+
+use crate::http::response::Answer;
+use crate::routes::Offers;
+use crate::runtime::limits;
+
+const ALLOW_HEADERS: &str = "content-type, idempotency-key, authorization, traceparent, tracestate, if-none-match";
+const EXPOSE_HEADERS: &str = "X-Request-Id, X-Server-Time, Location, ETag, Retry-After, RateLimit, RateLimit-Policy, \
+                              Idempotent-Replayed";
+
+/// The browser's question before the real request; none if it is no such question, or from a page we do not know.
+pub fn preflight(origin: Option<&str>, asks_method: bool, allowed: &[String], offers: &Offers) -> Option<Answer> {
+    (asks_method && is_allowed(origin?, allowed)).then(|| {
+        Answer::empty(204)
+            .with("Access-Control-Allow-Methods", crate::routes::allowed(offers))
+            .with("Access-Control-Allow-Headers", ALLOW_HEADERS)
+            .with("Access-Control-Max-Age", limits::PREFLIGHT_MAX_AGE_S.to_string())
+    })
+}
+
+/// On every answer, refusals too: without these a page sees of a 429 only that the network failed.
+pub fn apply(answer: Answer, origin: Option<&str>, allowed: &[String]) -> Answer {
+    if allowed.is_empty() {
+        return answer;
+    }
+    let vary = match answer.header("Vary") {
+        Some(vary) => format!("{vary}, Origin"),
+        None => "Origin".to_owned(),
+    };
+    let answer = answer.with("Vary", vary);
+    match origin {
+        Some(origin) if is_allowed(origin, allowed) => {
+            answer.with("Access-Control-Allow-Origin", origin).with("Access-Control-Expose-Headers", EXPOSE_HEADERS)
+        }
+        _ => answer,
+    }
+}
+
+fn is_allowed(origin: &str, allowed: &[String]) -> bool {
+    allowed.iter().any(|one| one == origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routes::offers;
+
+    const SHOP: &str = "https://shop.example";
+
+    #[test]
+    fn a_configured_origin_may_ask_first() {
+        let allowed = [SHOP.to_owned()];
+        let offers = offers("/v1/reservations", false).unwrap_or_default();
+        let answer = preflight(Some(SHOP), true, &allowed, &offers);
+        assert_eq!(answer.as_ref().map(|answer| answer.status), Some(204));
+        let methods = answer.as_ref().and_then(|answer| answer.header("access-control-allow-methods"));
+        assert_eq!(methods, Some("GET, HEAD, POST"));
+        assert_eq!(answer.as_ref().and_then(|answer| answer.header("access-control-max-age")), Some("7200"));
+        for other in [None, Some("https://evil.example"), Some("null"), Some("https://shop.example.evil.example")] {
+            assert_eq!(preflight(other, true, &allowed, &offers), None);
+        }
+        assert_eq!(preflight(Some(SHOP), false, &allowed, &offers), None);
+    }
+
+    #[test]
+    fn refusals_reach_the_page_too_and_caches_keep_origins_apart() {
+        let allowed = [SHOP.to_owned()];
+        let answer = apply(Answer::empty(429), Some(SHOP), &allowed);
+        assert_eq!(answer.header("access-control-allow-origin"), Some(SHOP));
+        assert_eq!(answer.header("vary"), Some("Origin"));
+        let other = apply(Answer::empty(200).with("Vary", "Accept-Language"), Some("https://evil.example"), &allowed);
+        assert_eq!(other.header("access-control-allow-origin"), None);
+        assert_eq!(other.header("vary"), Some("Accept-Language, Origin"));
+        assert_eq!(apply(Answer::empty(200), Some(SHOP), &[]), Answer::empty(200));
+    }
+}
