@@ -18,10 +18,10 @@ use crate::api::reservations::reserve;
 use crate::auth::operator::Operators;
 use crate::auth::session;
 use crate::auth::session::Buyer;
-use crate::auth::session::token::Rules;
 use crate::http::media_type::JSON;
 use crate::http::{body, idempotency, language, percent, query, text, trace};
 use crate::routes;
+use crate::runtime::config::SessionRules;
 use crate::runtime::digest::hmac_sha256;
 use crate::runtime::limits;
 use crate::runtime::limits::{SESSION_LEEWAY_S, SESSION_TTL_MAX_S};
@@ -47,8 +47,8 @@ pub const TARGETS: [(&str, Target); 10] = [
 const SECRET: &str = "a secret of thirty-two bytes, or a few more";
 const NOW_MS: u64 = 1_800_000_000_500;
 
-fn rules() -> Rules {
-    Rules { secrets: vec![SECRET.to_owned()], ..Rules::default() }
+fn rules() -> SessionRules {
+    SessionRules { secrets: vec![SECRET.to_owned()], ..SessionRules::default() }
 }
 
 /// What nobody has signed lets nobody in, wherever it stands.

@@ -1,6 +1,7 @@
 //! HTTP as the Worker speaks it: a request and its parts, a response, a refusal. Nothing here knows a route.
 
 pub mod body;
+pub mod code;
 pub mod context;
 pub mod cors;
 pub mod idempotency;

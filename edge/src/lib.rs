@@ -29,7 +29,7 @@ use crate::api::admin::{actions, dead_letters, payments, subscriptions, users};
 use crate::api::payments::{confirm, open, returns};
 use crate::api::reservations::{pay, release, reserve};
 use crate::api::{admin, lists, lookup, sales};
-use crate::auth::{address_limit, dev_session, operator};
+use crate::auth::{address_limit, dev_session};
 use crate::gate::concurrency;
 use crate::http::context::{Answered, Call};
 use crate::http::problem::{self, Code, Problem};
@@ -89,7 +89,7 @@ async fn answer(call: &mut Call, offers: Offers) -> (&'static str, Answer) {
         let asks_method = call.header("Access-Control-Request-Method").is_some();
         let origin = call.header("Origin");
         let allowed = &call.config.allowed_origins;
-        if let Some(answer) = cors::preflight(origin, asks_method, allowed, &offers) {
+        if let Some(answer) = cors::preflight(origin, asks_method, allowed, &routes::allowed(&offers)) {
             return ("preflight", answer);
         }
     }
@@ -123,8 +123,8 @@ async fn dispatch(call: &mut Call, route: Route) -> Answered {
         // A page, a file, a copy: whoever asks costs nothing. Who has a token is counted by it.
         _ => {}
     }
-    if let Some(least) = operator::required(&route, &call.head.method) {
-        call.admit(least)?;
+    if let Some(least) = routes::required(&route, &call.head.method) {
+        auth::admit(call, least)?;
     }
     match route {
         Route::Reserve => reserve::reserve(call).await,

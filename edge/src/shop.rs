@@ -12,6 +12,7 @@ mod texts;
 use serde_json::{Map, Value, json};
 
 use crate::api::sales;
+use crate::auth;
 use crate::http::context::{Answered, Call};
 use crate::http::language;
 use crate::http::problem::{Code, Problem};
@@ -213,7 +214,7 @@ fn data(call: &Call, page: &str, more: &[(&str, Value)]) -> Map<String, Value> {
 
 /// In development the page signs its visitor in.
 fn needs_sign_in(call: &Call) -> bool {
-    !call.config.development && !call.is_signed_in()
+    !call.config.development && !auth::is_signed_in(call)
 }
 
 /// The shop's own sign-in, which sends the buyer back to this page.

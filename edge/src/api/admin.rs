@@ -12,21 +12,22 @@ use protocol::admin::{Adjustment, Command, Fault, NewSale, NewStatus, Outcome, R
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::api::admin::deliveries::{by, fault, reason_fault};
+use crate::api::admin::deliveries::{by, reason_fault};
 use crate::api::sales;
+use crate::auth;
 use crate::gate::forget::forget;
 use crate::http::body::Object;
 use crate::http::context::{Answered, Call};
 use crate::http::media_type::Media;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem, fault};
 use crate::http::response::Answer;
 use crate::http::{body, idempotency, text};
 use crate::lambda::invoke;
 use crate::runtime::limits;
 
 pub async fn create_sale(call: &mut Call) -> Answered {
-    call.operator()?;
-    let bytes = body::read(call).await?;
+    auth::operator(call)?;
+    let bytes = call.bytes().await?;
     let sale = new_sale(call.media(), &bytes)?;
     payable(&sale, call.config.gateways()).map_err(|fault| Problem::invalid(vec![fault]))?;
     let (by, sale_id) = (by(call, sale.reason.clone())?, sale.sale_id.clone());
@@ -54,7 +55,7 @@ fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Resul
 }
 
 pub async fn set_status(call: &mut Call, sale_id: String) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let StatusChange { status, reason } = call.json().await?;
     let status = NewStatus::named(&status)
         .ok_or_else(|| Problem::invalid(vec![fault("/status", "Set it to open, paused or closed.")]))?;
@@ -65,7 +66,7 @@ pub async fn set_status(call: &mut Call, sale_id: String) -> Answered {
 }
 
 pub async fn adjust_stock(call: &mut Call, sku_id: String) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let adjustment: Adjustment = call.json().await?;
     let faults = faults(&adjustment);
     if !faults.is_empty() {
@@ -79,7 +80,7 @@ pub async fn adjust_stock(call: &mut Call, sku_id: String) -> Answered {
 }
 
 pub async fn report(call: &Call, sale_id: String) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     run(call, Command::Report { sale_id }).await
 }
 

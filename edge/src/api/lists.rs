@@ -8,6 +8,7 @@ use protocol::shop::{Hold, HoldStatus, Order};
 use serde::Serialize;
 
 use crate::api::{cursor, lookup};
+use crate::auth;
 use crate::http::context::{Answered, Call};
 use crate::http::percent;
 use crate::http::problem::Problem;
@@ -33,7 +34,7 @@ pub struct OrderPage {
 
 /// `GET /v1/reservations`.
 pub async fn holds(call: &Call) -> Answered {
-    let user_id = call.buyer()?;
+    let user_id = auth::buyer(call)?;
     let list = List::of("holds", &call.head.url).map_err(Problem::invalid)?;
     match lookup::ask(call, Question::Holds { user_id, status: list.status, page: list.page() }).await? {
         Outcome::Holds { holds, next } => {
@@ -45,7 +46,7 @@ pub async fn holds(call: &Call) -> Answered {
 
 /// `GET /v1/orders`: the list, or with `hold_id` the one order of that hold.
 pub async fn orders(call: &Call) -> Answered {
-    let user_id = call.buyer()?;
+    let user_id = auth::buyer(call)?;
     if let Some(hold_id) = lookup::hold_of(&call.head.url)? {
         return lookup::order_of_hold(call, user_id, hold_id).await;
     }

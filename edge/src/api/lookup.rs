@@ -2,6 +2,7 @@
 
 use protocol::lookup::{Outcome, Question, Request};
 
+use crate::auth;
 use crate::http::context::{Answered, Call};
 use crate::http::percent;
 use crate::http::problem::Problem;
@@ -11,12 +12,12 @@ use crate::lambda::invoke;
 use crate::runtime::limits;
 
 pub async fn hold(call: &Call, hold_id: String) -> Answered {
-    let user_id = call.buyer()?;
+    let user_id = auth::buyer(call)?;
     tell(ask(call, Question::Hold { user_id, hold_id }).await?)
 }
 
 pub async fn order(call: &Call, order_id: String) -> Answered {
-    let user_id = call.buyer()?;
+    let user_id = auth::buyer(call)?;
     tell(ask(call, Question::Order { user_id, order_id }).await?)
 }
 

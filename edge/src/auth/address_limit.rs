@@ -33,7 +33,7 @@ pub const HINTS: Limit = Limit { binding: "PER_HINT", max: HINTS_OF_ADDRESS_MAX 
 pub async fn press(call: &mut Call) -> Result<(), Problem> {
     let address = counted(call);
     // One that is too long is told so when it is its turn.
-    let announced = body::is_announced(call).unwrap_or(false);
+    let announced = call.body_is_announced().unwrap_or(false);
     if address.is_none() && !announced {
         return Ok(());
     }

@@ -1,9 +1,12 @@
 //! The operators' tokens: each has a name, which the ledger keeps, and a role, which says what it may do.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 use protocol::printable::is_printable;
 use subtle::ConstantTimeEq;
 
-use crate::routes::Route;
+use crate::runtime::config::Config;
 use crate::runtime::digest::sha256;
 use crate::runtime::limits;
 
@@ -38,6 +41,17 @@ impl Role {
 pub struct Operator {
     pub name: String,
     pub role: Role,
+}
+
+thread_local! {
+    /// Hashed once an isolate: its variables never change.
+    static OPERATORS: OnceCell<Rc<Operators>> = const { OnceCell::new() };
+}
+
+/// The operators that the Worker is configured with.
+pub fn configured(config: &Config) -> Rc<Operators> {
+    let read = || Rc::new(Operators::of(&config.admin_tokens, &config.admin_token));
+    OPERATORS.with(|operators| operators.get_or_init(read).clone())
 }
 
 /// No `Debug`: it is made of secrets.
@@ -75,21 +89,6 @@ impl Operators {
 
 fn digest(token: &str) -> [u8; 32] {
     sha256(token.as_bytes())
-}
-
-/// The least role that may call `route`; none: it is no operator's. Reading is a viewer's, and a change that nobody named
-/// here is an operator's.
-pub fn required(route: &Route, method: &str) -> Option<Role> {
-    let role = match route {
-        Route::Subscribe
-        | Route::SetSubscription { .. }
-        | Route::Unsubscribe { .. }
-        | Route::RotateSecret { .. }
-        | Route::ForgetUser { .. } => Role::Owner,
-        _ if matches!(method, "GET" | "HEAD") => Role::Viewer,
-        _ => Role::Operator,
-    };
-    route.name().starts_with("admin_").then_some(role)
 }
 
 #[cfg(test)]
@@ -134,29 +133,5 @@ mod tests {
     #[test]
     fn a_role_may_do_what_the_lower_ones_may() {
         assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Owner);
-    }
-
-    #[test]
-    fn reading_is_a_viewers_secrets_are_an_owners_and_the_rest_is_an_operators() {
-        let id = || "id".to_owned();
-        for (method, route, role) in [
-            ("GET", Route::Report { sale_id: id() }, Some(Role::Viewer)),
-            ("HEAD", Route::Subscriptions, Some(Role::Viewer)),
-            ("GET", Route::ListPayments, Some(Role::Viewer)),
-            ("POST", Route::CreateSale, Some(Role::Operator)),
-            ("PATCH", Route::SetStatus { sale_id: id() }, Some(Role::Operator)),
-            ("POST", Route::AdjustStock { sku_id: id() }, Some(Role::Operator)),
-            ("POST", Route::CancelOrder { order_id: id() }, Some(Role::Operator)),
-            ("POST", Route::ReplayDeadLetters, Some(Role::Operator)),
-            ("POST", Route::Subscribe, Some(Role::Owner)),
-            ("PATCH", Route::SetSubscription { subscription_id: id() }, Some(Role::Owner)),
-            ("DELETE", Route::Unsubscribe { subscription_id: id() }, Some(Role::Owner)),
-            ("POST", Route::RotateSecret { subscription_id: id() }, Some(Role::Owner)),
-            ("POST", Route::ForgetUser { user_id: id() }, Some(Role::Owner)),
-            ("POST", Route::Reserve, None),
-            ("GET", Route::Sales, None),
-        ] {
-            assert_eq!(required(&route, method), role, "{method} {}", route.name());
-        }
     }
 }

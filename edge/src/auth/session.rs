@@ -5,7 +5,9 @@ pub mod token;
 use crate::auth::operator::{Operator, Operators};
 use crate::http::problem::{Code, Problem};
 use crate::runtime::limits;
-use token::{Mistake, Rules};
+use token::Mistake;
+
+use crate::runtime::config::SessionRules;
 
 pub const COOKIE: &str = "holdfast_session";
 /// The same, as a browser takes it from nobody but this host itself, over HTTPS.
@@ -24,7 +26,7 @@ pub struct Buyer {
 ///
 /// # Errors
 /// `unauthenticated`, with what is wrong with the token.
-pub fn buyer(auth: Option<&str>, cookies: Option<&str>, rules: &Rules, now_ms: u64) -> Result<Buyer, Problem> {
+pub fn buyer(auth: Option<&str>, cookies: Option<&str>, rules: &SessionRules, now_ms: u64) -> Result<Buyer, Problem> {
     if let Some(token) = auth.and_then(bearer) {
         let user_id = token::subject(token, rules, now_ms).map_err(|mistake| unauthenticated(Some(mistake)))?;
         return Ok(Buyer { user_id, by_cookie: false });

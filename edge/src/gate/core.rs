@@ -1,5 +1,6 @@
 //! What a Gate decides, as plain data and functions: no clock, no network, nothing of `worker`.
 
+pub mod in_flight;
 pub mod keys;
 pub mod memory;
 pub mod queue;

@@ -13,7 +13,8 @@ use worker::js_sys::futures::future_to_promise;
 use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Env, State, wasm_bindgen, worker_sys};
 
-use crate::gate::core::memory::{Flight, Memory};
+use crate::gate::core::in_flight::Flight;
+use crate::gate::core::memory::Memory;
 use crate::gate::message::{Ask, Charge, Reply, Verdict};
 use crate::gate::restart_mark::Life;
 use crate::lambda::invoke;

@@ -6,54 +6,36 @@ use futures_util::future::{Either, select};
 use futures_util::{Stream, StreamExt};
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize};
-use worker::{ByteStream, Delay};
+use worker::{ByteStream, Delay, web_sys};
 
-use crate::http::context::Call;
 use crate::http::media_type::Media;
 use crate::http::problem::{Code, Problem};
 use crate::runtime::limits;
 
-/// Whether the body is as long as its request says, which the server holds it to, and may be read at once: nothing is
-/// left to count.
+/// Whether the request says how long its body is. The server holds it to that, so the body may be read at once, without
+/// counting.
 ///
 /// # Errors
-/// `payload_too_large`.
-pub fn is_announced(call: &Call) -> Result<bool, Problem> {
-    announced(call.header("Content-Length"), limits::BODY_MAX_BYTES)
-}
-
-fn announced(length: Option<&str>, max_bytes: usize) -> Result<bool, Problem> {
-    match length.map(str::parse::<usize>) {
+/// `payload_too_large`: it says that it is longer than `max_bytes`.
+pub fn is_announced(content_length: Option<&str>, max_bytes: usize) -> Result<bool, Problem> {
+    match content_length.map(str::parse::<usize>) {
         Some(Ok(length)) if length > max_bytes => Err(too_large(max_bytes)),
         Some(Ok(_)) => Ok(true),
         Some(Err(_)) | None => Ok(false),
     }
 }
 
-/// Reads the body, and no more of it than is allowed. With it the request's shape begins to count: its query too.
+/// Reads the body, up to `max_bytes` of it.
 ///
 /// # Errors
-/// `payload_too_large`; `malformed_request` when the client stops sending, or goes on for too long, or asks with a
-/// parameter that the route does not know; before that `unsupported_media_type`.
-pub async fn read(call: &mut Call) -> Result<Vec<u8>, Problem> {
-    let body = read_within(call, limits::BODY_MAX_BYTES).await?;
-    if let Err(fault) = call.query_is_known() {
-        let media = if body.is_empty() { Ok(()) } else { call.media().must_be_json() };
-        return Err(media.err().unwrap_or(fault));
-    }
-    Ok(body)
-}
-
-/// The same with another bound than most have, and whatever it is asked with.
-///
-/// # Errors
-/// `payload_too_large`; `malformed_request` when the client stops sending, or goes on for too long.
-pub async fn read_within(call: &mut Call, max_bytes: usize) -> Result<Vec<u8>, Problem> {
-    if let Some(body) = call.body.take() {
-        return Ok(body);
-    }
-    announced(call.header("Content-Length"), max_bytes)?;
-    match call.request.body() {
+/// `payload_too_large`; `malformed_request` when the client stops sending or takes longer than `BODY_DEADLINE_MS`.
+pub async fn read(
+    request: &web_sys::Request,
+    content_length: Option<&str>,
+    max_bytes: usize,
+) -> Result<Vec<u8>, Problem> {
+    is_announced(content_length, max_bytes)?;
+    match request.body() {
         Some(stream) => {
             let whole = std::pin::pin!(read_at_most(ByteStream::from(stream), max_bytes));
             match select(whole, Delay::from(Duration::from_millis(limits::BODY_DEADLINE_MS))).await {
@@ -194,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_said_to_be_too_long_is_not_begun() {
-        let code = |length| announced(length, limits::BODY_MAX_BYTES).map_err(|problem| problem.code);
+        let code = |length| is_announced(length, limits::BODY_MAX_BYTES).map_err(|problem| problem.code);
         assert_eq!((code(Some("16384")), code(Some("16385"))), (Ok(true), Err(Code::PayloadTooLarge)));
         assert_eq!((code(None), code(Some("many"))), (Ok(false), Ok(false)));
     }

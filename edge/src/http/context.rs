@@ -4,16 +4,13 @@ use std::rc::Rc;
 
 use worker::{Env, web_sys};
 
-use crate::auth::operator::{Operator, Role};
-use crate::auth::session::Buyer;
-use crate::auth::{session, user_limit};
 use crate::http::media_type::Media;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::response::Answer;
-use crate::http::{body, origin, trace};
+use crate::http::{body, trace};
 use crate::runtime::config::Config;
 use crate::runtime::js::Head;
-use crate::runtime::{clock, config};
+use crate::runtime::{clock, config, limits};
 
 pub struct Call {
     pub request: web_sys::Request,
@@ -24,8 +21,8 @@ pub struct Call {
     pub query_fault: Option<String>,
     pub env: Env,
     pub config: Rc<Config>,
-    /// Who is admitted to an operator's route.
-    operator: Option<Operator>,
+    /// The name of the operator who was admitted to this route.
+    pub operator: Option<String>,
     pub trace: protocol::Trace,
     /// When it came.
     pub now_ms: u64,
@@ -54,70 +51,13 @@ impl Call {
     }
 
     /// # Errors
-    /// `unauthenticated`; `rate_limited`; `forbidden`: by a cookie, and from a page that is not ours; `malformed_request`, without a body.
-    pub fn buyer(&self) -> Result<String, Problem> {
-        let (auth, cookies) = (self.header("Authorization"), self.header("Cookie"));
-        let Buyer { user_id, by_cookie } = session::buyer(auth, cookies, &self.config.session, self.now_ms)?;
-        user_limit::charge(&user_id, self.now_ms)?;
-        if by_cookie {
-            self.came_from_a_page_of_ours()?;
-        }
-        self.query_of_no_body()?;
-        Ok(user_id)
-    }
-
-    /// Whether a page is shown to somebody who is signed in: it costs nobody anything, and is not counted.
-    pub fn is_signed_in(&self) -> bool {
-        let (auth, cookies) = (self.header("Authorization"), self.header("Cookie"));
-        session::buyer(auth, cookies, &self.config.session, self.now_ms).is_ok()
-    }
-
-    /// A cookie alone proves no more than that some page had the browser send it.
-    fn came_from_a_page_of_ours(&self) -> Result<(), Problem> {
-        let (origin, site) = (self.header("Origin"), self.header("Sec-Fetch-Site"));
-        let Head { method, url, .. } = &self.head;
-        if origin::may_use_a_cookie(method, url, origin, site, &self.config.allowed_origins) {
-            return Ok(());
-        }
-        Err(Problem::new(
-            Code::Forbidden,
-            "Send the token as `Authorization: Bearer …`: a cookie counts for pages of this address alone.",
-        )
-        .because("a change by cookie from a page of another origin"))
-    }
-
-    /// Lets an operator with at least this role in; `dispatch` asks for it before an operator's route begins.
-    ///
-    /// # Errors
-    /// `unauthenticated`, `forbidden`.
-    pub fn admit(&mut self, least: Role) -> Result<(), Problem> {
-        let operator = session::operator(self.header("Authorization"), &self.config.operators)?;
-        if operator.role < least {
-            let detail = format!("Ask somebody whose token has the role `{}`.", least.name());
-            let forbidden = Problem::new(Code::Forbidden, detail);
-            return Err(forbidden.with("role", operator.role.name()).with("required", least.name()));
-        }
-        self.operator = Some(operator);
-        Ok(())
-    }
-
-    /// Who was admitted.
-    ///
-    /// # Errors
-    /// `unauthenticated`: nobody was; the route is not in the table of roles. `malformed_request`, without a body.
-    pub fn operator(&self) -> Result<&Operator, Problem> {
-        self.query_of_no_body()?;
-        self.operator.as_ref().ok_or_else(|| session::unauthenticated(None))
-    }
-
-    /// # Errors
     /// `malformed_request`: a parameter that the route does not know, or one twice.
     pub fn query_is_known(&self) -> Result<(), Problem> {
         self.query_fault.as_ref().map_or(Ok(()), |fault| Err(Problem::malformed(fault)))
     }
 
     /// A body is read first where there is one: it may be too large, or no JSON, which comes before.
-    fn query_of_no_body(&self) -> Result<(), Problem> {
+    pub fn query_of_no_body(&self) -> Result<(), Problem> {
         if matches!(self.head.method.as_str(), "GET" | "HEAD" | "DELETE") { self.query_is_known() } else { Ok(()) }
     }
 
@@ -126,12 +66,45 @@ impl Call {
         Media { content_type: self.header("Content-Type"), content_encoding: self.header("Content-Encoding") }
     }
 
+    /// Whether the request says how long its body is, so that it may be read at once.
+    ///
+    /// # Errors
+    /// `payload_too_large`.
+    pub fn body_is_announced(&self) -> Result<bool, Problem> {
+        body::is_announced(self.header("Content-Length"), limits::BODY_MAX_BYTES)
+    }
+
+    /// The body, at most `max_bytes` of it, whatever the query is.
+    ///
+    /// # Errors
+    /// `payload_too_large`; `malformed_request` when the client stops sending or takes too long.
+    pub async fn body_within(&mut self, max_bytes: usize) -> Result<Vec<u8>, Problem> {
+        match self.body.take() {
+            Some(body) => Ok(body),
+            None => body::read(&self.request, self.header("Content-Length"), max_bytes).await,
+        }
+    }
+
+    /// The body. The query is checked with it: a body that is too large or no JSON is refused before a parameter that the
+    /// route does not know.
+    ///
+    /// # Errors
+    /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
+    pub async fn bytes(&mut self) -> Result<Vec<u8>, Problem> {
+        let body = self.body_within(limits::BODY_MAX_BYTES).await?;
+        if let Err(fault) = self.query_is_known() {
+            let media = if body.is_empty() { Ok(()) } else { self.media().must_be_json() };
+            return Err(media.err().unwrap_or(fault));
+        }
+        Ok(body)
+    }
+
     /// The body as JSON.
     ///
     /// # Errors
     /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
     pub async fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, Problem> {
-        let bytes = body::read(self).await?;
+        let bytes = self.bytes().await?;
         body::json(self.media(), &bytes)
     }
 
@@ -140,7 +113,7 @@ impl Call {
     /// # Errors
     /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
     pub async fn json_if_any<T: Default + serde::de::DeserializeOwned>(&mut self) -> Result<T, Problem> {
-        let bytes = body::read(self).await?;
+        let bytes = self.bytes().await?;
         if bytes.is_empty() { Ok(T::default()) } else { body::json(self.media(), &bytes) }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::http::problem::{Code, Problem};
+use crate::http::code::Code;
 
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -24,7 +24,8 @@ impl Answer {
     pub fn json<T: Serialize>(status: u16, value: &T) -> Self {
         match serde_json::to_vec(value) {
             Ok(body) => Self::bytes(status, "application/json", body),
-            Err(error) => Problem::unavailable().because(error).into(),
+            // Our own types are always written: what is not is a mistake of ours, and only the log can use it.
+            Err(error) => Self { code: Some(Code::Unavailable), internal: Some(error.to_string()), ..Self::empty(503) },
         }
     }
 

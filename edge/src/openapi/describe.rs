@@ -6,6 +6,7 @@ mod buyers;
 mod deliveries;
 mod events;
 mod money;
+mod operation;
 mod operations;
 mod parameters;
 mod problems;
@@ -13,7 +14,6 @@ mod schemas;
 
 use serde_json::{Map, Value, json};
 
-use crate::auth::operator;
 use crate::routes;
 use schemas::Schemas;
 
@@ -85,7 +85,7 @@ fn document() -> Value {
         }
         for (method, route) in offers {
             let operation = operations::of(&route, &mut schemas);
-            let role = operator::required(&route, method);
+            let role = routes::required(&route, method);
             let with_role = |mut operation: Value| {
                 if let Some(role) = role {
                     operation["x-role"] = role.name().into();
@@ -206,7 +206,7 @@ fn every_address_of_the_operators_needs_a_role_and_no_other_does() {
     let mut seen = 0;
     for path in PATHS {
         for (method, route) in routes::offers(&example(path), false).unwrap_or_default() {
-            let role = operator::required(&route, method);
+            let role = routes::required(&route, method);
             assert_eq!(role.is_some(), path.starts_with("/v1/admin/"), "{method} {path}");
             seen += usize::from(role.is_some());
         }

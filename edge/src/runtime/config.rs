@@ -5,8 +5,6 @@ use std::rc::Rc;
 
 use worker::Env;
 
-use crate::auth::operator::Operators;
-use crate::auth::session::token::Rules;
 use crate::runtime::{limits, user_hash};
 
 /// No `Debug`: secrets do not belong in a log.
@@ -21,9 +19,10 @@ pub struct Config {
     pub payment_page_url: String,
     /// Where the hosted page sends who has to sign in.
     pub login_url: String,
-    pub session: Rules,
-    /// Whose token is whose.
-    pub operators: Operators,
+    pub session: SessionRules,
+    /// `ADMIN_TOKENS` and `ADMIN_TOKEN`, as `auth::operator` reads them.
+    pub admin_tokens: String,
+    pub admin_token: String,
     /// The gateways that are listened to, and the secrets of each: several while one takes the other's place.
     webhooks: Vec<(String, Vec<String>)>,
     /// Where the one gateway that signs nothing sends from.
@@ -31,6 +30,17 @@ pub struct Config {
     /// Calls of `confirm` for what nobody signed.
     pub unsigned_at_once: usize,
     pub lambda: Lambda,
+}
+
+/// Which session tokens are accepted.
+#[derive(Default)]
+pub struct SessionRules {
+    /// Two while one takes the other's place; new tokens are signed with the first.
+    pub secrets: Vec<String>,
+    /// What `aud` has to name, if anything.
+    pub audience: Option<String>,
+    /// What `iss` has to be, if anything.
+    pub issuer: Option<String>,
 }
 
 /// Where the functions are and how to sign for them.
@@ -100,12 +110,13 @@ impl Config {
             allowed_origins: list(&text("ALLOWED_ORIGINS")),
             payment_page_url: text("PAYMENT_PAGE_URL"),
             login_url: text("LOGIN_URL"),
-            session: Rules {
+            session: SessionRules {
                 secrets: ["SESSION_SECRET", "SESSION_SECRET_PREVIOUS"].into_iter().filter_map(optional).collect(),
                 audience: optional("SESSION_AUDIENCE"),
                 issuer: optional("SESSION_ISSUER"),
             },
-            operators: Operators::of(&text("ADMIN_TOKENS"), &text("ADMIN_TOKEN")),
+            admin_tokens: text("ADMIN_TOKENS"),
+            admin_token: text("ADMIN_TOKEN"),
             webhooks: list(&var("GATEWAYS").unwrap_or_else(|| "standard".to_owned()))
                 .into_iter()
                 .map(|gateway| {

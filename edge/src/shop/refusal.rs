@@ -50,7 +50,8 @@ pub fn page(language: &'static str, path: &str, refused: Answer, code: Code) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::problem::{Problem, TABLE};
+    use crate::http::code::TABLE;
+    use crate::http::problem::Problem;
 
     #[test]
     fn every_refusal_is_a_page_in_both_languages_and_says_no_word_of_its_detail() {

@@ -3,14 +3,15 @@
 use protocol::admin::Fault;
 use protocol::operate::Operation;
 
-use crate::api::admin::deliveries::{fault, run};
+use crate::api::admin::deliveries::run;
+use crate::auth;
 use crate::http::context::{Answered, Call};
 use crate::http::percent;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, fault};
 use crate::runtime::limits;
 
 pub async fn list(call: &Call) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let (before, limit) = page(&call.head.url)?;
     run(call, Operation::Actions { before, limit }).await
 }

@@ -5,10 +5,11 @@ use protocol::confirm::RefundAccount;
 use protocol::operate::{Because, Decision, Filter, Operation};
 use protocol::refund::Which;
 
-use crate::api::admin::deliveries::{by, fault, run};
+use crate::api::admin::deliveries::{by, run};
 use crate::api::payments::open;
+use crate::auth;
 use crate::http::context::{Answered, Call};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, fault};
 use crate::http::{idempotency, percent, text};
 use crate::runtime::limits;
 
@@ -16,13 +17,13 @@ use crate::runtime::limits;
 pub const KINDS: [&str; 4] = ["event", "refund", "unknown_hold", "unanswered_payment"];
 
 pub async fn list(call: &Call) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let (filter, after, limit) = asked(&call.head.url).map_err(Problem::invalid)?;
     run(call, Operation::DeadLetters { filter, after, limit }).await
 }
 
 pub async fn replay_one(call: &mut Call, id: String) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let Again { reason, refund_account } = call.json_if_any().await?;
     let (by, idem_key) = (by(call, reason)?, key_if_any(call)?);
     let replayed = run(call, Operation::ReplayDeadLetter { by, idem_key, id: id.clone() }).await?;
@@ -46,7 +47,7 @@ pub struct Again {
 }
 
 pub async fn replay_many(call: &mut Call) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let filter: Filter = call.json_if_any().await?;
     let faults = faults(&filter);
     if !faults.is_empty() {
@@ -57,7 +58,7 @@ pub async fn replay_many(call: &mut Call) -> Answered {
 }
 
 pub async fn decide(call: &mut Call, id: String, decision: Decision) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let Because { reason } = call.json().await?;
     let (by, idem_key) = (by(call, Some(reason))?, key_if_any(call)?);
     run(call, Operation::DecideDeadLetter { by, idem_key, id, decision }).await

@@ -5,8 +5,9 @@ use protocol::operate::{By, Operation, Outcome, Subscription};
 use protocol::printable::is_printable;
 use serde::Serialize;
 
+use crate::auth;
 use crate::http::context::{Answered, Call};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem, fault};
 use crate::http::response::Answer;
 use crate::lambda::invoke;
 use crate::runtime::limits;
@@ -16,7 +17,7 @@ use crate::runtime::limits;
 /// # Errors
 /// `unauthenticated`; `invalid_request`: the reason cannot be read.
 pub fn by(call: &Call, reason: Option<String>) -> Result<By, Problem> {
-    let actor = call.operator()?.name.clone();
+    let actor = auth::operator(call)?.to_owned();
     match reason_fault(reason.as_deref()) {
         None => Ok(By { actor, reason, request_id: call.trace.request_id.clone() }),
         Some(fault) => Err(Problem::invalid(vec![fault])),
@@ -28,10 +29,6 @@ pub fn by(call: &Call, reason: Option<String>) -> Result<By, Problem> {
 pub fn reason_fault(reason: Option<&str>) -> Option<Fault> {
     let readable = reason.is_none_or(|reason| is_printable(reason, limits::REASON_MAX_CHARS));
     (!readable).then(|| fault("/reason", "Say why in 1 to 500 printable characters."))
-}
-
-pub fn fault(pointer: &str, detail: &str) -> Fault {
-    Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
 }
 
 /// # Errors

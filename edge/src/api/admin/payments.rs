@@ -7,6 +7,7 @@ use protocol::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
 
 use crate::api::admin;
 use crate::api::admin::deliveries::by;
+use crate::auth;
 use crate::gate::forget::forget;
 use crate::http::context::{Answered, Call};
 use crate::http::problem::Problem;
@@ -14,7 +15,7 @@ use crate::http::{idempotency, percent};
 use crate::runtime::limits;
 
 pub async fn cancel_order(call: &mut Call, order_id: String) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let Cancellation { reason } = call.json().await?;
     let by = by(call, reason)?;
     let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
@@ -28,12 +29,12 @@ pub async fn cancel_order(call: &mut Call, order_id: String) -> Answered {
 
 /// `GET /v1/admin/orders/{order_id}`.
 pub async fn order(call: &Call, order_id: String) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     admin::run(call, Command::Order { order_id }).await
 }
 
 pub async fn list(call: &Call) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let page = page(&call.head.url).map_err(Problem::invalid)?;
     admin::run(call, Command::ListPayments { page }).await
 }

@@ -3,24 +3,25 @@
 
 use protocol::operate::{NewSubscription, Operation, Rotation, SubscriptionChange, SubscriptionStatus, Why};
 
-use crate::api::admin::deliveries::{by, fault, run};
+use crate::api::admin::deliveries::{by, run};
+use crate::auth;
 use crate::http::context::{Answered, Call};
 use crate::http::idempotency;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, fault};
 use crate::runtime::limits;
 
 pub async fn list(call: &Call) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     run(call, Operation::Subscriptions).await
 }
 
 pub async fn one(call: &Call, subscription_id: String) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     run(call, Operation::Subscription { subscription_id }).await
 }
 
 pub async fn create(call: &mut Call) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let subscription: NewSubscription = call.json().await?;
     let by = by(call, subscription.reason.clone())?;
     let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
@@ -28,7 +29,7 @@ pub async fn create(call: &mut Call) -> Answered {
 }
 
 pub async fn change(call: &mut Call, subscription_id: String) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let SubscriptionChange { status, reason } = call.json().await?;
     let status = SubscriptionStatus::named(&status)
         .ok_or_else(|| Problem::invalid(vec![fault("/status", "Set it to enabled or disabled.")]))?;
@@ -37,7 +38,7 @@ pub async fn change(call: &mut Call, subscription_id: String) -> Answered {
 }
 
 pub async fn delete(call: &mut Call, subscription_id: String) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let Why { reason } = call.json_if_any().await?;
     let by = by(call, reason)?;
     let deleted = run(call, Operation::DeleteSubscription { by, subscription_id }).await?;
@@ -45,7 +46,7 @@ pub async fn delete(call: &mut Call, subscription_id: String) -> Answered {
 }
 
 pub async fn rotate_secret(call: &mut Call, subscription_id: String) -> Answered {
-    call.operator()?;
+    auth::operator(call)?;
     let Rotation { overlap_s, reason } = call.json_if_any().await?;
     let by = by(call, reason)?;
     let idem_key = idempotency::key(call.header("Idempotency-Key"))?;

@@ -25,7 +25,7 @@ pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
         address_limit::count(call, &address_limit::HINTS).await?;
     }
     // What is refused for its size cannot be proven; its payment is asked about, and this line says whose it was.
-    let bytes = body::read_within(call, limits::GATEWAY_BODY_MAX_BYTES).await;
+    let bytes = call.body_within(limits::GATEWAY_BODY_MAX_BYTES).await;
     let bytes = bytes.map_err(|problem| problem.because(format!("{gateway}: a message was not read")))?;
     let message = Message { header: &|name| call.header(name).map(str::to_owned), body: &bytes };
     // `confirm` looks again; whoever signs nothing gets no further than this.

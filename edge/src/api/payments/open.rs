@@ -6,8 +6,9 @@ use protocol::opening::{self, Outcome};
 use protocol::refund::{AccountOutcome, RefundTo, Which};
 use serde::{Deserialize, Serialize};
 
+use crate::auth;
 use crate::http::context::{Answered, Call};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem, fault};
 use crate::http::response::Answer;
 use crate::http::text::is_line;
 use crate::lambda::invoke;
@@ -45,14 +46,11 @@ pub struct Tried {
 
 /// `POST /v1/reservations/{hold_id}/payments`: the same reference again as long as the page has led to no payment.
 pub async fn open(call: &mut Call, hold_id: String) -> Answered {
-    let user_id = call.buyer()?;
+    let user_id = auth::buyer(call)?;
     let ToOpen { gateway } = call.json().await?;
     let gateway = gateway.or_else(|| call.config.gateways().next().map(str::to_owned)).unwrap_or_default();
     if call.config.webhook_secrets(&gateway).is_none() {
-        return Err(Problem::invalid(vec![crate::api::admin::deliveries::fault(
-            "/gateway",
-            "Name a gateway that this shop uses.",
-        )]));
+        return Err(Problem::invalid(vec![fault("/gateway", "Name a gateway that this shop uses.")]));
     }
     let request = opening::Request { trace: call.trace.clone(), user_id, hold_id, opening_at: gateway.clone() };
     let outcome = invoke::call(&call.config.lambda, "confirm", &Request::Open(request)).await?;
@@ -68,7 +66,7 @@ pub async fn open(call: &mut Call, hold_id: String) -> Answered {
 
 /// `POST /v1/reservations/{hold_id}/refund-account`.
 pub async fn refund_account(call: &mut Call, hold_id: String) -> Answered {
-    let user_id = call.buyer()?;
+    let user_id = auth::buyer(call)?;
     let refund_account: RefundAccount = call.json().await?;
     refund_to(call, Which::OfHold { user_id, hold_id }, refund_account).await
 }
@@ -106,7 +104,7 @@ fn faults(account: &RefundAccount) -> impl Iterator<Item = protocol::admin::Faul
     ]
     .into_iter()
     .filter(|(holds, ..)| !holds)
-    .map(|(_, pointer, detail)| crate::api::admin::deliveries::fault(pointer, detail))
+    .map(|(_, pointer, detail)| fault(pointer, detail))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use protocol::confirm::{Outcome, Request, Settled, Told};
 use serde::Deserialize;
 
 use crate::api::payments::{confirm, unsigned};
+use crate::auth;
 use crate::http::context::{Answered, Call};
 use crate::http::percent;
 use crate::http::problem::Problem;
@@ -21,7 +22,7 @@ pub async fn toss_return(call: &Call) -> Answered {
     call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
     let back = comeback(&call.head.url)?;
     // A buyer who is known is counted by their token, and needs no stranger's place.
-    let _place = match call.buyer() {
+    let _place = match auth::buyer(call) {
         Ok(_) => None,
         Err(_) => Some(unsigned::place(call).await?),
     };
@@ -52,7 +53,7 @@ pub struct ToConfirm {
 pub async fn portone_confirm(call: &mut Call) -> Answered {
     let gateway = "portone";
     call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
-    let buyer = call.buyer()?;
+    let buyer = auth::buyer(call)?;
     let ToConfirm { payment_id, payment_token } = call.json().await?;
     for text in [&payment_id, &payment_token] {
         if !is_line(text, limits::PAYMENT_TOKEN_MAX_CHARS) {

@@ -5,6 +5,7 @@ use protocol::pay::{Method, Outcome, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::api::reservations::reserve::{charged, limits};
+use crate::auth;
 use crate::http::context::{Answered, Call};
 use crate::http::problem::{Code, Problem};
 use crate::http::response::Answer;
@@ -28,7 +29,7 @@ pub enum Paid {
 }
 
 pub async fn pay(call: &mut Call, hold_id: String) -> Answered {
-    let user_id = call.buyer()?;
+    let user_id = auth::buyer(call)?;
     // The limit comes before the body in the order of refusals, so a faulty request is counted too.
     let charge = charged(call, &user_id).await?;
     let answer = paid(call, user_id, hold_id).await.unwrap_or_else(Answer::from);

@@ -6,6 +6,7 @@ use protocol::reserve::{Outcome, Reservation};
 use protocol::shop::Line;
 use serde::{Deserialize, Serialize};
 
+use crate::auth;
 use crate::gate::client::ask;
 use crate::gate::message::{Ask, Charge, Verdict};
 use crate::http::body::Object;
@@ -28,7 +29,7 @@ pub struct Cart {
 }
 
 pub async fn reserve(call: &mut Call) -> Answered {
-    let user_id = call.buyer()?;
+    let user_id = auth::buyer(call)?;
     match read(call, &user_id).await {
         Ok(reservation) => {
             let reply = ask(&call.env, &call.config, &user_id, &Ask::Reserve(reservation)).await?;

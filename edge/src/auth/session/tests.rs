@@ -6,8 +6,8 @@ use crate::http::response::Answer;
 const SECRET: &str = "a secret of thirty-two bytes, or a few more";
 const NOW_MS: u64 = 1_800_000_000_500;
 
-fn rules() -> Rules {
-    Rules { secrets: vec![SECRET.to_owned()], ..Rules::default() }
+fn rules() -> SessionRules {
+    SessionRules { secrets: vec![SECRET.to_owned()], ..SessionRules::default() }
 }
 
 fn token(user_id: &str, expires_s: u64) -> String {

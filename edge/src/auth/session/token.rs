@@ -10,21 +10,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::http::body::Object;
+use crate::runtime::config::SessionRules;
 use crate::runtime::digest::hmac_sha256;
 use crate::runtime::limits::{
     SESSION_LEEWAY_S, SESSION_SECRET_MIN_BYTES, SESSION_TTL_MAX_S, TOKEN_MAX_BYTES, USER_ID_MAX_CHARS,
 };
-
-/// Which tokens are believed.
-#[derive(Default)]
-pub struct Rules {
-    /// Two while one takes the other's place; new tokens are signed with the first.
-    pub secrets: Vec<String>,
-    /// What `aud` has to name, if anything.
-    pub audience: Option<String>,
-    /// What `iss` has to be, if anything.
-    pub issuer: Option<String>,
-}
 
 /// Why a token is not believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +112,7 @@ pub fn is_formed(token: &str) -> bool {
 ///
 /// # Errors
 /// The first thing that is wrong with it.
-pub fn subject(token: &str, rules: &Rules, now_ms: u64) -> Result<String, Mistake> {
+pub fn subject(token: &str, rules: &SessionRules, now_ms: u64) -> Result<String, Mistake> {
     if token.len() > TOKEN_MAX_BYTES {
         return Err(Mistake::TooLong);
     }
@@ -141,7 +131,7 @@ pub fn subject(token: &str, rules: &Rules, now_ms: u64) -> Result<String, Mistak
     judge(json(claims).ok_or(Mistake::Claims)?, rules, now_ms)
 }
 
-fn judge(claims: Claims, rules: &Rules, now_ms: u64) -> Result<String, Mistake> {
+fn judge(claims: Claims, rules: &SessionRules, now_ms: u64) -> Result<String, Mistake> {
     let now_s = now_ms as f64 / 1_000.0;
     let number = |claim: &Option<Value>| claim.as_ref().and_then(Value::as_f64);
     let expires_s = number(&claims.exp).ok_or(Mistake::NoExpiry)?;
@@ -170,7 +160,7 @@ fn names(audience: &Option<Value>, ours: &str) -> bool {
 }
 
 /// A token for `user_id`, as the hosted page's own backend would make one.
-pub fn issue(user_id: &str, rules: &Rules, expires_s: u64) -> Option<String> {
+pub fn issue(user_id: &str, rules: &SessionRules, expires_s: u64) -> Option<String> {
     let (aud, iss) = (rules.audience.as_deref(), rules.issuer.as_deref());
     let claims = serde_json::to_vec(&OwnClaims { sub: user_id, exp: expires_s, aud, iss }).ok()?;
     let claims = URL_SAFE_NO_PAD.encode(claims);

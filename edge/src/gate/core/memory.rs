@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use protocol::reserve::{BATCH_MAX, Outcome, Reservation};
 
+use crate::gate::core::in_flight::Flight;
 use crate::gate::core::keys::Keys;
 use crate::gate::core::queue::{Arrival, Entry, Next, Queue};
 use crate::gate::core::rate_limit::Buckets;
@@ -25,19 +26,6 @@ pub struct Memory<W> {
     /// By which users are known.
     users: user_hash::Key,
     answers: Vec<(W, Verdict)>,
-}
-
-/// One call of `reserve`: whose requests it carries, in the order of the batch.
-#[derive(Default)]
-pub struct Flight {
-    /// In the order of leaving.
-    pub number: u64,
-    pub sent_ms: u64,
-    /// How long somebody on board waits for it.
-    pub within_ms: u64,
-    pub sale_id: String,
-    pub users: Vec<Rc<str>>,
-    pub reservations: Vec<Reservation>,
 }
 
 impl<W> Memory<W> {

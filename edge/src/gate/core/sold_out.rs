@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use protocol::reserve::{Outcome, Reservation};
 use protocol::shop::SaleStatus;
 
-use crate::gate::core::memory::Flight;
+use crate::gate::core::in_flight::Flight;
 use crate::gate::core::sold_out::sale::{Holders, Sale, knows_skus};
 use crate::runtime::limits::{
     GATE_SETTLE_MS, HOLDERS_AGAIN_MS, HOLDERS_RETRY_MS, SOLD_OUT_SALES_MAX, SOLD_OUT_USERS_MAX,

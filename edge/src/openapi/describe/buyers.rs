@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::operations::Operation;
+use super::operation::Operation;
 use super::parameters::{hold_id_in_query, idempotency_key, in_query, limit, opaque_cursor, sale_id_in_query};
 use super::schemas::Schemas;
 use crate::http::problem::Code;

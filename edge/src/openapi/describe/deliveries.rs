@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::operations::Operation;
+use super::operation::Operation;
 use super::parameters::{cursor, idempotency_key, idempotency_key_if_any, in_query, limit};
 use super::schemas::{SLUG, Schemas, uuid};
 use crate::http::problem::Code;

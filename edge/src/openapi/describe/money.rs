@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::operations::Operation;
+use super::operation::Operation;
 use super::parameters::{cursor, idempotency_key, in_query, limit, of_webhook};
 use super::schemas::Schemas;
 use crate::http::problem::Code;

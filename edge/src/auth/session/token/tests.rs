@@ -7,8 +7,8 @@ const OTHER: &str = "another secret, of thirty-two bytes or more";
 const NOW_MS: u64 = 1_800_000_000_500;
 const HS256: &str = r#"{"alg":"HS256"}"#;
 
-fn rules() -> Rules {
-    Rules { secrets: vec![SECRET.to_owned()], ..Rules::default() }
+fn rules() -> SessionRules {
+    SessionRules { secrets: vec![SECRET.to_owned()], ..SessionRules::default() }
 }
 
 fn signed(secret: &str, header: &str, claims: &str) -> String {
@@ -91,7 +91,8 @@ fn claims_are_required_typed_and_within_their_time() {
 
 #[test]
 fn an_audience_and_an_issuer_are_asked_for_where_they_are_configured() {
-    let rules = Rules { audience: Some("shop".to_owned()), issuer: Some("https://id.example".to_owned()), ..rules() };
+    let rules =
+        SessionRules { audience: Some("shop".to_owned()), issuer: Some("https://id.example".to_owned()), ..rules() };
     let of = |aud: &str, iss: &str| {
         let claims = format!(r#"{{"sub":"a","exp":1800000060{aud}{iss}}}"#);
         subject(&signed(SECRET, HS256, &claims), &rules, NOW_MS)
@@ -114,7 +115,7 @@ fn an_audience_and_an_issuer_are_asked_for_where_they_are_configured() {
 
 #[test]
 fn one_secret_takes_the_others_place_without_a_gap() {
-    let both = Rules { secrets: vec![OTHER.to_owned(), SECRET.to_owned()], ..Rules::default() };
+    let both = SessionRules { secrets: vec![OTHER.to_owned(), SECRET.to_owned()], ..SessionRules::default() };
     let claims = r#"{"sub":"a","exp":1800000060}"#;
     for secret in [SECRET, OTHER] {
         assert!(subject(&signed(secret, HS256, claims), &both, NOW_MS).is_ok(), "{secret}");
@@ -151,12 +152,12 @@ fn what_is_signed_otherwise_or_not_at_all_is_nobody() {
 #[test]
 fn a_missing_or_short_secret_lets_nobody_in() {
     for secret in ["", "short"] {
-        let rules = Rules { secrets: vec![secret.to_owned()], ..Rules::default() };
+        let rules = SessionRules { secrets: vec![secret.to_owned()], ..SessionRules::default() };
         assert_eq!(issue("a", &rules, 1_800_000_060), None);
         let token = signed(secret, HS256, r#"{"sub":"a","exp":1800000060}"#);
         assert_eq!(subject(&token, &rules, NOW_MS), Err(Mistake::Signature));
     }
-    assert_eq!(issue("a", &Rules::default(), 1_800_000_060), None);
+    assert_eq!(issue("a", &SessionRules::default(), 1_800_000_060), None);
 }
 
 #[test]

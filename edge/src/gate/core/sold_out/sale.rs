@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use protocol::reserve::{Outcome, Reservation};
 use protocol::shop::SaleStatus;
 
-use crate::gate::core::memory::Flight;
+use crate::gate::core::in_flight::Flight;
 use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
 
 #[derive(Default)]
