@@ -8,40 +8,40 @@ pub mod user_limit;
 
 use crate::auth::operator::Role;
 use crate::auth::session::Buyer;
-use crate::http::context::Call;
+use crate::http::context::RequestContext;
 use crate::http::origin;
 use crate::http::problem::{Code, Problem};
-use crate::runtime::js::Head;
+use crate::http::request::RequestHead;
 
 /// The buyer who is calling: counted against the user's limit.
 ///
 /// # Errors
 /// `unauthenticated`; `rate_limited`; `forbidden`: by a cookie, from a page of another origin; `malformed_request`: of a
 /// request without a body, a parameter that the route does not know.
-pub fn buyer(call: &Call) -> Result<String, Problem> {
-    let Buyer { user_id, by_cookie } = session_of(call)?;
-    user_limit::charge(&user_id, call.now_ms)?;
+pub fn buyer(context: &RequestContext) -> Result<String, Problem> {
+    let Buyer { user_id, by_cookie } = session_of(context)?;
+    user_limit::charge(&user_id, context.now_ms)?;
     if by_cookie {
-        cookie_may_act(call)?;
+        cookie_may_act(context)?;
     }
-    call.query_of_no_body()?;
+    context.query_of_no_body()?;
     Ok(user_id)
 }
 
 /// Whether a page is shown to a buyer who is signed in. This costs nothing and is not counted.
-pub fn is_signed_in(call: &Call) -> bool {
-    session_of(call).is_ok()
+pub fn is_signed_in(context: &RequestContext) -> bool {
+    session_of(context).is_ok()
 }
 
-fn session_of(call: &Call) -> Result<Buyer, Problem> {
-    session::buyer(call.header("Authorization"), call.header("Cookie"), &call.config.session, call.now_ms)
+fn session_of(context: &RequestContext) -> Result<Buyer, Problem> {
+    session::buyer(context.header("Authorization"), context.header("Cookie"), &context.config.session, context.now_ms)
 }
 
 /// A cookie alone only proves that some page made the browser send it.
-fn cookie_may_act(call: &Call) -> Result<(), Problem> {
-    let (origin, site) = (call.header("Origin"), call.header("Sec-Fetch-Site"));
-    let Head { method, url, .. } = &call.head;
-    if origin::may_use_a_cookie(method, url, origin, site, &call.config.allowed_origins) {
+fn cookie_may_act(context: &RequestContext) -> Result<(), Problem> {
+    let (origin, site) = (context.header("Origin"), context.header("Sec-Fetch-Site"));
+    let RequestHead { method, url, .. } = &context.head;
+    if origin::may_use_a_cookie(method, url, origin, site, &context.config.allowed_origins) {
         return Ok(());
     }
     Err(Problem::new(
@@ -55,14 +55,14 @@ fn cookie_may_act(call: &Call) -> Result<(), Problem> {
 ///
 /// # Errors
 /// `unauthenticated`, `forbidden`.
-pub fn admit(call: &mut Call, least: Role) -> Result<(), Problem> {
-    let operator = session::operator(call.header("Authorization"), &operator::configured(&call.config))?;
+pub fn admit(context: &mut RequestContext, least: Role) -> Result<(), Problem> {
+    let operator = session::operator(context.header("Authorization"), &operator::configured(&context.config))?;
     if operator.role < least {
         let detail = format!("Ask somebody whose token has the role `{}`.", least.name());
         let forbidden = Problem::new(Code::Forbidden, detail);
         return Err(forbidden.with("role", operator.role.name()).with("required", least.name()));
     }
-    call.operator = Some(operator.name);
+    context.operator = Some(operator.name);
     Ok(())
 }
 
@@ -71,7 +71,7 @@ pub fn admit(call: &mut Call, least: Role) -> Result<(), Problem> {
 /// # Errors
 /// `unauthenticated`: nobody was admitted, because the route has no role. `malformed_request`: of a request without a
 /// body, a parameter that the route does not know.
-pub fn operator(call: &Call) -> Result<&str, Problem> {
-    call.query_of_no_body()?;
-    call.operator.as_deref().ok_or_else(|| session::unauthenticated(None))
+pub fn operator(context: &RequestContext) -> Result<&str, Problem> {
+    context.query_of_no_body()?;
+    context.operator.as_deref().ok_or_else(|| session::unauthenticated(None))
 }

@@ -193,7 +193,7 @@ fn query(data: &[u8]) {
     let known = ["state", "cursor", "limit"];
     let names: Vec<_> = percent::query(url).map(|(name, _)| name).collect();
     let once = |name: &str| known.contains(&name) && names.iter().filter(|other| *other == name).count() == 1;
-    assert_eq!(query::fault(url, &known).is_none(), names.iter().all(|name| once(name)));
+    assert_eq!(query::error(url, &known).is_none(), names.iter().all(|name| once(name)));
     if let Ok(id) = lookup::hold_of(url) {
         assert_eq!(id.as_deref().and_then(text::uuid), id);
     }

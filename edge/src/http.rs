@@ -11,6 +11,7 @@ pub mod origin;
 pub mod percent;
 pub mod problem;
 pub mod query;
+pub mod request;
 pub mod response;
 pub mod text;
 pub mod trace;

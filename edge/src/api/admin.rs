@@ -8,37 +8,37 @@ pub mod payments;
 pub mod subscriptions;
 pub mod users;
 
-use protocol::admin::{Adjustment, Command, Fault, NewSale, NewStatus, Outcome, Request, StatusChange};
+use protocol::admin::{Adjustment, Command, Fault as FieldError, NewSale, NewStatus, Outcome, Request, StatusChange};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::api::admin::deliveries::{by, reason_fault};
+use crate::api::admin::deliveries::{actor, reason_error};
 use crate::api::sales;
 use crate::auth;
 use crate::gate::forget::forget;
 use crate::http::body::Object;
-use crate::http::context::{Answered, Call};
+use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::media_type::Media;
-use crate::http::problem::{Code, Problem, fault};
-use crate::http::response::Answer;
+use crate::http::problem::{Code, Problem, field_error};
+use crate::http::response::Response;
 use crate::http::{body, idempotency, text};
 use crate::lambda::invoke;
 use crate::runtime::limits;
 
-pub async fn create_sale(call: &mut Call) -> Answered {
-    auth::operator(call)?;
-    let bytes = call.bytes().await?;
-    let sale = new_sale(call.media(), &bytes)?;
-    payable(&sale, call.config.gateways()).map_err(|fault| Problem::invalid(vec![fault]))?;
-    let (by, sale_id) = (by(call, sale.reason.clone())?, sale.sale_id.clone());
-    let answer = run(call, Command::CreateSale { by, sale }).await?;
+pub async fn create_sale(context: &mut RequestContext) -> HandlerResult {
+    auth::operator(context)?;
+    let bytes = context.bytes().await?;
+    let sale = new_sale(context.media(), &bytes)?;
+    payable(&sale, context.config.gateways()).map_err(|error| Problem::invalid(vec![error]))?;
+    let (by, sale_id) = (actor(context, sale.reason.clone())?, sale.sale_id.clone());
+    let answer = run(context, Command::CreateSale { by, sale }).await?;
     sales::made(&sale_id);
     Ok(answer)
 }
 
 /// Whether any of the gateways that are listened to takes the sale's currency: what nobody can pay for is not sold. What is
 /// no currency at all the function says, with whatever else is wrong.
-fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Result<(), FieldError> {
     let currency = sale.currency.as_str();
     if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Ok(());
@@ -51,53 +51,53 @@ fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Resul
         taken.push(format!("{gateway} takes {}", ::payments::units::taken_by(gateway)));
     }
     let taken = if taken.is_empty() { "none is configured".to_owned() } else { taken.join("; ") };
-    Err(fault("/currency", &format!("No gateway of this shop takes {currency}: {taken}.")))
+    Err(field_error("/currency", &format!("No gateway of this shop takes {currency}: {taken}.")))
 }
 
-pub async fn set_status(call: &mut Call, sale_id: String) -> Answered {
-    auth::operator(call)?;
-    let StatusChange { status, reason } = call.json().await?;
+pub async fn set_status(context: &mut RequestContext, sale_id: String) -> HandlerResult {
+    auth::operator(context)?;
+    let StatusChange { status, reason } = context.json().await?;
     let status = NewStatus::named(&status)
-        .ok_or_else(|| Problem::invalid(vec![fault("/status", "Set it to open, paused or closed.")]))?;
-    let by = by(call, reason)?;
-    let answer = run(call, Command::SetStatus { by, sale_id: sale_id.clone(), status }).await?;
-    forget(call, &sale_id).await;
+        .ok_or_else(|| Problem::invalid(vec![field_error("/status", "Set it to open, paused or closed.")]))?;
+    let by = actor(context, reason)?;
+    let answer = run(context, Command::SetStatus { by, sale_id: sale_id.clone(), status }).await?;
+    forget(context, &sale_id).await;
     Ok(answer)
 }
 
-pub async fn adjust_stock(call: &mut Call, sku_id: String) -> Answered {
-    auth::operator(call)?;
-    let adjustment: Adjustment = call.json().await?;
-    let faults = faults(&adjustment);
-    if !faults.is_empty() {
-        return Err(Problem::invalid(faults));
+pub async fn adjust_stock(context: &mut RequestContext, sku_id: String) -> HandlerResult {
+    auth::operator(context)?;
+    let adjustment: Adjustment = context.json().await?;
+    let errors = field_errors(&adjustment);
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
     }
-    let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
-    let (by, sale_id) = (by(call, Some(adjustment.reason.clone()))?, adjustment.sale_id.clone());
-    let answer = run(call, Command::AdjustStock { by, sku_id, idem_key, adjustment }).await?;
-    forget(call, &sale_id).await;
+    let idem_key = idempotency::key(context.header("Idempotency-Key"))?;
+    let (by, sale_id) = (actor(context, Some(adjustment.reason.clone()))?, adjustment.sale_id.clone());
+    let answer = run(context, Command::AdjustStock { by, sku_id, idem_key, adjustment }).await?;
+    forget(context, &sale_id).await;
     Ok(answer)
 }
 
-pub async fn report(call: &Call, sale_id: String) -> Answered {
-    auth::operator(call)?;
-    run(call, Command::Report { sale_id }).await
+pub async fn report(context: &RequestContext, sale_id: String) -> HandlerResult {
+    auth::operator(context)?;
+    run(context, Command::Report { sale_id }).await
 }
 
-pub async fn run(call: &Call, command: Command) -> Answered {
-    tell(outcome(call, command).await?)
+pub async fn run(context: &RequestContext, command: Command) -> HandlerResult {
+    into_response(outcome(context, command).await?)
 }
 
 /// What the `admin` function did, for whoever has more to do with it than to tell it.
 ///
 /// # Errors
 /// `unavailable`: it did not answer.
-pub async fn outcome(call: &Call, command: Command) -> Result<Outcome, Problem> {
-    let request = Request { trace: call.trace.clone(), command };
-    Ok(invoke::call(&call.config.lambda, "admin", &request).await?)
+pub async fn outcome(context: &RequestContext, command: Command) -> Result<Outcome, Problem> {
+    let request = Request { trace: context.trace.clone(), command };
+    Ok(invoke::call(&context.config.lambda, "admin", &request).await?)
 }
 
-fn faults(adjustment: &Adjustment) -> Vec<Fault> {
+fn field_errors(adjustment: &Adjustment) -> Vec<FieldError> {
     let Adjustment { sale_id, delta, reason } = adjustment;
     let pieces = -limits::STOCK_DELTA_MAX..=limits::STOCK_DELTA_MAX;
     [
@@ -106,8 +106,8 @@ fn faults(adjustment: &Adjustment) -> Vec<Fault> {
     ]
     .into_iter()
     .filter(|(holds, ..)| !holds)
-    .map(|(_, pointer, detail)| fault(pointer, detail))
-    .chain(reason_fault(Some(reason)))
+    .map(|(_, pointer, detail)| field_error(pointer, detail))
+    .chain(reason_error(Some(reason)))
     .collect()
 }
 
@@ -123,7 +123,7 @@ fn new_sale(media: Media, bytes: &[u8]) -> Result<NewSale, Problem> {
     Ok(sale)
 }
 
-pub fn tell(outcome: Outcome) -> Answered {
+pub fn into_response(outcome: Outcome) -> HandlerResult {
     Err(match outcome {
         Outcome::InvalidRequest { errors } => Problem::invalid(errors),
         Outcome::NotFound { sku_id: None } => {
@@ -143,21 +143,21 @@ pub fn tell(outcome: Outcome) -> Answered {
             .with("available", available),
         Outcome::Sale { sale, created: true } => {
             let location = format!("/v1/sales/{}", sale.sale_id);
-            return Ok(Answer::json(201, &sale).with("Location", location));
+            return Ok(Response::json(201, &sale).with("Location", location));
         }
-        Outcome::Sale { sale, created: false } => return Ok(Answer::json(200, &sale)),
+        Outcome::Sale { sale, created: false } => return Ok(Response::json(200, &sale)),
         Outcome::Stock { stock, replayed } => {
-            let answer = Answer::json(200, &stock);
+            let answer = Response::json(200, &stock);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
         Outcome::Order { order, replayed } => {
-            let answer = Answer::json(200, &order).versioned(order.version);
+            let answer = Response::json(200, &order).versioned(order.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
         Outcome::Payments { payments, next } => {
-            return Ok(Answer::json(200, &serde_json::json!({"payments": payments, "next": next})));
+            return Ok(Response::json(200, &serde_json::json!({"payments": payments, "next": next})));
         }
-        Outcome::Report { report } => return Ok(Answer::json(200, &report)),
+        Outcome::Report { report } => return Ok(Response::json(200, &report)),
         Outcome::Operated { .. } => Problem::unavailable().because("admin answered another question"),
     })
 }
@@ -172,7 +172,7 @@ mod tests {
         let sale = |skus: &str| format!(r#"{{"sale_id":"A B","name":"","currency":"x","skus":{skus}}}"#);
         let status = |body: &str| {
             let sale = new_sale(crate::http::media_type::JSON, body.as_bytes());
-            sale.map_or_else(|problem| Answer::from(problem).status, |_| 200)
+            sale.map_or_else(|problem| Response::from(problem).status, |_| 200)
         };
         let sku = r#"{"sku_id":"","name":"","unit_price":-1,"stock":1e12}"#;
         for (skus, want) in [
@@ -193,7 +193,7 @@ mod tests {
         let of = |currency: &str, gateways: &[&'static str]| {
             let sale = format!(r#"{{"sale_id":"a","name":"A","currency":"{currency}","skus":[]}}"#);
             let sale = new_sale(crate::http::media_type::JSON, sale.as_bytes()).expect("a sale");
-            payable(&sale, gateways.iter().copied()).map_err(|fault| (fault.pointer, fault.detail))
+            payable(&sale, gateways.iter().copied()).map_err(|error| (error.pointer, error.detail))
         };
         assert_eq!(of("KRW", &["toss"]), Ok(()));
         assert_eq!(of("JPY", &["toss", "stripe"]), Ok(()));
@@ -210,7 +210,7 @@ mod tests {
     fn an_adjustment_moves_something_for_a_reason() {
         let pointers = |delta: i64, reason: &str| -> Vec<String> {
             let adjustment = Adjustment { sale_id: "s".to_owned(), delta, reason: reason.to_owned() };
-            faults(&adjustment).into_iter().map(|fault| fault.pointer).collect()
+            field_errors(&adjustment).into_iter().map(|error| error.pointer).collect()
         };
         assert_eq!(pointers(-5, "두 상자를 더 찾음"), [""; 0]);
         assert_eq!(pointers(0, "x"), ["/delta"]);
@@ -223,8 +223,8 @@ mod tests {
 
     #[test]
     fn outcomes_become_the_contracts_answers() {
-        let told = |outcome| {
-            let answer = tell(outcome).unwrap_or_else(Answer::from);
+        let answered = |outcome| {
+            let answer = into_response(outcome).unwrap_or_else(Response::from);
             (answer.status, answer.header("Location").or(answer.header("Idempotent-Replayed")).map(str::to_owned))
         };
         let sale = || protocol::shop::Sale {
@@ -239,16 +239,16 @@ mod tests {
             skus: Vec::new(),
         };
         let stock = || Stock { sale_id: "s".to_owned(), sku_id: "a".to_owned(), total: 1, available: 1 };
-        let fault = Fault { pointer: "/name".to_owned(), detail: "Name it.".to_owned() };
-        assert_eq!(told(Outcome::Sale { sale: sale(), created: true }), (201, Some("/v1/sales/s".to_owned())));
-        assert_eq!(told(Outcome::Sale { sale: sale(), created: false }), (200, None));
-        assert_eq!(told(Outcome::Stock { stock: stock(), replayed: false }), (200, None));
-        assert_eq!(told(Outcome::Stock { stock: stock(), replayed: true }), (200, Some("true".to_owned())));
-        assert_eq!(told(Outcome::InvalidRequest { errors: vec![fault] }).0, 422);
-        assert_eq!(told(Outcome::NotFound { sku_id: None }).0, 404);
-        assert_eq!(told(Outcome::NotFound { sku_id: Some("a".to_owned()) }).0, 404);
-        assert_eq!(told(Outcome::AlreadyExists).0, 409);
-        assert_eq!(told(Outcome::IdempotencyKeyReused).0, 422);
-        assert_eq!(told(Outcome::SoldOut { sku_id: "a".to_owned(), available: 0 }).0, 409);
+        let error = FieldError { pointer: "/name".to_owned(), detail: "Name it.".to_owned() };
+        assert_eq!(answered(Outcome::Sale { sale: sale(), created: true }), (201, Some("/v1/sales/s".to_owned())));
+        assert_eq!(answered(Outcome::Sale { sale: sale(), created: false }), (200, None));
+        assert_eq!(answered(Outcome::Stock { stock: stock(), replayed: false }), (200, None));
+        assert_eq!(answered(Outcome::Stock { stock: stock(), replayed: true }), (200, Some("true".to_owned())));
+        assert_eq!(answered(Outcome::InvalidRequest { errors: vec![error] }).0, 422);
+        assert_eq!(answered(Outcome::NotFound { sku_id: None }).0, 404);
+        assert_eq!(answered(Outcome::NotFound { sku_id: Some("a".to_owned()) }).0, 404);
+        assert_eq!(answered(Outcome::AlreadyExists).0, 409);
+        assert_eq!(answered(Outcome::IdempotencyKeyReused).0, 422);
+        assert_eq!(answered(Outcome::SoldOut { sku_id: "a".to_owned(), available: 0 }).0, 409);
     }
 }

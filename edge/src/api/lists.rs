@@ -2,17 +2,17 @@
 
 use std::borrow::Cow;
 
-use protocol::admin::Fault;
+use protocol::admin::Fault as FieldError;
 use protocol::lookup::{Outcome, Page, Question};
 use protocol::shop::{Hold, HoldStatus, Order};
 use serde::Serialize;
 
 use crate::api::{cursor, lookup};
 use crate::auth;
-use crate::http::context::{Answered, Call};
+use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
 use crate::http::problem::Problem;
-use crate::http::response::Answer;
+use crate::http::response::Response;
 use crate::http::text::{is_slug, uuid};
 use crate::runtime::limits;
 
@@ -33,26 +33,26 @@ pub struct OrderPage {
 }
 
 /// `GET /v1/reservations`.
-pub async fn holds(call: &Call) -> Answered {
-    let user_id = auth::buyer(call)?;
-    let list = List::of("holds", &call.head.url).map_err(Problem::invalid)?;
-    match lookup::ask(call, Question::Holds { user_id, status: list.status, page: list.page() }).await? {
+pub async fn holds(context: &RequestContext) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    let list = List::of("holds", &context.head.url).map_err(Problem::invalid)?;
+    match lookup::ask(context, Question::Holds { user_id, status: list.status, page: list.page() }).await? {
         Outcome::Holds { holds, next } => {
-            Ok(Answer::json(200, &HoldPage { reservations: holds, next: list.next(next) }))
+            Ok(Response::json(200, &HoldPage { reservations: holds, next: list.next(next) }))
         }
         _ => Err(Problem::unavailable().because("lookup answered another question")),
     }
 }
 
 /// `GET /v1/orders`: the list, or with `hold_id` the one order of that hold.
-pub async fn orders(call: &Call) -> Answered {
-    let user_id = auth::buyer(call)?;
-    if let Some(hold_id) = lookup::hold_of(&call.head.url)? {
-        return lookup::order_of_hold(call, user_id, hold_id).await;
+pub async fn orders(context: &RequestContext) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    if let Some(hold_id) = lookup::hold_of(&context.head.url)? {
+        return lookup::order_of_hold(context, user_id, hold_id).await;
     }
-    let list = List::of("orders", &call.head.url).map_err(Problem::invalid)?;
-    match lookup::ask(call, Question::Orders { user_id, page: list.page() }).await? {
-        Outcome::Orders { orders, next } => Ok(Answer::json(200, &OrderPage { orders, next: list.next(next) })),
+    let list = List::of("orders", &context.head.url).map_err(Problem::invalid)?;
+    match lookup::ask(context, Question::Orders { user_id, page: list.page() }).await? {
+        Outcome::Orders { orders, next } => Ok(Response::json(200, &OrderPage { orders, next: list.next(next) })),
         _ => Err(Problem::unavailable().because("lookup answered another question")),
     }
 }
@@ -68,35 +68,35 @@ struct List {
 }
 
 impl List {
-    fn of(name: &'static str, url: &str) -> Result<Self, Vec<Fault>> {
+    fn of(name: &'static str, url: &str) -> Result<Self, Vec<FieldError>> {
         let given = |name: &str| percent::given(url, name);
-        let mut faults = Vec::new();
-        let mut fault = |pointer: &str, detail: &str| {
-            faults.push(Fault { pointer: pointer.to_owned(), detail: detail.to_owned() });
+        let mut errors = Vec::new();
+        let mut field_error = |pointer: &str, detail: &str| {
+            errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
         };
         let sale_id = given("sale_id").map(Cow::into_owned);
         if sale_id.as_deref().is_some_and(|sale_id| !is_slug(sale_id)) {
-            fault("/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -.");
+            field_error("/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -.");
         }
         let asked = given("status").filter(|_| name == "holds");
         let known = |name: &Cow<str>| HoldStatus::ALL.into_iter().find(|status| status.name() == name);
         let status = asked.as_ref().and_then(known);
         if asked.is_some() && status.is_none() {
-            fault("/status", "Ask for HOLD, COMMITTED, EXPIRED or RELEASED.");
+            field_error("/status", "Ask for HOLD, COMMITTED, EXPIRED or RELEASED.");
         }
         let limit = given("limit").map_or(Some(limits::PAGE_DEFAULT), |limit| limit.parse().ok());
         let limit = limit.filter(|limit| (1..=limits::PAGE_MAX).contains(limit));
         if limit.is_none() {
-            fault("/limit", "Ask for 1 to 100.");
+            field_error("/limit", "Ask for 1 to 100.");
         }
         let mut list = Self { name, sale_id, status, before: None, limit: limit.unwrap_or(limits::PAGE_DEFAULT) };
         if let Some(cursor) = given("cursor") {
             list.before = cursor::read(&list.filters(), &cursor).and_then(|last| uuid(&last));
             if list.before.is_none() {
-                fault("/cursor", "Send the last page's `next`, with the filters of that page.");
+                field_error("/cursor", "Send the last page's `next`, with the filters of that page.");
             }
         }
-        if faults.is_empty() { Ok(list) } else { Err(faults) }
+        if errors.is_empty() { Ok(list) } else { Err(errors) }
     }
 
     fn filters(&self) -> [&str; 3] {
@@ -120,7 +120,7 @@ mod tests {
 
     fn pointers(name: &'static str, query: &str) -> Vec<String> {
         let list = List::of(name, &format!("http://edge/v1/{name}{query}"));
-        list.err().into_iter().flatten().map(|fault| fault.pointer).collect()
+        list.err().into_iter().flatten().map(|error| error.pointer).collect()
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
             limit: 100,
         };
         assert_eq!(list, Ok(want));
-        for (query, fault) in [
+        for (query, error) in [
             ("?sale_id=Drop", "/sale_id"),
             ("?sale_id=", "/sale_id"),
             ("?status=hold", "/status"),
@@ -146,7 +146,7 @@ mod tests {
             ("?cursor=", "/cursor"),
             ("?cursor=1", "/cursor"),
         ] {
-            assert_eq!(pointers("holds", query), [fault], "{query}");
+            assert_eq!(pointers("holds", query), [error], "{query}");
         }
         assert_eq!(pointers("orders", "?sale_id=A&limit=0&cursor=x"), ["/sale_id", "/limit", "/cursor"]);
     }

@@ -3,41 +3,41 @@
 use protocol::lookup::{Outcome, Question, Request};
 
 use crate::auth;
-use crate::http::context::{Answered, Call};
+use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
 use crate::http::problem::Problem;
-use crate::http::response::Answer;
+use crate::http::response::Response;
 use crate::http::text::uuid;
 use crate::lambda::invoke;
 use crate::runtime::limits;
 
-pub async fn hold(call: &Call, hold_id: String) -> Answered {
-    let user_id = auth::buyer(call)?;
-    tell(ask(call, Question::Hold { user_id, hold_id }).await?)
+pub async fn hold(context: &RequestContext, hold_id: String) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    into_response(ask(context, Question::Hold { user_id, hold_id }).await?)
 }
 
-pub async fn order(call: &Call, order_id: String) -> Answered {
-    let user_id = auth::buyer(call)?;
-    tell(ask(call, Question::Order { user_id, order_id }).await?)
+pub async fn order(context: &RequestContext, order_id: String) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    into_response(ask(context, Question::Order { user_id, order_id }).await?)
 }
 
-pub async fn order_of_hold(call: &Call, user_id: String, hold_id: String) -> Answered {
-    tell(ask(call, Question::OrderOfHold { user_id, hold_id }).await?)
+pub async fn order_of_hold(context: &RequestContext, user_id: String, hold_id: String) -> HandlerResult {
+    into_response(ask(context, Question::OrderOfHold { user_id, hold_id }).await?)
 }
 
 /// # Errors
 /// `unavailable`: nobody could look.
-pub async fn ask(call: &Call, question: Question) -> Result<Outcome, Problem> {
-    ask_within(call, question, limits::INVOKE_DEADLINE_MS).await
+pub async fn ask(context: &RequestContext, question: Question) -> Result<Outcome, Problem> {
+    ask_within(context, question, limits::INVOKE_DEADLINE_MS).await
 }
 
 /// The same for whoever has something to show otherwise.
 ///
 /// # Errors
 /// `unavailable`: nobody could look, or not in time.
-pub async fn ask_within(call: &Call, question: Question, within_ms: u64) -> Result<Outcome, Problem> {
-    let request = Request { trace: call.trace.clone(), question };
-    Ok(invoke::call_within(&call.config.lambda, "lookup", &request, within_ms).await?)
+pub async fn ask_within(context: &RequestContext, question: Question, within_ms: u64) -> Result<Outcome, Problem> {
+    let request = Request { trace: context.trace.clone(), question };
+    Ok(invoke::call_within(&context.config.lambda, "lookup", &request, within_ms).await?)
 }
 
 /// The hold whose order is asked for; none: the list is.
@@ -52,11 +52,11 @@ pub fn hold_of(url: &str) -> Result<Option<String>, Problem> {
     uuid(&given).map(Some).ok_or_else(Problem::not_found)
 }
 
-fn tell(outcome: Outcome) -> Answered {
+fn into_response(outcome: Outcome) -> HandlerResult {
     match outcome {
         Outcome::NotFound => Err(Problem::not_found()),
-        Outcome::Hold { hold } => Ok(Answer::json(200, &hold).versioned(hold.version)),
-        Outcome::Order { order } => Ok(Answer::json(200, &order).versioned(order.version)),
+        Outcome::Hold { hold } => Ok(Response::json(200, &hold).versioned(hold.version)),
+        Outcome::Order { order } => Ok(Response::json(200, &order).versioned(order.version)),
         Outcome::Holds { .. }
         | Outcome::Orders { .. }
         | Outcome::Sale { .. }
@@ -73,7 +73,7 @@ mod tests {
     fn one_order_is_asked_for_by_its_hold_and_nothing_else() {
         let id = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
         let of = |query: &str| {
-            hold_of(&format!("http://edge/v1/orders{query}")).map_err(|problem| Answer::from(problem).status)
+            hold_of(&format!("http://edge/v1/orders{query}")).map_err(|problem| Response::from(problem).status)
         };
         assert_eq!(of(&format!("?hold_id={id}#c")), Ok(Some(id.to_owned())));
         assert_eq!(of(&format!("?hold%5Fid={}", id.replace('-', "%2D"))), Ok(Some(id.to_owned())));
@@ -90,10 +90,10 @@ mod tests {
 
     #[test]
     fn what_is_not_this_callers_is_not_there() {
-        assert_eq!(tell(Outcome::NotFound).unwrap_or_else(Answer::from).status, 404);
+        assert_eq!(into_response(Outcome::NotFound).unwrap_or_else(Response::from).status, 404);
         let hold = crate::gate::testing::hold("h");
-        let answer = tell(Outcome::Hold { hold }).unwrap_or_else(Answer::from);
+        let answer = into_response(Outcome::Hold { hold }).unwrap_or_else(Response::from);
         assert_eq!((answer.status, answer.header("ETag")), (200, Some("\"1\"")));
-        assert_eq!(tell(Outcome::Sales { sales: Vec::new() }).unwrap_or_else(Answer::from).status, 503);
+        assert_eq!(into_response(Outcome::Sales { sales: Vec::new() }).unwrap_or_else(Response::from).status, 503);
     }
 }

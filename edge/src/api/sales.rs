@@ -14,16 +14,16 @@ use serde::Serialize;
 use worker::Delay;
 
 use crate::api::lookup;
-use crate::api::sales::cache::{Copies, Fetched, Look};
+use crate::api::sales::cache::{CacheLookup, Fetched, SaleCache};
 use crate::auth::address_limit;
-use crate::http::context::{Answered, Call};
+use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::Problem;
-use crate::http::response::Answer;
+use crate::http::response::Response;
 use crate::runtime::digest::fnv1a;
 use crate::runtime::{clock, limits};
 
 thread_local! {
-    static COPIES: RefCell<Copies<Rc<[u8]>>> = RefCell::default();
+    static CACHE: RefCell<SaleCache<Rc<[u8]>>> = RefCell::default();
 }
 
 /// JSON, or none where there is no such sale.
@@ -35,77 +35,79 @@ pub struct List {
     sales: Vec<Sale>,
 }
 
-pub async fn list(call: &Call) -> Answered {
+pub async fn list(context: &RequestContext) -> HandlerResult {
     // No sale has an empty name.
-    cached(call, "", Question::Sales).await
+    cached(context, "", Question::Sales).await
 }
 
-pub async fn one(call: &Call, sale_id: String) -> Answered {
-    cached(call, &sale_id, Question::Sale { sale_id: sale_id.clone() }).await
+pub async fn one(context: &RequestContext, sale_id: String) -> HandlerResult {
+    cached(context, &sale_id, Question::Sale { sale_id: sale_id.clone() }).await
 }
 
 /// An operator has just made this sale: here nobody is told any more that it is not there.
 pub fn made(sale_id: &str) {
-    COPIES.with_borrow_mut(|copies| copies.made(sale_id));
+    CACHE.with_borrow_mut(|cache| cache.made(sale_id));
 }
 
 /// What [`list`] answers, for the front page.
-pub async fn list_json(call: &Call) -> Result<Rc<[u8]>, Problem> {
-    copy(call, "", Question::Sales).await?.ok_or_else(Problem::not_found)
+pub async fn list_json(context: &RequestContext) -> Result<Rc<[u8]>, Problem> {
+    copy(context, "", Question::Sales).await?.ok_or_else(Problem::not_found)
 }
 
 /// What [`one`] answers, for the sale's page. None: there is no such sale.
-pub async fn one_json(call: &Call, sale_id: &str) -> Result<Option<Rc<[u8]>>, Problem> {
-    copy(call, sale_id, Question::Sale { sale_id: sale_id.to_owned() }).await
+pub async fn one_json(context: &RequestContext, sale_id: &str) -> Result<Option<Rc<[u8]>>, Problem> {
+    copy(context, sale_id, Question::Sale { sale_id: sale_id.to_owned() }).await
 }
 
-async fn cached(call: &Call, name: &str, question: Question) -> Answered {
-    tell(copy(call, name, question).await?, call.header("If-None-Match"))
+async fn cached(context: &RequestContext, name: &str, question: Question) -> HandlerResult {
+    into_response(copy(context, name, question).await?, context.header("If-None-Match"))
 }
 
-async fn copy(call: &Call, name: &str, question: Question) -> Result<Body, Problem> {
-    let give_up_ms = call.now_ms.saturating_add(limits::SALE_WAIT_MS);
+async fn copy(context: &RequestContext, name: &str, question: Question) -> Result<Body, Problem> {
+    let give_up_ms = context.now_ms.saturating_add(limits::SALE_WAIT_MS);
     loop {
         let now_ms = clock::now_ms();
-        match COPIES.with_borrow_mut(|copies| copies.look(name, now_ms)) {
-            Look::Use(body) => return Ok(Some(body)),
-            Look::Missing => return Ok(None),
+        match CACHE.with_borrow_mut(|cache| cache.look(name, now_ms)) {
+            CacheLookup::Use(body) => return Ok(Some(body)),
+            CacheLookup::Missing => return Ok(None),
             // Another request's fetch cannot be awaited in a Worker, but what it leaves behind can be seen.
-            Look::Wait | Look::Busy if now_ms < give_up_ms => {
+            CacheLookup::Wait | CacheLookup::Busy if now_ms < give_up_ms => {
                 Delay::from(Duration::from_millis(limits::SALE_POLL_MS)).await;
             }
-            Look::Busy => return Err(Problem::unavailable().because("too many sales that nobody knows are asked for")),
-            Look::Wait => return fetch(call, name, question, false).await,
-            Look::Fetch { known } => return fetch(call, name, question, known).await,
+            CacheLookup::Busy => {
+                return Err(Problem::unavailable().because("too many sales that nobody knows are asked for"));
+            }
+            CacheLookup::Wait => return fetch(context, name, question, false).await,
+            CacheLookup::Fetch { known } => return fetch(context, name, question, known).await,
         }
     }
 }
 
-async fn fetch(call: &Call, name: &str, question: Question, known: bool) -> Result<Body, Problem> {
-    let body = ask(call, name, question, known).await;
+async fn fetch(context: &RequestContext, name: &str, question: Question, known: bool) -> Result<Body, Problem> {
+    let body = ask(context, name, question, known).await;
     let fetched = match &body {
         Ok(Some(body)) => Fetched::Found(Rc::clone(body)),
         Ok(None) => Fetched::Missing,
         Err(_) => Fetched::Failed,
     };
-    COPIES.with_borrow_mut(|copies| copies.fetched(name, fetched, clock::now_ms()));
+    CACHE.with_borrow_mut(|cache| cache.fetched(name, fetched, clock::now_ms()));
     body.or_else(|problem| last_resort(name, problem))
 }
 
-async fn ask(call: &Call, name: &str, question: Question, known: bool) -> Result<Body, Problem> {
+async fn ask(context: &RequestContext, name: &str, question: Question, known: bool) -> Result<Body, Problem> {
     if known {
-        return lookup::ask_within(call, question, limits::SALE_REFRESH_MS).await.and_then(body);
+        return lookup::ask_within(context, question, limits::SALE_REFRESH_MS).await.and_then(body);
     }
     // Who makes names up is counted; the list has none.
     if !name.is_empty() {
-        address_limit::count(call, &address_limit::STRANGERS).await?;
+        address_limit::count(context, &address_limit::STRANGERS).await?;
     }
-    lookup::ask(call, question).await.and_then(body)
+    lookup::ask(context, question).await.and_then(body)
 }
 
 /// What there was is better than nothing.
 fn last_resort(name: &str, problem: Problem) -> Result<Body, Problem> {
-    COPIES.with_borrow(|copies| copies.last_resort(name, clock::now_ms())).map(Some).ok_or(problem)
+    CACHE.with_borrow(|cache| cache.last_resort(name, clock::now_ms())).map(Some).ok_or(problem)
 }
 
 fn body(outcome: Outcome) -> Result<Body, Problem> {
@@ -124,10 +126,10 @@ fn body(outcome: Outcome) -> Result<Body, Problem> {
     json.map(|json| Some(json.into())).map_err(|error| Problem::unavailable().because(error))
 }
 
-fn tell(body: Body, if_none_match: Option<&str>) -> Answered {
+fn into_response(body: Body, if_none_match: Option<&str>) -> HandlerResult {
     let body = body.ok_or_else(Problem::not_found)?;
     let etag = format!("\"{:016x}\"", fnv1a(&body));
-    Ok(Answer::bytes(200, "application/json", body.to_vec())
+    Ok(Response::bytes(200, "application/json", body.to_vec())
         .with("ETag", etag)
         .with("Cache-Control", format!("public, max-age={}", limits::SALE_MAX_AGE_S))
         .unless_known(if_none_match))
@@ -139,12 +141,12 @@ mod tests {
 
     #[test]
     fn a_sale_may_be_kept_for_a_second_and_asked_for_again_by_its_tag() {
-        let answer = tell(Some(b"{}".as_slice().into()), None).unwrap_or_else(Answer::from);
+        let answer = into_response(Some(b"{}".as_slice().into()), None).unwrap_or_else(Response::from);
         assert_eq!((answer.status, answer.header("Cache-Control")), (200, Some("public, max-age=1")));
         let etag = answer.header("ETag").map(str::to_owned);
-        let again = tell(Some(b"{}".as_slice().into()), etag.as_deref()).unwrap_or_else(Answer::from);
+        let again = into_response(Some(b"{}".as_slice().into()), etag.as_deref()).unwrap_or_else(Response::from);
         assert_eq!((again.status, again.body.len()), (304, 0));
-        let changed = tell(Some(b"{ }".as_slice().into()), etag.as_deref()).unwrap_or_else(Answer::from);
+        let changed = into_response(Some(b"{ }".as_slice().into()), etag.as_deref()).unwrap_or_else(Response::from);
         assert_eq!(changed.status, 200);
     }
 
@@ -153,6 +155,6 @@ mod tests {
         let text = |body: Option<Body>| body.flatten().map(|body| String::from_utf8_lossy(&body).into_owned());
         assert_eq!(text(body(Outcome::Sales { sales: Vec::new() }).ok()).as_deref(), Some(r#"{"sales":[]}"#));
         assert_eq!(body(Outcome::NotFound), Ok(None));
-        assert_eq!(tell(None, None).map_err(|problem| Answer::from(problem).status), Err(404));
+        assert_eq!(into_response(None, None).map_err(|problem| Response::from(problem).status), Err(404));
     }
 }

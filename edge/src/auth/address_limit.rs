@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::http::body;
-use crate::http::context::Call;
+use crate::http::context::RequestContext;
 use crate::http::problem::{Code, Problem};
 use crate::runtime::js;
 use crate::runtime::js::Arrival;
@@ -30,16 +30,16 @@ pub const HINTS: Limit = Limit { binding: "PER_HINT", max: HINTS_OF_ADDRESS_MAX 
 ///
 /// # Errors
 /// `rate_limited`; with a body, `malformed_request` when it breaks off.
-pub async fn press(call: &mut Call) -> Result<(), Problem> {
-    let address = counted(call);
+pub async fn press(context: &mut RequestContext) -> Result<(), Problem> {
+    let address = counted(context);
     // One that is too long is told so when it is its turn.
-    let announced = call.body_is_announced().unwrap_or(false);
+    let announced = context.body_is_announced().unwrap_or(false);
     if address.is_none() && !announced {
         return Ok(());
     }
-    match js::arrive(&call.request, &call.env, address.as_deref(), announced).await {
+    match js::arrive(&context.request, &context.env, address.as_deref(), announced).await {
         Ok(Arrival::Admitted(body)) => {
-            call.body = body;
+            context.body = body;
             Ok(())
         }
         Ok(Arrival::Limited) => Err(limited(&PRESSES)),
@@ -49,16 +49,16 @@ pub async fn press(call: &mut Call) -> Result<(), Problem> {
 
 /// # Errors
 /// `rate_limited`.
-pub async fn count(call: &Call, limit: &Limit) -> Result<(), Problem> {
-    match counted(call) {
-        Some(address) if !js::admits(&call.env, limit.binding, &address).await => Err(limited(limit)),
+pub async fn count(context: &RequestContext, limit: &Limit) -> Result<(), Problem> {
+    match counted(context) {
+        Some(address) if !js::admits(&context.env, limit.binding, &address).await => Err(limited(limit)),
         _ => Ok(()),
     }
 }
 
 /// Cloudflare always names an address; elsewhere there is nobody to count.
-fn counted(call: &Call) -> Option<Cow<'_, str>> {
-    call.header("CF-Connecting-IP").map(network)
+fn counted(context: &RequestContext) -> Option<Cow<'_, str>> {
+    context.header("CF-Connecting-IP").map(network)
 }
 
 /// Who has an IPv6 address has 2^64 of them: the network is counted.
@@ -83,11 +83,11 @@ fn limited(limit: &Limit) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::response::Answer;
+    use crate::http::response::Response;
 
     #[test]
     fn who_is_limited_is_told_the_limit_that_is_configured() {
-        let answer = Answer::from(limited(&STRANGERS));
+        let answer = Response::from(limited(&STRANGERS));
         assert_eq!(answer.header("RateLimit-Policy"), Some(r#""address";q=1000;w=10"#));
         assert_eq!(
             (answer.header("RateLimit"), answer.header("Retry-After")),

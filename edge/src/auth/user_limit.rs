@@ -28,14 +28,14 @@ pub fn charge(user_id: &str, now_ms: u64) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::response::Answer;
+    use crate::http::response::Response;
 
     #[test]
     fn one_token_has_a_burst_and_then_so_many_a_second_and_the_next_user_has_their_own() {
         let admitted = |user: &str, now_ms| (0..500).filter(|_| charge(user, now_ms).is_ok()).count();
         assert_eq!((admitted("one", 1_000), admitted("one", 1_000)), (60, 0));
         assert_eq!((admitted("one", 2_000), admitted("other", 2_000)), (20, 60));
-        let refused = charge("one", 2_000).map_err(Answer::from).err();
+        let refused = charge("one", 2_000).map_err(Response::from).err();
         let header = |name| refused.as_ref().and_then(|answer| answer.header(name));
         assert_eq!(refused.as_ref().map(|answer| answer.status), Some(429));
         assert_eq!((header("Retry-After"), header("RateLimit-Policy")), (Some("1"), Some(r#""requests";q=60;w=3"#)));

@@ -2,7 +2,7 @@
 
 use worker::Env;
 
-use crate::gate::concurrency::UnderWay;
+use crate::gate::concurrency::Permit;
 use crate::gate::message::{Ask, Reply};
 use crate::http::problem::Problem;
 use crate::runtime::config::Config;
@@ -13,7 +13,7 @@ use crate::runtime::{clock, js};
 /// `unavailable`: the Gate did not answer, or not in time; or too many wait already, of whom none would be served if one
 /// more were let in.
 pub async fn ask(env: &Env, config: &Config, user_id: &str, ask: &Ask) -> Result<Reply, Problem> {
-    let _under_way = UnderWay::begin(clock::now_ms())?;
+    let _under_way = Permit::begin(clock::now_ms())?;
     let shard = config.gate_key.shard(user_id, config.gate_shards);
     let reply = send(env, shard, ask, GATE_DEADLINE_MS).await?;
     serde_json::from_str(&reply).map_err(|error| Problem::unavailable().because(error))

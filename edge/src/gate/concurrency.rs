@@ -5,18 +5,18 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::http::problem::Problem;
-use crate::runtime::limits::{GATE_SETTLE_MS, LATE_MAX_MS, UNDER_WAY_MAX};
+use crate::runtime::limits::{GATE_SETTLE_MS, LATE_MAX_MS, RESERVATIONS_IN_FLIGHT_MAX};
 
 thread_local! {
     static COUNTS: RefCell<Counts> = RefCell::default();
 }
 
 /// One of them, until it is dropped.
-pub struct UnderWay {
+pub struct Permit {
     second: u64,
 }
 
-impl UnderWay {
+impl Permit {
     /// # Errors
     /// `unavailable`: there are enough.
     pub fn begin(now_ms: u64) -> Result<Self, Problem> {
@@ -34,7 +34,7 @@ pub fn has_room(late_ms: u64, now_ms: u64) -> Result<(), Problem> {
     if room { Ok(()) } else { Err(busy()) }
 }
 
-impl Drop for UnderWay {
+impl Drop for Permit {
     fn drop(&mut self) {
         COUNTS.with_borrow_mut(|counts| counts.end(self.second));
     }
@@ -62,7 +62,7 @@ impl Counts {
 
     fn has_room(&mut self, now_ms: u64) -> bool {
         self.0 = self.0.split_off(&now_ms.saturating_sub(GATE_SETTLE_MS).div_euclid(1_000));
-        self.0.values().sum::<usize>() < UNDER_WAY_MAX
+        self.0.values().sum::<usize>() < RESERVATIONS_IN_FLIGHT_MAX
     }
 
     fn end(&mut self, second: u64) {
@@ -80,7 +80,7 @@ mod tests {
     fn there_is_an_end_and_whoever_leaves_makes_room() {
         let mut counts = Counts::default();
         let all: Vec<_> = std::iter::from_fn(|| counts.begin(5_000)).collect();
-        assert_eq!(all.len(), UNDER_WAY_MAX);
+        assert_eq!(all.len(), RESERVATIONS_IN_FLIGHT_MAX);
         counts.end(5);
         assert_eq!((counts.begin(6_000), counts.begin(6_000)), (Some(6), None));
     }

@@ -13,10 +13,10 @@ use worker::js_sys::futures::future_to_promise;
 use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Env, State, wasm_bindgen, worker_sys};
 
-use crate::gate::core::in_flight::Flight;
+use crate::gate::core::in_flight::InFlightBatch;
 use crate::gate::core::memory::Memory;
 use crate::gate::message::{Ask, Charge, Reply, Verdict};
-use crate::gate::restart_mark::Life;
+use crate::gate::restart_mark::RestartMark;
 use crate::lambda::invoke;
 use crate::runtime::config::Config;
 use crate::runtime::{clock, config};
@@ -32,7 +32,7 @@ struct Inner {
     config: Rc<Config>,
     /// Which of the Gates this is: the one that its users are sent to.
     shard: Cell<u64>,
-    life: RefCell<Life>,
+    restart_mark: RefCell<RestartMark>,
     /// Never borrowed across an await.
     memory: RefCell<Memory<oneshot::Sender<Verdict>>>,
 }
@@ -44,11 +44,11 @@ impl Gate {
     pub fn new(state: worker_sys::DurableObjectState, env: Env) -> Self {
         let state = State::from(state);
         let config = config::of(&env);
-        let (life, settled_ms) = Life::begin(state.storage().sql(), clock::now_ms());
+        let (restart_mark, settled_ms) = RestartMark::begin(state.storage().sql(), clock::now_ms());
         let mut memory = Memory::new(config.user_burst, config.user_per_s, config.gate_key);
         memory.sold_out.settle(settled_ms);
-        let (life, memory) = (RefCell::new(life), RefCell::new(memory));
-        Self { inner: Rc::new(Inner { state, config, shard: Cell::default(), life, memory }) }
+        let (restart_mark, memory) = (RefCell::new(restart_mark), RefCell::new(memory));
+        Self { inner: Rc::new(Inner { state, config, shard: Cell::default(), restart_mark, memory }) }
     }
 
     /// An [`Ask`] as JSON. What is known is answered at once, and the rest by a promise: a [`Reply`] as JSON, or nothing
@@ -63,13 +63,13 @@ impl Gate {
                 sale_ids.iter().for_each(|sale_id| memory.sold_out.forget(sale_id, clock::now_ms()));
                 Ok("".into())
             }
-            Ask::Charge { user_id } => said(self.inner.charge(&user_id), Verdict::Charged),
+            Ask::Charge { user_id } => reply(self.inner.charge(&user_id), Verdict::Charged),
             Ask::Reserve(asked) => self.inner.reserve(asked),
         }
     }
 }
 
-fn said(charge: Charge, verdict: Verdict) -> Result<JsValue, JsValue> {
+fn reply(charge: Charge, verdict: Verdict) -> Result<JsValue, JsValue> {
     let reply = serde_json::to_string(&Reply { charge, verdict }).map_err(|error| error.to_string())?;
     Ok(reply.into())
 }
@@ -82,30 +82,31 @@ impl Inner {
     fn reserve(self: &Rc<Self>, asked: Reservation) -> Result<JsValue, JsValue> {
         let charge = self.charge(&asked.user_id);
         if !charge.admitted {
-            return said(charge, Verdict::Charged);
+            return reply(charge, Verdict::Charged);
         }
         self.shard.set(self.config.gate_key.shard(&asked.user_id, self.config.gate_shards));
         let (waiter, mut verdict) = oneshot::channel();
         self.memory.borrow_mut().arrive(asked, waiter, clock::now_ms());
         self.launch();
         match verdict.try_recv() {
-            Ok(Some(verdict)) => said(charge, verdict),
+            Ok(Some(verdict)) => reply(charge, verdict),
             // The Worker is who watches the clock: a timer here too would be one more for every request.
             Ok(None) => {
-                Ok(future_to_promise(async move { said(charge, verdict.await.unwrap_or(Verdict::Unavailable)) }).into())
+                Ok(future_to_promise(async move { reply(charge, verdict.await.unwrap_or(Verdict::Unavailable)) })
+                    .into())
             }
-            Err(oneshot::Canceled) => said(charge, Verdict::Unavailable),
+            Err(oneshot::Canceled) => reply(charge, Verdict::Unavailable),
         }
     }
 
     /// Sends what may leave now, and delivers what has been decided.
     fn launch(self: &Rc<Self>) {
         loop {
-            let flight = self.memory.borrow_mut().take_batch(clock::now_ms());
-            let Some(flight) = flight else { break };
+            let in_flight = self.memory.borrow_mut().take_batch(clock::now_ms());
+            let Some(in_flight) = in_flight else { break };
             // Not driven by the request that happened to be first: its client may hang up, the others' may not.
             let inner = self.clone();
-            self.state.wait_until(async move { inner.fly(flight).await });
+            self.state.wait_until(async move { inner.send(in_flight).await });
         }
         let question = self.memory.borrow_mut().sold_out.question(clock::now_ms());
         if let Some(sale_id) = question {
@@ -119,28 +120,28 @@ impl Inner {
         }
     }
 
-    async fn fly(self: Rc<Self>, mut flight: Flight) {
-        self.life.borrow_mut().mark(flight.sent_ms);
-        let (sent_ms, within_ms) = (Some(flight.sent_ms), Some(flight.within_ms));
-        let batch = Batch { reservations: std::mem::take(&mut flight.reservations), sent_ms, within_ms };
+    async fn send(self: Rc<Self>, mut in_flight: InFlightBatch) {
+        self.restart_mark.borrow_mut().mark(in_flight.sent_ms);
+        let (sent_ms, within_ms) = (Some(in_flight.sent_ms), Some(in_flight.within_ms));
+        let batch = Batch { reservations: std::mem::take(&mut in_flight.reservations), sent_ms, within_ms };
         let answers = invoke::call_unguarded::<_, Answers>(&self.config.lambda, "reserve", &batch).await;
-        flight.reservations = batch.reservations;
+        in_flight.reservations = batch.reservations;
         let outcomes = match answers {
             Ok(answers) => Some(answers.outcomes),
             Err(error) => {
-                let reservations = flight.users.len();
+                let reservations = in_flight.users.len();
                 let line =
                     serde_json::json!({"flight": "failed", "reservations": reservations, "error": error.to_string()});
                 worker::console_error!("{line}");
                 if !error.is_the_functions() {
-                    self.memory.borrow_mut().land_rejected(&flight, clock::now_ms());
+                    self.memory.borrow_mut().land_rejected(&in_flight, clock::now_ms());
                     self.launch();
                     return;
                 }
                 None
             }
         };
-        self.memory.borrow_mut().land(&flight, outcomes, clock::now_ms());
+        self.memory.borrow_mut().land(&in_flight, outcomes, clock::now_ms());
         self.launch();
     }
 

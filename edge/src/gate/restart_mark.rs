@@ -5,12 +5,12 @@ use worker::{SqlStorage, SqlStorageValue};
 
 use crate::runtime::limits::{GATE_MARK_MS, GATE_SETTLE_MS};
 
-pub struct Life {
+pub struct RestartMark {
     storage: SqlStorage,
     marked_ms: u64,
 }
 
-impl Life {
+impl RestartMark {
     /// Begins, and says from when on nothing that was begun before goes on.
     pub fn begin(storage: SqlStorage, now_ms: u64) -> (Self, u64) {
         let settled_ms = match last_mark(&storage) {

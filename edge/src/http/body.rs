@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
     use crate::http::media_type::JSON;
-    use crate::http::response::Answer;
+    use crate::http::response::Response;
 
     #[derive(Debug, Deserialize, PartialEq)]
     #[serde(deny_unknown_fields)]
@@ -134,7 +134,7 @@ mod tests {
     }
 
     fn status(body: &[u8]) -> u16 {
-        json::<Thing>(JSON, body).map_or_else(|problem| Answer::from(problem).status, |_| 200)
+        json::<Thing>(JSON, body).map_or_else(|problem| Response::from(problem).status, |_| 200)
     }
 
     #[test]

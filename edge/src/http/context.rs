@@ -6,19 +6,19 @@ use worker::{Env, web_sys};
 
 use crate::http::media_type::Media;
 use crate::http::problem::Problem;
-use crate::http::response::Answer;
+use crate::http::request::RequestHead;
+use crate::http::response::Response;
 use crate::http::{body, trace};
 use crate::runtime::config::Config;
-use crate::runtime::js::Head;
 use crate::runtime::{clock, config, limits};
 
-pub struct Call {
+pub struct RequestContext {
     pub request: web_sys::Request,
-    pub head: Head,
+    pub head: RequestHead,
     /// If it has been read already.
     pub body: Option<Vec<u8>>,
     /// What is wrong with its query: told when the shape of the request is looked at, which is after who asks.
-    pub query_fault: Option<String>,
+    pub query_error: Option<String>,
     pub env: Env,
     pub config: Rc<Config>,
     /// The name of the operator who was admitted to this route.
@@ -29,12 +29,12 @@ pub struct Call {
 }
 
 /// A request on its way to an answer; a `Problem` is an answer too.
-pub type Answered = Result<Answer, Problem>;
+pub type HandlerResult = Result<Response, Problem>;
 
-impl Call {
+impl RequestContext {
     pub fn begin(request: web_sys::Request, env: Env) -> Self {
         let config = config::of(&env);
-        let head = Head::of(&request);
+        let head = RequestHead::of(&request);
         // One draw of randomness serves all three: the trace that begins here has the request's own id.
         let id = uuid::Uuid::now_v7();
         let trace = protocol::Trace {
@@ -42,7 +42,7 @@ impl Call {
             traceparent: Some(trace::parent(head.header("traceparent"), id.as_u128(), id.as_u64_pair().1)),
         };
         let now_ms = clock::now_ms();
-        Self { request, head, body: None, query_fault: None, env, config, operator: None, trace, now_ms }
+        Self { request, head, body: None, query_error: None, env, config, operator: None, trace, now_ms }
     }
 
     /// A header; one that came several times is joined with commas.
@@ -53,7 +53,7 @@ impl Call {
     /// # Errors
     /// `malformed_request`: a parameter that the route does not know, or one twice.
     pub fn query_is_known(&self) -> Result<(), Problem> {
-        self.query_fault.as_ref().map_or(Ok(()), |fault| Err(Problem::malformed(fault)))
+        self.query_error.as_ref().map_or(Ok(()), |error| Err(Problem::malformed(error)))
     }
 
     /// A body is read first where there is one: it may be too large, or no JSON, which comes before.
@@ -92,9 +92,9 @@ impl Call {
     /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
     pub async fn bytes(&mut self) -> Result<Vec<u8>, Problem> {
         let body = self.body_within(limits::BODY_MAX_BYTES).await?;
-        if let Err(fault) = self.query_is_known() {
+        if let Err(error) = self.query_is_known() {
             let media = if body.is_empty() { Ok(()) } else { self.media().must_be_json() };
-            return Err(media.err().unwrap_or(fault));
+            return Err(media.err().unwrap_or(error));
         }
         Ok(body)
     }

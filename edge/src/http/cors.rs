@@ -1,6 +1,6 @@
 //! Pages of other origins that may call the API: those that are configured, and nobody else.
 
-use crate::http::response::Answer;
+use crate::http::response::Response;
 use crate::runtime::limits;
 
 const ALLOW_HEADERS: &str = "content-type, idempotency-key, authorization, traceparent, tracestate, if-none-match";
@@ -9,9 +9,9 @@ const EXPOSE_HEADERS: &str = "X-Request-Id, X-Server-Time, Location, ETag, Retry
 
 /// The answer to a preflight request, with the methods of the path. None: it is no preflight, or from an origin that is not
 /// configured.
-pub fn preflight(origin: Option<&str>, asks_method: bool, allowed: &[String], methods: &str) -> Option<Answer> {
+pub fn preflight(origin: Option<&str>, asks_method: bool, allowed: &[String], methods: &str) -> Option<Response> {
     (asks_method && is_allowed(origin?, allowed)).then(|| {
-        Answer::empty(204)
+        Response::empty(204)
             .with("Access-Control-Allow-Methods", methods)
             .with("Access-Control-Allow-Headers", ALLOW_HEADERS)
             .with("Access-Control-Max-Age", limits::PREFLIGHT_MAX_AGE_S.to_string())
@@ -19,7 +19,7 @@ pub fn preflight(origin: Option<&str>, asks_method: bool, allowed: &[String], me
 }
 
 /// On every answer, refusals too: without these a page sees of a 429 only that the network failed.
-pub fn apply(answer: Answer, origin: Option<&str>, allowed: &[String]) -> Answer {
+pub fn apply(answer: Response, origin: Option<&str>, allowed: &[String]) -> Response {
     if allowed.is_empty() {
         return answer;
     }
@@ -63,12 +63,12 @@ mod tests {
     #[test]
     fn refusals_reach_the_page_too_and_caches_keep_origins_apart() {
         let allowed = [SHOP.to_owned()];
-        let answer = apply(Answer::empty(429), Some(SHOP), &allowed);
+        let answer = apply(Response::empty(429), Some(SHOP), &allowed);
         assert_eq!(answer.header("access-control-allow-origin"), Some(SHOP));
         assert_eq!(answer.header("vary"), Some("Origin"));
-        let other = apply(Answer::empty(200).with("Vary", "Accept-Language"), Some("https://evil.example"), &allowed);
+        let other = apply(Response::empty(200).with("Vary", "Accept-Language"), Some("https://evil.example"), &allowed);
         assert_eq!(other.header("access-control-allow-origin"), None);
         assert_eq!(other.header("vary"), Some("Accept-Language, Origin"));
-        assert_eq!(apply(Answer::empty(200), Some(SHOP), &[]), Answer::empty(200));
+        assert_eq!(apply(Response::empty(200), Some(SHOP), &[]), Response::empty(200));
     }
 }

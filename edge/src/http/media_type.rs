@@ -47,10 +47,10 @@ pub const JSON: Media<'static> = Media { content_type: Some("application/json"),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::response::Answer;
+    use crate::http::response::Response;
 
     fn refusal(media: Media) -> Option<(u16, Option<String>)> {
-        let answer = Answer::from(media.must_be_json().err()?);
+        let answer = Response::from(media.must_be_json().err()?);
         Some((answer.status, answer.header("Accept-Encoding").map(str::to_owned)))
     }
 

@@ -3,12 +3,12 @@
 
 use std::fmt::Display;
 
-use protocol::admin::Fault;
+use protocol::admin::Fault as FieldError;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use crate::http::code::Code;
-use crate::http::response::Answer;
+use crate::http::response::Response;
 
 #[derive(Debug, PartialEq)]
 pub struct Problem {
@@ -62,10 +62,10 @@ impl Problem {
     }
 
     /// All faults of a request at once, so that it can be put right in one go.
-    pub fn invalid(faults: Vec<Fault>) -> Self {
-        let errors: Vec<Value> = faults
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let errors: Vec<Value> = errors
             .into_iter()
-            .map(|fault| serde_json::json!({"pointer": fault.pointer, "detail": fault.detail}))
+            .map(|error| serde_json::json!({"pointer": error.pointer, "detail": error.detail}))
             .collect();
         Self::new(Code::InvalidRequest, "Correct what `errors` names, then send it again.").with("errors", errors)
     }
@@ -77,8 +77,8 @@ impl Problem {
 }
 
 /// What is wrong with one member of a request: a JSON pointer to it, and what to send instead.
-pub fn fault(pointer: &str, detail: &str) -> Fault {
-    Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
+pub fn field_error(pointer: &str, detail: &str) -> FieldError {
+    FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() }
 }
 
 impl From<worker::Error> for Problem {
@@ -87,7 +87,7 @@ impl From<worker::Error> for Problem {
     }
 }
 
-impl From<Problem> for Answer {
+impl From<Problem> for Response {
     fn from(problem: Problem) -> Self {
         let (code, status, title) = problem.code.row();
         let detail = &problem.detail;
@@ -95,9 +95,9 @@ impl From<Problem> for Answer {
         let document = Document { r#type, title, status, detail, code, extensions: &problem.extensions };
         // A map of JSON values is JSON: were it not, an empty body with the right status would still be an answer.
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut answer = Answer::bytes(status, "application/problem+json", body);
+        let mut answer = Response::bytes(status, "application/problem+json", body);
         answer.headers.extend(problem.headers);
-        Answer { code: Some(problem.code), internal: problem.internal, ..answer }
+        Response { code: Some(problem.code), internal: problem.internal, ..answer }
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_problem_document_and_keeps_its_reason_to_the_log() {
-        let answer = Answer::from(Problem::unavailable().with("sku_id", "a").because("password=1"));
+        let answer = Response::from(Problem::unavailable().with("sku_id", "a").because("password=1"));
         let body = String::from_utf8_lossy(&answer.body);
         let (head, tail) = body.split_once(r#","detail":""#).unwrap_or_default();
         assert_eq!(head, r#"{"type":"/problems/unavailable","title":"Unavailable","status":503"#);
@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn all_faults_are_told_at_once() {
-        let fault = |pointer: &str| Fault { pointer: pointer.to_owned(), detail: "no".to_owned() };
-        let answer = Answer::from(Problem::invalid(vec![fault("/a"), fault("/b")]));
+        let no = |pointer: &str| field_error(pointer, "no");
+        let answer = Response::from(Problem::invalid(vec![no("/a"), no("/b")]));
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         assert_eq!(answer.status, 422);
         assert_eq!(

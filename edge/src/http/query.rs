@@ -7,7 +7,7 @@ use crate::http::percent;
 use crate::runtime::limits::PARAMETER_SHOWN_CHARS;
 
 /// What is wrong with the query of this address, for a route that knows these parameters.
-pub fn fault(url: &str, known: &[&str]) -> Option<String> {
+pub fn error(url: &str, known: &[&str]) -> Option<String> {
     let mut seen: Vec<Cow<str>> = Vec::new();
     for (name, _) in percent::query(url) {
         if !known.contains(&name.as_ref()) {
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     fn of(query: &str) -> Option<String> {
-        fault(&format!("https://edge/v1/admin/payments{query}"), &["state", "cursor"])
+        error(&format!("https://edge/v1/admin/payments{query}"), &["state", "cursor"])
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::http::code::Code;
 
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
@@ -16,7 +16,7 @@ pub struct Answer {
     pub internal: Option<String>,
 }
 
-impl Answer {
+impl Response {
     pub fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: Vec::new(), code: None, internal: None }
     }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_client_that_has_it_is_told_so_without_a_body() {
-        let answer = || Answer::json(200, &1).with("ETag", "\"a\"").with("Cache-Control", "public");
+        let answer = || Response::json(200, &1).with("ETag", "\"a\"").with("Cache-Control", "public");
         for known in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*"] {
             let known = answer().unless_known(Some(known));
             assert_eq!((known.status, known.body.len(), known.header("content-type")), (304, 0, None));
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_header_is_there_once() {
-        let answer = Answer::empty(200).with("Vary", "Origin").with("vary", "Accept-Language");
+        let answer = Response::empty(200).with("Vary", "Origin").with("vary", "Accept-Language");
         assert_eq!(answer.headers, [("vary", "Accept-Language".to_owned())]);
     }
 }

@@ -4,11 +4,11 @@
 /// The calls of one function, each by the moment at which it is over, whatever becomes of it: a request that is cancelled
 /// takes its call with it and is never heard of again.
 #[derive(Default)]
-pub struct InFlight {
+pub struct ConcurrencyLimit {
     ends_ms: Vec<u64>,
 }
 
-impl InFlight {
+impl ConcurrencyLimit {
     /// Whether there is a place among `most`; it is kept until `end_ms` unless it is left before.
     pub fn enter(&mut self, now_ms: u64, end_ms: u64, most: usize) -> bool {
         self.ends_ms.retain(|end| *end > now_ms);
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn there_are_so_many_places_and_one_that_is_left_is_free() {
-        let mut calls = InFlight::default();
+        let mut calls = ConcurrencyLimit::default();
         assert!((0..CALLS_MAX).all(|_| calls.enter(0, 4_000, CALLS_MAX)));
         assert!(!calls.enter(0, 4_000, CALLS_MAX));
         calls.leave(4_000);
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_call_that_was_never_heard_of_again_gives_its_place_back_when_its_time_is_over() {
-        let mut calls = InFlight::default();
+        let mut calls = ConcurrencyLimit::default();
         assert!((0..CALLS_MAX).all(|_| calls.enter(0, 4_000, CALLS_MAX)));
         assert!(!calls.enter(3_999, 8_000, CALLS_MAX));
         assert!(calls.enter(4_000, 8_000, CALLS_MAX));

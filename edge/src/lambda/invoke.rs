@@ -12,7 +12,7 @@ use worker::Delay;
 use crate::http::origin;
 use crate::http::problem::Problem;
 use crate::lambda::circuit_breaker::Breaker;
-use crate::lambda::concurrency::InFlight;
+use crate::lambda::concurrency::ConcurrencyLimit;
 use crate::lambda::sigv4;
 use crate::runtime::config::Lambda;
 use crate::runtime::{clock, js, limits};
@@ -67,7 +67,7 @@ impl From<InvokeError> for Problem {
 thread_local! {
     /// One a function, as this isolate saw it.
     static BREAKERS: RefCell<HashMap<&'static str, Breaker>> = RefCell::default();
-    static IN_FLIGHT: RefCell<HashMap<&'static str, InFlight>> = RefCell::default();
+    static IN_FLIGHT: RefCell<HashMap<&'static str, ConcurrencyLimit>> = RefCell::default();
 }
 
 /// Calls `function` unless it has just failed too often.
@@ -210,7 +210,7 @@ fn is_rejection(answer: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::response::Answer;
+    use crate::http::response::Response;
 
     #[test]
     fn an_answer_is_told_from_everything_that_is_none() {
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_client_learns_only_that_it_should_try_again() {
-        let answer = Answer::from(Problem::from(InvokeError::Network("10.0.0.1: connection refused".to_owned())));
+        let answer = Response::from(Problem::from(InvokeError::Network("10.0.0.1: connection refused".to_owned())));
         assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
         assert!(!String::from_utf8_lossy(&answer.body).contains("10.0.0.1"));
     }

@@ -1,13 +1,13 @@
 //! What the table of paths says.
 
 use super::*;
-use crate::http::response::Answer;
+use crate::http::response::Response;
 
 const ID: &str = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
 
 fn answer(method: &str, path: &str) -> Result<Route, (u16, Option<String>)> {
     offers(path, false).and_then(|offers| choose(offers, method)).map_err(|problem| {
-        let answer = Answer::from(problem);
+        let answer = Response::from(problem);
         (answer.status, answer.header("Allow").map(str::to_owned))
     })
 }

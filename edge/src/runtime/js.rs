@@ -29,43 +29,9 @@ mod js {
     }
 }
 
-/// A request's method, address and headers.
-pub struct Head {
-    /// How late the isolate was when it came.
-    pub late_ms: u64,
-    pub method: String,
-    pub url: String,
-    headers: Vec<(String, String)>,
-}
-
-impl Head {
-    pub fn of(request: &web_sys::Request) -> Self {
-        Self::from(&js::head(request))
-    }
-
-    fn from(lines: &str) -> Self {
-        let mut lines = lines.split('\n').map(str::to_owned);
-        let mut next = || lines.next();
-        let late_ms = next().and_then(|late_ms| late_ms.parse().ok()).unwrap_or_default();
-        let (method, url) = (next().unwrap_or_default(), next().unwrap_or_default());
-        let mut headers = Vec::new();
-        while let (Some(name), Some(value)) = (next(), next()) {
-            headers.push((name, value));
-        }
-        Self { late_ms, method, url, headers }
-    }
-
-    /// A header by its name in small letters; one that came several times is joined with commas.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    /// Of the address, without what stands before and after.
-    pub fn path(&self) -> &str {
-        let after_scheme = self.url.split_once("://").map_or("", |(_, rest)| rest);
-        let host_and_path = after_scheme.split(['?', '#']).next().unwrap_or_default();
-        host_and_path.find('/').and_then(|start| host_and_path.get(start..)).unwrap_or("/")
-    }
+/// A request's lateness, method, address and headers, a line each: see `head` in js.js.
+pub fn head(request: &web_sys::Request) -> String {
+    js::head(request)
 }
 
 pub enum Arrival {
@@ -84,7 +50,7 @@ pub async fn arrive(
 ) -> Result<Arrival, String> {
     let patience = ticks(BODY_DEADLINE_MS);
     let arrived = JsFuture::from(js::arrive(request, env, address, announced, patience)).await;
-    let arrived = arrived.map_err(|error| said(&error))?;
+    let arrived = arrived.map_err(|error| text_of(&error))?;
     if arrived.is_string() {
         return Ok(Arrival::Limited);
     }
@@ -116,15 +82,15 @@ pub async fn invoke<'a>(
     headers: impl Iterator<Item = (&'a str, &'a str)>,
     body: &str,
     patience_ms: u64,
-) -> Result<Option<Said>, String> {
+) -> Result<Option<InvokeResponse>, String> {
     let answer = text(js::invoke(url, &lines(headers), body, ticks(patience_ms))).await?;
-    Ok(answer.map(Said))
+    Ok(answer.map(InvokeResponse))
 }
 
 /// A function's answer as it crossed.
-pub struct Said(String);
+pub struct InvokeResponse(String);
 
-impl Said {
+impl InvokeResponse {
     pub fn parts(&self) -> (u16, bool, &str) {
         let mut parts = self.0.splitn(3, '\n');
         let mut next = || parts.next().unwrap_or_default();
@@ -142,10 +108,10 @@ pub fn respond<'a>(
 }
 
 async fn text(promise: Promise) -> Result<Option<String>, String> {
-    Ok(JsFuture::from(promise).await.map_err(|error| said(&error))?.as_string())
+    Ok(JsFuture::from(promise).await.map_err(|error| text_of(&error))?.as_string())
 }
 
-fn said(error: &JsValue) -> String {
+fn text_of(error: &JsValue) -> String {
     worker::Error::from(error.clone()).to_string()
 }
 
@@ -169,18 +135,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_from_its_lines() {
-        let head = Head::from("12\nPOST\nhttps://a.example/v1/x?y=/z#w\nidempotency-key\nk\nempty\n\ncookie\na=b; c=d");
-        assert_eq!((head.late_ms, head.method.as_str(), head.path()), (12, "POST", "/v1/x"));
-        assert_eq!(head.header("Idempotency-Key"), Some("k"));
-        assert_eq!((head.header("Empty"), head.header("cookie")), (Some(""), Some("a=b; c=d")));
-        assert_eq!(head.header("authorization"), None);
-        for (url, path) in [("http://a", "/"), ("http://a/", "/"), ("http://a?b=/c", "/"), ("http://a:1/b?c", "/b")] {
-            assert_eq!(Head::from(&format!("0\nGET\n{url}")).path(), path, "{url}");
-        }
-    }
-
-    #[test]
     fn a_header_cannot_smuggle_another_one_in() {
         let headers = [("a", "1"), ("b", "2\nset-cookie\nx"), ("c", "3")];
         assert_eq!(lines(headers.into_iter()), "a\n1\nc\n3");
@@ -188,8 +142,8 @@ mod tests {
 
     #[test]
     fn what_a_function_says_may_have_lines_of_its_own() {
-        assert_eq!(Said("200\nfalse\n{\n}".to_owned()).parts(), (200, false, "{\n}"));
-        assert_eq!(Said("502\ntrue\n".to_owned()).parts(), (502, true, ""));
+        assert_eq!(InvokeResponse("200\nfalse\n{\n}".to_owned()).parts(), (200, false, "{\n}"));
+        assert_eq!(InvokeResponse("502\ntrue\n".to_owned()).parts(), (502, true, ""));
     }
 
     #[test]

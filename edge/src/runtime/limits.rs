@@ -71,7 +71,7 @@ pub const GATE_DEADLINE_MS: u64 = 5_000;
 pub const TICK_MS: u64 = 250;
 /// Reservations that one isolate has on their way to a Gate and back: at some 5 KB each well within its 128 MB. Who comes
 /// beyond it is told to come again.
-pub const UNDER_WAY_MAX: usize = 10_000;
+pub const RESERVATIONS_IN_FLIGHT_MAX: usize = 10_000;
 /// How late an isolate may be and still take a reservation: people press again after about five seconds.
 pub const LATE_MAX_MS: u64 = 4_000;
 
@@ -81,8 +81,8 @@ pub const SOLD_OUT_KEEP_MS: u64 = 800;
 pub const SOLD_OUT_PROBE_MS: u64 = 480;
 /// Reservations that one flight carries for a SKU that was sold out, until some get something; and SKUs of which a Gate
 /// remembers that.
-pub const SCOUTS: usize = 2;
-pub const SCOUTED_MAX: usize = 1_000;
+pub const SLOW_START_FIRST: usize = 2;
+pub const SLOW_START_SKUS_MAX: usize = 1_000;
 /// Sales of which a Gate remembers what is sold out, and users who may have something: a hash each.
 pub const SOLD_OUT_SALES_MAX: usize = 64;
 pub const SOLD_OUT_USERS_MAX: usize = 500_000;

@@ -1,35 +1,35 @@
 //! Dead letters: what was given up, a page at a time, sending it again, and deciding otherwise.
 
-use protocol::admin::Fault;
+use protocol::admin::Fault as FieldError;
 use protocol::confirm::RefundAccount;
 use protocol::operate::{Because, Decision, Filter, Operation};
 use protocol::refund::Which;
 
-use crate::api::admin::deliveries::{by, run};
+use crate::api::admin::deliveries::{actor, run};
 use crate::api::payments::open;
 use crate::auth;
-use crate::http::context::{Answered, Call};
-use crate::http::problem::{Problem, fault};
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::problem::{Problem, field_error};
 use crate::http::{idempotency, percent, text};
 use crate::runtime::limits;
 
 /// What a dead letter can be.
 pub const KINDS: [&str; 4] = ["event", "refund", "unknown_hold", "unanswered_payment"];
 
-pub async fn list(call: &Call) -> Answered {
-    auth::operator(call)?;
-    let (filter, after, limit) = asked(&call.head.url).map_err(Problem::invalid)?;
-    run(call, Operation::DeadLetters { filter, after, limit }).await
+pub async fn list(context: &RequestContext) -> HandlerResult {
+    auth::operator(context)?;
+    let (filter, after, limit) = asked(&context.head.url).map_err(Problem::invalid)?;
+    run(context, Operation::DeadLetters { filter, after, limit }).await
 }
 
-pub async fn replay_one(call: &mut Call, id: String) -> Answered {
-    auth::operator(call)?;
-    let Again { reason, refund_account } = call.json_if_any().await?;
-    let (by, idem_key) = (by(call, reason)?, key_if_any(call)?);
-    let replayed = run(call, Operation::ReplayDeadLetter { by, idem_key, id: id.clone() }).await?;
+pub async fn replay_one(context: &mut RequestContext, id: String) -> HandlerResult {
+    auth::operator(context)?;
+    let Again { reason, refund_account } = context.json_if_any().await?;
+    let (by, idem_key) = (actor(context, reason)?, key_if_any(context)?);
+    let replayed = run(context, Operation::ReplayDeadLetter { by, idem_key, id: id.clone() }).await?;
     match refund_account {
         // It is due again, and written down who says so; the account goes with this try and is kept nowhere.
-        Some(account) => open::refund_to(call, Which::Letter { letter: id }, account).await,
+        Some(account) => open::refund_to(context, Which::Letter { letter: id }, account).await,
         None => Ok(replayed),
     }
 }
@@ -46,32 +46,32 @@ pub struct Again {
     refund_account: Option<RefundAccount>,
 }
 
-pub async fn replay_many(call: &mut Call) -> Answered {
-    auth::operator(call)?;
-    let filter: Filter = call.json_if_any().await?;
-    let faults = faults(&filter);
-    if !faults.is_empty() {
-        return Err(Problem::invalid(faults));
+pub async fn replay_many(context: &mut RequestContext) -> HandlerResult {
+    auth::operator(context)?;
+    let filter: Filter = context.json_if_any().await?;
+    let errors = field_errors(&filter);
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
     }
-    let (by, idem_key) = (by(call, filter.reason.clone())?, key_if_any(call)?);
-    run(call, Operation::ReplayDeadLetters { by, idem_key, filter }).await
+    let (by, idem_key) = (actor(context, filter.reason.clone())?, key_if_any(context)?);
+    run(context, Operation::ReplayDeadLetters { by, idem_key, filter }).await
 }
 
-pub async fn decide(call: &mut Call, id: String, decision: Decision) -> Answered {
-    auth::operator(call)?;
-    let Because { reason } = call.json().await?;
-    let (by, idem_key) = (by(call, Some(reason))?, key_if_any(call)?);
-    run(call, Operation::DecideDeadLetter { by, idem_key, id, decision }).await
+pub async fn decide(context: &mut RequestContext, id: String, decision: Decision) -> HandlerResult {
+    auth::operator(context)?;
+    let Because { reason } = context.json().await?;
+    let (by, idem_key) = (actor(context, Some(reason))?, key_if_any(context)?);
+    run(context, Operation::DecideDeadLetter { by, idem_key, id, decision }).await
 }
 
 /// A replay may do without: what is no longer dead is not replayed. With a key it is answered the same again.
-fn key_if_any(call: &Call) -> Result<Option<String>, Problem> {
-    let header = call.header("Idempotency-Key");
+fn key_if_any(context: &RequestContext) -> Result<Option<String>, Problem> {
+    let header = context.header("Idempotency-Key");
     header.map(|header| idempotency::key(Some(header))).transpose()
 }
 
 /// The filter, where to go on, and how many.
-pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<Fault>> {
+pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<FieldError>> {
     let (mut filter, mut after, mut limit) = (Filter::default(), None, limits::PAGE_DEFAULT);
     let mut wrong = Vec::new();
     for (name, value) in percent::query(url) {
@@ -85,19 +85,19 @@ pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<Fault>> {
             "cursor" => after = given,
             "limit" => match value.parse() {
                 Ok(number) if (1..=limits::PAGE_MAX).contains(&number) => limit = number,
-                _ => wrong.push(fault("/limit", "Ask for 1 to 100 at a time.")),
+                _ => wrong.push(field_error("/limit", "Ask for 1 to 100 at a time.")),
             },
-            _ => wrong.push(fault("", "Ask by kind, event_type, subscription, sale_id, limit and cursor alone.")),
+            _ => wrong.push(field_error("", "Ask by kind, event_type, subscription, sale_id, limit and cursor alone.")),
         }
     }
-    wrong.extend(faults(&filter));
+    wrong.extend(field_errors(&filter));
     if after.as_deref().is_some_and(|after| !is_plain(after, limits::DEAD_LETTER_ID_MAX_CHARS)) {
-        wrong.push(fault("/cursor", "Send the `next` of another page."));
+        wrong.push(field_error("/cursor", "Send the `next` of another page."));
     }
     if wrong.is_empty() { Ok((filter, after, limit)) } else { Err(wrong) }
 }
 
-fn faults(filter: &Filter) -> Vec<Fault> {
+fn field_errors(filter: &Filter) -> Vec<FieldError> {
     let Filter { kind, event_type, subscription, sale_id, .. } = filter;
     let holds = |value: &Option<String>, rule: &dyn Fn(&str) -> bool| value.as_deref().is_none_or(rule);
     [
@@ -108,7 +108,7 @@ fn faults(filter: &Filter) -> Vec<Fault> {
     ]
     .into_iter()
     .filter(|(holds, ..)| !holds)
-    .map(|(_, pointer, detail)| fault(pointer, detail))
+    .map(|(_, pointer, detail)| field_error(pointer, detail))
     .collect()
 }
 

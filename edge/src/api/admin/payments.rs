@@ -2,67 +2,68 @@
 
 use std::borrow::Cow;
 
-use protocol::admin::{Command, Fault, Outcome};
+use protocol::admin::{Command, Fault as FieldError, Outcome};
 use protocol::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
 
 use crate::api::admin;
-use crate::api::admin::deliveries::by;
+use crate::api::admin::deliveries::actor;
 use crate::auth;
 use crate::gate::forget::forget;
-use crate::http::context::{Answered, Call};
+use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::Problem;
 use crate::http::{idempotency, percent};
 use crate::runtime::limits;
 
-pub async fn cancel_order(call: &mut Call, order_id: String) -> Answered {
-    auth::operator(call)?;
-    let Cancellation { reason } = call.json().await?;
-    let by = by(call, reason)?;
-    let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
-    let outcome = admin::outcome(call, Command::CancelOrder { by, idem_key, order_id }).await?;
+pub async fn cancel_order(context: &mut RequestContext, order_id: String) -> HandlerResult {
+    auth::operator(context)?;
+    let Cancellation { reason } = context.json().await?;
+    let by = actor(context, reason)?;
+    let idem_key = idempotency::key(context.header("Idempotency-Key"))?;
+    let outcome = admin::outcome(context, Command::CancelOrder { by, idem_key, order_id }).await?;
     if let Outcome::Order { order, .. } = &outcome {
         // Its stock is for sale again.
-        forget(call, &order.sale_id).await;
+        forget(context, &order.sale_id).await;
     }
-    admin::tell(outcome)
+    admin::into_response(outcome)
 }
 
 /// `GET /v1/admin/orders/{order_id}`.
-pub async fn order(call: &Call, order_id: String) -> Answered {
-    auth::operator(call)?;
-    admin::run(call, Command::Order { order_id }).await
+pub async fn order(context: &RequestContext, order_id: String) -> HandlerResult {
+    auth::operator(context)?;
+    admin::run(context, Command::Order { order_id }).await
 }
 
-pub async fn list(call: &Call) -> Answered {
-    auth::operator(call)?;
-    let page = page(&call.head.url).map_err(Problem::invalid)?;
-    admin::run(call, Command::ListPayments { page }).await
+pub async fn list(context: &RequestContext) -> HandlerResult {
+    auth::operator(context)?;
+    let page = page(&context.head.url).map_err(Problem::invalid)?;
+    admin::run(context, Command::ListPayments { page }).await
 }
 
-pub fn page(url: &str) -> Result<PaymentPage, Vec<Fault>> {
+pub fn page(url: &str) -> Result<PaymentPage, Vec<FieldError>> {
     let given = |name: &str| percent::given(url, name);
-    let mut faults = Vec::new();
-    let mut fault = |pointer: &str, detail: String| faults.push(Fault { pointer: pointer.to_owned(), detail });
+    let mut errors = Vec::new();
+    let mut field_error =
+        |pointer: &str, detail: String| errors.push(FieldError { pointer: pointer.to_owned(), detail });
     let state = given("state").map(Cow::into_owned);
     if state.as_deref().is_some_and(|state| !PAYMENT_STATES.contains(&state)) {
-        fault("/state", format!("Ask for one of {}.", PAYMENT_STATES.join(", ")));
+        field_error("/state", format!("Ask for one of {}.", PAYMENT_STATES.join(", ")));
     }
     let after = given("cursor").map_or(Ok(0), |cursor| cursor.parse());
     if after.is_err() {
-        fault("/cursor", "Send the last page's `next`.".to_owned());
+        field_error("/cursor", "Send the last page's `next`.".to_owned());
     }
     let limit = given("limit").map_or(Ok(limits::PAGE_DEFAULT), |limit| limit.parse());
     if !limit.as_ref().is_ok_and(|limit| (1..=limits::PAGE_MAX).contains(limit)) {
-        fault("/limit", "Ask for 1 to 100.".to_owned());
+        field_error("/limit", "Ask for 1 to 100.".to_owned());
     }
-    if faults.is_empty() {
+    if errors.is_empty() {
         return Ok(PaymentPage {
             state,
             after: after.unwrap_or_default(),
             limit: limit.unwrap_or(limits::PAGE_DEFAULT),
         });
     }
-    Err(faults)
+    Err(errors)
 }
 
 #[cfg(test)]

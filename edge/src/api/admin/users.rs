@@ -2,11 +2,11 @@
 
 use protocol::operate::{Operation, Why};
 
-use crate::api::admin::deliveries::{by, run};
-use crate::http::context::{Answered, Call};
+use crate::api::admin::deliveries::{actor, run};
+use crate::http::context::{HandlerResult, RequestContext};
 
-pub async fn forget(call: &mut Call, user_id: String) -> Answered {
-    let Why { reason } = call.json_if_any().await?;
-    let by = by(call, reason)?;
-    run(call, Operation::ForgetUser { by, user_id }).await
+pub async fn forget(context: &mut RequestContext, user_id: String) -> HandlerResult {
+    let Why { reason } = context.json_if_any().await?;
+    let by = actor(context, reason)?;
+    run(context, Operation::ForgetUser { by, user_id }).await
 }

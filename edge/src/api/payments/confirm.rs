@@ -10,52 +10,52 @@ use protocol::confirm::{Outcome, Request, Settled, Signed, Told};
 use crate::api::payments::unsigned;
 use crate::auth::address_limit;
 use crate::http::body;
-use crate::http::context::{Answered, Call};
+use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
-use crate::http::response::Answer;
+use crate::http::response::Response;
 use crate::lambda::invoke;
 use crate::runtime::limits;
 
-pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
-    let config = std::rc::Rc::clone(&call.config);
+pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> HandlerResult {
+    let config = std::rc::Rc::clone(&context.config);
     let secrets = config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
     let reader = payments::webhook(gateway).ok_or_else(Problem::not_found)?;
-    let trusted = reader.signs() || config.is_from_gateway(gateway, call.header("CF-Connecting-IP"));
+    let trusted = reader.signs() || config.is_from_gateway(gateway, context.header("CF-Connecting-IP"));
     if !trusted {
-        address_limit::count(call, &address_limit::HINTS).await?;
+        address_limit::count(context, &address_limit::HINTS).await?;
     }
     // What is refused for its size cannot be proven; its payment is asked about, and this line says whose it was.
-    let bytes = call.body_within(limits::GATEWAY_BODY_MAX_BYTES).await;
+    let bytes = context.body_within(limits::GATEWAY_BODY_MAX_BYTES).await;
     let bytes = bytes.map_err(|problem| problem.because(format!("{gateway}: a message was not read")))?;
-    let message = Message { header: &|name| call.header(name).map(str::to_owned), body: &bytes };
+    let message = Message { header: &|name| context.header(name).map(str::to_owned), body: &bytes };
     // `confirm` looks again; whoever signs nothing gets no further than this.
-    if !reader.is_authentic(secrets, &message, call.now_ms.checked_div(1_000).unwrap_or_default()) {
+    if !reader.is_authentic(secrets, &message, context.now_ms.checked_div(1_000).unwrap_or_default()) {
         return Err(unproven().because(format!("{gateway}: {} secrets are configured", secrets.len())));
     }
-    let Event(event) = body::json(call.media(), &bytes)?;
+    let Event(event) = body::json(context.media(), &bytes)?;
     let notice =
         payments::notice(reader, &event).map_err(|wrong| Problem::malformed(format!("Correct the event: {wrong}.")))?;
     let Some(notice) = notice else {
         // Answered well, or the gateway would send it again for days.
-        return Ok(told(&Outcome::Ignored));
+        return Ok(outcome_response(&Outcome::Ignored));
     };
     let may_take = matches!(notice.kind, Kind::MayTake { .. });
-    let request = request(call, gateway, reader, notice, bytes);
+    let request = request(context, gateway, reader, notice, bytes);
     let _place = match &request {
-        Request::Told(told) if !trusted => {
-            unsigned::turn(&told.payment_id).await?;
-            Some(unsigned::place(call).await?)
+        Request::Told(hint) if !trusted => {
+            unsigned::turn(&hint.payment_id).await?;
+            Some(unsigned::place(context).await?)
         }
         _ => None,
     };
-    tell(settle(call, &request).await?.outcome, may_take)
+    into_response(settle(context, &request).await?.outcome, may_take)
 }
 
 /// # Errors
 /// `unavailable`: nobody could say what has become of it; `signature_invalid`; `not_found`.
-pub async fn settle(call: &Call, request: &Request) -> Result<Settled, Problem> {
+pub async fn settle(context: &RequestContext, request: &Request) -> Result<Settled, Problem> {
     let settled: Settled =
-        invoke::call_within(&call.config.lambda, "confirm", request, limits::GATEWAY_DEADLINE_MS).await?;
+        invoke::call_within(&context.config.lambda, "confirm", request, limits::GATEWAY_DEADLINE_MS).await?;
     match settled.outcome {
         Outcome::Unreachable => Err(Problem::unavailable().because("the gateway does not answer")),
         Outcome::Unproven => Err(unproven().because("confirm has other secrets, or another clock")),
@@ -65,21 +65,27 @@ pub async fn settle(call: &Call, request: &Request) -> Result<Settled, Problem> 
 }
 
 /// What is signed goes on as it came, to be proven where it is believed; what is not is a question.
-fn request(call: &Call, gateway: &str, reader: &dyn payments::Webhook, notice: Notice, bytes: Vec<u8>) -> Request {
-    let (trace, gateway) = (call.trace.clone(), gateway.to_owned());
+fn request(
+    context: &RequestContext,
+    gateway: &str,
+    reader: &dyn payments::Webhook,
+    notice: Notice,
+    bytes: Vec<u8>,
+) -> Request {
+    let (trace, gateway) = (context.trace.clone(), gateway.to_owned());
     let named = reader.signed_headers().iter();
     let headers: BTreeMap<String, String> =
-        named.filter_map(|name| Some(((*name).to_owned(), call.header(name)?.to_owned()))).collect();
+        named.filter_map(|name| Some(((*name).to_owned(), context.header(name)?.to_owned()))).collect();
     // It is text: it was read as JSON.
     match String::from_utf8(bytes) {
         Ok(body) if !headers.is_empty() => Request::Signed(Signed { trace, gateway, headers, body }),
         _ => {
-            let told = Told { trace, gateway, payment_id: notice.payment_id, ..Told::default() };
+            let hint = Told { trace, gateway, payment_id: notice.payment_id, ..Told::default() };
             Request::Told(match notice.kind {
-                Kind::Deposit { secret } => Told { deposit_secret: Some(secret), ..told },
+                Kind::Deposit { secret } => Told { deposit_secret: Some(secret), ..hint },
                 // Nobody signed it: what it says of a dispute is nothing to go by.
-                Kind::Later { .. } => Told { later: true, ..told },
-                Kind::Changed | Kind::MayTake { .. } => told,
+                Kind::Later { .. } => Told { later: true, ..hint },
+                Kind::Changed | Kind::MayTake { .. } => hint,
             })
         }
     }
@@ -91,39 +97,39 @@ fn unproven() -> Problem {
 
 /// The gateway is told what became of its money, in the words of the function. One that asked whether it may take the
 /// money reads the status alone, and a 200 has it taken: for a hold that waits for it, or for whoever else's it is.
-fn tell(outcome: Outcome, may_take: bool) -> Answered {
+fn into_response(outcome: Outcome, may_take: bool) -> HandlerResult {
     match outcome {
         Outcome::Unreachable => Err(Problem::unavailable()),
         Outcome::Unproven => Err(unproven()),
         Outcome::NotFound => Err(Problem::not_found()),
-        Outcome::TurnedAway { reason } if may_take => Err(refused(&reason)),
-        Outcome::RefundRequired { .. } | Outcome::Parked if may_take => Err(refused("already_paid")),
-        Outcome::Pending if may_take => Err(refused("payment_unknown")),
+        Outcome::TurnedAway { reason } if may_take => Err(payment_rejection(&reason)),
+        Outcome::RefundRequired { .. } | Outcome::Parked if may_take => Err(payment_rejection("already_paid")),
+        Outcome::Pending if may_take => Err(payment_rejection("payment_unknown")),
         // Nothing has changed, so far as its money goes.
-        Outcome::Pending => Ok(told(&Outcome::Ignored)),
+        Outcome::Pending => Ok(outcome_response(&Outcome::Ignored)),
         Outcome::Confirmed { .. }
         | Outcome::RefundRequired { .. }
         | Outcome::Secured
         | Outcome::TurnedAway { .. }
         | Outcome::Parked
         | Outcome::Recorded
-        | Outcome::Ignored => Ok(told(&outcome)),
+        | Outcome::Ignored => Ok(outcome_response(&outcome)),
     }
 }
 
-pub fn told(outcome: &Outcome) -> Answer {
-    Answer::json(200, outcome)
+pub fn outcome_response(outcome: &Outcome) -> Response {
+    Response::json(200, outcome)
 }
 
 /// No money was taken.
-pub fn turned_away(reason: &str) -> Problem {
+pub fn rejected(reason: &str) -> Problem {
     Problem::new(Code::HoldNotActive, "No money was taken: the hold cannot be paid any more, or not so.")
         .with("reason", reason)
 }
 
 /// Of a refusal PortOne shows this much to the buyer.
-fn refused(reason: &str) -> Problem {
-    turned_away(reason)
+fn payment_rejection(reason: &str) -> Problem {
+    rejected(reason)
         .with("errorMessage", "결제되지 않았습니다. 예약이 끝났거나 결제할 수 없는 예약입니다. (Nothing was charged.)")
 }
 
@@ -134,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_gateway_gets_the_functions_own_words() {
-        let body = |outcome| String::from_utf8(told(&outcome).body).unwrap_or_default();
+        let body = |outcome| String::from_utf8(outcome_response(&outcome).body).unwrap_or_default();
         assert_eq!(body(Outcome::Confirmed { order_id: "o".to_owned() }), r#"{"result":"confirmed","order_id":"o"}"#);
         let refund = Outcome::RefundRequired { reason: RefundReason::HoldExpired };
         assert_eq!(body(refund), r#"{"result":"refund_required","reason":"hold_expired"}"#);
@@ -143,9 +149,9 @@ mod tests {
 
     #[test]
     fn a_gateway_that_asks_first_is_refused_by_the_status() {
-        let status = |outcome, may_take| tell(outcome, may_take).unwrap_or_else(Answer::from).status;
-        let turned_away = || Outcome::TurnedAway { reason: "hold_expired".to_owned() };
-        assert_eq!((status(turned_away(), true), status(turned_away(), false)), (409, 200));
+        let status = |outcome, may_take| into_response(outcome, may_take).unwrap_or_else(Response::from).status;
+        let rejected = || Outcome::TurnedAway { reason: "hold_expired".to_owned() };
+        assert_eq!((status(rejected(), true), status(rejected(), false)), (409, 200));
         assert_eq!((status(Outcome::Secured, true), status(Outcome::Unreachable, false)), (200, 503));
         // What a webhook may simply be told of must not have money taken.
         let refund = || Outcome::RefundRequired { reason: RefundReason::HoldExpired };

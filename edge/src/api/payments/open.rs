@@ -7,9 +7,9 @@ use protocol::refund::{AccountOutcome, RefundTo, Which};
 use serde::{Deserialize, Serialize};
 
 use crate::auth;
-use crate::http::context::{Answered, Call};
-use crate::http::problem::{Code, Problem, fault};
-use crate::http::response::Answer;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::problem::{Code, Problem, field_error};
+use crate::http::response::Response;
 use crate::http::text::is_line;
 use crate::lambda::invoke;
 use crate::runtime::limits;
@@ -45,43 +45,43 @@ pub struct Tried {
 }
 
 /// `POST /v1/reservations/{hold_id}/payments`: the same reference again as long as the page has led to no payment.
-pub async fn open(call: &mut Call, hold_id: String) -> Answered {
-    let user_id = auth::buyer(call)?;
-    let ToOpen { gateway } = call.json().await?;
-    let gateway = gateway.or_else(|| call.config.gateways().next().map(str::to_owned)).unwrap_or_default();
-    if call.config.webhook_secrets(&gateway).is_none() {
-        return Err(Problem::invalid(vec![fault("/gateway", "Name a gateway that this shop uses.")]));
+pub async fn open(context: &mut RequestContext, hold_id: String) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    let ToOpen { gateway } = context.json().await?;
+    let gateway = gateway.or_else(|| context.config.gateways().next().map(str::to_owned)).unwrap_or_default();
+    if context.config.webhook_secrets(&gateway).is_none() {
+        return Err(Problem::invalid(vec![field_error("/gateway", "Name a gateway that this shop uses.")]));
     }
-    let request = opening::Request { trace: call.trace.clone(), user_id, hold_id, opening_at: gateway.clone() };
-    let outcome = invoke::call(&call.config.lambda, "confirm", &Request::Open(request)).await?;
+    let request = opening::Request { trace: context.trace.clone(), user_id, hold_id, opening_at: gateway.clone() };
+    let outcome = invoke::call(&context.config.lambda, "confirm", &Request::Open(request)).await?;
     match outcome {
         Outcome::NotFound => Err(Problem::not_found()),
         Outcome::HoldNotActive { hold_status } => {
             Err(Problem::new(Code::HoldNotActive, "There is nothing left to pay for; `hold_status` says why.")
                 .with("hold_status", hold_status))
         }
-        Outcome::Opened { payment_id } => Ok(Answer::json(200, &Opened { gateway, payment_id })),
+        Outcome::Opened { payment_id } => Ok(Response::json(200, &Opened { gateway, payment_id })),
     }
 }
 
 /// `POST /v1/reservations/{hold_id}/refund-account`.
-pub async fn refund_account(call: &mut Call, hold_id: String) -> Answered {
-    let user_id = auth::buyer(call)?;
-    let refund_account: RefundAccount = call.json().await?;
-    refund_to(call, Which::OfHold { user_id, hold_id }, refund_account).await
+pub async fn refund_account(context: &mut RequestContext, hold_id: String) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    let refund_account: RefundAccount = context.json().await?;
+    refund_to(context, Which::OfHold { user_id, hold_id }, refund_account).await
 }
 
 /// The account goes through to the gateway; nothing here keeps it.
 ///
 /// # Errors
 /// `invalid_request`, `not_found`, `request_in_progress`, `unavailable`.
-pub async fn refund_to(call: &Call, which: Which, refund_account: RefundAccount) -> Answered {
-    let faults: Vec<_> = faults(&refund_account).collect();
-    if !faults.is_empty() {
-        return Err(Problem::invalid(faults));
+pub async fn refund_to(context: &RequestContext, which: Which, refund_account: RefundAccount) -> HandlerResult {
+    let errors: Vec<_> = field_errors(&refund_account).collect();
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
     }
-    let request = Request::RefundTo(RefundTo { trace: call.trace.clone(), which, refund_account });
-    let outcome = invoke::call_within(&call.config.lambda, "confirm", &request, limits::GATEWAY_DEADLINE_MS).await?;
+    let request = Request::RefundTo(RefundTo { trace: context.trace.clone(), which, refund_account });
+    let outcome = invoke::call_within(&context.config.lambda, "confirm", &request, limits::GATEWAY_DEADLINE_MS).await?;
     match outcome {
         AccountOutcome::NotFound => {
             Err(Problem::new(Code::NotFound, "No refund of yours waits for an account to go to."))
@@ -90,11 +90,11 @@ pub async fn refund_to(call: &Call, which: Which, refund_account: RefundAccount)
             Err(Problem::new(Code::RequestInProgress, "The refund is being tried; ask again in a moment.")
                 .header("Retry-After", "5"))
         }
-        AccountOutcome::Tried { status, failure } => Ok(Answer::json(200, &Tried { status, failure })),
+        AccountOutcome::Tried { status, failure } => Ok(Response::json(200, &Tried { status, failure })),
     }
 }
 
-fn faults(account: &RefundAccount) -> impl Iterator<Item = protocol::admin::Fault> {
+fn field_errors(account: &RefundAccount) -> impl Iterator<Item = protocol::admin::Fault> {
     let RefundAccount { bank, number, holder } = account;
     let number_like = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     [
@@ -104,7 +104,7 @@ fn faults(account: &RefundAccount) -> impl Iterator<Item = protocol::admin::Faul
     ]
     .into_iter()
     .filter(|(holds, ..)| !holds)
-    .map(|(_, pointer, detail)| fault(pointer, detail))
+    .map(|(_, pointer, detail)| field_error(pointer, detail))
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
             number: number.to_owned(),
             holder: holder.to_owned(),
         };
-        let pointers = |account: &RefundAccount| faults(account).map(|fault| fault.pointer).collect::<Vec<_>>();
+        let pointers = |account: &RefundAccount| field_errors(account).map(|error| error.pointer).collect::<Vec<_>>();
         let good = account("88", "110-123-456789", "홍길동");
         assert_eq!(pointers(&good), [""; 0]);
         assert_eq!(pointers(&account("", "12a", "\u{0}")), ["/bank", "/number", "/holder"]);

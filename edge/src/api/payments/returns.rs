@@ -8,33 +8,33 @@ use serde::Deserialize;
 
 use crate::api::payments::{confirm, unsigned};
 use crate::auth;
-use crate::http::context::{Answered, Call};
+use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
 use crate::http::problem::Problem;
-use crate::http::response::Answer;
+use crate::http::response::Response;
 use crate::http::text::is_line;
 use crate::runtime::limits;
 
 /// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success address. Nothing in it is believed:
 /// the payment is asked for, and its own amount, order and hold count. Loading it again finds what was done.
-pub async fn toss_return(call: &Call) -> Answered {
+pub async fn toss_return(context: &RequestContext) -> HandlerResult {
     let gateway = "toss";
-    call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
-    let back = comeback(&call.head.url)?;
+    context.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
+    let back = comeback(&context.head.url)?;
     // A buyer who is known is counted by their token, and needs no stranger's place.
-    let _place = match auth::buyer(call) {
+    let _place = match auth::buyer(context) {
         Ok(_) => None,
-        Err(_) => Some(unsigned::place(call).await?),
+        Err(_) => Some(unsigned::place(context).await?),
     };
-    let told = Told {
-        trace: call.trace.clone(),
+    let hint = Told {
+        trace: context.trace.clone(),
         gateway: gateway.to_owned(),
         payment_id: back.payment_key.clone(),
         amount_text: Some(back.amount),
         order_ref: Some(back.order_id),
         ..Told::default()
     };
-    match confirm::settle(call, &Request::Told(told)).await {
+    match confirm::settle(context, &Request::Told(hint)).await {
         Ok(settled) => Ok(send_on(&settled, &back.payment_key)),
         // Whoever loads the page again asks again; the sweep does too.
         Err(problem) => Err(problem),
@@ -50,27 +50,27 @@ pub struct ToConfirm {
 }
 
 /// `POST /v1/payments/portone/confirm`: what PortOne's browser SDK was given is handed in by the buyer's page.
-pub async fn portone_confirm(call: &mut Call) -> Answered {
+pub async fn portone_confirm(context: &mut RequestContext) -> HandlerResult {
     let gateway = "portone";
-    call.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
-    let buyer = auth::buyer(call)?;
-    let ToConfirm { payment_id, payment_token } = call.json().await?;
+    context.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
+    let buyer = auth::buyer(context)?;
+    let ToConfirm { payment_id, payment_token } = context.json().await?;
     for text in [&payment_id, &payment_token] {
         if !is_line(text, limits::PAYMENT_TOKEN_MAX_CHARS) {
             return Err(Problem::malformed("Send `payment_id` and `payment_token` as the gateway's SDK gave them."));
         }
     }
-    let told = Told {
-        trace: call.trace.clone(),
+    let hint = Told {
+        trace: context.trace.clone(),
         gateway: gateway.to_owned(),
         payment_id,
         token: Some(payment_token),
         buyer: Some(buyer),
         ..Told::default()
     };
-    match confirm::settle(call, &Request::Told(told)).await?.outcome {
-        Outcome::TurnedAway { reason } => Err(confirm::turned_away(&reason)),
-        outcome => Ok(confirm::told(&outcome)),
+    match confirm::settle(context, &Request::Told(hint)).await?.outcome {
+        Outcome::TurnedAway { reason } => Err(confirm::rejected(&reason)),
+        outcome => Ok(confirm::outcome_response(&outcome)),
     }
 }
 
@@ -115,7 +115,7 @@ pub fn assert_comeback(url: &str) {
 }
 
 /// To the hold's own page, which shows the order, the refund or the time that is left; nowhere outside.
-fn send_on(settled: &Settled, payment_key: &str) -> Answer {
+fn send_on(settled: &Settled, payment_key: &str) -> Response {
     let result = match settled.outcome {
         Outcome::Confirmed { .. } | Outcome::RefundRequired { .. } | Outcome::Secured => "paid",
         // An account to deposit into, say: the page says what there is to do.
@@ -132,7 +132,7 @@ fn send_on(settled: &Settled, payment_key: &str) -> Answer {
         || "/".to_owned(),
         |hold| format!("/sales/{}?hold_id={}&payment_id={payment_key}&result={result}", hold.sale_id, hold.hold_id),
     );
-    Answer::empty(303).with("Location", location)
+    Response::empty(303).with("Location", location)
 }
 
 #[cfg(test)]
@@ -173,10 +173,10 @@ mod tests {
         let to = |outcome, hold| send_on(&Settled { outcome, hold }, "k").header("Location").map(str::to_owned);
         let confirmed = Outcome::Confirmed { order_id: "o".to_owned() };
         assert_eq!(to(confirmed, hold.clone()).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=paid"));
-        let turned_away = Outcome::TurnedAway { reason: "hold_expired".to_owned() };
+        let rejected = Outcome::TurnedAway { reason: "hold_expired".to_owned() };
         let pending = to(Outcome::Pending, hold.clone());
         assert_eq!(pending.as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=pending"));
-        assert_eq!(to(turned_away, hold).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=declined"));
+        assert_eq!(to(rejected, hold).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=declined"));
         assert_eq!(to(Outcome::Ignored, None).as_deref(), Some("/"));
     }
 }

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use worker::Delay;
 
-use crate::http::context::Call;
+use crate::http::context::RequestContext;
 use crate::http::problem::{Code, Problem};
-use crate::lambda::concurrency::InFlight;
+use crate::lambda::concurrency::ConcurrencyLimit;
 use crate::runtime::clock;
 use crate::runtime::limits::{
     GATEWAY_DEADLINE_MS, HINT_EVERY_MS, HINT_WAIT_MS, HINTED_MAX, PLACE_POLL_MS, PLACE_WAIT_MS,
 };
 
 thread_local! {
-    static PLACES: RefCell<InFlight> = RefCell::default();
+    static PLACES: RefCell<ConcurrencyLimit> = RefCell::default();
     static PAYMENTS: RefCell<Payments> = RefCell::default();
 }
 
@@ -55,11 +55,11 @@ pub async fn turn(payment_id: &str) -> Result<(), Problem> {
 ///
 /// # Errors
 /// `unavailable`: so many questions go before this one that it is better sent again.
-pub async fn place(call: &Call) -> Result<Place, Problem> {
+pub async fn place(context: &RequestContext) -> Result<Place, Problem> {
     for _ in 0..=PLACE_WAIT_MS / PLACE_POLL_MS {
         let now_ms = clock::now_ms();
         let end_ms = now_ms.saturating_add(GATEWAY_DEADLINE_MS);
-        if PLACES.with_borrow_mut(|places| places.enter(now_ms, end_ms, call.config.unsigned_at_once)) {
+        if PLACES.with_borrow_mut(|places| places.enter(now_ms, end_ms, context.config.unsigned_at_once)) {
             return Ok(Place { end_ms });
         }
         Delay::from(Duration::from_millis(PLACE_POLL_MS)).await;

@@ -1,14 +1,14 @@
 //! `POST /v1/reservations/{hold_id}/pay`: a buyer pays without a gateway, what costs nothing or from a wallet.
 
-use protocol::admin::Fault;
+use protocol::admin::Fault as FieldError;
 use protocol::pay::{Method, Outcome, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::api::reservations::reserve::{charged, limits};
 use crate::auth;
-use crate::http::context::{Answered, Call};
+use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
-use crate::http::response::Answer;
+use crate::http::response::Response;
 use crate::lambda::invoke;
 
 /// The body.
@@ -28,31 +28,31 @@ pub enum Paid {
     Confirmed { order_id: String },
 }
 
-pub async fn pay(call: &mut Call, hold_id: String) -> Answered {
-    let user_id = auth::buyer(call)?;
+pub async fn pay(context: &mut RequestContext, hold_id: String) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
     // The limit comes before the body in the order of refusals, so a faulty request is counted too.
-    let charge = charged(call, &user_id).await?;
-    let answer = paid(call, user_id, hold_id).await.unwrap_or_else(Answer::from);
+    let charge = charged(context, &user_id).await?;
+    let answer = paid(context, user_id, hold_id).await.unwrap_or_else(Response::from);
     Ok(match charge {
-        Some(charge) => limits(answer, charge, &call.config),
+        Some(charge) => limits(answer, charge, &context.config),
         None => answer,
     })
 }
 
-async fn paid(call: &mut Call, user_id: String, hold_id: String) -> Answered {
-    let ToPay { method } = call.json().await?;
+async fn paid(context: &mut RequestContext, user_id: String, hold_id: String) -> HandlerResult {
+    let ToPay { method } = context.json().await?;
     let pay_with = Method::named(&method).ok_or_else(|| invalid("Pay with `free` or `wallet`."))?;
-    let request = Request { trace: call.trace.clone(), user_id, hold_id, pay_with };
-    tell(invoke::call(&call.config.lambda, "confirm", &request).await?)
+    let request = Request { trace: context.trace.clone(), user_id, hold_id, pay_with };
+    into_response(invoke::call(&context.config.lambda, "confirm", &request).await?)
 }
 
 fn invalid(detail: &str) -> Problem {
-    Problem::invalid(vec![Fault { pointer: "/method".to_owned(), detail: detail.to_owned() }])
+    Problem::invalid(vec![FieldError { pointer: "/method".to_owned(), detail: detail.to_owned() }])
 }
 
-fn tell(outcome: Outcome) -> Answered {
+fn into_response(outcome: Outcome) -> HandlerResult {
     Err(match outcome {
-        Outcome::Confirmed { order_id } => return Ok(Answer::json(200, &Paid::Confirmed { order_id })),
+        Outcome::Confirmed { order_id } => return Ok(Response::json(200, &Paid::Confirmed { order_id })),
         Outcome::NotFound => Problem::not_found(),
         Outcome::HoldNotActive { hold_status } => {
             Problem::new(Code::HoldNotActive, "The hold has ended; `hold_status` says how. Reserve again.")
@@ -74,19 +74,19 @@ mod tests {
 
     #[test]
     fn outcomes_become_the_contracts_answers() {
-        let told = |outcome| {
-            let answer = tell(outcome).unwrap_or_else(Answer::from);
+        let answered = |outcome| {
+            let answer = into_response(outcome).unwrap_or_else(Response::from);
             (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
         };
         let confirmed = Outcome::Confirmed { order_id: "o".to_owned() };
-        assert_eq!(told(confirmed), (200, r#"{"result":"confirmed","order_id":"o"}"#.to_owned()));
+        assert_eq!(answered(confirmed), (200, r#"{"result":"confirmed","order_id":"o"}"#.to_owned()));
         for (outcome, status, member) in [
             (Outcome::NotFound, 404, r#""code":"not_found""#),
             (Outcome::HoldNotActive { hold_status: HoldStatus::Expired }, 409, r#""hold_status":"EXPIRED""#),
             (Outcome::CostsSomething, 422, r#""pointer":"/method""#),
             (Outcome::InsufficientBalance { balance: 0, required: 5 }, 409, r#""balance":0,"required":5"#),
         ] {
-            let (found, body) = told(outcome);
+            let (found, body) = answered(outcome);
             assert!(found == status && body.contains(member), "{found} {body}");
         }
     }

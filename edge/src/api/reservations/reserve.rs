@@ -1,7 +1,7 @@
 //! `POST /v1/reservations`: the first hop of a reservation. What is wrong with a request is found here, in memory; then
 //! one call of the buyer's Gate counts it and, if it is in order, has it reserved.
 
-use protocol::admin::Fault;
+use protocol::admin::Fault as FieldError;
 use protocol::reserve::{Outcome, Reservation};
 use protocol::shop::Line;
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use crate::auth;
 use crate::gate::client::ask;
 use crate::gate::message::{Ask, Charge, Verdict};
 use crate::http::body::Object;
-use crate::http::context::{Answered, Call};
+use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::idempotency;
 use crate::http::problem::{Code, Problem};
-use crate::http::response::Answer;
+use crate::http::response::Response;
 use crate::http::text::is_slug;
 use crate::runtime::config::Config;
 use crate::runtime::limits;
@@ -28,48 +28,50 @@ pub struct Cart {
     items: Vec<Object<Line>>,
 }
 
-pub async fn reserve(call: &mut Call) -> Answered {
-    let user_id = auth::buyer(call)?;
-    match read(call, &user_id).await {
+pub async fn reserve(context: &mut RequestContext) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    match read(context, &user_id).await {
         Ok(reservation) => {
-            let reply = ask(&call.env, &call.config, &user_id, &Ask::Reserve(reservation)).await?;
-            let answer = answer(reply.charge, reply.verdict).unwrap_or_else(Answer::from);
-            Ok(limits(answer, reply.charge, &call.config))
+            let reply = ask(&context.env, &context.config, &user_id, &Ask::Reserve(reservation)).await?;
+            let answer = answer(reply.charge, reply.verdict).unwrap_or_else(Response::from);
+            Ok(limits(answer, reply.charge, &context.config))
         }
         // The limit comes before the body in the order of refusals, so a faulty request is counted too.
-        Err(fault) => match ask(&call.env, &call.config, &user_id, &Ask::Charge { user_id: user_id.clone() }).await {
-            Ok(reply) => {
-                let refusal = if reply.charge.admitted { fault } else { limited(reply.charge) };
-                Ok(limits(refusal.into(), reply.charge, &call.config))
+        Err(error) => {
+            match ask(&context.env, &context.config, &user_id, &Ask::Charge { user_id: user_id.clone() }).await {
+                Ok(reply) => {
+                    let refusal = if reply.charge.admitted { error } else { limited(reply.charge) };
+                    Ok(limits(refusal.into(), reply.charge, &context.config))
+                }
+                // What is wrong with it is known even when nobody could count it.
+                Err(_) => Err(error),
             }
-            // What is wrong with it is known even when nobody could count it.
-            Err(_) => Err(fault),
-        },
+        }
     }
 }
 
-async fn read(call: &mut Call, user_id: &str) -> Result<Reservation, Problem> {
-    let cart: Cart = call.json().await?;
-    let faults = faults(&cart);
-    if !faults.is_empty() {
-        return Err(Problem::invalid(faults));
+async fn read(context: &mut RequestContext, user_id: &str) -> Result<Reservation, Problem> {
+    let cart: Cart = context.json().await?;
+    let errors = field_errors(&cart);
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
     }
     Ok(Reservation {
-        trace: call.trace.clone(),
+        trace: context.trace.clone(),
         user_id: user_id.to_owned(),
-        idem_key: idempotency::key(call.header("Idempotency-Key"))?,
+        idem_key: idempotency::key(context.header("Idempotency-Key"))?,
         fingerprint: idempotency::fingerprint(&cart)?,
         sale_id: cart.sale_id,
         items: cart.items.into_iter().map(|Object(line)| line).collect(),
     })
 }
 
-fn faults(cart: &Cart) -> Vec<Fault> {
+fn field_errors(cart: &Cart) -> Vec<FieldError> {
     const SLUG: &str = "Use 1 to 64 of a-z, 0-9 and -, not beginning with -.";
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let mut check = |holds: bool, pointer: &dyn Fn() -> String, detail: &str| {
         if !holds {
-            faults.push(Fault { pointer: pointer(), detail: detail.to_owned() });
+            errors.push(FieldError { pointer: pointer(), detail: detail.to_owned() });
         }
     };
     check(is_slug(&cart.sale_id), &|| "/sale_id".to_owned(), SLUG);
@@ -83,16 +85,16 @@ fn faults(cart: &Cart) -> Vec<Fault> {
         let qty = || format!("/items/{index}/qty");
         check((1..=limits::QTY_MAX).contains(&line.qty), &qty, "Ask for 1 to 100 pieces.");
     }
-    faults
+    errors
 }
 
-fn answer(charge: Charge, verdict: Verdict) -> Answered {
+fn answer(charge: Charge, verdict: Verdict) -> HandlerResult {
     match verdict {
         Verdict::Charged if !charge.admitted => Err(limited(charge)),
         Verdict::TooMany => Err(limited(charge)),
         Verdict::Charged => Err(Problem::unavailable().because("the Gate only counted a reservation")),
         Verdict::Unavailable => Err(Problem::unavailable().because("the Gate has no outcome")),
-        Verdict::Outcome(outcome) => tell(outcome),
+        Verdict::Outcome(outcome) => into_response(outcome),
         Verdict::Remembered(outcome) => {
             // For who measures: this needed no function.
             let why = match outcome {
@@ -100,16 +102,18 @@ fn answer(charge: Charge, verdict: Verdict) -> Answered {
                 Outcome::SaleNotOpen { .. } => "not-open",
                 _ => "key",
             };
-            Ok(tell(outcome).unwrap_or_else(Answer::from).with("Server-Timing", format!("gate;desc=\"{why}\"")))
+            Ok(into_response(outcome)
+                .unwrap_or_else(Response::from)
+                .with("Server-Timing", format!("gate;desc=\"{why}\"")))
         }
     }
 }
 
-fn tell(outcome: Outcome) -> Answered {
+fn into_response(outcome: Outcome) -> HandlerResult {
     Err(match outcome {
         Outcome::Granted { hold, replayed } => {
             let location = format!("/v1/reservations/{}", hold.hold_id);
-            let answer = Answer::json(201, &hold).with("Location", location).versioned(hold.version);
+            let answer = Response::json(201, &hold).with("Location", location).versioned(hold.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
         Outcome::IdempotencyKeyReused => {
@@ -158,8 +162,8 @@ fn tell(outcome: Outcome) -> Answered {
 ///
 /// # Errors
 /// `rate_limited`.
-pub async fn charged(call: &Call, user_id: &str) -> Result<Option<Charge>, Problem> {
-    match ask(&call.env, &call.config, user_id, &Ask::Charge { user_id: user_id.to_owned() }).await {
+pub async fn charged(context: &RequestContext, user_id: &str) -> Result<Option<Charge>, Problem> {
+    match ask(&context.env, &context.config, user_id, &Ask::Charge { user_id: user_id.to_owned() }).await {
         Ok(reply) if !reply.charge.admitted => Err(limited(reply.charge)),
         counted => Ok(counted.ok().map(|reply| reply.charge)),
     }
@@ -171,7 +175,7 @@ fn limited(charge: Charge) -> Problem {
 }
 
 /// draft-ietf-httpapi-ratelimit-headers-11, on every answer, so that a client can slow down before it is refused.
-pub fn limits(answer: Answer, charge: Charge, config: &Config) -> Answer {
+pub fn limits(answer: Response, charge: Charge, config: &Config) -> Response {
     let window_s = config.user_burst.div_ceil(config.user_per_s.max(1));
     answer
         .with("RateLimit-Policy", format!("\"reservations\";q={};w={window_s}", config.user_burst))

@@ -9,8 +9,8 @@ use crate::runtime::limits::{
 };
 
 /// Of sales that are there.
-pub struct Copies<T> {
-    copies: HashMap<String, Copy<T>>,
+pub struct SaleCache<T> {
+    cache: HashMap<String, Copy<T>>,
     /// Names of which nothing is known, and since when somebody asks.
     asked: HashMap<String, u64>,
     /// Names that are no sale's, and when that was so.
@@ -28,7 +28,7 @@ struct Copy<T> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Look<T> {
+pub enum CacheLookup<T> {
     Use(T),
     /// There is no such sale.
     Missing,
@@ -50,19 +50,19 @@ pub enum Fetched<T> {
     Failed,
 }
 
-impl<T> Default for Copies<T> {
+impl<T> Default for SaleCache<T> {
     fn default() -> Self {
-        Self { copies: HashMap::new(), asked: HashMap::new(), missing: HashMap::new() }
+        Self { cache: HashMap::new(), asked: HashMap::new(), missing: HashMap::new() }
     }
 }
 
-impl<T: Clone> Copies<T> {
-    pub fn look(&mut self, name: &str, now_ms: u64) -> Look<T> {
-        let Some(copy) = self.copies.get_mut(name) else { return self.look_for_new(name, now_ms) };
+impl<T: Clone> SaleCache<T> {
+    pub fn look(&mut self, name: &str, now_ms: u64) -> CacheLookup<T> {
+        let Some(copy) = self.cache.get_mut(name) else { return self.look_for_new(name, now_ms) };
         copy.used_ms = now_ms;
         let age_ms = now_ms.abs_diff(copy.kept_ms);
         if age_ms < SALE_FRESH_MS {
-            return Look::Use(copy.body.clone());
+            return CacheLookup::Use(copy.body.clone());
         }
         // A fetch that was cancelled with its request reports to nobody. And a clock that was put back makes nothing last
         // longer, here and below.
@@ -70,37 +70,37 @@ impl<T: Clone> Copies<T> {
         match since_ms.filter(|since_ms| *since_ms < INVOKE_DEADLINE_MS) {
             None => {
                 copy.fetching_ms = Some(now_ms);
-                Look::Fetch { known: true }
+                CacheLookup::Fetch { known: true }
             }
             Some(since_ms) => {
                 let slow = copy.failed || since_ms >= SALE_SLOW_MS;
                 let usable_ms = if slow { SALE_KEEP_MS } else { SALE_STALE_MS };
-                if age_ms < usable_ms { Look::Use(copy.body.clone()) } else { Look::Wait }
+                if age_ms < usable_ms { CacheLookup::Use(copy.body.clone()) } else { CacheLookup::Wait }
             }
         }
     }
 
-    fn look_for_new(&mut self, name: &str, now_ms: u64) -> Look<T> {
+    fn look_for_new(&mut self, name: &str, now_ms: u64) -> CacheLookup<T> {
         if self.missing.get(name).is_some_and(|since_ms| now_ms.abs_diff(*since_ms) < NO_SALE_KEEP_MS) {
-            return Look::Missing;
+            return CacheLookup::Missing;
         }
         let asked_now = |since_ms: &u64| now_ms.abs_diff(*since_ms) < INVOKE_DEADLINE_MS;
         if self.asked.get(name).is_some_and(asked_now) {
-            return Look::Wait;
+            return CacheLookup::Wait;
         }
         if self.asked.len() >= NEW_SALES_MAX {
             self.asked.retain(|_, since_ms| asked_now(since_ms));
             if self.asked.len() >= NEW_SALES_MAX {
-                return Look::Busy;
+                return CacheLookup::Busy;
             }
         }
         self.asked.insert(name.to_owned(), now_ms);
-        Look::Fetch { known: false }
+        CacheLookup::Fetch { known: false }
     }
 
     /// The copy to show when no other can be had.
     pub fn last_resort(&self, name: &str, now_ms: u64) -> Option<T> {
-        let copy = self.copies.get(name).filter(|copy| now_ms.abs_diff(copy.kept_ms) < SALE_KEEP_MS);
+        let copy = self.cache.get(name).filter(|copy| now_ms.abs_diff(copy.kept_ms) < SALE_KEEP_MS);
         copy.map(|copy| copy.body.clone())
     }
 
@@ -109,20 +109,20 @@ impl<T: Clone> Copies<T> {
         match fetched {
             Fetched::Found(body) => {
                 self.missing.remove(name);
-                if !self.copies.contains_key(name) {
+                if !self.cache.contains_key(name) {
                     self.make_room();
                 }
                 let copy = Copy { body, kept_ms: now_ms, fetching_ms: None, failed: false, used_ms: now_ms };
-                self.copies.insert(name.to_owned(), copy);
+                self.cache.insert(name.to_owned(), copy);
             }
             Fetched::Missing => {
                 // Unless it was made meanwhile.
-                if self.copies.remove(name).is_some() || asked {
+                if self.cache.remove(name).is_some() || asked {
                     self.remember_missing(name, now_ms);
                 }
             }
             Fetched::Failed => {
-                if let Some(copy) = self.copies.get_mut(name) {
+                if let Some(copy) = self.cache.get_mut(name) {
                     (copy.fetching_ms, copy.failed) = (None, true);
                 }
             }
@@ -137,11 +137,11 @@ impl<T: Clone> Copies<T> {
 
     /// The sale that nobody has looked at for longest goes.
     fn make_room(&mut self) {
-        if self.copies.len() < SALES_MAX {
+        if self.cache.len() < SALES_MAX {
             return;
         }
-        let oldest = self.copies.iter().min_by_key(|(_, copy)| copy.used_ms).map(|(name, _)| name.clone());
-        oldest.and_then(|oldest| self.copies.remove(&oldest));
+        let oldest = self.cache.iter().min_by_key(|(_, copy)| copy.used_ms).map(|(name, _)| name.clone());
+        oldest.and_then(|oldest| self.cache.remove(&oldest));
     }
 
     fn remember_missing(&mut self, name: &str, now_ms: u64) {

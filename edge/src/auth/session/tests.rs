@@ -1,7 +1,7 @@
 //! Whose request it is, by header and cookies.
 
 use super::*;
-use crate::http::response::Answer;
+use crate::http::response::Response;
 
 const SECRET: &str = "a secret of thirty-two bytes, or a few more";
 const NOW_MS: u64 = 1_800_000_000_500;
@@ -79,7 +79,7 @@ fn an_operators_token_is_no_session() {
 
 #[test]
 fn the_challenge_says_what_is_wrong_with_the_token_if_there_was_one() {
-    let answer = |auth, cookies| Answer::from(buyer(auth, cookies, &rules(), NOW_MS).map(|_| ()).unwrap_err());
+    let answer = |auth, cookies| Response::from(buyer(auth, cookies, &rules(), NOW_MS).map(|_| ()).unwrap_err());
     let challenge = |auth, cookies| answer(auth, cookies).header("WWW-Authenticate").map(str::to_owned);
     for (auth, cookies) in [(None, None), (Some("Basic YTpi"), None), (None, Some("a=b")), (Some(""), Some(""))] {
         assert_eq!(challenge(auth, cookies).as_deref(), Some("Bearer"));

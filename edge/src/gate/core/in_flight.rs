@@ -6,7 +6,7 @@ use protocol::reserve::Reservation;
 
 /// One call of `reserve`: whose requests it carries, in the order of the batch.
 #[derive(Default)]
-pub struct Flight {
+pub struct InFlightBatch {
     /// In the order of leaving.
     pub number: u64,
     pub sent_ms: u64,

@@ -227,13 +227,13 @@ impl<W> Queue<W> {
     pub fn take_those<T>(
         &mut self,
         sale_id: &str,
-        told: impl Fn(&Reservation, &Entry<W>) -> Option<T>,
+        decide: impl Fn(&Reservation, &Entry<W>) -> Option<T>,
     ) -> Vec<(Vec<W>, T)> {
         let Some(sale) = self.sales.get_mut(sale_id) else { return Vec::new() };
         let (mut taken, mut stay) = (Vec::new(), VecDeque::new());
         for user in std::mem::take(&mut sale.ready) {
             let front = self.users.get(&user).and_then(|line| line.front());
-            let verdict = front.and_then(|entry| told(entry.reservation.as_ref()?, entry));
+            let verdict = front.and_then(|entry| decide(entry.reservation.as_ref()?, entry));
             match verdict {
                 None => stay.push_back(user),
                 Some(verdict) => taken.extend(self.take(&user).map(|entry| (entry.waiters, verdict))),

@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use protocol::reserve::{Outcome, Reservation};
 use protocol::shop::SaleStatus;
 
-use crate::gate::core::in_flight::Flight;
+use crate::gate::core::in_flight::InFlightBatch;
 use crate::gate::core::sold_out::sale::{Holders, Sale, knows_skus};
 use crate::runtime::limits::{
     GATE_SETTLE_MS, HOLDERS_AGAIN_MS, HOLDERS_RETRY_MS, SOLD_OUT_SALES_MAX, SOLD_OUT_USERS_MAX,
@@ -37,7 +37,7 @@ pub struct SoldOut {
 
 /// What becomes of a reservation.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Admission {
     Refused(Box<Outcome>),
     /// T1 is asked; `probe`: on behalf of everybody who is refused meanwhile.
     Asked {
@@ -45,7 +45,7 @@ pub enum Way {
     },
 }
 
-impl Default for Way {
+impl Default for Admission {
     fn default() -> Self {
         Self::Asked { probe: false }
     }
@@ -53,7 +53,7 @@ impl Default for Way {
 
 /// What one flight saw that is true for others too: of SKUs, what was left and the limit; and that the sale is not open.
 #[derive(Default)]
-pub struct Brought {
+pub struct BatchFindings {
     sale_id: String,
     skus: HashMap<String, (i64, i64)>,
     closed: Option<(String, SaleStatus)>,
@@ -70,7 +70,7 @@ impl SoldOut {
     }
 
     /// The number of the flight that will leave next.
-    pub fn next_flight(&self) -> u64 {
+    pub fn next_batch(&self) -> u64 {
         self.next
     }
 
@@ -83,11 +83,11 @@ impl SoldOut {
 
     /// For who arrives and has nothing else under way. One a while is let through before the memory lapses, so that the
     /// others need not all ask at once when it does.
-    pub fn way(&mut self, asked: &Reservation, user: u64, now_ms: u64) -> Way {
-        let Some(refusal) = self.repeated(asked, user, now_ms) else { return Way::default() };
-        let Some(sale) = self.sales.get_mut(&asked.sale_id) else { return Way::Refused(Box::new(refusal)) };
+    pub fn admission(&mut self, asked: &Reservation, user: u64, now_ms: u64) -> Admission {
+        let Some(refusal) = self.repeated(asked, user, now_ms) else { return Admission::default() };
+        let Some(sale) = self.sales.get_mut(&asked.sale_id) else { return Admission::Refused(Box::new(refusal)) };
         sale.used_ms = now_ms;
-        if sale.probe(asked, now_ms) { Way::Asked { probe: true } } else { Way::Refused(Box::new(refusal)) }
+        if sale.probe(asked, now_ms) { Admission::Asked { probe: true } } else { Admission::Refused(Box::new(refusal)) }
     }
 
     /// Whether what T1 says of this sale can be repeated to anybody: not before it is known who has something.
@@ -104,47 +104,47 @@ impl SoldOut {
     /// The refusal, if it is what T1 would say.
     pub fn repeated(&self, asked: &Reservation, user: u64, now_ms: u64) -> Option<Outcome> {
         let sale = self.for_anybody(asked, user)?;
-        let closed = sale.closed.as_ref().filter(|closed| closed.said.is_fresh(now_ms));
+        let closed = sale.closed.as_ref().filter(|closed| closed.observation.is_fresh(now_ms));
         if let Some(closed) = closed {
             return not_open(sale, asked, &closed.opens_at, closed.status);
         }
         short(asked, |sku_id| {
-            let sku = sale.skus.get(sku_id).filter(|sku| sku.said.is_fresh(now_ms))?;
+            let sku = sale.skus.get(sku_id).filter(|sku| sku.observation.is_fresh(now_ms))?;
             Some((sku.available, sku.max_per_user))
         })
     }
 
     /// The refusal that this flight brought for others, if it is what T1 would have said to this one too.
-    pub fn refused_by(&self, brought: &Brought, asked: &Reservation, user: u64) -> Option<Outcome> {
-        let sale = self.for_anybody(asked, user).filter(|_| asked.sale_id == brought.sale_id)?;
-        match &brought.closed {
+    pub fn refused_by(&self, findings: &BatchFindings, asked: &Reservation, user: u64) -> Option<Outcome> {
+        let sale = self.for_anybody(asked, user).filter(|_| asked.sale_id == findings.sale_id)?;
+        match &findings.closed {
             Some((opens_at, status)) => not_open(sale, asked, opens_at, *status),
-            None => short(asked, |sku_id| brought.skus.get(sku_id).copied()),
+            None => short(asked, |sku_id| findings.skus.get(sku_id).copied()),
         }
     }
 
     /// What a flight saw that is true for whoever had asked before it left. None: nothing such.
-    pub fn brought(&self, flight: &Flight, outcomes: &[Outcome]) -> Option<Brought> {
-        if !self.answers_for(&flight.sale_id) {
+    pub fn findings(&self, batch: &InFlightBatch, outcomes: &[Outcome]) -> Option<BatchFindings> {
+        if !self.answers_for(&batch.sale_id) {
             return None;
         }
-        let mut brought = Brought { sale_id: flight.sale_id.clone(), ..Brought::default() };
+        let mut findings = BatchFindings { sale_id: batch.sale_id.clone(), ..BatchFindings::default() };
         for outcome in outcomes {
             match outcome {
                 Outcome::SoldOut { sku_id, available, max_per_user, .. } => {
-                    brought.skus.insert(sku_id.clone(), (*available, *max_per_user));
+                    findings.skus.insert(sku_id.clone(), (*available, *max_per_user));
                 }
-                Outcome::SaleNotOpen { opens_at, status, .. } => brought.closed = Some((opens_at.clone(), *status)),
+                Outcome::SaleNotOpen { opens_at, status, .. } => findings.closed = Some((opens_at.clone(), *status)),
                 _ => {}
             }
         }
-        Some(brought).filter(|brought| brought.closed.is_some() || !brought.skus.is_empty())
+        Some(findings).filter(|findings| findings.closed.is_some() || !findings.skus.is_empty())
     }
 
     /// What a flight brought back; none: nobody knows what it did. Before anybody is told.
-    pub fn learn(&mut self, flight: &Flight, outcomes: Option<&[Outcome]>, now_ms: u64) {
+    pub fn learn(&mut self, batch: &InFlightBatch, outcomes: Option<&[Outcome]>, now_ms: u64) {
         let key = self.key;
-        let users = flight.users.iter().map(|user| key.user(user));
+        let users = batch.users.iter().map(|user| key.user(user));
         let Some(outcomes) = outcomes else {
             self.users.extend(users);
             return self.keep_within_bounds(now_ms);
@@ -158,25 +158,25 @@ impl SoldOut {
                 self.users.insert(user);
             }
         }
-        self.learn_of_sale(flight, outcomes, now_ms);
+        self.learn_of_sale(batch, outcomes, now_ms);
         self.keep_within_bounds(now_ms);
     }
 
-    fn learn_of_sale(&mut self, flight: &Flight, outcomes: &[Outcome], now_ms: u64) {
+    fn learn_of_sale(&mut self, batch: &InFlightBatch, outcomes: &[Outcome], now_ms: u64) {
         let says = |outcome: &Outcome| matches!(outcome, Outcome::SoldOut { .. } | Outcome::SaleNotOpen { .. });
-        if outcomes.iter().any(says) && flight.number >= self.current {
-            self.sale(&flight.sale_id, now_ms);
+        if outcomes.iter().any(says) && batch.number >= self.current {
+            self.sale(&batch.sale_id, now_ms);
         }
-        let Some(sale) = self.sales.get_mut(&flight.sale_id) else { return };
-        for (outcome, asked) in outcomes.iter().zip(&flight.reservations) {
+        let Some(sale) = self.sales.get_mut(&batch.sale_id) else { return };
+        for (outcome, asked) in outcomes.iter().zip(&batch.reservations) {
             if knows_skus(outcome) {
                 sale.known.extend(asked.items.iter().map(|line| line.sku_id.clone()));
             }
         }
         for outcome in outcomes {
             // What was said before it was forgotten is over; that something was granted is so for ever.
-            if flight.number >= sale.current.max(self.current) || !says(outcome) {
-                sale.learn(flight, outcome);
+            if batch.number >= sale.current.max(self.current) || !says(outcome) {
+                sale.learn(batch, outcome);
             }
         }
     }

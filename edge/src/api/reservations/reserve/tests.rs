@@ -7,8 +7,8 @@ use super::*;
 
 fn read_cart(body: &str) -> Result<Vec<String>, u16> {
     let cart = crate::http::body::json::<Cart>(crate::http::media_type::JSON, body.as_bytes());
-    let cart = cart.map_err(|problem| Answer::from(problem).status)?;
-    Ok(faults(&cart).into_iter().map(|fault| fault.pointer).collect())
+    let cart = cart.map_err(|problem| Response::from(problem).status)?;
+    Ok(field_errors(&cart).into_iter().map(|error| error.pointer).collect())
 }
 
 fn cart_of(items: &str) -> Result<Vec<String>, u16> {
@@ -82,7 +82,7 @@ fn hold() -> Hold {
 
 #[test]
 fn a_replay_is_the_same_answer_with_a_mark() {
-    let of = |replayed| tell(Outcome::Granted { hold: hold(), replayed }).unwrap_or_else(Answer::from);
+    let of = |replayed| into_response(Outcome::Granted { hold: hold(), replayed }).unwrap_or_else(Response::from);
     let (first, again) = (of(false), of(true));
     assert_eq!((first.status, first.header("Idempotent-Replayed")), (201, None));
     assert_eq!(first.header("Location"), Some("/v1/reservations/019a9e7c-4b5a-7c3d-8e9f-0123456789ab"));
@@ -137,7 +137,7 @@ fn every_refusal_has_its_status_code_and_facts() {
             serde_json::json!({"sku_id": "a", "available": 0}),
         ),
     ] {
-        let answer = tell(outcome).unwrap_or_else(Answer::from);
+        let answer = into_response(outcome).unwrap_or_else(Response::from);
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         assert_eq!(
             (answer.status, body.get("code"), body.get("status")),
@@ -152,7 +152,7 @@ fn every_refusal_has_its_status_code_and_facts() {
 #[test]
 fn a_user_over_the_limit_is_told_when_to_come_back() {
     let charge = Charge { admitted: false, remaining: 0, reset_s: 1 };
-    let refused = answer(charge, Verdict::Charged).unwrap_or_else(Answer::from);
+    let refused = answer(charge, Verdict::Charged).unwrap_or_else(Response::from);
     let refused = limits(refused, charge, &Config::from(|_| None));
     assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("1")));
     assert_eq!(refused.header("RateLimit-Policy"), Some("\"reservations\";q=20;w=4"));
@@ -163,7 +163,7 @@ fn a_user_over_the_limit_is_told_when_to_come_back() {
 fn no_outcome_is_unavailable() {
     let charge = Charge { admitted: true, remaining: 1, reset_s: 1 };
     for verdict in [Verdict::Unavailable, Verdict::Charged] {
-        let answer = answer(charge, verdict).unwrap_or_else(Answer::from);
+        let answer = answer(charge, verdict).unwrap_or_else(Response::from);
         assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
     }
 }

@@ -3,14 +3,14 @@
 use super::tests::{Gate, gate, grant, granted, keys, remembered, sold_out, take};
 use super::*;
 use crate::gate::testing::{lines, reservation};
-use crate::runtime::limits::{FLIGHTS_MAX, SCOUTS, SOLD_OUT_PROBE_MS};
+use crate::runtime::limits::{FLIGHTS_MAX, SLOW_START_FIRST, SOLD_OUT_PROBE_MS};
 
 /// At 0 T1 said that `a` is sold out, and the database that nobody had anything.
 fn sold_out_gate() -> Gate {
     let mut gate = gate();
     gate.arrive(one("first"), 0, 0);
-    let flight = take(&mut gate, 0);
-    gate.land(&flight, Some(vec![sold_out()]), 0);
+    let batch = take(&mut gate, 0);
+    gate.land(&batch, Some(vec![sold_out()]), 0);
     let sale = gate.sold_out.question(0).unwrap_or_default();
     gate.sold_out.holders(&sale, Some((Vec::new(), true)), 0);
     gate.drain();
@@ -44,14 +44,14 @@ fn after_sold_out_a_crowd_costs_one_small_call_before_the_memory_lapses() {
 #[test]
 fn who_stood_in_line_when_it_sold_out_is_told_without_a_call() {
     let mut gate = gate();
-    let flights: Vec<Flight> = (0..FLIGHTS_MAX as u32)
+    let batches: Vec<InFlightBatch> = (0..FLIGHTS_MAX as u32)
         .map(|user| {
             gate.arrive(one(&user.to_string()), user, 0);
             take(&mut gate, 0)
         })
         .collect();
     gate.arrive(one("in-line"), 9, 0);
-    gate.land(&flights[0], Some(vec![sold_out()]), 0);
+    gate.land(&batches[0], Some(vec![sold_out()]), 0);
     let sale = gate.sold_out.question(0).unwrap_or_default();
     gate.sold_out.holders(&sale, Some((Vec::new(), true)), 0);
     assert!(gate.take_batch(0).is_none());
@@ -62,11 +62,11 @@ fn who_stood_in_line_when_it_sold_out_is_told_without_a_call() {
 fn a_key_that_was_granted_comes_before_sold_out() {
     let mut gate = gate();
     gate.arrive(one("a"), 1, 0);
-    let flight = take(&mut gate, 0);
-    grant(&mut gate, &flight, 0);
+    let batch = take(&mut gate, 0);
+    grant(&mut gate, &batch, 0);
     gate.arrive(one("first"), 2, 0);
-    let flight = take(&mut gate, 0);
-    gate.land(&flight, Some(vec![sold_out()]), 0);
+    let batch = take(&mut gate, 0);
+    gate.land(&batch, Some(vec![sold_out()]), 0);
     let sale = gate.sold_out.question(0).unwrap_or_default();
     gate.sold_out.holders(&sale, Some((Vec::new(), true)), 0);
     gate.drain();
@@ -83,12 +83,12 @@ fn a_key_that_was_granted_comes_before_sold_out() {
 fn behind_a_request_of_the_same_user_nothing_is_refused_from_memory() {
     let mut gate = sold_out_gate();
     gate.arrive(Reservation { items: lines(&["b"]), ..one("a") }, 1, 1);
-    let flight = take(&mut gate, 1);
-    assert_eq!(keys(&flight), ["a"]);
+    let batch = take(&mut gate, 1);
+    assert_eq!(keys(&batch), ["a"]);
     gate.arrive(Reservation { idem_key: "another".to_owned(), ..one("a") }, 2, 1);
     assert!(gate.take_batch(1).is_none());
     assert!(gate.drain().is_empty());
-    grant(&mut gate, &flight, 2);
+    grant(&mut gate, &batch, 2);
     assert_eq!(keys(&take(&mut gate, 2)), ["another"]);
 }
 
@@ -98,13 +98,13 @@ fn who_asks_again_while_it_sells_out_is_told_from_memory_unless_something_came_b
         let mut gate = sold_out_gate();
         let asked_ms = SOLD_OUT_PROBE_MS;
         gate.arrive(one("a"), 1, asked_ms);
-        let flight = take(&mut gate, asked_ms);
-        assert_eq!(keys(&flight), ["a"], "it is the one that asks for all");
+        let batch = take(&mut gate, asked_ms);
+        assert_eq!(keys(&batch), ["a"], "it is the one that asks for all");
         gate.arrive(one("a"), 2, asked_ms + 1);
         if came_back {
             gate.sold_out.forget("spring-drop", asked_ms + 1);
         }
-        gate.land(&flight, Some(vec![sold_out()]), asked_ms + 2);
+        gate.land(&batch, Some(vec![sold_out()]), asked_ms + 2);
         let again = gate.take_batch(asked_ms + 2);
         assert_eq!(again.as_ref().map(keys), came_back.then(|| vec!["a"]));
         let told_from_memory = refused_from_memory(&gate.drain());
@@ -119,12 +119,12 @@ fn when_something_may_have_come_back_a_few_go_and_the_crowd_hears_what_they_hear
     for user in 0..50_u32 {
         gate.arrive(one(&user.to_string()), user, 0);
     }
-    let flights: Vec<Flight> = (0..FLIGHTS_MAX).map(|_| take(&mut gate, 0)).collect();
-    assert!(flights.iter().all(|flight| flight.users.len() == SCOUTS));
+    let batches: Vec<InFlightBatch> = (0..FLIGHTS_MAX).map(|_| take(&mut gate, 0)).collect();
+    assert!(batches.iter().all(|batch| batch.users.len() == SLOW_START_FIRST));
     assert!(gate.take_batch(0).is_none());
-    gate.land(&flights[0], Some(vec![sold_out(); SCOUTS]), 0);
+    gate.land(&batches[0], Some(vec![sold_out(); SLOW_START_FIRST]), 0);
     assert!(gate.take_batch(0).is_none());
-    let crowd = u32::try_from(FLIGHTS_MAX * SCOUTS).unwrap_or_default()..50;
+    let crowd = u32::try_from(FLIGHTS_MAX * SLOW_START_FIRST).unwrap_or_default()..50;
     assert_eq!(refused_from_memory(&gate.drain()), crowd.collect::<Vec<_>>());
 }
 
@@ -132,8 +132,8 @@ fn when_something_may_have_come_back_a_few_go_and_the_crowd_hears_what_they_hear
 fn until_it_is_known_who_has_something_the_crowd_is_not_kept_waiting_for_scouts() {
     let mut gate = gate();
     gate.arrive(one("first"), 0, 0);
-    let flight = take(&mut gate, 0);
-    gate.land(&flight, Some(vec![sold_out()]), 0);
+    let batch = take(&mut gate, 0);
+    gate.land(&batch, Some(vec![sold_out()]), 0);
     for user in 0..50_u32 {
         gate.arrive(one(&user.to_string()), user, 1);
     }
@@ -148,14 +148,14 @@ fn what_a_call_saw_is_told_to_all_who_had_asked_before_it_left_and_to_nobody_els
     for user in 0..20_u32 {
         gate.arrive(one(&user.to_string()), user, 0);
     }
-    let flights: Vec<Flight> = (0..FLIGHTS_MAX).map(|_| take(&mut gate, 0)).collect();
+    let batches: Vec<InFlightBatch> = (0..FLIGHTS_MAX).map(|_| take(&mut gate, 0)).collect();
     gate.arrive(one("later"), 99, 1);
     gate.arrive(one("19"), 98, 1);
     gate.sold_out.forget("spring-drop", 1);
-    gate.land(&flights[0], Some(vec![sold_out(); SCOUTS]), 2);
-    let told = refused_from_memory(&gate.drain());
-    let crowd = u32::try_from(FLIGHTS_MAX * SCOUTS).unwrap_or_default()..19;
-    assert_eq!(told, crowd.collect::<Vec<_>>(), "19 asked again after it had left");
+    gate.land(&batches[0], Some(vec![sold_out(); SLOW_START_FIRST]), 2);
+    let refused = refused_from_memory(&gate.drain());
+    let crowd = u32::try_from(FLIGHTS_MAX * SLOW_START_FIRST).unwrap_or_default()..19;
+    assert_eq!(refused, crowd.collect::<Vec<_>>(), "19 asked again after it had left");
     assert_eq!(keys(&take(&mut gate, 2)), ["19", "later"]);
 }
 
@@ -168,8 +168,8 @@ fn a_crowd_before_the_opening_costs_one_small_call_before_the_memory_lapses() {
         for_ms: 1_000,
     };
     gate.arrive(one("first"), 0, 0);
-    let flight = take(&mut gate, 0);
-    gate.land(&flight, Some(vec![closed()]), 0);
+    let batch = take(&mut gate, 0);
+    gate.land(&batch, Some(vec![closed()]), 0);
     let sale = gate.sold_out.question(0).unwrap_or_default();
     gate.sold_out.holders(&sale, Some((Vec::new(), true)), 0);
     gate.drain();

@@ -23,17 +23,17 @@ pub fn sold_out() -> Outcome {
     Outcome::SoldOut { sku_id: "a".to_owned(), available: 0, max_per_user: 1, for_ms: 1_000 }
 }
 
-pub fn keys(flight: &Flight) -> Vec<&str> {
-    flight.reservations.iter().map(|reservation| reservation.idem_key.as_str()).collect()
+pub fn keys(batch: &InFlightBatch) -> Vec<&str> {
+    batch.reservations.iter().map(|reservation| reservation.idem_key.as_str()).collect()
 }
 
 /// Grants everything on board, each hold named after its key.
-pub fn grant(gate: &mut Gate, flight: &Flight, now_ms: u64) {
-    let outcomes = keys(flight).into_iter().map(|key| Outcome::Granted { hold: hold(key), replayed: false }).collect();
-    gate.land(flight, Some(outcomes), now_ms);
+pub fn grant(gate: &mut Gate, batch: &InFlightBatch, now_ms: u64) {
+    let outcomes = keys(batch).into_iter().map(|key| Outcome::Granted { hold: hold(key), replayed: false }).collect();
+    gate.land(batch, Some(outcomes), now_ms);
 }
 
-pub fn take(gate: &mut Gate, now_ms: u64) -> Flight {
+pub fn take(gate: &mut Gate, now_ms: u64) -> InFlightBatch {
     gate.take_batch(now_ms).unwrap_or_default()
 }
 
@@ -41,9 +41,9 @@ pub fn take(gate: &mut Gate, now_ms: u64) -> Flight {
 fn a_lone_buyer_waits_for_nobody() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
-    let flight = take(&mut gate, 0);
-    assert_eq!(keys(&flight), ["k"]);
-    grant(&mut gate, &flight, 5);
+    let batch = take(&mut gate, 0);
+    assert_eq!(keys(&batch), ["k"]);
+    grant(&mut gate, &batch, 5);
     assert_eq!(gate.drain(), [(1, granted("k", false))]);
     assert!(gate.take_batch(5).is_none());
 }
@@ -61,16 +61,16 @@ fn what_arrives_while_calls_fly_leaves_together_in_the_next() {
     }
     grant(
         &mut gate,
-        &Flight {
+        &InFlightBatch {
             sale_id: "spring-drop".to_owned(),
             users: vec!["user-0".into()],
             reservations: vec![reservation("user-0", "user-0", "fp")],
-            ..Flight::default()
+            ..InFlightBatch::default()
         },
         1,
     );
-    let flight = take(&mut gate, 1);
-    assert_eq!(keys(&flight), users.iter().skip(2).take(BATCH_MAX).collect::<Vec<_>>());
+    let batch = take(&mut gate, 1);
+    assert_eq!(keys(&batch), users.iter().skip(2).take(BATCH_MAX).collect::<Vec<_>>());
     assert!(gate.take_batch(1).is_none());
 }
 
@@ -91,8 +91,8 @@ fn a_batch_has_a_user_once_and_the_users_later_request_waits_its_turn() {
 fn a_finished_key_is_answered_without_a_call() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
-    let flight = take(&mut gate, 0);
-    grant(&mut gate, &flight, 0);
+    let batch = take(&mut gate, 0);
+    grant(&mut gate, &batch, 0);
     gate.drain();
     gate.arrive(reservation("a", "k", "fp"), 2, 1);
     gate.arrive(reservation("a", "k", "other"), 3, 1);
@@ -106,11 +106,11 @@ fn a_duplicate_of_a_running_request_gets_the_first_ones_answer() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("a", "k", "fp"), 2, 0);
-    let flight = take(&mut gate, 0);
+    let batch = take(&mut gate, 0);
     gate.arrive(reservation("a", "k", "fp"), 3, 1);
-    assert_eq!(keys(&flight), ["k"]);
+    assert_eq!(keys(&batch), ["k"]);
     assert!(gate.take_batch(1).is_none());
-    grant(&mut gate, &flight, 2);
+    grant(&mut gate, &batch, 2);
     assert_eq!(gate.drain(), [(1, granted("k", false)), (2, granted("k", true)), (3, granted("k", true))]);
 }
 
@@ -118,10 +118,10 @@ fn a_duplicate_of_a_running_request_gets_the_first_ones_answer() {
 fn who_asks_again_after_a_call_left_is_not_told_a_refusal_from_before_the_question() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
-    let flight = take(&mut gate, 0);
+    let batch = take(&mut gate, 0);
     gate.arrive(reservation("a", "k", "fp"), 2, 1);
     gate.arrive(reservation("a", "k", "fp"), 3, 2);
-    gate.land(&flight, Some(vec![sold_out()]), 3);
+    gate.land(&batch, Some(vec![sold_out()]), 3);
     assert_eq!(gate.drain(), [(1, Verdict::Outcome(sold_out()))]);
     let again = take(&mut gate, 3);
     assert_eq!(keys(&again), ["k"]);
@@ -135,9 +135,9 @@ fn who_asks_again_after_a_call_left_is_not_told_a_refusal_from_before_the_questi
 fn a_failed_flight_is_told_to_who_asked_again_too() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
-    let flight = take(&mut gate, 0);
+    let batch = take(&mut gate, 0);
     gate.arrive(reservation("a", "k", "fp"), 2, 1);
-    gate.land(&flight, None, 2);
+    gate.land(&batch, None, 2);
     assert_eq!(gate.drain(), [(1, Verdict::Unavailable), (2, Verdict::Unavailable)]);
 }
 
@@ -146,8 +146,8 @@ fn another_request_under_a_running_key_is_refused_if_the_first_is_granted() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("a", "k", "other"), 2, 0);
-    let flight = take(&mut gate, 0);
-    grant(&mut gate, &flight, 1);
+    let batch = take(&mut gate, 0);
+    grant(&mut gate, &batch, 1);
     assert!(gate.take_batch(1).is_none());
     let reused = Verdict::Remembered(Outcome::IdempotencyKeyReused);
     assert_eq!(gate.drain(), [(1, granted("k", false)), (2, reused)]);
@@ -158,8 +158,8 @@ fn a_refusal_leaves_no_trace_and_the_key_may_succeed_later() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("a", "k", "other"), 2, 0);
-    let flight = take(&mut gate, 0);
-    gate.land(&flight, Some(vec![sold_out()]), 1);
+    let batch = take(&mut gate, 0);
+    gate.land(&batch, Some(vec![sold_out()]), 1);
     let second = take(&mut gate, 1);
     assert_eq!(second.reservations, [reservation("a", "k", "other")]);
     grant(&mut gate, &second, 2);
@@ -171,8 +171,8 @@ fn a_failed_flight_forgets_its_keys_and_tells_everybody() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("a", "k", "fp"), 2, 0);
-    let flight = take(&mut gate, 0);
-    gate.land(&flight, None, 1);
+    let batch = take(&mut gate, 0);
+    gate.land(&batch, None, 1);
     assert_eq!(gate.drain(), [(1, Verdict::Unavailable), (2, Verdict::Unavailable)]);
     gate.arrive(reservation("a", "k", "fp"), 3, 2);
     assert_eq!(keys(&take(&mut gate, 2)), ["k"]);
@@ -182,8 +182,8 @@ fn a_failed_flight_forgets_its_keys_and_tells_everybody() {
 fn outcomes_that_do_not_match_the_questions_are_no_answer() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
-    let flight = take(&mut gate, 0);
-    gate.land(&flight, Some(vec![sold_out(), sold_out()]), 1);
+    let batch = take(&mut gate, 0);
+    gate.land(&batch, Some(vec![sold_out(), sold_out()]), 1);
     assert_eq!(gate.drain(), [(1, Verdict::Unavailable)]);
 }
 
@@ -191,8 +191,8 @@ fn outcomes_that_do_not_match_the_questions_are_no_answer() {
 fn a_result_after_the_deadline_still_lands_in_the_keys() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
-    let flight = take(&mut gate, 0);
-    grant(&mut gate, &flight, GATE_DEADLINE_MS + 1);
+    let batch = take(&mut gate, 0);
+    grant(&mut gate, &batch, GATE_DEADLINE_MS + 1);
     gate.drain();
     gate.arrive(reservation("a", "k", "fp"), 2, GATE_DEADLINE_MS + 2);
     assert_eq!(gate.drain(), [(2, remembered(granted("k", true)))]);
@@ -250,8 +250,8 @@ fn after_failures_in_a_row_nobody_waits_until_one_call_has_come_back() {
     let mut gate = gate();
     for failure in 0..BREAKER_FAILURES {
         gate.arrive(reservation(&failure.to_string(), "k", "fp"), failure, 0);
-        let flight = take(&mut gate, 0);
-        gate.land(&flight, None, 0);
+        let batch = take(&mut gate, 0);
+        gate.land(&batch, None, 0);
     }
     assert_eq!(gate.drain().len(), BREAKER_FAILURES as usize);
     gate.arrive(reservation("a", "k", "fp"), 1, 1);
@@ -270,17 +270,17 @@ fn after_failures_in_a_row_nobody_waits_until_one_call_has_come_back() {
 #[test]
 fn who_waited_while_it_opened_is_told_at_once() {
     let mut gate = gate();
-    let mut flights = Vec::new();
+    let mut batches = Vec::new();
     for user in 0..BREAKER_FAILURES {
         gate.arrive(reservation(&user.to_string(), "k", "fp"), user, 0);
         if user < FLIGHTS_MAX as u32 {
-            flights.push(take(&mut gate, 0));
+            batches.push(take(&mut gate, 0));
         }
     }
     // The function fails elsewhere too: here only the number in a row matters.
     (0..BREAKER_FAILURES).for_each(|_| gate.breaker.failed(0));
-    for flight in flights {
-        gate.land(&flight, None, 0);
+    for batch in batches {
+        gate.land(&batch, None, 0);
     }
     assert!(gate.take_batch(0).is_none());
     assert_eq!(gate.drain().len(), BREAKER_FAILURES as usize);

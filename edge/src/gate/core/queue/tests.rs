@@ -111,7 +111,7 @@ fn of_sale(user: &str, sale: &str) -> Reservation {
 }
 
 /// The next call's users, of one sale.
-fn flight(queue: &mut Queue<u32>, most: usize) -> (String, usize) {
+fn batch(queue: &mut Queue<u32>, most: usize) -> (String, usize) {
     let mut sale: Option<String> = None;
     for users in 0..most {
         match queue.next(sale.as_deref(), |_, _| true, |_, _| true) {
@@ -131,13 +131,13 @@ fn sales_take_turns_however_many_want_one_of_them() {
     (0..3).for_each(|user| queue.push(of_sale(&format!("b{user}"), "quiet"), vec![0], Arrival::default()));
     let mut left = Vec::new();
     for _ in 0..4 {
-        let (sale, users) = flight(&mut queue, 10);
+        let (sale, users) = batch(&mut queue, 10);
         queue.depart(&sale);
         queue.land(&sale);
         left.push((sale, users));
     }
-    let flights: Vec<(&str, usize)> = left.iter().map(|(sale, users)| (sale.as_str(), *users)).collect();
-    assert_eq!(flights, [("crowded", 10), ("quiet", 3), ("crowded", 10), ("crowded", 10)]);
+    let batches: Vec<(&str, usize)> = left.iter().map(|(sale, users)| (sale.as_str(), *users)).collect();
+    assert_eq!(batches, [("crowded", 10), ("quiet", 3), ("crowded", 10), ("crowded", 10)]);
 }
 
 #[test]
@@ -145,18 +145,18 @@ fn calls_of_one_sale_that_take_long_leave_room_for_another_sales() {
     let mut queue = Queue::default();
     (0..50).for_each(|user| queue.push(of_sale(&format!("a{user}"), "crowded"), vec![0], Arrival::default()));
     for _ in 0..FLIGHTS_MAX {
-        let (sale, _) = flight(&mut queue, 10);
+        let (sale, _) = batch(&mut queue, 10);
         queue.depart(&sale);
     }
-    assert_eq!(flight(&mut queue, 10), (String::new(), 0), "as many as one sale may have");
+    assert_eq!(batch(&mut queue, 10), (String::new(), 0), "as many as one sale may have");
     queue.push(of_sale("b", "quiet"), vec![0], Arrival::default());
-    let (sale, users) = flight(&mut queue, 10);
+    let (sale, users) = batch(&mut queue, 10);
     assert_eq!((sale.as_str(), users), ("quiet", 1));
     queue.depart(&sale);
     queue.push(of_sale("c", "third"), vec![0], Arrival::default());
-    assert_eq!(flight(&mut queue, 10), (String::new(), 0), "as many as all of them may have");
+    assert_eq!(batch(&mut queue, 10), (String::new(), 0), "as many as all of them may have");
     queue.land("crowded");
-    assert_eq!(flight(&mut queue, 10).0, "third");
+    assert_eq!(batch(&mut queue, 10).0, "third");
 }
 
 #[test]

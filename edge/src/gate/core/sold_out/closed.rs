@@ -1,6 +1,6 @@
 //! When "not open" is repeated; and what a flight brings for those who stood in line when it left.
 
-use super::tests::{SALE, flies, leaves, one, refuses, told, way};
+use super::tests::{SALE, admission, flies, leaves, one, refuses, sold_out};
 use super::*;
 use crate::gate::testing::{hold, lines};
 use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
@@ -22,8 +22,8 @@ fn remembering(status: SaleStatus, for_ms: u64) -> SoldOut {
 fn not_open_is_repeated_until_the_sale_opens_and_not_a_moment_longer() {
     let mut memory = remembering(SaleStatus::Scheduled, 300);
     let refusal = not_open(SaleStatus::Scheduled, 0);
-    assert_eq!(way(&mut memory, &one("b"), 1_299), Way::Refused(Box::new(refusal)));
-    assert_eq!(way(&mut memory, &one("b"), 1_300), Way::Asked { probe: false });
+    assert_eq!(admission(&mut memory, &one("b"), 1_299), Admission::Refused(Box::new(refusal)));
+    assert_eq!(admission(&mut memory, &one("b"), 1_300), Admission::Asked { probe: false });
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn during_a_pause_it_is_asked_for_again_within_a_second_by_one_for_all() {
     let mut memory = remembering(SaleStatus::Paused, 1_000);
     let due_ms = 1_000 + SOLD_OUT_PROBE_MS;
     assert!(refuses(&mut memory, &one("b"), due_ms - 1));
-    assert_eq!(way(&mut memory, &one("c"), due_ms), Way::Asked { probe: true });
+    assert_eq!(admission(&mut memory, &one("c"), due_ms), Admission::Asked { probe: true });
     assert!(refuses(&mut memory, &one("d"), due_ms), "one is enough");
     assert!(refuses(&mut memory, &one("d"), 999 + SOLD_OUT_KEEP_MS));
     assert!(!refuses(&mut memory, &one("d"), 1_000 + SOLD_OUT_KEEP_MS));
@@ -48,14 +48,14 @@ fn it_ends_with_a_change_of_the_sale_and_with_whatever_a_later_call_says() {
     assert!(!refuses(&mut memory, &one("b"), 1_003));
 
     let granted = Outcome::Granted { hold: hold("h"), replayed: false };
-    for (outcome, still) in [(granted, false), (told(0, 1_000), true)] {
+    for (outcome, still) in [(granted, false), (sold_out(0, 1_000), true)] {
         let mut memory = remembering(SaleStatus::Paused, 1_000);
         let (earlier, later) = (leaves(&mut memory, "c", 1_001), leaves(&mut memory, "d", 1_002));
         memory.learn(&later, Some(&[outcome]), 1_003);
         memory.learn(&earlier, Some(&[not_open(SaleStatus::Paused, 1_000)]), 1_004);
         assert_eq!(refuses(&mut memory, &one("b"), 1_005), still, "as sold out, and not as closed");
         assert!(
-            !matches!(way(&mut memory, &one("b"), 1_005), Way::Refused(why) if matches!(*why, Outcome::SaleNotOpen { .. }))
+            !matches!(admission(&mut memory, &one("b"), 1_005), Admission::Refused(why) if matches!(*why, Outcome::SaleNotOpen { .. }))
         );
     }
 }
@@ -65,27 +65,30 @@ fn who_has_something_or_asks_for_a_sku_that_may_not_exist_asks_t1() {
     let mut memory = remembering(SaleStatus::Paused, 1_000);
     let unknown = Reservation { items: lines(&["a", "x"]), ..one("b") };
     assert!(!refuses(&mut memory, &unknown, 1_001));
-    let flight = leaves(&mut memory, "c", 1_001);
-    memory.learn(&flight, Some(&[Outcome::IdempotencyKeyReused]), 1_002);
+    let batch = leaves(&mut memory, "c", 1_001);
+    memory.learn(&batch, Some(&[Outcome::IdempotencyKeyReused]), 1_002);
     assert!(!refuses(&mut memory, &one("c"), 1_003));
     assert!(refuses(&mut memory, &one("b"), 1_003));
 }
 
 #[test]
 fn what_a_flight_brings_is_told_although_it_was_forgotten_meanwhile() {
-    for outcome in [told(0, 0), not_open(SaleStatus::Paused, 0)] {
+    for outcome in [sold_out(0, 0), not_open(SaleStatus::Paused, 0)] {
         let mut memory = remembering(SaleStatus::Paused, 1_000);
-        let flight = leaves(&mut memory, "c", 1_001);
+        let batch = leaves(&mut memory, "c", 1_001);
         memory.forget(SALE, 1_002);
         let outcomes = [outcome];
-        memory.learn(&flight, Some(&outcomes), 1_003);
-        let brought = memory.brought(&flight, &outcomes).unwrap_or_default();
+        memory.learn(&batch, Some(&outcomes), 1_003);
+        let findings = memory.findings(&batch, &outcomes).unwrap_or_default();
         let user = |name: &str| user_hash::Key::default().user(name);
-        assert_eq!(memory.refused_by(&brought, &one("b"), user("b")).map(|told| told.name()), Some(outcomes[0].name()));
+        assert_eq!(
+            memory.refused_by(&findings, &one("b"), user("b")).map(|refusal| refusal.name()),
+            Some(outcomes[0].name())
+        );
         let elsewhere = Reservation { sale_id: "other".to_owned(), ..one("b") };
-        assert_eq!(memory.refused_by(&brought, &elsewhere, user("b")), None);
+        assert_eq!(memory.refused_by(&findings, &elsewhere, user("b")), None);
         memory.users.insert(user("b"));
-        assert_eq!(memory.refused_by(&brought, &one("b"), user("b")), None, "who may have something asks T1");
-        assert!(memory.brought(&flight, &[Outcome::TooLate]).is_none());
+        assert_eq!(memory.refused_by(&findings, &one("b"), user("b")), None, "who may have something asks T1");
+        assert!(memory.findings(&batch, &[Outcome::TooLate]).is_none());
     }
 }

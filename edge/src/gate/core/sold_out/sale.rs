@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use protocol::reserve::{Outcome, Reservation};
 use protocol::shop::SaleStatus;
 
-use crate::gate::core::in_flight::Flight;
+use crate::gate::core::in_flight::InFlightBatch;
 use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
 
 #[derive(Default)]
@@ -39,8 +39,8 @@ pub enum Holders {
 }
 
 /// Who said so, when it left (what it saw, it saw later), and until when it may be repeated.
-pub struct Said {
-    pub flight: u64,
+pub struct Observation {
+    pub batch: u64,
     sent_ms: u64,
     until_ms: u64,
     /// Somebody was let through to ask for all.
@@ -50,19 +50,19 @@ pub struct Said {
 pub struct Sku {
     pub available: i64,
     pub max_per_user: i64,
-    pub said: Said,
+    pub observation: Observation,
 }
 
 pub struct Closed {
     pub opens_at: String,
     pub status: SaleStatus,
-    pub said: Said,
+    pub observation: Observation,
 }
 
-impl Said {
-    fn by(flight: &Flight, for_ms: u64) -> Self {
-        let until_ms = flight.sent_ms.saturating_add(for_ms.min(SOLD_OUT_KEEP_MS));
-        Self { flight: flight.number, sent_ms: flight.sent_ms, until_ms, probing: false }
+impl Observation {
+    fn by(batch: &InFlightBatch, for_ms: u64) -> Self {
+        let until_ms = batch.sent_ms.saturating_add(for_ms.min(SOLD_OUT_KEEP_MS));
+        Self { batch: batch.number, sent_ms: batch.sent_ms, until_ms, probing: false }
     }
 
     /// A clock that was put back makes nothing last longer.
@@ -84,17 +84,17 @@ impl Sale {
     /// Whether this request is let through, before what refuses it lapses, to ask for all.
     pub fn probe(&mut self, asked: &Reservation, now_ms: u64) -> bool {
         let Self { skus, closed, .. } = self;
-        if let Some(closed) = closed.as_mut().filter(|closed| closed.said.is_fresh(now_ms)) {
-            let probes = closed.said.wants_probe(now_ms);
-            closed.said.probing |= probes;
+        if let Some(closed) = closed.as_mut().filter(|closed| closed.observation.is_fresh(now_ms)) {
+            let probes = closed.observation.wants_probe(now_ms);
+            closed.observation.probing |= probes;
             return probes;
         }
         let lines = || asked.items.iter().map(|line| line.sku_id.as_str());
-        let probes = lines().any(|sku| skus.get(sku).is_some_and(|sku| sku.said.wants_probe(now_ms)));
+        let probes = lines().any(|sku| skus.get(sku).is_some_and(|sku| sku.observation.wants_probe(now_ms)));
         if probes {
             lines().for_each(|sku| {
                 if let Some(sku) = skus.get_mut(sku) {
-                    sku.said.probing = true;
+                    sku.observation.probing = true;
                 }
             });
         }
@@ -102,32 +102,33 @@ impl Sale {
     }
 
     /// What one of a flight's outcomes says of stock and of the sale being open; of a flight that is not too old for that.
-    pub fn learn(&mut self, flight: &Flight, outcome: &Outcome) {
-        let newer = |said: &Said| said.flight > flight.number;
+    pub fn learn(&mut self, batch: &InFlightBatch, outcome: &Outcome) {
+        let newer = |observation: &Observation| observation.batch > batch.number;
         match outcome {
             Outcome::SoldOut { sku_id, available, max_per_user, for_ms } => {
-                let overtaken = self.skus.get(sku_id).is_some_and(|sku| newer(&sku.said));
-                if overtaken || self.closed.as_ref().is_some_and(|closed| newer(&closed.said)) {
+                let overtaken = self.skus.get(sku_id).is_some_and(|sku| newer(&sku.observation));
+                if overtaken || self.closed.as_ref().is_some_and(|closed| newer(&closed.observation)) {
                     return;
                 }
-                (self.closed, self.open) = (None, self.open.max(Some(flight.number)));
-                let (available, max_per_user, said) = (*available, *max_per_user, Said::by(flight, *for_ms));
-                self.skus.insert(sku_id.clone(), Sku { available, max_per_user, said });
+                (self.closed, self.open) = (None, self.open.max(Some(batch.number)));
+                let (available, max_per_user, observation) =
+                    (*available, *max_per_user, Observation::by(batch, *for_ms));
+                self.skus.insert(sku_id.clone(), Sku { available, max_per_user, observation });
             }
             Outcome::SaleNotOpen { opens_at, status, for_ms } => {
-                let opened = self.open.is_some_and(|open| open > flight.number);
-                if opened || self.closed.as_ref().is_some_and(|closed| newer(&closed.said)) {
+                let opened = self.open.is_some_and(|open| open > batch.number);
+                if opened || self.closed.as_ref().is_some_and(|closed| newer(&closed.observation)) {
                     return;
                 }
                 self.skus.clear();
-                let (opens_at, status, said) = (opens_at.clone(), *status, Said::by(flight, *for_ms));
-                self.closed = Some(Closed { opens_at, status, said });
+                let (opens_at, status, observation) = (opens_at.clone(), *status, Observation::by(batch, *for_ms));
+                self.closed = Some(Closed { opens_at, status, observation });
             }
             // There is some again, and it is open.
             Outcome::Granted { hold, replayed: false } => {
                 self.skus.retain(|sku_id, _| hold.items.iter().all(|line| line.sku_id != *sku_id));
-                self.open = self.open.max(Some(flight.number));
-                self.closed = self.closed.take().filter(|closed| newer(&closed.said));
+                self.open = self.open.max(Some(batch.number));
+                self.closed = self.closed.take().filter(|closed| newer(&closed.observation));
             }
             Outcome::Granted { replayed: true, .. }
             | Outcome::IdempotencyKeyReused
