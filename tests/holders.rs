@@ -11,7 +11,7 @@ use crate::database::{Ask, Database, Paid, confirm, release, reserve};
 const KEY: [u8; 32] = [0; 32];
 const SHARDS: i64 = 4;
 
-/// As edge/src/gate/users.rs makes it.
+/// As edge/src/runtime/user_hash.rs makes it.
 fn hash(user: &str) -> i64 {
     let digest = Sha256::new().chain_update(KEY).chain_update(user).finalize();
     i64::from_be_bytes(digest[..8].try_into().unwrap()) & i64::MAX

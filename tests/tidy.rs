@@ -94,9 +94,15 @@ fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_get
 #[test]
 fn a_verb_has_one_stem_wherever_it_appears() {
     let root = harness::workspace::root();
-    for verb in ["reserve", "confirm", "release", "lookup", "admin"] {
+    for (room, verb) in [
+        ("reservations/", "reserve"),
+        ("payments/", "confirm"),
+        ("reservations/", "release"),
+        ("", "lookup"),
+        ("", "admin"),
+    ] {
         for file in [
-            format!("edge/src/{verb}.rs"),
+            format!("edge/src/api/{room}{verb}.rs"),
             format!("functions/protocol/src/{verb}.rs"),
             format!("functions/src/bin/{verb}.rs"),
             format!("schema/{verb}.sql"),

@@ -4,9 +4,9 @@
 
 use worker::{DurableObject, Env, Request, Response, State, durable_object, wasm_bindgen, web_sys};
 
-use crate::bounds::GATE_DEADLINE_MS;
-use crate::gate::ask::send;
+use crate::gate::client::send;
 use crate::gate::message::Ask;
+use crate::runtime::limits::GATE_DEADLINE_MS;
 
 /// None: a request like any other.
 pub async fn answer(request: &web_sys::Request, env: &Env) -> Option<worker::Result<web_sys::Response>> {

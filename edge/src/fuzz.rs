@@ -1,27 +1,30 @@
 //! Everything that parses what strangers send, each as a function of bytes that must not panic, with what has to hold of
 //! whatever it lets through. tests/fuzz drives these by coverage; here its corpus is replayed.
 
+use ::payments::signature::{TOLERANCE_S, is_signed, seconds};
+use ::payments::{Event, Message};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::Mac;
-use payments::signature::{TOLERANCE_S, is_signed, seconds};
-use payments::{Event, Message};
 use protocol::admin::{Adjustment, NewSale, StatusChange};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::body;
-use crate::bounds::{SESSION_LEEWAY_S, SESSION_TTL_MAX_S};
-use crate::digest::hmac_sha256;
-use crate::media::JSON;
-use crate::operators::Operators;
-use crate::session::Buyer;
-use crate::session::token::Rules;
-use crate::{
-    bounds, dead_letters, idempotency, language, lookup, pay, payments, percent, query, reserve, routes, session, text,
-    trace,
-};
+use crate::api::admin::{dead_letters, payments};
+use crate::api::lookup;
+use crate::api::payments::returns;
+use crate::api::reservations::reserve;
+use crate::auth::operator::Operators;
+use crate::auth::session;
+use crate::auth::session::Buyer;
+use crate::http::media_type::JSON;
+use crate::http::{body, idempotency, language, percent, query, text, trace};
+use crate::routes;
+use crate::runtime::config::SessionRules;
+use crate::runtime::digest::hmac_sha256;
+use crate::runtime::limits;
+use crate::runtime::limits::{SESSION_LEEWAY_S, SESSION_TTL_MAX_S};
 
 mod answers;
 
@@ -44,8 +47,8 @@ pub const TARGETS: [(&str, Target); 10] = [
 const SECRET: &str = "a secret of thirty-two bytes, or a few more";
 const NOW_MS: u64 = 1_800_000_000_500;
 
-fn rules() -> Rules {
-    Rules { secrets: vec![SECRET.to_owned()], ..Rules::default() }
+fn rules() -> SessionRules {
+    SessionRules { secrets: vec![SECRET.to_owned()], ..SessionRules::default() }
 }
 
 /// What nobody has signed lets nobody in, wherever it stands.
@@ -83,14 +86,14 @@ fn claims(data: &[u8]) {
     assert_eq!((header.alg.as_str(), &claims.sub), ("HS256", &user));
     let from_now_s = claims.exp - NOW_MS as f64 / 1_000.0;
     assert!((-SESSION_LEEWAY_S..=SESSION_TTL_MAX_S + SESSION_LEEWAY_S).contains(&from_now_s));
-    assert!(protocol::printable::is_printable(&user, bounds::USER_ID_MAX_CHARS));
+    assert!(protocol::printable::is_printable(&user, limits::USER_ID_MAX_CHARS));
 }
 
 /// A key is the same however it is spelled.
 fn key(data: &[u8]) {
     let Ok(header) = std::str::from_utf8(data) else { return };
     let Ok(key) = idempotency::key(Some(header)) else { return };
-    assert!((1..=bounds::IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()));
+    assert!((1..=limits::IDEMPOTENCY_KEY_MAX_CHARS).contains(&key.len()));
     assert!(key.bytes().all(|byte| byte.is_ascii_graphic()));
     let quoted = format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\""));
     assert_eq!(idempotency::key(Some(&quoted)).ok().as_deref(), Some(key.as_str()));
@@ -109,7 +112,7 @@ fn body(data: &[u8]) {
             let Ok(Event(event)) = body::json(JSON, json) else { return };
             assert!(std::str::from_utf8(json).is_ok_and(|text| text.trim_start().starts_with('{')));
             assert_eq!(serde_json::from_slice(json).ok().as_ref(), Some(&event));
-            for reader in payments::NAMES.into_iter().filter_map(payments::webhook) {
+            for reader in ::payments::NAMES.into_iter().filter_map(::payments::webhook) {
                 let notice = reader.read(&event).ok().flatten();
                 assert!(notice.is_none_or(|notice| json_says(&event, &notice.payment_id)));
             }
@@ -190,7 +193,7 @@ fn query(data: &[u8]) {
     let known = ["state", "cursor", "limit"];
     let names: Vec<_> = percent::query(url).map(|(name, _)| name).collect();
     let once = |name: &str| known.contains(&name) && names.iter().filter(|other| *other == name).count() == 1;
-    assert_eq!(query::fault(url, &known).is_none(), names.iter().all(|name| once(name)));
+    assert_eq!(query::error(url, &known).is_none(), names.iter().all(|name| once(name)));
     if let Ok(id) = lookup::hold_of(url) {
         assert_eq!(id.as_deref().and_then(text::uuid), id);
     }
@@ -199,13 +202,13 @@ fn query(data: &[u8]) {
         assert!(name.len() <= url.len() && value.is_none_or(|value| value.len() <= url.len()));
     }
     if let Ok((_, after, limit)) = dead_letters::asked(url) {
-        assert!((1..=bounds::PAGE_MAX).contains(&limit));
-        assert!(after.is_none_or(|after| after.len() <= bounds::DEAD_LETTER_ID_MAX_CHARS));
+        assert!((1..=limits::PAGE_MAX).contains(&limit));
+        assert!(after.is_none_or(|after| after.len() <= limits::DEAD_LETTER_ID_MAX_CHARS));
     }
     if let Ok(page) = payments::page(url) {
-        assert!((1..=bounds::PAGE_MAX).contains(&page.limit));
+        assert!((1..=limits::PAGE_MAX).contains(&page.limit));
     }
-    pay::assert_comeback(url);
+    returns::assert_comeback(url);
 }
 
 /// Headers that are read and never refused.

@@ -5,11 +5,11 @@ mod parameters;
 use protocol::operate::Decision;
 use protocol::printable::is_printable;
 
-use crate::bounds::USER_ID_MAX_CHARS;
-use crate::dead_letters;
-use crate::percent;
-use crate::problem::{Code, Problem};
-use crate::text;
+use crate::api::admin::dead_letters;
+use crate::auth::operator::Role;
+use crate::http::problem::{Code, Problem};
+use crate::http::{percent, text};
+use crate::runtime::limits::USER_ID_MAX_CHARS;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -214,6 +214,21 @@ impl Route {
             Self::ListPayments => "admin_list_payments",
         }
     }
+}
+
+/// The least role that may call `route`; none: it is no operator's. Reading is a viewer's, and a change that nobody named
+/// here is an operator's.
+pub fn required(route: &Route, method: &str) -> Option<Role> {
+    let role = match route {
+        Route::Subscribe
+        | Route::SetSubscription { .. }
+        | Route::Unsubscribe { .. }
+        | Route::RotateSecret { .. }
+        | Route::ForgetUser { .. } => Role::Owner,
+        _ if matches!(method, "GET" | "HEAD") => Role::Viewer,
+        _ => Role::Operator,
+    };
+    route.name().starts_with("admin_").then_some(role)
 }
 
 #[cfg(test)]

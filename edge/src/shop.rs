@@ -11,10 +11,13 @@ mod texts;
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::Answer;
-use crate::call::{Answered, Call};
-use crate::problem::{Code, Problem};
-use crate::{bounds, language, sales};
+use crate::api::sales;
+use crate::auth;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::language;
+use crate::http::problem::{Code, Problem};
+use crate::http::response::Response;
+use crate::runtime::limits;
 use frame::{Data, ICON, Page, SCRIPTS};
 use html::{escape, query_value};
 use sale::{Sale, SignIn};
@@ -25,19 +28,19 @@ const SCRIPT: &str = include_str!(concat!(env!("OUT_DIR"), "/shop.js"));
 const ICON_SVG: &str = include_str!("../shop/icon.svg");
 
 /// `GET /`: what is on sale.
-pub async fn home(call: &Call) -> Answered {
-    let language = language::of(call.header("Accept-Language"));
-    let said = sales::list_json(call).await;
-    let data = data(call, "home", &[]);
+pub async fn home(context: &RequestContext) -> HandlerResult {
+    let language = language::of(context.header("Accept-Language"));
+    let said = sales::list_json(context).await;
+    let data = data(context, "home", &[]);
     let title = text(language, "home_title");
     let mut page = Page {
         language,
         status: 200,
         title: format!("{title} · Holdfast"),
         state: "list",
-        meta_html: preview(call, language, title, text(language, "home_about"), None),
+        meta_html: preview(context, language, title, text(language, "home_about"), None),
         hero_html: format!(r#"<h1 id="title">{}</h1>"#, escape(title)),
-        payment_page_url: &call.config.payment_page_url,
+        payment_page_url: &context.config.payment_page_url,
         ..Page::default()
     };
     match said {
@@ -45,8 +48,8 @@ pub async fn home(call: &Call) -> Answered {
             let List { mut sales } =
                 serde_json::from_slice(&json).map_err(|error| Problem::unavailable().because(error))?;
             let order = ["open", "scheduled", "paused", "sold_out", "closed"];
-            sales.sort_by_key(|sale: &Sale| order.iter().position(|state| *state == sale.state(call.now_ms)));
-            let cards: String = sales.iter().map(|sale| sale.card(language, call.now_ms)).collect();
+            sales.sort_by_key(|sale: &Sale| order.iter().position(|state| *state == sale.state(context.now_ms)));
+            let cards: String = sales.iter().map(|sale| sale.card(language, context.now_ms)).collect();
             if sales.is_empty() {
                 page.heading = text(language, "h_empty").to_owned();
                 page.message = text(language, "m_empty").to_owned();
@@ -54,9 +57,9 @@ pub async fn home(call: &Call) -> Answered {
                 page.panel_html = format!(r#"<ul class="sales">{cards}</ul>"#);
             }
             page.data = Some(Data { members: data, said: Some(("said", &json)) });
-            Ok(compressed(page.answer(), call.header("Accept-Encoding")))
+            Ok(compressed(page.answer(), context.header("Accept-Encoding")))
         }
-        Err(problem) => busy(call, problem, page, data),
+        Err(problem) => busy(context, problem, page, data),
     }
 }
 
@@ -66,47 +69,47 @@ struct List {
 }
 
 /// `GET /sales/{sale_id}`.
-pub async fn sale(call: &Call, sale_id: String) -> Answered {
-    let language = language::of(call.header("Accept-Language"));
-    let said = sales::one_json(call, &sale_id).await;
-    let data = data(call, "sale", &[("sale_id", sale_id.into())]);
-    let page = Page { language, status: 200, payment_page_url: &call.config.payment_page_url, ..Page::default() };
+pub async fn sale(context: &RequestContext, sale_id: String) -> HandlerResult {
+    let language = language::of(context.header("Accept-Language"));
+    let said = sales::one_json(context, &sale_id).await;
+    let data = data(context, "sale", &[("sale_id", sale_id.into())]);
+    let page = Page { language, status: 200, payment_page_url: &context.config.payment_page_url, ..Page::default() };
     let json = match said {
         Ok(json) => json.ok_or_else(Problem::not_found)?,
-        Err(problem) => return busy(call, problem, page, data),
+        Err(problem) => return busy(context, problem, page, data),
     };
     let sale: Sale = serde_json::from_slice(&json).map_err(|error| Problem::unavailable().because(error))?;
-    let state = sale.state(call.now_ms);
-    let sign_in_url = sign_in_url(call);
-    let sign_in = SignIn { needed: needs_sign_in(call), url: sign_in_url.as_deref() };
+    let state = sale.state(context.now_ms);
+    let sign_in_url = sign_in_url(context);
+    let sign_in = SignIn { needed: needs_sign_in(context), url: sign_in_url.as_deref() };
     let about = format!("{} · {}", sale.price_line(language), text(language, &format!("pill_{state}")));
     let about = sale.description.clone().map_or(about.clone(), |words| format!("{about} · {words}"));
     let page = Page {
         title: format!("{} · {}", text(language, &format!("h_{state}")), sale.name),
         state,
-        meta_html: preview(call, language, &sale.name, &about, sale.image_url.as_deref()),
-        hero_html: sale.hero(language, call.now_ms),
+        meta_html: preview(context, language, &sale.name, &about, sale.image_url.as_deref()),
+        hero_html: sale.hero(language, context.now_ms),
         heading: text(language, &format!("h_{state}")).to_owned(),
         message: sale.message(language, state).to_owned(),
-        panel_html: sale.panel(language, call.now_ms),
-        bar_html: sale.bar(language, call.now_ms, &sign_in),
+        panel_html: sale.panel(language, context.now_ms),
+        bar_html: sale.bar(language, context.now_ms, &sign_in),
         data: Some(Data { members: data, said: Some(("said", &json)) }),
         image_url: sale.image_url.as_deref(),
         ..page
     };
-    Ok(compressed(page.answer(), call.header("Accept-Encoding")))
+    Ok(compressed(page.answer(), context.header("Accept-Encoding")))
 }
 
 /// `GET /orders` and `GET /orders/{order_id}`: the caller's own, which the script asks for.
-pub fn orders(call: &Call, order_id: Option<String>) -> Answer {
-    let language = language::of(call.header("Accept-Language"));
+pub fn orders(context: &RequestContext, order_id: Option<String>) -> Response {
+    let language = language::of(context.header("Accept-Language"));
     let title = text(language, if order_id.is_some() { "order_title" } else { "orders_title" });
     let (name, members) = match order_id {
         Some(order_id) => ("order", vec![("order_id", Value::from(order_id))]),
         None => ("orders", vec![]),
     };
-    let needed = needs_sign_in(call);
-    let link = sign_in_url(call).filter(|_| needed).map_or_else(String::new, |url| {
+    let needed = needs_sign_in(context);
+    let link = sign_in_url(context).filter(|_| needed).map_or_else(String::new, |url| {
         format!(r#"<a class="primary" id="sign-in" href="{}">{}</a>"#, escape(&url), escape(text(language, "sign_in")))
     });
     let say = |signed_out, otherwise| text(language, if needed { signed_out } else { otherwise }).to_owned();
@@ -121,10 +124,10 @@ pub fn orders(call: &Call, order_id: Option<String>) -> Answer {
         message: say("m_signed_out", "m_loading"),
         bar_html: link,
         is_orders: name == "orders",
-        data: Some(Data { members: data(call, name, &members), said: None }),
+        data: Some(Data { members: data(context, name, &members), said: None }),
         ..Page::default()
     };
-    compressed(page.answer(), call.header("Accept-Encoding"))
+    compressed(page.answer(), context.header("Accept-Encoding"))
 }
 
 /// A file of the shop. Its name has its fingerprint, and what has another one is from before or after this deployment:
@@ -132,7 +135,7 @@ pub fn orders(call: &Call, order_id: Option<String>) -> Answer {
 ///
 /// # Errors
 /// `not_found`.
-pub fn asset(name: &str, if_none_match: Option<&str>, accept_encoding: Option<&str>) -> Answered {
+pub fn asset(name: &str, if_none_match: Option<&str>, accept_encoding: Option<&str>) -> HandlerResult {
     let [(_, korean), (_, english)] = SCRIPTS;
     let (today, content_type, body) = if name.starts_with("shop-ko-") {
         (korean, JS, script("ko"))
@@ -143,9 +146,9 @@ pub fn asset(name: &str, if_none_match: Option<&str>, accept_encoding: Option<&s
     } else {
         return Err(Problem::not_found());
     };
-    let answer = compressed(Answer::bytes(200, content_type, body.into_bytes()), accept_encoding);
+    let answer = compressed(Response::bytes(200, content_type, body.into_bytes()), accept_encoding);
     Ok(if name == today {
-        let forever = format!("public, max-age={}, immutable", bounds::ASSET_MAX_AGE_S);
+        let forever = format!("public, max-age={}, immutable", limits::ASSET_MAX_AGE_S);
         answer.with("ETag", format!("\"{name}\"")).with("Cache-Control", forever).unless_known(if_none_match)
     } else {
         answer.with("Cache-Control", "no-store")
@@ -159,7 +162,7 @@ fn script(language: &str) -> String {
 }
 
 /// The runtime packs a body whose header says so. What is on its way to a phone is a third as long.
-fn compressed(answer: Answer, accept_encoding: Option<&str>) -> Answer {
+fn compressed(answer: Response, accept_encoding: Option<&str>) -> Response {
     let takes_it = accept_encoding.is_some_and(|encodings| encodings.contains("gzip"));
     let vary =
         answer.header("Vary").map_or_else(|| "Accept-Encoding".to_owned(), |vary| format!("{vary}, Accept-Encoding"));
@@ -171,8 +174,8 @@ fn compressed(answer: Answer, accept_encoding: Option<&str>) -> Answer {
 ///
 /// # Errors
 /// The problem, for a program.
-fn busy(call: &Call, problem: Problem, page: Page, members: Map<String, Value>) -> Answered {
-    if problem.code != Code::Unavailable || !refusal::is_for_a_person(&call.head.method, call.header("Accept")) {
+fn busy(context: &RequestContext, problem: Problem, page: Page, members: Map<String, Value>) -> HandlerResult {
+    if problem.code != Code::Unavailable || !refusal::is_for_a_person(&context.head.method, context.header("Accept")) {
         return Err(problem);
     }
     let language = page.language;
@@ -190,53 +193,53 @@ fn busy(call: &Call, problem: Problem, page: Page, members: Map<String, Value>) 
         ..page
     }
     .answer();
-    let refused = Answer::from(problem);
+    let refused = Response::from(problem);
     let retry_after = refused.header("Retry-After").unwrap_or("1").to_owned();
-    Ok(Answer { code: refused.code, internal: refused.internal, ..html }.with("Retry-After", retry_after))
+    Ok(Response { code: refused.code, internal: refused.internal, ..html }.with("Retry-After", retry_after))
 }
 
 /// What every page's script needs to know.
-fn data(call: &Call, page: &str, more: &[(&str, Value)]) -> Map<String, Value> {
-    let config = &call.config;
+fn data(context: &RequestContext, page: &str, more: &[(&str, Value)]) -> Map<String, Value> {
+    let config = &context.config;
     let mut members = Map::new();
     members.insert("page".to_owned(), page.into());
-    members.insert("now_ms".to_owned(), call.now_ms.into());
+    members.insert("now_ms".to_owned(), context.now_ms.into());
     members.insert("development".to_owned(), config.development.into());
-    members.insert("signed_in".to_owned(), (!needs_sign_in(call)).into());
-    members.insert("sign_in_url".to_owned(), json!(sign_in_url(call)));
+    members.insert("signed_in".to_owned(), (!needs_sign_in(context)).into());
+    members.insert("sign_in_url".to_owned(), json!(sign_in_url(context)));
     members.insert("payment_page_url".to_owned(), config.payment_page_url.as_str().into());
     members.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     members
 }
 
 /// In development the page signs its visitor in.
-fn needs_sign_in(call: &Call) -> bool {
-    !call.config.development && !call.is_signed_in()
+fn needs_sign_in(context: &RequestContext) -> bool {
+    !context.config.development && !auth::is_signed_in(context)
 }
 
 /// The shop's own sign-in, which sends the buyer back to this page.
-fn sign_in_url(call: &Call) -> Option<String> {
-    let login = call.config.login_url.as_str();
+fn sign_in_url(context: &RequestContext) -> Option<String> {
+    let login = context.config.login_url.as_str();
     let usable = frame::origin(login).is_some() || (login.starts_with('/') && !login.starts_with("//"));
     let and = if login.contains('?') { '&' } else { '?' };
-    usable.then(|| format!("{login}{and}return_to={}", query_value(address(call))))
+    usable.then(|| format!("{login}{and}return_to={}", query_value(address(context))))
 }
 
 /// This page's own address.
-fn address(call: &Call) -> &str {
-    call.head.url.split(['?', '#']).next().unwrap_or_default()
+fn address(context: &RequestContext) -> &str {
+    context.head.url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// How a link to the page is shown where people talk.
-fn preview(call: &Call, language: &str, title: &str, about: &str, image_url: Option<&str>) -> String {
+fn preview(context: &RequestContext, language: &str, title: &str, about: &str, image_url: Option<&str>) -> String {
     let locale = if language == "ko" { "ko_KR" } else { "en_US" };
-    let about: String = about.chars().take(bounds::PREVIEW_MAX_CHARS).collect();
+    let about: String = about.chars().take(limits::PREVIEW_MAX_CHARS).collect();
     let mut properties = vec![
         ("og:site_name", "Holdfast"),
         ("og:type", "website"),
         ("og:title", title),
         ("og:description", &about),
-        ("og:url", address(call)),
+        ("og:url", address(context)),
         ("og:locale", locale),
     ];
     properties.extend(image_url.map(|url| ("og:image", url)));
@@ -249,17 +252,17 @@ fn preview(call: &Call, language: &str, title: &str, about: &str, image_url: Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::sha256_hex;
+    use crate::runtime::digest::sha256_hex;
 
     #[test]
     fn a_file_with_its_fingerprint_is_kept_for_ever_and_another_one_is_served_once() {
         for (_, name) in SCRIPTS.into_iter().chain([("", ICON)]) {
-            let answer = asset(name, None, None).unwrap_or_else(Answer::from);
+            let answer = asset(name, None, None).unwrap_or_else(Response::from);
             assert_eq!(answer.header("Cache-Control"), Some("public, max-age=31536000, immutable"), "{name}");
             let etag = answer.header("ETag").map(str::to_owned);
             assert_eq!(asset(name, etag.as_deref(), None).map(|answer| answer.status), Ok(304));
         }
-        let older = asset("shop-ko-0123456789abcdef.js", None, Some("gzip, br")).unwrap_or_else(Answer::from);
+        let older = asset("shop-ko-0123456789abcdef.js", None, Some("gzip, br")).unwrap_or_else(Response::from);
         assert_eq!((older.status, older.header("Cache-Control")), (200, Some("no-store")));
         assert_eq!((older.header("Content-Encoding"), older.header("Vary")), (Some("gzip"), Some("Accept-Encoding")));
         assert!(asset("shop.css", None, None).is_err() && asset("../Cargo.toml", None, None).is_err());

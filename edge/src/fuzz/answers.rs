@@ -3,8 +3,9 @@
 use payments::{Account, Answer, Asked, Captured, Refunded, State, Truth};
 use protocol::confirm::Settled;
 
-use crate::bounds;
-use crate::invoke::{self, InvokeError};
+use crate::lambda::invoke;
+use crate::lambda::invoke::InvokeError;
+use crate::runtime::limits;
 
 const STATUSES: [u16; 12] = [200, 201, 202, 302, 400, 401, 403, 404, 409, 429, 500, 503];
 
@@ -44,7 +45,7 @@ pub fn gateway(data: &[u8]) {
 
 fn assert_money(gateway: &str, truth: &Truth) {
     let unit = payments::units::unit(gateway, &truth.currency);
-    assert!((0..=bounds::AMOUNT_MAX).contains(&truth.amount) && truth.refunded >= 0);
+    assert!((0..=limits::AMOUNT_MAX).contains(&truth.amount) && truth.refunded >= 0);
     assert!(truth.refunding.is_none_or(|amount| amount >= 0) && truth.left() <= truth.amount);
     // What was read in the gateway's unit is written in it as the same.
     let written = unit.and_then(|unit| unit.write(truth.amount));

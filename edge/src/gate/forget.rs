@@ -11,11 +11,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use worker::Delay;
 
-use crate::bounds::{FORGET_DEADLINE_MS, FORGET_EVERY_MS, FORGET_POLL_MS};
-use crate::call::Call;
-use crate::clock;
-use crate::gate::ask::send;
+use crate::gate::client::send;
 use crate::gate::message::Ask;
+use crate::http::context::RequestContext;
+use crate::runtime::clock;
+use crate::runtime::limits::{FORGET_DEADLINE_MS, FORGET_EVERY_MS, FORGET_POLL_MS};
 
 thread_local! {
     static CALLS: RefCell<Calls> = RefCell::default();
@@ -68,25 +68,25 @@ impl Calls {
 }
 
 /// Each looks for itself whose call it is and whether that is over, because one request may not wake another.
-pub async fn forget(call: &Call, sale_id: &str) {
+pub async fn forget(context: &RequestContext, sale_id: &str) {
     let number = CALLS.with_borrow_mut(|calls| calls.join(sale_id));
     for _ in 0..=(FORGET_EVERY_MS + FORGET_DEADLINE_MS) / FORGET_POLL_MS {
         match CALLS.with_borrow_mut(|calls| calls.turn(number, clock::now_ms())) {
             Turn::Over => return,
             Turn::Wait => Delay::from(Duration::from_millis(FORGET_POLL_MS)).await,
             Turn::Go(sale_ids) => {
-                tell_all(call, sale_ids).await;
+                send_to_all(context, sale_ids).await;
                 return CALLS.with_borrow_mut(|calls| calls.end(number));
             }
         }
     }
 }
 
-async fn tell_all(call: &Call, sale_ids: Vec<String>) {
+async fn send_to_all(context: &RequestContext, sale_ids: Vec<String>) {
     let ask = Ask::Forget { sale_ids };
-    let told = (0..call.config.gate_shards).map(|shard| send(&call.env, shard, &ask, FORGET_DEADLINE_MS));
-    for problem in join_all(told).await.into_iter().filter_map(Result::err) {
-        let (failure, request_id) = (format!("{problem:?}"), &call.trace.request_id);
+    let sent = (0..context.config.gate_shards).map(|shard| send(&context.env, shard, &ask, FORGET_DEADLINE_MS));
+    for problem in join_all(sent).await.into_iter().filter_map(Result::err) {
+        let (failure, request_id) = (format!("{problem:?}"), &context.trace.request_id);
         worker::console_error!("{}", serde_json::json!({"forget": failure, "request_id": request_id}));
     }
 }

@@ -6,6 +6,7 @@ mod buyers;
 mod deliveries;
 mod events;
 mod money;
+mod operation;
 mod operations;
 mod parameters;
 mod problems;
@@ -13,7 +14,7 @@ mod schemas;
 
 use serde_json::{Map, Value, json};
 
-use crate::{operators, routes};
+use crate::routes;
 use schemas::Schemas;
 
 /// Every path, its parameters in braces. That no verb is missing is a test's business.
@@ -84,7 +85,7 @@ fn document() -> Value {
         }
         for (method, route) in offers {
             let operation = operations::of(&route, &mut schemas);
-            let role = operators::required(&route, method);
+            let role = routes::required(&route, method);
             let with_role = |mut operation: Value| {
                 if let Some(role) = role {
                     operation["x-role"] = role.name().into();
@@ -122,7 +123,7 @@ fn document() -> Value {
             "securitySchemes": {
                 "session": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                             "description": "HS256 with the session secret; `sub` is the user, `exp` is required."},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": crate::session::COOKIE,
+                "cookie": {"type": "apiKey", "in": "cookie", "name": crate::auth::session::COOKIE,
                            "description": "The same token, where the hosted page is used."},
                 "operator": {"type": "http", "scheme": "bearer"},
                 "signature": {"type": "apiKey", "in": "header", "name": "webhook-signature",
@@ -205,7 +206,7 @@ fn every_address_of_the_operators_needs_a_role_and_no_other_does() {
     let mut seen = 0;
     for path in PATHS {
         for (method, route) in routes::offers(&example(path), false).unwrap_or_default() {
-            let role = operators::required(&route, method);
+            let role = routes::required(&route, method);
             assert_eq!(role.is_some(), path.starts_with("/v1/admin/"), "{method} {path}");
             seen += usize::from(role.is_some());
         }

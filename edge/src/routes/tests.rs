@@ -1,13 +1,13 @@
 //! What the table of paths says.
 
 use super::*;
-use crate::answer::Answer;
+use crate::http::response::Response;
 
 const ID: &str = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
 
 fn answer(method: &str, path: &str) -> Result<Route, (u16, Option<String>)> {
     offers(path, false).and_then(|offers| choose(offers, method)).map_err(|problem| {
-        let answer = Answer::from(problem);
+        let answer = Response::from(problem);
         (answer.status, answer.header("Allow").map(str::to_owned))
     })
 }
@@ -135,6 +135,7 @@ fn an_api_route_names_its_parameters_and_a_page_takes_any() {
 
 #[test]
 fn a_method_that_is_not_there_is_told_which_are() {
+    assert_eq!(offers("/v1/reservations", false).map(|offers| allowed(&offers)), Ok("GET, HEAD, POST".to_owned()));
     let hold = format!("/v1/reservations/{ID}");
     for (method, path, allow) in [
         ("PUT", "/v1/reservations", "GET, HEAD, POST"),
@@ -153,4 +154,28 @@ fn a_method_that_is_not_there_is_told_which_are() {
 fn the_session_maker_exists_in_development_only() {
     assert!(offers("/dev/session", true).is_ok());
     assert!(offers("/dev/session", false).is_err());
+}
+
+#[test]
+fn reading_is_a_viewers_secrets_are_an_owners_and_the_rest_is_an_operators() {
+    let id = || "id".to_owned();
+    for (method, route, role) in [
+        ("GET", Route::Report { sale_id: id() }, Some(Role::Viewer)),
+        ("HEAD", Route::Subscriptions, Some(Role::Viewer)),
+        ("GET", Route::ListPayments, Some(Role::Viewer)),
+        ("POST", Route::CreateSale, Some(Role::Operator)),
+        ("PATCH", Route::SetStatus { sale_id: id() }, Some(Role::Operator)),
+        ("POST", Route::AdjustStock { sku_id: id() }, Some(Role::Operator)),
+        ("POST", Route::CancelOrder { order_id: id() }, Some(Role::Operator)),
+        ("POST", Route::ReplayDeadLetters, Some(Role::Operator)),
+        ("POST", Route::Subscribe, Some(Role::Owner)),
+        ("PATCH", Route::SetSubscription { subscription_id: id() }, Some(Role::Owner)),
+        ("DELETE", Route::Unsubscribe { subscription_id: id() }, Some(Role::Owner)),
+        ("POST", Route::RotateSecret { subscription_id: id() }, Some(Role::Owner)),
+        ("POST", Route::ForgetUser { user_id: id() }, Some(Role::Owner)),
+        ("POST", Route::Reserve, None),
+        ("GET", Route::Sales, None),
+    ] {
+        assert_eq!(required(&route, method), role, "{method} {}", route.name());
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::html::{data_block, escape, fill};
 use super::texts::text;
-use crate::answer::Answer;
+use crate::http::response::Response;
 
 const PAGE: &str = include_str!("../../shop/page.html");
 const CSS: &str = include_str!(concat!(env!("OUT_DIR"), "/shop_css"));
@@ -43,7 +43,7 @@ pub struct Data<'a> {
 }
 
 impl Page<'_> {
-    pub fn answer(self) -> Answer {
+    pub fn answer(self) -> Response {
         let language = self.language;
         let html = fill(PAGE, |name| match name {
             "lang" => language.to_owned(),
@@ -65,7 +65,7 @@ impl Page<'_> {
             "data" => self.data.as_ref().map_or_else(|| "{}".to_owned(), Data::json),
             sentence => escape(text(language, sentence)),
         });
-        Answer::bytes(self.status, "text/html; charset=utf-8", html.into_bytes())
+        Response::bytes(self.status, "text/html; charset=utf-8", html.into_bytes())
             .with("Content-Language", language)
             .with("Vary", "Accept-Language, Cookie")
             .with("Cache-Control", "private, no-cache")
@@ -117,7 +117,7 @@ pub fn origin(url: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn page(payment_page_url: &str) -> Answer {
+    fn page(payment_page_url: &str) -> Response {
         let members = Map::from_iter([("sale_id".to_owned(), "</script>".into())]);
         let data = Some(Data { members, said: Some(("sale", br#"{"name":"<b>"}"#)) });
         Page { language: "ko", status: 200, title: "<i>".to_owned(), data, payment_page_url, ..Page::default() }

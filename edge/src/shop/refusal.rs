@@ -3,8 +3,8 @@
 use super::frame::Page;
 use super::html::escape;
 use super::texts::{find, text};
-use crate::answer::Answer;
-use crate::problem::Code;
+use crate::http::problem::Code;
+use crate::http::response::Response;
 
 /// Whether a person reads the answer: a browser that goes to an address asks for HTML, and a script does not.
 pub fn is_for_a_person(method: &str, accept: Option<&str>) -> bool {
@@ -12,7 +12,7 @@ pub fn is_for_a_person(method: &str, accept: Option<&str>) -> bool {
 }
 
 /// The same refusal of what is at `path`, with its status and headers, in `ko` or `en`.
-pub fn page(language: &'static str, path: &str, refused: Answer, code: Code) -> Answer {
+pub fn page(language: &'static str, path: &str, refused: Response, code: Code) -> Response {
     let status = refused.status;
     let no_sale = status == 404 && path.starts_with("/sales/");
     let heading = match status {
@@ -40,7 +40,7 @@ pub fn page(language: &'static str, path: &str, refused: Answer, code: Code) -> 
     }
     .answer();
     let headers = refused.headers.into_iter().filter(|(name, _)| *name != "Content-Type");
-    let mut answer = Answer { code: Some(code), internal: refused.internal, ..html };
+    let mut answer = Response { code: Some(code), internal: refused.internal, ..html };
     for (name, value) in headers {
         answer = answer.with(name, value);
     }
@@ -50,13 +50,14 @@ pub fn page(language: &'static str, path: &str, refused: Answer, code: Code) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::{Problem, TABLE};
+    use crate::http::code::TABLE;
+    use crate::http::problem::Problem;
 
     #[test]
     fn every_refusal_is_a_page_in_both_languages_and_says_no_word_of_its_detail() {
         for (code, name, status, _) in TABLE {
             for language in ["ko", "en"] {
-                let refused = Answer::from(Problem::new(code, "An internal word.").header("Retry-After", "7"));
+                let refused = Response::from(Problem::new(code, "An internal word.").header("Retry-After", "7"));
                 let answer = page(language, "/nowhere", refused, code);
                 let html = String::from_utf8_lossy(&answer.body).into_owned();
                 assert_eq!((answer.status, answer.code, answer.header("Retry-After")), (status, Some(code), Some("7")));

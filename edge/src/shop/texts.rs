@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn every_refusal_has_its_sentence_in_both_languages() {
-        for (_, code, ..) in crate::problem::TABLE {
+        for (_, code, ..) in crate::http::code::TABLE {
             for language in ["ko", "en"] {
                 let sentence = find(language, &format!("code_{code}")).unwrap_or_default();
                 assert!(sentence.ends_with('.'), "edge/shop/texts.json has no code_{code} in {language}: {sentence:?}");

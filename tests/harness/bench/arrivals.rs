@@ -16,7 +16,7 @@ use super::place::Place;
 use super::t1::PLENTY;
 use super::variant;
 
-/// Calls in the air at once: of one Gate that may have one, of one and of two that may have two each (edge/src/bounds.rs).
+/// Calls in the air at once: of one Gate that may have one, of one and of two that may have two each (edge/src/runtime/limits.rs).
 pub const FLIGHTS: [usize; 3] = [1, 2, 4];
 const BATCH: usize = 100;
 /// Between two looks at who has come. A runtime's timer knows no less than a millisecond, longer than a small batch takes.

@@ -51,7 +51,7 @@ pub struct Strain {
     pub share: f64,
 }
 
-/// Calls a Gate has in the air: `FLIGHTS_MAX` of edge/src/bounds.rs.
+/// Calls a Gate has in the air: `FLIGHTS_MAX` of edge/src/runtime/limits.rs.
 pub const FLIGHTS: f64 = 2.0;
 /// Reservations a call carries at most: `protocol::reserve::BATCH_MAX`.
 pub const BATCH_MAX: f64 = 100.0;
@@ -59,7 +59,7 @@ pub const BATCH_MAX: f64 = 100.0;
 const FILL: f64 = 0.7;
 /// Each of release, lookup, admin, expire: few calls, but never none.
 const OTHERS: f64 = 8.0;
-/// How often a Gate asks whether stock is back: `SOLD_OUT_PROBE` of edge/src/bounds.rs, a second.
+/// How often a Gate asks whether stock is back: `SOLD_OUT_PROBE` of edge/src/runtime/limits.rs, a second.
 const PROBES_PER_GATE_S: f64 = 2.0;
 
 #[must_use]

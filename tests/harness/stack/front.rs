@@ -48,7 +48,7 @@ const OTHER_FILES: u64 = ROOM as u64 + 1_000;
 /// As many files as are worth asking the system for.
 const FILES_WANTED: u64 = 65_536;
 
-/// Of a body as much is passed on as the Worker needs to see that it is too long (`BODY_MAX_BYTES` of edge/src/bounds.rs,
+/// Of a body as much is passed on as the Worker needs to see that it is too long (`BODY_MAX_BYTES` of edge/src/runtime/limits.rs,
 /// twice): it answers before the end, and who still writes to it then would not hear that.
 const BODY_MAX_BYTES: usize = 32_768;
 /// And of a gateway's message: `GATEWAY_BODY_MAX_BYTES`, and a little more.
@@ -229,7 +229,7 @@ fn unavailable(detail: &str) -> Answer {
     answer
 }
 
-/// In the contract's form (edge/src/problem.rs), because to a client this is the shop.
+/// In the contract's form (edge/src/http/problem.rs), because to a client this is the shop.
 fn refusal(status: StatusCode, code: &str, detail: &str) -> Answer {
     let title = status.canonical_reason().unwrap_or_default();
     let problem = json!({"type": format!("/problems/{code}"), "title": title, "status": status.as_u16(),

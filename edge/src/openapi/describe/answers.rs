@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::problems;
 use super::schemas::{Schemas, uuid};
-use crate::problem::Code;
+use crate::http::problem::Code;
 
 /// Every header that an answer may carry, by the name it is referred to by.
 pub fn headers() -> Value {

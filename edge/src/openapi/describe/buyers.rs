@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::operations::Operation;
+use super::operation::Operation;
 use super::parameters::{hold_id_in_query, idempotency_key, in_query, limit, opaque_cursor, sale_id_in_query};
 use super::schemas::Schemas;
-use crate::problem::Code;
+use crate::http::problem::Code;
 
 pub fn hold(operation: Operation, description: &str, schemas: &mut Schemas) -> Operation {
     operation
@@ -16,11 +16,11 @@ pub fn hold(operation: Operation, description: &str, schemas: &mut Schemas) -> O
 
 pub fn pay(operation: Operation, schemas: &mut Schemas) -> Operation {
     let mut operation = operation
-        .reads(schemas.request::<crate::pay_hold::ToPay>())
+        .reads(schemas.request::<crate::api::reservations::pay::ToPay>())
         .answers(
             200,
             "The order it became.",
-            schemas.answer::<crate::pay_hold::Paid>(),
+            schemas.answer::<crate::api::reservations::pay::Paid>(),
             &["RateLimit", "RateLimit-Policy"],
         )
         .refuses(&[Code::NotFound, Code::InvalidRequest, Code::InsufficientBalance, Code::HoldNotActive])
@@ -40,13 +40,18 @@ pub fn holds(operation: Operation, schemas: &mut Schemas) -> Operation {
     let status = schemas.answer::<protocol::shop::HoldStatus>();
     operation
         .with([sale_id_in_query(), in_query("status", false, status), opaque_cursor(), limit()])
-        .answers(200, "A page of them, and where the next begins.", schemas.answer::<crate::lists::HoldPage>(), &[])
+        .answers(
+            200,
+            "A page of them, and where the next begins.",
+            schemas.answer::<crate::api::lists::HoldPage>(),
+            &[],
+        )
         .refuses(&[Code::InvalidRequest])
         .asks()
 }
 
 pub fn orders(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let (page, one) = (schemas.answer::<crate::lists::OrderPage>(), schemas.answer::<protocol::shop::Order>());
+    let (page, one) = (schemas.answer::<crate::api::lists::OrderPage>(), schemas.answer::<protocol::shop::Order>());
     operation
         .with([hold_id_in_query(), sale_id_in_query(), opaque_cursor(), limit()])
         .answers(200, "A page of them, and where the next begins.", json!({"oneOf": [page, one]}), &[])
@@ -57,7 +62,7 @@ pub fn orders(operation: Operation, schemas: &mut Schemas) -> Operation {
 pub fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
     let mut operation = operation
         .with([idempotency_key()])
-        .reads(schemas.request::<crate::reserve::Cart>())
+        .reads(schemas.request::<crate::api::reservations::reserve::Cart>())
         .answers(
             201,
             "Granted; the same key with the same body gets the same again.",

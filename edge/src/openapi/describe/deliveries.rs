@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::operations::Operation;
+use super::operation::Operation;
 use super::parameters::{cursor, idempotency_key, idempotency_key_if_any, in_query, limit};
 use super::schemas::{SLUG, Schemas, uuid};
-use crate::problem::Code;
+use crate::http::problem::Code;
 use crate::routes::Route;
 
 const KEYED: [Code; 3] = [Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused];
 
 pub fn subscription(route: &Route, new: impl Fn(&'static str) -> Operation, schemas: &mut Schemas) -> Operation {
     let one = schemas.answer::<protocol::operate::Subscription>();
-    let shown = schemas.answer::<crate::operate::Shown>();
+    let shown = schemas.answer::<crate::api::admin::deliveries::Shown>();
     match route {
         Route::Subscribe => new("Have an endpoint told; the only answer that shows its secret")
             .with([idempotency_key()])
@@ -49,11 +49,11 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
     match route {
         Route::ReplayDeadLetter { .. } => new("Send one again")
             .with([idempotency_key_if_any()])
-            .reads_if_any(schemas.request::<crate::dead_letters::Again>())
+            .reads_if_any(schemas.request::<crate::api::admin::dead_letters::Again>())
             .answers(
                 200,
                 "How it stands; with an account, how far the refund is.",
-                json!({"anyOf": [schemas.answer::<protocol::operate::Replayed>(), schemas.answer::<crate::opening::Tried>()]}),
+                json!({"anyOf": [schemas.answer::<protocol::operate::Replayed>(), schemas.answer::<crate::api::payments::open::Tried>()]}),
                 &["Idempotent-Replayed"],
             )
             .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
@@ -79,7 +79,7 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
                 "dead_letters": {"type": "array", "items": letter}, "next": {"type": ["string", "null"]}}});
             new("What was given up")
                 .with([
-                    in_query("kind", false, json!({"enum": crate::dead_letters::KINDS})),
+                    in_query("kind", false, json!({"enum": crate::api::admin::dead_letters::KINDS})),
                     in_query("event_type", false, event_types()),
                     in_query("subscription", false, uuid()),
                     in_query("sale_id", false, json!({"type": "string", "pattern": SLUG})),

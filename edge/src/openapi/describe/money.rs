@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::operations::Operation;
+use super::operation::Operation;
 use super::parameters::{cursor, idempotency_key, in_query, limit, of_webhook};
 use super::schemas::Schemas;
-use crate::problem::Code;
+use crate::http::problem::Code;
 
 /// Each by its own rules of signing, over an object of its own, of which little is read.
 pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Schemas) -> Operation {
@@ -45,7 +45,7 @@ pub fn toss_return(operation: Operation) -> Operation {
 pub fn portone_confirm(operation: Operation, schemas: &mut Schemas) -> Operation {
     let outcome = schemas.answer::<protocol::confirm::Outcome>();
     operation
-        .reads(schemas.request::<crate::pay::ToConfirm>())
+        .reads(schemas.request::<crate::api::payments::returns::ToConfirm>())
         .answers(200, "What became of the payment.", outcome, &[])
         .refuses(&[Code::NotFound, Code::HoldNotActive])
         .asks()
@@ -53,8 +53,8 @@ pub fn portone_confirm(operation: Operation, schemas: &mut Schemas) -> Operation
 
 pub fn open_payment(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
-        .reads(schemas.request::<crate::opening::ToOpen>())
-        .answers(200, "What to open it with.", schemas.answer::<crate::opening::Opened>(), &[])
+        .reads(schemas.request::<crate::api::payments::open::ToOpen>())
+        .answers(200, "What to open it with.", schemas.answer::<crate::api::payments::open::Opened>(), &[])
         .refuses(&[Code::NotFound, Code::InvalidRequest, Code::HoldNotActive])
         .asks()
 }
@@ -62,7 +62,7 @@ pub fn open_payment(operation: Operation, schemas: &mut Schemas) -> Operation {
 pub fn refund_account(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
         .reads(schemas.request::<protocol::confirm::RefundAccount>())
-        .answers(200, "How far the refund is.", schemas.answer::<crate::opening::Tried>(), &[])
+        .answers(200, "How far the refund is.", schemas.answer::<crate::api::payments::open::Tried>(), &[])
         .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
         .asks()
 }

@@ -1,161 +1,13 @@
 //! What each verb takes and answers. A verb without its words here does not compile.
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::answers::{carrying, refusals};
-use super::parameters::{idempotency_key, if_none_match};
+use super::operation::{Caller, Operation};
+use super::parameters::idempotency_key;
 use super::schemas::Schemas;
 use super::{buyers, money};
-use crate::problem::Code;
+use crate::http::problem::Code;
 use crate::routes::Route;
-
-pub struct Operation {
-    id: String,
-    tag: &'static str,
-    summary: &'static str,
-    security: Value,
-    parameters: Vec<Value>,
-    body: Option<Value>,
-    /// Whether it may be left out.
-    body_if_any: bool,
-    answers: Map<String, Value>,
-    refusals: Vec<Code>,
-    pub headers_of_refusals: Vec<&'static str>,
-}
-
-/// Who may ask.
-enum Caller {
-    Anybody,
-    Buyer,
-    Gateway,
-    Operator,
-}
-
-impl Operation {
-    fn new(route: &Route, caller: Caller, summary: &'static str) -> Self {
-        let (tag, security, mut refusals) = match caller {
-            Caller::Anybody => ("public", json!([]), vec![Code::RateLimited]),
-            Caller::Buyer => (
-                "buyer",
-                json!([{"session": []}, {"cookie": []}]),
-                vec![Code::RateLimited, Code::Unauthenticated, Code::Forbidden],
-            ),
-            Caller::Gateway => ("gateway", json!([{"signature": []}]), vec![Code::SignatureInvalid]),
-            Caller::Operator => {
-                ("operator", json!([{"operator": []}]), vec![Code::RateLimited, Code::Unauthenticated, Code::Forbidden])
-            }
-        };
-        // It refuses a parameter that it does not know.
-        refusals.extend(route.parameters().map(|_| Code::MalformedRequest));
-        Self {
-            // A verb that is found at several addresses is several operations.
-            id: match route {
-                Route::Shop { sale_id: Some(_) } => "shop_of_sale".to_owned(),
-                Route::OrdersPage { order_id: Some(_) } => "orders_one".to_owned(),
-                Route::Webhook { gateway } if *gateway != "standard" => format!("webhook_{gateway}"),
-                _ => route.name().to_owned(),
-            },
-            tag,
-            summary,
-            security,
-            parameters: vec![],
-            body: None,
-            body_if_any: false,
-            answers: Map::new(),
-            refusals,
-            headers_of_refusals: vec![],
-        }
-    }
-
-    pub fn with(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
-        self.parameters.extend(parameters);
-        self
-    }
-
-    pub fn reads(mut self, body: Value) -> Self {
-        self.body = Some(body);
-        self.refuses(&[Code::PayloadTooLarge, Code::UnsupportedMediaType, Code::MalformedRequest])
-    }
-
-    pub fn reads_if_any(self, body: Value) -> Self {
-        Self { body_if_any: true, ..self.reads(body) }
-    }
-
-    pub fn refuses(mut self, codes: &[Code]) -> Self {
-        for code in codes {
-            if !self.refusals.contains(code) {
-                self.refusals.push(*code);
-            }
-        }
-        self
-    }
-
-    /// What asks a function, and so the database.
-    pub fn asks(self) -> Self {
-        self.refuses(&[Code::Unavailable])
-    }
-
-    pub fn answers(self, status: u16, description: &str, schema: Value, headers: &[&str]) -> Self {
-        self.sends(status, description, "application/json", schema, headers)
-    }
-
-    pub fn sends(mut self, status: u16, description: &str, media: &str, schema: Value, headers: &[&str]) -> Self {
-        let answer =
-            json!({"description": description, "headers": carrying(headers), "content": {media: {"schema": schema}}});
-        self.answers.insert(status.to_string(), answer);
-        self
-    }
-
-    /// To another address, without a body.
-    pub fn sends_on(mut self, status: u16, description: &str) -> Self {
-        let answer = json!({"description": description, "headers": carrying(&["Location"])});
-        self.answers.insert(status.to_string(), answer);
-        self
-    }
-
-    /// May be kept, and asked for again by its tag.
-    fn kept(mut self) -> Self {
-        self.parameters.push(if_none_match());
-        let answer = json!({"description": "What you have is what there is.", "headers": carrying(&["ETag"])});
-        self.answers.insert("304".to_owned(), answer);
-        self
-    }
-
-    /// What one with these schemas is, refusals and all.
-    fn complete(mut self, schemas: &mut Schemas) -> Self {
-        for (status, answer) in refusals(&self.refusals, &self.headers_of_refusals, schemas) {
-            self.answers.insert(status, answer);
-        }
-        self
-    }
-
-    pub fn into_value(self) -> Value {
-        let mut value = json!({"operationId": self.id, "tags": [self.tag], "summary": self.summary,
-                               "security": self.security, "responses": self.answers});
-        if !self.parameters.is_empty() {
-            value["parameters"] = self.parameters.into();
-        }
-        if let Some(schema) = self.body {
-            value["requestBody"] =
-                json!({"required": !self.body_if_any, "content": {"application/json": {"schema": schema}}});
-        }
-        value
-    }
-
-    /// The same as HEAD.
-    pub fn without_bodies(&self) -> Value {
-        let mut answers = self.answers.clone();
-        for answer in answers.values_mut().filter_map(Value::as_object_mut) {
-            answer.remove("content");
-        }
-        let mut value = json!({"operationId": format!("{}_head", self.id), "tags": [self.tag], "summary": self.summary,
-                               "security": self.security, "responses": answers});
-        if !self.parameters.is_empty() {
-            value["parameters"] = self.parameters.clone().into();
-        }
-        value
-    }
-}
 
 pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
     let new = |caller, summary| Operation::new(route, caller, summary);
@@ -212,7 +64,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             buyers::orders(new(Caller::Buyer, "The caller's own orders, newest first; or the one of a hold"), schemas)
         }
         Route::Sales => new(Caller::Anybody, "The newest 100 sales, what can be bought first")
-            .answers(200, "The sales.", schemas.answer::<crate::sales::List>(), &["ETag"])
+            .answers(200, "The sales.", schemas.answer::<crate::api::sales::List>(), &["ETag"])
             .kept()
             .refuses(&[Code::NotFound])
             .asks(),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::schemas::{SLUG, uuid};
-use crate::bounds;
+use crate::runtime::limits;
 
 pub fn of_path(path: &str) -> Vec<Value> {
     path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| in_path(name)).collect()
@@ -13,7 +13,7 @@ fn in_path(name: &str) -> Value {
     let schema = match name {
         "sale_id" | "sku_id" => json!({"type": "string", "pattern": SLUG}),
         "user_id" => {
-            json!({"type": "string", "minLength": 1, "maxLength": bounds::USER_ID_MAX_CHARS, "pattern": "^[ -.0-~]+$"})
+            json!({"type": "string", "minLength": 1, "maxLength": limits::USER_ID_MAX_CHARS, "pattern": "^[ -.0-~]+$"})
         }
         "name" => json!({"type": "string", "minLength": 1}),
         _ => uuid(),
@@ -37,7 +37,7 @@ pub fn opaque_cursor() -> Value {
 
 /// Visible ASCII characters, bare or as a structured field's string.
 pub fn idempotency_key() -> Value {
-    let most = bounds::IDEMPOTENCY_KEY_MAX_CHARS;
+    let most = limits::IDEMPOTENCY_KEY_MAX_CHARS;
     let bare = format!("[!#-~][!-~]{{0,{}}}", most - 1);
     let quoted = format!(r#""(?:[!#-\[\]-~]|\\["\\]){{1,{most}}}""#);
     json!({"name": "Idempotency-Key", "in": "header", "required": true,
@@ -62,7 +62,7 @@ pub fn cursor(schema: Value) -> Value {
 }
 
 pub fn limit() -> Value {
-    in_query("limit", false, json!({"type": "integer", "minimum": 1, "maximum": bounds::PAGE_MAX}))
+    in_query("limit", false, json!({"type": "integer", "minimum": 1, "maximum": limits::PAGE_MAX}))
 }
 
 pub fn if_none_match() -> Value {

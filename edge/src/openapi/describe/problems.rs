@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::schemas::{SLUG, Schemas, uuid};
-use crate::problem::{Code, TABLE};
+use crate::http::code::{Code, TABLE};
 
 /// The members of its own: name, schema, whether it is always there.
 fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {

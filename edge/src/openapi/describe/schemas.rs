@@ -7,7 +7,7 @@ use protocol::admin;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use crate::bounds;
+use crate::runtime::limits;
 
 pub const SLUG: &str = "^[a-z0-9][a-z0-9-]{0,63}$";
 /// No control character anywhere, and not white space alone.
@@ -117,14 +117,14 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
     let from = |min: i64, max: i64| json!({"minimum": min, "maximum": max});
     let chars = |max: usize| json!({"minLength": 1, "maxLength": max, "pattern": LINE});
     let named = json!({"minLength": 1, "maxLength": admin::NAME_MAX_CHARS, "pattern": printable()});
-    let reason = json!({"minLength": 1, "maxLength": bounds::REASON_MAX_CHARS, "pattern": printable()});
+    let reason = json!({"minLength": 1, "maxLength": limits::REASON_MAX_CHARS, "pattern": printable()});
     let said = |max: usize| json!({"maxLength": max, "pattern": r"^[^\x00]*$"});
     let with_a_minor_unit = |currency: &iso_currency::Currency| currency.exponent().is_some();
     let currencies: Vec<&str> =
         iso_currency::Currency::iter().filter(with_a_minor_unit).map(|currency| currency.code()).collect();
     vec![
-        ("Cart", "items", json!({"minItems": 1, "maxItems": bounds::ITEMS_MAX})),
-        ("Line", "qty", from(1, bounds::QTY_MAX)),
+        ("Cart", "items", json!({"minItems": 1, "maxItems": limits::ITEMS_MAX})),
+        ("Line", "qty", from(1, limits::QTY_MAX)),
         ("NewSale", "name", named.clone()),
         ("NewSale", "currency", json!({"enum": currencies})),
         ("NewSale", "hold_ttl_s", from(1, admin::HOLD_TTL_S_MAX)),
@@ -137,7 +137,7 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         (
             "Adjustment",
             "delta",
-            json!({"minimum": -bounds::STOCK_DELTA_MAX, "maximum": bounds::STOCK_DELTA_MAX,
+            json!({"minimum": -limits::STOCK_DELTA_MAX, "maximum": limits::STOCK_DELTA_MAX,
                                        "not": {"const": 0}}),
         ),
         ("Because", "reason", reason.clone()),
@@ -148,18 +148,18 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         (
             "Data",
             "payment_id",
-            json!({"minLength": 1, "maxLength": bounds::GATEWAY_TEXT_MAX_CHARS,
+            json!({"minLength": 1, "maxLength": limits::GATEWAY_TEXT_MAX_CHARS,
                                       "pattern": r"^[^\x00-\x1F\x7F-\x9F]*$"}),
         ),
         // A hold that cannot be is not refused: its money becomes a refund.
-        ("Data", "hold_id", said(bounds::GATEWAY_TEXT_MAX_CHARS)),
-        ("Data", "user_id", said(bounds::GATEWAY_TEXT_MAX_CHARS)),
-        ("Data", "amount", from(0, bounds::AMOUNT_MAX)),
-        ("ToConfirm", "payment_id", chars(bounds::PAYMENT_TOKEN_MAX_CHARS)),
-        ("ToConfirm", "payment_token", chars(bounds::PAYMENT_TOKEN_MAX_CHARS)),
-        ("RefundAccount", "bank", chars(bounds::ACCOUNT_TEXT_MAX_CHARS)),
+        ("Data", "hold_id", said(limits::GATEWAY_TEXT_MAX_CHARS)),
+        ("Data", "user_id", said(limits::GATEWAY_TEXT_MAX_CHARS)),
+        ("Data", "amount", from(0, limits::AMOUNT_MAX)),
+        ("ToConfirm", "payment_id", chars(limits::PAYMENT_TOKEN_MAX_CHARS)),
+        ("ToConfirm", "payment_token", chars(limits::PAYMENT_TOKEN_MAX_CHARS)),
+        ("RefundAccount", "bank", chars(limits::ACCOUNT_TEXT_MAX_CHARS)),
         ("RefundAccount", "number", json!({"pattern": "^[0-9-]{1,64}$"})),
-        ("RefundAccount", "holder", chars(bounds::ACCOUNT_TEXT_MAX_CHARS)),
+        ("RefundAccount", "holder", chars(limits::ACCOUNT_TEXT_MAX_CHARS)),
         ("ToOpen", "gateway", json!({"anyOf": [{"enum": payments::NAMES}, {"type": "null"}]})),
         ("Data", "currency", json!({"pattern": "^[A-Z]{3}$"})),
     ]

@@ -1,0 +1,9 @@
+//! The handlers of the API: each reads its request, calls one function, and maps the outcome to HTTP.
+
+pub mod admin;
+pub mod cursor;
+pub mod lists;
+pub mod lookup;
+pub mod payments;
+pub mod reservations;
+pub mod sales;

@@ -1,0 +1,156 @@
+//! Dead letters: what was given up, a page at a time, sending it again, and deciding otherwise.
+
+use protocol::admin::Fault as FieldError;
+use protocol::confirm::RefundAccount;
+use protocol::operate::{Because, Decision, Filter, Operation};
+use protocol::refund::Which;
+
+use crate::api::admin::deliveries::{actor, run};
+use crate::api::payments::open;
+use crate::auth;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::problem::{Problem, field_error};
+use crate::http::{idempotency, percent, text};
+use crate::runtime::limits;
+
+/// What a dead letter can be.
+pub const KINDS: [&str; 4] = ["event", "refund", "unknown_hold", "unanswered_payment"];
+
+pub async fn list(context: &RequestContext) -> HandlerResult {
+    auth::operator(context)?;
+    let (filter, after, limit) = asked(&context.head.url).map_err(Problem::invalid)?;
+    run(context, Operation::DeadLetters { filter, after, limit }).await
+}
+
+pub async fn replay_one(context: &mut RequestContext, id: String) -> HandlerResult {
+    auth::operator(context)?;
+    let Again { reason, refund_account } = context.json_if_any().await?;
+    let (by, idem_key) = (actor(context, reason)?, key_if_any(context)?);
+    let replayed = run(context, Operation::ReplayDeadLetter { by, idem_key, id: id.clone() }).await?;
+    match refund_account {
+        // It is due again, and written down who says so; the account goes with this try and is kept nowhere.
+        Some(account) => open::refund_to(context, Which::Letter { letter: id }, account).await,
+        None => Ok(replayed),
+    }
+}
+
+/// The body of `POST /v1/admin/dead-letters/{id}/replay`.
+#[derive(Default, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Again {
+    #[serde(default)]
+    reason: Option<String>,
+    /// Where a deposit is to be paid back to, where it is a refund that waits for that.
+    #[serde(default)]
+    refund_account: Option<RefundAccount>,
+}
+
+pub async fn replay_many(context: &mut RequestContext) -> HandlerResult {
+    auth::operator(context)?;
+    let filter: Filter = context.json_if_any().await?;
+    let errors = field_errors(&filter);
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let (by, idem_key) = (actor(context, filter.reason.clone())?, key_if_any(context)?);
+    run(context, Operation::ReplayDeadLetters { by, idem_key, filter }).await
+}
+
+pub async fn decide(context: &mut RequestContext, id: String, decision: Decision) -> HandlerResult {
+    auth::operator(context)?;
+    let Because { reason } = context.json().await?;
+    let (by, idem_key) = (actor(context, Some(reason))?, key_if_any(context)?);
+    run(context, Operation::DecideDeadLetter { by, idem_key, id, decision }).await
+}
+
+/// A replay may do without: what is no longer dead is not replayed. With a key it is answered the same again.
+fn key_if_any(context: &RequestContext) -> Result<Option<String>, Problem> {
+    let header = context.header("Idempotency-Key");
+    header.map(|header| idempotency::key(Some(header))).transpose()
+}
+
+/// The filter, where to go on, and how many.
+pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<FieldError>> {
+    let (mut filter, mut after, mut limit) = (Filter::default(), None, limits::PAGE_DEFAULT);
+    let mut wrong = Vec::new();
+    for (name, value) in percent::query(url) {
+        let value = value.unwrap_or_default();
+        let given = Some(value.to_string());
+        match name.as_ref() {
+            "kind" => filter.kind = given,
+            "event_type" => filter.event_type = given,
+            "subscription" => filter.subscription = given,
+            "sale_id" => filter.sale_id = given,
+            "cursor" => after = given,
+            "limit" => match value.parse() {
+                Ok(number) if (1..=limits::PAGE_MAX).contains(&number) => limit = number,
+                _ => wrong.push(field_error("/limit", "Ask for 1 to 100 at a time.")),
+            },
+            _ => wrong.push(field_error("", "Ask by kind, event_type, subscription, sale_id, limit and cursor alone.")),
+        }
+    }
+    wrong.extend(field_errors(&filter));
+    if after.as_deref().is_some_and(|after| !is_plain(after, limits::DEAD_LETTER_ID_MAX_CHARS)) {
+        wrong.push(field_error("/cursor", "Send the `next` of another page."));
+    }
+    if wrong.is_empty() { Ok((filter, after, limit)) } else { Err(wrong) }
+}
+
+fn field_errors(filter: &Filter) -> Vec<FieldError> {
+    let Filter { kind, event_type, subscription, sale_id, .. } = filter;
+    let holds = |value: &Option<String>, rule: &dyn Fn(&str) -> bool| value.as_deref().is_none_or(rule);
+    [
+        (holds(kind, &|kind| KINDS.contains(&kind)), "/kind", "Ask for event, refund or unknown_hold."),
+        (holds(event_type, &is_event_type), "/event_type", "Name a type of event, as docs/events.md lists them."),
+        (holds(subscription, &|id| text::uuid(id).is_some()), "/subscription", "Name a subscription by its id."),
+        (holds(sale_id, &text::is_slug), "/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -."),
+    ]
+    .into_iter()
+    .filter(|(holds, ..)| !holds)
+    .map(|(_, pointer, detail)| field_error(pointer, detail))
+    .collect()
+}
+
+fn is_event_type(name: &str) -> bool {
+    protocol::event::EVENT_TYPES.iter().any(|event| event.name == name)
+}
+
+fn is_plain(text: &str, max_chars: usize) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    (1..=max_chars).contains(&text.len()) && text.bytes().all(plain)
+}
+
+/// A dead letter's id, as `dead_letters.sql` writes it.
+pub fn id(text: &str) -> Option<String> {
+    is_plain(text, limits::DEAD_LETTER_ID_MAX_CHARS).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_asked_for_by_what_is_known_and_nothing_else() {
+        let of = |query: &str| asked(&format!("http://edge/v1/admin/dead-letters{query}"));
+        let (filter, after, limit) =
+            of("?kind=event&sale_id=spring-drop&limit=7&cursor=17.event-3").unwrap_or_default();
+        assert_eq!((filter.kind.as_deref(), filter.sale_id.as_deref()), (Some("event"), Some("spring-drop")));
+        assert_eq!((after.as_deref(), limit), (Some("17.event-3"), 7));
+        assert_eq!(of("?cursor=17%2Eevent%2D3").map(|(_, after, _)| after), Ok(Some("17.event-3".to_owned())));
+        assert_eq!(of(""), Ok((Filter::default(), None, 50)));
+        for wrong in [
+            "?kind=order",
+            "?limit=0",
+            "?limit=101",
+            "?limit=x",
+            "?cursor=",
+            "?cursor=a%20b",
+            "?sale_id=A",
+            "?subscription=1",
+            "?sale=a",
+        ] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What the operator's routes about deliveries share: who asks and why, the call of `admin`, and its outcomes as HTTP.
+
+use protocol::admin::{self, Command, Fault as FieldError};
+use protocol::operate::{By, Operation, Outcome, Subscription};
+use protocol::printable::is_printable;
+use serde::Serialize;
+
+use crate::auth;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::problem::{Code, Problem, field_error};
+use crate::http::response::Response;
+use crate::lambda::invoke;
+use crate::runtime::limits;
+
+/// Who asks and why, for the ledger. Who it is, the token says: nothing that a client writes names the actor.
+///
+/// # Errors
+/// `unauthenticated`; `invalid_request`: the reason cannot be read.
+pub fn actor(context: &RequestContext, reason: Option<String>) -> Result<By, Problem> {
+    let actor = auth::operator(context)?.to_owned();
+    match reason_error(reason.as_deref()) {
+        None => Ok(By { actor, reason, request_id: context.trace.request_id.clone() }),
+        Some(error) => Err(Problem::invalid(vec![error])),
+    }
+}
+
+/// What is wrong with a reason; none where there is none. Whoever reads the ledger must see what is there: no control
+/// characters, nothing of no width, nothing that turns the text around.
+pub fn reason_error(reason: Option<&str>) -> Option<FieldError> {
+    let readable = reason.is_none_or(|reason| is_printable(reason, limits::REASON_MAX_CHARS));
+    (!readable).then(|| field_error("/reason", "Say why in 1 to 500 printable characters."))
+}
+
+/// # Errors
+/// What the operation was refused for; `unavailable`.
+pub async fn run(context: &RequestContext, operation: Operation) -> HandlerResult {
+    let request = admin::Request { trace: context.trace.clone(), command: Command::Operate { operation } };
+    match invoke::call(&context.config.lambda, "admin", &request).await? {
+        admin::Outcome::Operated { operated } => into_response(operated),
+        _ => Err(Problem::unavailable().because("admin answered another question")),
+    }
+}
+
+/// A subscription, with its secret where it is shown.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Shown {
+    #[serde(flatten)]
+    subscription: Subscription,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+fn into_response(outcome: Outcome) -> HandlerResult {
+    let refused = |pointer, detail: &str| Problem::invalid(vec![field_error(pointer, detail)]);
+    Err(match outcome {
+        Outcome::InvalidRequest { errors } => Problem::invalid(errors),
+        Outcome::NotFound => Problem::not_found(),
+        Outcome::IdempotencyKeyReused => {
+            Problem::new(Code::IdempotencyKeyReused, "Use a new Idempotency-Key for another request.")
+        }
+        Outcome::TooMany { most } => refused("", &format!("Delete a subscription first: there are {most}, the most.")),
+        Outcome::NotSigned => refused("", "This kind of subscription has no secret: access to it is a matter of IAM."),
+        Outcome::Disabled => refused("", "Enable its subscription first."),
+        Outcome::Actions { actions, next } => {
+            return Ok(Response::json(200, &serde_json::json!({"actions": actions, "next": next})));
+        }
+        Outcome::Subscriptions { subscriptions } => {
+            return Ok(Response::json(200, &serde_json::json!({"subscriptions": subscriptions})));
+        }
+        Outcome::Subscription { subscription } => return Ok(Response::json(200, &subscription)),
+        Outcome::Created { subscription, secret, replayed } => {
+            let location = format!("/v1/admin/subscriptions/{}", subscription.subscription_id);
+            let answer = Response::json(201, &Shown { subscription, secret }).with("Location", location);
+            return Ok(marked(answer, replayed));
+        }
+        Outcome::Rotated { subscription, secret, replayed } => {
+            return Ok(marked(Response::json(200, &Shown { subscription, secret: Some(secret) }), replayed));
+        }
+        Outcome::Forgotten { forgotten } => return Ok(Response::json(200, &forgotten)),
+        Outcome::DeadLetters { dead_letters, next } => {
+            return Ok(Response::json(200, &serde_json::json!({"dead_letters": dead_letters, "next": next})));
+        }
+        Outcome::ReplayedOne { letter, replayed } => return Ok(marked(Response::json(200, &letter), replayed)),
+        Outcome::ReplayedMany { many, replayed } => return Ok(marked(Response::json(200, &many), replayed)),
+    })
+}
+
+fn marked(answer: Response, replayed: bool) -> Response {
+    if replayed { answer.with("Idempotent-Replayed", "true") } else { answer }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::operate::{Kind, Replayed};
+
+    fn subscription() -> Subscription {
+        Subscription {
+            subscription_id: "s".to_owned(),
+            kind: Kind::Http,
+            endpoint: "https://shop.example/".to_owned(),
+            event_types: Vec::new(),
+            status: "enabled".to_owned(),
+            status_reason: None,
+            status_since: String::new(),
+            breaker: "closed".to_owned(),
+            breaker_since: String::new(),
+            pending: 0,
+            dead: 0,
+            old_secret_until: None,
+            created_at: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_secret_is_shown_where_it_is_made_and_nowhere_else() {
+        let body = |outcome| {
+            let answer = into_response(outcome).unwrap_or_else(Response::from);
+            (answer.status, String::from_utf8_lossy(&answer.body).contains("whsec_a"))
+        };
+        let secret = || "whsec_a".to_owned();
+        let created = Outcome::Created { subscription: subscription(), secret: Some(secret()), replayed: false };
+        let rotated = Outcome::Rotated { subscription: subscription(), secret: secret(), replayed: true };
+        assert_eq!(body(created), (201, true));
+        assert_eq!(body(rotated), (200, true));
+        assert_eq!(body(Outcome::Subscription { subscription: subscription() }), (200, false));
+        assert_eq!(body(Outcome::Subscriptions { subscriptions: vec![subscription()] }), (200, false));
+    }
+
+    #[test]
+    fn outcomes_become_answers() {
+        let status = |outcome| into_response(outcome).unwrap_or_else(Response::from).status;
+        let letter = Replayed { id: "event-1".to_owned(), status: "pending".to_owned() };
+        assert_eq!(status(Outcome::ReplayedOne { letter, replayed: false }), 200);
+        assert_eq!(status(Outcome::NotFound), 404);
+        assert_eq!(status(Outcome::IdempotencyKeyReused), 422);
+        for refused in [Outcome::TooMany { most: 100 }, Outcome::NotSigned, Outcome::Disabled] {
+            assert_eq!(status(refused), 422);
+        }
+    }
+
+    #[test]
+    fn a_reason_can_be_read_as_it_stands() {
+        for reason in [None, Some("다시 보냄"), Some("می\u{200c}خواهم"), Some("👩\u{200d}👧")] {
+            assert_eq!(reason_error(reason), None, "{reason:?}");
+        }
+        let long = "a".repeat(501);
+        for reason in ["", " ", "a\nb", "a\u{7f}", "a\u{202e}b", "a\u{200b}b", "\u{2066}a", "a\u{feff}", &long] {
+            assert!(reason_error(Some(reason)).is_some(), "{reason:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The operator's view of the money: which payment became what, and an order that is cancelled with its refund.
+
+use std::borrow::Cow;
+
+use protocol::admin::{Command, Fault as FieldError, Outcome};
+use protocol::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
+
+use crate::api::admin;
+use crate::api::admin::deliveries::actor;
+use crate::auth;
+use crate::gate::forget::forget;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::problem::Problem;
+use crate::http::{idempotency, percent};
+use crate::runtime::limits;
+
+pub async fn cancel_order(context: &mut RequestContext, order_id: String) -> HandlerResult {
+    auth::operator(context)?;
+    let Cancellation { reason } = context.json().await?;
+    let by = actor(context, reason)?;
+    let idem_key = idempotency::key(context.header("Idempotency-Key"))?;
+    let outcome = admin::outcome(context, Command::CancelOrder { by, idem_key, order_id }).await?;
+    if let Outcome::Order { order, .. } = &outcome {
+        // Its stock is for sale again.
+        forget(context, &order.sale_id).await;
+    }
+    admin::into_response(outcome)
+}
+
+/// `GET /v1/admin/orders/{order_id}`.
+pub async fn order(context: &RequestContext, order_id: String) -> HandlerResult {
+    auth::operator(context)?;
+    admin::run(context, Command::Order { order_id }).await
+}
+
+pub async fn list(context: &RequestContext) -> HandlerResult {
+    auth::operator(context)?;
+    let page = page(&context.head.url).map_err(Problem::invalid)?;
+    admin::run(context, Command::ListPayments { page }).await
+}
+
+pub fn page(url: &str) -> Result<PaymentPage, Vec<FieldError>> {
+    let given = |name: &str| percent::given(url, name);
+    let mut errors = Vec::new();
+    let mut field_error =
+        |pointer: &str, detail: String| errors.push(FieldError { pointer: pointer.to_owned(), detail });
+    let state = given("state").map(Cow::into_owned);
+    if state.as_deref().is_some_and(|state| !PAYMENT_STATES.contains(&state)) {
+        field_error("/state", format!("Ask for one of {}.", PAYMENT_STATES.join(", ")));
+    }
+    let after = given("cursor").map_or(Ok(0), |cursor| cursor.parse());
+    if after.is_err() {
+        field_error("/cursor", "Send the last page's `next`.".to_owned());
+    }
+    let limit = given("limit").map_or(Ok(limits::PAGE_DEFAULT), |limit| limit.parse());
+    if !limit.as_ref().is_ok_and(|limit| (1..=limits::PAGE_MAX).contains(limit)) {
+        field_error("/limit", "Ask for 1 to 100.".to_owned());
+    }
+    if errors.is_empty() {
+        return Ok(PaymentPage {
+            state,
+            after: after.unwrap_or_default(),
+            limit: limit.unwrap_or(limits::PAGE_DEFAULT),
+        });
+    }
+    Err(errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_its_state_its_place_and_its_length() {
+        let of = |query: &str| page(&format!("http://edge/v1/admin/payments{query}"));
+        assert_eq!(of(""), Ok(PaymentPage { state: None, after: 0, limit: 50 }));
+        let refunds = PaymentPage { state: Some("refund_failed".to_owned()), after: 7, limit: 100 };
+        assert_eq!(of("?state=refund_failed&limit=100&cursor=7"), Ok(refunds));
+        assert_eq!(of("?state=refund%5Ffailed").map(|page| page.state), Ok(Some("refund_failed".to_owned())));
+        for bad in ["?state=lost", "?limit=0", "?limit=101", "?limit=x", "?cursor=x", "?state="] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+}

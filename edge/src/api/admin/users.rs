@@ -1,0 +1,12 @@
+//! People: a user is forgotten.
+
+use protocol::operate::{Operation, Why};
+
+use crate::api::admin::deliveries::{actor, run};
+use crate::http::context::{HandlerResult, RequestContext};
+
+pub async fn forget(context: &mut RequestContext, user_id: String) -> HandlerResult {
+    let Why { reason } = context.json_if_any().await?;
+    let by = actor(context, reason)?;
+    run(context, Operation::ForgetUser { by, user_id }).await
+}

@@ -1,0 +1,51 @@
+//! Where a list goes on: an opaque text that names the last row shown, and belongs to the filters it was made with.
+
+use crate::runtime::digest::fnv1a;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+const CHECK_BYTES: usize = 8;
+
+/// The cursor of the page after `last`. `filters`: which list it is, and all that it was asked with.
+pub fn write(filters: &[&str], last: &str) -> String {
+    let mut bytes = check(filters, last).to_vec();
+    bytes.extend_from_slice(last.as_bytes());
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The last row that was shown; none: it is no cursor of ours, or one of other filters.
+pub fn read(filters: &[&str], cursor: &str) -> Option<String> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (checked, last) = bytes.split_at_checked(CHECK_BYTES)?;
+    let last = std::str::from_utf8(last).ok()?;
+    (checked == check(filters, last)).then(|| last.to_owned())
+}
+
+/// No secret: who makes up a cursor skips rows of their own list.
+fn check(filters: &[&str], last: &str) -> [u8; CHECK_BYTES] {
+    let parts = filters.iter().chain([&last]);
+    let text: String = parts.flat_map(|part| [part, "\n"]).collect();
+    fnv1a(text.as_bytes()).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_with_its_own_filters_only() {
+        let cursor = write(&["orders", "spring-drop"], "7");
+        assert_eq!(read(&["orders", "spring-drop"], &cursor).as_deref(), Some("7"));
+        for others in [&["orders", ""][..], &["holds", "spring-drop"], &["orders"], &["orders", "spring", "drop"]] {
+            assert_eq!(read(others, &cursor), None, "{others:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_cursor_is_none() {
+        let cursor = write(&["a"], "7");
+        for other in ["", "7", "AAAA", "AAAAAAAAAAAAAAA", &format!("{cursor}="), &format!("{cursor}AA"), "\0", "홍"] {
+            assert_eq!(read(&["a"], other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A buyer's own holds and orders, a page at a time: what a second device shows that remembers nothing.
+
+use std::borrow::Cow;
+
+use protocol::admin::Fault as FieldError;
+use protocol::lookup::{Outcome, Page, Question};
+use protocol::shop::{Hold, HoldStatus, Order};
+use serde::Serialize;
+
+use crate::api::{cursor, lookup};
+use crate::auth;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::percent;
+use crate::http::problem::Problem;
+use crate::http::response::Response;
+use crate::http::text::{is_slug, uuid};
+use crate::runtime::limits;
+
+/// A page of holds; `next` goes into `cursor`, null: there is nothing more.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HoldPage {
+    reservations: Vec<Hold>,
+    next: Option<String>,
+}
+
+/// A page of orders; `next` goes into `cursor`, null: there is nothing more.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OrderPage {
+    orders: Vec<Order>,
+    next: Option<String>,
+}
+
+/// `GET /v1/reservations`.
+pub async fn holds(context: &RequestContext) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    let list = List::of("holds", &context.head.url).map_err(Problem::invalid)?;
+    match lookup::ask(context, Question::Holds { user_id, status: list.status, page: list.page() }).await? {
+        Outcome::Holds { holds, next } => {
+            Ok(Response::json(200, &HoldPage { reservations: holds, next: list.next(next) }))
+        }
+        _ => Err(Problem::unavailable().because("lookup answered another question")),
+    }
+}
+
+/// `GET /v1/orders`: the list, or with `hold_id` the one order of that hold.
+pub async fn orders(context: &RequestContext) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    if let Some(hold_id) = lookup::hold_of(&context.head.url)? {
+        return lookup::order_of_hold(context, user_id, hold_id).await;
+    }
+    let list = List::of("orders", &context.head.url).map_err(Problem::invalid)?;
+    match lookup::ask(context, Question::Orders { user_id, page: list.page() }).await? {
+        Outcome::Orders { orders, next } => Ok(Response::json(200, &OrderPage { orders, next: list.next(next) })),
+        _ => Err(Problem::unavailable().because("lookup answered another question")),
+    }
+}
+
+/// What a list was asked with.
+#[derive(Debug, PartialEq)]
+struct List {
+    name: &'static str,
+    sale_id: Option<String>,
+    status: Option<HoldStatus>,
+    before: Option<String>,
+    limit: i32,
+}
+
+impl List {
+    fn of(name: &'static str, url: &str) -> Result<Self, Vec<FieldError>> {
+        let given = |name: &str| percent::given(url, name);
+        let mut errors = Vec::new();
+        let mut field_error = |pointer: &str, detail: &str| {
+            errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
+        };
+        let sale_id = given("sale_id").map(Cow::into_owned);
+        if sale_id.as_deref().is_some_and(|sale_id| !is_slug(sale_id)) {
+            field_error("/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -.");
+        }
+        let asked = given("status").filter(|_| name == "holds");
+        let known = |name: &Cow<str>| HoldStatus::ALL.into_iter().find(|status| status.name() == name);
+        let status = asked.as_ref().and_then(known);
+        if asked.is_some() && status.is_none() {
+            field_error("/status", "Ask for HOLD, COMMITTED, EXPIRED or RELEASED.");
+        }
+        let limit = given("limit").map_or(Some(limits::PAGE_DEFAULT), |limit| limit.parse().ok());
+        let limit = limit.filter(|limit| (1..=limits::PAGE_MAX).contains(limit));
+        if limit.is_none() {
+            field_error("/limit", "Ask for 1 to 100.");
+        }
+        let mut list = Self { name, sale_id, status, before: None, limit: limit.unwrap_or(limits::PAGE_DEFAULT) };
+        if let Some(cursor) = given("cursor") {
+            list.before = cursor::read(&list.filters(), &cursor).and_then(|last| uuid(&last));
+            if list.before.is_none() {
+                field_error("/cursor", "Send the last page's `next`, with the filters of that page.");
+            }
+        }
+        if errors.is_empty() { Ok(list) } else { Err(errors) }
+    }
+
+    fn filters(&self) -> [&str; 3] {
+        [self.name, self.sale_id.as_deref().unwrap_or_default(), self.status.map_or("", HoldStatus::name)]
+    }
+
+    fn page(&self) -> Page {
+        Page { sale_id: self.sale_id.clone(), before: self.before.clone(), limit: self.limit }
+    }
+
+    fn next(&self, last: Option<String>) -> Option<String> {
+        last.map(|last| cursor::write(&self.filters(), &last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
+
+    fn pointers(name: &'static str, query: &str) -> Vec<String> {
+        let list = List::of(name, &format!("http://edge/v1/{name}{query}"));
+        list.err().into_iter().flatten().map(|error| error.pointer).collect()
+    }
+
+    #[test]
+    fn a_list_has_its_filters_its_place_and_its_length() {
+        let list = List::of("holds", "http://edge/v1/reservations?sale_id=drop&status=HOLD&limit=100");
+        let want = List {
+            name: "holds",
+            sale_id: Some("drop".to_owned()),
+            status: Some(HoldStatus::Hold),
+            before: None,
+            limit: 100,
+        };
+        assert_eq!(list, Ok(want));
+        for (query, error) in [
+            ("?sale_id=Drop", "/sale_id"),
+            ("?sale_id=", "/sale_id"),
+            ("?status=hold", "/status"),
+            ("?status=", "/status"),
+            ("?limit=0", "/limit"),
+            ("?limit=101", "/limit"),
+            ("?limit=many", "/limit"),
+            ("?limit=", "/limit"),
+            ("?cursor=", "/cursor"),
+            ("?cursor=1", "/cursor"),
+        ] {
+            assert_eq!(pointers("holds", query), [error], "{query}");
+        }
+        assert_eq!(pointers("orders", "?sale_id=A&limit=0&cursor=x"), ["/sale_id", "/limit", "/cursor"]);
+    }
+
+    #[test]
+    fn a_cursor_belongs_to_its_list_and_its_filters() {
+        let list = List::of("holds", "http://edge/v1/reservations?sale_id=drop").unwrap();
+        let next = list.next(Some(ID.to_owned())).unwrap();
+        let again = List::of("holds", &format!("http://edge/v1/reservations?cursor={next}&sale_id=drop&limit=1"));
+        assert_eq!(again.map(|list| list.before), Ok(Some(ID.to_owned())));
+        for query in ["?", "?sale_id=another&", "?sale_id=drop&status=HOLD&"] {
+            assert_eq!(pointers("holds", &format!("{query}cursor={next}")), ["/cursor"], "{query}");
+        }
+        assert_eq!(pointers("orders", &format!("?sale_id=drop&cursor={next}")), ["/cursor"]);
+        assert_eq!(list.next(None), None);
+    }
+}

@@ -1,0 +1,99 @@
+//! What a buyer asks when an answer was lost: the hold, the order.
+
+use protocol::lookup::{Outcome, Question, Request};
+
+use crate::auth;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::percent;
+use crate::http::problem::Problem;
+use crate::http::response::Response;
+use crate::http::text::uuid;
+use crate::lambda::invoke;
+use crate::runtime::limits;
+
+pub async fn hold(context: &RequestContext, hold_id: String) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    into_response(ask(context, Question::Hold { user_id, hold_id }).await?)
+}
+
+pub async fn order(context: &RequestContext, order_id: String) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    into_response(ask(context, Question::Order { user_id, order_id }).await?)
+}
+
+pub async fn order_of_hold(context: &RequestContext, user_id: String, hold_id: String) -> HandlerResult {
+    into_response(ask(context, Question::OrderOfHold { user_id, hold_id }).await?)
+}
+
+/// # Errors
+/// `unavailable`: nobody could look.
+pub async fn ask(context: &RequestContext, question: Question) -> Result<Outcome, Problem> {
+    ask_within(context, question, limits::INVOKE_DEADLINE_MS).await
+}
+
+/// The same for whoever has something to show otherwise.
+///
+/// # Errors
+/// `unavailable`: nobody could look, or not in time.
+pub async fn ask_within(context: &RequestContext, question: Question, within_ms: u64) -> Result<Outcome, Problem> {
+    let request = Request { trace: context.trace.clone(), question };
+    Ok(invoke::call_within(&context.config.lambda, "lookup", &request, within_ms).await?)
+}
+
+/// The hold whose order is asked for; none: the list is.
+///
+/// # Errors
+/// `malformed_request`: a hold has one order, of which there are no pages; `not_found`: it can be no hold.
+pub fn hold_of(url: &str) -> Result<Option<String>, Problem> {
+    let Some(given) = percent::given(url, "hold_id") else { return Ok(None) };
+    if percent::query(url).any(|(name, _)| ["sale_id", "cursor", "limit"].contains(&name.as_ref())) {
+        return Err(Problem::malformed("Ask with `hold_id` alone for one order, or without it for the list."));
+    }
+    uuid(&given).map(Some).ok_or_else(Problem::not_found)
+}
+
+fn into_response(outcome: Outcome) -> HandlerResult {
+    match outcome {
+        Outcome::NotFound => Err(Problem::not_found()),
+        Outcome::Hold { hold } => Ok(Response::json(200, &hold).versioned(hold.version)),
+        Outcome::Order { order } => Ok(Response::json(200, &order).versioned(order.version)),
+        Outcome::Holds { .. }
+        | Outcome::Orders { .. }
+        | Outcome::Sale { .. }
+        | Outcome::Sales { .. }
+        | Outcome::Holders { .. } => Err(Problem::unavailable().because("lookup answered another question")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_order_is_asked_for_by_its_hold_and_nothing_else() {
+        let id = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
+        let of = |query: &str| {
+            hold_of(&format!("http://edge/v1/orders{query}")).map_err(|problem| Response::from(problem).status)
+        };
+        assert_eq!(of(&format!("?hold_id={id}#c")), Ok(Some(id.to_owned())));
+        assert_eq!(of(&format!("?hold%5Fid={}", id.replace('-', "%2D"))), Ok(Some(id.to_owned())));
+        for list in ["", "?", "?sale_id=drop", "#?hold_id=x"] {
+            assert_eq!(of(list), Ok(None), "{list}");
+        }
+        for both in ["sale_id=drop", "limit=1", "cursor=x", "sale_id="] {
+            assert_eq!(of(&format!("?hold_id={id}&{both}")), Err(400), "{both}");
+        }
+        for none in ["?hold_id=", "?hold_id=1", "?hold_id=%30", &format!("?hold_id={}", id.replace('-', "%252D"))] {
+            assert_eq!(of(none), Err(404), "{none}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_this_callers_is_not_there() {
+        assert_eq!(into_response(Outcome::NotFound).unwrap_or_else(Response::from).status, 404);
+        let hold = crate::gate::testing::hold("h");
+        let answer = into_response(Outcome::Hold { hold }).unwrap_or_else(Response::from);
+        assert_eq!((answer.status, answer.header("ETag")), (200, Some("\"1\"")));
+        assert_eq!(into_response(Outcome::Sales { sales: Vec::new() }).unwrap_or_else(Response::from).status, 503);
+    }
+}

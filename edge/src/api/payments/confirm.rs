@@ -1,0 +1,164 @@
+//! `POST /v1/webhooks/{gateway}`: a gateway says that something has become of a payment. What is not signed as it should
+//! be ends here; the rest goes on as it came to `confirm`, which proves it, finds out what it is and decides. A 503 has the
+//! gateway say it again.
+
+use std::collections::BTreeMap;
+
+use payments::{Event, Kind, Message, Notice};
+use protocol::confirm::{Outcome, Request, Settled, Signed, Told};
+
+use crate::api::payments::unsigned;
+use crate::auth::address_limit;
+use crate::http::body;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::problem::{Code, Problem};
+use crate::http::response::Response;
+use crate::lambda::invoke;
+use crate::runtime::limits;
+
+pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> HandlerResult {
+    let config = std::rc::Rc::clone(&context.config);
+    let secrets = config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
+    let reader = payments::webhook(gateway).ok_or_else(Problem::not_found)?;
+    let trusted = reader.signs() || config.is_from_gateway(gateway, context.header("CF-Connecting-IP"));
+    if !trusted {
+        address_limit::count(context, &address_limit::HINTS).await?;
+    }
+    // What is refused for its size cannot be proven; its payment is asked about, and this line says whose it was.
+    let bytes = context.body_within(limits::GATEWAY_BODY_MAX_BYTES).await;
+    let bytes = bytes.map_err(|problem| problem.because(format!("{gateway}: a message was not read")))?;
+    let message = Message { header: &|name| context.header(name).map(str::to_owned), body: &bytes };
+    // `confirm` looks again; whoever signs nothing gets no further than this.
+    if !reader.is_authentic(secrets, &message, context.now_ms.checked_div(1_000).unwrap_or_default()) {
+        return Err(unproven().because(format!("{gateway}: {} secrets are configured", secrets.len())));
+    }
+    let Event(event) = body::json(context.media(), &bytes)?;
+    let notice =
+        payments::notice(reader, &event).map_err(|wrong| Problem::malformed(format!("Correct the event: {wrong}.")))?;
+    let Some(notice) = notice else {
+        // Answered well, or the gateway would send it again for days.
+        return Ok(outcome_response(&Outcome::Ignored));
+    };
+    let may_take = matches!(notice.kind, Kind::MayTake { .. });
+    let request = request(context, gateway, reader, notice, bytes);
+    let _place = match &request {
+        Request::Told(hint) if !trusted => {
+            unsigned::turn(&hint.payment_id).await?;
+            Some(unsigned::place(context).await?)
+        }
+        _ => None,
+    };
+    into_response(settle(context, &request).await?.outcome, may_take)
+}
+
+/// # Errors
+/// `unavailable`: nobody could say what has become of it; `signature_invalid`; `not_found`.
+pub async fn settle(context: &RequestContext, request: &Request) -> Result<Settled, Problem> {
+    let settled: Settled =
+        invoke::call_within(&context.config.lambda, "confirm", request, limits::GATEWAY_DEADLINE_MS).await?;
+    match settled.outcome {
+        Outcome::Unreachable => Err(Problem::unavailable().because("the gateway does not answer")),
+        Outcome::Unproven => Err(unproven().because("confirm has other secrets, or another clock")),
+        Outcome::NotFound => Err(Problem::not_found()),
+        _ => Ok(settled),
+    }
+}
+
+/// What is signed goes on as it came, to be proven where it is believed; what is not is a question.
+fn request(
+    context: &RequestContext,
+    gateway: &str,
+    reader: &dyn payments::Webhook,
+    notice: Notice,
+    bytes: Vec<u8>,
+) -> Request {
+    let (trace, gateway) = (context.trace.clone(), gateway.to_owned());
+    let named = reader.signed_headers().iter();
+    let headers: BTreeMap<String, String> =
+        named.filter_map(|name| Some(((*name).to_owned(), context.header(name)?.to_owned()))).collect();
+    // It is text: it was read as JSON.
+    match String::from_utf8(bytes) {
+        Ok(body) if !headers.is_empty() => Request::Signed(Signed { trace, gateway, headers, body }),
+        _ => {
+            let hint = Told { trace, gateway, payment_id: notice.payment_id, ..Told::default() };
+            Request::Told(match notice.kind {
+                Kind::Deposit { secret } => Told { deposit_secret: Some(secret), ..hint },
+                // Nobody signed it: what it says of a dispute is nothing to go by.
+                Kind::Later { .. } => Told { later: true, ..hint },
+                Kind::Changed | Kind::MayTake { .. } => hint,
+            })
+        }
+    }
+}
+
+fn unproven() -> Problem {
+    Problem::new(Code::SignatureInvalid, "Sign the raw body as the gateway's specification says.")
+}
+
+/// The gateway is told what became of its money, in the words of the function. One that asked whether it may take the
+/// money reads the status alone, and a 200 has it taken: for a hold that waits for it, or for whoever else's it is.
+fn into_response(outcome: Outcome, may_take: bool) -> HandlerResult {
+    match outcome {
+        Outcome::Unreachable => Err(Problem::unavailable()),
+        Outcome::Unproven => Err(unproven()),
+        Outcome::NotFound => Err(Problem::not_found()),
+        Outcome::TurnedAway { reason } if may_take => Err(payment_rejection(&reason)),
+        Outcome::RefundRequired { .. } | Outcome::Parked if may_take => Err(payment_rejection("already_paid")),
+        Outcome::Pending if may_take => Err(payment_rejection("payment_unknown")),
+        // Nothing has changed, so far as its money goes.
+        Outcome::Pending => Ok(outcome_response(&Outcome::Ignored)),
+        Outcome::Confirmed { .. }
+        | Outcome::RefundRequired { .. }
+        | Outcome::Secured
+        | Outcome::TurnedAway { .. }
+        | Outcome::Parked
+        | Outcome::Recorded
+        | Outcome::Ignored => Ok(outcome_response(&outcome)),
+    }
+}
+
+pub fn outcome_response(outcome: &Outcome) -> Response {
+    Response::json(200, outcome)
+}
+
+/// No money was taken.
+pub fn rejected(reason: &str) -> Problem {
+    Problem::new(Code::HoldNotActive, "No money was taken: the hold cannot be paid any more, or not so.")
+        .with("reason", reason)
+}
+
+/// Of a refusal PortOne shows this much to the buyer.
+fn payment_rejection(reason: &str) -> Problem {
+    rejected(reason)
+        .with("errorMessage", "결제되지 않았습니다. 예약이 끝났거나 결제할 수 없는 예약입니다. (Nothing was charged.)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::confirm::RefundReason;
+
+    #[test]
+    fn the_gateway_gets_the_functions_own_words() {
+        let body = |outcome| String::from_utf8(outcome_response(&outcome).body).unwrap_or_default();
+        assert_eq!(body(Outcome::Confirmed { order_id: "o".to_owned() }), r#"{"result":"confirmed","order_id":"o"}"#);
+        let refund = Outcome::RefundRequired { reason: RefundReason::HoldExpired };
+        assert_eq!(body(refund), r#"{"result":"refund_required","reason":"hold_expired"}"#);
+        assert_eq!(body(Outcome::Ignored), r#"{"result":"ignored"}"#);
+    }
+
+    #[test]
+    fn a_gateway_that_asks_first_is_refused_by_the_status() {
+        let status = |outcome, may_take| into_response(outcome, may_take).unwrap_or_else(Response::from).status;
+        let rejected = || Outcome::TurnedAway { reason: "hold_expired".to_owned() };
+        assert_eq!((status(rejected(), true), status(rejected(), false)), (409, 200));
+        assert_eq!((status(Outcome::Secured, true), status(Outcome::Unreachable, false)), (200, 503));
+        // What a webhook may simply be told of must not have money taken.
+        let refund = || Outcome::RefundRequired { reason: RefundReason::HoldExpired };
+        // Somebody else's payment is theirs to take.
+        assert_eq!((status(Outcome::Ignored, true), status(Outcome::Ignored, false)), (200, 200));
+        assert_eq!((status(Outcome::Unproven, false), status(Outcome::NotFound, false)), (401, 404));
+        assert_eq!((status(refund(), true), status(refund(), false)), (409, 200));
+        assert_eq!((status(Outcome::Unreachable, true)), 503);
+    }
+}

@@ -1,0 +1,127 @@
+//! What nobody signed: anybody may say that a payment has changed, and the gateway has to be asked. Such questions have
+//! places of their own, so that they never take those of signed payments, and one payment is asked about at a distance.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use worker::Delay;
+
+use crate::http::context::RequestContext;
+use crate::http::problem::{Code, Problem};
+use crate::lambda::concurrency::ConcurrencyLimit;
+use crate::runtime::clock;
+use crate::runtime::limits::{
+    GATEWAY_DEADLINE_MS, HINT_EVERY_MS, HINT_WAIT_MS, HINTED_MAX, PLACE_POLL_MS, PLACE_WAIT_MS,
+};
+
+thread_local! {
+    static PLACES: RefCell<ConcurrencyLimit> = RefCell::default();
+    static PAYMENTS: RefCell<Payments> = RefCell::default();
+}
+
+/// A place among the questions of strangers, until it is dropped.
+pub struct Place {
+    end_ms: u64,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        PLACES.with_borrow_mut(|places| places.leave(self.end_ms));
+    }
+}
+
+/// Waits for the turn of a question about this payment.
+///
+/// # Errors
+/// `rate_limited`: others wait for theirs already.
+pub async fn turn(payment_id: &str) -> Result<(), Problem> {
+    let now_ms = clock::now_ms();
+    let turn_ms = PAYMENTS.with_borrow_mut(|payments| payments.turn(payment_id, now_ms));
+    let turn_ms = turn_ms.ok_or_else(|| {
+        Problem::new(Code::RateLimited, "Wait as long as `Retry-After` says: this payment is being asked about.")
+            .header("Retry-After", HINT_WAIT_MS.div_ceil(1_000).to_string())
+            .header("RateLimit-Policy", "\"payment\";q=1;w=1")
+            .header("RateLimit", "\"payment\";r=0;t=2")
+    })?;
+    let wait_ms = turn_ms.saturating_sub(now_ms);
+    if wait_ms > 0 {
+        Delay::from(Duration::from_millis(wait_ms)).await;
+    }
+    Ok(())
+}
+
+/// A place for a question; a burst waits for a while.
+///
+/// # Errors
+/// `unavailable`: so many questions go before this one that it is better sent again.
+pub async fn place(context: &RequestContext) -> Result<Place, Problem> {
+    for _ in 0..=PLACE_WAIT_MS / PLACE_POLL_MS {
+        let now_ms = clock::now_ms();
+        let end_ms = now_ms.saturating_add(GATEWAY_DEADLINE_MS);
+        if PLACES.with_borrow_mut(|places| places.enter(now_ms, end_ms, context.config.unsigned_at_once)) {
+            return Ok(Place { end_ms });
+        }
+        Delay::from(Duration::from_millis(PLACE_POLL_MS)).await;
+    }
+    Err(Problem::unavailable().because("as many unsigned messages are looked into as are allowed"))
+}
+
+/// When each payment was asked about last, or will be.
+#[derive(Default)]
+struct Payments(HashMap<String, u64>);
+
+impl Payments {
+    /// The moment for a question about this payment. None: others wait for theirs already.
+    fn turn(&mut self, payment_id: &str, now_ms: u64) -> Option<u64> {
+        if self.0.len() >= HINTED_MAX {
+            self.make_room(now_ms);
+        }
+        // A clock that was put back makes nobody wait for it.
+        let last = self.0.get(payment_id).filter(|last| **last <= now_ms.saturating_add(HINT_WAIT_MS));
+        let turn_ms = last.map_or(now_ms, |last| last.saturating_add(HINT_EVERY_MS).max(now_ms));
+        if turn_ms > now_ms.saturating_add(HINT_WAIT_MS) {
+            return None;
+        }
+        self.0.insert(payment_id.to_owned(), turn_ms);
+        Some(turn_ms)
+    }
+
+    /// Ids come from strangers: what is over goes, and if that is not enough, all.
+    fn make_room(&mut self, now_ms: u64) {
+        self.0.retain(|_, last| last.abs_diff(now_ms) < HINT_EVERY_MS);
+        if self.0.len() >= HINTED_MAX {
+            self.0.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_payment_is_asked_about_at_a_distance_and_few_wait_for_it() {
+        let mut payments = Payments::default();
+        let turns: Vec<_> = (0..5).map(|_| payments.turn("a", 10_000)).collect();
+        assert_eq!(turns, [Some(10_000), Some(11_000), Some(12_000), None, None]);
+        assert_eq!(payments.turn("b", 10_000), Some(10_000));
+        assert_eq!((payments.turn("a", 11_500), payments.turn("a", 20_000)), (Some(13_000), Some(20_000)));
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_keeps_no_payment_waiting() {
+        let mut payments = Payments::default();
+        payments.turn("a", 600_000);
+        assert_eq!(payments.turn("a", 1_000), Some(1_000));
+    }
+
+    #[test]
+    fn strangers_ids_do_not_fill_the_memory() {
+        let mut payments = Payments::default();
+        for id in 0..3 * HINTED_MAX {
+            payments.turn(&id.to_string(), 0);
+        }
+        assert!(payments.0.len() <= HINTED_MAX);
+    }
+}

@@ -1,0 +1,5 @@
+//! What a buyer does with a hold: reserve it, pay it without a gateway, release it.
+
+pub mod pay;
+pub mod release;
+pub mod reserve;

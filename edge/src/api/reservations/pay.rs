@@ -1,0 +1,93 @@
+//! `POST /v1/reservations/{hold_id}/pay`: a buyer pays without a gateway, what costs nothing or from a wallet.
+
+use protocol::admin::Fault as FieldError;
+use protocol::pay::{Method, Outcome, Request};
+use serde::{Deserialize, Serialize};
+
+use crate::api::reservations::reserve::{charged, limits};
+use crate::auth;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::problem::{Code, Problem};
+use crate::http::response::Response;
+use crate::lambda::invoke;
+
+/// The body.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ToPay {
+    #[cfg_attr(test, schemars(with = "Method"))]
+    method: String,
+}
+
+/// The answer: the order it became.
+#[derive(Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum Paid {
+    Confirmed { order_id: String },
+}
+
+pub async fn pay(context: &mut RequestContext, hold_id: String) -> HandlerResult {
+    let user_id = auth::buyer(context)?;
+    // The limit comes before the body in the order of refusals, so a faulty request is counted too.
+    let charge = charged(context, &user_id).await?;
+    let answer = paid(context, user_id, hold_id).await.unwrap_or_else(Response::from);
+    Ok(match charge {
+        Some(charge) => limits(answer, charge, &context.config),
+        None => answer,
+    })
+}
+
+async fn paid(context: &mut RequestContext, user_id: String, hold_id: String) -> HandlerResult {
+    let ToPay { method } = context.json().await?;
+    let pay_with = Method::named(&method).ok_or_else(|| invalid("Pay with `free` or `wallet`."))?;
+    let request = Request { trace: context.trace.clone(), user_id, hold_id, pay_with };
+    into_response(invoke::call(&context.config.lambda, "confirm", &request).await?)
+}
+
+fn invalid(detail: &str) -> Problem {
+    Problem::invalid(vec![FieldError { pointer: "/method".to_owned(), detail: detail.to_owned() }])
+}
+
+fn into_response(outcome: Outcome) -> HandlerResult {
+    Err(match outcome {
+        Outcome::Confirmed { order_id } => return Ok(Response::json(200, &Paid::Confirmed { order_id })),
+        Outcome::NotFound => Problem::not_found(),
+        Outcome::HoldNotActive { hold_status } => {
+            Problem::new(Code::HoldNotActive, "The hold has ended; `hold_status` says how. Reserve again.")
+                .with("hold_status", serde_json::json!(hold_status))
+        }
+        Outcome::CostsSomething => invalid("The hold costs something: pay its `total_amount` in another way."),
+        Outcome::InsufficientBalance { balance, required } => {
+            Problem::new(Code::InsufficientBalance, "Charge the wallet first, or pay in another way; the hold stays.")
+                .with("balance", balance)
+                .with("required", required)
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::shop::HoldStatus;
+
+    #[test]
+    fn outcomes_become_the_contracts_answers() {
+        let answered = |outcome| {
+            let answer = into_response(outcome).unwrap_or_else(Response::from);
+            (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+        };
+        let confirmed = Outcome::Confirmed { order_id: "o".to_owned() };
+        assert_eq!(answered(confirmed), (200, r#"{"result":"confirmed","order_id":"o"}"#.to_owned()));
+        for (outcome, status, member) in [
+            (Outcome::NotFound, 404, r#""code":"not_found""#),
+            (Outcome::HoldNotActive { hold_status: HoldStatus::Expired }, 409, r#""hold_status":"EXPIRED""#),
+            (Outcome::CostsSomething, 422, r#""pointer":"/method""#),
+            (Outcome::InsufficientBalance { balance: 0, required: 5 }, 409, r#""balance":0,"required":5"#),
+        ] {
+            let (found, body) = answered(outcome);
+            assert!(found == status && body.contains(member), "{found} {body}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! `GET /v1/sales` and `/v1/sales/{sale_id}`: what everybody looks at and few may ask the database for. An isolate
+//! keeps a copy for a second; while one request fetches the next, the others get the copy or wait for it; and while nobody can
+//! be asked, everybody gets the last one for half a minute.
+
+pub mod cache;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use protocol::lookup::{Outcome, Question};
+use protocol::shop::Sale;
+use serde::Serialize;
+use worker::Delay;
+
+use crate::api::lookup;
+use crate::api::sales::cache::{CacheLookup, Fetched, SaleCache};
+use crate::auth::address_limit;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::problem::Problem;
+use crate::http::response::Response;
+use crate::runtime::digest::fnv1a;
+use crate::runtime::{clock, limits};
+
+thread_local! {
+    static CACHE: RefCell<SaleCache<Rc<[u8]>>> = RefCell::default();
+}
+
+/// JSON, or none where there is no such sale.
+type Body = Option<Rc<[u8]>>;
+
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct List {
+    sales: Vec<Sale>,
+}
+
+pub async fn list(context: &RequestContext) -> HandlerResult {
+    // No sale has an empty name.
+    cached(context, "", Question::Sales).await
+}
+
+pub async fn one(context: &RequestContext, sale_id: String) -> HandlerResult {
+    cached(context, &sale_id, Question::Sale { sale_id: sale_id.clone() }).await
+}
+
+/// An operator has just made this sale: here nobody is told any more that it is not there.
+pub fn made(sale_id: &str) {
+    CACHE.with_borrow_mut(|cache| cache.made(sale_id));
+}
+
+/// What [`list`] answers, for the front page.
+pub async fn list_json(context: &RequestContext) -> Result<Rc<[u8]>, Problem> {
+    copy(context, "", Question::Sales).await?.ok_or_else(Problem::not_found)
+}
+
+/// What [`one`] answers, for the sale's page. None: there is no such sale.
+pub async fn one_json(context: &RequestContext, sale_id: &str) -> Result<Option<Rc<[u8]>>, Problem> {
+    copy(context, sale_id, Question::Sale { sale_id: sale_id.to_owned() }).await
+}
+
+async fn cached(context: &RequestContext, name: &str, question: Question) -> HandlerResult {
+    into_response(copy(context, name, question).await?, context.header("If-None-Match"))
+}
+
+async fn copy(context: &RequestContext, name: &str, question: Question) -> Result<Body, Problem> {
+    let give_up_ms = context.now_ms.saturating_add(limits::SALE_WAIT_MS);
+    loop {
+        let now_ms = clock::now_ms();
+        match CACHE.with_borrow_mut(|cache| cache.look(name, now_ms)) {
+            CacheLookup::Use(body) => return Ok(Some(body)),
+            CacheLookup::Missing => return Ok(None),
+            // Another request's fetch cannot be awaited in a Worker, but what it leaves behind can be seen.
+            CacheLookup::Wait | CacheLookup::Busy if now_ms < give_up_ms => {
+                Delay::from(Duration::from_millis(limits::SALE_POLL_MS)).await;
+            }
+            CacheLookup::Busy => {
+                return Err(Problem::unavailable().because("too many sales that nobody knows are asked for"));
+            }
+            CacheLookup::Wait => return fetch(context, name, question, false).await,
+            CacheLookup::Fetch { known } => return fetch(context, name, question, known).await,
+        }
+    }
+}
+
+async fn fetch(context: &RequestContext, name: &str, question: Question, known: bool) -> Result<Body, Problem> {
+    let body = ask(context, name, question, known).await;
+    let fetched = match &body {
+        Ok(Some(body)) => Fetched::Found(Rc::clone(body)),
+        Ok(None) => Fetched::Missing,
+        Err(_) => Fetched::Failed,
+    };
+    CACHE.with_borrow_mut(|cache| cache.fetched(name, fetched, clock::now_ms()));
+    body.or_else(|problem| last_resort(name, problem))
+}
+
+async fn ask(context: &RequestContext, name: &str, question: Question, known: bool) -> Result<Body, Problem> {
+    if known {
+        return lookup::ask_within(context, question, limits::SALE_REFRESH_MS).await.and_then(body);
+    }
+    // Who makes names up is counted; the list has none.
+    if !name.is_empty() {
+        address_limit::count(context, &address_limit::STRANGERS).await?;
+    }
+    lookup::ask(context, question).await.and_then(body)
+}
+
+/// What there was is better than nothing.
+fn last_resort(name: &str, problem: Problem) -> Result<Body, Problem> {
+    CACHE.with_borrow(|cache| cache.last_resort(name, clock::now_ms())).map(Some).ok_or(problem)
+}
+
+fn body(outcome: Outcome) -> Result<Body, Problem> {
+    let json = match outcome {
+        Outcome::NotFound => return Ok(None),
+        Outcome::Sale { sale } => serde_json::to_vec(&sale),
+        Outcome::Sales { sales } => serde_json::to_vec(&List { sales }),
+        Outcome::Hold { .. }
+        | Outcome::Order { .. }
+        | Outcome::Holds { .. }
+        | Outcome::Orders { .. }
+        | Outcome::Holders { .. } => {
+            return Err(Problem::unavailable().because("lookup answered another question"));
+        }
+    };
+    json.map(|json| Some(json.into())).map_err(|error| Problem::unavailable().because(error))
+}
+
+fn into_response(body: Body, if_none_match: Option<&str>) -> HandlerResult {
+    let body = body.ok_or_else(Problem::not_found)?;
+    let etag = format!("\"{:016x}\"", fnv1a(&body));
+    Ok(Response::bytes(200, "application/json", body.to_vec())
+        .with("ETag", etag)
+        .with("Cache-Control", format!("public, max-age={}", limits::SALE_MAX_AGE_S))
+        .unless_known(if_none_match))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sale_may_be_kept_for_a_second_and_asked_for_again_by_its_tag() {
+        let answer = into_response(Some(b"{}".as_slice().into()), None).unwrap_or_else(Response::from);
+        assert_eq!((answer.status, answer.header("Cache-Control")), (200, Some("public, max-age=1")));
+        let etag = answer.header("ETag").map(str::to_owned);
+        let again = into_response(Some(b"{}".as_slice().into()), etag.as_deref()).unwrap_or_else(Response::from);
+        assert_eq!((again.status, again.body.len()), (304, 0));
+        let changed = into_response(Some(b"{ }".as_slice().into()), etag.as_deref()).unwrap_or_else(Response::from);
+        assert_eq!(changed.status, 200);
+    }
+
+    #[test]
+    fn a_list_is_an_object_and_no_sale_is_not_found() {
+        let text = |body: Option<Body>| body.flatten().map(|body| String::from_utf8_lossy(&body).into_owned());
+        assert_eq!(text(body(Outcome::Sales { sales: Vec::new() }).ok()).as_deref(), Some(r#"{"sales":[]}"#));
+        assert_eq!(body(Outcome::NotFound), Ok(None));
+        assert_eq!(into_response(None, None).map_err(|problem| Response::from(problem).status), Err(404));
+    }
+}

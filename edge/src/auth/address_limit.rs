@@ -1,0 +1,120 @@
+//! The limits per client address, which Cloudflare counts. Only what costs something is counted: pages, files and what is
+//! answered from a copy are everybody's, and a crowd may stand behind one address.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::http::body;
+use crate::http::context::RequestContext;
+use crate::http::problem::{Code, Problem};
+use crate::runtime::js;
+use crate::runtime::js::Arrival;
+use crate::runtime::limits::{
+    ADDRESS_WINDOW_S, HINTS_OF_ADDRESS_MAX, PRESSES_OF_ADDRESS_MAX, STRANGERS_OF_ADDRESS_MAX,
+};
+
+/// A binding of wrangler.toml, and its `limit` there.
+pub struct Limit {
+    binding: &'static str,
+    max: u64,
+}
+
+/// Reservations.
+const PRESSES: Limit = Limit { binding: "PER_ADDRESS", max: PRESSES_OF_ADDRESS_MAX };
+/// What somebody asks whom nobody knows: with a token that is refused, for a sale that is not there, back from paying.
+pub const STRANGERS: Limit = Limit { binding: "PER_STRANGER", max: STRANGERS_OF_ADDRESS_MAX };
+/// Webhooks that are not signed.
+pub const HINTS: Limit = Limit { binding: "PER_HINT", max: HINTS_OF_ADDRESS_MAX };
+
+/// A reservation's address is counted; on the way its body is taken along where that costs nothing.
+///
+/// # Errors
+/// `rate_limited`; with a body, `malformed_request` when it breaks off.
+pub async fn press(context: &mut RequestContext) -> Result<(), Problem> {
+    let address = counted(context);
+    // One that is too long is told so when it is its turn.
+    let announced = context.body_is_announced().unwrap_or(false);
+    if address.is_none() && !announced {
+        return Ok(());
+    }
+    match js::arrive(&context.request, &context.env, address.as_deref(), announced).await {
+        Ok(Arrival::Admitted(body)) => {
+            context.body = body;
+            Ok(())
+        }
+        Ok(Arrival::Limited) => Err(limited(&PRESSES)),
+        Err(error) => Err(body::broken_off(error)),
+    }
+}
+
+/// # Errors
+/// `rate_limited`.
+pub async fn count(context: &RequestContext, limit: &Limit) -> Result<(), Problem> {
+    match counted(context) {
+        Some(address) if !js::admits(&context.env, limit.binding, &address).await => Err(limited(limit)),
+        _ => Ok(()),
+    }
+}
+
+/// Cloudflare always names an address; elsewhere there is nobody to count.
+fn counted(context: &RequestContext) -> Option<Cow<'_, str>> {
+    context.header("CF-Connecting-IP").map(network)
+}
+
+/// Who has an IPv6 address has 2^64 of them: the network is counted.
+fn network(address: &str) -> Cow<'_, str> {
+    match address.parse().map(|address: IpAddr| address.to_canonical()) {
+        Ok(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            Cow::Owned(format!("{a:x}:{b:x}:{c:x}:{d:x}::/64"))
+        }
+        Ok(IpAddr::V4(address)) => Cow::Owned(address.to_string()),
+        Err(_) => Cow::Borrowed(address),
+    }
+}
+
+fn limited(limit: &Limit) -> Problem {
+    Problem::new(Code::RateLimited, "Wait as long as `Retry-After` says: too many requests come from your address.")
+        .header("Retry-After", ADDRESS_WINDOW_S.to_string())
+        .header("RateLimit-Policy", format!("\"address\";q={};w={ADDRESS_WINDOW_S}", limit.max))
+        .header("RateLimit", format!("\"address\";r=0;t={ADDRESS_WINDOW_S}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::response::Response;
+
+    #[test]
+    fn who_is_limited_is_told_the_limit_that_is_configured() {
+        let answer = Response::from(limited(&STRANGERS));
+        assert_eq!(answer.header("RateLimit-Policy"), Some(r#""address";q=1000;w=10"#));
+        assert_eq!(
+            (answer.header("RateLimit"), answer.header("Retry-After")),
+            (Some(r#""address";r=0;t=10"#), Some("10"))
+        );
+        for Limit { binding, max } in [PRESSES, STRANGERS, HINTS] {
+            let text = include_str!("../../../wrangler.toml");
+            let configured = text.split(&format!("name = \"{binding}\"")).nth(1).unwrap_or_default();
+            let simple = configured.lines().find(|line| line.starts_with("simple"));
+            let ours = format!("simple = {{ limit = {max}, period = {ADDRESS_WINDOW_S} }}");
+            assert_eq!(simple, Some(ours.as_str()), "{binding}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address_and_an_ipv4_address_has_one_spelling() {
+        for (address, counted) in [
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:DB8:1:2::", "2001:db8:1:2::/64"),
+            ("2001:db8::1", "2001:db8:0:0::/64"),
+            ("::1", "0:0:0:0::/64"),
+            ("203.0.113.7", "203.0.113.7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("unknown", "unknown"),
+        ] {
+            assert_eq!(network(address), counted);
+        }
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+    }
+}

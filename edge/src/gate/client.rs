@@ -1,0 +1,32 @@
+//! The Worker's side of the Gates: which one to ask, and how long to wait for it.
+
+use worker::Env;
+
+use crate::gate::concurrency::Permit;
+use crate::gate::message::{Ask, Reply};
+use crate::http::problem::Problem;
+use crate::runtime::config::Config;
+use crate::runtime::limits::GATE_DEADLINE_MS;
+use crate::runtime::{clock, js};
+
+/// # Errors
+/// `unavailable`: the Gate did not answer, or not in time; or too many wait already, of whom none would be served if one
+/// more were let in.
+pub async fn ask(env: &Env, config: &Config, user_id: &str, ask: &Ask) -> Result<Reply, Problem> {
+    let _under_way = Permit::begin(clock::now_ms())?;
+    let shard = config.gate_key.shard(user_id, config.gate_shards);
+    let reply = send(env, shard, ask, GATE_DEADLINE_MS).await?;
+    serde_json::from_str(&reply).map_err(|error| Problem::unavailable().because(error))
+}
+
+/// One question to one Gate.
+///
+/// # Errors
+/// `unavailable`: it cannot be reached, or not in time.
+pub async fn send(env: &Env, shard: u64, ask: &Ask, patience_ms: u64) -> Result<String, Problem> {
+    let question = serde_json::to_string(ask).map_err(|error| Problem::unavailable().because(error))?;
+    let answer = js::ask(env, &shard.to_string(), &question, patience_ms).await;
+    answer
+        .map_err(|error| Problem::unavailable().because(error))?
+        .ok_or_else(|| Problem::unavailable().because("the Gate did not answer in time"))
+}

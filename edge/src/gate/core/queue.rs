@@ -1,0 +1,278 @@
+//! Who waits at a Gate: for each sale a line of users, and behind each user a line of that user's own requests, of which
+//! at most one is in the air. So a batch has a user once, in the order of arrival, and a user's later request sees what
+//! came of the one before it. Sales take turns, so that no crowd keeps another sale's buyers waiting.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use protocol::reserve::Reservation;
+
+use crate::runtime::limits::{
+    FLIGHTS_ALL_MAX, FLIGHTS_MAX, QUEUE_ALL_MAX, QUEUE_MAX, QUEUE_SHARE, USER_ENTRIES_MAX, USER_WAITERS_MAX,
+};
+
+pub struct Queue<W> {
+    users: HashMap<Rc<str>, VecDeque<Entry<W>>>,
+    sales: HashMap<Rc<str>, Sale>,
+    entries: usize,
+    waiters: usize,
+    flying: usize,
+    /// Calls that have left.
+    departed: u64,
+    /// Requests that have come.
+    arrived: u64,
+}
+
+/// One sale's line. It is there as long as something of it waits or is in the air.
+#[derive(Default)]
+struct Sale {
+    /// Users with a request of this sale to send and nothing in the air.
+    ready: VecDeque<Rc<str>>,
+    entries: usize,
+    flying: usize,
+    /// When its last call left, in calls; 0: none did yet.
+    last: u64,
+}
+
+/// When and how a request came.
+#[derive(Clone, Copy, Default)]
+pub struct Arrival {
+    /// When the last of those it was sent for has given up.
+    pub deadline_ms: u64,
+    /// Sent to ask for others too, whatever this Gate remembers.
+    pub probe: bool,
+    /// The number of the next call when the last of those came: what a call of this number or a later one sees, it sees
+    /// after all of them had asked.
+    pub before: u64,
+    /// The user's hash.
+    pub user: u64,
+}
+
+/// One request, and everybody who sent it.
+pub struct Entry<W> {
+    pub idem_key: String,
+    pub fingerprint: String,
+    pub waiters: Vec<W>,
+    /// Whoever sent it again while it was in the air.
+    pub late: Option<Late<W>>,
+    pub arrival: Arrival,
+    sale: Rc<str>,
+    number: u64,
+    /// None: in the air.
+    reservation: Option<Reservation>,
+}
+
+/// A grant is theirs too; a refusal is older than their question, and may no longer be true.
+pub struct Late<W> {
+    pub asked: Reservation,
+    pub waiters: Vec<W>,
+    pub arrival: Arrival,
+}
+
+impl Arrival {
+    /// One more asks the same.
+    fn joined_by(&mut self, other: Self) {
+        self.deadline_ms = self.deadline_ms.max(other.deadline_ms);
+        self.before = self.before.max(other.before);
+    }
+}
+
+impl<W> Default for Queue<W> {
+    fn default() -> Self {
+        let (users, sales) = (HashMap::new(), HashMap::new());
+        Self { users, sales, entries: 0, waiters: 0, flying: 0, departed: 0, arrived: 0 }
+    }
+}
+
+impl<W> Queue<W> {
+    #[cfg(test)]
+    pub fn entries(&self) -> usize {
+        self.entries
+    }
+
+    pub fn waiters(&self) -> usize {
+        self.waiters
+    }
+
+    /// Whether anything of this user waits or is in the air.
+    pub fn has(&self, user_id: &str) -> bool {
+        self.users.contains_key(user_id)
+    }
+
+    /// Whether so many requests of this user are here that another has to wait outside.
+    pub fn has_enough(&self, user_id: &str) -> bool {
+        self.users.get(user_id).is_some_and(|line| line.len() >= USER_ENTRIES_MAX)
+    }
+
+    /// Whether so many of this user wait for an answer, the same request sent again included.
+    pub fn waits_enough(&self, user_id: &str) -> bool {
+        let late = |entry: &Entry<W>| entry.late.as_ref().map_or(0, |late| late.waiters.len());
+        let waiting = |line: &VecDeque<Entry<W>>| -> usize {
+            line.iter().map(|entry| entry.waiters.len().saturating_add(late(entry))).sum()
+        };
+        self.users.get(user_id).is_some_and(|line| waiting(line) >= USER_WAITERS_MAX)
+    }
+
+    /// Whether a sale's line is full, or all are: then a sale of which few wait has room still.
+    pub fn is_full(&self, sale_id: &str) -> bool {
+        let of_it = self.sales.get(sale_id).map_or(0, |sale| sale.entries);
+        of_it >= QUEUE_MAX || (self.entries >= QUEUE_MAX && of_it >= QUEUE_SHARE) || self.entries >= QUEUE_ALL_MAX
+    }
+
+    /// Waits with the same request that is already here; gives the waiter back if there is none.
+    pub fn join(&mut self, asked: &Reservation, waiter: W, arrival: Arrival) -> Option<W> {
+        let line = self.users.get_mut(asked.user_id.as_str());
+        let same = |entry: &&mut Entry<W>| entry.idem_key == asked.idem_key && entry.fingerprint == asked.fingerprint;
+        let Some(entry) = line.and_then(|line| line.iter_mut().find(same)) else { return Some(waiter) };
+        if entry.reservation.is_some() {
+            entry.waiters.push(waiter);
+            entry.arrival.joined_by(arrival);
+        } else {
+            let late = || Late { asked: asked.clone(), waiters: Vec::new(), arrival };
+            let late = entry.late.get_or_insert_with(late);
+            late.waiters.push(waiter);
+            late.arrival.joined_by(arrival);
+        }
+        self.waiters = self.waiters.saturating_add(1);
+        None
+    }
+
+    pub fn push(&mut self, asked: Reservation, waiters: Vec<W>, arrival: Arrival) {
+        let (user, sale_id): (Rc<str>, Rc<str>) = (asked.user_id.as_str().into(), asked.sale_id.as_str().into());
+        let sale = self.sales.entry(sale_id.clone()).or_default();
+        let line = self.users.entry(user.clone()).or_default();
+        if line.is_empty() {
+            sale.ready.push_back(user);
+        }
+        sale.entries = sale.entries.saturating_add(1);
+        self.entries = self.entries.saturating_add(1);
+        self.arrived = self.arrived.saturating_add(1);
+        self.waiters = self.waiters.saturating_add(waiters.len());
+        line.push_back(Entry {
+            idem_key: asked.idem_key.clone(),
+            fingerprint: asked.fingerprint.clone(),
+            waiters,
+            late: None,
+            arrival,
+            sale: sale_id,
+            number: self.arrived,
+            reservation: Some(asked),
+        });
+    }
+
+    /// The user whose turn it is, of those who want something of this sale (none: of the sale whose turn it is) and `may`
+    /// leave, with the request that `send` looks at: true sends it, false takes it out instead.
+    pub fn next(
+        &mut self,
+        sale: Option<&str>,
+        may: impl Fn(&Reservation, &Entry<W>) -> bool,
+        send: impl FnOnce(&Reservation, &Entry<W>) -> bool,
+    ) -> Option<Next<W>> {
+        let front = |user: &Rc<str>| self.users.get(user).and_then(|line| line.front());
+        let wants = |user: &Rc<str>| {
+            front(user).is_some_and(|entry| entry.reservation.as_ref().is_some_and(|asked| may(asked, entry)))
+        };
+        let of = |sale: &Sale| sale.ready.iter().position(wants);
+        let (sale_id, turn) = if let Some(sale_id) = sale {
+            (Rc::from(sale_id), of(self.sales.get(sale_id)?)?)
+        } else {
+            let may_depart = |sale: &Sale| match sale.flying {
+                0 => self.flying < FLIGHTS_ALL_MAX,
+                flying => flying < FLIGHTS_MAX && self.flying < FLIGHTS_MAX,
+            };
+            let waiting = self.sales.iter().filter(|(_, sale)| may_depart(sale));
+            let turns = waiting.filter_map(|(sale_id, sale)| {
+                let turn = of(sale)?;
+                let came = sale.ready.get(turn).and_then(front).map(|entry| entry.number);
+                Some(((sale.last, came), sale_id, turn))
+            });
+            let (_, sale_id, turn) = turns.min_by_key(|(since, ..)| *since)?;
+            (sale_id.clone(), turn)
+        };
+        let user = self.sales.get_mut(&sale_id)?.ready.remove(turn)?;
+        let front = self.users.get_mut(&user)?.front_mut()?;
+        // A user in `ready` has nothing in the air.
+        let reservation = front.reservation.take()?;
+        if send(&reservation, front) {
+            return Some(Next::Send(user, reservation));
+        }
+        self.take(&user).map(|entry| Next::Taken(entry.waiters))
+    }
+
+    /// A call of this sale has left, and is back.
+    pub fn depart(&mut self, sale_id: &str) {
+        self.flying = self.flying.saturating_add(1);
+        self.departed = self.departed.saturating_add(1);
+        if let Some(sale) = self.sales.get_mut(sale_id) {
+            sale.flying = sale.flying.saturating_add(1);
+            sale.last = self.departed;
+        }
+    }
+
+    pub fn land(&mut self, sale_id: &str) {
+        self.flying = self.flying.saturating_sub(1);
+        if let Some(sale) = self.sales.get_mut(sale_id) {
+            sale.flying = sale.flying.saturating_sub(1);
+        }
+        self.close_if_empty(sale_id);
+    }
+
+    fn close_if_empty(&mut self, sale_id: &str) {
+        if self.sales.get(sale_id).is_some_and(|sale| sale.entries == 0 && sale.flying == 0) {
+            self.sales.remove(sale_id);
+        }
+    }
+
+    /// Whoever is first of their own in a sale's line and need not wait longer: who they are, and what they are told.
+    pub fn take_those<T>(
+        &mut self,
+        sale_id: &str,
+        decide: impl Fn(&Reservation, &Entry<W>) -> Option<T>,
+    ) -> Vec<(Vec<W>, T)> {
+        let Some(sale) = self.sales.get_mut(sale_id) else { return Vec::new() };
+        let (mut taken, mut stay) = (Vec::new(), VecDeque::new());
+        for user in std::mem::take(&mut sale.ready) {
+            let front = self.users.get(&user).and_then(|line| line.front());
+            let verdict = front.and_then(|entry| decide(entry.reservation.as_ref()?, entry));
+            match verdict {
+                None => stay.push_back(user),
+                Some(verdict) => taken.extend(self.take(&user).map(|entry| (entry.waiters, verdict))),
+            }
+        }
+        // Behind them whoever has become first by that.
+        if let Some(sale) = self.sales.get_mut(sale_id) {
+            stay.append(&mut sale.ready);
+            sale.ready = stay;
+        }
+        taken
+    }
+
+    /// The user's request that was in the air, or was first in line; the user's next one becomes ready.
+    pub fn take(&mut self, user: &Rc<str>) -> Option<Entry<W>> {
+        let line = self.users.get_mut(user)?;
+        let entry = line.pop_front()?;
+        if let Some(next) = line.front() {
+            self.sales.entry(next.sale.clone()).or_default().ready.push_back(user.clone());
+        } else {
+            self.users.remove(user);
+        }
+        if let Some(sale) = self.sales.get_mut(&entry.sale) {
+            sale.entries = sale.entries.saturating_sub(1);
+        }
+        self.close_if_empty(&entry.sale);
+        self.entries = self.entries.saturating_sub(1);
+        let late = entry.late.as_ref().map_or(0, |late| late.waiters.len());
+        self.waiters = self.waiters.saturating_sub(entry.waiters.len()).saturating_sub(late);
+        Some(entry)
+    }
+}
+
+pub enum Next<W> {
+    /// To be sent; the entry stays, in the air, until it is taken.
+    Send(Rc<str>, Reservation),
+    /// Not to be sent: who waits for it.
+    Taken(Vec<W>),
+}
+
+#[cfg(test)]
+mod tests;

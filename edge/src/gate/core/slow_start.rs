@@ -1,0 +1,125 @@
+//! How many a Gate sends for a SKU that was sold out, once that may be over: a few first, twice as many each time some of
+//! them get something. A piece that comes back needs one buyer; the crowd behind them is told by what they were told.
+
+use std::collections::HashMap;
+
+use protocol::reserve::{BATCH_MAX, Outcome, Reservation};
+
+use crate::runtime::limits::{SLOW_START_FIRST, SLOW_START_SKUS_MAX};
+
+/// Reservations for a SKU that one flight may carry. Of others, as many as there is room for.
+#[derive(Default)]
+pub struct SlowStart(HashMap<String, HashMap<String, usize>>);
+
+/// Who is on a flight that is being loaded, by SKU.
+#[derive(Default)]
+pub struct BatchContents(HashMap<String, usize>);
+
+impl BatchContents {
+    pub fn add(&mut self, asked: &Reservation) {
+        for line in &asked.items {
+            let count = self.0.entry(line.sku_id.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
+impl SlowStart {
+    pub fn admits(&self, asked: &Reservation, contents: &BatchContents) -> bool {
+        let Some(skus) = self.0.get(&asked.sale_id) else { return true };
+        let has_room = |sku_id: &String| {
+            let taken = contents.0.get(sku_id).copied().unwrap_or_default();
+            skus.get(sku_id).is_none_or(|room| taken < *room)
+        };
+        asked.items.iter().all(|line| has_room(&line.sku_id))
+    }
+
+    pub fn learn(&mut self, sale_id: &str, outcomes: &[Outcome]) {
+        for outcome in outcomes {
+            match outcome {
+                Outcome::SoldOut { sku_id, available: 0, .. } => self.begin(sale_id, sku_id),
+                Outcome::Granted { hold, replayed: false } => {
+                    let Some(skus) = self.0.get_mut(sale_id) else { continue };
+                    for line in &hold.items {
+                        if let Some(room) = skus.get_mut(&line.sku_id) {
+                            *room = room.saturating_mul(2);
+                        }
+                    }
+                    skus.retain(|_, room| *room < BATCH_MAX);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn begin(&mut self, sale_id: &str, sku_id: &str) {
+        if self.0.values().map(HashMap::len).sum::<usize>() >= SLOW_START_SKUS_MAX {
+            // To know none costs a few calls that find nothing.
+            self.0.clear();
+        }
+        self.0.entry(sale_id.to_owned()).or_default().insert(sku_id.to_owned(), SLOW_START_FIRST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::testing::{hold, lines, reservation};
+    use protocol::shop::{Hold, PricedLine};
+
+    const SALE: &str = "spring-drop";
+
+    fn sold_out(available: i64) -> Outcome {
+        Outcome::SoldOut { sku_id: "a".to_owned(), available, max_per_user: 1, for_ms: 0 }
+    }
+
+    /// How many of a crowd board.
+    fn boards(slow_start: &SlowStart) -> usize {
+        let mut contents = BatchContents::default();
+        let crowd = (0..BATCH_MAX)
+            .map(|buyer| Reservation { items: lines(&["a"]), ..reservation(&buyer.to_string(), "k", "fp") });
+        let boarded = crowd.filter(|asked| {
+            let boards = slow_start.admits(asked, &contents);
+            boards.then(|| contents.add(asked));
+            boards
+        });
+        boarded.count()
+    }
+
+    #[test]
+    fn after_sold_out_few_go_first_and_twice_as_many_for_each_who_got_something() {
+        let mut slow_start = SlowStart::default();
+        assert_eq!(boards(&slow_start), BATCH_MAX);
+        slow_start.learn(SALE, &[sold_out(0)]);
+        assert_eq!(boards(&slow_start), SLOW_START_FIRST);
+        let granted = || {
+            let items = vec![PricedLine { sku_id: "a".to_owned(), qty: 1, unit_price: 0 }];
+            Outcome::Granted { hold: Hold { items, ..hold("h") }, replayed: false }
+        };
+        slow_start.learn(SALE, &[granted()]);
+        assert_eq!(boards(&slow_start), SLOW_START_FIRST * 2);
+        slow_start.learn(SALE, &[granted(), sold_out(0)]);
+        assert_eq!(boards(&slow_start), SLOW_START_FIRST);
+        slow_start.learn(SALE, &std::array::from_fn::<_, 8, _>(|_| granted()));
+        assert_eq!(boards(&slow_start), BATCH_MAX);
+    }
+
+    #[test]
+    fn what_some_still_get_and_other_sales_and_skus_are_not_held_back() {
+        let mut slow_start = SlowStart::default();
+        slow_start.learn("another", &[sold_out(0)]);
+        slow_start.learn(SALE, &[sold_out(1)]);
+        let other = Outcome::SoldOut { sku_id: "b".to_owned(), available: 0, max_per_user: 1, for_ms: 0 };
+        slow_start.learn(SALE, &[other]);
+        assert_eq!(boards(&slow_start), BATCH_MAX);
+    }
+
+    #[test]
+    fn they_are_bounded() {
+        let mut slow_start = SlowStart::default();
+        for sku in 0..=SLOW_START_SKUS_MAX {
+            slow_start.begin("sale", &sku.to_string());
+        }
+        assert_eq!(slow_start.0.values().map(HashMap::len).sum::<usize>(), 1);
+    }
+}

@@ -1,0 +1,154 @@
+//! What is remembered of one sale: which SKUs are sold out, that it is not open, and whether it is known who has something.
+
+use std::collections::{HashMap, HashSet};
+
+use protocol::reserve::{Outcome, Reservation};
+use protocol::shop::SaleStatus;
+
+use crate::gate::core::in_flight::InFlightBatch;
+use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
+
+#[derive(Default)]
+pub struct Sale {
+    pub skus: HashMap<String, Sku>,
+    pub closed: Option<Closed>,
+    /// The last flight that saw it open.
+    open: Option<u64>,
+    /// SKUs that the sale has: T1 named no other reason for a cart with them. They stay.
+    pub known: HashSet<String>,
+    pub holders: Holders,
+    /// What a flight of a lower number saw of it may be over.
+    pub current: u64,
+    pub used_ms: u64,
+}
+
+/// Whether `users` has everybody of a sale who had something before this memory began.
+#[derive(Default)]
+pub enum Holders {
+    #[default]
+    Unknown,
+    /// By then an answer has come, or none will.
+    Asked {
+        until_ms: u64,
+    },
+    Known,
+    /// Nobody could say, or there are too many.
+    NotBefore {
+        ms: u64,
+    },
+}
+
+/// Who said so, when it left (what it saw, it saw later), and until when it may be repeated.
+pub struct Observation {
+    pub batch: u64,
+    sent_ms: u64,
+    until_ms: u64,
+    /// Somebody was let through to ask for all.
+    probing: bool,
+}
+
+pub struct Sku {
+    pub available: i64,
+    pub max_per_user: i64,
+    pub observation: Observation,
+}
+
+pub struct Closed {
+    pub opens_at: String,
+    pub status: SaleStatus,
+    pub observation: Observation,
+}
+
+impl Observation {
+    fn by(batch: &InFlightBatch, for_ms: u64) -> Self {
+        let until_ms = batch.sent_ms.saturating_add(for_ms.min(SOLD_OUT_KEEP_MS));
+        Self { batch: batch.number, sent_ms: batch.sent_ms, until_ms, probing: false }
+    }
+
+    /// A clock that was put back makes nothing last longer.
+    pub fn is_fresh(&self, now_ms: u64) -> bool {
+        (self.sent_ms..self.until_ms).contains(&now_ms)
+    }
+
+    fn wants_probe(&self, now_ms: u64) -> bool {
+        !self.probing && now_ms >= self.sent_ms.saturating_add(SOLD_OUT_PROBE_MS)
+    }
+}
+
+impl Sale {
+    /// Whether something is remembered for which it has to be known who has something.
+    pub fn says_something(&self) -> bool {
+        !self.skus.is_empty() || self.closed.is_some()
+    }
+
+    /// Whether this request is let through, before what refuses it lapses, to ask for all.
+    pub fn probe(&mut self, asked: &Reservation, now_ms: u64) -> bool {
+        let Self { skus, closed, .. } = self;
+        if let Some(closed) = closed.as_mut().filter(|closed| closed.observation.is_fresh(now_ms)) {
+            let probes = closed.observation.wants_probe(now_ms);
+            closed.observation.probing |= probes;
+            return probes;
+        }
+        let lines = || asked.items.iter().map(|line| line.sku_id.as_str());
+        let probes = lines().any(|sku| skus.get(sku).is_some_and(|sku| sku.observation.wants_probe(now_ms)));
+        if probes {
+            lines().for_each(|sku| {
+                if let Some(sku) = skus.get_mut(sku) {
+                    sku.observation.probing = true;
+                }
+            });
+        }
+        probes
+    }
+
+    /// What one of a flight's outcomes says of stock and of the sale being open; of a flight that is not too old for that.
+    pub fn learn(&mut self, batch: &InFlightBatch, outcome: &Outcome) {
+        let newer = |observation: &Observation| observation.batch > batch.number;
+        match outcome {
+            Outcome::SoldOut { sku_id, available, max_per_user, for_ms } => {
+                let overtaken = self.skus.get(sku_id).is_some_and(|sku| newer(&sku.observation));
+                if overtaken || self.closed.as_ref().is_some_and(|closed| newer(&closed.observation)) {
+                    return;
+                }
+                (self.closed, self.open) = (None, self.open.max(Some(batch.number)));
+                let (available, max_per_user, observation) =
+                    (*available, *max_per_user, Observation::by(batch, *for_ms));
+                self.skus.insert(sku_id.clone(), Sku { available, max_per_user, observation });
+            }
+            Outcome::SaleNotOpen { opens_at, status, for_ms } => {
+                let opened = self.open.is_some_and(|open| open > batch.number);
+                if opened || self.closed.as_ref().is_some_and(|closed| newer(&closed.observation)) {
+                    return;
+                }
+                self.skus.clear();
+                let (opens_at, status, observation) = (opens_at.clone(), *status, Observation::by(batch, *for_ms));
+                self.closed = Some(Closed { opens_at, status, observation });
+            }
+            // There is some again, and it is open.
+            Outcome::Granted { hold, replayed: false } => {
+                self.skus.retain(|sku_id, _| hold.items.iter().all(|line| line.sku_id != *sku_id));
+                self.open = self.open.max(Some(batch.number));
+                self.closed = self.closed.take().filter(|closed| newer(&closed.observation));
+            }
+            Outcome::Granted { replayed: true, .. }
+            | Outcome::IdempotencyKeyReused
+            | Outcome::RequestInProgress
+            | Outcome::NotFound { .. }
+            | Outcome::AlreadyHolding { .. }
+            | Outcome::LimitReached { .. }
+            | Outcome::TooLate => {}
+        }
+    }
+}
+
+/// Whether this outcome, of a request for them, says that the sale has all of its SKUs.
+pub fn knows_skus(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Granted { replayed: false, .. }
+            | Outcome::SaleNotOpen { .. }
+            | Outcome::AlreadyHolding { .. }
+            | Outcome::LimitReached { .. }
+            | Outcome::SoldOut { .. }
+    )
+}

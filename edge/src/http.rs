@@ -1,0 +1,17 @@
+//! HTTP as the Worker speaks it: a request and its parts, a response, a refusal. Nothing here knows a route.
+
+pub mod body;
+pub mod code;
+pub mod context;
+pub mod cors;
+pub mod idempotency;
+pub mod language;
+pub mod media_type;
+pub mod origin;
+pub mod percent;
+pub mod problem;
+pub mod query;
+pub mod request;
+pub mod response;
+pub mod text;
+pub mod trace;

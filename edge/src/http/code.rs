@@ -1,0 +1,92 @@
+//! The codes of refusal: name, status and title of each in one table, in the order in which they are checked.
+
+/// In the order in which they are checked: of several that apply, a client gets the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    NotFound,
+    MethodNotAllowed,
+    RateLimited,
+    Unauthenticated,
+    Forbidden,
+    PayloadTooLarge,
+    SignatureInvalid,
+    UnsupportedMediaType,
+    MalformedRequest,
+    InvalidRequest,
+    IdempotencyKeyMissing,
+    IdempotencyKeyInvalid,
+    IdempotencyKeyReused,
+    RequestInProgress,
+    SaleNotOpen,
+    AlreadyHolding,
+    LimitReached,
+    SoldOut,
+    InsufficientBalance,
+    HoldNotActive,
+    AlreadyExists,
+    Unavailable,
+}
+
+/// Code, name, status, title; README's table is checked against this one.
+pub const TABLE: [(Code, &str, u16, &str); 22] = [
+    (Code::NotFound, "not_found", 404, "Not found"),
+    (Code::MethodNotAllowed, "method_not_allowed", 405, "Method not allowed"),
+    (Code::RateLimited, "rate_limited", 429, "Too many requests"),
+    (Code::Unauthenticated, "unauthenticated", 401, "Not authenticated"),
+    (Code::Forbidden, "forbidden", 403, "Forbidden"),
+    (Code::PayloadTooLarge, "payload_too_large", 413, "Body too large"),
+    (Code::SignatureInvalid, "signature_invalid", 401, "Signature invalid"),
+    (Code::UnsupportedMediaType, "unsupported_media_type", 415, "Not JSON"),
+    (Code::MalformedRequest, "malformed_request", 400, "Malformed request"),
+    (Code::InvalidRequest, "invalid_request", 422, "Invalid request"),
+    (Code::IdempotencyKeyMissing, "idempotency_key_missing", 400, "Idempotency-Key is missing"),
+    (Code::IdempotencyKeyInvalid, "idempotency_key_invalid", 400, "Idempotency-Key is invalid"),
+    (Code::IdempotencyKeyReused, "idempotency_key_reused", 422, "Idempotency-Key is already used"),
+    (Code::RequestInProgress, "request_in_progress", 409, "A request is outstanding for this Idempotency-Key"),
+    (Code::SaleNotOpen, "sale_not_open", 403, "The sale is not open"),
+    (Code::AlreadyHolding, "already_holding", 409, "Already holding"),
+    (Code::LimitReached, "limit_reached", 409, "Limit reached"),
+    (Code::SoldOut, "sold_out", 409, "Sold out"),
+    (Code::InsufficientBalance, "insufficient_balance", 409, "Insufficient balance"),
+    (Code::HoldNotActive, "hold_not_active", 409, "The hold is not active"),
+    (Code::AlreadyExists, "already_exists", 409, "Already exists"),
+    (Code::Unavailable, "unavailable", 503, "Unavailable"),
+];
+
+impl Code {
+    pub fn row(self) -> (&'static str, u16, &'static str) {
+        let row = TABLE.iter().find(|(code, ..)| *code == self);
+        // A test says that every code has its row.
+        row.map_or(("unavailable", 503, "Unavailable"), |(_, name, status, title)| (name, *status, title))
+    }
+
+    pub fn name(self) -> &'static str {
+        self.row().0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_one_row_in_the_order_of_the_contract() {
+        for (index, (code, name, status, title)) in TABLE.into_iter().enumerate() {
+            assert_eq!((code as usize, code.row()), (index, (name, status, title)));
+        }
+        assert_eq!(TABLE.len(), Code::Unavailable as usize + 1);
+    }
+
+    #[test]
+    fn the_readme_lists_every_code_with_its_status_in_this_order() {
+        let listed: Vec<(&str, &str)> = include_str!("../../../README.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+            .filter_map(|(code, rest)| Some((code, rest.split_once(" |")?.0)))
+            .filter(|(_, status)| status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit()))
+            .collect();
+        let table = TABLE.map(|(_, name, status, _)| (name, status.to_string()));
+        let table: Vec<(&str, &str)> = table.iter().map(|(name, status)| (*name, status.as_str())).collect();
+        assert_eq!(listed, table);
+    }
+}

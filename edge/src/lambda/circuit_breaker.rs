@@ -1,0 +1,140 @@
+//! A circuit breaker: a function that failed several times in a row is left alone for a moment, then tried with one
+//! call at a time, so that a database that is away costs a quick 503 instead of a queue of time-outs. Only a failure of
+//! its own counts: what is wrong with one request must not close the function to everybody else's.
+
+use crate::runtime::limits::{BREAKER_FAILURES, BREAKER_OPEN_MS, BREAKER_PROBE_MAX_MS};
+
+#[derive(Debug, Default)]
+pub struct Breaker {
+    /// In a row.
+    failures: u32,
+    state: State,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+enum State {
+    #[default]
+    Closed,
+    Open {
+        until_ms: u64,
+    },
+    Probing {
+        since_ms: u64,
+    },
+}
+
+impl Breaker {
+    /// Whether a call started now would be refused; asking changes nothing.
+    pub fn refuses(&self, now_ms: u64) -> bool {
+        match self.state {
+            State::Closed => false,
+            // A clock that was put back makes nothing last longer, here and below.
+            State::Open { until_ms } => now_ms < until_ms && until_ms.abs_diff(now_ms) <= BREAKER_OPEN_MS,
+            // A probe whose request was cancelled tells nobody how it went.
+            State::Probing { since_ms } => now_ms.abs_diff(since_ms) < BREAKER_PROBE_MAX_MS,
+        }
+    }
+
+    /// Takes the right to make a call; who got it reports how the call went.
+    pub fn admit(&mut self, now_ms: u64) -> bool {
+        if self.refuses(now_ms) {
+            return false;
+        }
+        if !matches!(self.state, State::Closed) {
+            self.state = State::Probing { since_ms: now_ms };
+        }
+        true
+    }
+
+    pub fn succeeded(&mut self) {
+        *self = Self::default();
+    }
+
+    /// It ended in a way that says nothing of how the function is: the request itself was at fault. It neither opens nor
+    /// closes anything, and whoever comes next may find out.
+    pub fn no_verdict(&mut self, now_ms: u64) {
+        if matches!(self.state, State::Probing { .. }) {
+            self.state = State::Open { until_ms: now_ms };
+        }
+    }
+
+    pub fn failed(&mut self, now_ms: u64) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= BREAKER_FAILURES {
+            self.state = State::Open { until_ms: now_ms.saturating_add(BREAKER_OPEN_MS) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened_at(now_ms: u64) -> Breaker {
+        let mut breaker = Breaker::default();
+        for _ in 0..BREAKER_FAILURES {
+            assert!(breaker.admit(now_ms));
+            breaker.failed(now_ms);
+        }
+        breaker
+    }
+
+    #[test]
+    fn failures_in_a_row_open_it_and_a_success_between_them_does_not() {
+        let mut breaker = Breaker::default();
+        for _ in 0..10 {
+            (0..4).for_each(|_| breaker.failed(0));
+            breaker.succeeded();
+        }
+        assert!(breaker.admit(0));
+        assert!(opened_at(0).refuses(0));
+    }
+
+    #[test]
+    fn after_a_second_one_call_at_a_time_tries_again() {
+        let mut breaker = opened_at(0);
+        assert!(!breaker.admit(999));
+        assert!(breaker.admit(1_000));
+        assert!(!breaker.admit(1_000) && !breaker.admit(3_000));
+        breaker.failed(3_000);
+        assert!(!breaker.admit(3_999));
+        assert!(breaker.admit(4_000));
+        breaker.succeeded();
+        assert!(breaker.admit(4_000) && breaker.admit(4_000));
+    }
+
+    #[test]
+    fn a_request_that_fails_by_its_own_fault_neither_opens_nor_closes_it() {
+        let mut breaker = Breaker::default();
+        for _ in 0..100 {
+            assert!(breaker.admit(0));
+            breaker.no_verdict(0);
+        }
+        assert!(!breaker.refuses(0));
+        (0..4).for_each(|_| breaker.failed(0));
+        breaker.no_verdict(0);
+        breaker.failed(0);
+        assert!(breaker.refuses(0), "four failures, and a fifth");
+        assert!(breaker.admit(1_000) && !breaker.admit(1_000));
+        breaker.no_verdict(1_500);
+        assert!(breaker.admit(1_500), "nobody has found out yet, and the next one may");
+        assert!(!breaker.admit(1_500), "one at a time");
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_does_not_keep_it_open() {
+        const AHEAD_MS: u64 = 600_000;
+        assert!(!opened_at(AHEAD_MS).refuses(0));
+        let mut probing = opened_at(AHEAD_MS);
+        assert!(probing.admit(AHEAD_MS + 1_000) && probing.refuses(AHEAD_MS + 1_000));
+        assert!(!probing.refuses(0));
+    }
+
+    #[test]
+    fn a_probe_that_is_never_heard_of_does_not_keep_it_shut() {
+        let mut breaker = opened_at(0);
+        assert!(breaker.admit(1_000));
+        assert!(!breaker.admit(6_999));
+        assert!(breaker.admit(7_000));
+    }
+}

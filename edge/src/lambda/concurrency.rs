@@ -1,0 +1,51 @@
+//! How many calls of one function are in the air, as this isolate sees it: beyond the bound the next one waits, and
+//! not for long: what only waits for an instance of the function uses up the patience of whoever waits for it.
+
+/// The calls of one function, each by the moment at which it is over, whatever becomes of it: a request that is cancelled
+/// takes its call with it and is never heard of again.
+#[derive(Default)]
+pub struct ConcurrencyLimit {
+    ends_ms: Vec<u64>,
+}
+
+impl ConcurrencyLimit {
+    /// Whether there is a place among `most`; it is kept until `end_ms` unless it is left before.
+    pub fn enter(&mut self, now_ms: u64, end_ms: u64, most: usize) -> bool {
+        self.ends_ms.retain(|end| *end > now_ms);
+        let free = self.ends_ms.len() < most;
+        if free {
+            self.ends_ms.push(end_ms);
+        }
+        free
+    }
+
+    /// Gives up a place that was kept until `end_ms`.
+    pub fn leave(&mut self, end_ms: u64) {
+        if let Some(place) = self.ends_ms.iter().position(|end| *end == end_ms) {
+            self.ends_ms.swap_remove(place);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::limits::CALLS_MAX;
+
+    #[test]
+    fn there_are_so_many_places_and_one_that_is_left_is_free() {
+        let mut calls = ConcurrencyLimit::default();
+        assert!((0..CALLS_MAX).all(|_| calls.enter(0, 4_000, CALLS_MAX)));
+        assert!(!calls.enter(0, 4_000, CALLS_MAX));
+        calls.leave(4_000);
+        assert!(calls.enter(1, 4_001, CALLS_MAX) && !calls.enter(1, 4_001, CALLS_MAX));
+    }
+
+    #[test]
+    fn a_call_that_was_never_heard_of_again_gives_its_place_back_when_its_time_is_over() {
+        let mut calls = ConcurrencyLimit::default();
+        assert!((0..CALLS_MAX).all(|_| calls.enter(0, 4_000, CALLS_MAX)));
+        assert!(!calls.enter(3_999, 8_000, CALLS_MAX));
+        assert!(calls.enter(4_000, 8_000, CALLS_MAX));
+    }
+}

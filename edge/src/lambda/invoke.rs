@@ -1,0 +1,252 @@
+//! Calls a function by Lambda's Invoke API, the same on AWS and on the local emulator, and tells an answer from a
+//! function that broke, one that is throttled, one that is late and one that cannot be reached.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+use worker::Delay;
+
+use crate::http::origin;
+use crate::http::problem::Problem;
+use crate::lambda::circuit_breaker::Breaker;
+use crate::lambda::concurrency::ConcurrencyLimit;
+use crate::lambda::sigv4;
+use crate::runtime::config::Lambda;
+use crate::runtime::{clock, js, limits};
+
+/// Why there is no answer. Whether the function did its work is unknown in every case.
+#[derive(Debug, PartialEq, Eq)]
+pub enum InvokeError {
+    /// `X-Amz-Function-Error`: what it stands on is away, or it died or timed out.
+    Function,
+    /// `X-Amz-Function-Error` too, and because of what it was asked: the same request would end the same way.
+    Rejected,
+    /// 429, or our own bound: as many instances as are allowed are busy.
+    Throttled,
+    /// Any other status: not ours to call, no such function, Lambda itself.
+    Status(u16),
+    Deadline,
+    Network(String),
+    /// An answer that is not what the verb promises.
+    Unreadable(String),
+    /// It failed several times in a row and is left alone for a moment.
+    Resting,
+    /// The Worker is not configured to call anything, or to call it in clear.
+    Unconfigured,
+}
+
+impl InvokeError {
+    /// Whether the function failed, whoever asked; everything else is between it and this one request. That as many
+    /// instances as are allowed are busy is no failure: it is a crowd, and those who are answered go on being answered.
+    #[must_use]
+    pub fn is_the_functions(&self) -> bool {
+        match self {
+            Self::Function | Self::Deadline | Self::Network(_) => true,
+            // The request as Lambda sees it: unreadable, or too large.
+            Self::Status(status) => !matches!(status, 400 | 413 | 415 | 422),
+            Self::Rejected | Self::Throttled | Self::Unreadable(_) | Self::Resting | Self::Unconfigured => false,
+        }
+    }
+}
+
+impl fmt::Display for InvokeError {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        write!(to, "invoke: {self:?}")
+    }
+}
+
+impl From<InvokeError> for Problem {
+    fn from(error: InvokeError) -> Self {
+        Self::unavailable().because(error)
+    }
+}
+
+thread_local! {
+    /// One a function, as this isolate saw it.
+    static BREAKERS: RefCell<HashMap<&'static str, Breaker>> = RefCell::default();
+    static IN_FLIGHT: RefCell<HashMap<&'static str, ConcurrencyLimit>> = RefCell::default();
+}
+
+/// Calls `function` unless it has just failed too often.
+///
+/// # Errors
+/// See [`InvokeError`].
+pub async fn call<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &'static str,
+    question: &Q,
+) -> Result<A, InvokeError> {
+    call_within(lambda, function, question, limits::INVOKE_DEADLINE_MS).await
+}
+
+/// The same for a function that may take longer.
+///
+/// # Errors
+/// See [`InvokeError`].
+pub async fn call_within<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &'static str,
+    question: &Q,
+    within_ms: u64,
+) -> Result<A, InvokeError> {
+    let end_ms = place(function, within_ms).await?;
+    let answer = call_unless_broken(lambda, function, question, within_ms).await;
+    IN_FLIGHT.with_borrow_mut(|calls| calls.entry(function).or_default().leave(end_ms));
+    answer
+}
+
+/// A place among the calls in the air, kept until the moment that it says. A burst waits here for a while; each looks for
+/// itself, because one request may not wake another.
+async fn place(function: &'static str, within_ms: u64) -> Result<u64, InvokeError> {
+    for _ in 0..=limits::PLACE_WAIT_MS / limits::PLACE_POLL_MS {
+        let now_ms = clock::now_ms();
+        let end_ms = now_ms.saturating_add(within_ms);
+        if IN_FLIGHT
+            .with_borrow_mut(|calls| calls.entry(function).or_default().enter(now_ms, end_ms, limits::CALLS_MAX))
+        {
+            return Ok(end_ms);
+        }
+        Delay::from(Duration::from_millis(limits::PLACE_POLL_MS)).await;
+    }
+    Err(InvokeError::Throttled)
+}
+
+async fn call_unless_broken<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &'static str,
+    question: &Q,
+    within_ms: u64,
+) -> Result<A, InvokeError> {
+    let admitted = |breakers: &mut HashMap<_, Breaker>| breakers.entry(function).or_default().admit(clock::now_ms());
+    if !BREAKERS.with_borrow_mut(admitted) {
+        return Err(InvokeError::Resting);
+    }
+    let answer = exchange(lambda, function, question, within_ms).await;
+    BREAKERS.with_borrow_mut(|breakers| {
+        let breaker = breakers.entry(function).or_default();
+        match &answer {
+            Ok(_) => breaker.succeeded(),
+            Err(error) if error.is_the_functions() => breaker.failed(clock::now_ms()),
+            Err(_) => breaker.no_verdict(clock::now_ms()),
+        }
+    });
+    answer
+}
+
+/// The same for a caller with a breaker of its own.
+///
+/// # Errors
+/// See [`InvokeError`].
+pub async fn call_unguarded<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &str,
+    question: &Q,
+) -> Result<A, InvokeError> {
+    exchange(lambda, function, question, limits::INVOKE_DEADLINE_MS).await
+}
+
+async fn exchange<Q: Serialize, A: DeserializeOwned>(
+    lambda: &Lambda,
+    function: &str,
+    question: &Q,
+    within_ms: u64,
+) -> Result<A, InvokeError> {
+    let lambda = lambda.for_function(function);
+    // A buyer's order and our signature go over no network in clear.
+    if !lambda.url.starts_with("https://") && !origin::is_loopback(&lambda.url) {
+        return Err(InvokeError::Unconfigured);
+    }
+    let payload = serde_json::to_string(question).map_err(unreadable)?;
+    let url = format!("{}/2015-03-31/functions/{}{function}/invocations", lambda.url, lambda.prefix);
+    let invocation = [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
+    let signed =
+        sigv4::sign(lambda, &url, &invocation, payload.as_bytes(), clock::now_ms()).map_err(InvokeError::Network)?;
+    let headers = invocation.into_iter().chain(signed.iter().map(|(name, value)| (*name, value.as_str())));
+    let said = js::invoke(&url, headers, &payload, within_ms).await;
+    let said = said.map_err(InvokeError::Network)?.ok_or(InvokeError::Deadline)?;
+    let (status, broke, answer) = said.parts();
+    read(status, broke, answer)
+}
+
+/// What Lambda's answer comes to.
+///
+/// # Errors
+/// See [`InvokeError`].
+pub fn read<A: DeserializeOwned>(status: u16, function_error: bool, answer: &str) -> Result<A, InvokeError> {
+    judge(status, function_error, answer)?;
+    serde_json::from_str(answer).map_err(unreadable)
+}
+
+fn unreadable(error: serde_json::Error) -> InvokeError {
+    InvokeError::Unreadable(error.to_string())
+}
+
+fn judge(status: u16, function_error: bool, answer: &str) -> Result<(), InvokeError> {
+    match status {
+        _ if function_error => Err(if is_rejection(answer) { InvokeError::Rejected } else { InvokeError::Function }),
+        200 => Ok(()),
+        429 => Err(InvokeError::Throttled),
+        other => Err(InvokeError::Status(other)),
+    }
+}
+
+/// Whether the function blames the request: by the type of error that it reports itself. What Lambda reports of it (it
+/// timed out, it exited, it could not start) has types of Lambda's own, with a prefix; and an error that cannot be read is
+/// no word of the function's at all.
+fn is_rejection(answer: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Reported {
+        #[serde(rename = "errorType")]
+        error_type: String,
+    }
+    let Ok(Reported { error_type }) = serde_json::from_str(answer) else { return false };
+    let lambdas = ["Runtime.", "Sandbox.", "Extension.", "Function."];
+    error_type != "Retryable" && !lambdas.iter().any(|prefix| error_type.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::response::Response;
+
+    #[test]
+    fn an_answer_is_told_from_everything_that_is_none() {
+        let of = |status, broke| judge(status, broke, "{}");
+        assert_eq!(of(200, false), Ok(()));
+        assert_eq!(of(200, true), Err(InvokeError::Function));
+        assert_eq!(of(429, false), Err(InvokeError::Throttled));
+        for status in [202, 302, 403, 404, 500, 502] {
+            assert_eq!(of(status, false), Err(InvokeError::Status(status)));
+        }
+        assert!(read::<u8>(200, false, "x").is_err_and(|error| !error.is_the_functions()));
+        assert_eq!(read(200, false, "7"), Ok(7_u8));
+    }
+
+    #[test]
+    fn a_function_that_blames_the_request_has_not_failed_itself() {
+        let of = |error_type: &str| {
+            judge(200, true, &serde_json::json!({"errorType": error_type, "errorMessage": "m"}).to_string())
+        };
+        for error_type in ["NonRetryable", "InvalidEventDataError", "alloc::string::String", "&str"] {
+            assert_eq!(of(error_type), Err(InvokeError::Rejected), "{error_type}");
+        }
+        for error_type in ["Retryable", "Sandbox.Timedout", "Runtime.ExitError", "Function.ResponseSizeTooLarge"] {
+            assert_eq!(of(error_type), Err(InvokeError::Function), "{error_type}");
+        }
+        assert_eq!(judge(200, true, "Task timed out after 25.00 seconds"), Err(InvokeError::Function));
+        let counts = [InvokeError::Function, InvokeError::Deadline, InvokeError::Status(502), InvokeError::Status(403)];
+        assert!(counts.iter().all(InvokeError::is_the_functions));
+        let others = [InvokeError::Rejected, InvokeError::Throttled, InvokeError::Status(413), InvokeError::Resting];
+        assert!(!others.iter().any(InvokeError::is_the_functions));
+    }
+
+    #[test]
+    fn a_client_learns_only_that_it_should_try_again() {
+        let answer = Response::from(Problem::from(InvokeError::Network("10.0.0.1: connection refused".to_owned())));
+        assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
+        assert!(!String::from_utf8_lossy(&answer.body).contains("10.0.0.1"));
+    }
+}

@@ -1,0 +1,157 @@
+//! One operation of the description: who may call it, what it reads, what it answers, what it refuses.
+
+use serde_json::{Map, Value, json};
+
+use super::answers::{carrying, refusals};
+use super::parameters::if_none_match;
+use super::schemas::Schemas;
+use crate::http::problem::Code;
+use crate::routes::Route;
+
+pub struct Operation {
+    id: String,
+    tag: &'static str,
+    summary: &'static str,
+    security: Value,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    /// Whether it may be left out.
+    body_if_any: bool,
+    answers: Map<String, Value>,
+    pub refusals: Vec<Code>,
+    pub headers_of_refusals: Vec<&'static str>,
+}
+
+/// Who may ask.
+pub enum Caller {
+    Anybody,
+    Buyer,
+    Gateway,
+    Operator,
+}
+
+impl Operation {
+    pub fn new(route: &Route, caller: Caller, summary: &'static str) -> Self {
+        let (tag, security, mut refusals) = match caller {
+            Caller::Anybody => ("public", json!([]), vec![Code::RateLimited]),
+            Caller::Buyer => (
+                "buyer",
+                json!([{"session": []}, {"cookie": []}]),
+                vec![Code::RateLimited, Code::Unauthenticated, Code::Forbidden],
+            ),
+            Caller::Gateway => ("gateway", json!([{"signature": []}]), vec![Code::SignatureInvalid]),
+            Caller::Operator => {
+                ("operator", json!([{"operator": []}]), vec![Code::RateLimited, Code::Unauthenticated, Code::Forbidden])
+            }
+        };
+        // It refuses a parameter that it does not know.
+        refusals.extend(route.parameters().map(|_| Code::MalformedRequest));
+        Self {
+            // A verb that is found at several addresses is several operations.
+            id: match route {
+                Route::Shop { sale_id: Some(_) } => "shop_of_sale".to_owned(),
+                Route::OrdersPage { order_id: Some(_) } => "orders_one".to_owned(),
+                Route::Webhook { gateway } if *gateway != "standard" => format!("webhook_{gateway}"),
+                _ => route.name().to_owned(),
+            },
+            tag,
+            summary,
+            security,
+            parameters: vec![],
+            body: None,
+            body_if_any: false,
+            answers: Map::new(),
+            refusals,
+            headers_of_refusals: vec![],
+        }
+    }
+
+    pub fn with(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    pub fn reads(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self.refuses(&[Code::PayloadTooLarge, Code::UnsupportedMediaType, Code::MalformedRequest])
+    }
+
+    pub fn reads_if_any(self, body: Value) -> Self {
+        Self { body_if_any: true, ..self.reads(body) }
+    }
+
+    pub fn refuses(mut self, codes: &[Code]) -> Self {
+        for code in codes {
+            if !self.refusals.contains(code) {
+                self.refusals.push(*code);
+            }
+        }
+        self
+    }
+
+    /// What asks a function, and so the database.
+    pub fn asks(self) -> Self {
+        self.refuses(&[Code::Unavailable])
+    }
+
+    pub fn answers(self, status: u16, description: &str, schema: Value, headers: &[&str]) -> Self {
+        self.sends(status, description, "application/json", schema, headers)
+    }
+
+    pub fn sends(mut self, status: u16, description: &str, media: &str, schema: Value, headers: &[&str]) -> Self {
+        let answer =
+            json!({"description": description, "headers": carrying(headers), "content": {media: {"schema": schema}}});
+        self.answers.insert(status.to_string(), answer);
+        self
+    }
+
+    /// To another address, without a body.
+    pub fn sends_on(mut self, status: u16, description: &str) -> Self {
+        let answer = json!({"description": description, "headers": carrying(&["Location"])});
+        self.answers.insert(status.to_string(), answer);
+        self
+    }
+
+    /// May be kept, and asked for again by its tag.
+    pub fn kept(mut self) -> Self {
+        self.parameters.push(if_none_match());
+        let answer = json!({"description": "What you have is what there is.", "headers": carrying(&["ETag"])});
+        self.answers.insert("304".to_owned(), answer);
+        self
+    }
+
+    /// What one with these schemas is, refusals and all.
+    pub fn complete(mut self, schemas: &mut Schemas) -> Self {
+        for (status, answer) in refusals(&self.refusals, &self.headers_of_refusals, schemas) {
+            self.answers.insert(status, answer);
+        }
+        self
+    }
+
+    pub fn into_value(self) -> Value {
+        let mut value = json!({"operationId": self.id, "tags": [self.tag], "summary": self.summary,
+                               "security": self.security, "responses": self.answers});
+        if !self.parameters.is_empty() {
+            value["parameters"] = self.parameters.into();
+        }
+        if let Some(schema) = self.body {
+            value["requestBody"] =
+                json!({"required": !self.body_if_any, "content": {"application/json": {"schema": schema}}});
+        }
+        value
+    }
+
+    /// The same as HEAD.
+    pub fn without_bodies(&self) -> Value {
+        let mut answers = self.answers.clone();
+        for answer in answers.values_mut().filter_map(Value::as_object_mut) {
+            answer.remove("content");
+        }
+        let mut value = json!({"operationId": format!("{}_head", self.id), "tags": [self.tag], "summary": self.summary,
+                               "security": self.security, "responses": answers});
+        if !self.parameters.is_empty() {
+            value["parameters"] = self.parameters.clone().into();
+        }
+        value
+    }
+}

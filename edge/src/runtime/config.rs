@@ -1,0 +1,221 @@
+//! What the Worker is told by `wrangler.toml` and its secrets: read once an isolate, checked where it is used.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use worker::Env;
+
+use crate::runtime::{limits, user_hash};
+
+/// No `Debug`: secrets do not belong in a log.
+pub struct Config {
+    pub development: bool,
+    pub gate_shards: u64,
+    /// By which users are spread over Gates.
+    pub gate_key: user_hash::Key,
+    pub user_burst: u32,
+    pub user_per_s: u32,
+    pub allowed_origins: Vec<String>,
+    pub payment_page_url: String,
+    /// Where the hosted page sends who has to sign in.
+    pub login_url: String,
+    pub session: SessionRules,
+    /// `ADMIN_TOKENS` and `ADMIN_TOKEN`, as `auth::operator` reads them.
+    pub admin_tokens: String,
+    pub admin_token: String,
+    /// The gateways that are listened to, and the secrets of each: several while one takes the other's place.
+    webhooks: Vec<(String, Vec<String>)>,
+    /// Where the one gateway that signs nothing sends from.
+    toss_addresses: Vec<String>,
+    /// Calls of `confirm` for what nobody signed.
+    pub unsigned_at_once: usize,
+    pub lambda: Lambda,
+}
+
+/// Which session tokens are accepted.
+#[derive(Default)]
+pub struct SessionRules {
+    /// Two while one takes the other's place; new tokens are signed with the first.
+    pub secrets: Vec<String>,
+    /// What `aud` has to name, if anything.
+    pub audience: Option<String>,
+    /// What `iss` has to be, if anything.
+    pub issuer: Option<String>,
+}
+
+/// Where the functions are and how to sign for them.
+pub struct Lambda {
+    pub url: String,
+    pub region: String,
+    /// Before every function's name.
+    pub prefix: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: Option<String>,
+    /// The same with the key pair that may call `admin`, where there is one: the other need not be able to.
+    pub admin: Option<Box<Lambda>>,
+}
+
+impl Lambda {
+    /// With the key pair that may call this function.
+    pub fn for_function(&self, function: &str) -> &Self {
+        match &self.admin {
+            Some(admin) if function == "admin" => admin,
+            _ => self,
+        }
+    }
+}
+
+thread_local! {
+    /// An isolate's variables never change: a deployment starts other isolates.
+    static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
+}
+
+pub fn of(env: &Env) -> Rc<Config> {
+    CONFIG.with_borrow_mut(|config| {
+        let read = || Rc::new(Config::from(|name| env.var(name).ok().map(|value| value.to_string())));
+        config.get_or_insert_with(read).clone()
+    })
+}
+
+impl Config {
+    /// The gateways that are listened to.
+    pub fn gateways(&self) -> impl Iterator<Item = &str> {
+        self.webhooks.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// What is missing is empty, and what is empty admits nobody and reaches nothing.
+    pub fn from(var: impl Fn(&str) -> Option<String>) -> Self {
+        let text = |name: &str| var(name).unwrap_or_default();
+        let optional = |name: &str| var(name).filter(|value| !value.is_empty());
+        let at_least_one = |name: &str, default: u32| match text(name).parse() {
+            Ok(number) if number > 0 => number,
+            _ => default,
+        };
+        let lambda = |whose: &str| Lambda {
+            url: text("LAMBDA_URL").trim_end_matches('/').to_owned(),
+            region: text("AWS_REGION"),
+            prefix: text("FUNCTION_PREFIX"),
+            access_key_id: text(&format!("{whose}AWS_ACCESS_KEY_ID")),
+            secret_access_key: text(&format!("{whose}AWS_SECRET_ACCESS_KEY")),
+            session_token: optional(&format!("{whose}AWS_SESSION_TOKEN")),
+            admin: None,
+        };
+        Self {
+            development: text("ENVIRONMENT") == "development",
+            gate_shards: at_least_one("GATE_SHARDS", 1).into(),
+            gate_key: user_hash::Key::of(&text("GATE_KEY"), &text("SESSION_SECRET")),
+            user_burst: at_least_one("USER_BURST", limits::USER_BURST),
+            user_per_s: at_least_one("USER_PER_S", limits::USER_PER_S),
+            allowed_origins: list(&text("ALLOWED_ORIGINS")),
+            payment_page_url: text("PAYMENT_PAGE_URL"),
+            login_url: text("LOGIN_URL"),
+            session: SessionRules {
+                secrets: ["SESSION_SECRET", "SESSION_SECRET_PREVIOUS"].into_iter().filter_map(optional).collect(),
+                audience: optional("SESSION_AUDIENCE"),
+                issuer: optional("SESSION_ISSUER"),
+            },
+            admin_tokens: text("ADMIN_TOKENS"),
+            admin_token: text("ADMIN_TOKEN"),
+            webhooks: list(&var("GATEWAYS").unwrap_or_else(|| "standard".to_owned()))
+                .into_iter()
+                .map(|gateway| {
+                    let secrets = match gateway.as_str() {
+                        "standard" => list(&text("WEBHOOK_SECRET")),
+                        other => list(&text(&format!("{}_WEBHOOK_SECRET", other.to_ascii_uppercase()))),
+                    };
+                    (gateway, secrets)
+                })
+                .collect(),
+            toss_addresses: list(&text("TOSS_ADDRESSES")),
+            unsigned_at_once: usize::try_from(at_least_one("UNSIGNED_AT_ONCE", limits::UNSIGNED_AT_ONCE)).unwrap_or(1),
+            lambda: Lambda {
+                admin: Some(lambda("ADMIN_"))
+                    .filter(|admin| !admin.access_key_id.is_empty() && !admin.secret_access_key.is_empty())
+                    .map(Box::new),
+                ..lambda("")
+            },
+        }
+    }
+}
+
+impl Config {
+    /// Whether a message that nobody signed comes from where the gateway's do. `address` is what Cloudflare says of it.
+    pub fn is_from_gateway(&self, gateway: &str, address: Option<&str>) -> bool {
+        gateway == "toss" && address.is_some_and(|address| self.toss_addresses.iter().any(|one| one == address))
+    }
+
+    /// None: this gateway is not listened to.
+    pub fn webhook_secrets(&self, gateway: &str) -> Option<&[String]> {
+        self.webhooks.iter().find(|(name, _)| name == gateway).map(|(_, secrets)| secrets.as_slice())
+    }
+}
+
+fn list(commas: &str) -> Vec<String> {
+    commas.split(',').map(|one| one.trim().trim_end_matches('/').to_owned()).filter(|one| !one.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_configured_is_the_strictest_configuration() {
+        let config = Config::from(|_| None);
+        assert!(!config.development && config.allowed_origins.is_empty() && config.session.secrets.is_empty());
+        assert_eq!((config.gate_shards, config.user_burst, config.user_per_s), (1, 20, 5));
+    }
+
+    #[test]
+    fn numbers_that_are_none_or_zero_are_the_default() {
+        for (text, want) in [("7", 7), ("0", 20), ("-1", 20), ("x", 20), ("", 20)] {
+            assert_eq!(Config::from(|name| (name == "USER_BURST").then(|| text.to_owned())).user_burst, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_that_is_not_named_is_not_listened_to_whatever_secrets_there_are() {
+        let config = Config::from(|name| match name {
+            "GATEWAYS" => Some("standard, portone,toss".to_owned()),
+            "PORTONE_WEBHOOK_SECRET" => Some("whsec_a,whsec_b".to_owned()),
+            "STRIPE_WEBHOOK_SECRET" => Some("whsec_c".to_owned()),
+            _ => None,
+        });
+        let secrets = |gateway| config.webhook_secrets(gateway).map(<[String]>::len);
+        assert_eq!(
+            [secrets("portone"), secrets("toss"), secrets("standard"), secrets("stripe")],
+            [Some(2), Some(0), Some(0), None]
+        );
+    }
+
+    #[test]
+    fn the_operators_function_has_a_key_pair_of_its_own_where_there_is_one() {
+        let of = |names: &'static [&'static str]| {
+            Config::from(move |name| names.contains(&name).then(|| name.to_owned())).lambda
+        };
+        let pair = |lambda: &Lambda, function| {
+            let signing = lambda.for_function(function);
+            (signing.access_key_id.clone(), signing.secret_access_key.clone(), signing.session_token.clone())
+        };
+        let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
+        let buyers = (id.to_owned(), secret.to_owned(), None);
+        let two = of(&[
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "ADMIN_AWS_ACCESS_KEY_ID",
+            "ADMIN_AWS_SECRET_ACCESS_KEY",
+        ]);
+        for function in ["reserve", "release", "lookup", "confirm"] {
+            assert_eq!(pair(&two, function), buyers, "{function}");
+        }
+        assert_eq!(pair(&two, "admin"), (format!("ADMIN_{id}"), format!("ADMIN_{secret}"), None));
+        // Half a pair is none.
+        let one = of(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "ADMIN_AWS_ACCESS_KEY_ID"]);
+        assert_eq!(pair(&one, "admin"), buyers);
+    }
+
+    #[test]
+    fn origins_are_a_list_with_commas() {
+        assert_eq!(list(" https://a.example, ,https://b.example/"), ["https://a.example", "https://b.example"]);
+    }
+}

@@ -1,0 +1,73 @@
+//! How users are spread over Gates, and by what a Gate knows a user who may have something: a hash that nobody can make
+//! without the edge's secret, so that nobody can choose a Gate, nor tell from what `lookup` answers who it is about.
+
+use sha2::{Digest, Sha256};
+
+/// A secret of the edge; each question for a Gate's holders carries it to the database, which keeps it nowhere.
+#[derive(Clone, Copy, Default)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// Of `GATE_KEY`, or, where there is none, of the secret of sessions.
+    pub fn of(gate_key: &str, session_secret: &str) -> Self {
+        let secret = if gate_key.is_empty() { session_secret } else { gate_key };
+        Self(Sha256::new().chain_update("holdfast gate\0").chain_update(secret).finalize().into())
+    }
+
+    /// 64 lower-case hexadecimal digits.
+    pub fn hex(self) -> String {
+        crate::runtime::digest::hex(&self.0)
+    }
+
+    /// 63 bits: the first of SHA-256 of the key and the user, as `holdfast.look_up_holders` in schema/lookup.sql makes it.
+    pub fn user(self, user_id: &str) -> u64 {
+        let digest: [u8; 32] = Sha256::new().chain_update(self.0).chain_update(user_id).finalize().into();
+        let [a, b, c, d, e, f, g, h, ..] = digest;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h]) & (u64::MAX >> 1)
+    }
+
+    /// The Gate of this user, wherever the Worker runs: of so many, one.
+    pub fn shard(self, user_id: &str, shards: u64) -> u64 {
+        self.user(user_id).checked_rem(shards).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// tests/holders.rs has the same for the database.
+    #[test]
+    fn the_hash_is_the_one_that_the_database_makes() {
+        assert_eq!(Key::default().user("홍길동"), 1_016_084_569_214_216_481);
+    }
+
+    #[test]
+    fn users_are_spread_evenly_and_a_user_is_always_at_the_same_gate() {
+        let key = Key::of("", "a secret of sessions");
+        assert_eq!(key.shard("홍길동", 4), key.shard("홍길동", 4));
+        assert_eq!(key.shard("anybody", 0), 0);
+        let mut counts = [0_u32; 4];
+        for user in 0..4_000 {
+            counts[key.shard(&format!("buyer-{user}"), 4) as usize] += 1;
+        }
+        assert!(counts.iter().all(|count| (850..1_150).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn names_that_share_a_gate_under_one_key_are_spread_under_another() {
+        let (known, ours) = (Key::of("guessed", ""), Key::of("", "a secret of sessions"));
+        let chosen = (0..).map(|user| format!("u{user}")).filter(|user| known.shard(user, 143) == 7).take(1_430);
+        let mut counts = [0_u32; 143];
+        chosen.for_each(|user| counts[ours.shard(&user, 143) as usize] += 1);
+        assert!(counts.iter().all(|count| *count < 40), "{counts:?}");
+    }
+
+    #[test]
+    fn the_secret_of_sessions_stands_in_and_is_not_the_key_itself() {
+        let derived = Key::of("", "s".repeat(32).as_str());
+        assert_eq!(derived.hex(), Key::of(&"s".repeat(32), "another").hex());
+        assert_ne!(derived.hex(), crate::runtime::digest::sha256_hex("s".repeat(32).as_bytes()));
+        assert_eq!(derived.hex().len(), 64);
+    }
+}
