@@ -15,7 +15,7 @@
 -- An earlier form: a bound that did not know how long the hold was.
 drop function if exists holdfast.hold_extension_max();
 
--- How much of a hold a capture needs before it begins: its own deadline (functions/src/bounds.rs) and T2's.
+-- How much of a hold a capture needs before it begins: its own deadline (functions/src/runtime/limits.rs) and T2's.
 create or replace function holdfast.capture_needs() returns interval language sql immutable return interval '15 s';
 
 -- What its buyer was told as its end.

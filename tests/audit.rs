@@ -415,7 +415,7 @@ async fn a_busy_sale_looks_whole_at_every_moment() {
 async fn touched(audit: &Client, part: &str) -> i64 {
     let sql = format!(
         "explain (analyze, buffers, format json) select holdfast.audit_look('{part}', {}, {KEEP_S})",
-        functions::bounds::AUDIT_PIECE
+        functions::runtime::limits::AUDIT_PIECE
     );
     let Json(plan): Json<Value> = audit.query_one(&sql, &[]).await.unwrap().get(0);
     let pages = |name: &str| plan[0]["Plan"][name].as_i64().unwrap();
@@ -447,7 +447,7 @@ async fn a_piece_touches_as_much_whatever_the_history() {
         }
         before = pages;
     }
-    assert_eq!(pass(&audit, functions::bounds::AUDIT_PIECE).await, (0, 0), "{:?}", standing(&database).await);
+    assert_eq!(pass(&audit, functions::runtime::limits::AUDIT_PIECE).await, (0, 0), "{:?}", standing(&database).await);
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ fn of_roles(setting: &str) -> u64 {
 
 #[test]
 fn who_is_nearer_to_the_trouble_gives_up_first() {
-    let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/bounds.rs");
+    let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/runtime/limits.rs");
     let place_and_call = of(edge, "PLACE_WAIT_MS") + of(edge, "INVOKE_DEADLINE_MS");
     let nest = [
         ("the page's patience", page()),
@@ -70,7 +70,7 @@ fn who_is_nearer_to_the_trouble_gives_up_first() {
 
 #[test]
 fn what_is_said_of_a_deadline_elsewhere_is_what_it_is() {
-    let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/bounds.rs");
+    let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/runtime/limits.rs");
     assert_eq!(of(edge, "FUNCTION_DEADLINE_MS"), of(functions, "CALL_DEADLINE_MS"));
     assert_eq!(of(edge, "STATEMENT_TIMEOUT_MS"), of_roles("statement_timeout"));
     assert_eq!(of(functions, "STATEMENT_TIMEOUT_MS"), of_roles("statement_timeout"));

@@ -104,7 +104,7 @@ impl Relay {
 /// A subscription to `types` (none: everything), with its secret.
 async fn subscribe(database: &Database, kind: &str, endpoint: &str, types: &[&str]) -> (Uuid, String) {
     let admin = database.as_role("admin").await;
-    let secret = (kind == "http").then(|| functions::relay::sign::new_secret().unwrap());
+    let secret = (kind == "http").then(|| functions::events::sign::new_secret().unwrap());
     let by = Json(json!({"actor": "test", "reason": null, "request_id": "r"}));
     let rows = admin
         .query_typed(
@@ -337,7 +337,7 @@ async fn a_receiver_that_asks_for_a_pause_gets_it() {
 async fn while_an_old_secret_is_good_a_message_carries_both_signatures() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     let (id, old) = subscribe(&database, "http", &receiver.url(), &["ReservationCreated"]).await;
-    let new = functions::relay::sign::new_secret().unwrap();
+    let new = functions::events::sign::new_secret().unwrap();
     let by = Json(json!({"actor": "test", "reason": null, "request_id": "r"}));
     let admin = database.as_role("admin").await;
     let rotate = "select holdfast.rotate_secret($1, null, null, $2, $3, 3600)";

@@ -1,28 +1,10 @@
-//! What the functions share: how they are configured, how they reach the database and the gateways, how they run and
-//! report.
+//! What the functions share, a folder a part: `runtime` (configuration, database, HTTP, Lambda's loop), `payment` (gateways and
+//! the money at them), `admin` (an operator's commands), `events` (delivery to subscribers).
 //!
-//! A function is one file in `bin/`: its handler, which makes one call of one SQL routine, and its `main`. Those that
-//! talk to a gateway make several, with the gateway's answers between them: `payment`, `settle` and `pay_back`.
+//! A function is one file in `bin/`: its handler, which makes one call of one SQL routine, and its `main`. The functions that
+//! call a gateway make several, with the gateway's answers between them: `payment::{confirm, flow, refund}`.
 
-pub mod bounds;
-pub mod check;
-pub mod config;
-pub mod database;
-pub mod desk;
-#[cfg(test)]
-mod fuzz;
-pub mod http;
-pub mod opened;
-pub mod operate;
-pub mod pay_back;
+pub mod admin;
+pub mod events;
 pub mod payment;
-pub mod plaintext;
-pub mod present;
-pub mod reconcile;
-pub mod refund_to;
-pub mod relay;
-pub mod run;
-pub mod seal;
-pub mod settle;
-pub mod tls;
-pub mod webhooks;
+pub mod runtime;

@@ -10,8 +10,8 @@ use tokio_postgres::{Client, Config};
 pub async fn connect(url: &str) -> Result<Client> {
     // The parser's own message may quote the URL, and the URL holds a password.
     let mut config: Config = url.parse().map_err(|_| anyhow!("the database's address is no postgres:// URL"))?;
-    functions::plaintext::only_here(&mut config).map_err(|what| anyhow!("the database's address {what}"))?;
-    let connecting = config.connect(functions::tls::connector()?);
+    functions::runtime::plaintext::only_here(&mut config).map_err(|what| anyhow!("the database's address {what}"))?;
+    let connecting = config.connect(functions::runtime::tls::connector()?);
     let (client, connection) = connecting.await.context("connecting to the database")?;
     tokio::spawn(connection);
     Ok(client)

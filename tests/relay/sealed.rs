@@ -1,6 +1,6 @@
 //! Receivers' secrets: the database has them sealed, and a message is signed with what they are.
 
-use functions::seal::Seal;
+use functions::events::seal::Seal;
 
 use super::{Relay, SEAL_KEY, holds, shop, subscribe};
 use crate::receiver::Receiver;

@@ -1,7 +1,7 @@
 //! The bank account that a refund goes to where the money did not come from a card: a buyer's or an operator's to name. It
 //! goes to the gateway, and is neither kept nor shown.
 
-pub use protocol::confirm::RefundAccount;
+pub use protocol::refund::RefundAccount;
 
 use serde_json::{Value, json};
 

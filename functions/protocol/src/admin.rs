@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::field_error::Fault;
 use crate::payments::{PaymentPage, PaymentRow};
 pub use crate::report::{Audit, Mismatch, Outbox, Report, SkuReport};
 use crate::shop::Sale;
@@ -216,15 +217,6 @@ pub enum Outcome {
         payments: Vec<PaymentRow>,
         next: Option<String>,
     },
-}
-
-/// One member of a problem's `errors`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
-pub struct Fault {
-    /// A JSON Pointer (RFC 6901) into the body.
-    pub pointer: String,
-    pub detail: String,
 }
 
 /// A SKU's counter after an adjustment.

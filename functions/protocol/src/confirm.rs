@@ -1,7 +1,6 @@
 //! T2, confirm: a payment in, an order or a refund out, or the reason why there is neither.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -66,24 +65,6 @@ pub struct Told {
     /// What a message about a deposit, which nobody signs, must know of the payment; its `payment_id` is then our own id of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deposit_secret: Option<String>,
-}
-
-/// The bank account that a refund goes to. It is passed on to the gateway; nobody keeps it, and no log shows it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
-pub struct RefundAccount {
-    /// The bank in the gateway's own words: a code of Toss's (`88`), a name of PortOne's (`SHINHAN_BANK`).
-    pub bank: String,
-    pub number: String,
-    /// Whose account it is.
-    pub holder: String,
-}
-
-impl fmt::Debug for RefundAccount {
-    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
-        to.write_str("RefundAccount(not shown)")
-    }
 }
 
 /// Money that was taken ends as one of the first two; the same payment again gets the same one.

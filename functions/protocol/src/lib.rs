@@ -4,12 +4,14 @@
 //! Serde, JSON values and nothing else, so that the Worker cannot reach database code.
 
 pub mod action;
+pub mod actor;
 pub mod admin;
 pub mod audit;
 pub mod confirm;
 pub mod dead_letter;
 pub mod event;
 pub mod expire;
+pub mod field_error;
 pub mod forget;
 pub mod lookup;
 pub mod opening;
@@ -24,6 +26,7 @@ pub mod release;
 pub mod report;
 pub mod reserve;
 pub mod shop;
+pub mod subscription;
 pub mod whole;
 
 use serde::{Deserialize, Serialize};

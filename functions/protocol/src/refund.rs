@@ -1,9 +1,28 @@
 //! Refund: the scheduler's tick in, how much came to an end out.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Trace;
-use crate::confirm::RefundAccount;
+
+/// The bank account that a refund goes to. It is passed on to the gateway; nobody keeps it, and no log shows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct RefundAccount {
+    /// The bank in the gateway's own words: a code of Toss's (`88`), a name of PortOne's (`SHINHAN_BANK`).
+    pub bank: String,
+    pub number: String,
+    /// Whose account it is.
+    pub holder: String,
+}
+
+impl fmt::Debug for RefundAccount {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        to.write_str("RefundAccount(not shown)")
+    }
+}
 
 /// A refund that its gateway can make only to an account that somebody names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

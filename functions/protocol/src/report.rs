@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::operate;
 use crate::payments::GatewayHealth;
+use crate::subscription::Subscription;
 
 /// All of it seen at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ pub struct Outbox {
     /// Deliveries given up.
     pub dead: i64,
     /// Everybody who is told, of every sale.
-    pub receivers: Vec<operate::Subscription>,
+    pub receivers: Vec<Subscription>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

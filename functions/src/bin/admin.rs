@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
-use functions::bounds::PAYMENTS_LOOK_MAX;
-use functions::database::{Broken, Database};
-use functions::{check, operate, run};
+use functions::admin::{new_sale, operate, settings::Settings};
+use functions::runtime::database::{Broken, Database};
+use functions::runtime::handler;
+use functions::runtime::limits::PAYMENTS_LOOK_MAX;
 use lambda_runtime::Error;
 use protocol::admin::{Adjustment, Command, NewSale, Outcome, Request};
 use protocol::operate::By;
@@ -14,7 +15,7 @@ use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 
 async fn create_sale(database: &Database, by: &By, sale: NewSale) -> Result<Option<Outcome>, Broken> {
-    let sale = match check::sale(sale) {
+    let sale = match new_sale::checked(sale) {
         Ok(sale) => sale,
         Err(errors) => return Ok(Some(Outcome::InvalidRequest { errors })),
     };
@@ -80,7 +81,7 @@ async fn list_payments(database: &Database, page: &PaymentPage) -> Result<Option
         .await
 }
 
-async fn admin(database: &Database, settings: &operate::Settings, request: Request) -> Result<Outcome, Broken> {
+async fn admin(database: &Database, settings: &Settings, request: Request) -> Result<Outcome, Broken> {
     let began = Instant::now();
     let outcome = match request.command {
         Command::CreateSale { by, sale } => create_sale(database, &by, sale).await?,
@@ -105,14 +106,14 @@ async fn admin(database: &Database, settings: &operate::Settings, request: Reque
         Command::Report { sale_id } => database.json("select holdfast.report($1)", &[(&sale_id, Type::TEXT)]).await?,
     };
     let outcome = outcome.unwrap_or(Outcome::NotFound { sku_id: None });
-    run::log_outcome("admin", &request.trace, outcome.name(), began);
+    handler::log_outcome("admin", &request.trace, outcome.name(), began);
     Ok(outcome)
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run::log_as_json();
+    handler::log_as_json();
     let database = Database::from_env()?;
-    let settings = operate::Settings::from_env()?;
-    run::serve(async |request| admin(&database, &settings, request).await).await
+    let settings = Settings::from_env()?;
+    handler::serve(async |request| admin(&database, &settings, request).await).await
 }

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use functions::bounds::{AUDIT_FOR_S, AUDIT_PIECE, EVENTS_KEEP_H};
-use functions::database::{Broken, Database};
-use functions::{config, run};
+use functions::runtime::database::{Broken, Database};
+use functions::runtime::limits::{AUDIT_FOR_S, AUDIT_PIECE, EVENTS_KEEP_H};
+use functions::runtime::{config, handler};
 use lambda_runtime::Error;
 use protocol::audit::{Audited, PARTS, Tick, Written};
 use serde_json::Value;
@@ -56,13 +56,13 @@ async fn audit(database: &Database, settings: &Settings) -> Result<Audited, Brok
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run::log_as_json();
+    handler::log_as_json();
     let database = &Database::from_env()?;
     let settings = &Settings {
         window: config::seconds("AUDIT_FOR_S", AUDIT_FOR_S)?,
         keep: config::hours("EVENTS_KEEP_H", EVENTS_KEEP_H)?,
     };
-    run::serve(async |tick: Tick| {
+    handler::serve(async |tick: Tick| {
         let began = Instant::now();
         let audited = audit(database, settings).await?;
         let Audited { pieces, found, told, through } = audited;

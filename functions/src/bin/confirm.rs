@@ -1,13 +1,14 @@
 //! `confirm` takes a payment to its end: what a gateway signed is proven here, whoever calls; then the gateway is asked
-//! (payment.rs, settle.rs), and what was taken goes to T2 (schema/confirm.sql). What needs no gateway is T2 at once
+//! (payment/confirm.rs, payment/flow.rs), and what was taken goes to T2 (schema/confirm.sql). What needs no gateway is T2 at once
 //! (schema/pay.sql).
 
 use std::time::Instant;
 
-use functions::database::{Broken, Database, Param};
-use functions::desk::Desk;
-use functions::webhooks::WebhookSecrets;
-use functions::{opened, payment, refund_to, run};
+use functions::payment::gateways::Desk;
+use functions::payment::webhook_secrets::WebhookSecrets;
+use functions::payment::{confirm as payment, opening as opened, refund_account};
+use functions::runtime::database::{Broken, Database, Param};
+use functions::runtime::handler;
 use lambda_runtime::Error;
 use protocol::confirm::{Request, Settled};
 use protocol::{opening, pay, refund};
@@ -49,7 +50,7 @@ async fn pay(database: &Database, request: &pay::Request) -> Result<pay::Outcome
     let params: [Param; 3] = [(&request.user_id, Type::TEXT), (&hold_id, Type::UUID), (&method, Type::TEXT)];
     let outcome: Option<pay::Outcome> = database.json("select holdfast.pay($1, $2, $3)", &params).await?;
     let outcome = outcome.ok_or_else(|| Broken::misused("the payment has no outcome"))?;
-    run::log_outcome("pay", &request.trace, outcome.name(), began);
+    handler::log_outcome("pay", &request.trace, outcome.name(), began);
     Ok(outcome)
 }
 
@@ -65,24 +66,24 @@ async fn confirm(
         Request::Told(told) => (&told.trace, payment::settle(database, desk, told).await?),
         Request::Open(opening) => {
             let outcome = opened::open(database, desk, opening).await?;
-            run::log_outcome("open", &opening.trace, outcome.name(), began);
+            handler::log_outcome("open", &opening.trace, outcome.name(), began);
             return Ok(Answer::Opened(outcome));
         }
         Request::RefundTo(to) => {
-            let outcome = refund_to::refund_to(database, desk, to).await?;
-            run::log_outcome("refund_to", &to.trace, outcome.name(), began);
+            let outcome = refund_account::refund_to(database, desk, to).await?;
+            handler::log_outcome("refund_to", &to.trace, outcome.name(), began);
             return Ok(Answer::RefundTo(outcome));
         }
     };
-    run::log_outcome("confirm", trace, settled.outcome.name(), began);
+    handler::log_outcome("confirm", trace, settled.outcome.name(), began);
     Ok(Answer::Settled(settled))
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run::log_as_json();
+    handler::log_as_json();
     let database = Database::from_env()?;
     let desk = Desk::from_env()?;
     let secrets = WebhookSecrets::from_env()?;
-    run::serve(async |call| answer(&database, &desk, &secrets, call).await).await
+    handler::serve(async |call| answer(&database, &desk, &secrets, call).await).await
 }

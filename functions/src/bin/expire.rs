@@ -4,10 +4,13 @@
 
 use std::time::{Duration, Instant};
 
-use functions::bounds::{ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS};
-use functions::database::{Broken, Database};
-use functions::desk::Desk;
-use functions::{config, opened, payment, run};
+use functions::payment::gateways::Desk;
+use functions::payment::{confirm, opening};
+use functions::runtime::database::{Broken, Database};
+use functions::runtime::limits::{
+    ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS,
+};
+use functions::runtime::{config, handler};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -58,11 +61,11 @@ async fn ask_all(database: &Database, desk: &Desk, gateway: &str, next: Instant)
 async fn ask(database: &Database, desk: &Desk, due: Vec<UnderWay>) {
     let asked = stream::iter(due).map(async |UnderWay { gateway, payment_id, opened }| {
         let outcome = if opened {
-            opened::ask(database, desk, &gateway, &payment_id).await
+            opening::ask(database, desk, &gateway, &payment_id).await
         } else {
             let (gateway, payment_id) = (gateway.clone(), payment_id.clone());
             let told = Told { trace: Trace::default(), gateway, payment_id, ..Told::default() };
-            payment::settle(database, desk, &told).await.map(|settled| settled.outcome)
+            confirm::settle(database, desk, &told).await.map(|settled| settled.outcome)
         };
         match outcome {
             Ok(outcome) => info!(verb = "ask", gateway, payment_id, opened, outcome = outcome.name()),
@@ -151,14 +154,14 @@ async fn expire(database: &Database, desk: &Desk, rounds: Rounds) -> Result<Swep
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run::log_as_json();
+    handler::log_as_json();
     let database = &Database::from_env()?;
     let desk = &Desk::from_env()?;
     let every = config::seconds("SWEEP_INTERVAL_S", 10)?.max(Duration::from_secs(1));
     let window = config::seconds("SWEEP_FOR_S", 55)?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
-        let stop = run::stop(&event.context, began, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS);
+        let stop = handler::stop(&event.context, began, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS);
         let swept = expire(database, desk, Rounds { every, end: stop.min(began + window), stop }).await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
         match &swept {

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use functions::bounds::{HOLDERS_FOR_MS, HOLDERS_STEPS, LISTS_LOOK_MAX};
-use functions::database::{Broken, Database};
-use functions::{config, run};
+use functions::runtime::database::{Broken, Database};
+use functions::runtime::limits::{HOLDERS_FOR_MS, HOLDERS_STEPS, LISTS_LOOK_MAX};
+use functions::runtime::{config, handler};
 use lambda_runtime::Error;
 use protocol::lookup::{HOLDERS_MAX, Outcome, Page, Question, Request};
 use protocol::shop::HoldStatus;
@@ -122,14 +122,14 @@ async fn holders(
 async fn lookup(database: &Database, early_release: bool, request: Request) -> Result<Outcome, Broken> {
     let began = Instant::now();
     let outcome = answer(database, early_release, request.question).await?;
-    run::log_outcome("lookup", &request.trace, outcome.name(), began);
+    handler::log_outcome("lookup", &request.trace, outcome.name(), began);
     Ok(outcome)
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run::log_as_json();
+    handler::log_as_json();
     let database = Database::from_env()?;
     let early_release = config::early_release()?;
-    run::serve(async |request| lookup(&database, early_release, request).await).await
+    handler::serve(async |request| lookup(&database, early_release, request).await).await
 }

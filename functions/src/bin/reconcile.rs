@@ -3,18 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use functions::bounds::{RECONCILE_DAYS, RECONCILE_EVERY_S, RECONCILE_FOR_S};
-use functions::database::Database;
-use functions::desk::Desk;
-use functions::reconcile::{self, Settings};
-use functions::{config, run};
+use functions::payment::gateways::Desk;
+use functions::payment::reconcile::{self, Settings};
+use functions::runtime::database::Database;
+use functions::runtime::limits::{RECONCILE_DAYS, RECONCILE_EVERY_S, RECONCILE_FOR_S};
+use functions::runtime::{config, handler};
 use lambda_runtime::Error;
 use protocol::reconcile::{Reconciled, Tick};
 use tracing::info;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run::log_as_json();
+    handler::log_as_json();
     let database = &Database::from_env()?;
     let desk = &Desk::from_env()?;
     let how = &Settings {
@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
         since: config::moment("RECONCILE_SINCE")?,
     };
     let window: Duration = config::seconds("RECONCILE_FOR_S", RECONCILE_FOR_S)?;
-    run::serve(async |tick: Tick| {
+    handler::serve(async |tick: Tick| {
         let began = Instant::now();
         let reconciled = reconcile::run(database, desk, how, began + window).await?;
         let Reconciled { looked, differed, through, failed } = reconciled;

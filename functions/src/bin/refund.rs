@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use functions::bounds::{REFUND_LEASE_S, REFUNDS_AT_ONCE};
-use functions::database::{Broken, Database};
-use functions::desk::Desk;
-use functions::pay_back::{Due, Ended, pay_back};
-use functions::{config, run};
+use functions::payment::gateways::Desk;
+use functions::payment::refund::{Due, Ended, pay_back};
+use functions::runtime::database::{Broken, Database};
+use functions::runtime::limits::{REFUND_LEASE_S, REFUNDS_AT_ONCE};
+use functions::runtime::{config, handler};
 use futures_util::future::{join_all, try_join_all};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use protocol::expire::Tick;
@@ -88,7 +88,7 @@ impl Refund {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run::log_as_json();
+    handler::log_as_json();
     let refund = &Refund {
         database: Database::from_env()?,
         desk: Desk::from_env()?,

@@ -4,9 +4,9 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use functions::bounds::{RELAY_DEFAULT_MS, RELAY_RESERVE_MS, REMOVE_EVERY_S};
-use functions::relay::Relay;
-use functions::{config, run};
+use functions::events::relay::Relay;
+use functions::runtime::limits::{RELAY_DEFAULT_MS, RELAY_RESERVE_MS, REMOVE_EVERY_S};
+use functions::runtime::{config, handler};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use protocol::expire::Tick;
 use protocol::relay::Relayed;
@@ -24,13 +24,13 @@ fn is_time(last: &Mutex<Option<Instant>>) -> bool {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run::log_as_json();
+    handler::log_as_json();
     let relay = &Relay::from_env()?;
     let window = config::seconds("RELAY_FOR_S", 55)?;
     let removed_at = &Mutex::new(None);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
-        let stop = run::stop(&event.context, began, RELAY_DEFAULT_MS, RELAY_RESERVE_MS);
+        let stop = handler::stop(&event.context, began, RELAY_DEFAULT_MS, RELAY_RESERVE_MS);
         let mut relayed = relay.run(window, stop).await;
         if let Ok(relayed) = &mut relayed
             && is_time(removed_at)

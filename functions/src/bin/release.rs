@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use functions::database::{Broken, Database};
-use functions::run;
+use functions::runtime::database::{Broken, Database};
+use functions::runtime::handler;
 use lambda_runtime::Error;
 use protocol::release::{Outcome, Request};
 use tokio_postgres::types::Type;
@@ -16,13 +16,13 @@ async fn release(database: &Database, request: Request) -> Result<Outcome, Broke
         .json("select holdfast.release($1, $2)", &[(&request.user_id, Type::TEXT), (&hold_id, Type::UUID)])
         .await?;
     let outcome = outcome.ok_or_else(|| Broken::misused("the release has no outcome"))?;
-    run::log_outcome("release", &request.trace, outcome.name(), began);
+    handler::log_outcome("release", &request.trace, outcome.name(), began);
     Ok(outcome)
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run::log_as_json();
+    handler::log_as_json();
     let database = Database::from_env()?;
-    run::serve(async |request| release(&database, request).await).await
+    handler::serve(async |request| release(&database, request).await).await
 }

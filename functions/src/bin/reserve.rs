@@ -2,9 +2,9 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use functions::bounds::CLOCK_SKEW_MS;
-use functions::database::{Broken, Database};
-use functions::{config, run};
+use functions::runtime::database::{Broken, Database};
+use functions::runtime::limits::CLOCK_SKEW_MS;
+use functions::runtime::{config, handler};
 use lambda_runtime::Error;
 use protocol::reserve::{Answers, BATCH_MAX, Batch, Outcome};
 use tokio_postgres::types::Type;
@@ -20,7 +20,7 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
     }
     // It may have waited for an instance longer than anybody waits for its answer.
     if left_ms == Some(0) {
-        asked.iter().for_each(|one| run::log_outcome("reserve", &one.trace, Outcome::TooLate.name(), began));
+        asked.iter().for_each(|one| handler::log_outcome("reserve", &one.trace, Outcome::TooLate.name(), began));
         return Ok(Answers { outcomes: vec![Outcome::TooLate; asked.len()] });
     }
     let within_ms = left_ms.map(|left_ms| i32::try_from(left_ms).unwrap_or(i32::MAX));
@@ -54,15 +54,15 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
         .await?;
     let outcomes = outcomes.unwrap_or_default();
     for (one, outcome) in asked.iter().zip(&outcomes) {
-        run::log_outcome("reserve", &one.trace, outcome.name(), began);
+        handler::log_outcome("reserve", &one.trace, outcome.name(), began);
     }
     Ok(Answers { outcomes })
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    run::log_as_json();
+    handler::log_as_json();
     let database = Database::from_env()?;
     let early_release = config::early_release()?;
-    run::serve(async |batch| reserve(&database, early_release, batch).await).await
+    handler::serve(async |batch| reserve(&database, early_release, batch).await).await
 }

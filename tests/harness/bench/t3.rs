@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
-use functions::bounds::SWEEP_BATCH;
+use functions::runtime::limits::SWEEP_BATCH;
 use serde::Serialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;

@@ -12,7 +12,7 @@ use crate::stack::{Report, functions, ready};
 const BACK_WITHIN: Duration = Duration::from_secs(90);
 
 /// A refund whose caller was killed in the middle of it is nobody else's until his lease is over: `REFUND_LEASE_S` in
-/// functions/src/bounds.rs, 90 s.
+/// functions/src/runtime/limits.rs, 90 s.
 pub const PAID_BACK_WITHIN: Duration = Duration::from_secs(90 + 60);
 
 /// # Errors

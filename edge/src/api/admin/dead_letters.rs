@@ -1,9 +1,8 @@
 //! Dead letters: what was given up, a page at a time, sending it again, and deciding otherwise.
 
 use protocol::admin::Fault as FieldError;
-use protocol::confirm::RefundAccount;
 use protocol::operate::{Because, Decision, Filter, Operation};
-use protocol::refund::Which;
+use protocol::refund::{RefundAccount, Which};
 
 use crate::api::admin::deliveries::{actor, run};
 use crate::api::payments::open;

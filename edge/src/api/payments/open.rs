@@ -1,9 +1,9 @@
 //! What a buyer does beside paying: says that a payment page is about to be opened, so that nobody has to tell what came of
 //! it, and names the account that a deposit goes back to.
 
-use protocol::confirm::{RefundAccount, Request};
+use protocol::confirm::Request;
 use protocol::opening::{self, Outcome};
-use protocol::refund::{AccountOutcome, RefundTo, Which};
+use protocol::refund::{AccountOutcome, RefundAccount, RefundTo, Which};
 use serde::{Deserialize, Serialize};
 
 use crate::auth;

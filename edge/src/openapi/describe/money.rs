@@ -61,7 +61,7 @@ pub fn open_payment(operation: Operation, schemas: &mut Schemas) -> Operation {
 
 pub fn refund_account(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
-        .reads(schemas.request::<protocol::confirm::RefundAccount>())
+        .reads(schemas.request::<protocol::refund::RefundAccount>())
         .answers(200, "How far the refund is.", schemas.answer::<crate::api::payments::open::Tried>(), &[])
         .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
         .asks()

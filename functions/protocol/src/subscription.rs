@@ -1,0 +1,116 @@
+//! Subscriptions: who is sent events, where, and how it stands.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub struct Subscription {
+    pub subscription_id: String,
+    pub kind: Kind,
+    pub endpoint: String,
+    /// Empty: everything.
+    pub event_types: Vec<String>,
+    /// `enabled`, `disabled`, `deleted`.
+    pub status: String,
+    pub status_reason: Option<String>,
+    pub status_since: String,
+    /// `closed`: it is sent to; `open`: it is left alone; `half_open`: one delivery tries whether it is back.
+    pub breaker: String,
+    pub breaker_since: String,
+    /// Deliveries still to be made.
+    pub pending: i64,
+    /// Deliveries given up.
+    pub dead: i64,
+    /// Until when messages carry the old secret's signature as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_secret_until: Option<String>,
+    pub created_at: String,
+}
+
+/// The body of `POST /v1/admin/subscriptions`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NewSubscription {
+    /// One of [`Kind`]; `http` unless given.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// A URL, a queue's URL, or the name or ARN of a bus.
+    pub endpoint: String,
+    /// None: everything.
+    #[serde(default)]
+    pub event_types: Vec<String>,
+    #[serde(default, skip_serializing)]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Http,
+    Sqs,
+    Eventbridge,
+}
+
+impl Kind {
+    /// As the database writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Sqs => "sqs",
+            Self::Eventbridge => "eventbridge",
+        }
+    }
+
+    /// None: there is no such kind.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Http, Self::Sqs, Self::Eventbridge].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// The body of `PATCH /v1/admin/subscriptions/{subscription_id}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionChange {
+    /// One of [`SubscriptionStatus`].
+    pub status: String,
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionStatus {
+    Enabled,
+    Disabled,
+}
+
+impl SubscriptionStatus {
+    /// None: there is no such status to set.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "enabled" => Some(Self::Enabled),
+            "disabled" => Some(Self::Disabled),
+            _ => None,
+        }
+    }
+}
+
+/// The body of `POST /v1/admin/subscriptions/{subscription_id}/secret`; it may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    /// Seconds the old secret is good beside the new one, 0 to 604 800; a day unless given.
+    #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "describe", schemars(with = "i64"))]
+    pub overlap_s: Option<i64>,
+    #[serde(default)]
+    pub reason: Option<String>,
+}

@@ -1,0 +1,7 @@
+//! An operator's commands: their values are checked here, then each is one call of one SQL routine.
+
+#[cfg(test)]
+mod fuzz;
+pub mod new_sale;
+pub mod operate;
+pub mod settings;

@@ -1,0 +1,105 @@
+//! What came of an attempt, by what the receiver said: Standard Webhooks 1.0.0, "Webhook headers and responses".
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+
+use crate::runtime::limits::{BREAKER_OPEN_S, RETRY_AFTER_MAX_S};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Taken,
+    /// 410: the receiver wants nothing any more.
+    Gone,
+    Failed {
+        /// Whether the receiver is at work, so that only this message is in trouble.
+        healthy: bool,
+        /// It asks to be left alone so long.
+        pause: Option<Duration>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub answer: Answer,
+    /// Of the answer, where there was one.
+    pub status: Option<u16>,
+    /// For the operator; without secrets and addresses.
+    pub error: Option<String>,
+}
+
+impl Attempt {
+    #[must_use]
+    pub fn taken(status: Option<u16>) -> Self {
+        Self { answer: Answer::Taken, status, error: None }
+    }
+
+    /// No answer, for a reason.
+    #[must_use]
+    pub fn failed(error: impl Into<String>) -> Self {
+        let error: String = error.into().chars().filter(|character| !character.is_control()).take(300).collect();
+        Self { answer: Answer::Failed { healthy: false, pause: None }, status: None, error: Some(error) }
+    }
+
+    /// By an HTTP answer's status and `Retry-After`.
+    #[must_use]
+    pub fn answered(status: u16, retry_after: Option<&str>, now: Timestamp) -> Self {
+        let asked = retry_after.and_then(|text| pause(text, now));
+        let answer = match status {
+            200..300 => return Self::taken(Some(status)),
+            410 => Answer::Gone,
+            // Throttle, says the specification, whether or not it was said for how long.
+            429 | 502 | 504 => {
+                Answer::Failed { healthy: false, pause: asked.or(Some(Duration::from_secs(BREAKER_OPEN_S))) }
+            }
+            503 => Answer::Failed { healthy: false, pause: asked },
+            500.. => Answer::Failed { healthy: false, pause: None },
+            _ => Answer::Failed { healthy: true, pause: None },
+        };
+        let redirect = if (300..400).contains(&status) { ", and no redirect is followed" } else { "" };
+        Self { answer, status: Some(status), error: Some(format!("the receiver answered {status}{redirect}")) }
+    }
+}
+
+/// Seconds or a date, as RFC 9110 has it, and bounded: a receiver may not put itself to sleep for a year.
+fn pause(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    let seconds = text.parse::<u64>().ok().or_else(|| {
+        let at = DateTimeParser::new().parse_timestamp(text).ok()?;
+        u64::try_from(at.as_second().saturating_sub(now.as_second())).ok()
+    })?;
+    Some(Duration::from_secs(seconds.min(RETRY_AFTER_MAX_S)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_taken_final_throttling_or_a_failure() {
+        let failed =
+            |healthy, pause_s: Option<u64>| Answer::Failed { healthy, pause: pause_s.map(Duration::from_secs) };
+        for (status, retry_after, want) in [
+            (200, None, Answer::Taken),
+            (204, Some("5"), Answer::Taken),
+            (301, None, failed(true, None)),
+            (400, Some("5"), failed(true, None)),
+            (404, None, failed(true, None)),
+            (410, None, Answer::Gone),
+            (429, None, failed(false, Some(30))),
+            (429, Some("7"), failed(false, Some(7))),
+            (429, Some("99999999"), failed(false, Some(3_600))),
+            (429, Some("soon"), failed(false, Some(30))),
+            (500, Some("7"), failed(false, None)),
+            (502, None, failed(false, Some(30))),
+            (503, None, failed(false, None)),
+            (503, Some("Fri, 01 Jan 2027 00:00:09 GMT"), failed(false, Some(9))),
+            (503, Some("Fri, 01 Jan 2021 00:00:09 GMT"), failed(false, None)),
+            (504, None, failed(false, Some(30))),
+        ] {
+            let now = Timestamp::from_second(1_798_761_600).unwrap_or_default();
+            assert_eq!(Attempt::answered(status, retry_after, now).answer, want, "{status} {retry_after:?}");
+        }
+    }
+}

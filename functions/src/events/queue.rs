@@ -1,0 +1,224 @@
+//! The calls of schema/relay.sql and schema/retain.sql: what is due, claimed, settled, removed.
+
+use std::time::Duration;
+
+use protocol::operate::Kind;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::attempt::{Answer, Attempt};
+use super::settings::Settings;
+use crate::runtime::database::{Broken, Database};
+use crate::runtime::limits::{BREAKER_FAILURES, BREAKER_OPEN_MAX_S, FAN_OUT_BATCH, REMOVE_BATCH};
+
+/// What one subscription is sent under one claim.
+#[derive(Deserialize)]
+pub struct Claimed {
+    pub claim: Uuid,
+    pub kind: Kind,
+    pub endpoint: String,
+    /// The current one first, opened.
+    pub secrets: Vec<String>,
+    pub deliveries: Vec<Delivery>,
+}
+
+#[derive(Deserialize)]
+pub struct Delivery {
+    pub delivery_id: i64,
+    /// Attempts before this one.
+    pub attempts: usize,
+    pub event_id: Uuid,
+    pub hold_id: Option<Uuid>,
+    pub event: Event,
+}
+
+/// The body of a message, its data as the transaction wrote it: every attempt sends the same bytes.
+#[derive(Deserialize, serde::Serialize)]
+pub struct Event {
+    pub r#type: String,
+    pub timestamp: String,
+    pub data: Box<RawValue>,
+}
+
+/// A delivery's attempt, to be written down.
+pub struct Settled {
+    pub claim: Uuid,
+    pub delivery_id: i64,
+    pub attempts: usize,
+    pub attempt: Attempt,
+}
+
+/// How a delivery stands after its attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Delivered,
+    Retry,
+    Dead,
+    Gone,
+}
+
+impl Standing {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retry => "retry",
+            Self::Dead => "dead",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// How many events were fanned out; 0: none is left.
+///
+/// # Errors
+/// The database is broken.
+pub async fn fan_out(database: &Database) -> Result<u64, Broken> {
+    count(database, "select holdfast.fan_out($1)", &[(&FAN_OUT_BATCH, Type::INT4)]).await
+}
+
+/// # Errors
+/// The database is broken.
+pub async fn due(database: &Database, settings: &Settings) -> Result<Vec<Uuid>, Broken> {
+    let patience = settings.retries.patience().as_secs_f64();
+    let rows = database.call("select holdfast.due_subscriptions($1)", &[(&patience, Type::FLOAT8)]).await?;
+    Ok(rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?.try_get(0)?)
+}
+
+/// None: there is nothing to send to it now.
+///
+/// # Errors
+/// The database is broken.
+pub async fn claim(database: &Database, settings: &Settings, subscription: Uuid) -> Result<Option<Claimed>, Broken> {
+    let patience = settings.retries.patience().as_secs_f64();
+    let lease = settings.lease.as_secs_f64();
+    let claimed: Option<Claimed> = database
+        .json(
+            "select holdfast.claim_deliveries($1, $2, $3, $4)",
+            &[
+                (&subscription, Type::UUID),
+                (&settings.at_once, Type::INT4),
+                (&lease, Type::FLOAT8),
+                (&patience, Type::FLOAT8),
+            ],
+        )
+        .await?;
+    let Some(mut claimed) = claimed else { return Ok(None) };
+    for secret in &mut claimed.secrets {
+        *secret = seal(database, settings, subscription, secret).await?;
+    }
+    Ok(Some(claimed))
+}
+
+/// Writes down what came of attempts, and says how each delivery stands.
+///
+/// # Errors
+/// The database is broken: the claims end by themselves, and what was taken is sent again.
+pub async fn settle(
+    database: &Database,
+    settings: &Settings,
+    subscription: Uuid,
+    settled: &[Settled],
+) -> Result<Vec<Standing>, Broken> {
+    let seconds = |pause: Option<Duration>| pause.map(|pause| pause.as_secs_f64());
+    let claims: Vec<Uuid> = settled.iter().map(|one| one.claim).collect();
+    let ids: Vec<i64> = settled.iter().map(|one| one.delivery_id).collect();
+    let (mut standings, mut after, mut healthy, mut pauses) = (vec![], vec![], vec![], vec![]);
+    for one in settled {
+        let (standing, retry, is_healthy, pause) = match one.attempt.answer {
+            Answer::Taken => (Standing::Delivered, None, true, None),
+            Answer::Gone => (Standing::Gone, None, true, None),
+            Answer::Failed { healthy, pause } => {
+                let retry = settings.retries.after(one.attempts + 1, pause);
+                (if retry.is_some() { Standing::Retry } else { Standing::Dead }, retry, healthy, pause)
+            }
+        };
+        standings.push(standing);
+        after.push(seconds(retry));
+        healthy.push(is_healthy);
+        pauses.push(seconds(pause.map(|pause| pause.min(settings.pause_max))));
+    }
+    let names: Vec<&str> = standings.iter().map(|standing| standing.name()).collect();
+    let statuses: Vec<Option<i32>> = settled.iter().map(|one| one.attempt.status.map(i32::from)).collect();
+    let errors: Vec<Option<&str>> = settled.iter().map(|one| one.attempt.error.as_deref()).collect();
+    let failures = i32::try_from(BREAKER_FAILURES).unwrap_or(i32::MAX);
+    let (open, open_max) = (settings.breaker_open.as_secs_f64(), Duration::from_secs(BREAKER_OPEN_MAX_S).as_secs_f64());
+    database
+        .call(
+            "select holdfast.settle_deliveries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+            &[
+                (&subscription, Type::UUID),
+                (&claims, Type::UUID_ARRAY),
+                (&ids, Type::INT8_ARRAY),
+                (&names, Type::TEXT_ARRAY),
+                (&statuses, Type::INT4_ARRAY),
+                (&errors, Type::TEXT_ARRAY),
+                (&after, Type::FLOAT8_ARRAY),
+                (&healthy, Type::BOOL_ARRAY),
+                (&pauses, Type::FLOAT8_ARRAY),
+                (&failures, Type::INT4),
+                (&open, Type::FLOAT8),
+                (&open_max, Type::FLOAT8),
+            ],
+        )
+        .await?;
+    Ok(standings)
+}
+
+/// Sent events past their time, a piece; how many. 0: none is left.
+///
+/// # Errors
+/// The database is broken.
+pub async fn remove_sent(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+    let (keep, keep_dead) = (settings.events_keep.as_secs_f64(), settings.dead_keep.as_secs_f64());
+    let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8), (&keep_dead as _, Type::FLOAT8)];
+    count(database, "select holdfast.remove_sent($1, $2, $3)", &params).await
+}
+
+/// Finished keys past their time, a piece; of how many holds. 0: none is left.
+///
+/// # Errors
+/// The database is broken.
+pub async fn remove_keys(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+    let keep = settings.keys_keep.as_secs_f64();
+    let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8)];
+    count(database, "select holdfast.remove_keys($1, $2)", &params).await
+}
+
+/// Holds that ended unpaid long ago, a piece; how many were looked at. 0: none is left.
+///
+/// # Errors
+/// The database is broken.
+pub async fn remove_holds(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+    let keep = settings.holds_keep.as_secs_f64();
+    let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8)];
+    count(database, "select holdfast.remove_holds($1, $2)", &params).await
+}
+
+/// Users who are to be forgotten, a piece; 0: nobody is due.
+///
+/// # Errors
+/// The database is broken.
+pub async fn forget(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+    let (keep, legal) = (settings.events_keep.as_secs_f64(), settings.legal_keep.as_secs_f64());
+    let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8), (&legal as _, Type::FLOAT8)];
+    count(database, "select holdfast.forget_due($1, $2, $3)", &params).await
+}
+
+/// Seals a secret that stands in clear, or is sealed with the key before this one.
+async fn seal(database: &Database, settings: &Settings, subscription: Uuid, stored: &str) -> Result<String, Broken> {
+    let secret = settings.seal.open(stored)?;
+    if !settings.seal.is_current(stored) {
+        let sealed = settings.seal.seal(&secret)?;
+        let params = [(&subscription as _, Type::UUID), (&stored as _, Type::TEXT), (&sealed as _, Type::TEXT)];
+        database.call("select holdfast.reseal($1, $2, $3)", &params).await?;
+    }
+    Ok(secret)
+}
+
+async fn count(database: &Database, sql: &str, params: &[crate::runtime::database::Param<'_>]) -> Result<u64, Broken> {
+    let rows = database.call(sql, params).await?;
+    let count: i32 = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?.try_get(0)?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}

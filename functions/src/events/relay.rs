@@ -1,0 +1,202 @@
+//! What `relay` does in an invocation: fans out what happened, and sends to each receiver what is due, each by itself.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use protocol::relay::Relayed;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::queue::{self, Settled, Standing};
+use super::settings::Settings;
+use super::targets::Targets;
+use crate::runtime::config::Misconfigured;
+use crate::runtime::database::{Broken, Database};
+use crate::runtime::limits::{RELAY_LOOK_MS, REMOVE_PIECES};
+
+pub struct Relay {
+    database: Database,
+    settings: Settings,
+    targets: Targets,
+}
+
+impl Relay {
+    /// # Errors
+    /// A variable is missing or wrong.
+    pub fn from_env() -> Result<Self, Misconfigured> {
+        let database = Database::from_env()?;
+        let settings = Settings::from_env()?;
+        Ok(Self { database, targets: Targets::new(&settings)?, settings })
+    }
+
+    /// Until nothing is left to send; where `window` is longer than that, again and again until it is over. Nothing
+    /// new is begun after `stop`.
+    ///
+    /// # Errors
+    /// The database is broken. What was under way is finished first; what could not be written down is sent again.
+    pub async fn run(&self, window: Duration, stop: Instant) -> Result<Relayed, Broken> {
+        let until = stop.min(Instant::now() + window);
+        let mut relayed = Relayed::default();
+        loop {
+            self.send_what_is_due(stop, &mut relayed).await?;
+            let next = Instant::now() + self.settings.every;
+            if next >= until {
+                return Ok(relayed);
+            }
+            tokio::time::sleep_until(next.into()).await;
+        }
+    }
+
+    /// A receiver is somebody's own work here: while one is slow, the others are looked after.
+    async fn send_what_is_due(&self, stop: Instant, relayed: &mut Relayed) -> Result<(), Broken> {
+        let mut working = FuturesUnordered::new();
+        let mut round = Round::default();
+        loop {
+            if round.broken.is_none() && Instant::now() < stop {
+                let mut looking = pin!(self.look(stop));
+                // One connection serves all in turn: whoever looks has to let go on whoever has it.
+                let looked = loop {
+                    tokio::select! {
+                        looked = &mut looking => break looked,
+                        Some((id, sent)) = working.next() => {
+                            round.note(id, sent);
+                        }
+                    }
+                };
+                match looked {
+                    Ok((events, due)) => {
+                        round.relayed.fanned_out += events;
+                        for id in due.into_iter().filter(|id| round.busy.insert(*id)) {
+                            working.push(self.send_to(id, stop).map(move |sent| (id, sent)));
+                        }
+                    }
+                    Err(error) => round.broken = Some(error),
+                }
+            }
+            if working.is_empty() {
+                add(relayed, &round.relayed);
+                return round.broken.map_or(Ok(()), Err);
+            }
+            let mut look_again = pin!(tokio::time::sleep(Duration::from_millis(RELAY_LOOK_MS)));
+            loop {
+                tokio::select! {
+                    Some((id, sent)) = working.next() => {
+                        if round.note(id, sent) {
+                            break;
+                        }
+                    }
+                    () = &mut look_again => break,
+                }
+            }
+        }
+    }
+
+    async fn look(&self, stop: Instant) -> Result<(u64, Vec<Uuid>), Broken> {
+        let mut fanned_out = 0;
+        loop {
+            let events = queue::fan_out(&self.database).await?;
+            fanned_out += events;
+            if events == 0 || Instant::now() >= stop {
+                return Ok((fanned_out, queue::due(&self.database, &self.settings).await?));
+            }
+        }
+    }
+
+    /// Sends to one receiver until nothing is due for it.
+    async fn send_to(&self, subscription: Uuid, stop: Instant) -> Result<Relayed, Broken> {
+        let mut sent = Relayed::default();
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            if Instant::now() < stop
+                && let Some(claimed) = queue::claim(&self.database, &self.settings, subscription).await?
+            {
+                let (claim, target) = (claimed.claim, self.targets.of(claimed.kind, claimed.endpoint, claimed.secrets));
+                for delivery in claimed.deliveries {
+                    let (delivery_id, attempts) = (delivery.delivery_id, delivery.attempts);
+                    let attempt = target.send(delivery);
+                    under_way.push(attempt.map(move |attempt| Settled { claim, delivery_id, attempts, attempt }));
+                }
+            }
+            let Some(first) = under_way.next().await else { return Ok(sent) };
+            let mut settled = vec![first];
+            while let Some(Some(another)) = under_way.next().now_or_never() {
+                settled.push(another);
+            }
+            let standings = queue::settle(&self.database, &self.settings, subscription, &settled).await?;
+            for (one, standing) in settled.iter().zip(standings) {
+                self.tell(subscription, one, standing, &mut sent);
+            }
+        }
+    }
+
+    fn tell(&self, subscription: Uuid, one: &Settled, standing: Standing, sent: &mut Relayed) {
+        let (delivery_id, status, error) = (one.delivery_id, one.attempt.status, one.attempt.error.as_deref());
+        match standing {
+            Standing::Delivered => sent.delivered += 1,
+            Standing::Retry => sent.failed += 1,
+            Standing::Dead | Standing::Gone => sent.dead += 1,
+        }
+        match standing {
+            Standing::Delivered => info!(verb = "relay", outcome = "delivered", %subscription, delivery_id, status),
+            Standing::Retry => info!(verb = "relay", outcome = "failed", %subscription, delivery_id, status, error),
+            Standing::Dead | Standing::Gone => {
+                warn!(verb = "relay", outcome = "dead", %subscription, delivery_id, status, error);
+            }
+        }
+    }
+
+    /// Removes what is past its time, some of it.
+    ///
+    /// # Errors
+    /// The database is broken, or somebody has what is to be removed: the next time will do.
+    pub async fn remove(&self, stop: Instant) -> Result<u64, Broken> {
+        let mut removed = 0;
+        for _ in 0..REMOVE_PIECES {
+            let piece = queue::remove_sent(&self.database, &self.settings).await?
+                + queue::remove_keys(&self.database, &self.settings).await?
+                + queue::remove_holds(&self.database, &self.settings).await?
+                + queue::forget(&self.database, &self.settings).await?;
+            removed += piece;
+            if piece == 0 || Instant::now() >= stop {
+                break;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// What came of the work so far, and who is still at it.
+#[derive(Default)]
+struct Round {
+    busy: HashSet<Uuid>,
+    relayed: Relayed,
+    broken: Option<Broken>,
+}
+
+impl Round {
+    /// Whether there is reason to look again at once. Where nothing was sent, somebody else is at it, or the receiver
+    /// may not have more at the moment.
+    fn note(&mut self, id: Uuid, sent: Result<Relayed, Broken>) -> bool {
+        self.busy.remove(&id);
+        match sent {
+            Ok(sent) => {
+                add(&mut self.relayed, &sent);
+                sent != Relayed::default()
+            }
+            Err(error) => {
+                self.broken.get_or_insert(error);
+                true
+            }
+        }
+    }
+}
+
+fn add(to: &mut Relayed, more: &Relayed) {
+    to.fanned_out += more.fanned_out;
+    to.delivered += more.delivered;
+    to.failed += more.failed;
+    to.dead += more.dead;
+}

@@ -1,0 +1,52 @@
+//! When an attempt is made again, and when no more.
+
+use std::time::Duration;
+
+/// The pauses before each attempt; as many attempts as pauses.
+#[derive(Clone, Debug)]
+pub struct Retries(Vec<Duration>);
+
+impl Retries {
+    /// None: there must be one attempt at least.
+    #[must_use]
+    pub fn new(pauses: Vec<Duration>) -> Option<Self> {
+        (!pauses.is_empty()).then_some(Self(pauses))
+    }
+
+    /// The pause after `made` attempts, a fifth longer at most, so that what failed together does not come back
+    /// together. None: that was the last one.
+    #[must_use]
+    pub fn after(&self, made: usize, asked: Option<Duration>) -> Option<Duration> {
+        let pause = *self.0.get(made)?;
+        let jitter = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX) / 5.0;
+        Some(pause.mul_f64(1.0 + jitter).max(asked.unwrap_or_default()))
+    }
+
+    /// How long a delivery waits for a receiver that is left alone, before it is given up without further attempts:
+    /// twice as long as all attempts would have taken.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        (self.0.iter().sum::<Duration>() * 2).max(Duration::from_secs(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::limits::RETRIES_S;
+
+    #[test]
+    fn ten_attempts_over_three_days_with_jitter_and_then_no_more() {
+        let retries = Retries::new(RETRIES_S.map(Duration::from_secs).to_vec());
+        let retries = retries.unwrap_or(Retries(vec![]));
+        for (made, least_s) in [(1, 5), (2, 300), (9, 86_400)] {
+            let least = Duration::from_secs(least_s);
+            let pauses: Vec<Duration> = (0..50).filter_map(|_| retries.after(made, None)).collect();
+            assert!(pauses.iter().all(|pause| (least..=least.mul_f64(1.21)).contains(pause)), "{pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "no jitter");
+        }
+        assert_eq!(retries.after(10, None), None);
+        assert_eq!(retries.after(1, Some(Duration::from_secs(60))), Some(Duration::from_secs(60)));
+        assert!(retries.patience() > Duration::from_secs(6 * 86_400));
+    }
+}

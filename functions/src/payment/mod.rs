@@ -1,0 +1,11 @@
+//! Payments at gateways: confirming, capturing, refunding, and comparing ours with the gateways' own lists.
+
+pub mod confirm;
+pub mod flow;
+pub mod gateways;
+pub mod opening;
+pub mod recheck;
+pub mod reconcile;
+pub mod refund;
+pub mod refund_account;
+pub mod webhook_secrets;

@@ -1,0 +1,215 @@
+//! Each gateway's own lists against ours, in both directions: what no webhook told is settled or recorded as if one had
+//! come (schema/reconcile.sql). A page at a time; what a pass has done stays done, whoever dies in between.
+
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+use payments::{Entry, ListPage, Listed, Tells};
+use protocol::Trace;
+use protocol::confirm::{Outcome, Told};
+use protocol::reconcile::Reconciled;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio_postgres::types::{Json, Type};
+use tracing::{info, warn};
+
+use crate::payment::gateways::{Counter, Desk};
+use crate::payment::{confirm, recheck};
+use crate::runtime::database::{Broken, Database};
+use crate::runtime::limits::{AT_ONCE_MAX, LIST_DEADLINE_MS, RECONCILE_LEASE_S, RECONCILE_LOOK};
+
+/// The last part of every pass: our payments that no list had.
+const OURS: &str = "ours";
+
+/// How passes are made.
+pub struct Settings {
+    /// How long after its beginning a pass is made anew, in seconds.
+    pub every_s: f64,
+    /// How far back the lists go, in days.
+    pub days: f64,
+    /// RFC 3339; payments before it are not compared. None: all of them are.
+    pub since: Option<String>,
+}
+
+/// A pass that this call works on, and where it goes on.
+#[derive(Deserialize)]
+struct Pass {
+    gateway: String,
+    list: String,
+    cursor: String,
+    from_s: i64,
+    until_s: i64,
+}
+
+#[derive(Deserialize)]
+struct Ours {
+    payment_ids: Vec<String>,
+    looked: i64,
+    next: Option<String>,
+}
+
+/// # Errors
+/// The database cannot answer. A gateway that does not is tried again at growing distances, and no other waits for it.
+pub async fn run(database: &Database, desk: &Desk, how: &Settings, stop: Instant) -> Result<Reconciled, Broken> {
+    let names = desk.names();
+    let passes: Option<Vec<Pass>> = database
+        .json(
+            "select holdfast.claim_reconcile($1, $2, $3, $4, $5)",
+            &[
+                (&names.as_slice(), Type::TEXT_ARRAY),
+                (&how.every_s, Type::FLOAT8),
+                (&how.days, Type::FLOAT8),
+                (&how.since, Type::TEXT),
+                (&RECONCILE_LEASE_S, Type::INT4),
+            ],
+        )
+        .await?;
+    let passes = passes.unwrap_or_default().into_iter().map(|pass| go_on(database, desk, pass, stop));
+    let all: Result<Vec<Reconciled>, Broken> = join_all(passes).await.into_iter().collect();
+    Ok(all?.into_iter().fold(Reconciled::default(), Reconciled::and))
+}
+
+/// One gateway's pass, until it is through, its gateway fails, or the time is over.
+async fn go_on(database: &Database, desk: &Desk, mut pass: Pass, stop: Instant) -> Result<Reconciled, Broken> {
+    let mut done = Reconciled::default();
+    let Some(at) = desk.at(&pass.gateway) else { return Ok(done) };
+    loop {
+        let order: Vec<&str> = at.api.lists().iter().copied().chain([OURS]).collect();
+        let list = if pass.list.is_empty() { order[0] } else { pass.list.as_str() };
+        let page =
+            if list == OURS { ours(database, &pass).await? } else { theirs(database, desk, at, &pass, list).await? };
+        let Some(Page { looked, payment_ids, next }) = page else {
+            done.failed += 1;
+            return Ok(done);
+        };
+        ask(database, desk, &pass.gateway, &payment_ids).await;
+        done.looked += u64::try_from(looked).unwrap_or(0);
+        done.differed += payment_ids.len() as u64;
+        let following = order.iter().position(|one| *one == list).and_then(|index| order.get(index + 1));
+        let (to, cursor) = match (&next, following) {
+            (Some(cursor), _) => (Some(list), cursor.as_str()),
+            (None, following) => (following.copied(), ""),
+        };
+        let again = advance(database, &pass, to, cursor, (looked, payment_ids.len()), Instant::now() < stop).await?;
+        let (Some(to), true) = (to, again) else {
+            done.through += u64::from(to.is_none());
+            return Ok(done);
+        };
+        (pass.list, pass.cursor) = (to.to_owned(), cursor.to_owned());
+        if Instant::now() >= stop {
+            return Ok(done);
+        }
+    }
+}
+
+/// What a page came to.
+struct Page {
+    looked: i64,
+    /// Those that do not agree, or that we do not have.
+    payment_ids: Vec<String>,
+    next: Option<String>,
+}
+
+/// A page of one of the gateway's lists, compared with ours. None: the gateway does not answer.
+async fn theirs(
+    database: &Database,
+    desk: &Desk,
+    at: &Counter,
+    pass: &Pass,
+    list: &str,
+) -> Result<Option<Page>, Broken> {
+    let page = ListPage { list, from_s: pass.from_s, until_s: pass.until_s, cursor: &pass.cursor };
+    let answer = match desk.send(at, &at.api.list(&page), LIST_DEADLINE_MS).await {
+        Ok(answer) => at.api.listed(&page, &payments::Answer { status: answer.status, body: &answer.body }),
+        Err(no_answer) => Err(no_answer.0),
+    };
+    let Listed { entries, next } = match answer {
+        Ok(listed) => listed,
+        Err(why) => {
+            warn!(verb = "reconcile", gateway = at.name, list, %why, "a gateway does not list");
+            let params = &[(&pass.gateway as _, Type::TEXT), (&why as _, Type::TEXT)];
+            database.call("select holdfast.fail_reconcile($1, $2)", params).await?;
+            return Ok(None);
+        }
+    };
+    let looked = i64::try_from(entries.len()).unwrap_or(i64::MAX);
+    // Play money is nobody's to settle.
+    let real = |entry: &Entry| !matches!(&entry.tells, Tells::Truth(truth) if desk.live && !truth.live);
+    let lines: Value = entries.iter().filter(|entry| real(entry)).map(line).collect();
+    let differing: Option<Vec<String>> = database
+        .json("select holdfast.compare_listed($1, $2)", &[(&pass.gateway, Type::TEXT), (&Json(&lines), Type::JSON)])
+        .await?;
+    Ok(Some(Page { looked, payment_ids: differing.unwrap_or_default(), next }))
+}
+
+/// An entry in the words of schema/reconcile.sql.
+fn line(entry: &Entry) -> Value {
+    let mut line = json!({"payment_id": entry.payment_id, "ours": payments::hold_id(&entry.hold_ref).is_some()});
+    match &entry.tells {
+        Tells::Truth(truth) => {
+            let (state, dispute, disputed) = recheck::facts(truth);
+            let waits = truth.state == payments::State::Authorised;
+            let asks = truth.disputed == payments::Disputed::Ask;
+            line["told"] = json!({"state": if waits { "authorised" } else { state }, "amount": truth.amount,
+                "refunded": truth.refunded, "currency": truth.currency,
+                "dispute": if asks { Some("ask") } else { dispute }, "disputed_amount": disputed});
+        }
+        Tells::Taken => line["told"] = json!({"state": "taken"}),
+        Tells::Changed { at_s: Some(at_s) } => line["told"] = json!({"state": "changed", "at_s": at_s}),
+        Tells::Changed { at_s: None } => {}
+    }
+    line
+}
+
+/// Our payments that no list of this pass had.
+async fn ours(database: &Database, pass: &Pass) -> Result<Option<Page>, Broken> {
+    let params =
+        &[(&pass.gateway as _, Type::TEXT), (&pass.cursor as _, Type::TEXT), (&RECONCILE_LOOK as _, Type::INT4)];
+    let page: Option<Ours> = database.json("select holdfast.unlisted_payments($1, $2, $3)", params).await?;
+    Ok(page.map(|Ours { payment_ids, looked, next }| Page { looked, payment_ids, next }))
+}
+
+/// As if a webhook had come about each of them.
+async fn ask(database: &Database, desk: &Desk, gateway: &str, payment_ids: &[String]) {
+    let asked = stream::iter(payment_ids).map(async |payment_id| {
+        let (trace, gateway, payment_id) = (Trace::default(), gateway.to_owned(), payment_id.clone());
+        let told = Told { trace, gateway, payment_id, later: true, ..Told::default() };
+        let outcome = confirm::settle(database, desk, &told).await;
+        let name = outcome.as_ref().map_or("broken", |settled| settled.outcome.name());
+        match &outcome {
+            // The next pass finds it once more.
+            Err(_) | Ok(protocol::confirm::Settled { outcome: Outcome::Unreachable, .. }) => {
+                warn!(verb = "reconcile", gateway = told.gateway, payment_id = told.payment_id, outcome = name);
+            }
+            Ok(_) => info!(verb = "reconcile", gateway = told.gateway, payment_id = told.payment_id, outcome = name),
+        }
+    });
+    asked.buffer_unordered(AT_ONCE_MAX).collect::<()>().await;
+}
+
+/// Whether the pass is still this call's.
+async fn advance(
+    database: &Database,
+    pass: &Pass,
+    to: Option<&str>,
+    cursor: &str,
+    (looked, differed): (i64, usize),
+    goes_on: bool,
+) -> Result<bool, Broken> {
+    let differed = i64::try_from(differed).unwrap_or(i64::MAX);
+    let lease_s = if goes_on { RECONCILE_LEASE_S } else { 0 };
+    let params = &[
+        (&pass.gateway as _, Type::TEXT),
+        (&pass.list as _, Type::TEXT),
+        (&pass.cursor as _, Type::TEXT),
+        (&to as _, Type::TEXT),
+        (&cursor as _, Type::TEXT),
+        (&looked as _, Type::INT8),
+        (&differed as _, Type::INT8),
+        (&lease_s as _, Type::INT4),
+    ];
+    let moved: Option<bool> =
+        database.json("select to_json(holdfast.advance_reconcile($1, $2, $3, $4, $5, $6, $7, $8))", params).await?;
+    Ok(moved.unwrap_or(false))
+}

@@ -1,0 +1,57 @@
+//! The secrets by which `confirm` proves what gateways send: the edge's look at a signature is a filter, and whoever has
+//! the edge's key could leave it out.
+
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use payments::{Message, Webhook};
+use protocol::confirm::Signed;
+
+use crate::runtime::config::{self, Misconfigured};
+
+/// By gateway; several while one takes the other's place. No `Debug`: they do not belong in a log.
+pub struct WebhookSecrets(BTreeMap<&'static str, Vec<String>>);
+
+impl WebhookSecrets {
+    /// `WEBHOOK_SECRET`, `PORTONE_WEBHOOK_SECRET`, `STRIPE_WEBHOOK_SECRET`, as the edge has them.
+    ///
+    /// # Errors
+    /// A gateway that signs can be asked, and has no secret: every message of it would be refused.
+    pub fn from_env() -> Result<Self, Misconfigured> {
+        let mut all = BTreeMap::new();
+        for name in payments::NAMES {
+            let signs = payments::webhook(name).is_some_and(|reader| reader.signs());
+            let secrets = config::webhook_secrets(name);
+            if signs && secrets.is_empty() && config::gateway(name)?.is_some() {
+                return Err(Misconfigured::new(&config::webhook_variable(name), "is missing"));
+            }
+            all.insert(name, secrets);
+        }
+        Ok(Self(all))
+    }
+
+    /// Whether its gateway signed it, just now. What signs nothing proves nothing.
+    #[must_use]
+    pub fn prove(&self, reader: &dyn Webhook, signed: &Signed) -> bool {
+        let secrets = self.0.get(signed.gateway.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let header = |name: &str| signed.headers.get(name).cloned();
+        let message = Message { header: &header, body: signed.body.as_bytes() };
+        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        reader.signs() && reader.is_authentic(secrets, &message, now_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_signs_nothing_or_has_no_secret_proves_nothing() {
+        let secrets = WebhookSecrets(BTreeMap::from([("stripe", vec!["whsec_a".to_owned()])]));
+        for gateway in payments::NAMES {
+            let signed = Signed { gateway: gateway.to_owned(), body: "{}".to_owned(), ..Signed::default() };
+            let reader = payments::webhook(gateway).expect("a gateway");
+            assert!(!secrets.prove(reader, &signed), "{gateway}");
+        }
+    }
+}

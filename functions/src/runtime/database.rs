@@ -1,0 +1,158 @@
+//! The one connection of a function instance: opened when first needed, replaced when it has gone stale or was idle long.
+//!
+//! A call is one statement in one round trip (an unnamed, typed query), so that it works behind a pooler that hands
+//! out connections a transaction at a time.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use lambda_runtime::Diagnostic;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tokio_postgres::types::{Json, ToSql, Type};
+use tokio_postgres::{Client, Config, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::runtime::config::{self, Misconfigured};
+use crate::runtime::limits::{CALL_DEADLINE_MS, CONNECT_DEADLINE_MS, CONNECTION_IDLE_MAX_S};
+use crate::runtime::tls;
+
+/// A parameter and its type, so that nothing has to be asked of the server first.
+pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// Broken infrastructure: a function's only kind of error. A refusal is an answer.
+#[derive(Debug)]
+pub struct Broken {
+    retryable: bool,
+    detail: String,
+}
+
+impl Broken {
+    /// The caller sent what no caller of ours sends.
+    #[must_use]
+    pub fn misused(detail: &str) -> Self {
+        Self { retryable: false, detail: detail.to_owned() }
+    }
+
+    fn retryable(detail: &str) -> Self {
+        Self { retryable: true, detail: detail.to_owned() }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        to.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+impl From<tokio_postgres::Error> for Broken {
+    fn from(error: tokio_postgres::Error) -> Self {
+        // Without a SQLSTATE it was the connection. With one: connection, resources, operator, deadlock, and timeouts
+        // pass; anything else will be the same next time.
+        let state = error.code().map(|code| code.code());
+        let passing = |code: &str| matches!(code.get(..2), Some("08" | "40" | "53" | "55" | "57"));
+        Self {
+            retryable: state.is_none_or(passing),
+            detail: state.map_or_else(|| error.to_string(), |code| format!("the database answered SQLSTATE {code}")),
+        }
+    }
+}
+
+impl From<Broken> for Diagnostic {
+    fn from(broken: Broken) -> Self {
+        let error_type = if broken.retryable { "Retryable" } else { "NonRetryable" };
+        Self { error_type: error_type.to_owned(), error_message: broken.detail }
+    }
+}
+
+pub struct Database {
+    config: Config,
+    tls: MakeRustlsConnect,
+    idle_max: Duration,
+    client: Mutex<Option<Kept>>,
+}
+
+/// A connection, and when it was last known to be alive: by the wall clock, because an instance may be frozen in between.
+struct Kept {
+    client: Client,
+    alive: SystemTime,
+}
+
+impl Kept {
+    /// Not closed, and not idle for so long that something in between may have forgotten it. A clock that went back makes
+    /// it old: then it is replaced once too often.
+    fn is_usable(&self, idle_max: Duration) -> bool {
+        !self.client.is_closed() && self.alive.elapsed().is_ok_and(|idle| idle <= idle_max)
+    }
+}
+
+impl Database {
+    /// Configured by the environment (`DATABASE_URL`, `DATABASE_CA_FILE`, `DATABASE_IDLE_MAX_S`); opens nothing yet.
+    ///
+    /// # Errors
+    /// A variable is missing or wrong.
+    pub fn from_env() -> Result<Self, Misconfigured> {
+        let idle_max = config::seconds("DATABASE_IDLE_MAX_S", CONNECTION_IDLE_MAX_S)?;
+        Ok(Self { config: config::database()?, tls: tls::connector()?, idle_max, client: Mutex::new(None) })
+    }
+
+    /// Calls a routine that returns one JSON value; null is `None`.
+    ///
+    /// # Errors
+    /// The database cannot be reached, does not answer by the deadline, or answers with an error.
+    pub async fn json<T: DeserializeOwned>(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<T>, Broken> {
+        let rows = self.call(sql, params).await?;
+        let row = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?;
+        let Some(Json(value)) = row.try_get::<_, Option<Json<T>>>(0)? else { return Ok(None) };
+        Ok(Some(value))
+    }
+
+    /// Calls a routine and gives its rows.
+    ///
+    /// # Errors
+    /// The database cannot be reached, does not answer by the deadline, or answers with an error.
+    pub async fn call(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Broken> {
+        let mut client = self.client.lock().await;
+        match timeout(Duration::from_millis(CALL_DEADLINE_MS), self.attempt(&mut client, sql, params)).await {
+            Ok(result) => result,
+            Err(_) => {
+                // What the server still does on it must not become the next call's answer.
+                *client = None;
+                Err(Broken::retryable("the database did not answer in time"))
+            }
+        }
+    }
+
+    async fn attempt(&self, kept: &mut Option<Kept>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Broken> {
+        if let Some(connection) = kept.as_mut().filter(|kept| kept.is_usable(self.idle_max)) {
+            match connection.client.query_typed(sql, params).await {
+                // The server may have closed an idle connection, or restarted. Whether the call was done is unknown;
+                // every routine answers a repeat with what was done, so it is simply asked on a new connection.
+                Err(error) if connection.client.is_closed() || error.is_closed() => {}
+                done => {
+                    connection.alive = SystemTime::now();
+                    return Ok(done?);
+                }
+            }
+        }
+        *kept = None;
+        let connection = kept.insert(Kept { client: self.connect().await?, alive: SystemTime::now() });
+        let done = connection.client.query_typed(sql, params).await;
+        connection.alive = SystemTime::now();
+        Ok(done?)
+    }
+
+    async fn connect(&self) -> Result<Client, Broken> {
+        let (client, connection) =
+            timeout(Duration::from_millis(CONNECT_DEADLINE_MS), self.config.connect(self.tls.clone()))
+                .await
+                .map_err(|_| Broken::retryable("the database did not accept a connection in time"))??;
+        tokio::spawn(connection);
+        // Settings of the database and of the role count from a session's beginning, so they are looked at once a session.
+        client.query_typed("select holdfast.assert_durable()", &[]).await?;
+        Ok(client)
+    }
+}

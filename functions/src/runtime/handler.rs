@@ -1,0 +1,60 @@
+//! How a function runs: its log, and Lambda's loop around its handler.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use lambda_runtime::{Context, Diagnostic, Error, LambdaEvent, service_fn};
+use protocol::Trace;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::{error, info};
+
+use crate::runtime::database::Broken;
+
+/// One JSON object a line on standard output, which Lambda collects.
+pub fn log_as_json() {
+    let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_env_filter(level)
+        .init();
+}
+
+/// Answers invocations until the instance is ended. An error of the handler is reported for its invocation alone.
+///
+/// # Errors
+/// The Lambda runtime API is gone.
+pub async fn serve<Q, A, F>(handler: F) -> Result<(), Error>
+where
+    Q: DeserializeOwned,
+    A: Serialize,
+    F: AsyncFn(Q) -> Result<A, Broken>,
+{
+    let handler = &handler;
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Q>| async move {
+        let began = Instant::now();
+        let answer = handler(event.payload).await;
+        if let Err(broken) = &answer {
+            error!(invocation = event.context.request_id, ms = began.elapsed().as_millis() as u64, %broken);
+        }
+        answer.map_err(Diagnostic::from)
+    }))
+    .await
+}
+
+/// When a function that works until its time is over has to stop: `reserve_ms` before Lambda ends it. The emulator names
+/// a deadline in the past: then it is given what it should be deployed with.
+#[must_use]
+pub fn stop(context: &Context, began: Instant, default_ms: u64, reserve_ms: u64) -> Instant {
+    let allowed = context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::from_millis(default_ms));
+    began + allowed.saturating_sub(Duration::from_millis(reserve_ms))
+}
+
+/// One line an outcome. No token, no key, no body: what a line may hold is what this takes.
+pub fn log_outcome(verb: &str, trace: &Trace, outcome: &str, began: Instant) {
+    let ms = began.elapsed().as_millis() as u64;
+    info!(verb, outcome, request_id = trace.request_id, traceparent = trace.traceparent, ms);
+}
