@@ -11,7 +11,7 @@ use crate::database::{Broken, Database};
 use crate::desk::{Counter, Desk};
 use crate::present;
 
-/// A refund that is due, as schema/refund.sql hands it out.
+/// A refund that is due, as schema/routines/refund.sql hands it out.
 #[derive(Deserialize)]
 pub struct Due {
     pub gateway: String,

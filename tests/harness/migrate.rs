@@ -1,4 +1,4 @@
-//! Brings a database to today's schema: the numbered files of `schema/` once each, in order, then the roles and one
+//! Brings a database to today's schema: the numbered files of `schema/tables` once each, in order, then the roles and one
 //! file a transaction, each whole, whenever it has changed.
 //!
 //! A second run changes nothing; two at once wait for each other.
@@ -13,37 +13,37 @@ use tokio_postgres::Client;
 use crate::database;
 
 mod numbered {
-    refinery::embed_migrations!("../schema");
+    refinery::embed_migrations!("../schema/tables");
 }
 
 /// What is applied again whole, in this order: a file may call what stands before it.
 pub const CURRENT: [(&str, &str); 26] = [
     ("roles.sql", include_str!("../../schema/roles.sql")),
-    ("guard.sql", include_str!("../../schema/guard.sql")),
-    ("shop.sql", include_str!("../../schema/shop.sql")),
-    ("expire.sql", include_str!("../../schema/expire.sql")),
-    ("release.sql", include_str!("../../schema/release.sql")),
-    ("reserve.sql", include_str!("../../schema/reserve.sql")),
-    ("parked.sql", include_str!("../../schema/parked.sql")),
-    ("confirm.sql", include_str!("../../schema/confirm.sql")),
-    ("pay.sql", include_str!("../../schema/pay.sql")),
-    ("capture.sql", include_str!("../../schema/capture.sql")),
-    ("refund.sql", include_str!("../../schema/refund.sql")),
-    ("opening.sql", include_str!("../../schema/opening.sql")),
-    ("present.sql", include_str!("../../schema/present.sql")),
-    ("reconcile.sql", include_str!("../../schema/reconcile.sql")),
-    ("lookup.sql", include_str!("../../schema/lookup.sql")),
-    ("lists.sql", include_str!("../../schema/lists.sql")),
-    ("relay.sql", include_str!("../../schema/relay.sql")),
-    ("operate.sql", include_str!("../../schema/operate.sql")),
-    ("unanswered.sql", include_str!("../../schema/unanswered.sql")),
-    ("dead_letters.sql", include_str!("../../schema/dead_letters.sql")),
-    ("decisions.sql", include_str!("../../schema/decisions.sql")),
-    ("retain.sql", include_str!("../../schema/retain.sql")),
-    ("forget.sql", include_str!("../../schema/forget.sql")),
-    ("payments.sql", include_str!("../../schema/payments.sql")),
-    ("admin.sql", include_str!("../../schema/admin.sql")),
-    ("audit.sql", include_str!("../../schema/audit.sql")),
+    ("guard.sql", include_str!("../../schema/routines/guard.sql")),
+    ("shop.sql", include_str!("../../schema/routines/shop.sql")),
+    ("expire.sql", include_str!("../../schema/routines/expire.sql")),
+    ("release.sql", include_str!("../../schema/routines/release.sql")),
+    ("reserve.sql", include_str!("../../schema/routines/reserve.sql")),
+    ("parked.sql", include_str!("../../schema/routines/parked.sql")),
+    ("confirm.sql", include_str!("../../schema/routines/confirm.sql")),
+    ("pay.sql", include_str!("../../schema/routines/pay.sql")),
+    ("capture.sql", include_str!("../../schema/routines/capture.sql")),
+    ("refund.sql", include_str!("../../schema/routines/refund.sql")),
+    ("opening.sql", include_str!("../../schema/routines/opening.sql")),
+    ("present.sql", include_str!("../../schema/routines/present.sql")),
+    ("reconcile.sql", include_str!("../../schema/routines/reconcile.sql")),
+    ("lookup.sql", include_str!("../../schema/routines/lookup.sql")),
+    ("lists.sql", include_str!("../../schema/routines/lists.sql")),
+    ("relay.sql", include_str!("../../schema/routines/relay.sql")),
+    ("operate.sql", include_str!("../../schema/routines/operate.sql")),
+    ("unanswered.sql", include_str!("../../schema/routines/unanswered.sql")),
+    ("dead_letters.sql", include_str!("../../schema/routines/dead_letters.sql")),
+    ("decisions.sql", include_str!("../../schema/routines/decisions.sql")),
+    ("retain.sql", include_str!("../../schema/routines/retain.sql")),
+    ("forget.sql", include_str!("../../schema/routines/forget.sql")),
+    ("payments.sql", include_str!("../../schema/routines/payments.sql")),
+    ("admin.sql", include_str!("../../schema/routines/admin.sql")),
+    ("audit.sql", include_str!("../../schema/routines/audit.sql")),
 ];
 
 /// Applied after them, each time.
@@ -83,7 +83,7 @@ pub async fn run(url: &str) -> Result<Migrated> {
     let another = std::env::var_os(ANOTHER_SCHEMA).map(PathBuf::from);
     let numbered = match &another {
         None => numbered::migrations::runner(),
-        Some(dir) => Runner::new(&load_sql_migrations(dir)?),
+        Some(dir) => Runner::new(&load_sql_migrations(dir.join("tables"))?),
     };
     let report = numbered.run_async(&mut client).await.context("applying the numbered files")?;
     done.applied.extend(report.applied_migrations().iter().map(ToString::to_string));
@@ -158,7 +158,7 @@ async fn apply_all_current(client: &mut Client, another: Option<&Path>) -> Resul
     let mut applied = vec![];
     for (name, ours) in CURRENT {
         // What that version did not have yet stays as it is.
-        let theirs = another.map(|dir| dir.join(name)).filter(|file| file.exists());
+        let theirs = another.map(|dir| file_in(dir, name)).filter(|file| file.exists());
         let theirs = theirs.map(std::fs::read_to_string).transpose()?;
         if another.is_some() && theirs.is_none() {
             continue;
@@ -169,6 +169,12 @@ async fn apply_all_current(client: &mut Client, another: Option<&Path>) -> Resul
         }
     }
     Ok(applied)
+}
+
+/// Where a folder has the file of this name. Earlier versions had all of them side by side.
+fn file_in(dir: &Path, name: &str) -> PathBuf {
+    let places = [dir.join(name), dir.join("routines").join(name)];
+    places.iter().find(|place| place.exists()).unwrap_or(&places[1]).clone()
 }
 
 /// Whether it had to be applied: what was applied last is remembered by its digest.

@@ -61,7 +61,7 @@ begin
 end
 $$;
 
--- As dead letters (schema/dead_letters.sql). A payment's id may be any text: in an id of ours it is hexadecimal.
+-- As dead letters (schema/routines/dead_letters.sql). A payment's id may be any text: in an id of ours it is hexadecimal.
 create or replace function holdfast.parked_letters() returns table (id text, dead_at timestamptz, letter json)
 language sql stable
 begin atomic

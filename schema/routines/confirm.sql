@@ -1,5 +1,5 @@
 -- T2, confirm: a payment that was captured becomes an order, or is written down to be paid back; one that names no hold of
--- ours, at a gateway that others may share, is parked (schema/parked.sql).
+-- ours, at a gateway that others may share, is parked (schema/routines/parked.sql).
 --
 -- Locks:      reservation_hold, payment, payment_attempt, buyer_history by sku_id, user_active_hold. It touches no
 --             counter: what is sold was taken out of the counter when it was reserved. Where the sale lets a late payment

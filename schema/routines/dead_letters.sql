@@ -7,8 +7,8 @@
 -- A retry:    with an Idempotency-Key the stored answer; without one, what is no longer dead stays as it is.
 --
 -- Four kinds: `event`, a delivery given up; `refund`, money that could not be paid back; `unknown_hold`, a payment that
--- waits for a decision (schema/parked.sql), which is paid back where it is replayed; and `unanswered_payment`, one that its
--- gateway says nothing of (schema/unanswered.sql). An id says which.
+-- waits for a decision (schema/routines/parked.sql), which is paid back where it is replayed; and `unanswered_payment`, one that its
+-- gateway says nothing of (schema/routines/unanswered.sql). An id says which.
 
 -- No settings of its own, so that a page's limit reaches the index.
 create or replace function holdfast.dead_events() returns table (

@@ -36,7 +36,7 @@ return json_build_object(
     'currency_decimals', holdfast.currency_decimals(p_hold.currency),
     'coupon', null,
     'version', 1,
-    -- Of what is held, when it ends as things are: a payment under way may have moved that (schema/capture.sql), no further
+    -- Of what is held, when it ends as things are: a payment under way may have moved that (schema/routines/capture.sql), no further
     -- than it is bounded. Of what has ended, what was promised.
     'expire_at', holdfast.rfc3339(case p_status when 'HOLD' then p_hold.expire_at
                                   else coalesce(p_hold.promised_until, p_hold.expire_at) end),

@@ -306,7 +306,7 @@ end
 $$;
 
 -- It is over without money: the hold has the end again that was promised. A page that was opened is not: that a stranger's
--- question about it finds no payment says nothing of the one to come (schema/opening.sql).
+-- question about it finds no payment says nothing of the one to come (schema/routines/opening.sql).
 create or replace function holdfast.end_payment(p_gateway text, p_payment_id text, p_outcome text) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
