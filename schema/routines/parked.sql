@@ -82,6 +82,7 @@ begin atomic
     from convert_from(decode(split_part(p_id, '-', 2), 'hex'), 'UTF8') t;
 end;
 
-revoke execute on function holdfast.is_shared, holdfast.park, holdfast.end_parked, holdfast.pay_back_parked,
-                           holdfast.parked_letters, holdfast.payment_of_letter from public;
-grant execute on function holdfast.park to holdfast_confirm, holdfast_expire;
+revoke execute on function holdfast.is_shared(text), holdfast.park(text, text, text, bigint, text, boolean),
+    holdfast.end_parked(text, text), holdfast.pay_back_parked(text, text), holdfast.parked_letters(),
+    holdfast.payment_of_letter(text) from public;
+grant execute on function holdfast.park(text, text, text, bigint, text, boolean) to holdfast_confirm, holdfast_expire;

@@ -159,7 +159,9 @@ return (
               order by expire_at limit 20) h) lapse
     where k.sale_id = p_sale_id and k.sku_id = p_sku_id);
 
-revoke execute on function holdfast.rfc3339, holdfast.currency_decimals, holdfast.hold_json, holdfast.hold_status_now,
-                           holdfast.shown_refund, holdfast.moved_outside, holdfast.paid_by, holdfast.order_json_for,
-                           holdfast.order_json(holdfast.orders), holdfast.sale_status, holdfast.sale_json, holdfast.status_stands_ms,
-                           holdfast.sold_out from public;
+revoke execute on function holdfast.rfc3339(timestamptz), holdfast.currency_decimals(text),
+    holdfast.hold_json(holdfast.reservation_hold, text), holdfast.hold_status_now(holdfast.reservation_hold),
+    holdfast.shown_refund(holdfast.refund), holdfast.moved_outside(holdfast.payment), holdfast.paid_by(text, text),
+    holdfast.order_json_for(holdfast.orders, boolean), holdfast.order_json(holdfast.orders),
+    holdfast.sale_status(holdfast.sale), holdfast.sale_json(holdfast.sale), holdfast.status_stands_ms(holdfast.sale),
+    holdfast.sold_out(text, text, bigint) from public;

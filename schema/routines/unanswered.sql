@@ -38,4 +38,4 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.unanswered_letters, holdfast.ask_again from public;
+revoke execute on function holdfast.unanswered_letters(), holdfast.ask_again(text[]) from public;
