@@ -266,7 +266,8 @@ async fn whatever_is_wrong_is_found_and_nothing_else() {
     checks.extend(crate::present::DOCTORED.iter().map(|(_, check)| *check));
     let of_a_check =
         ["counter_", "hold_", "order_", "payment_", "refund_", "active_", "stock_", "ledger_", "event_", "buyer_"];
-    let lines = include_str!("../schema/audit.sql").lines().filter(|line| !line.trim_start().starts_with("--"));
+    let lines =
+        include_str!("../schema/routines/audit.sql").lines().filter(|line| !line.trim_start().starts_with("--"));
     let named: BTreeSet<&str> = lines
         .flat_map(|line| line.split('\'').skip(1).step_by(2))
         .filter(|word| of_a_check.iter().any(|start| word.starts_with(start)) && !word.ends_with("_id"))

@@ -281,7 +281,7 @@ async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does
         assert!(is_there_after_a_crash(&client, &format!("told-{round}"), &sale).await, "round {round}");
     }
 
-    let source = include_str!("../schema/reserve.sql");
+    let source = include_str!("../schema/routines/reserve.sql");
     let mutant =
         source.replace("perform holdfast.barrier();", "perform set_config('synchronous_commit', 'off', true);");
     assert_ne!(source, mutant);

@@ -362,7 +362,7 @@ async fn with_the_guards_of_the_counter_removed_the_same_crowd_is_oversold() {
 
     let unguarded = Arc::new(Database::new().await);
     unguarded.sale(300, &[("a", 20, 1)]).await;
-    let mut mutant = include_str!("../schema/reserve.sql").to_owned();
+    let mut mutant = include_str!("../schema/routines/reserve.sql").to_owned();
     for (guard, without) in [
         ("(p_sale_id, v_skus[wanted.sku]) for update) c;", "(p_sale_id, v_skus[wanted.sku])) c;"),
         ("and c.available >= taken.qty and taken.qty > 0;", "and taken.qty > 0;"),

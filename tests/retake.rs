@@ -195,7 +195,7 @@ async fn a_sale_that_is_closed_or_paused_sells_nothing_to_a_late_payment() {
 
 #[tokio::test]
 async fn without_what_another_hold_has_a_limit_would_be_passed() {
-    let source = include_str!("../schema/confirm.sql");
+    let source = include_str!("../schema/routines/confirm.sql");
     let guard = "and a.hold_id <> p_hold.hold_id) > k.max_per_user))";
     let mutant = source.replace(guard, "and false) > k.max_per_user))");
     assert_ne!(source, mutant);

@@ -55,7 +55,7 @@ fn nothing_has_a_name_that_says_nothing() {
 
 #[test]
 fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_gets() {
-    let schema = harness::workspace::root().join("schema");
+    let routines = harness::workspace::root().join("schema/routines");
     for name in [
         "guard",
         "reserve",
@@ -82,10 +82,10 @@ fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_get
         "forget",
         "audit",
     ] {
-        let text = read(&schema.join(format!("{name}.sql")));
+        let text = read(&routines.join(format!("{name}.sql")));
         let head: String = text.lines().take_while(|line| line.starts_with("--")).collect();
         for word in ["Locks:", "Keeps:", "Isolation:", "A retry:"] {
-            assert!(head.contains(word), "schema/{name}.sql does not say {word}");
+            assert!(head.contains(word), "schema/routines/{name}.sql does not say {word}");
         }
         assert!(!text.contains("execute format") && !text.contains("create trigger"), "{name}");
     }
@@ -105,7 +105,7 @@ fn a_verb_has_one_stem_wherever_it_appears() {
             format!("edge/src/api/{room}{verb}.rs"),
             format!("functions/protocol/src/{verb}.rs"),
             format!("functions/src/bin/{verb}.rs"),
-            format!("schema/{verb}.sql"),
+            format!("schema/routines/{verb}.sql"),
         ] {
             assert!(root.join(&file).is_file(), "{file}");
         }

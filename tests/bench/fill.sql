@@ -21,7 +21,7 @@ begin
     from generate_series(1, p_count) as n
     join sku k on k.sale_id = p_sale_id and k.position = n % (select count(*) from sku s where s.sale_id = p_sale_id) + 1;
 
-    -- Keys are kept for a day (schema/retain.sql): of a sale that is past there are none.
+    -- Keys are kept for a day (schema/routines/retain.sql): of a sale that is past there are none.
     insert into idempotency (user_id, idem_key, fingerprint, hold_id, created_at)
     select user_id, idem_key, sha256('asked'), hold_id, v_begun from filling where p_age < interval '1 day';
     insert into reservation_hold (hold_id, sale_id, user_id, status, total_amount, currency, created_at, expire_at, finalized_at)

@@ -13,7 +13,7 @@ mod up;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use harness::{migrate, tools};
+use harness::tools;
 
 #[derive(Parser)]
 #[command(name = "cargo dev", bin_name = "cargo dev", about = "Holdfast on this machine: run it, prove it")]
@@ -29,12 +29,7 @@ struct Cli {
 enum Command {
     /// Installs what is missing, builds, and runs everything until Ctrl-C
     Up(up::Up),
-    /// Brings a database to today's schema; a second time changes nothing
-    Migrate {
-        /// postgres://user:password@host/database, with ?sslmode=require for TLS
-        #[arg(long, value_name = "URL")]
-        database_url: String,
-    },
+    Migrate(schema::command::Migrate),
     /// What to set for a day of so many buyers, what breaks first, what it costs
     Plan(plan::Plan),
     /// Format, lints, licences, advisories
@@ -70,7 +65,9 @@ fn main() -> ExitCode {
         Command::Soak(soak) => soak.run(),
         Command::Mutants(mutants) => mutants.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
-        Command::Migrate { database_url } => migrate(&database_url),
+        Command::Migrate(migrate) => {
+            tokio::runtime::Runtime::new().map_err(Into::into).and_then(|tokio| tokio.block_on(migrate.run()))
+        }
         Command::Tools => list_tools(),
     };
     match outcome {
@@ -80,20 +77,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn migrate(database_url: &str) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    let done = runtime.block_on(migrate::run(database_url))?;
-    match done.applied.as_slice() {
-        [] => println!("nothing to do: the database is as it should be"),
-        applied => println!("applied {}", applied.join(", ")),
-    }
-    let durability = runtime.block_on(migrate::durability(database_url))?;
-    let warning =
-        if durability.holds() { "" } else { ": what a buyer is told may be lost; the functions refuse to work" };
-    println!("durability: {durability}{warning}");
-    Ok(())
 }
 
 /// One that cannot be installed does not keep the others from being.

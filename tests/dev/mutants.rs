@@ -112,12 +112,12 @@ impl Bench {
         let passes = match mutant.catcher {
             Catcher::Unit { .. } => self.test_passes(mutant).await,
             Catcher::Main(_) => {
-                let changed = migrate::current_of(&self.database_url, &self.root.join("schema")).await;
+                let changed = migrate::routines_of(&self.database_url, &self.root.join("schema")).await;
                 let passes = self.test_passes(mutant).await;
                 mutant.take_back(&self.root)?;
                 // A test that kills Postgres, and fails then, leaves it on its way up.
                 ready::within(BACK_WITHIN, "Postgres", || database::connect(&self.database_url)).await?;
-                migrate::current_of(&self.database_url, &self.root.join("schema")).await?;
+                migrate::routines_of(&self.database_url, &self.root.join("schema")).await?;
                 changed.and(passes)
             }
         };

@@ -1,53 +1,14 @@
-//! Brings a database to today's schema: the numbered files of `schema/` once each, in order, then the roles and one
-//! file a transaction, each whole, whenever it has changed.
-//!
-//! A second run changes nothing; two at once wait for each other.
+//! The migration of `schema`, and what only tests need: another folder's files, and logins for the functions' roles.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use refinery::{Runner, load_sql_migrations};
-use sha2::{Digest, Sha256};
-use tokio_postgres::Client;
+use schema::Files;
+pub use schema::Migrated;
+pub use schema::durability::durability;
+pub use schema::files::REPEATABLE;
 
 use crate::database;
-
-mod numbered {
-    refinery::embed_migrations!("../schema");
-}
-
-/// What is applied again whole, in this order: a file may call what stands before it.
-pub const CURRENT: [(&str, &str); 26] = [
-    ("roles.sql", include_str!("../../schema/roles.sql")),
-    ("guard.sql", include_str!("../../schema/guard.sql")),
-    ("shop.sql", include_str!("../../schema/shop.sql")),
-    ("expire.sql", include_str!("../../schema/expire.sql")),
-    ("release.sql", include_str!("../../schema/release.sql")),
-    ("reserve.sql", include_str!("../../schema/reserve.sql")),
-    ("parked.sql", include_str!("../../schema/parked.sql")),
-    ("confirm.sql", include_str!("../../schema/confirm.sql")),
-    ("pay.sql", include_str!("../../schema/pay.sql")),
-    ("capture.sql", include_str!("../../schema/capture.sql")),
-    ("refund.sql", include_str!("../../schema/refund.sql")),
-    ("opening.sql", include_str!("../../schema/opening.sql")),
-    ("present.sql", include_str!("../../schema/present.sql")),
-    ("reconcile.sql", include_str!("../../schema/reconcile.sql")),
-    ("lookup.sql", include_str!("../../schema/lookup.sql")),
-    ("lists.sql", include_str!("../../schema/lists.sql")),
-    ("relay.sql", include_str!("../../schema/relay.sql")),
-    ("operate.sql", include_str!("../../schema/operate.sql")),
-    ("unanswered.sql", include_str!("../../schema/unanswered.sql")),
-    ("dead_letters.sql", include_str!("../../schema/dead_letters.sql")),
-    ("decisions.sql", include_str!("../../schema/decisions.sql")),
-    ("retain.sql", include_str!("../../schema/retain.sql")),
-    ("forget.sql", include_str!("../../schema/forget.sql")),
-    ("payments.sql", include_str!("../../schema/payments.sql")),
-    ("admin.sql", include_str!("../../schema/admin.sql")),
-    ("audit.sql", include_str!("../../schema/audit.sql")),
-];
-
-/// Applied after them, each time.
-const OWNER: &str = include_str!("../../schema/owner.sql");
 
 /// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
 pub const FUNCTIONS: [&str; 10] =
@@ -56,145 +17,21 @@ pub const FUNCTIONS: [&str; 10] =
 /// Names a folder whose files are applied in place of the ones that were built in: what a mutant of the schema is tried by.
 pub const ANOTHER_SCHEMA: &str = "HOLDFAST_ANOTHER_SCHEMA";
 
-/// Any number that nobody else locks; the same in every release.
-const LOCK: i64 = 0x0048_6f6c_6466_6173;
-
-/// The files a run applied; none: the database was there already.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Migrated {
-    pub applied: Vec<String>,
-}
-
-/// Migrates the database at `url`, whose user must own it and be allowed to create roles.
+/// Migrates the database at `url` to today's schema, or to that of the folder that `ANOTHER_SCHEMA` names.
 ///
 /// # Errors
-/// The database cannot be reached, is older than PostgreSQL 18, or refuses a statement.
+/// As `schema::migrate`.
 pub async fn run(url: &str) -> Result<Migrated> {
-    let mut client = database::connect(url).await?;
-    let version: i32 = client.query_one("select current_setting('server_version_num')::int", &[]).await?.get(0);
-    anyhow::ensure!(version >= 180_000, "Holdfast needs PostgreSQL 18 (for uuidv7); this one is {}", version / 10_000);
-
-    // Where the record of what was applied is kept must not depend on who asks: a user of the schema's name has it first
-    // in its search path.
-    client.batch_execute("set search_path = public").await?;
-    // A session's lock, given back when the connection ends, however it ends.
-    client.execute("select pg_advisory_lock($1)", &[&LOCK]).await?;
-    let mut done = Migrated::default();
     let another = std::env::var_os(ANOTHER_SCHEMA).map(PathBuf::from);
-    let numbered = match &another {
-        None => numbered::migrations::runner(),
-        Some(dir) => Runner::new(&load_sql_migrations(dir)?),
-    };
-    let report = numbered.run_async(&mut client).await.context("applying the numbered files")?;
-    done.applied.extend(report.applied_migrations().iter().map(ToString::to_string));
-    done.applied.extend(apply_all_current(&mut client, another.as_deref()).await?);
-    client.batch_execute(OWNER).await.context("applying schema/owner.sql")?;
-    client.execute("select pg_advisory_unlock($1)", &[&LOCK]).await?;
-    Ok(done)
+    schema::migrate(url, another.as_deref().map_or(Files::BuiltIn, Files::Folder)).await
 }
 
-/// What the server does with what is committed: settings that a shop must not have off.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Durability {
-    pub fsync: String,
-    pub full_page_writes: String,
-    /// As a new session of the database has it, and of each function's role that has it otherwise.
-    pub synchronous_commit: String,
-    pub weaker: Vec<String>,
-}
-
-impl Durability {
-    /// Whether what was committed survives a crash of the server.
-    #[must_use]
-    pub fn holds(&self) -> bool {
-        self.fsync == "on"
-            && self.full_page_writes == "on"
-            && self.synchronous_commit != "off"
-            && self.weaker.is_empty()
-    }
-}
-
-impl std::fmt::Display for Durability {
-    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
-        let Self { fsync, full_page_writes, synchronous_commit, weaker } = self;
-        write!(to, "fsync {fsync}, full_page_writes {full_page_writes}, synchronous_commit {synchronous_commit}")?;
-        if weaker.is_empty() { Ok(()) } else { write!(to, ", and off for {}", weaker.join(", ")) }
-    }
-}
-
-/// What durability the database at `url` has.
-///
-/// # Errors
-/// The database cannot be reached.
-pub async fn durability(url: &str) -> Result<Durability> {
-    let client = database::connect(url).await?;
-    let settings = "select current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
-        array(select distinct coalesce(r.rolname, 'everybody') || coalesce(' in ' || d.datname, '')
-              from pg_db_role_setting s left join pg_roles r on r.oid = s.setrole left join pg_database d on d.oid = s.setdatabase,
-                   unnest(s.setconfig) as one
-              where one = 'synchronous_commit=off' and coalesce(d.datname, current_database()) = current_database()
-                and coalesce(r.rolname, 'holdfast_') like 'holdfast\\_%' order by 1)";
-    let row = client.query_one(settings, &[]).await?;
-    Ok(Durability {
-        fsync: row.get(0),
-        full_page_writes: row.get(1),
-        synchronous_commit: row.get(2),
-        weaker: row.get(3),
-    })
-}
-
-/// Brings what is applied whole to what it is in `dir`, and leaves the numbered files alone.
+/// Applies the routines of another version or of a mutant, from a folder like `schema`.
 ///
 /// # Errors
 /// The database cannot be reached, or refuses a statement.
-pub async fn current_of(url: &str, dir: &Path) -> Result<()> {
-    let mut client = database::connect(url).await?;
-    client.batch_execute("set search_path = public").await?;
-    apply_all_current(&mut client, Some(dir)).await.map(drop)
-}
-
-/// The names of those that had to be applied; `another`: a folder to take them from.
-async fn apply_all_current(client: &mut Client, another: Option<&Path>) -> Result<Vec<String>> {
-    let mut applied = vec![];
-    for (name, ours) in CURRENT {
-        // What that version did not have yet stays as it is.
-        let theirs = another.map(|dir| dir.join(name)).filter(|file| file.exists());
-        let theirs = theirs.map(std::fs::read_to_string).transpose()?;
-        if another.is_some() && theirs.is_none() {
-            continue;
-        }
-        let text = theirs.as_deref().unwrap_or(ours);
-        if apply_current(client, name, text).await.with_context(|| format!("applying schema/{name}"))? {
-            applied.push(name.to_owned());
-        }
-    }
-    Ok(applied)
-}
-
-/// Whether it had to be applied: what was applied last is remembered by its digest.
-async fn apply_current(client: &mut Client, name: &str, text: &str) -> Result<bool> {
-    let digest = Sha256::digest(text.as_bytes()).to_vec();
-    let transaction = client.transaction().await?;
-    transaction
-        .batch_execute(
-            "create table if not exists public.holdfast_current_file (name text primary key, sha256 bytea not null)",
-        )
-        .await?;
-    let known = transaction
-        .query_opt("select 1 from public.holdfast_current_file where name = $1 and sha256 = $2", &[&name, &digest])
-        .await?;
-    if known.is_some() {
-        return Ok(false);
-    }
-    transaction.batch_execute(text).await?;
-    transaction
-        .execute(
-            "insert into public.holdfast_current_file values ($1, $2) on conflict (name) do update set sha256 = excluded.sha256",
-            &[&name, &digest],
-        )
-        .await?;
-    transaction.commit().await?;
-    Ok(true)
+pub async fn routines_of(url: &str, dir: &Path) -> Result<()> {
+    schema::apply_repeatable(url, Files::Folder(dir)).await.map(drop)
 }
 
 /// Lets the functions' roles log in, all with `password`.

@@ -91,8 +91,8 @@ fn every_two_transactions_step_by_step() {
 }
 
 fn sources() -> impl Iterator<Item = (String, Vec<String>)> {
-    let stepped = harness::migrate::CURRENT.iter().filter(|(name, _)| STEPPED.contains(name));
-    stepped.map(|(_, source)| boundaries::put_into(source))
+    let stepped = harness::migrate::REPEATABLE.iter().filter(|file| STEPPED.contains(&file.name()));
+    stepped.map(|file| boundaries::put_into(file.text))
 }
 
 fn labels() -> Vec<String> {

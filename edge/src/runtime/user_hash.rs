@@ -19,7 +19,7 @@ impl Key {
         crate::runtime::digest::hex(&self.0)
     }
 
-    /// 63 bits: the first of SHA-256 of the key and the user, as `holdfast.look_up_holders` in schema/lookup.sql makes it.
+    /// 63 bits: the first of SHA-256 of the key and the user, as `holdfast.look_up_holders` in schema/routines/lookup.sql makes it.
     pub fn user(self, user_id: &str) -> u64 {
         let digest: [u8; 32] = Sha256::new().chain_update(self.0).chain_update(user_id).finalize().into();
         let [a, b, c, d, e, f, g, h, ..] = digest;

@@ -31,7 +31,7 @@ pub enum DisputeState {
 }
 
 impl DisputeState {
-    /// As schema/present.sql writes it.
+    /// As schema/routines/present.sql writes it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What happens, as receivers are told of it: the one list of event types. The outbox's constraint (schema/V8), the check of
+//! What happens, as receivers are told of it: the one list of event types. The outbox's constraint (schema/tables/V8__operators.sql), the check of
 //! a subscription, the description's `webhooks` and docs/events.md are compared with it or made from it.
 
 /// A type of event.

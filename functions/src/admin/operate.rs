@@ -1,4 +1,4 @@
-//! What an operator does about deliveries (schema/operate.sql, schema/dead_letters.sql), its values checked first.
+//! What an operator does about deliveries (schema/routines/operate.sql, schema/routines/dead_letters.sql), its values checked first.
 
 use protocol::admin::Fault;
 use protocol::event;

@@ -1,4 +1,4 @@
-//! `admin` (schema/admin.sql): what an operator does on the day of the sale.
+//! `admin` (schema/routines/admin.sql): what an operator does on the day of the sale.
 
 use std::time::Instant;
 

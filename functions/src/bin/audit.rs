@@ -1,4 +1,4 @@
-//! `audit` (schema/audit.sql) on the scheduler's tick: a piece of each part in turn, until all of them are through or
+//! `audit` (schema/routines/audit.sql) on the scheduler's tick: a piece of each part in turn, until all of them are through or
 //! `AUDIT_FOR_S` is over. The next tick goes on where this one stopped.
 
 use std::time::{Duration, Instant};

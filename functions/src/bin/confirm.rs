@@ -1,6 +1,6 @@
 //! `confirm` takes a payment to its end: what a gateway signed is proven here, whoever calls; then the gateway is asked
-//! (payment/confirm.rs, payment/flow.rs), and what was taken goes to T2 (schema/confirm.sql). What needs no gateway is T2 at once
-//! (schema/pay.sql).
+//! (payment/confirm.rs, payment/flow.rs), and what was taken goes to T2 (schema/routines/confirm.sql). What needs no gateway is T2 at once
+//! (schema/routines/pay.sql).
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! `expire` runs T3 (schema/expire.sql) on the scheduler's tick: until nothing is left, and, where the scheduler is
+//! `expire` runs T3 (schema/routines/expire.sql) on the scheduler's tick: until nothing is left, and, where the scheduler is
 //! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over. Beside that it asks the
 //! gateways about payments that are under way for holds that are about to end, each gateway by itself.
 
@@ -57,7 +57,7 @@ async fn ask_all(database: &Database, desk: &Desk, gateway: &str, next: Instant)
 }
 
 /// Outside every transaction: what a gateway says is done is confirmed, what it does not know is let go. A gateway that
-/// does not answer holds up nobody's hold but its own, and that no further than schema/capture.sql bounds it.
+/// does not answer holds up nobody's hold but its own, and that no further than schema/routines/capture.sql bounds it.
 async fn ask(database: &Database, desk: &Desk, due: Vec<UnderWay>) {
     let asked = stream::iter(due).map(async |UnderWay { gateway, payment_id, opened }| {
         let outcome = if opened {

@@ -1,4 +1,4 @@
-//! `lookup` (schema/lookup.sql): everything that only reads.
+//! `lookup` (schema/routines/lookup.sql): everything that only reads.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

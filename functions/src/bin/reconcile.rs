@@ -1,4 +1,4 @@
-//! `reconcile` (schema/reconcile.sql) on the scheduler's tick: a pass through each gateway's own lists once a day; what one
+//! `reconcile` (schema/routines/reconcile.sql) on the scheduler's tick: a pass through each gateway's own lists once a day; what one
 //! tick does not finish, the next one goes on with.
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! `refund` (schema/refund.sql) pays back what is due, on the scheduler's tick: until nothing is left, and, where the
+//! `refund` (schema/routines/refund.sql) pays back what is due, on the scheduler's tick: until nothing is left, and, where the
 //! scheduler is slower than that should be, again every `REFUND_INTERVAL_S` until `REFUND_FOR_S` is over.
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! `relay` (schema/relay.sql) on the scheduler's tick: delivers what happened to everybody who subscribed to it, again
-//! every `RELAY_INTERVAL_S` until `RELAY_FOR_S` is over, and removes what has served its time (schema/retain.sql).
+//! `relay` (schema/routines/relay.sql) on the scheduler's tick: delivers what happened to everybody who subscribed to it, again
+//! every `RELAY_INTERVAL_S` until `RELAY_FOR_S` is over, and removes what has served its time (schema/routines/retain.sql).
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! `release` (schema/release.sql): a buyer gives a hold back.
+//! `release` (schema/routines/release.sql): a buyer gives a hold back.
 
 use std::time::Instant;
 

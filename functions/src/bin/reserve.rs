@@ -1,4 +1,4 @@
-//! `reserve` runs T1 (schema/reserve.sql): a batch of reservations of one sale, one transaction, an outcome each.
+//! `reserve` runs T1 (schema/routines/reserve.sql): a batch of reservations of one sale, one transaction, an outcome each.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 

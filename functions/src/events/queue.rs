@@ -1,4 +1,4 @@
-//! The calls of schema/relay.sql and schema/retain.sql: what is due, claimed, settled, removed.
+//! The calls of schema/routines/relay.sql and schema/routines/retain.sql: what is due, claimed, settled, removed.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! The gateways this function may call: each with its account, its address, and the circuit breaker that all instances
-//! share (schema/capture.sql).
+//! share (schema/routines/capture.sql).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
 //! A payment that was settled before, asked about once more: what its gateway has of it now is compared with what we
-//! have and recorded (schema/present.sql). A message is only the reason to ask.
+//! have and recorded (schema/routines/present.sql). A message is only the reason to ask.
 
 use payments::{Asked, Dispute, Disputed, State, Truth};
 use protocol::confirm::{Outcome, Settled, Told};
@@ -100,7 +100,7 @@ async fn missing(database: &Database, id: (&str, &str), asked_at: &str) -> Resul
     write(database, id, asked_at, ("missing", 0, 0, ""), (None, None)).await
 }
 
-/// A truth in the words of schema/present.sql: its state, and what it says of a dispute.
+/// A truth in the words of schema/routines/present.sql: its state, and what it says of a dispute.
 #[must_use]
 pub fn facts(truth: &Truth) -> (&'static str, Option<&'static str>, Option<i64>) {
     // What was taken and is waited for again, or has failed, was a deposit that was taken back.

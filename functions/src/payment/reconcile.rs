@@ -1,5 +1,5 @@
 //! Each gateway's own lists against ours, in both directions: what no webhook told is settled or recorded as if one had
-//! come (schema/reconcile.sql). A page at a time; what a pass has done stays done, whoever dies in between.
+//! come (schema/routines/reconcile.sql). A page at a time; what a pass has done stays done, whoever dies in between.
 
 use std::time::Instant;
 
@@ -143,7 +143,7 @@ async fn theirs(
     Ok(Some(Page { looked, payment_ids: differing.unwrap_or_default(), next }))
 }
 
-/// An entry in the words of schema/reconcile.sql.
+/// An entry in the words of schema/routines/reconcile.sql.
 fn line(entry: &Entry) -> Value {
     let mut line = json!({"payment_id": entry.payment_id, "ours": payments::hold_id(&entry.hold_ref).is_some()});
     match &entry.tells {

@@ -11,7 +11,7 @@ use crate::payment::recheck;
 use crate::runtime::database::{Broken, Database};
 use crate::runtime::limits::REFUND_DEADLINE_MS;
 
-/// A refund that is due, as schema/refund.sql hands it out.
+/// A refund that is due, as schema/routines/refund.sql hands it out.
 #[derive(Deserialize)]
 pub struct Due {
     pub gateway: String,

@@ -110,7 +110,7 @@ pub fn schedule(name: &str, default: &str) -> Result<Vec<f64>, Misconfigured> {
     seconds.ok_or_else(|| Misconfigured::new(name, "must be seconds separated by commas"))
 }
 
-/// `EARLY_RELEASE`: `on` (the default) lets go of a counter before the log is on disk; see schema/reserve.sql.
+/// `EARLY_RELEASE`: `on` (the default) lets go of a counter before the log is on disk; see schema/routines/reserve.sql.
 ///
 /// # Errors
 /// It is neither `on` nor `off`.

@@ -103,7 +103,7 @@ const _: () = assert!(RELAY_RESERVE_MS < RELAY_DEFAULT_MS);
 const _: () = assert!(BREAKER_OPEN_S <= BREAKER_OPEN_MAX_S);
 /// Asking a gateway about a payment: a webhook waits for it.
 pub const ASK_DEADLINE_MS: u64 = 3_000;
-/// Having a gateway take money that was set aside; `capture_needs` in schema/capture.sql is this and T2's.
+/// Having a gateway take money that was set aside; `capture_needs` in schema/routines/capture.sql is this and T2's.
 pub const CAPTURE_DEADLINE_MS: u64 = 10_000;
 /// Having a gateway pay back: PortOne advises a minute of patience.
 pub const REFUND_DEADLINE_MS: u64 = 60_000;

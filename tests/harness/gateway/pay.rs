@@ -19,7 +19,7 @@ use super::shop::with_result;
 use super::{page, payments};
 
 /// "After the hold has ended" is this much after: past any rounding of `expire_at`, and past what a question about its
-/// payment may move it by (`asking_extension_max` in schema/capture.sql).
+/// payment may move it by (`asking_extension_max` in schema/routines/capture.sql).
 const LATE: Duration = Duration::from_secs(11);
 pub const DELAY_MAX_S: u64 = 3_600;
 pub const REPEAT_MAX: u32 = 100;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
-use crate::migrate::FUNCTIONS;
+use crate::migrate::{FUNCTIONS, REPEATABLE};
 use crate::{tools, workspace};
 
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Version {
     pub name: String,
     /// A folder with its functions.
     pub functions: PathBuf,
-    /// A folder with its schema's files.
+    /// A folder with its schema's files, laid out as today's.
     pub schema: PathBuf,
 }
 
@@ -41,6 +41,7 @@ impl Version {
         if !version.functions.exists() {
             version.make(&dir, &all)?;
         }
+        lay_out(&version.schema)?;
         Ok(version)
     }
 
@@ -66,6 +67,18 @@ impl Version {
         }
         fs::rename(begun, &self.functions).context("cannot name what was built")
     }
+}
+
+/// Earlier versions had all files of the schema side by side: brings them into the folders of today's layout.
+fn lay_out(schema: &Path) -> anyhow::Result<()> {
+    for file in REPEATABLE {
+        let (from, to) = (schema.join(file.name()), schema.join(file.path));
+        if from != to && from.exists() {
+            fs::create_dir_all(to.parent().context("a file is in a folder")?)?;
+            fs::rename(&from, &to).with_context(|| format!("cannot move {}", from.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn git(words: &[&str]) -> anyhow::Result<String> {

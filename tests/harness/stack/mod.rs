@@ -57,7 +57,7 @@ pub struct Options {
     pub fresh: bool,
     /// A Postgres to use in place of the embedded one.
     pub database_url: Option<String>,
-    /// The functions' `EARLY_RELEASE`; see schema/reserve.sql.
+    /// The functions' `EARLY_RELEASE`; see schema/routines/reserve.sql.
     pub early_release: bool,
     /// Give an empty database something to sell.
     pub demo_sale: bool,

@@ -107,7 +107,7 @@ impl Hands {
                 // Said before it is done: what is half done has to be undone, too.
                 self.deployed.set(|(_, schema)| *schema |= other);
                 if other {
-                    migrate::current_of(&self.database_url, &version.schema).await?;
+                    migrate::routines_of(&self.database_url, &version.schema).await?;
                 } else {
                     migrate::run(&self.database_url).await?;
                 }

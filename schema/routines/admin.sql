@@ -238,11 +238,11 @@ begin atomic
 end;
 
 revoke execute on function holdfast.create_sale(json, bytea), holdfast.create_sale(json, json, bytea),
-                           holdfast.set_sale_status(text, text), holdfast.set_sale_status(json, text, text),
-                           holdfast.adjust_stock(text, text, bigint, text, text, bytea),
-                           holdfast.adjust_stock(json, text, text, bigint, text, bytea), holdfast.report,
-                           holdfast.stored_adjustment, holdfast.write_stock_change from public;
+    holdfast.set_sale_status(text, text), holdfast.set_sale_status(json, text, text),
+    holdfast.adjust_stock(text, text, bigint, text, text, bytea),
+    holdfast.adjust_stock(json, text, text, bigint, text, bytea), holdfast.report(text),
+    holdfast.stored_adjustment(text, bytea), holdfast.write_stock_change(text, text, bigint, text) from public;
 grant execute on function holdfast.create_sale(json, bytea), holdfast.create_sale(json, json, bytea),
-                          holdfast.set_sale_status(text, text), holdfast.set_sale_status(json, text, text),
-                          holdfast.adjust_stock(text, text, bigint, text, text, bytea),
-                          holdfast.adjust_stock(json, text, text, bigint, text, bytea), holdfast.report to holdfast_admin;
+    holdfast.set_sale_status(text, text), holdfast.set_sale_status(json, text, text),
+    holdfast.adjust_stock(text, text, bigint, text, text, bytea),
+    holdfast.adjust_stock(json, text, text, bigint, text, bytea), holdfast.report(text) to holdfast_admin;

@@ -193,7 +193,11 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.look_again, holdfast.tell_of_payment, holdfast.write_payment_change,
-    holdfast.paid_back_by_us, holdfast.reopen_refund, holdfast.record_present, holdfast.keep_gateway_finding from public;
-grant execute on function holdfast.look_again to holdfast_confirm;
-grant execute on function holdfast.record_present to holdfast_confirm, holdfast_refund;
+revoke execute on function holdfast.look_again(text, text), holdfast.tell_of_payment(holdfast.payment, text, jsonb),
+    holdfast.write_payment_change(holdfast.payment, text, bigint), holdfast.paid_back_by_us(text, text, boolean),
+    holdfast.reopen_refund(holdfast.payment, holdfast.refund, bigint),
+    holdfast.record_present(text, text, text, text, bigint, bigint, text, text, bigint),
+    holdfast.keep_gateway_finding(holdfast.payment, text, bigint, bigint) from public;
+grant execute on function holdfast.look_again(text, text) to holdfast_confirm;
+grant execute on function holdfast.record_present(text, text, text, text, bigint, bigint, text, text, bigint)
+    to holdfast_confirm, holdfast_refund;

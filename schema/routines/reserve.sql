@@ -452,12 +452,17 @@ begin
 end
 $former$;
 
-revoke execute on function holdfast.stored_reservation, holdfast.refusal, holdfast.reserve_batch, holdfast.lapsed_in_the_way,
-                           holdfast.take_back from public;
+revoke execute on function holdfast.stored_reservation(text, text, bytea),
+    holdfast.refusal(integer, holdfast.sale, text, text, bytea, text),
+    holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean),
+    holdfast.lapsed_in_the_way(text, text[], integer[], text[], boolean),
+    holdfast.take_back(text, text[], integer[], text[], integer[]) from public;
 revoke execute on procedure
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, integer, json),
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, json) from public;
 grant execute on procedure
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, integer, json),
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, json) to holdfast_reserve;
-grant execute on function holdfast.reserve_batch, holdfast.take_back to holdfast_reserve;
+grant execute on function
+    holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean),
+    holdfast.take_back(text, text[], integer[], text[], integer[]) to holdfast_reserve;

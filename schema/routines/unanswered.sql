@@ -6,7 +6,7 @@
 -- Isolation:  READ COMMITTED or above.
 -- A retry:    what is asked about again is no letter any more, and stays as it is.
 
--- As dead letters (schema/dead_letters.sql).
+-- As dead letters (schema/routines/dead_letters.sql).
 create or replace function holdfast.unanswered_letters() returns table (id text, dead_at timestamptz, sale_id text, letter json)
 language sql stable
 begin atomic
@@ -38,4 +38,4 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.unanswered_letters, holdfast.ask_again from public;
+revoke execute on function holdfast.unanswered_letters(), holdfast.ask_again(text[]) from public;

@@ -122,7 +122,9 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.claim_refunds, holdfast.begin_refund, holdfast.settle_refund, holdfast.replay_refund
-    from public;
-grant execute on function holdfast.claim_refunds, holdfast.begin_refund, holdfast.settle_refund to holdfast_refund;
-grant execute on function holdfast.replay_refund to holdfast_admin;
+revoke execute on function holdfast.claim_refunds(text[], integer, integer),
+    holdfast.begin_refund(text, text, bigint), holdfast.settle_refund(text, text, text, text, double precision),
+    holdfast.replay_refund(text, text) from public;
+grant execute on function holdfast.claim_refunds(text[], integer, integer), holdfast.begin_refund(text, text, bigint),
+    holdfast.settle_refund(text, text, text, text, double precision) to holdfast_refund;
+grant execute on function holdfast.replay_refund(text, text) to holdfast_admin;

@@ -36,7 +36,7 @@ return json_build_object(
     'currency_decimals', holdfast.currency_decimals(p_hold.currency),
     'coupon', null,
     'version', 1,
-    -- Of what is held, when it ends as things are: a payment under way may have moved that (schema/capture.sql), no further
+    -- Of what is held, when it ends as things are: a payment under way may have moved that (schema/routines/capture.sql), no further
     -- than it is bounded. Of what has ended, what was promised.
     'expire_at', holdfast.rfc3339(case p_status when 'HOLD' then p_hold.expire_at
                                   else coalesce(p_hold.promised_until, p_hold.expire_at) end),
@@ -168,7 +168,9 @@ return (
               order by expire_at limit 20) h) lapse
     where k.sale_id = p_sale_id and k.sku_id = p_sku_id);
 
-revoke execute on function holdfast.rfc3339, holdfast.currency_decimals, holdfast.hold_json, holdfast.hold_status_now,
-                           holdfast.shown_refund, holdfast.moved_outside, holdfast.paid_by, holdfast.order_json_for,
-                           holdfast.order_json(holdfast.orders), holdfast.sale_status, holdfast.is_stock_hidden, holdfast.sale_json, holdfast.status_stands_ms,
-                           holdfast.sold_out from public;
+revoke execute on function holdfast.rfc3339(timestamptz), holdfast.currency_decimals(text),
+    holdfast.hold_json(holdfast.reservation_hold, text), holdfast.hold_status_now(holdfast.reservation_hold),
+    holdfast.shown_refund(holdfast.refund), holdfast.moved_outside(holdfast.payment), holdfast.paid_by(text, text),
+    holdfast.order_json_for(holdfast.orders, boolean), holdfast.order_json(holdfast.orders),
+    holdfast.sale_status(holdfast.sale), holdfast.is_stock_hidden(holdfast.sale), holdfast.sale_json(holdfast.sale), holdfast.status_stands_ms(holdfast.sale),
+    holdfast.sold_out(text, text, bigint) from public;

@@ -142,12 +142,24 @@ begin atomic
     where r.gateway = p_gateway and r.finished_at is null;
 end;
 
-revoke execute on function holdfast.claim_reconcile, holdfast.agrees, holdfast.compare_listed, holdfast.unlisted_payments,
-    holdfast.advance_reconcile, holdfast.fail_reconcile from public;
-grant execute on function holdfast.claim_reconcile, holdfast.compare_listed, holdfast.unlisted_payments,
-    holdfast.advance_reconcile, holdfast.fail_reconcile to holdfast_reconcile;
+revoke execute on function holdfast.claim_reconcile(text[], double precision, double precision, text, integer),
+    holdfast.agrees(holdfast.payment, json), holdfast.compare_listed(text, json),
+    holdfast.unlisted_payments(text, text, integer),
+    holdfast.advance_reconcile(text, text, text, text, text, bigint, bigint, integer),
+    holdfast.fail_reconcile(text, text) from public;
+grant execute on function holdfast.claim_reconcile(text[], double precision, double precision, text, integer),
+    holdfast.compare_listed(text, json), holdfast.unlisted_payments(text, text, integer),
+    holdfast.advance_reconcile(text, text, text, text, text, bigint, bigint, integer),
+    holdfast.fail_reconcile(text, text) to holdfast_reconcile;
 -- And what follows where something differs: the way of a webhook.
-grant execute on function holdfast.look_again, holdfast.record_present, holdfast.look_at_payment, holdfast.hold_of_payment,
-    holdfast.confirm, holdfast.secure, holdfast.park, holdfast.note_payment(text, text, text, uuid, text, bigint, text),
-    holdfast.note_payment(text, text, text, uuid, text, bigint, text, boolean), holdfast.payment_unanswered,
-    holdfast.end_payment, holdfast.gateway_answered, holdfast.gateway_failed, holdfast.gateway_slowed to holdfast_reconcile;
+grant execute on function holdfast.look_again(text, text),
+    holdfast.record_present(text, text, text, text, bigint, bigint, text, text, bigint),
+    holdfast.look_at_payment(text, text), holdfast.hold_of_payment(text, text),
+    holdfast.confirm(text, text, text, uuid, text, bigint, text),
+    holdfast.secure(text, text, text, uuid, text, bigint, text, text),
+    holdfast.park(text, text, text, bigint, text, boolean),
+    holdfast.note_payment(text, text, text, uuid, text, bigint, text),
+    holdfast.note_payment(text, text, text, uuid, text, bigint, text, boolean),
+    holdfast.payment_unanswered(text, text, text), holdfast.end_payment(text, text, text),
+    holdfast.gateway_answered(text), holdfast.gateway_failed(text, text),
+    holdfast.gateway_slowed(text, double precision) to holdfast_reconcile;

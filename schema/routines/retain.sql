@@ -150,5 +150,8 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.remove_sent, holdfast.remove_holds, holdfast.remove_keys from public;
-grant execute on function holdfast.remove_sent, holdfast.remove_holds, holdfast.remove_keys to holdfast_relay;
+revoke execute on function holdfast.remove_sent(integer, double precision, double precision),
+    holdfast.remove_holds(integer, double precision), holdfast.remove_keys(integer, double precision) from public;
+grant execute on function holdfast.remove_sent(integer, double precision, double precision),
+    holdfast.remove_holds(integer, double precision), holdfast.remove_keys(integer, double precision)
+    to holdfast_relay;

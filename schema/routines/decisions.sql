@@ -88,5 +88,6 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.settle_by_hand, holdfast.decide_dead_letter from public;
-grant execute on function holdfast.decide_dead_letter to holdfast_admin;
+revoke execute on function holdfast.settle_by_hand(text, text),
+    holdfast.decide_dead_letter(json, text, bytea, text, text) from public;
+grant execute on function holdfast.decide_dead_letter(json, text, bytea, text, text) to holdfast_admin;

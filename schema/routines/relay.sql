@@ -260,7 +260,14 @@ begin atomic
     where s.subscription_id = p_subscription_id and p_stored in (s.secret, s.old_secret);
 end;
 
-revoke execute on function holdfast.reseal, holdfast.fan_out, holdfast.due_subscriptions, holdfast.wake_next, holdfast.give_up,
-                           holdfast.claim_deliveries, holdfast.settle_deliveries from public;
-grant execute on function holdfast.reseal, holdfast.fan_out, holdfast.due_subscriptions, holdfast.claim_deliveries, holdfast.settle_deliveries
+revoke execute on function holdfast.reseal(uuid, text, text), holdfast.fan_out(integer),
+    holdfast.due_subscriptions(double precision), holdfast.wake_next(uuid, uuid[]),
+    holdfast.give_up(holdfast.subscription, bigint[], text),
+    holdfast.claim_deliveries(uuid, integer, double precision, double precision),
+    holdfast.settle_deliveries(uuid, uuid[], bigint[], text[], integer[], text[], double precision[], boolean[], double precision[], integer, double precision, double precision)
+    from public;
+grant execute on function holdfast.reseal(uuid, text, text), holdfast.fan_out(integer),
+    holdfast.due_subscriptions(double precision),
+    holdfast.claim_deliveries(uuid, integer, double precision, double precision),
+    holdfast.settle_deliveries(uuid, uuid[], bigint[], text[], integer[], text[], double precision[], boolean[], double precision[], integer, double precision, double precision)
     to holdfast_relay;

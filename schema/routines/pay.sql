@@ -41,5 +41,5 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.pay from public;
-grant execute on function holdfast.pay to holdfast_confirm;
+revoke execute on function holdfast.pay(text, uuid, text) from public;
+grant execute on function holdfast.pay(text, uuid, text) to holdfast_confirm;

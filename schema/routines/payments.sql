@@ -128,5 +128,9 @@ begin atomic
     from (select holdfast.payment_page(p_state, p_after, p_limit, p_look)::jsonb) as found (page);
 end;
 
-revoke execute on function holdfast.cancel_order, holdfast.payment_page, holdfast.list_payments, holdfast.order_of from public;
-grant execute on function holdfast.cancel_order, holdfast.payment_page, holdfast.list_payments, holdfast.order_of to holdfast_admin;
+revoke execute on function holdfast.cancel_order(json, text, bytea, uuid),
+    holdfast.payment_page(text, bigint, integer, integer), holdfast.list_payments(text, bigint, integer, integer),
+    holdfast.order_of(uuid) from public;
+grant execute on function holdfast.cancel_order(json, text, bytea, uuid),
+    holdfast.payment_page(text, bigint, integer, integer), holdfast.list_payments(text, bigint, integer, integer),
+    holdfast.order_of(uuid) to holdfast_admin;

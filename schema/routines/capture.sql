@@ -306,7 +306,7 @@ end
 $$;
 
 -- It is over without money: the hold has the end again that was promised. A page that was opened is not: that a stranger's
--- question about it finds no payment says nothing of the one to come (schema/opening.sql).
+-- question about it finds no payment says nothing of the one to come (schema/routines/opening.sql).
 create or replace function holdfast.end_payment(p_gateway text, p_payment_id text, p_outcome text) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -366,18 +366,26 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.hold_extension_max, holdfast.asking_extension_max, holdfast.promised_end,
-    holdfast.asked_ahead, holdfast.asked_again, holdfast.unanswered_max, holdfast.restore_end, holdfast.gateway_slowed,
-    holdfast.is_slowed, holdfast.payment_unanswered, holdfast.capture_needs, holdfast.hold_of_payment, holdfast.is_payment_of,
-    holdfast.next_attempt, holdfast.look_at_payment, holdfast.secure,
+revoke execute on function holdfast.hold_extension_max(holdfast.reservation_hold),
+    holdfast.asking_extension_max(holdfast.reservation_hold), holdfast.promised_end(holdfast.reservation_hold),
+    holdfast.asked_ahead(), holdfast.asked_again(), holdfast.unanswered_max(), holdfast.restore_end(uuid, text, text),
+    holdfast.gateway_slowed(text, double precision), holdfast.is_slowed(text),
+    holdfast.payment_unanswered(text, text, text), holdfast.capture_needs(), holdfast.hold_of_payment(text, text),
+    holdfast.is_payment_of(text, text, uuid, text), holdfast.next_attempt(uuid), holdfast.look_at_payment(text, text),
+    holdfast.secure(text, text, text, uuid, text, bigint, text, text),
     holdfast.note_payment(text, text, text, uuid, text, bigint, text),
     holdfast.note_payment(text, text, text, uuid, text, bigint, text, boolean),
-    holdfast.end_payment, holdfast.claim_payments, holdfast.admit_gateway,
-    holdfast.gateway_answered, holdfast.gateway_failed, holdfast.gateway_health from public;
-grant execute on function holdfast.hold_of_payment, holdfast.look_at_payment, holdfast.secure, holdfast.end_payment,
+    holdfast.end_payment(text, text, text), holdfast.claim_payments(text[], integer, integer),
+    holdfast.admit_gateway(text), holdfast.gateway_answered(text), holdfast.gateway_failed(text, text),
+    holdfast.gateway_health() from public;
+grant execute on function holdfast.hold_of_payment(text, text), holdfast.look_at_payment(text, text),
+    holdfast.secure(text, text, text, uuid, text, bigint, text, text), holdfast.end_payment(text, text, text),
     holdfast.note_payment(text, text, text, uuid, text, bigint, text),
-    holdfast.note_payment(text, text, text, uuid, text, bigint, text, boolean), holdfast.payment_unanswered,
-    holdfast.gateway_answered, holdfast.gateway_failed, holdfast.gateway_slowed to holdfast_confirm, holdfast_expire;
-grant execute on function holdfast.is_payment_of to holdfast_confirm;
-grant execute on function holdfast.claim_payments to holdfast_expire;
-grant execute on function holdfast.gateway_answered, holdfast.gateway_failed, holdfast.gateway_slowed to holdfast_refund;
+    holdfast.note_payment(text, text, text, uuid, text, bigint, text, boolean),
+    holdfast.payment_unanswered(text, text, text), holdfast.gateway_answered(text),
+    holdfast.gateway_failed(text, text), holdfast.gateway_slowed(text, double precision)
+    to holdfast_confirm, holdfast_expire;
+grant execute on function holdfast.is_payment_of(text, text, uuid, text) to holdfast_confirm;
+grant execute on function holdfast.claim_payments(text[], integer, integer) to holdfast_expire;
+grant execute on function holdfast.gateway_answered(text), holdfast.gateway_failed(text, text),
+    holdfast.gateway_slowed(text, double precision) to holdfast_refund;

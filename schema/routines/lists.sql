@@ -73,7 +73,11 @@ begin atomic
     from found f;
 end;
 
-revoke execute on function holdfast.list_holds, holdfast.look_up_orders from public;
-revoke execute on procedure holdfast.look_up_holds from public;
-grant execute on function holdfast.list_holds, holdfast.look_up_orders to holdfast_lookup;
-grant execute on procedure holdfast.look_up_holds to holdfast_lookup;
+revoke execute on function holdfast.list_holds(text, text, text, uuid, integer, integer),
+    holdfast.look_up_orders(text, text, uuid, integer, integer) from public;
+revoke execute on procedure holdfast.look_up_holds(text, text, text, uuid, integer, integer, boolean, json)
+    from public;
+grant execute on function holdfast.list_holds(text, text, text, uuid, integer, integer),
+    holdfast.look_up_orders(text, text, uuid, integer, integer) to holdfast_lookup;
+grant execute on procedure holdfast.look_up_holds(text, text, text, uuid, integer, integer, boolean, json)
+    to holdfast_lookup;

@@ -33,5 +33,5 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.release from public;
-grant execute on function holdfast.release to holdfast_release;
+revoke execute on function holdfast.release(text, uuid) from public;
+grant execute on function holdfast.release(text, uuid) to holdfast_release;

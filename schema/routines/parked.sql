@@ -61,7 +61,7 @@ begin
 end
 $$;
 
--- As dead letters (schema/dead_letters.sql). A payment's id may be any text: in an id of ours it is hexadecimal.
+-- As dead letters (schema/routines/dead_letters.sql). A payment's id may be any text: in an id of ours it is hexadecimal.
 create or replace function holdfast.parked_letters() returns table (id text, dead_at timestamptz, letter json)
 language sql stable
 begin atomic
@@ -82,6 +82,7 @@ begin atomic
     from convert_from(decode(split_part(p_id, '-', 2), 'hex'), 'UTF8') t;
 end;
 
-revoke execute on function holdfast.is_shared, holdfast.park, holdfast.end_parked, holdfast.pay_back_parked,
-                           holdfast.parked_letters, holdfast.payment_of_letter from public;
-grant execute on function holdfast.park to holdfast_confirm, holdfast_expire;
+revoke execute on function holdfast.is_shared(text), holdfast.park(text, text, text, bigint, text, boolean),
+    holdfast.end_parked(text, text), holdfast.pay_back_parked(text, text), holdfast.parked_letters(),
+    holdfast.payment_of_letter(text) from public;
+grant execute on function holdfast.park(text, text, text, bigint, text, boolean) to holdfast_confirm, holdfast_expire;

@@ -7,8 +7,8 @@
 -- A retry:    with an Idempotency-Key the stored answer; without one, what is no longer dead stays as it is.
 --
 -- Four kinds: `event`, a delivery given up; `refund`, money that could not be paid back; `unknown_hold`, a payment that
--- waits for a decision (schema/parked.sql), which is paid back where it is replayed; and `unanswered_payment`, one that its
--- gateway says nothing of (schema/unanswered.sql). An id says which.
+-- waits for a decision (schema/routines/parked.sql), which is paid back where it is replayed; and `unanswered_payment`, one that its
+-- gateway says nothing of (schema/routines/unanswered.sql). An id says which.
 
 -- No settings of its own, so that a page's limit reaches the index.
 create or replace function holdfast.dead_events() returns table (
@@ -257,7 +257,13 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.dead_events, holdfast.dead_refunds, holdfast.replay_refunds, holdfast.pay_back_many, holdfast.replay_deliveries,
-                           holdfast.page_of_dead_letters, holdfast.replayable_dead_letters, holdfast.dead_letters, holdfast.replay_dead_letter,
-                           holdfast.replay_dead_letters from public;
-grant execute on function holdfast.dead_letters, holdfast.replay_dead_letter, holdfast.replay_dead_letters to holdfast_admin;
+revoke execute on function holdfast.dead_events(), holdfast.dead_refunds(), holdfast.replay_refunds(text[]),
+    holdfast.pay_back_many(text[]), holdfast.replay_deliveries(text[]),
+    holdfast.page_of_dead_letters(text, text, uuid, text, bigint, text, integer),
+    holdfast.replayable_dead_letters(text, text, uuid, text, integer),
+    holdfast.dead_letters(text, text, uuid, text, bigint, text, integer),
+    holdfast.replay_dead_letter(json, text, bytea, text),
+    holdfast.replay_dead_letters(json, text, bytea, text, text, uuid, text, integer) from public;
+grant execute on function holdfast.dead_letters(text, text, uuid, text, bigint, text, integer),
+    holdfast.replay_dead_letter(json, text, bytea, text),
+    holdfast.replay_dead_letters(json, text, bytea, text, text, uuid, text, integer) to holdfast_admin;

@@ -146,9 +146,12 @@ begin atomic
     where (r.gateway, r.payment_id) = (p_gateway, p_payment_id) and r.account_needed;
 end;
 
-revoke execute on function holdfast.begin_refund_to, holdfast.settle_refund_to, holdfast.open_payment, holdfast.note_opened, holdfast.end_opened, holdfast.refund_needs_account,
-    holdfast.claim_refund_to from public;
-grant execute on function holdfast.open_payment, holdfast.refund_needs_account, holdfast.claim_refund_to,
-    holdfast.begin_refund_to, holdfast.settle_refund_to to holdfast_confirm;
-grant execute on function holdfast.note_opened, holdfast.end_opened to holdfast_expire;
-grant execute on function holdfast.refund_needs_account to holdfast_refund;
+revoke execute on function holdfast.begin_refund_to(text, text, bigint),
+    holdfast.settle_refund_to(text, text, text, text, double precision), holdfast.open_payment(text, uuid, text),
+    holdfast.note_opened(text, text), holdfast.end_opened(text, text, text),
+    holdfast.refund_needs_account(text, text), holdfast.claim_refund_to(text, uuid, text, integer) from public;
+grant execute on function holdfast.open_payment(text, uuid, text), holdfast.refund_needs_account(text, text),
+    holdfast.claim_refund_to(text, uuid, text, integer), holdfast.begin_refund_to(text, text, bigint),
+    holdfast.settle_refund_to(text, text, text, text, double precision) to holdfast_confirm;
+grant execute on function holdfast.note_opened(text, text), holdfast.end_opened(text, text, text) to holdfast_expire;
+grant execute on function holdfast.refund_needs_account(text, text) to holdfast_refund;

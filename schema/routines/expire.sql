@@ -100,5 +100,5 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.end_holds, holdfast.expire from public;
-grant execute on function holdfast.expire to holdfast_expire;
+revoke execute on function holdfast.end_holds(text, uuid[], text, timestamptz), holdfast.expire(integer) from public;
+grant execute on function holdfast.expire(integer) to holdfast_expire;

@@ -1,5 +1,5 @@
 -- T2, confirm: a payment that was captured becomes an order, or is written down to be paid back; one that names no hold of
--- ours, at a gateway that others may share, is parked (schema/parked.sql).
+-- ours, at a gateway that others may share, is parked (schema/routines/parked.sql).
 --
 -- Locks:      reservation_hold, payment, payment_attempt, buyer_history by sku_id, user_active_hold. It touches no
 --             counter: what is sold was taken out of the counter when it was reserved. Where the sale lets a late payment
@@ -198,7 +198,10 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.stored_payment, holdfast.refusal_of, holdfast.count_order, holdfast.uncount_order,
-                           holdfast.retake, holdfast.confirm from public;
+revoke execute on function holdfast.stored_payment(text, text),
+    holdfast.refusal_of(holdfast.reservation_hold, timestamptz, text, bigint, text), holdfast.count_order(uuid),
+    holdfast.uncount_order(uuid), holdfast.retake(holdfast.reservation_hold, text, text, text, bigint, text),
+    holdfast.confirm(text, text, text, uuid, text, bigint, text) from public;
 -- The sweep asks about payments that are under way before it ends their holds, and confirms what it finds paid.
-grant execute on function holdfast.confirm to holdfast_confirm, holdfast_expire;
+grant execute on function holdfast.confirm(text, text, text, uuid, text, bigint, text)
+    to holdfast_confirm, holdfast_expire;

@@ -157,6 +157,10 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.forget_piece, holdfast.forget_state, holdfast.forget_user, holdfast.forget_due from public;
-grant execute on function holdfast.forget_user to holdfast_admin;
-grant execute on function holdfast.forget_due to holdfast_relay;
+revoke execute on function holdfast.forget_piece(text, text, integer, double precision, double precision),
+    holdfast.forget_state(text, text, double precision),
+    holdfast.forget_user(json, text, integer, double precision, double precision),
+    holdfast.forget_due(integer, double precision, double precision) from public;
+grant execute on function holdfast.forget_user(json, text, integer, double precision, double precision)
+    to holdfast_admin;
+grant execute on function holdfast.forget_due(integer, double precision, double precision) to holdfast_relay;

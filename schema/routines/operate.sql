@@ -196,9 +196,14 @@ end
 $$;
 
 revoke execute on function holdfast.write_operator_ledger(json, text, text, json),
-                           holdfast.write_operator_ledger(json, text, text, json, json),
-                           holdfast.operator_actions, holdfast.stored_operation, holdfast.store_operation,
-                           holdfast.subscription_json, holdfast.subscriptions, holdfast.subscription_of,
-                           holdfast.create_subscription, holdfast.set_subscription_status, holdfast.rotate_secret from public;
-grant execute on function holdfast.operator_actions, holdfast.subscriptions, holdfast.subscription_of, holdfast.create_subscription,
-                          holdfast.set_subscription_status, holdfast.rotate_secret to holdfast_admin;
+    holdfast.write_operator_ledger(json, text, text, json, json), holdfast.operator_actions(bigint, integer),
+    holdfast.stored_operation(text, bytea), holdfast.store_operation(text, bytea, json),
+    holdfast.subscription_json(holdfast.subscription), holdfast.subscriptions(), holdfast.subscription_of(uuid),
+    holdfast.create_subscription(json, text, bytea, text, text, text[], text, integer),
+    holdfast.set_subscription_status(json, uuid, text),
+    holdfast.rotate_secret(json, text, bytea, uuid, text, double precision) from public;
+grant execute on function holdfast.operator_actions(bigint, integer), holdfast.subscriptions(),
+    holdfast.subscription_of(uuid),
+    holdfast.create_subscription(json, text, bytea, text, text, text[], text, integer),
+    holdfast.set_subscription_status(json, uuid, text),
+    holdfast.rotate_secret(json, text, bytea, uuid, text, double precision) to holdfast_admin;

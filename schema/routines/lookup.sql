@@ -133,13 +133,14 @@ return array(
     (select o.user_id from holdfast.order_items o where o.sale_id = p_sale_id limit p_most)
     limit p_most);
 
-revoke execute on function holdfast.refund_json, holdfast.shown_hold, holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
-                           holdfast.look_up_sale, holdfast.look_up_sales,
-    holdfast.look_up_holders(text, bytea, bigint, bigint, text[], integer),
+revoke execute on function holdfast.refund_json(holdfast.reservation_hold),
+    holdfast.shown_hold(holdfast.reservation_hold), holdfast.read_hold(text, uuid),
+    holdfast.look_up_order(text, uuid), holdfast.look_up_order_of_hold(text, uuid), holdfast.look_up_sale(text),
+    holdfast.look_up_sales(), holdfast.look_up_holders(text, bytea, bigint, bigint, text[], integer),
     holdfast.look_up_holders(text, integer) from public;
-revoke execute on procedure holdfast.look_up_hold from public;
-grant execute on procedure holdfast.look_up_hold to holdfast_lookup;
-grant execute on function holdfast.read_hold, holdfast.look_up_order, holdfast.look_up_order_of_hold,
-                          holdfast.look_up_sale, holdfast.look_up_sales,
-    holdfast.look_up_holders(text, bytea, bigint, bigint, text[], integer),
-    holdfast.look_up_holders(text, integer) to holdfast_lookup;
+revoke execute on procedure holdfast.look_up_hold(text, uuid, boolean, json) from public;
+grant execute on procedure holdfast.look_up_hold(text, uuid, boolean, json) to holdfast_lookup;
+grant execute on function holdfast.read_hold(text, uuid), holdfast.look_up_order(text, uuid),
+    holdfast.look_up_order_of_hold(text, uuid), holdfast.look_up_sale(text), holdfast.look_up_sales(),
+    holdfast.look_up_holders(text, bytea, bigint, bigint, text[], integer), holdfast.look_up_holders(text, integer)
+    to holdfast_lookup;
