@@ -18,6 +18,7 @@ mod cancel;
 mod capture;
 mod confirm;
 mod deadlines;
+mod drafts;
 mod edge;
 mod events;
 mod expire;

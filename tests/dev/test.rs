@@ -40,6 +40,7 @@ const STAGES: [Stage; 15] = [
         modules: &[
             "tidy",
             "deadlines",
+            "drafts",
             "schema",
             "reserve",
             "confirm",
