@@ -88,7 +88,7 @@ async fn a_buyer_buys() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_paid_in_time_is_bought_though_its_message_comes_after_the_end() {
-    let (client, browser, sale) = shop("ko-KR", 4, 1).await;
+    let (client, browser, sale) = shop("ko-KR", 20, 1).await;
     browser.open(&format!("/sales/{sale}")).await;
     browser.until("open").await;
     be(&browser, "늦은이").await;
@@ -104,7 +104,7 @@ async fn what_was_paid_in_time_is_bought_though_its_message_comes_after_the_end(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_paid_after_the_end_is_paid_back_and_the_page_says_so() {
-    let (client, browser, sale) = shop("ko-KR", 4, 1).await;
+    let (client, browser, sale) = shop("ko-KR", 12, 1).await;
     browser.open(&format!("/sales/{sale}")).await;
     browser.until("open").await;
     be(&browser, "더 늦은이").await;

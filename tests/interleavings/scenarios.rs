@@ -31,6 +31,12 @@ fn pay(payment: &str, user: &str, key: &str) -> Command {
     Command::Pay { gateway, payment, of, user, amount: Amount::More(0), currency: None }
 }
 
+/// At a gateway whose account others may use, too.
+fn elsewhere(payment: &str) -> Command {
+    let Command::Pay { payment, of, user, amount, currency, .. } = pay(payment, "ann", "never") else { unreachable!() };
+    Command::Pay { gateway: "another".to_owned(), payment, of, user, amount, currency }
+}
+
 fn release(user: &str, key: &str) -> Command {
     Command::Release { of: of(user, key), user: user.to_owned() }
 }
@@ -187,6 +193,8 @@ fn among_buyers() -> Vec<Scenario> {
     let both = || after((5, 5), &[ann(), bob()]);
     meet(annes(), pay("p1", "ann", "k1"), pay("p1", "ann", "k1"));
     meet(annes(), pay("p1", "ann", "k1"), pay("p2", "ann", "k1"));
+    // Of a hold in our form that this shop does not have.
+    meet(annes(), elsewhere("p1"), elsewhere("p1"));
     meet(both(), pay("p1", "ann", "k1"), pay("p1", "bob", "k1"));
     meet(both(), pay("p1", "ann", "k1"), pay("p2", "bob", "k1"));
     meet(after((5, 5), &[]), pay("p1", "ann", "k1"), pay("p1", "ann", "k1"));

@@ -15,7 +15,7 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
         // A deposit, which has no `eventType`.
         let said = || json!({"type": "string", "minLength": 1, "maxLength": payments::TEXT_MAX_CHARS});
         let deposit = json!({"type": "object", "required": ["orderId", "secret", "status"],
-            "properties": {"orderId": said(), "secret": said(), "status": said()}});
+            "properties": {"orderId": said(), "secret": said(), "status": {"type": "string", "minLength": 1}}});
         json!({"anyOf": [named("eventType"), deposit]})
     } else {
         named("type")
