@@ -18,6 +18,7 @@ mod bench;
 mod gate;
 mod http;
 mod lambda;
+#[cfg(test)]
 mod openapi;
 mod routes;
 mod runtime;
@@ -25,17 +26,13 @@ mod shop;
 
 use worker::{Context, Env, event, web_sys};
 
-use crate::api::admin::{actions, dead_letters, payments, subscriptions, users};
-use crate::api::payments::{confirm, open, returns};
-use crate::api::reservations::{pay, release, reserve};
-use crate::api::{admin, lists, lookup, sales};
-use crate::auth::{address_limit, dev_session};
+use crate::auth::address_limit;
 use crate::gate::concurrency;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{self, Code, Problem};
 use crate::http::response::Response;
 use crate::http::{cors, language, origin, query};
-use crate::routes::{Offers, Route};
+use crate::routes::{Caller, Exists, Limit, Offers, PathParameters, Route};
 use crate::runtime::config::Config;
 use crate::runtime::{clock, js, limits};
 
@@ -84,7 +81,7 @@ fn for_a_person(context: &RequestContext, answer: Response) -> Response {
 
 /// The route's name, and what it answers.
 async fn answer(context: &mut RequestContext, offers: Offers) -> (&'static str, Response) {
-    let webhook = offers.iter().any(|(_, route)| matches!(route, Route::Webhook { .. }));
+    let webhook = offers.routes.iter().any(|route| route.name == routes::WEBHOOK);
     if context.head.method == "OPTIONS" && !webhook {
         let asks_method = context.header("Access-Control-Request-Method").is_some();
         let origin = context.header("Origin");
@@ -93,81 +90,48 @@ async fn answer(context: &mut RequestContext, offers: Offers) -> (&'static str, 
             return ("preflight", answer);
         }
     }
-    match routes::choose(offers, &context.head.method) {
+    match routes::choose(&offers, &context.head.method) {
         Ok(route) => {
-            let (name, answer) = (route.name(), dispatch(context, route).await.unwrap_or_else(Response::from));
-            (name, if answer.code == Some(Code::Unauthenticated) { nobody(context, answer).await } else { answer })
+            let answer = dispatch(context, route, offers.parameters).await.unwrap_or_else(Response::from);
+            (route.name, count_unauthenticated(context, answer).await)
         }
         Err(problem) => (if webhook { routes::WEBHOOK } else { "none" }, problem.into()),
     }
 }
 
-/// Who is refused for a token goes on trying at the expense of an address, and of nobody who has one.
-async fn nobody(context: &RequestContext, answer: Response) -> Response {
+/// A refused token is counted against the address it came from, so that guessing costs no user's limit.
+async fn count_unauthenticated(context: &RequestContext, answer: Response) -> Response {
+    if answer.code != Some(Code::Unauthenticated) {
+        return answer;
+    }
     address_limit::count(context, &address_limit::STRANGERS).await.err().map_or(answer, Response::from)
 }
 
-async fn dispatch(context: &mut RequestContext, route: Route) -> HandlerResult {
-    context.query_error = route.parameters().and_then(|known| query::error(&context.head.url, known));
-    if matches!(route, Route::Sales | Route::Sale { .. }) {
-        // Nobody is asked who they are here.
+/// Checks what the table says of the route, in the order of the refusals, and runs its handler.
+async fn dispatch(context: &mut RequestContext, route: &Route, parameters: PathParameters) -> HandlerResult {
+    context.query_error = route.query.and_then(|known| query::error(&context.head.url, known));
+    if route.caller == Caller::Anybody {
         context.query_is_known()?;
     }
-    if route == Route::Reserve {
-        concurrency::has_room(context.head.late_ms, context.now_ms)?;
+    match route.limit {
+        Limit::Reservation => {
+            concurrency::has_room(context.head.late_ms, context.now_ms)?;
+            address_limit::press(context).await?;
+        }
+        Limit::Stranger => address_limit::count(context, &address_limit::STRANGERS).await?,
+        // The handlers count these: they need the user, or the signature.
+        Limit::None | Limit::User | Limit::Hint => {}
     }
-    match route {
-        Route::Reserve => address_limit::press(context).await?,
-        // Its browser is asked who it is, and need not say.
-        Route::TossReturn => address_limit::count(context, &address_limit::STRANGERS).await?,
-        // A page, a file, a copy: whoever asks costs nothing. Who has a token is counted by it.
-        _ => {}
-    }
-    if let Some(least) = routes::required(&route, &context.head.method) {
+    if let Caller::Operator(least) = route.caller {
         auth::admit(context, least)?;
     }
-    match route {
-        Route::Reserve => reserve::reserve(context).await,
-        Route::Hold { hold_id } => lookup::hold(context, hold_id).await,
-        Route::PayHold { hold_id } => pay::pay(context, hold_id).await,
-        Route::Release { hold_id } => release::release(context, hold_id).await,
-        Route::Order { order_id } => lookup::order(context, order_id).await,
-        Route::Holds => lists::holds(context).await,
-        Route::Orders => lists::orders(context).await,
-        Route::Sales => sales::list(context).await,
-        Route::Sale { sale_id } => sales::one(context, sale_id).await,
-        Route::Webhook { gateway } => confirm::webhook(context, gateway).await,
-        Route::TossReturn => returns::toss_return(context).await,
-        Route::PortOneConfirm => returns::portone_confirm(context).await,
-        Route::OpenPayment { hold_id } => open::open(context, hold_id).await,
-        Route::RefundAccount { hold_id } => open::refund_account(context, hold_id).await,
-        Route::CreateSale => admin::create_sale(context).await,
-        Route::SetStatus { sale_id } => admin::set_status(context, sale_id).await,
-        Route::AdjustStock { sku_id } => admin::adjust_stock(context, sku_id).await,
-        Route::Report { sale_id } => admin::report(context, sale_id).await,
-        Route::Actions => actions::list(context).await,
-        Route::Subscriptions => subscriptions::list(context).await,
-        Route::Subscribe => subscriptions::create(context).await,
-        Route::Subscription { subscription_id } => subscriptions::one(context, subscription_id).await,
-        Route::SetSubscription { subscription_id } => subscriptions::change(context, subscription_id).await,
-        Route::Unsubscribe { subscription_id } => subscriptions::delete(context, subscription_id).await,
-        Route::RotateSecret { subscription_id } => subscriptions::rotate_secret(context, subscription_id).await,
-        Route::DeadLetters => dead_letters::list(context).await,
-        Route::ReplayDeadLetter { id } => dead_letters::replay_one(context, id).await,
-        Route::ReplayDeadLetters => dead_letters::replay_many(context).await,
-        Route::DecideDeadLetter { id, decision } => dead_letters::decide(context, id, decision).await,
-        Route::AdminOrder { order_id } => payments::order(context, order_id).await,
-        Route::ForgetUser { user_id } => users::forget(context, user_id).await,
-        Route::CancelOrder { order_id } => payments::cancel_order(context, order_id).await,
-        Route::ListPayments => payments::list(context).await,
-        Route::Shop { sale_id: None } => shop::home(context).await,
-        Route::Shop { sale_id: Some(sale_id) } => shop::sale(context, sale_id).await,
-        Route::OrdersPage { order_id } => Ok(shop::orders(context, order_id)),
-        Route::Asset { name } => shop::asset(&name, context.header("If-None-Match"), context.header("Accept-Encoding")),
-        Route::Health => Ok(Response::json(200, &serde_json::json!({"ok": true}))),
-        Route::Description => openapi::serve(context).await,
-        Route::DevSession => dev_session::begin(context).await,
+    if let Exists::WithGateway(gateway) = route.exists {
+        context.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
     }
+    if route.caller == Caller::Buyer {
+        context.user_id = Some(auth::buyer(context)?);
+    }
+    (route.handler)(context, parameters).await
 }
 
 /// What every answer carries.

@@ -8,7 +8,6 @@ use protocol::shop::{Hold, HoldStatus, Order};
 use serde::Serialize;
 
 use crate::api::{cursor, lookup};
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
 use crate::http::problem::Problem;
@@ -34,7 +33,7 @@ pub struct OrderPage {
 
 /// `GET /v1/reservations`.
 pub async fn holds(context: &RequestContext) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     let list = List::of("holds", &context.head.url).map_err(Problem::invalid)?;
     match lookup::ask(context, Question::Holds { user_id, status: list.status, page: list.page() }).await? {
         Outcome::Holds { holds, next } => {
@@ -46,7 +45,7 @@ pub async fn holds(context: &RequestContext) -> HandlerResult {
 
 /// `GET /v1/orders`: the list, or with `hold_id` the one order of that hold.
 pub async fn orders(context: &RequestContext) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     if let Some(hold_id) = lookup::hold_of(&context.head.url)? {
         return lookup::order_of_hold(context, user_id, hold_id).await;
     }

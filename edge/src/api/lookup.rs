@@ -2,7 +2,6 @@
 
 use protocol::lookup::{Outcome, Question, Request};
 
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
 use crate::http::problem::Problem;
@@ -12,12 +11,12 @@ use crate::lambda::invoke;
 use crate::runtime::limits;
 
 pub async fn hold(context: &RequestContext, hold_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     into_response(ask(context, Question::Hold { user_id, hold_id }).await?)
 }
 
 pub async fn order(context: &RequestContext, order_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     into_response(ask(context, Question::Order { user_id, order_id }).await?)
 }
 

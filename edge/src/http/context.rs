@@ -21,7 +21,8 @@ pub struct RequestContext {
     pub query_error: Option<String>,
     pub env: Env,
     pub config: Rc<Config>,
-    /// The name of the operator who was admitted to this route.
+    /// Whom the dispatcher has identified: the buyer, or the operator by name, as the table of routes asks.
+    pub user_id: Option<String>,
     pub operator: Option<String>,
     pub trace: protocol::Trace,
     /// When it came.
@@ -42,12 +43,28 @@ impl RequestContext {
             traceparent: Some(trace::parent(head.header("traceparent"), id.as_u128(), id.as_u64_pair().1)),
         };
         let now_ms = clock::now_ms();
-        Self { request, head, body: None, query_error: None, env, config, operator: None, trace, now_ms }
+        Self { request, head, body: None, query_error: None, env, config, user_id: None, operator: None, trace, now_ms }
     }
 
     /// A header; one that came several times is joined with commas.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.header(name)
+    }
+
+    /// The buyer who is calling.
+    ///
+    /// # Errors
+    /// `unavailable`: the table of routes does not say that the caller is a buyer.
+    pub fn user_id(&self) -> Result<String, Problem> {
+        self.user_id.clone().ok_or_else(|| Problem::unavailable().because("the route's caller is no buyer"))
+    }
+
+    /// The name of the operator who is calling.
+    ///
+    /// # Errors
+    /// `unavailable`: the table of routes does not say that the caller is an operator.
+    pub fn operator(&self) -> Result<&str, Problem> {
+        self.operator.as_deref().ok_or_else(|| Problem::unavailable().because("the route's caller is no operator"))
     }
 
     /// # Errors

@@ -37,6 +37,7 @@ pub const PARAMETER_SHOWN_CHARS: usize = 64;
 pub const PAGE_DEFAULT: i32 = 50;
 pub const PAGE_MAX: i32 = 100;
 /// The largest whole number every JSON reader keeps exactly.
+#[cfg(any(test, feature = "fuzz"))]
 pub const AMOUNT_MAX: i64 = payments::AMOUNT_MAX;
 
 /// Lines of a cart, and pieces of a line.

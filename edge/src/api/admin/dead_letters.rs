@@ -7,7 +7,6 @@ use protocol::refund::Which;
 
 use crate::api::admin::deliveries::{actor, run};
 use crate::api::payments::open;
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Problem, field_error};
 use crate::http::{idempotency, percent, text};
@@ -17,13 +16,11 @@ use crate::runtime::limits;
 pub const KINDS: [&str; 4] = ["event", "refund", "unknown_hold", "unanswered_payment"];
 
 pub async fn list(context: &RequestContext) -> HandlerResult {
-    auth::operator(context)?;
     let (filter, after, limit) = asked(&context.head.url).map_err(Problem::invalid)?;
     run(context, Operation::DeadLetters { filter, after, limit }).await
 }
 
 pub async fn replay_one(context: &mut RequestContext, id: String) -> HandlerResult {
-    auth::operator(context)?;
     let Again { reason, refund_account } = context.json_if_any().await?;
     let (by, idem_key) = (actor(context, reason)?, key_if_any(context)?);
     let replayed = run(context, Operation::ReplayDeadLetter { by, idem_key, id: id.clone() }).await?;
@@ -47,7 +44,6 @@ pub struct Again {
 }
 
 pub async fn replay_many(context: &mut RequestContext) -> HandlerResult {
-    auth::operator(context)?;
     let filter: Filter = context.json_if_any().await?;
     let errors = field_errors(&filter);
     if !errors.is_empty() {
@@ -58,7 +54,6 @@ pub async fn replay_many(context: &mut RequestContext) -> HandlerResult {
 }
 
 pub async fn decide(context: &mut RequestContext, id: String, decision: Decision) -> HandlerResult {
-    auth::operator(context)?;
     let Because { reason } = context.json().await?;
     let (by, idem_key) = (actor(context, Some(reason))?, key_if_any(context)?);
     run(context, Operation::DecideDeadLetter { by, idem_key, id, decision }).await

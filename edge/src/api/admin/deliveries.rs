@@ -5,7 +5,6 @@ use protocol::operate::{By, Operation, Outcome, Subscription};
 use protocol::printable::is_printable;
 use serde::Serialize;
 
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem, field_error};
 use crate::http::response::Response;
@@ -17,7 +16,7 @@ use crate::runtime::limits;
 /// # Errors
 /// `unauthenticated`; `invalid_request`: the reason cannot be read.
 pub fn actor(context: &RequestContext, reason: Option<String>) -> Result<By, Problem> {
-    let actor = auth::operator(context)?.to_owned();
+    let actor = context.operator()?.to_owned();
     match reason_error(reason.as_deref()) {
         None => Ok(By { actor, reason, request_id: context.trace.request_id.clone() }),
         Some(error) => Err(Problem::invalid(vec![error])),

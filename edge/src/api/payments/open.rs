@@ -6,7 +6,6 @@ use protocol::opening::{self, Outcome};
 use protocol::refund::{AccountOutcome, RefundTo, Which};
 use serde::{Deserialize, Serialize};
 
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem, field_error};
 use crate::http::response::Response;
@@ -46,7 +45,7 @@ pub struct Tried {
 
 /// `POST /v1/reservations/{hold_id}/payments`: the same reference again as long as the page has led to no payment.
 pub async fn open(context: &mut RequestContext, hold_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     let ToOpen { gateway } = context.json().await?;
     let gateway = gateway.or_else(|| context.config.gateways().next().map(str::to_owned)).unwrap_or_default();
     if context.config.webhook_secrets(&gateway).is_none() {
@@ -66,7 +65,7 @@ pub async fn open(context: &mut RequestContext, hold_id: String) -> HandlerResul
 
 /// `POST /v1/reservations/{hold_id}/refund-account`.
 pub async fn refund_account(context: &mut RequestContext, hold_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     let refund_account: RefundAccount = context.json().await?;
     refund_to(context, Which::OfHold { user_id, hold_id }, refund_account).await
 }

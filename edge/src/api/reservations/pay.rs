@@ -5,7 +5,6 @@ use protocol::pay::{Method, Outcome, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::api::reservations::reserve::{charged, limits};
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
@@ -29,7 +28,7 @@ pub enum Paid {
 }
 
 pub async fn pay(context: &mut RequestContext, hold_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     // The limit comes before the body in the order of refusals, so a faulty request is counted too.
     let charge = charged(context, &user_id).await?;
     let answer = paid(context, user_id, hold_id).await.unwrap_or_else(Response::from);

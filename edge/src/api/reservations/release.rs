@@ -3,7 +3,6 @@
 use protocol::release::{Outcome, Request};
 
 use crate::api::reservations::reserve::{charged, limits};
-use crate::auth;
 use crate::gate::forget::forget;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
@@ -11,7 +10,7 @@ use crate::http::response::Response;
 use crate::lambda::invoke;
 
 pub async fn release(context: &RequestContext, hold_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     // The same again costs a call each time, though nothing comes of it.
     let charge = charged(context, &user_id).await?;
     let answer = give_back(context, Request { trace: context.trace.clone(), user_id, hold_id }).await;

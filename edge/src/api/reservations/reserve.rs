@@ -6,7 +6,6 @@ use protocol::reserve::{Outcome, Reservation};
 use protocol::shop::Line;
 use serde::{Deserialize, Serialize};
 
-use crate::auth;
 use crate::gate::client::ask;
 use crate::gate::message::{Ask, Charge, Verdict};
 use crate::http::body::Object;
@@ -29,7 +28,7 @@ pub struct Cart {
 }
 
 pub async fn reserve(context: &mut RequestContext) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     match read(context, &user_id).await {
         Ok(reservation) => {
             let reply = ask(&context.env, &context.config, &user_id, &Ask::Reserve(reservation)).await?;
