@@ -1,7 +1,7 @@
 //! The Cloudflare Worker: routes, checks, refuses early, and gathers reservations into batches.
 //!
-//! A request is read from here down: `routes` finds its verb, the verb's file does the rest, and every answer leaves
-//! through `dress`, whatever happened on the way.
+//! Read from here down: `routes` finds the route, `dispatch` checks what its row says and runs its handler, and every
+//! response leaves through `add_common_headers`.
 
 #![cfg_attr(
     not(test),
@@ -50,7 +50,7 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
     let answer = for_a_person(&context, answer);
     let now_ms = clock::now_ms();
     let origin = context.header("Origin");
-    // A gateway is no page, and no page is a gateway.
+    // Webhooks are not called by pages, so they get no CORS headers.
     let answer =
         if route == routes::WEBHOOK { answer } else { cors::apply(answer, origin, &context.config.allowed_origins) };
     let answer = add_common_headers(answer, &context.trace.request_id, now_ms, &context.config);
@@ -58,8 +58,8 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
     Ok(respond(&answer, context.head.method == "HEAD"))
 }
 
-/// In development everybody may be anybody, and so only this machine may ask: a name of the web that leads here is a page's
-/// that wants to (DNS rebinding).
+/// In development anybody can sign in as any user, so only this machine may call: a public name that resolves to it is
+/// a page's attempt to (DNS rebinding).
 fn offers(context: &RequestContext) -> Result<Offers, Problem> {
     let development = context.config.development;
     if development && !origin::is_loopback(&context.head.url) {
@@ -68,7 +68,7 @@ fn offers(context: &RequestContext) -> Result<Offers, Problem> {
     routes::offers(context.head.path(), development)
 }
 
-/// A refusal that a person reads is a page.
+/// A refusal for a browser becomes a page.
 fn for_a_person(context: &RequestContext, answer: Response) -> Response {
     let is_problem = answer.header("Content-Type") == Some("application/problem+json");
     match answer.code {
@@ -79,7 +79,7 @@ fn for_a_person(context: &RequestContext, answer: Response) -> Response {
     }
 }
 
-/// The route's name, and what it answers.
+/// The route's name for the log, and the response.
 async fn answer(context: &mut RequestContext, offers: Offers) -> (&'static str, Response) {
     let webhook = offers.routes.iter().any(|route| route.name == routes::WEBHOOK);
     if context.head.method == "OPTIONS" && !webhook {
@@ -134,7 +134,7 @@ async fn dispatch(context: &mut RequestContext, route: &Route, parameters: PathP
     (route.handler)(context, parameters).await
 }
 
-/// What every answer carries.
+/// The headers of every response.
 fn add_common_headers(answer: Response, request_id: &str, now_ms: u64, config: &Config) -> Response {
     let mut answer = answer
         .with("X-Request-Id", request_id)
@@ -150,7 +150,7 @@ fn add_common_headers(answer: Response, request_id: &str, now_ms: u64, config: &
     answer
 }
 
-/// One line a request, without token, key or body.
+/// One log line a request, without tokens, keys or bodies.
 fn log(context: &RequestContext, route: &str, answer: &Response, now_ms: u64) {
     #[derive(serde::Serialize)]
     struct Line<'a> {
@@ -176,7 +176,7 @@ fn log(context: &RequestContext, route: &str, answer: &Response, now_ms: u64) {
 
 fn respond(answer: &Response, without_body: bool) -> web_sys::Response {
     let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str()));
-    // 204 and 304 may not even have an empty body.
+    // 204 and 304 must not have a body.
     let body = Some(answer.body.as_slice()).filter(|body| !without_body && !body.is_empty());
     js::respond(answer.status, headers, body)
 }

@@ -184,18 +184,18 @@ table! {
     "sale" GET "/v1/sales/{sale_id}": ANYBODY, FREE, NO_QUERY, "" => "Sale";
         |c, p| Box::pin(sales::one(c, p.get("sale_id")));
 
-    "webhook" POST "/v1/webhooks/standard": GATEWAY, HINT, IGNORED, "Data" => "Outcome", where WITH_STANDARD;
+    "webhook" POST "/v1/webhooks/standard": GATEWAY, HINT, IGNORED, "Data" => "PaymentOutcome", where WITH_STANDARD;
         |c, _| Box::pin(confirm::webhook(c, "standard"));
-    "webhook" POST "/v1/webhooks/portone": GATEWAY, HINT, IGNORED, "" => "Outcome", where WITH_PORTONE;
+    "webhook" POST "/v1/webhooks/portone": GATEWAY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_PORTONE;
         |c, _| Box::pin(confirm::webhook(c, "portone"));
     // Toss signs nothing: whoever calls, the payment itself is looked up.
-    "webhook" POST "/v1/webhooks/toss": ANYBODY, HINT, IGNORED, "" => "Outcome", where WITH_TOSS;
+    "webhook" POST "/v1/webhooks/toss": ANYBODY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_TOSS;
         |c, _| Box::pin(confirm::webhook(c, "toss"));
-    "webhook" POST "/v1/webhooks/stripe": GATEWAY, HINT, IGNORED, "" => "Outcome", where WITH_STRIPE;
+    "webhook" POST "/v1/webhooks/stripe": GATEWAY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_STRIPE;
         |c, _| Box::pin(confirm::webhook(c, "stripe"));
     "toss_return" GET_ACTS "/v1/payments/toss/return": ANYBODY, STRANGER, IGNORED, "" => "", where WITH_TOSS;
         |c, _| Box::pin(returns::toss_return(c));
-    "portone_confirm" POST "/v1/payments/portone/confirm": BUYER, FREE, NO_QUERY, "ToConfirm" => "Outcome",
+    "portone_confirm" POST "/v1/payments/portone/confirm": BUYER, FREE, NO_QUERY, "ToConfirm" => "PaymentOutcome",
         where WITH_PORTONE;
         |c, _| Box::pin(returns::portone_confirm(c));
 

@@ -1,5 +1,5 @@
-//! `GET /openapi.json`: the API's description, a file beside the Worker and no part of it. It is made from the code's own
-//! types (`openapi`), and a test says that it is what they say.
+//! `GET /openapi.json`: the description of the API, a static file. It is made from the code (`openapi`), and a test
+//! compares the two.
 
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::Problem;
@@ -10,7 +10,7 @@ use crate::runtime::limits;
 /// # Errors
 /// `unavailable`: the Worker was deployed without its files.
 pub async fn serve(context: &RequestContext) -> HandlerResult {
-    // Of the binding's address only the path counts.
+    // The binding looks at the path only.
     let mut file = context.env.assets("ASSETS")?.fetch("https://assets/openapi.json", None).await?;
     if file.status_code() != 200 {
         return Err(Problem::unavailable().because(format!("openapi.json: {}", file.status_code())));

@@ -1,4 +1,5 @@
-//! A buyer's own holds and orders, a page at a time: what a second device shows that remembers nothing.
+//! `GET /v1/reservations` and `/v1/orders`: a buyer's own holds and orders, a page at a time, for a device that
+//! remembers nothing.
 
 use std::borrow::Cow;
 
@@ -56,7 +57,7 @@ pub async fn orders(context: &RequestContext) -> HandlerResult {
     }
 }
 
-/// What a list was asked with.
+/// The filters, the cursor and the limit of a list.
 #[derive(Debug, PartialEq)]
 struct List {
     name: &'static str,

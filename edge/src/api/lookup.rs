@@ -1,4 +1,4 @@
-//! What a buyer asks when an answer was lost: the hold, the order.
+//! `GET /v1/reservations/{hold_id}` and `/v1/orders/{order_id}`: what a client asks when an answer was lost.
 
 use protocol::lookup::{Outcome, Question, Request};
 
@@ -25,21 +25,21 @@ pub async fn order_of_hold(context: &RequestContext, user_id: String, hold_id: S
 }
 
 /// # Errors
-/// `unavailable`: nobody could look.
+/// `unavailable`: the function did not answer.
 pub async fn ask(context: &RequestContext, question: Question) -> Result<Outcome, Problem> {
     ask_within(context, question, limits::INVOKE_DEADLINE_MS).await
 }
 
-/// The same for whoever has something to show otherwise.
+/// The same with another deadline, for a caller that has a fallback.
 ///
 /// # Errors
-/// `unavailable`: nobody could look, or not in time.
+/// `unavailable`: the function did not answer, or not in time.
 pub async fn ask_within(context: &RequestContext, question: Question, within_ms: u64) -> Result<Outcome, Problem> {
     let request = Request { trace: context.trace.clone(), question };
     Ok(invoke::call_within(&context.config.lambda, "lookup", &request, within_ms).await?)
 }
 
-/// The hold whose order is asked for; none: the list is.
+/// The hold whose order is asked for. None: the list is asked for.
 ///
 /// # Errors
 /// `malformed_request`: a hold has one order, of which there are no pages; `not_found`: it can be no hold.

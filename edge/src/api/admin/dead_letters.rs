@@ -1,4 +1,4 @@
-//! Dead letters: what was given up, a page at a time, sending it again, and deciding otherwise.
+//! Dead letters: listing them, replaying one or many, and deciding that one needs nothing more.
 
 use protocol::admin::Fault as FieldError;
 use protocol::confirm::RefundAccount;
@@ -25,7 +25,7 @@ pub async fn replay_one(context: &mut RequestContext, id: String) -> HandlerResu
     let (by, idem_key) = (actor(context, reason)?, key_if_any(context)?);
     let replayed = run(context, Operation::ReplayDeadLetter { by, idem_key, id: id.clone() }).await?;
     match refund_account {
-        // It is due again, and written down who says so; the account goes with this try and is kept nowhere.
+        // The replay is recorded with its actor. The account goes with this attempt and is not stored.
         Some(account) => open::refund_to(context, Which::Letter { letter: id }, account).await,
         None => Ok(replayed),
     }
@@ -59,13 +59,13 @@ pub async fn decide(context: &mut RequestContext, id: String, decision: Decision
     run(context, Operation::DecideDeadLetter { by, idem_key, id, decision }).await
 }
 
-/// A replay may do without: what is no longer dead is not replayed. With a key it is answered the same again.
+/// The key is optional: replaying twice does no harm. With a key, a repetition gets the same answer.
 fn key_if_any(context: &RequestContext) -> Result<Option<String>, Problem> {
     let header = context.header("Idempotency-Key");
     header.map(|header| idempotency::key(Some(header))).transpose()
 }
 
-/// The filter, where to go on, and how many.
+/// The filter, the cursor and the limit.
 pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<FieldError>> {
     let (mut filter, mut after, mut limit) = (Filter::default(), None, limits::PAGE_DEFAULT);
     let mut wrong = Vec::new();

@@ -1,5 +1,4 @@
-//! Subscriptions: who is told of what happens. Their endpoints are judged by the `admin` function, which knows what
-//! leads inside.
+//! Subscriptions to events. Their endpoints are checked by the `admin` function, which knows the private networks.
 
 use protocol::operate::{NewSubscription, Operation, Rotation, SubscriptionChange, SubscriptionStatus, Why};
 

@@ -1,5 +1,5 @@
-//! What a buyer does beside paying: says that a payment page is about to be opened, so that nobody has to tell what came of
-//! it, and names the account that a deposit goes back to.
+//! A payment page is about to be opened, which gives it a reference so that its payment is found without a webhook; and
+//! the account that a deposit is refunded to.
 
 use protocol::confirm::{RefundAccount, Request};
 use protocol::opening::{self, Outcome};
@@ -70,7 +70,7 @@ pub async fn refund_account(context: &mut RequestContext, hold_id: String) -> Ha
     refund_to(context, Which::OfHold { user_id, hold_id }, refund_account).await
 }
 
-/// The account goes through to the gateway; nothing here keeps it.
+/// Sends the account on to the gateway. It is not stored.
 ///
 /// # Errors
 /// `invalid_request`, `not_found`, `request_in_progress`, `unavailable`.
