@@ -2,6 +2,8 @@
 
 pub mod admin;
 pub mod cursor;
+pub mod description;
+pub mod health;
 pub mod lists;
 pub mod lookup;
 pub mod payments;

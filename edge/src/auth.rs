@@ -54,7 +54,8 @@ fn cookie_may_act(context: &RequestContext) -> Result<(), Problem> {
 /// Admits an operator who has at least this role; the dispatcher calls it before an operator's route begins.
 ///
 /// # Errors
-/// `unauthenticated`, `forbidden`.
+/// `unauthenticated`, `forbidden`; `malformed_request`: of a request without a body, a parameter that the route does not
+/// know.
 pub fn admit(context: &mut RequestContext, least: Role) -> Result<(), Problem> {
     let operator = session::operator(context.header("Authorization"), &operator::configured(&context.config))?;
     if operator.role < least {
@@ -63,15 +64,5 @@ pub fn admit(context: &mut RequestContext, least: Role) -> Result<(), Problem> {
         return Err(forbidden.with("role", operator.role.name()).with("required", least.name()));
     }
     context.operator = Some(operator.name);
-    Ok(())
-}
-
-/// The name of the operator who was admitted.
-///
-/// # Errors
-/// `unauthenticated`: nobody was admitted, because the route has no role. `malformed_request`: of a request without a
-/// body, a parameter that the route does not know.
-pub fn operator(context: &RequestContext) -> Result<&str, Problem> {
-    context.query_of_no_body()?;
-    context.operator.as_deref().ok_or_else(|| session::unauthenticated(None))
+    context.query_of_no_body()
 }

@@ -1,7 +1,7 @@
 //! The Cloudflare Worker: routes, checks, refuses early, and gathers reservations into batches.
 //!
-//! A request is read from here down: `routes` finds its verb, the verb's file does the rest, and every answer leaves
-//! through `dress`, whatever happened on the way.
+//! Read from here down: `routes` finds the route, `dispatch` checks what its row says and runs its handler, and every
+//! response leaves through `add_common_headers`.
 
 #![cfg_attr(
     not(test),
@@ -18,6 +18,7 @@ mod bench;
 mod gate;
 mod http;
 mod lambda;
+#[cfg(test)]
 mod openapi;
 mod routes;
 mod runtime;
@@ -25,17 +26,13 @@ mod shop;
 
 use worker::{Context, Env, event, web_sys};
 
-use crate::api::admin::{actions, dead_letters, payments, subscriptions, users};
-use crate::api::payments::{confirm, open, returns};
-use crate::api::reservations::{pay, release, reserve};
-use crate::api::{admin, lists, lookup, sales};
-use crate::auth::{address_limit, dev_session};
+use crate::auth::address_limit;
 use crate::gate::concurrency;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{self, Code, Problem};
 use crate::http::response::Response;
 use crate::http::{cors, language, origin, query};
-use crate::routes::{Offers, Route};
+use crate::routes::{Caller, Exists, Limit, Offers, PathParameters, Route};
 use crate::runtime::config::Config;
 use crate::runtime::{clock, js, limits};
 
@@ -53,7 +50,7 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
     let answer = for_a_person(&context, answer);
     let now_ms = clock::now_ms();
     let origin = context.header("Origin");
-    // A gateway is no page, and no page is a gateway.
+    // Webhooks are not called by pages, so they get no CORS headers.
     let answer =
         if route == routes::WEBHOOK { answer } else { cors::apply(answer, origin, &context.config.allowed_origins) };
     let answer = add_common_headers(answer, &context.trace.request_id, now_ms, &context.config);
@@ -61,8 +58,8 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
     Ok(respond(&answer, context.head.method == "HEAD"))
 }
 
-/// In development everybody may be anybody, and so only this machine may ask: a name of the web that leads here is a page's
-/// that wants to (DNS rebinding).
+/// In development anybody can sign in as any user, so only this machine may call: a public name that resolves to it is
+/// a page's attempt to (DNS rebinding).
 fn offers(context: &RequestContext) -> Result<Offers, Problem> {
     let development = context.config.development;
     if development && !origin::is_loopback(&context.head.url) {
@@ -71,7 +68,7 @@ fn offers(context: &RequestContext) -> Result<Offers, Problem> {
     routes::offers(context.head.path(), development)
 }
 
-/// A refusal that a person reads is a page.
+/// A refusal for a browser becomes a page.
 fn for_a_person(context: &RequestContext, answer: Response) -> Response {
     let is_problem = answer.header("Content-Type") == Some("application/problem+json");
     match answer.code {
@@ -82,9 +79,9 @@ fn for_a_person(context: &RequestContext, answer: Response) -> Response {
     }
 }
 
-/// The route's name, and what it answers.
+/// The route's name for the log, and the response.
 async fn answer(context: &mut RequestContext, offers: Offers) -> (&'static str, Response) {
-    let webhook = offers.iter().any(|(_, route)| matches!(route, Route::Webhook { .. }));
+    let webhook = offers.routes.iter().any(|route| route.name == routes::WEBHOOK);
     if context.head.method == "OPTIONS" && !webhook {
         let asks_method = context.header("Access-Control-Request-Method").is_some();
         let origin = context.header("Origin");
@@ -93,84 +90,51 @@ async fn answer(context: &mut RequestContext, offers: Offers) -> (&'static str, 
             return ("preflight", answer);
         }
     }
-    match routes::choose(offers, &context.head.method) {
+    match routes::choose(&offers, &context.head.method) {
         Ok(route) => {
-            let (name, answer) = (route.name(), dispatch(context, route).await.unwrap_or_else(Response::from));
-            (name, if answer.code == Some(Code::Unauthenticated) { nobody(context, answer).await } else { answer })
+            let answer = dispatch(context, route, offers.parameters).await.unwrap_or_else(Response::from);
+            (route.name, count_unauthenticated(context, answer).await)
         }
         Err(problem) => (if webhook { routes::WEBHOOK } else { "none" }, problem.into()),
     }
 }
 
-/// Who is refused for a token goes on trying at the expense of an address, and of nobody who has one.
-async fn nobody(context: &RequestContext, answer: Response) -> Response {
+/// A refused token is counted against the address it came from, so that guessing costs no user's limit.
+async fn count_unauthenticated(context: &RequestContext, answer: Response) -> Response {
+    if answer.code != Some(Code::Unauthenticated) {
+        return answer;
+    }
     address_limit::count(context, &address_limit::STRANGERS).await.err().map_or(answer, Response::from)
 }
 
-async fn dispatch(context: &mut RequestContext, route: Route) -> HandlerResult {
-    context.query_error = route.parameters().and_then(|known| query::error(&context.head.url, known));
-    if matches!(route, Route::Sales | Route::Sale { .. }) {
-        // Nobody is asked who they are here.
+/// Checks what the table says of the route, in the order of the refusals, and runs its handler.
+async fn dispatch(context: &mut RequestContext, route: &Route, parameters: PathParameters) -> HandlerResult {
+    context.query_error = route.query.and_then(|known| query::error(&context.head.url, known));
+    if route.caller == Caller::Anybody {
         context.query_is_known()?;
     }
-    if route == Route::Reserve {
-        concurrency::has_room(context.head.late_ms, context.now_ms)?;
+    match route.limit {
+        Limit::Reservation => {
+            concurrency::has_room(context.head.late_ms, context.now_ms)?;
+            address_limit::press(context).await?;
+        }
+        Limit::Stranger => address_limit::count(context, &address_limit::STRANGERS).await?,
+        // The handlers count these: they need the user, or the signature.
+        Limit::None | Limit::User | Limit::Hint => {}
     }
-    match route {
-        Route::Reserve => address_limit::press(context).await?,
-        // Its browser is asked who it is, and need not say.
-        Route::TossReturn => address_limit::count(context, &address_limit::STRANGERS).await?,
-        // A page, a file, a copy: whoever asks costs nothing. Who has a token is counted by it.
-        _ => {}
-    }
-    if let Some(least) = routes::required(&route, &context.head.method) {
+    if let Caller::Operator(least) = route.caller {
         auth::admit(context, least)?;
     }
-    match route {
-        Route::Reserve => reserve::reserve(context).await,
-        Route::Hold { hold_id } => lookup::hold(context, hold_id).await,
-        Route::PayHold { hold_id } => pay::pay(context, hold_id).await,
-        Route::Release { hold_id } => release::release(context, hold_id).await,
-        Route::Order { order_id } => lookup::order(context, order_id).await,
-        Route::Holds => lists::holds(context).await,
-        Route::Orders => lists::orders(context).await,
-        Route::Sales => sales::list(context).await,
-        Route::Sale { sale_id } => sales::one(context, sale_id).await,
-        Route::Webhook { gateway } => confirm::webhook(context, gateway).await,
-        Route::TossReturn => returns::toss_return(context).await,
-        Route::PortOneConfirm => returns::portone_confirm(context).await,
-        Route::OpenPayment { hold_id } => open::open(context, hold_id).await,
-        Route::RefundAccount { hold_id } => open::refund_account(context, hold_id).await,
-        Route::CreateSale => admin::create_sale(context).await,
-        Route::SetStatus { sale_id } => admin::set_status(context, sale_id).await,
-        Route::AdjustStock { sku_id } => admin::adjust_stock(context, sku_id).await,
-        Route::Report { sale_id } => admin::report(context, sale_id).await,
-        Route::Actions => actions::list(context).await,
-        Route::Subscriptions => subscriptions::list(context).await,
-        Route::Subscribe => subscriptions::create(context).await,
-        Route::Subscription { subscription_id } => subscriptions::one(context, subscription_id).await,
-        Route::SetSubscription { subscription_id } => subscriptions::change(context, subscription_id).await,
-        Route::Unsubscribe { subscription_id } => subscriptions::delete(context, subscription_id).await,
-        Route::RotateSecret { subscription_id } => subscriptions::rotate_secret(context, subscription_id).await,
-        Route::DeadLetters => dead_letters::list(context).await,
-        Route::ReplayDeadLetter { id } => dead_letters::replay_one(context, id).await,
-        Route::ReplayDeadLetters => dead_letters::replay_many(context).await,
-        Route::DecideDeadLetter { id, decision } => dead_letters::decide(context, id, decision).await,
-        Route::AdminOrder { order_id } => payments::order(context, order_id).await,
-        Route::ForgetUser { user_id } => users::forget(context, user_id).await,
-        Route::CancelOrder { order_id } => payments::cancel_order(context, order_id).await,
-        Route::ListPayments => payments::list(context).await,
-        Route::Shop { sale_id: None } => shop::home(context).await,
-        Route::Shop { sale_id: Some(sale_id) } => shop::sale(context, sale_id).await,
-        Route::OrdersPage { order_id } => Ok(shop::orders(context, order_id)),
-        Route::Asset { name } => shop::asset(&name, context.header("If-None-Match"), context.header("Accept-Encoding")),
-        Route::Health => Ok(Response::json(200, &serde_json::json!({"ok": true}))),
-        Route::Description => openapi::serve(context).await,
-        Route::DevSession => dev_session::begin(context).await,
+    if let Exists::WithGateway(gateway) = route.exists {
+        context.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
     }
+    if route.caller == Caller::Buyer {
+        context.user_id = Some(auth::buyer(context)?);
+    }
+    (route.handler)(context, parameters).await
 }
 
-/// What every answer carries.
+/// The headers of every response.
 fn add_common_headers(answer: Response, request_id: &str, now_ms: u64, config: &Config) -> Response {
     let mut answer = answer
         .with("X-Request-Id", request_id)
@@ -186,7 +150,7 @@ fn add_common_headers(answer: Response, request_id: &str, now_ms: u64, config: &
     answer
 }
 
-/// One line a request, without token, key or body.
+/// One log line a request, without tokens, keys or bodies.
 fn log(context: &RequestContext, route: &str, answer: &Response, now_ms: u64) {
     #[derive(serde::Serialize)]
     struct Line<'a> {
@@ -212,7 +176,7 @@ fn log(context: &RequestContext, route: &str, answer: &Response, now_ms: u64) {
 
 fn respond(answer: &Response, without_body: bool) -> web_sys::Response {
     let headers = answer.headers.iter().map(|(name, value)| (*name, value.as_str()));
-    // 204 and 304 may not even have an empty body.
+    // 204 and 304 must not have a body.
     let body = Some(answer.body.as_slice()).filter(|body| !without_body && !body.is_empty());
     js::respond(answer.status, headers, body)
 }

@@ -1,27 +1,4 @@
-//! `GET /openapi.json`: the API's description, a file beside the Worker and no part of it. It is made from the code's own
-//! types (`describe`), and a test says that it is what they say.
+//! The description of the API, made from the table of routes and the types that are read and written. Only a test makes it:
+//! the Worker serves the file.
 
-#[cfg(test)]
 mod describe;
-
-use crate::http::context::{HandlerResult, RequestContext};
-use crate::http::problem::Problem;
-use crate::http::response::Response;
-use crate::runtime::digest::fnv1a;
-use crate::runtime::limits;
-
-/// # Errors
-/// `unavailable`: the Worker was deployed without its files.
-pub async fn serve(context: &RequestContext) -> HandlerResult {
-    // Of the binding's address only the path counts.
-    let mut file = context.env.assets("ASSETS")?.fetch("https://assets/openapi.json", None).await?;
-    if file.status_code() != 200 {
-        return Err(Problem::unavailable().because(format!("openapi.json: {}", file.status_code())));
-    }
-    let body = file.bytes().await?;
-    let etag = format!("\"{:016x}\"", fnv1a(&body));
-    Ok(Response::bytes(200, "application/json", body)
-        .with("ETag", etag)
-        .with("Cache-Control", format!("public, max-age={}", limits::ASSET_MAX_AGE_S))
-        .unless_known(context.header("If-None-Match")))
-}

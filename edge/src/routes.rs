@@ -1,234 +1,252 @@
-//! The table of paths and methods: which of the edge's verbs a request asks for.
+//! The table of routes: for each its method and path, who may call it, what it costs, its query, what it reads and answers,
+//! and its handler. Dispatch, `Allow`, CORS, the limits and the paths of the API's description all come from here.
 
-mod parameters;
+mod find;
+
+use std::future::Future;
+use std::pin::Pin;
 
 use protocol::operate::Decision;
-use protocol::printable::is_printable;
 
-use crate::api::admin::dead_letters;
+use crate::api::admin::{actions, dead_letters, orders, payments, sales as admin_sales, stock, subscriptions, users};
+use crate::api::payments::{confirm, open, returns};
+use crate::api::reservations::{pay, release, reserve};
+use crate::api::{description, health, lists, lookup, sales};
+use crate::auth::dev_session;
 use crate::auth::operator::Role;
-use crate::http::problem::{Code, Problem};
-use crate::http::{percent, text};
-use crate::runtime::limits::USER_ID_MAX_CHARS;
+use crate::http::context::{HandlerResult, RequestContext};
+use crate::shop;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
-    Shop { sale_id: Option<String> },
-    OrdersPage { order_id: Option<String> },
-    Asset { name: String },
-    Health,
-    Description,
-    DevSession,
-    Reserve,
-    Hold { hold_id: String },
-    Release { hold_id: String },
-    PayHold { hold_id: String },
-    Holds,
-    OpenPayment { hold_id: String },
-    RefundAccount { hold_id: String },
-    Order { order_id: String },
-    Orders,
-    Sales,
-    Sale { sale_id: String },
-    Webhook { gateway: &'static str },
-    TossReturn,
-    PortOneConfirm,
-    CreateSale,
-    SetStatus { sale_id: String },
-    AdjustStock { sku_id: String },
-    Report { sale_id: String },
-    Actions,
-    ForgetUser { user_id: String },
-    Subscriptions,
-    Subscribe,
-    Subscription { subscription_id: String },
-    SetSubscription { subscription_id: String },
-    Unsubscribe { subscription_id: String },
-    RotateSecret { subscription_id: String },
-    DeadLetters,
-    ReplayDeadLetter { id: String },
-    ReplayDeadLetters,
-    DecideDeadLetter { id: String, decision: Decision },
-    AdminOrder { order_id: String },
-    CancelOrder { order_id: String },
-    ListPayments,
+pub use find::{Offers, PathParameters, allowed, choose, offers};
+
+/// One operation of the Worker.
+pub struct Route {
+    /// For the log; routes that do the same under several paths share it.
+    pub name: &'static str,
+    pub method: Method,
+    /// Its parameters stand in braces; `find` says what each may be.
+    pub path: &'static str,
+    pub exists: Exists,
+    pub caller: Caller,
+    pub limit: Limit,
+    /// The parameters of its query. Every other one is refused. None: whatever comes is ignored, because pages, webhooks and
+    /// return addresses are called by programs of others, which add what they like.
+    pub query: Option<&'static [&'static str]>,
+    /// The schema of its body, as the description names it; empty: it reads none.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a test compares it with the description"))]
+    pub request: &'static str,
+    /// The schemas that a success refers to, in alphabetical order.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a test compares it with the description"))]
+    pub response: &'static str,
+    pub handler: Handler,
 }
 
-/// The name of the one route that no page may call.
+type Handler = for<'a> fn(&'a mut RequestContext, PathParameters) -> Pin<Box<dyn Future<Output = HandlerResult> + 'a>>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Method {
+    pub name: &'static str,
+    /// Whether HEAD does the same without a body: where GET only reads.
+    pub has_head: bool,
+}
+
+/// Where a route exists. Elsewhere it is `not_found`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exists {
+    Always,
+    InDevelopment,
+    /// Where the Worker is configured with this gateway.
+    WithGateway(&'static str),
+}
+
+/// Who may call. The dispatcher identifies buyers and operators before the handler runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    Anybody,
+    /// With a session. Counted against the user's limit.
+    Buyer,
+    /// With a signature, which the handler checks.
+    Gateway,
+    /// With a token of at least this role.
+    Operator(Role),
+}
+
+/// What a request is counted against before its caller is known. A refused token is counted as `Stranger`, whatever the
+/// route; reservations are counted per user by the Gate, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    None,
+    /// The isolate's room for reservations, then `PER_ADDRESS`.
+    Reservation,
+    /// `PER_STRANGER`: somebody who need not say who they are.
+    Stranger,
+    /// The user's reservations at the Gate, by the handler: what costs as much as one.
+    User,
+    /// `PER_HINT`, by the handler: of an unsigned webhook only.
+    Hint,
+}
+
+const GET: Method = Method { name: "GET", has_head: true };
+/// A GET that changes something: a gateway sends a browser there with nothing else.
+const GET_ACTS: Method = Method { name: "GET", has_head: false };
+const POST: Method = Method { name: "POST", has_head: false };
+const PATCH: Method = Method { name: "PATCH", has_head: false };
+const DELETE: Method = Method { name: "DELETE", has_head: false };
+
+const ANYBODY: Caller = Caller::Anybody;
+const BUYER: Caller = Caller::Buyer;
+const GATEWAY: Caller = Caller::Gateway;
+/// Reads.
+const VIEWER: Caller = Caller::Operator(Role::Viewer);
+/// A sale's day.
+const OPERATOR: Caller = Caller::Operator(Role::Operator);
+/// Subscriptions with their secrets, erasure.
+const OWNER: Caller = Caller::Operator(Role::Owner);
+
+const FREE: Limit = Limit::None;
+const PRESS: Limit = Limit::Reservation;
+const STRANGER: Limit = Limit::Stranger;
+const USER: Limit = Limit::User;
+const HINT: Limit = Limit::Hint;
+
+const IGNORED: Option<&[&str]> = None;
+const NO_QUERY: Option<&[&str]> = Some(&[]);
+
+const WITH_STANDARD: Exists = Exists::WithGateway("standard");
+const WITH_PORTONE: Exists = Exists::WithGateway("portone");
+const WITH_TOSS: Exists = Exists::WithGateway("toss");
+const WITH_STRIPE: Exists = Exists::WithGateway("stripe");
+
+/// The name of the webhooks' routes: the only ones that no page may call.
 pub const WEBHOOK: &str = "webhook";
 
-/// What a path offers: a verb a method.
-pub type Offers = Vec<(&'static str, Route)>;
-
-/// # Errors
-/// `not_found`: no such path. An id that cannot be one is such a path. Only ids are percent-decoded: whoever filters
-/// addresses in front of the Worker (`/v1/admin`) must see the same words that the Worker sees.
-pub fn offers(path: &str, development: bool) -> Result<Offers, Problem> {
-    let segments: Option<Vec<&str>> = path.strip_prefix('/').map(|path| path.split('/').collect());
-    segments.and_then(|segments| at(&segments, development)).ok_or_else(Problem::not_found)
-}
-
-fn slug(segment: &str) -> Option<String> {
-    percent::segment(segment).filter(|id| text::is_slug(id)).map(String::from)
-}
-
-fn uuid(segment: &str) -> Option<String> {
-    text::uuid(&percent::segment(segment)?)
-}
-
-/// # Errors
-/// `method_not_allowed`, with what is.
-pub fn choose(offers: Offers, method: &str) -> Result<Route, Problem> {
-    let allow = allowed(&offers);
-    // HEAD is GET whose body stays here, where a GET only reads.
-    let head = method == "HEAD";
-    let wanted = if head { "GET" } else { method };
-    let offered = |(offered, route): &(&str, Route)| *offered == wanted && !(head && route.acts_on_get());
-    let chosen = offers.into_iter().find(offered).map(|(_, route)| route);
-    chosen
-        .ok_or_else(|| Problem::new(Code::MethodNotAllowed, format!("Use one of {allow} here.")).header("Allow", allow))
-}
-
-/// For `Allow`: `GET, HEAD, DELETE`.
-pub fn allowed(offers: &Offers) -> String {
-    let reads = |method: &str, route: &Route| method == "GET" && !route.acts_on_get();
-    let name = |(method, route): &(&'static str, Route)| if reads(method, route) { "GET, HEAD" } else { method };
-    offers.iter().map(name).collect::<Vec<_>>().join(", ")
-}
-
-fn at(segments: &[&str], development: bool) -> Option<Offers> {
-    Some(match segments {
-        [""] => vec![("GET", Route::Shop { sale_id: None })],
-        ["sales", sale_id] => vec![("GET", Route::Shop { sale_id: Some(slug(sale_id)?) })],
-        ["orders"] => vec![("GET", Route::OrdersPage { order_id: None })],
-        ["orders", order_id] => vec![("GET", Route::OrdersPage { order_id: Some(uuid(order_id)?) })],
-        ["assets", name] => vec![("GET", Route::Asset { name: percent::segment(name)?.into_owned() })],
-        ["healthz"] => vec![("GET", Route::Health)],
-        ["openapi.json"] => vec![("GET", Route::Description)],
-        ["dev", "session"] if development => vec![("POST", Route::DevSession)],
-        ["v1", "reservations"] => vec![("GET", Route::Holds), ("POST", Route::Reserve)],
-        ["v1", "reservations", id] => {
-            let hold_id = uuid(id)?;
-            vec![("GET", Route::Hold { hold_id: hold_id.clone() }), ("DELETE", Route::Release { hold_id })]
-        }
-        ["v1", "reservations", id, "payments"] => vec![("POST", Route::OpenPayment { hold_id: uuid(id)? })],
-        ["v1", "reservations", id, "refund-account"] => {
-            vec![("POST", Route::RefundAccount { hold_id: uuid(id)? })]
-        }
-        ["v1", "reservations", id, "pay"] => vec![("POST", Route::PayHold { hold_id: uuid(id)? })],
-        ["v1", "orders"] => vec![("GET", Route::Orders)],
-        ["v1", "orders", id] => vec![("GET", Route::Order { order_id: uuid(id)? })],
-        ["v1", "sales"] => vec![("GET", Route::Sales)],
-        ["v1", "sales", sale_id] => vec![("GET", Route::Sale { sale_id: slug(sale_id)? })],
-        ["v1", "webhooks", name] => {
-            let gateway = payments::NAMES.into_iter().find(|gateway| gateway == name)?;
-            vec![("POST", Route::Webhook { gateway })]
-        }
-        ["v1", "payments", "toss", "return"] => vec![("GET", Route::TossReturn)],
-        ["v1", "payments", "portone", "confirm"] => vec![("POST", Route::PortOneConfirm)],
-        ["v1", "admin", "payments"] => vec![("GET", Route::ListPayments)],
-        ["v1", "admin", "orders", id] => vec![("GET", Route::AdminOrder { order_id: uuid(id)? })],
-        ["v1", "admin", "orders", id, "cancel"] => vec![("POST", Route::CancelOrder { order_id: uuid(id)? })],
-        ["v1", "admin", "sales"] => vec![("POST", Route::CreateSale)],
-        ["v1", "admin", "sales", sale_id] => vec![("PATCH", Route::SetStatus { sale_id: slug(sale_id)? })],
-        ["v1", "admin", "sales", sale_id, "report"] => vec![("GET", Route::Report { sale_id: slug(sale_id)? })],
-        ["v1", "admin", "skus", sku_id, "stock"] => vec![("POST", Route::AdjustStock { sku_id: slug(sku_id)? })],
-        ["v1", "admin", "users", user, "forget"] => {
-            let user_id = is_printable(user, USER_ID_MAX_CHARS).then(|| (*user).to_owned())?;
-            vec![("POST", Route::ForgetUser { user_id })]
-        }
-        ["v1", "admin", "actions"] => vec![("GET", Route::Actions)],
-        ["v1", "admin", "subscriptions"] => vec![("GET", Route::Subscriptions), ("POST", Route::Subscribe)],
-        ["v1", "admin", "subscriptions", id] => {
-            let subscription_id = uuid(id)?;
-            vec![
-                ("GET", Route::Subscription { subscription_id: subscription_id.clone() }),
-                ("PATCH", Route::SetSubscription { subscription_id: subscription_id.clone() }),
-                ("DELETE", Route::Unsubscribe { subscription_id }),
-            ]
-        }
-        ["v1", "admin", "subscriptions", id, "secret"] => {
-            vec![("POST", Route::RotateSecret { subscription_id: uuid(id)? })]
-        }
-        ["v1", "admin", "dead-letters"] => vec![("GET", Route::DeadLetters)],
-        ["v1", "admin", "dead-letters", "replay"] => vec![("POST", Route::ReplayDeadLetters)],
-        ["v1", "admin", "dead-letters", id, "replay"] => {
-            vec![("POST", Route::ReplayDeadLetter { id: dead_letters::id(&percent::segment(id)?)? })]
-        }
-        ["v1", "admin", "dead-letters", id, decision] => {
-            let decision = Decision::named(decision)?;
-            vec![("POST", Route::DecideDeadLetter { id: dead_letters::id(&percent::segment(id)?)?, decision })]
-        }
-        _ => return None,
-    })
-}
-
-impl Route {
-    /// Whether a GET of it changes something: a gateway sends a browser there with nothing else.
-    pub fn acts_on_get(&self) -> bool {
-        *self == Self::TossReturn
-    }
-
-    /// For the log: one name a verb, without the ids.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Shop { .. } => "shop",
-            Self::OrdersPage { .. } => "orders_page",
-            Self::Asset { .. } => "asset",
-            Self::Health => "health",
-            Self::Description => "description",
-            Self::DevSession => "dev_session",
-            Self::Reserve => "reserve",
-            Self::Hold { .. } => "hold",
-            Self::Release { .. } => "release",
-            Self::PayHold { .. } => "pay_hold",
-            Self::OpenPayment { .. } => "open_payment",
-            Self::RefundAccount { .. } => "refund_account",
-            Self::Order { .. } => "order",
-            Self::Orders => "orders",
-            Self::Holds => "holds",
-            Self::Sales => "sales",
-            Self::Sale { .. } => "sale",
-            Self::Webhook { .. } => WEBHOOK,
-            Self::TossReturn => "toss_return",
-            Self::PortOneConfirm => "portone_confirm",
-            Self::CreateSale => "admin_create_sale",
-            Self::SetStatus { .. } => "admin_set_status",
-            Self::AdjustStock { .. } => "admin_adjust_stock",
-            Self::Report { .. } => "admin_report",
-            Self::Actions => "admin_actions",
-            Self::ForgetUser { .. } => "admin_forget_user",
-            Self::Subscriptions => "admin_subscriptions",
-            Self::Subscribe => "admin_subscribe",
-            Self::Subscription { .. } => "admin_subscription",
-            Self::SetSubscription { .. } => "admin_set_subscription",
-            Self::Unsubscribe { .. } => "admin_unsubscribe",
-            Self::RotateSecret { .. } => "admin_rotate_secret",
-            Self::DeadLetters => "admin_dead_letters",
-            Self::ReplayDeadLetter { .. } => "admin_replay_dead_letter",
-            Self::ReplayDeadLetters => "admin_replay_dead_letters",
-            Self::DecideDeadLetter { decision: Decision::Dismiss, .. } => "admin_dismiss_dead_letter",
-            Self::DecideDeadLetter { decision: Decision::Settle, .. } => "admin_settle_dead_letter",
-            Self::AdminOrder { .. } => "admin_order",
-            Self::CancelOrder { .. } => "admin_cancel_order",
-            Self::ListPayments => "admin_list_payments",
-        }
-    }
-}
-
-/// The least role that may call `route`; none: it is no operator's. Reading is a viewer's, and a change that nobody named
-/// here is an operator's.
-pub fn required(route: &Route, method: &str) -> Option<Role> {
-    let role = match route {
-        Route::Subscribe
-        | Route::SetSubscription { .. }
-        | Route::Unsubscribe { .. }
-        | Route::RotateSecret { .. }
-        | Route::ForgetUser { .. } => Role::Owner,
-        _ if matches!(method, "GET" | "HEAD") => Role::Viewer,
-        _ => Role::Operator,
+/// `name METHOD path: caller, limit, query, request => response[, where exists]; handler;`
+macro_rules! table {
+    ($($name:literal $method:ident $path:literal: $caller:expr, $limit:expr, $query:expr,
+       $request:literal => $response:literal $(, where $exists:expr)?; $handler:expr;)*) => {
+        pub static TABLE: &[Route] = &[$(Route {
+            name: $name,
+            method: $method,
+            path: $path,
+            exists: table!(@exists $($exists)?),
+            caller: $caller,
+            limit: $limit,
+            query: $query,
+            request: $request,
+            response: $response,
+            handler: $handler,
+        }),*];
     };
-    route.name().starts_with("admin_").then_some(role)
+    (@exists) => { Exists::Always };
+    (@exists $exists:expr) => { $exists };
+}
+
+table! {
+    "shop" GET "/": ANYBODY, FREE, IGNORED, "" => "";
+        |c, _| Box::pin(shop::home(c));
+    "shop" GET "/sales/{sale_id}": ANYBODY, FREE, IGNORED, "" => "";
+        |c, p| Box::pin(shop::sale(c, p.get("sale_id")));
+    "orders_page" GET "/orders": ANYBODY, FREE, IGNORED, "" => "";
+        |c, _| Box::pin(async { Ok(shop::orders(c, None)) });
+    "orders_page" GET "/orders/{order_id}": ANYBODY, FREE, IGNORED, "" => "";
+        |c, p| Box::pin(async move { Ok(shop::orders(c, Some(p.get("order_id")))) });
+    "asset" GET "/assets/{name}": ANYBODY, FREE, IGNORED, "" => "";
+        |c, p| Box::pin(async move {
+            shop::asset(&p.get("name"), c.header("If-None-Match"), c.header("Accept-Encoding"))
+        });
+    "health" GET "/healthz": ANYBODY, FREE, IGNORED, "" => "";
+        |_, _| Box::pin(health::check());
+    "description" GET "/openapi.json": ANYBODY, FREE, IGNORED, "" => "";
+        |c, _| Box::pin(description::serve(c));
+    "dev_session" POST "/dev/session": ANYBODY, FREE, IGNORED, "" => "", where Exists::InDevelopment;
+        |c, _| Box::pin(dev_session::begin(c));
+
+    "holds" GET "/v1/reservations": BUYER, FREE, Some(&["sale_id", "status", "cursor", "limit"]), "" => "HoldPage";
+        |c, _| Box::pin(lists::holds(c));
+    "reserve" POST "/v1/reservations": BUYER, PRESS, NO_QUERY, "Cart" => "Hold";
+        |c, _| Box::pin(reserve::reserve(c));
+    "hold" GET "/v1/reservations/{hold_id}": BUYER, FREE, NO_QUERY, "" => "Hold";
+        |c, p| Box::pin(lookup::hold(c, p.get("hold_id")));
+    "release" DELETE "/v1/reservations/{hold_id}": BUYER, USER, NO_QUERY, "" => "Hold";
+        |c, p| Box::pin(release::release(c, p.get("hold_id")));
+    "pay_hold" POST "/v1/reservations/{hold_id}/pay": BUYER, USER, NO_QUERY, "ToPay" => "Paid";
+        |c, p| Box::pin(pay::pay(c, p.get("hold_id")));
+    "open_payment" POST "/v1/reservations/{hold_id}/payments": BUYER, FREE, NO_QUERY, "ToOpen" => "Opened";
+        |c, p| Box::pin(open::open(c, p.get("hold_id")));
+    "refund_account" POST "/v1/reservations/{hold_id}/refund-account": BUYER, FREE, NO_QUERY, "RefundAccount" => "Tried";
+        |c, p| Box::pin(open::refund_account(c, p.get("hold_id")));
+    "orders" GET "/v1/orders": BUYER, FREE, Some(&["hold_id", "sale_id", "cursor", "limit"]), "" => "Order OrderPage";
+        |c, _| Box::pin(lists::orders(c));
+    "order" GET "/v1/orders/{order_id}": BUYER, FREE, NO_QUERY, "" => "Order";
+        |c, p| Box::pin(lookup::order(c, p.get("order_id")));
+    "sales" GET "/v1/sales": ANYBODY, FREE, NO_QUERY, "" => "List";
+        |c, _| Box::pin(sales::list(c));
+    "sale" GET "/v1/sales/{sale_id}": ANYBODY, FREE, NO_QUERY, "" => "Sale";
+        |c, p| Box::pin(sales::one(c, p.get("sale_id")));
+
+    "webhook" POST "/v1/webhooks/standard": GATEWAY, HINT, IGNORED, "Data" => "PaymentOutcome", where WITH_STANDARD;
+        |c, _| Box::pin(confirm::webhook(c, "standard"));
+    "webhook" POST "/v1/webhooks/portone": GATEWAY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_PORTONE;
+        |c, _| Box::pin(confirm::webhook(c, "portone"));
+    // Toss signs nothing: whoever calls, the payment itself is looked up.
+    "webhook" POST "/v1/webhooks/toss": ANYBODY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_TOSS;
+        |c, _| Box::pin(confirm::webhook(c, "toss"));
+    "webhook" POST "/v1/webhooks/stripe": GATEWAY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_STRIPE;
+        |c, _| Box::pin(confirm::webhook(c, "stripe"));
+    "toss_return" GET_ACTS "/v1/payments/toss/return": ANYBODY, STRANGER, IGNORED, "" => "", where WITH_TOSS;
+        |c, _| Box::pin(returns::toss_return(c));
+    "portone_confirm" POST "/v1/payments/portone/confirm": BUYER, FREE, NO_QUERY, "ToConfirm" => "PaymentOutcome",
+        where WITH_PORTONE;
+        |c, _| Box::pin(returns::portone_confirm(c));
+
+    "admin_create_sale" POST "/v1/admin/sales": OPERATOR, FREE, NO_QUERY, "NewSale" => "Sale";
+        |c, _| Box::pin(admin_sales::create(c));
+    "admin_set_status" PATCH "/v1/admin/sales/{sale_id}": OPERATOR, FREE, NO_QUERY, "StatusChange" => "Sale";
+        |c, p| Box::pin(admin_sales::set_status(c, p.get("sale_id")));
+    "admin_report" GET "/v1/admin/sales/{sale_id}/report": VIEWER, FREE, NO_QUERY, "" => "Report";
+        |c, p| Box::pin(admin_sales::report(c, p.get("sale_id")));
+    "admin_adjust_stock" POST "/v1/admin/skus/{sku_id}/stock": OPERATOR, FREE, NO_QUERY, "Adjustment" => "Stock";
+        |c, p| Box::pin(stock::adjust(c, p.get("sku_id")));
+    "admin_order" GET "/v1/admin/orders/{order_id}": VIEWER, FREE, NO_QUERY, "" => "Order";
+        |c, p| Box::pin(orders::one(c, p.get("order_id")));
+    "admin_cancel_order" POST "/v1/admin/orders/{order_id}/cancel": OPERATOR, FREE, NO_QUERY, "Cancellation" => "Order";
+        |c, p| Box::pin(orders::cancel(c, p.get("order_id")));
+    "admin_list_payments" GET "/v1/admin/payments": VIEWER, FREE, Some(&["state", "cursor", "limit"]), "" => "PaymentRow";
+        |c, _| Box::pin(payments::list(c));
+    "admin_actions" GET "/v1/admin/actions": VIEWER, FREE, Some(&["cursor", "limit"]), "" => "Action";
+        |c, _| Box::pin(actions::list(c));
+    "admin_forget_user" POST "/v1/admin/users/{user_id}/forget": OWNER, FREE, NO_QUERY, "Why" => "Forgotten";
+        |c, p| Box::pin(users::forget(c, p.get("user_id")));
+    "admin_subscriptions" GET "/v1/admin/subscriptions": VIEWER, FREE, NO_QUERY, "" => "Subscription";
+        |c, _| Box::pin(subscriptions::list(c));
+    "admin_subscribe" POST "/v1/admin/subscriptions": OWNER, FREE, NO_QUERY, "NewSubscription" => "Shown";
+        |c, _| Box::pin(subscriptions::create(c));
+    "admin_subscription" GET "/v1/admin/subscriptions/{subscription_id}": VIEWER, FREE, NO_QUERY, "" => "Subscription";
+        |c, p| Box::pin(subscriptions::one(c, p.get("subscription_id")));
+    "admin_set_subscription" PATCH "/v1/admin/subscriptions/{subscription_id}": OWNER, FREE, NO_QUERY,
+        "SubscriptionChange" => "Subscription";
+        |c, p| Box::pin(subscriptions::change(c, p.get("subscription_id")));
+    "admin_unsubscribe" DELETE "/v1/admin/subscriptions/{subscription_id}": OWNER, FREE, NO_QUERY,
+        "Why" => "Subscription";
+        |c, p| Box::pin(subscriptions::delete(c, p.get("subscription_id")));
+    "admin_rotate_secret" POST "/v1/admin/subscriptions/{subscription_id}/secret": OWNER, FREE, NO_QUERY,
+        "Rotation" => "Shown";
+        |c, p| Box::pin(subscriptions::rotate_secret(c, p.get("subscription_id")));
+    "admin_dead_letters" GET "/v1/admin/dead-letters": VIEWER, FREE,
+        Some(&["kind", "event_type", "subscription", "sale_id", "cursor", "limit"]), "" => "DeadLetter";
+        |c, _| Box::pin(dead_letters::list(c));
+    "admin_replay_dead_letters" POST "/v1/admin/dead-letters/replay": OPERATOR, FREE, NO_QUERY,
+        "Filter" => "ReplayedMany";
+        |c, _| Box::pin(dead_letters::replay_many(c));
+    "admin_replay_dead_letter" POST "/v1/admin/dead-letters/{dead_letter_id}/replay": OPERATOR, FREE, NO_QUERY,
+        "Again" => "Replayed Tried";
+        |c, p| Box::pin(dead_letters::replay_one(c, p.get("dead_letter_id")));
+    "admin_dismiss_dead_letter" POST "/v1/admin/dead-letters/{dead_letter_id}/dismiss": OPERATOR, FREE, NO_QUERY,
+        "Because" => "Replayed";
+        |c, p| Box::pin(dead_letters::decide(c, p.get("dead_letter_id"), Decision::Dismiss));
+    "admin_settle_dead_letter" POST "/v1/admin/dead-letters/{dead_letter_id}/settle": OPERATOR, FREE, NO_QUERY,
+        "Because" => "Replayed";
+        |c, p| Box::pin(dead_letters::decide(c, p.get("dead_letter_id"), Decision::Settle));
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where a list goes on: an opaque text that names the last row shown, and belongs to the filters it was made with.
+//! The cursor of a list: an opaque text that names the last row shown, and is bound to the filters it was made with.
 
 use crate::runtime::digest::fnv1a;
 use base64::Engine;
@@ -6,14 +6,14 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 const CHECK_BYTES: usize = 8;
 
-/// The cursor of the page after `last`. `filters`: which list it is, and all that it was asked with.
+/// The cursor of the page after `last`. `filters`: the list's name and its filters.
 pub fn write(filters: &[&str], last: &str) -> String {
     let mut bytes = check(filters, last).to_vec();
     bytes.extend_from_slice(last.as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The last row that was shown; none: it is no cursor of ours, or one of other filters.
+/// The last row that was shown. None: no cursor of this list and these filters.
 pub fn read(filters: &[&str], cursor: &str) -> Option<String> {
     let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
     let (checked, last) = bytes.split_at_checked(CHECK_BYTES)?;
@@ -21,7 +21,7 @@ pub fn read(filters: &[&str], cursor: &str) -> Option<String> {
     (checked == check(filters, last)).then(|| last.to_owned())
 }
 
-/// No secret: who makes up a cursor skips rows of their own list.
+/// Not signed: a made-up cursor only skips rows of the caller's own list.
 fn check(filters: &[&str], last: &str) -> [u8; CHECK_BYTES] {
     let parts = filters.iter().chain([&last]);
     let text: String = parts.flat_map(|part| [part, "\n"]).collect();

@@ -1,4 +1,5 @@
-//! A buyer's own holds and orders, a page at a time: what a second device shows that remembers nothing.
+//! `GET /v1/reservations` and `/v1/orders`: a buyer's own holds and orders, a page at a time, for a device that
+//! remembers nothing.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,6 @@ use protocol::shop::{Hold, HoldStatus, Order};
 use serde::Serialize;
 
 use crate::api::{cursor, lookup};
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
 use crate::http::problem::Problem;
@@ -34,7 +34,7 @@ pub struct OrderPage {
 
 /// `GET /v1/reservations`.
 pub async fn holds(context: &RequestContext) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     let list = List::of("holds", &context.head.url).map_err(Problem::invalid)?;
     match lookup::ask(context, Question::Holds { user_id, status: list.status, page: list.page() }).await? {
         Outcome::Holds { holds, next } => {
@@ -46,7 +46,7 @@ pub async fn holds(context: &RequestContext) -> HandlerResult {
 
 /// `GET /v1/orders`: the list, or with `hold_id` the one order of that hold.
 pub async fn orders(context: &RequestContext) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     if let Some(hold_id) = lookup::hold_of(&context.head.url)? {
         return lookup::order_of_hold(context, user_id, hold_id).await;
     }
@@ -57,7 +57,7 @@ pub async fn orders(context: &RequestContext) -> HandlerResult {
     }
 }
 
-/// What a list was asked with.
+/// The filters, the cursor and the limit of a list.
 #[derive(Debug, PartialEq)]
 struct List {
     name: &'static str,

@@ -1,8 +1,7 @@
-//! What a buyer asks when an answer was lost: the hold, the order.
+//! `GET /v1/reservations/{hold_id}` and `/v1/orders/{order_id}`: what a client asks when an answer was lost.
 
 use protocol::lookup::{Outcome, Question, Request};
 
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
 use crate::http::problem::Problem;
@@ -12,12 +11,12 @@ use crate::lambda::invoke;
 use crate::runtime::limits;
 
 pub async fn hold(context: &RequestContext, hold_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     into_response(ask(context, Question::Hold { user_id, hold_id }).await?)
 }
 
 pub async fn order(context: &RequestContext, order_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     into_response(ask(context, Question::Order { user_id, order_id }).await?)
 }
 
@@ -26,21 +25,21 @@ pub async fn order_of_hold(context: &RequestContext, user_id: String, hold_id: S
 }
 
 /// # Errors
-/// `unavailable`: nobody could look.
+/// `unavailable`: the function did not answer.
 pub async fn ask(context: &RequestContext, question: Question) -> Result<Outcome, Problem> {
     ask_within(context, question, limits::INVOKE_DEADLINE_MS).await
 }
 
-/// The same for whoever has something to show otherwise.
+/// The same with another deadline, for a caller that has a fallback.
 ///
 /// # Errors
-/// `unavailable`: nobody could look, or not in time.
+/// `unavailable`: the function did not answer, or not in time.
 pub async fn ask_within(context: &RequestContext, question: Question, within_ms: u64) -> Result<Outcome, Problem> {
     let request = Request { trace: context.trace.clone(), question };
     Ok(invoke::call_within(&context.config.lambda, "lookup", &request, within_ms).await?)
 }
 
-/// The hold whose order is asked for; none: the list is.
+/// The hold whose order is asked for. None: the list is asked for.
 ///
 /// # Errors
 /// `malformed_request`: a hold has one order, of which there are no pages; `not_found`: it can be no hold.

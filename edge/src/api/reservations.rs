@@ -1,5 +1,6 @@
 //! What a buyer does with a hold: reserve it, pay it without a gateway, release it.
 
+pub mod before_gate;
 pub mod pay;
 pub mod release;
 pub mod reserve;

@@ -1,6 +1,6 @@
-//! `GET /v1/sales` and `/v1/sales/{sale_id}`: what everybody looks at and few may ask the database for. An isolate
-//! keeps a copy for a second; while one request fetches the next, the others get the copy or wait for it; and while nobody can
-//! be asked, everybody gets the last one for half a minute.
+//! `GET /v1/sales` and `/v1/sales/{sale_id}`, cached by each isolate for a second. While one request refreshes the
+//! copy, the others get the old one or wait; while the functions cannot be reached, everybody gets the last copy for
+//! half a minute.
 
 pub mod cache;
 
@@ -36,7 +36,7 @@ pub struct List {
 }
 
 pub async fn list(context: &RequestContext) -> HandlerResult {
-    // No sale has an empty name.
+    // The list has the empty key, which is no sale's.
     cached(context, "", Question::Sales).await
 }
 
@@ -44,17 +44,17 @@ pub async fn one(context: &RequestContext, sale_id: String) -> HandlerResult {
     cached(context, &sale_id, Question::Sale { sale_id: sale_id.clone() }).await
 }
 
-/// An operator has just made this sale: here nobody is told any more that it is not there.
+/// An operator has created this sale: drop the memory that there is none.
 pub fn made(sale_id: &str) {
     CACHE.with_borrow_mut(|cache| cache.made(sale_id));
 }
 
-/// What [`list`] answers, for the front page.
+/// The body of [`list`], for the front page.
 pub async fn list_json(context: &RequestContext) -> Result<Rc<[u8]>, Problem> {
     copy(context, "", Question::Sales).await?.ok_or_else(Problem::not_found)
 }
 
-/// What [`one`] answers, for the sale's page. None: there is no such sale.
+/// The body of [`one`], for the sale's page. None: there is no such sale.
 pub async fn one_json(context: &RequestContext, sale_id: &str) -> Result<Option<Rc<[u8]>>, Problem> {
     copy(context, sale_id, Question::Sale { sale_id: sale_id.to_owned() }).await
 }
@@ -70,7 +70,7 @@ async fn copy(context: &RequestContext, name: &str, question: Question) -> Resul
         match CACHE.with_borrow_mut(|cache| cache.look(name, now_ms)) {
             CacheLookup::Use(body) => return Ok(Some(body)),
             CacheLookup::Missing => return Ok(None),
-            // Another request's fetch cannot be awaited in a Worker, but what it leaves behind can be seen.
+            // A Worker cannot await another request's fetch, but it can poll for the result.
             CacheLookup::Wait | CacheLookup::Busy if now_ms < give_up_ms => {
                 Delay::from(Duration::from_millis(limits::SALE_POLL_MS)).await;
             }
@@ -98,14 +98,14 @@ async fn ask(context: &RequestContext, name: &str, question: Question, known: bo
     if known {
         return lookup::ask_within(context, question, limits::SALE_REFRESH_MS).await.and_then(body);
     }
-    // Who makes names up is counted; the list has none.
+    // Unknown names are counted against the client's address.
     if !name.is_empty() {
         address_limit::count(context, &address_limit::STRANGERS).await?;
     }
     lookup::ask(context, question).await.and_then(body)
 }
 
-/// What there was is better than nothing.
+/// A stale copy is better than an error.
 fn last_resort(name: &str, problem: Problem) -> Result<Body, Problem> {
     CACHE.with_borrow(|cache| cache.last_resort(name, clock::now_ms())).map(Some).ok_or(problem)
 }

@@ -1,5 +1,5 @@
-//! The limits per client address, which Cloudflare counts. Only what costs something is counted: pages, files and what is
-//! answered from a copy are everybody's, and a crowd may stand behind one address.
+//! The limits per client address, which Cloudflare counts. Only what costs a call is counted: pages, files and cached
+//! answers are free, because a crowd may share one address.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use crate::runtime::limits::{
     ADDRESS_WINDOW_S, HINTS_OF_ADDRESS_MAX, PRESSES_OF_ADDRESS_MAX, STRANGERS_OF_ADDRESS_MAX,
 };
 
-/// A binding of wrangler.toml, and its `limit` there.
+/// A rate limit's binding in wrangler.toml, and its `limit` there.
 pub struct Limit {
     binding: &'static str,
     max: u64,
@@ -21,18 +21,18 @@ pub struct Limit {
 
 /// Reservations.
 const PRESSES: Limit = Limit { binding: "PER_ADDRESS", max: PRESSES_OF_ADDRESS_MAX };
-/// What somebody asks whom nobody knows: with a token that is refused, for a sale that is not there, back from paying.
+/// Unidentified callers: a refused token, an unknown sale, a return from a payment.
 pub const STRANGERS: Limit = Limit { binding: "PER_STRANGER", max: STRANGERS_OF_ADDRESS_MAX };
-/// Webhooks that are not signed.
+/// Unsigned webhooks.
 pub const HINTS: Limit = Limit { binding: "PER_HINT", max: HINTS_OF_ADDRESS_MAX };
 
-/// A reservation's address is counted; on the way its body is taken along where that costs nothing.
+/// Counts a reservation against its address, and reads its body in the same call to JavaScript if its length is known.
 ///
 /// # Errors
 /// `rate_limited`; with a body, `malformed_request` when it breaks off.
 pub async fn press(context: &mut RequestContext) -> Result<(), Problem> {
     let address = counted(context);
-    // One that is too long is told so when it is its turn.
+    // A body that is too long is refused when it is read.
     let announced = context.body_is_announced().unwrap_or(false);
     if address.is_none() && !announced {
         return Ok(());
@@ -56,12 +56,12 @@ pub async fn count(context: &RequestContext, limit: &Limit) -> Result<(), Proble
     }
 }
 
-/// Cloudflare always names an address; elsewhere there is nobody to count.
+/// The counted address. Cloudflare always sends one; elsewhere nothing is counted.
 fn counted(context: &RequestContext) -> Option<Cow<'_, str>> {
     context.header("CF-Connecting-IP").map(network)
 }
 
-/// Who has an IPv6 address has 2^64 of them: the network is counted.
+/// A client with IPv6 has 2^64 addresses: its network is counted.
 fn network(address: &str) -> Cow<'_, str> {
     match address.parse().map(|address: IpAddr| address.to_canonical()) {
         Ok(IpAddr::V6(address)) => {

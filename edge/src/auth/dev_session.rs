@@ -1,4 +1,4 @@
-//! `POST /dev/session`: in development anybody may be anybody. The route exists nowhere else.
+//! `POST /dev/session`: in development, a session for any user. The route exists nowhere else.
 
 use protocol::admin::Fault as FieldError;
 use protocol::printable::is_printable;

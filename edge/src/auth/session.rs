@@ -1,4 +1,4 @@
-//! Who is calling: the buyer's session token (`token`) and the operator's token.
+//! Credentials: the buyer's session token (`token`) and the operator's token.
 
 pub mod token;
 
@@ -10,19 +10,20 @@ use token::Mistake;
 use crate::runtime::config::SessionRules;
 
 pub const COOKIE: &str = "holdfast_session";
-/// The same, as a browser takes it from nobody but this host itself, over HTTPS.
+/// The same with the prefix that makes a browser accept it from this host only, over HTTPS.
 pub const HOST_COOKIE: &str = "__Host-holdfast_session";
 
-/// A buyer who is known.
+/// An authenticated buyer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Buyer {
     pub user_id: String,
-    /// A browser adds its cookies to whatever any page has it send; nothing but a page's own script adds a header.
+    /// By cookie: a browser sends it with every request to this host, whichever page made it. Only a script can send
+    /// the header.
     pub by_cookie: bool,
 }
 
-/// The buyer, by the Authorization header where it is a `Bearer`, else by a cookie. Several cookies of the name are what
-/// a browser sends that has an old one of another path or domain: the one that is valid counts.
+/// The buyer, by the Authorization header if it is a `Bearer`, else by a cookie. A browser may send several cookies of
+/// the name, from different paths or domains: a valid one counts.
 ///
 /// # Errors
 /// `unauthenticated`, with what is wrong with the token.
@@ -56,25 +57,25 @@ fn bearer(authorization: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// The values of our cookies that may be tokens, the safer name first. Several `Cookie` headers come joined with commas,
-/// which no value of ours has.
+/// The values of our cookies that have the form of tokens, the safer name first. Several `Cookie` headers come joined
+/// with commas, which no token contains.
 fn candidates(cookies: &str) -> impl Iterator<Item = &str> {
     let of = move |name: &'static str| {
         let pairs = cookies.split([';', ',']).filter_map(|pair| pair.trim().split_once('='));
         pairs.filter(move |(given, _)| given.trim_end() == name).map(|(_, value)| unquoted(value.trim_start()))
     };
     let worth_a_look = |token: &&str| token::is_formed(token);
-    // One that cannot be a token is looked at only to say so.
+    // If none has the form, one is kept to explain what is wrong with it.
     let formed = of(HOST_COOKIE).chain(of(COOKIE)).filter(worth_a_look).take(limits::SESSION_COOKIES_MAX);
     formed.chain(of(HOST_COOKIE).chain(of(COOKIE)).filter(move |token| !worth_a_look(token)).take(1))
 }
 
-/// RFC 6265: a value may stand in quotation marks.
+/// RFC 6265: a value may be quoted.
 fn unquoted(value: &str) -> &str {
     value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 
-/// RFC 6750: who sent no token is told only which scheme to use.
+/// RFC 6750: without a token, only the scheme is named.
 pub fn unauthenticated(mistake: Option<Mistake>) -> Problem {
     let problem = |detail: &str| Problem::new(Code::Unauthenticated, detail);
     match mistake.map(Mistake::says) {

@@ -1,5 +1,5 @@
-//! What one user may ask of the Worker, whatever it is: one token must not take a function's places from all the others.
-//! Each isolate counts for itself; reservations are counted by the Gate beside it, which sees all of a user's.
+//! Limits the requests of a user, of whatever kind, so that one token cannot take all call slots. Each isolate counts
+//! for itself; reservations are also counted by the user's Gate, which sees all of them.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! The Worker's side of the Gates: which one to ask, and how long to wait for it.
+//! The Worker's side of the Gate: which one to ask, and for how long.
 
 use worker::Env;
 
@@ -9,23 +9,28 @@ use crate::runtime::config::Config;
 use crate::runtime::limits::GATE_DEADLINE_MS;
 use crate::runtime::{clock, js};
 
+/// The Gates' binding in wrangler.toml. A Gate's name is its shard.
+const BINDING: &str = "GATE";
+
+/// Asks the user's Gate.
+///
 /// # Errors
-/// `unavailable`: the Gate did not answer, or not in time; or too many wait already, of whom none would be served if one
-/// more were let in.
+/// `unavailable`: the Gate did not answer, or not in time; or this isolate has as many reservations in flight as it can
+/// serve.
 pub async fn ask(env: &Env, config: &Config, user_id: &str, ask: &Ask) -> Result<Reply, Problem> {
-    let _under_way = Permit::begin(clock::now_ms())?;
+    let _permit = Permit::begin(clock::now_ms())?;
     let shard = config.gate_key.shard(user_id, config.gate_shards);
     let reply = send(env, shard, ask, GATE_DEADLINE_MS).await?;
     serde_json::from_str(&reply).map_err(|error| Problem::unavailable().because(error))
 }
 
-/// One question to one Gate.
+/// Sends one message to one Gate.
 ///
 /// # Errors
 /// `unavailable`: it cannot be reached, or not in time.
 pub async fn send(env: &Env, shard: u64, ask: &Ask, patience_ms: u64) -> Result<String, Problem> {
     let question = serde_json::to_string(ask).map_err(|error| Problem::unavailable().because(error))?;
-    let answer = js::ask(env, &shard.to_string(), &question, patience_ms).await;
+    let answer = js::object(env, BINDING, &shard.to_string(), &question, patience_ms).await;
     answer
         .map_err(|error| Problem::unavailable().because(error))?
         .ok_or_else(|| Problem::unavailable().because("the Gate did not answer in time"))

@@ -1,5 +1,5 @@
-//! How many reservations this isolate has on their way to a Gate and back, so that there is an end to them: beyond its
-//! capacity each one let in makes all of them later, until none is answered in time.
+//! Bounds the reservations that this isolate has in flight to Gates. Above its capacity, every further one makes all of
+//! them later, until none is answered in time.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,21 +11,21 @@ thread_local! {
     static COUNTS: RefCell<Counts> = RefCell::default();
 }
 
-/// One of them, until it is dropped.
+/// One reservation in flight, until it is dropped.
 pub struct Permit {
     second: u64,
 }
 
 impl Permit {
     /// # Errors
-    /// `unavailable`: there are enough.
+    /// `unavailable`: the limit is reached.
     pub fn begin(now_ms: u64) -> Result<Self, Problem> {
         COUNTS.with_borrow_mut(|counts| counts.begin(now_ms)).map(|second| Self { second }).ok_or_else(busy)
     }
 }
 
-/// Before anything is done for a request that will have no place, or whose client has waited nearly as long as clients
-/// do: work for those who have gone would keep everybody else waiting until they go, too, for as long as they press again.
+/// Checked before any work is done: refuses a request when the limit is reached, or when this isolate is so late that
+/// the client will have given up. Work for clients who have left would delay all others.
 ///
 /// # Errors
 /// `unavailable`.
@@ -44,7 +44,7 @@ fn busy() -> Problem {
     Problem::unavailable().because("as many reservations are under way as are allowed")
 }
 
-/// By the second in which they began: a request that is cancelled because its client hung up is never heard of again,
+/// Counted by the second in which they began: a request that is cancelled because its client hung up never ends here,
 /// and must not be counted for ever.
 #[derive(Default)]
 struct Counts(BTreeMap<u64, usize>);

@@ -1,8 +1,9 @@
-//! Tells every Gate that stock of a sale came back, or that it opened or closed, before whoever did that is answered: the
-//! next buyer gets what is there now. A Gate that cannot be told stops repeating "sold out" by itself within a second.
+//! Invalidates what the Gates remember of a sale when its stock comes back, or when it opens or closes. The request
+//! that did it is answered afterwards, so that the next buyer gets what is there. A Gate that cannot be reached stops
+//! repeating "sold out" by itself within a second.
 //!
-//! One call tells of everything that was done since the one before it, so that many who give something back at once cost
-//! each Gate no more than a few calls a second.
+//! Invalidations are coalesced: one round covers every sale that was changed since the round before, at most one each
+//! `FORGET_EVERY_MS`, so that many releases at once cost each Gate a few messages a second.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -21,27 +22,27 @@ thread_local! {
     static CALLS: RefCell<Calls> = RefCell::default();
 }
 
-/// The calls of this isolate, and what the next one tells.
+/// The rounds of this isolate, and the sales of the next one.
 #[derive(Default)]
 struct Calls {
     sales: BTreeSet<String>,
-    /// The number of the next call.
+    /// The number of the next round.
     next: u64,
     left_ms: u64,
-    /// Calls that are over.
+    /// Rounds that are over.
     over: BTreeSet<u64>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
-    /// The call is the asker's to make, with these sales.
+    /// The caller runs the round, for these sales.
     Go(Vec<String>),
     Wait,
     Over,
 }
 
 impl Calls {
-    /// The call that will tell of this sale.
+    /// The round that will cover this sale.
     fn join(&mut self, sale_id: &str) -> u64 {
         self.sales.insert(sale_id.to_owned());
         self.next
@@ -51,7 +52,7 @@ impl Calls {
         if number < self.next {
             return if self.over.contains(&number) { Turn::Over } else { Turn::Wait };
         }
-        // A clock that was put back makes nobody wait longer.
+        // A clock that is set back makes no caller wait longer.
         if (self.left_ms..self.left_ms.saturating_add(FORGET_EVERY_MS)).contains(&now_ms) {
             return Turn::Wait;
         }
@@ -62,12 +63,13 @@ impl Calls {
 
     fn end(&mut self, number: u64) {
         self.over.insert(number);
-        // Nobody waits for the older ones any more.
+        // No caller waits for older rounds.
         self.over = self.over.split_off(&number.saturating_sub(100));
     }
 }
 
-/// Each looks for itself whose call it is and whether that is over, because one request may not wake another.
+/// Invalidates a sale at every Gate, and returns when that is done. Callers poll, because a Worker's request cannot
+/// wake another.
 pub async fn forget(context: &RequestContext, sale_id: &str) {
     let number = CALLS.with_borrow_mut(|calls| calls.join(sale_id));
     for _ in 0..=(FORGET_EVERY_MS + FORGET_DEADLINE_MS) / FORGET_POLL_MS {

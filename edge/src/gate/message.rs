@@ -1,4 +1,4 @@
-//! What the Worker asks a Gate, and what it answers.
+//! The messages between Worker and Gate.
 
 use protocol::reserve::{Outcome, Reservation};
 use serde::{Deserialize, Serialize};
@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
-    /// A reservation that is refused anyway still counts against its user.
+    /// Takes a token of the user's: for a reservation that is refused before the Gate, and for what costs as much as
+    /// one.
     Charge {
         user_id: String,
     },
     Reserve(Reservation),
-    /// Stock of these sales came back, or they opened or closed: what was remembered of them is over. Of no user, and
-    /// answered with nothing.
+    /// Stock of these sales came back, or they opened or closed: drop what is remembered of them. Concerns no user, and
+    /// is answered with an empty string.
     Forget {
         sale_ids: Vec<String>,
     },
@@ -24,32 +25,32 @@ pub struct Reply {
     pub verdict: Verdict,
 }
 
-/// What the user's token bucket says.
+/// The state of the user's token bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     pub admitted: bool,
     /// Whole tokens left.
     pub remaining: u32,
-    /// Until there is one more.
+    /// Until the next token.
     pub reset_s: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Charged, or not admitted: nothing more was done.
+    /// The user was charged, or not admitted. Nothing else was done.
     Charged,
     Outcome(Outcome),
-    /// Known without a call: a key that was granted, a SKU that is sold out, a sale that is not open.
+    /// Answered from memory: a granted key, a SKU that is sold out, a sale that is not open.
     Remembered(Outcome),
-    /// Others of the user wait already.
+    /// The user has too many requests waiting.
     TooMany,
-    /// No answer in time, or none to be had: the same key asked again will show what was.
+    /// No outcome: the call failed, or there is no room. Asking again with the same key shows what happened.
     Unavailable,
 }
 
 impl Verdict {
-    /// The same for whoever asked the same thing again.
+    /// The same verdict for a repeated request.
     pub fn repeated(self) -> Self {
         match self {
             Self::Outcome(Outcome::Granted { hold, .. }) => Self::Outcome(Outcome::Granted { hold, replayed: true }),

@@ -1,7 +1,8 @@
-//! The Gate, a Durable Object for a shard of users: the second hop of a reservation. It keeps no promise of its own;
-//! it answers what it remembers, and gathers what it does not into calls of `reserve`.
+//! The Gate, a Durable Object for a shard of users: the second hop of a reservation. It guarantees nothing that the
+//! database does not: it answers from memory what it knows, and batches the rest into calls of `reserve`.
 //!
-//! A Durable Object may do I/O for several requests at once, and that is what makes batches without a timer possible.
+//! A Durable Object handles several requests while its I/O is pending. That is why batches form without a timer: what
+//! arrives while a call is in flight leaves with the next one.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,7 +22,7 @@ use crate::lambda::invoke;
 use crate::runtime::config::Config;
 use crate::runtime::{clock, config};
 
-/// What `main.js` makes a Durable Object of.
+/// The class in `main.js` forwards its calls to this.
 #[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen)]
 pub struct Gate {
     inner: Rc<Inner>,
@@ -30,7 +31,7 @@ pub struct Gate {
 struct Inner {
     state: State,
     config: Rc<Config>,
-    /// Which of the Gates this is: the one that its users are sent to.
+    /// The shard of this Gate, learned from its first reservation.
     shard: Cell<u64>,
     restart_mark: RefCell<RestartMark>,
     /// Never borrowed across an await.
@@ -51,11 +52,11 @@ impl Gate {
         Self { inner: Rc::new(Inner { state, config, shard: Cell::default(), restart_mark, memory }) }
     }
 
-    /// An [`Ask`] as JSON. What is known is answered at once, and the rest by a promise: a [`Reply`] as JSON, or nothing
-    /// to who asks to forget.
+    /// Takes an [`Ask`] as JSON. What is known from memory is answered at once with a [`Reply`] as JSON, everything
+    /// else by a promise of one; `Forget` is answered with an empty string.
     ///
     /// # Errors
-    /// It is no `Ask`.
+    /// The message is no `Ask`.
     pub fn ask(&self, question: &str) -> Result<JsValue, JsValue> {
         match serde_json::from_str(question).map_err(|error| error.to_string())? {
             Ask::Forget { sale_ids } => {
@@ -90,7 +91,7 @@ impl Inner {
         self.launch();
         match verdict.try_recv() {
             Ok(Some(verdict)) => reply(charge, verdict),
-            // The Worker is who watches the clock: a timer here too would be one more for every request.
+            // The Worker has the deadline: a timer here would be a second one for every request.
             Ok(None) => {
                 Ok(future_to_promise(async move { reply(charge, verdict.await.unwrap_or(Verdict::Unavailable)) })
                     .into())
@@ -99,12 +100,12 @@ impl Inner {
         }
     }
 
-    /// Sends what may leave now, and delivers what has been decided.
+    /// Sends every batch that may leave now, and delivers the verdicts that have been decided.
     fn launch(self: &Rc<Self>) {
         loop {
             let in_flight = self.memory.borrow_mut().take_batch(clock::now_ms());
             let Some(in_flight) = in_flight else { break };
-            // Not driven by the request that happened to be first: its client may hang up, the others' may not.
+            // The batch outlives the request that triggered it: that client may hang up, while others wait.
             let inner = self.clone();
             self.state.wait_until(async move { inner.send(in_flight).await });
         }
@@ -115,7 +116,7 @@ impl Inner {
         }
         let answers = self.memory.borrow_mut().drain();
         for (waiter, verdict) in answers {
-            // A waiter that the Worker gave up has gone; the keys remember for its next try.
+            // The Worker may have given up this waiter; a repeated request finds the outcome in `keys`.
             let _ = waiter.send(verdict);
         }
     }
@@ -131,7 +132,7 @@ impl Inner {
             Err(error) => {
                 let reservations = in_flight.users.len();
                 let line =
-                    serde_json::json!({"flight": "failed", "reservations": reservations, "error": error.to_string()});
+                    serde_json::json!({"batch": "failed", "reservations": reservations, "error": error.to_string()});
                 worker::console_error!("{line}");
                 if !error.is_the_functions() {
                     self.memory.borrow_mut().land_rejected(&in_flight, clock::now_ms());

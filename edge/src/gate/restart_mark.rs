@@ -1,5 +1,5 @@
-//! What one life of a Gate leaves to the next: when it last had a call in the air. A Gate that has just begun knows by
-//! that whether calls of the life before it may still grant something to its users.
+//! Persists the time of the last in-flight call, so that a restarted Gate knows when its predecessor's calls must have
+//! ended: until then one of them may still grant something to its users.
 
 use worker::{SqlStorage, SqlStorageValue};
 
@@ -11,32 +11,33 @@ pub struct RestartMark {
 }
 
 impl RestartMark {
-    /// Begins, and says from when on nothing that was begun before goes on.
+    /// Opens the mark. Also returns the time from which on no call of a predecessor can still be running.
     pub fn begin(storage: SqlStorage, now_ms: u64) -> (Self, u64) {
         let settled_ms = match last_mark(&storage) {
             Ok(mark) => settled_ms(mark, now_ms),
             Err(error) => {
-                worker::console_error!("{}", serde_json::json!({"life": "unread", "error": error.to_string()}));
+                worker::console_error!("{}", serde_json::json!({"restart_mark": "unread", "error": error.to_string()}));
                 now_ms.saturating_add(GATE_SETTLE_MS)
             }
         };
         (Self { storage, marked_ms: 0 }, settled_ms)
     }
 
-    /// Before a call leaves. It is on disk when the call leaves: a Durable Object's output waits for its writes.
+    /// Called before a batch is sent. The write is on disk when the call leaves, because a Durable Object's output
+    /// waits for its writes.
     pub fn mark(&mut self, now_ms: u64) {
         if now_ms.abs_diff(self.marked_ms) < GATE_MARK_MS {
             return;
         }
         self.marked_ms = now_ms;
-        // A whole number below 2^53: JavaScript's only kind.
+        // JavaScript's numbers hold whole numbers exactly up to 2^53.
         let written = self.storage.exec(
             "insert into life (only_row, flew_ms) values (1, ?) on conflict do update set flew_ms = excluded.flew_ms",
             vec![(now_ms as f64).into()],
         );
         if let Err(error) = written {
-            // The buyers who are here come first; a later life of this Gate waits too short for the earlier one.
-            worker::console_error!("{}", serde_json::json!({"life": "unwritten", "error": error.to_string()}));
+            // Serving the waiting buyers comes first. If this Gate restarts now, its successor waits too short.
+            worker::console_error!("{}", serde_json::json!({"restart_mark": "unwritten", "error": error.to_string()}));
         }
     }
 }
@@ -52,7 +53,7 @@ fn last_mark(storage: &SqlStorage) -> worker::Result<Option<u64>> {
     }))
 }
 
-/// Without a mark there was no call. Up to the next mark there may have been more.
+/// No mark: there was no call. There may have been calls after the mark, up to the time of the next one.
 fn settled_ms(mark: Option<u64>, now_ms: u64) -> u64 {
     mark.map_or(0, |flew_ms| flew_ms.min(now_ms).saturating_add(GATE_MARK_MS).saturating_add(GATE_SETTLE_MS))
 }

@@ -1,4 +1,4 @@
-//! What the Gate's tests reserve, and what they are granted.
+//! Fixtures of the Gate's tests.
 
 use protocol::reserve::Reservation;
 use protocol::shop::{Hold, HoldStatus, Line};
@@ -14,7 +14,7 @@ pub fn reservation(user_id: &str, idem_key: &str, fingerprint: &str) -> Reservat
     }
 }
 
-/// One piece of each.
+/// A line of one piece for each SKU.
 pub fn lines(skus: &[&str]) -> Vec<Line> {
     skus.iter().map(|sku| Line { sku_id: (*sku).to_owned(), qty: 1 }).collect()
 }

@@ -1,4 +1,4 @@
-//! A request's body: bounded while it is read, JSON by its content type, and the one shape that was asked for.
+//! A request's body: bounded while it is read, checked to be JSON, and parsed into exactly the type that is asked for.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub async fn read(
     }
 }
 
-/// None when there is more than `max_bytes`; the rest is not read then.
+/// None: there is more than `max_bytes`, and the rest was not read.
 async fn read_at_most<E: std::fmt::Display>(
     mut stream: impl Stream<Item = Result<Vec<u8>, E>> + Unpin,
     max_bytes: usize,
@@ -82,13 +82,13 @@ pub fn json<T: DeserializeOwned>(media: Media, body: &[u8]) -> Result<T, Problem
     Ok(value)
 }
 
-/// Serde's sentence names fields and places, which is what a client needs; its own text comes back to it cut short.
+/// Serde's message names fields and positions, which a client needs; text of the client's own in it is cut short.
 fn explain(error: &serde_json::Error) -> String {
     let sentence: String = error.to_string().chars().filter(|character| !character.is_control()).take(200).collect();
     format!("Send the JSON object that the API describes: {sentence}.")
 }
 
-/// A `T` from a JSON object only: serde would take an array of its fields in their order as well.
+/// A `T` from a JSON object only: serde would also take an array of its fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object<T>(pub T);
 

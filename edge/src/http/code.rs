@@ -56,7 +56,7 @@ pub const TABLE: [(Code, &str, u16, &str); 22] = [
 impl Code {
     pub fn row(self) -> (&'static str, u16, &'static str) {
         let row = TABLE.iter().find(|(code, ..)| *code == self);
-        // A test says that every code has its row.
+        // A test checks that every code has its row.
         row.map_or(("unavailable", 503, "Unavailable"), |(_, name, status, title)| (name, *status, title))
     }
 

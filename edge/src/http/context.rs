@@ -1,4 +1,4 @@
-//! One request on its way through the edge: what came, who it is in every log, and what the Worker is configured to.
+//! One request on its way through the Worker: its head, its ids for logs and traces, and the configuration.
 
 use std::rc::Rc;
 
@@ -15,39 +15,56 @@ use crate::runtime::{clock, config, limits};
 pub struct RequestContext {
     pub request: web_sys::Request,
     pub head: RequestHead,
-    /// If it has been read already.
+    /// The body, if it has been read already.
     pub body: Option<Vec<u8>>,
-    /// What is wrong with its query: told when the shape of the request is looked at, which is after who asks.
+    /// What is wrong with its query. It is reported when the form of the request is checked, after authentication.
     pub query_error: Option<String>,
     pub env: Env,
     pub config: Rc<Config>,
-    /// The name of the operator who was admitted to this route.
+    /// Set by the dispatcher, as the table of routes asks: the buyer, or the operator's name.
+    pub user_id: Option<String>,
     pub operator: Option<String>,
     pub trace: protocol::Trace,
-    /// When it came.
+    /// When it arrived, in Unix milliseconds.
     pub now_ms: u64,
 }
 
-/// A request on its way to an answer; a `Problem` is an answer too.
+/// What a handler returns: a response, or a refusal that becomes one.
 pub type HandlerResult = Result<Response, Problem>;
 
 impl RequestContext {
     pub fn begin(request: web_sys::Request, env: Env) -> Self {
         let config = config::of(&env);
         let head = RequestHead::of(&request);
-        // One draw of randomness serves all three: the trace that begins here has the request's own id.
+        // One random id serves all three: a trace that begins here has the request's id.
         let id = uuid::Uuid::now_v7();
         let trace = protocol::Trace {
             request_id: id.to_string(),
             traceparent: Some(trace::parent(head.header("traceparent"), id.as_u128(), id.as_u64_pair().1)),
         };
         let now_ms = clock::now_ms();
-        Self { request, head, body: None, query_error: None, env, config, operator: None, trace, now_ms }
+        Self { request, head, body: None, query_error: None, env, config, user_id: None, operator: None, trace, now_ms }
     }
 
     /// A header; one that came several times is joined with commas.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.header(name)
+    }
+
+    /// The buyer who is calling.
+    ///
+    /// # Errors
+    /// `unavailable`: the table of routes does not say that the caller is a buyer.
+    pub fn user_id(&self) -> Result<String, Problem> {
+        self.user_id.clone().ok_or_else(|| Problem::unavailable().because("the route's caller is no buyer"))
+    }
+
+    /// The name of the operator who is calling.
+    ///
+    /// # Errors
+    /// `unavailable`: the table of routes does not say that the caller is an operator.
+    pub fn operator(&self) -> Result<&str, Problem> {
+        self.operator.as_deref().ok_or_else(|| Problem::unavailable().because("the route's caller is no operator"))
     }
 
     /// # Errors
@@ -56,12 +73,12 @@ impl RequestContext {
         self.query_error.as_ref().map_or(Ok(()), |error| Err(Problem::malformed(error)))
     }
 
-    /// A body is read first where there is one: it may be too large, or no JSON, which comes before.
+    /// A request with a body has its query checked with the body, because its size and media type are refused first.
     pub fn query_of_no_body(&self) -> Result<(), Problem> {
         if matches!(self.head.method.as_str(), "GET" | "HEAD" | "DELETE") { self.query_is_known() } else { Ok(()) }
     }
 
-    /// What its body is said to be.
+    /// The declared media type and encoding of its body.
     pub fn media(&self) -> Media<'_> {
         Media { content_type: self.header("Content-Type"), content_encoding: self.header("Content-Encoding") }
     }
@@ -108,7 +125,7 @@ impl RequestContext {
         body::json(self.media(), &bytes)
     }
 
-    /// The body as JSON where there is one: some changes need none.
+    /// The body as JSON, or the default where there is none.
     ///
     /// # Errors
     /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.

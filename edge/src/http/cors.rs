@@ -1,4 +1,4 @@
-//! Pages of other origins that may call the API: those that are configured, and nobody else.
+//! CORS: pages of the configured origins may call the API, and no others.
 
 use crate::http::response::Response;
 use crate::runtime::limits;
@@ -18,7 +18,7 @@ pub fn preflight(origin: Option<&str>, asks_method: bool, allowed: &[String], me
     })
 }
 
-/// On every answer, refusals too: without these a page sees of a 429 only that the network failed.
+/// Set on every response, refusals too: without it a page sees a 429 as a network error.
 pub fn apply(answer: Response, origin: Option<&str>, allowed: &[String]) -> Response {
     if allowed.is_empty() {
         return answer;

@@ -1,5 +1,5 @@
-//! The name of a purchase: the Idempotency-Key, and the fingerprint of what was asked under it.
-//! draft-ietf-httpapi-idempotency-key-header-07, and the bare form that most clients send.
+//! The Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07, and the bare form that most clients send), and
+//! the fingerprint of the request under it.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::http::problem::{Code, Problem};
 use crate::runtime::digest::sha256_hex;
 use crate::runtime::limits;
 
-/// The key, whichever way it was written: `"abc"` and `abc` are one.
+/// The key, in either form: `"abc"` and `abc` are the same.
 ///
 /// # Errors
 /// `idempotency_key_missing`, `idempotency_key_invalid`.
@@ -42,7 +42,7 @@ fn quoted(header: &str) -> Option<String> {
     Some(text)
 }
 
-/// SHA-256 of what was asked, as it was understood: spaces and the order of members make no other request.
+/// SHA-256 of the parsed request: white space and the order of members do not change it.
 pub fn fingerprint<T: Serialize>(asked: &T) -> Result<String, Problem> {
     let asked = serde_json::to_vec(asked).map_err(|error| Problem::unavailable().because(error))?;
     Ok(sha256_hex(&asked))

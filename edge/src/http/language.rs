@@ -1,6 +1,6 @@
-//! Which of the shop's two languages a reader wants, by `Accept-Language`.
+//! Which of the shop's two languages a client prefers, by `Accept-Language`.
 
-/// `ko` or `en`; English for whoever wants neither.
+/// `ko` or `en`; English if neither is accepted.
 pub fn of(accept_language: Option<&str>) -> &'static str {
     let mut best = ("en", 0.0);
     for range in accept_language.unwrap_or_default().split(',') {
@@ -13,7 +13,7 @@ pub fn of(accept_language: Option<&str>) -> &'static str {
             Some("en" | "*") => "en",
             _ => continue,
         };
-        // The first of equals is the one that was named first.
+        // Of equals, the first one wins.
         if quality > best.1 {
             best = (language, quality);
         }

@@ -1,5 +1,5 @@
-//! What a request says that its body is. It has to be JSON in UTF-8, just as it is: another reading of the same bytes would
-//! be another request than the one that was signed, or fingerprinted.
+//! The declared type of a request's body. It has to be JSON in UTF-8, unencoded: read in another way, the same bytes
+//! would be another request than the one that was signed or fingerprinted.
 
 use crate::http::problem::{Code, Problem};
 

@@ -1,4 +1,4 @@
-//! Origins (RFC 6454): which page asks, and whether a cookie may speak for it.
+//! Origins (RFC 6454): which page made a request, and whether its cookie may authorize it.
 
 /// Scheme, host and port of an address.
 pub fn of(url: &str) -> &str {
@@ -7,9 +7,8 @@ pub fn of(url: &str) -> &str {
     end.and_then(|end| url.get(..after_scheme.saturating_add(end))).unwrap_or(url)
 }
 
-/// Whether a request may act by its cookie alone. A browser says with every change which page had it made (`Origin`); one
-/// that leaves that out still says how far away it was (`Sec-Fetch-Site`); a client that says neither is no browser, and
-/// no page has it send a cookie.
+/// Whether a cookie alone authorizes a request. A browser names the page that made a change in `Origin`; without that
+/// it still sends `Sec-Fetch-Site`. A client that sends neither is no browser, so no page made it send the cookie.
 pub fn may_use_a_cookie(method: &str, url: &str, origin: Option<&str>, site: Option<&str>, allowed: &[String]) -> bool {
     if matches!(method, "GET" | "HEAD" | "OPTIONS") {
         return true;
@@ -20,7 +19,7 @@ pub fn may_use_a_cookie(method: &str, url: &str, origin: Option<&str>, site: Opt
     }
 }
 
-/// Whether an address names this machine: `localhost`, 127.0.0.0/8, `::1`.
+/// Whether a URL names this machine: `localhost`, 127.0.0.0/8, `::1`.
 pub fn is_loopback(url: &str) -> bool {
     let authority = of(url).split_once("://").map_or("", |(_, authority)| authority);
     let host = match authority.strip_prefix('[') {

@@ -1,8 +1,8 @@
-//! Percent-encoding (RFC 3986), taken off once: an address may be written with more of it than it needs, and is the same.
+//! Percent-decoding (RFC 3986), once: a URL may encode more than it has to, and is the same URL.
 
 use std::borrow::Cow;
 
-/// None: what is encoded is no UTF-8, or no encoding.
+/// None: invalid encoding, or not UTF-8.
 pub fn decoded(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
@@ -23,13 +23,13 @@ pub fn decoded(text: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-/// One segment of a path. An encoded slash would have made it two, and is therefore no part of one.
+/// One segment of a path. It contains no slash, encoded or not.
 pub fn segment(text: &str) -> Option<Cow<'_, str>> {
     decoded(text).filter(|decoded| !decoded.contains('/'))
 }
 
-/// The names and values of an address's query, in their order; a name may stand without a value, and a plus is a space
-/// there, as browsers write it. What cannot be decoded stays as it is: nothing that is asked for has a percent sign in it.
+/// The names and values of a URL's query, in order. A name may have no value; a plus is a space, as browsers write it.
+/// What cannot be decoded stays as it is: no parameter contains a percent sign.
 pub fn query(url: &str) -> impl Iterator<Item = (Cow<'_, str>, Option<Cow<'_, str>>)> {
     let query = url.split('#').next().and_then(|url| url.split_once('?')).map_or("", |(_, query)| query);
     let part = |text| query_part(text).unwrap_or(Cow::Borrowed(text));

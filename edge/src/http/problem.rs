@@ -1,5 +1,5 @@
-//! Every refusal the edge can give: its code, status and title in one table, and the document a client gets
-//! (RFC 9457). What a client reads and what only the log may say are two fields.
+//! A refusal and the problem document that a client gets (RFC 9457). What the client reads and what only the log may
+//! say are two fields.
 
 use std::fmt::Display;
 
@@ -13,11 +13,11 @@ use crate::http::response::Response;
 #[derive(Debug, PartialEq)]
 pub struct Problem {
     pub code: Code,
-    /// For the client: what to do now.
+    /// For the client: what to do next.
     detail: String,
     extensions: Map<String, Value>,
     headers: Vec<(&'static str, String)>,
-    /// For the log, and never for the client.
+    /// For the log only.
     internal: Option<String>,
 }
 
@@ -61,7 +61,7 @@ impl Problem {
         Self::new(Code::MalformedRequest, detail)
     }
 
-    /// All faults of a request at once, so that it can be put right in one go.
+    /// All errors of a request at once, so that a client can fix them in one go.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let errors: Vec<Value> = errors
             .into_iter()
@@ -93,7 +93,7 @@ impl From<Problem> for Response {
         let detail = &problem.detail;
         let r#type = format!("/problems/{code}");
         let document = Document { r#type, title, status, detail, code, extensions: &problem.extensions };
-        // A map of JSON values is JSON: were it not, an empty body with the right status would still be an answer.
+        // A map of JSON values always serializes; if it did not, an empty body with the right status would do.
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut answer = Response::bytes(status, "application/problem+json", body);
         answer.headers.extend(problem.headers);

@@ -1,12 +1,12 @@
-//! The query of an API route: only the parameters that it has, each once. Whoever misspells a filter must not be told of
-//! everything instead.
+//! The query of an API route: only its own parameters, each at most once. A misspelled filter must not return
+//! everything.
 
 use std::borrow::Cow;
 
 use crate::http::percent;
 use crate::runtime::limits::PARAMETER_SHOWN_CHARS;
 
-/// What is wrong with the query of this address, for a route that knows these parameters.
+/// What is wrong with the query of this URL, for a route with these parameters.
 pub fn error(url: &str, known: &[&str]) -> Option<String> {
     let mut seen: Vec<Cow<str>> = Vec::new();
     for (name, _) in percent::query(url) {

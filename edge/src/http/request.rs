@@ -6,7 +6,7 @@ use crate::runtime::js;
 
 /// A request's method, address and headers.
 pub struct RequestHead {
-    /// How late the isolate was when it came.
+    /// By how many milliseconds the isolate was late when it arrived.
     pub late_ms: u64,
     pub method: String,
     pub url: String,
@@ -35,7 +35,7 @@ impl RequestHead {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// Of the address, without what stands before and after.
+    /// The path of the URL.
     pub fn path(&self) -> &str {
         let after_scheme = self.url.split_once("://").map_or("", |(_, rest)| rest);
         let host_and_path = after_scheme.split(['?', '#']).next().unwrap_or_default();

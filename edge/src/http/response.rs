@@ -1,5 +1,5 @@
-//! What goes back to a client, as plain data: it becomes a `worker::Response` only in `lib.rs`, so that every status,
-//! header and body can be tested without a Worker.
+//! A response as plain data. It becomes the runtime's only in `lib.rs`, so that every status, header and body is tested
+//! without a Worker.
 
 use serde::Serialize;
 
@@ -10,9 +10,9 @@ pub struct Response {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
-    /// Of a refusal, for the log.
+    /// The code of a refusal, for the log.
     pub code: Option<Code>,
-    /// What only the log may say.
+    /// Details for the log only.
     pub internal: Option<String>,
 }
 
@@ -24,12 +24,12 @@ impl Response {
     pub fn json<T: Serialize>(status: u16, value: &T) -> Self {
         match serde_json::to_vec(value) {
             Ok(body) => Self::bytes(status, "application/json", body),
-            // Our own types are always written: what is not is a mistake of ours, and only the log can use it.
+            // Our own types always serialize. If one does not, that is a bug, which only the log can use.
             Err(error) => Self { code: Some(Code::Unavailable), internal: Some(error.to_string()), ..Self::empty(503) },
         }
     }
 
-    /// With the version of what is shown, for `If-Match`.
+    /// With the version as `ETag`, for `If-Match`.
     pub fn versioned(self, version: i64) -> Self {
         self.with("ETag", format!("\"{version}\""))
     }
@@ -38,7 +38,7 @@ impl Response {
         Self { body, ..Self::empty(status) }.with("Content-Type", content_type)
     }
 
-    /// Sets a header; one of the same name goes.
+    /// Sets a header, in place of one of the same name.
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
         self.headers.push((name, value.into()));
@@ -49,7 +49,7 @@ impl Response {
         self.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The same answer as 304 where the client already has it.
+    /// The same response as 304 if the client already has it.
     pub fn unless_known(self, if_none_match: Option<&str>) -> Self {
         match (self.header("ETag"), if_none_match) {
             (Some(etag), Some(known)) if matches(known, etag) => {

@@ -1,5 +1,5 @@
-//! The small grammars of what strangers write: what a slug is, what a UUID is, what is one line. What a user's name may
-//! be is `protocol::printable`, for the names of sales are the same.
+//! The small grammars of input: slugs, UUIDs, single lines. Printable names are in `protocol::printable`, which the
+//! functions use too.
 
 use crate::runtime::limits;
 
@@ -13,13 +13,13 @@ pub fn is_slug(text: &str) -> bool {
 
 /// A UUID in its hyphenated form, in the lower case that the database answers with.
 pub fn uuid(text: &str) -> Option<String> {
-    // The parser also takes braces, URNs and no hyphens at all: ids that no answer of ours has.
+    // The parser also takes braces, URNs and no hyphens: forms that no answer has.
     let hyphenated = text.len() == 36;
     hyphenated.then(|| uuid::Uuid::try_parse(text).ok()).flatten().map(|id| id.to_string())
 }
 
-/// 1 to `max_chars` characters of any script, none of them a control character. No more is asked of what a gateway calls
-/// its payments: money that cannot be named cannot be paid back.
+/// 1 to `max_chars` characters, none of them a control character. A gateway's ids need no more: a payment that could
+/// not be named could not be refunded.
 pub fn is_line(text: &str, max_chars: usize) -> bool {
     !text.is_empty() && text.chars().count() <= max_chars && !text.chars().any(char::is_control)
 }

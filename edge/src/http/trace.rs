@@ -1,10 +1,10 @@
 //! W3C Trace Context: a valid `traceparent` goes on to the functions, anything else starts a new trace here.
 
-/// The header as it came if it is valid, else a new one from two random numbers.
+/// The header if it is valid, else a new one from two random numbers.
 pub fn parent(header: Option<&str>, trace: u128, span: u64) -> String {
     match header {
         Some(header) if is_valid(header) => header.to_owned(),
-        // Zero would mean "none" in both places.
+        // Zero means "none" in both places.
         _ => format!("00-{:032x}-{:016x}-01", trace.max(1), span.max(1)),
     }
 }

@@ -1,12 +1,12 @@
-//! A circuit breaker: a function that failed several times in a row is left alone for a moment, then tried with one
-//! call at a time, so that a database that is away costs a quick 503 instead of a queue of time-outs. Only a failure of
-//! its own counts: what is wrong with one request must not close the function to everybody else's.
+//! A circuit breaker: after several failures in a row a function is not called for a moment, then probed with one call
+//! at a time. A database that is down costs a quick 503 instead of a queue of time-outs. Only failures of the function
+//! count: one bad request must not close it to all others.
 
 use crate::runtime::limits::{BREAKER_FAILURES, BREAKER_OPEN_MS, BREAKER_PROBE_MAX_MS};
 
 #[derive(Debug, Default)]
 pub struct Breaker {
-    /// In a row.
+    /// Consecutive failures.
     failures: u32,
     state: State,
 }
@@ -28,14 +28,14 @@ impl Breaker {
     pub fn refuses(&self, now_ms: u64) -> bool {
         match self.state {
             State::Closed => false,
-            // A clock that was put back makes nothing last longer, here and below.
+            // A clock that is set back extends nothing, here and below.
             State::Open { until_ms } => now_ms < until_ms && until_ms.abs_diff(now_ms) <= BREAKER_OPEN_MS,
-            // A probe whose request was cancelled tells nobody how it went.
+            // A probe whose request was cancelled never reports.
             State::Probing { since_ms } => now_ms.abs_diff(since_ms) < BREAKER_PROBE_MAX_MS,
         }
     }
 
-    /// Takes the right to make a call; who got it reports how the call went.
+    /// Admits a call; its caller reports how it ended.
     pub fn admit(&mut self, now_ms: u64) -> bool {
         if self.refuses(now_ms) {
             return false;
@@ -50,8 +50,8 @@ impl Breaker {
         *self = Self::default();
     }
 
-    /// It ended in a way that says nothing of how the function is: the request itself was at fault. It neither opens nor
-    /// closes anything, and whoever comes next may find out.
+    /// The call says nothing about the function's health, because the request itself was at fault. It neither opens nor
+    /// closes the breaker, and the next caller may probe.
     pub fn no_verdict(&mut self, now_ms: u64) {
         if matches!(self.state, State::Probing { .. }) {
             self.state = State::Open { until_ms: now_ms };

@@ -1,15 +1,15 @@
-//! How many calls of one function are in the air, as this isolate sees it: beyond the bound the next one waits, and
-//! not for long: what only waits for an instance of the function uses up the patience of whoever waits for it.
+//! Bounds the calls of one function that this isolate has in flight. A caller above the limit waits, but not for long:
+//! waiting for an instance uses up the client's patience.
 
-/// The calls of one function, each by the moment at which it is over, whatever becomes of it: a request that is cancelled
-/// takes its call with it and is never heard of again.
+/// The time at which each call is over at the latest: a request that is cancelled takes its call with it and never
+/// leaves.
 #[derive(Default)]
 pub struct ConcurrencyLimit {
     ends_ms: Vec<u64>,
 }
 
 impl ConcurrencyLimit {
-    /// Whether there is a place among `most`; it is kept until `end_ms` unless it is left before.
+    /// Takes one of `most` slots until `end_ms`, if one is free.
     pub fn enter(&mut self, now_ms: u64, end_ms: u64, most: usize) -> bool {
         self.ends_ms.retain(|end| *end > now_ms);
         let free = self.ends_ms.len() < most;
@@ -19,7 +19,7 @@ impl ConcurrencyLimit {
         free
     }
 
-    /// Gives up a place that was kept until `end_ms`.
+    /// Frees a slot that was taken until `end_ms`.
     pub fn leave(&mut self, end_ms: u64) {
         if let Some(place) = self.ends_ms.iter().position(|end| *end == end_ms) {
             self.ends_ms.swap_remove(place);

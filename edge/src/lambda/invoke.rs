@@ -1,5 +1,5 @@
-//! Calls a function by Lambda's Invoke API, the same on AWS and on the local emulator, and tells an answer from a
-//! function that broke, one that is throttled, one that is late and one that cannot be reached.
+//! Calls a function by Lambda's Invoke API, on AWS and on the local emulator alike, and classifies what can go wrong:
+//! the function broke, it is throttled, it is late, it cannot be reached.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,35 +17,35 @@ use crate::lambda::sigv4;
 use crate::runtime::config::Lambda;
 use crate::runtime::{clock, js, limits};
 
-/// Why there is no answer. Whether the function did its work is unknown in every case.
+/// Why there is no answer. In every case it is unknown whether the function did its work.
 #[derive(Debug, PartialEq, Eq)]
 pub enum InvokeError {
-    /// `X-Amz-Function-Error`: what it stands on is away, or it died or timed out.
+    /// `X-Amz-Function-Error`: its database is unreachable, or it crashed or timed out.
     Function,
-    /// `X-Amz-Function-Error` too, and because of what it was asked: the same request would end the same way.
+    /// `X-Amz-Function-Error`, because of the request: the same one would fail again.
     Rejected,
-    /// 429, or our own bound: as many instances as are allowed are busy.
+    /// 429 or our own limit: all allowed instances are busy.
     Throttled,
-    /// Any other status: not ours to call, no such function, Lambda itself.
+    /// Any other status: no permission, no such function, Lambda itself failed.
     Status(u16),
     Deadline,
     Network(String),
-    /// An answer that is not what the verb promises.
+    /// An answer that is not of the function's type.
     Unreadable(String),
-    /// It failed several times in a row and is left alone for a moment.
+    /// The circuit breaker is open.
     Resting,
-    /// The Worker is not configured to call anything, or to call it in clear.
+    /// The Worker has no URL to call, or one without TLS.
     Unconfigured,
 }
 
 impl InvokeError {
-    /// Whether the function failed, whoever asked; everything else is between it and this one request. That as many
-    /// instances as are allowed are busy is no failure: it is a crowd, and those who are answered go on being answered.
+    /// Whether the failure is the function's, and so counts for the circuit breaker. Everything else concerns this one
+    /// request. Throttling is no failure: calls that get an instance go on being answered.
     #[must_use]
     pub fn is_the_functions(&self) -> bool {
         match self {
             Self::Function | Self::Deadline | Self::Network(_) => true,
-            // The request as Lambda sees it: unreadable, or too large.
+            // Lambda rejects the request: unreadable, or too large.
             Self::Status(status) => !matches!(status, 400 | 413 | 415 | 422),
             Self::Rejected | Self::Throttled | Self::Unreadable(_) | Self::Resting | Self::Unconfigured => false,
         }
@@ -65,12 +65,12 @@ impl From<InvokeError> for Problem {
 }
 
 thread_local! {
-    /// One a function, as this isolate saw it.
+    /// By function, as this isolate sees it.
     static BREAKERS: RefCell<HashMap<&'static str, Breaker>> = RefCell::default();
     static IN_FLIGHT: RefCell<HashMap<&'static str, ConcurrencyLimit>> = RefCell::default();
 }
 
-/// Calls `function` unless it has just failed too often.
+/// Calls `function`, unless its circuit breaker is open.
 ///
 /// # Errors
 /// See [`InvokeError`].
@@ -82,7 +82,7 @@ pub async fn call<Q: Serialize, A: DeserializeOwned>(
     call_within(lambda, function, question, limits::INVOKE_DEADLINE_MS).await
 }
 
-/// The same for a function that may take longer.
+/// The same with another deadline.
 ///
 /// # Errors
 /// See [`InvokeError`].
@@ -92,15 +92,15 @@ pub async fn call_within<Q: Serialize, A: DeserializeOwned>(
     question: &Q,
     within_ms: u64,
 ) -> Result<A, InvokeError> {
-    let end_ms = place(function, within_ms).await?;
+    let end_ms = take_slot(function, within_ms).await?;
     let answer = call_unless_broken(lambda, function, question, within_ms).await;
     IN_FLIGHT.with_borrow_mut(|calls| calls.entry(function).or_default().leave(end_ms));
     answer
 }
 
-/// A place among the calls in the air, kept until the moment that it says. A burst waits here for a while; each looks for
-/// itself, because one request may not wake another.
-async fn place(function: &'static str, within_ms: u64) -> Result<u64, InvokeError> {
+/// Waits for a free call slot; it is kept until the returned time, in Unix milliseconds. Polls, because a Worker's
+/// request cannot wake another.
+async fn take_slot(function: &'static str, within_ms: u64) -> Result<u64, InvokeError> {
     for _ in 0..=limits::PLACE_WAIT_MS / limits::PLACE_POLL_MS {
         let now_ms = clock::now_ms();
         let end_ms = now_ms.saturating_add(within_ms);
@@ -136,7 +136,7 @@ async fn call_unless_broken<Q: Serialize, A: DeserializeOwned>(
     answer
 }
 
-/// The same for a caller with a breaker of its own.
+/// The same without a circuit breaker and a limit, for a caller that has its own.
 ///
 /// # Errors
 /// See [`InvokeError`].
@@ -155,7 +155,7 @@ async fn exchange<Q: Serialize, A: DeserializeOwned>(
     within_ms: u64,
 ) -> Result<A, InvokeError> {
     let lambda = lambda.for_function(function);
-    // A buyer's order and our signature go over no network in clear.
+    // Orders and signatures are never sent unencrypted, except to this machine.
     if !lambda.url.starts_with("https://") && !origin::is_loopback(&lambda.url) {
         return Err(InvokeError::Unconfigured);
     }
@@ -171,7 +171,7 @@ async fn exchange<Q: Serialize, A: DeserializeOwned>(
     read(status, broke, answer)
 }
 
-/// What Lambda's answer comes to.
+/// Classifies Lambda's response.
 ///
 /// # Errors
 /// See [`InvokeError`].
@@ -193,9 +193,9 @@ fn judge(status: u16, function_error: bool, answer: &str) -> Result<(), InvokeEr
     }
 }
 
-/// Whether the function blames the request: by the type of error that it reports itself. What Lambda reports of it (it
-/// timed out, it exited, it could not start) has types of Lambda's own, with a prefix; and an error that cannot be read is
-/// no word of the function's at all.
+/// Whether the function rejects the request: by the error type that it reports. Errors that Lambda reports (time-out,
+/// crash, failed start) have a type with one of Lambda's prefixes. An error that cannot be read does not come from the
+/// function.
 fn is_rejection(answer: &str) -> bool {
     #[derive(serde::Deserialize)]
     struct Reported {

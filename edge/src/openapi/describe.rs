@@ -12,55 +12,19 @@ mod parameters;
 mod problems;
 mod schemas;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
-use crate::routes;
+use crate::routes::{self, Caller, Exists, Route, TABLE};
 use schemas::Schemas;
 
-/// Every path, its parameters in braces. That no verb is missing is a test's business.
-const PATHS: [&str; 39] = [
-    "/",
-    "/sales/{sale_id}",
-    "/orders",
-    "/orders/{order_id}",
-    "/assets/{name}",
-    "/healthz",
-    "/openapi.json",
-    "/v1/reservations",
-    "/v1/reservations/{hold_id}",
-    "/v1/reservations/{hold_id}/pay",
-    "/v1/reservations/{hold_id}/payments",
-    "/v1/reservations/{hold_id}/refund-account",
-    "/v1/orders",
-    "/v1/orders/{order_id}",
-    "/v1/sales",
-    "/v1/sales/{sale_id}",
-    "/v1/webhooks/standard",
-    "/v1/webhooks/portone",
-    "/v1/webhooks/toss",
-    "/v1/webhooks/stripe",
-    "/v1/payments/toss/return",
-    "/v1/payments/portone/confirm",
-    "/v1/admin/sales",
-    "/v1/admin/sales/{sale_id}",
-    "/v1/admin/sales/{sale_id}/report",
-    "/v1/admin/skus/{sku_id}/stock",
-    "/v1/admin/orders/{order_id}",
-    "/v1/admin/orders/{order_id}/cancel",
-    "/v1/admin/payments",
-    "/v1/admin/actions",
-    "/v1/admin/users/{user_id}/forget",
-    "/v1/admin/subscriptions",
-    "/v1/admin/subscriptions/{subscription_id}",
-    "/v1/admin/subscriptions/{subscription_id}/secret",
-    "/v1/admin/dead-letters",
-    "/v1/admin/dead-letters/replay",
-    "/v1/admin/dead-letters/{dead_letter_id}/replay",
-    "/v1/admin/dead-letters/{dead_letter_id}/dismiss",
-    "/v1/admin/dead-letters/{dead_letter_id}/settle",
-];
+/// The routes of the product: what exists in development only is not described.
+fn described() -> impl Iterator<Item = &'static Route> {
+    TABLE.iter().filter(|route| route.exists != Exists::InDevelopment)
+}
 
-/// One that is there, so that the table of paths can be asked what a path offers.
+/// A path of this template.
 fn example(path: &str) -> String {
     let id = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
     path.replace("{hold_id}", id)
@@ -76,28 +40,22 @@ fn example(path: &str) -> String {
 fn document() -> Value {
     let mut schemas = Schemas::new();
     let mut paths = Map::new();
-    for path in PATHS {
-        let offers = routes::offers(&example(path), false).unwrap_or_else(|_| panic!("{path}"));
-        let mut item = Map::new();
-        let parameters = parameters::of_path(path);
-        if !parameters.is_empty() {
-            item.insert("parameters".to_owned(), parameters.into());
-        }
-        for (method, route) in offers {
-            let operation = operations::of(&route, &mut schemas);
-            let role = routes::required(&route, method);
-            let with_role = |mut operation: Value| {
-                if let Some(role) = role {
-                    operation["x-role"] = role.name().into();
-                }
-                operation
-            };
-            if method == "GET" && !route.acts_on_get() {
-                item.insert("head".to_owned(), with_role(operation.without_bodies()));
+    for route in described() {
+        let path = paths.entry(route.path).or_insert_with(|| {
+            let parameters = parameters::of_path(route.path);
+            if parameters.is_empty() { json!({}) } else { json!({"parameters": parameters}) }
+        });
+        let operation = operations::of(route, &mut schemas);
+        let with_role = |mut operation: Value| {
+            if let Caller::Operator(role) = route.caller {
+                operation["x-role"] = role.name().into();
             }
-            item.insert(method.to_lowercase(), with_role(operation.into_value()));
+            operation
+        };
+        if route.method.has_head {
+            path["head"] = with_role(operation.without_bodies());
         }
-        paths.insert(path.to_owned(), item.into());
+        path[route.method.name.to_lowercase()] = with_role(operation.into_value());
     }
     json!({
         "openapi": "3.1.0",
@@ -149,32 +107,70 @@ fn the_description_is_what_the_code_says() {
 
 #[test]
 fn no_verb_is_left_out() {
-    let described: std::collections::BTreeSet<String> = PATHS
-        .iter()
-        .flat_map(|path| routes::offers(&example(path), false).unwrap_or_default())
-        .map(|(_, route)| route.name().to_owned())
+    let document = document();
+    let items = document["paths"].as_object().into_iter().flatten();
+    let described: BTreeSet<(String, String)> = items
+        .flat_map(|(path, item)| {
+            item.as_object().into_iter().flat_map(Map::keys).map(|key| (path.clone(), key.clone()))
+        })
+        .filter(|(_, key)| !matches!(key.as_str(), "parameters" | "head"))
         .collect();
-    let (_, source) = include_str!("../routes.rs").split_once("pub fn name(").unwrap_or_default();
-    let names = source.split("=> \"").skip(1).filter_map(|rest| rest.split_once("\",\n")).map(|(name, _)| name);
-    let known: std::collections::BTreeSet<String> =
-        names.chain([routes::WEBHOOK]).filter(|name| *name != "dev_session").map(ToOwned::to_owned).collect();
-    assert!(known.len() > 10, "{known:?}");
-    assert_eq!(described, known, "the session maker exists in development only, and everything else is described");
+    let of_table = |route: &Route| (route.path.to_owned(), route.method.name.to_lowercase());
+    let left_out: Vec<_> = TABLE.iter().filter(|route| !described.contains(&of_table(route))).collect();
+    assert!(described.len() > 10, "{described:?}");
+    let left_out: Vec<&str> = left_out.into_iter().map(|route| route.name).collect();
+    assert_eq!(
+        left_out,
+        ["dev_session"],
+        "the session maker exists in development only, and everything else is described"
+    );
+}
+
+#[test]
+fn a_path_of_the_table_is_found_as_itself_and_as_no_other() {
+    for route in described() {
+        let offers = routes::offers(&example(route.path), false).unwrap_or_else(|_| panic!("{}", route.path));
+        assert!(offers.routes.iter().all(|other| other.path == route.path), "{}", route.path);
+        let names = route.path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+        for name in names {
+            assert_ne!(offers.parameters.get(name), "", "{name} of {}", route.path);
+        }
+    }
 }
 
 #[test]
 fn a_route_takes_the_parameters_that_are_described() {
     let mut schemas = Schemas::new();
-    for (method, route) in PATHS.iter().flat_map(|path| routes::offers(&example(path), false).unwrap_or_default()) {
-        let Some(known) = route.parameters() else { continue };
-        let operation = operations::of(&route, &mut schemas).into_value();
+    for route in described() {
+        let Some(known) = route.query else { continue };
+        let operation = operations::of(route, &mut schemas).into_value();
         let all = operation["parameters"].as_array().into_iter().flatten();
         let mut described: Vec<_> =
             all.filter(|one| one["in"] == "query").filter_map(|one| one["name"].as_str()).collect();
         let mut known = known.to_vec();
         known.sort_unstable();
         described.sort_unstable();
-        assert_eq!(known, described, "{method} {}", route.name());
+        assert_eq!(known, described, "{} {}", route.method.name, route.name);
+    }
+}
+
+/// The schemas that a value refers to, in alphabetical order.
+fn references(value: &Value) -> String {
+    let text = value.to_string();
+    let named = text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next());
+    named.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_route_reads_and_answers_the_schemas_that_are_described() {
+    let mut schemas = Schemas::new();
+    for route in described() {
+        let operation = operations::of(route, &mut schemas).into_value();
+        assert_eq!(references(&operation["requestBody"]), route.request, "what {} reads", route.path);
+        let successes = operation["responses"].as_object().into_iter().flatten();
+        let successes: Vec<&Value> =
+            successes.filter(|(status, _)| status.starts_with('2')).map(|(_, one)| &one["content"]).collect();
+        assert_eq!(references(&json!(successes)), route.response, "what {} {} answers", route.method.name, route.path);
     }
 }
 
@@ -195,7 +191,7 @@ fn an_operation_has_a_name_of_its_own() {
     let mut names: Vec<&str> =
         items.flat_map(Map::values).filter_map(|operation| operation.get("operationId")?.as_str()).collect();
     let all = names.len();
-    assert!(all > PATHS.len(), "{names:?}");
+    assert!(all >= described().count(), "{names:?}");
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), all, "{names:?}");
@@ -204,12 +200,10 @@ fn an_operation_has_a_name_of_its_own() {
 #[test]
 fn every_address_of_the_operators_needs_a_role_and_no_other_does() {
     let mut seen = 0;
-    for path in PATHS {
-        for (method, route) in routes::offers(&example(path), false).unwrap_or_default() {
-            let role = routes::required(&route, method);
-            assert_eq!(role.is_some(), path.starts_with("/v1/admin/"), "{method} {path}");
-            seen += usize::from(role.is_some());
-        }
+    for route in TABLE {
+        let is_operators = matches!(route.caller, Caller::Operator(_));
+        assert_eq!(is_operators, route.path.starts_with("/v1/admin/"), "{} {}", route.method.name, route.path);
+        seen += usize::from(is_operators);
     }
     assert!(seen > 10, "{seen}");
 }

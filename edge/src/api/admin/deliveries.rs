@@ -1,38 +1,38 @@
-//! What the operator's routes about deliveries share: who asks and why, the call of `admin`, and its outcomes as HTTP.
+//! What the operator's routes about subscriptions and dead letters share: the actor, the call of `admin`, its outcomes
+//! as HTTP.
 
 use protocol::admin::{self, Command, Fault as FieldError};
 use protocol::operate::{By, Operation, Outcome, Subscription};
 use protocol::printable::is_printable;
 use serde::Serialize;
 
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem, field_error};
 use crate::http::response::Response;
 use crate::lambda::invoke;
 use crate::runtime::limits;
 
-/// Who asks and why, for the ledger. Who it is, the token says: nothing that a client writes names the actor.
+/// The actor and the reason, for the ledger. The actor comes from the token: nothing in the request can name another.
 ///
 /// # Errors
-/// `unauthenticated`; `invalid_request`: the reason cannot be read.
+/// `unavailable`: the caller is no operator; `invalid_request`: the reason is not printable.
 pub fn actor(context: &RequestContext, reason: Option<String>) -> Result<By, Problem> {
-    let actor = auth::operator(context)?.to_owned();
+    let actor = context.operator()?.to_owned();
     match reason_error(reason.as_deref()) {
         None => Ok(By { actor, reason, request_id: context.trace.request_id.clone() }),
         Some(error) => Err(Problem::invalid(vec![error])),
     }
 }
 
-/// What is wrong with a reason; none where there is none. Whoever reads the ledger must see what is there: no control
-/// characters, nothing of no width, nothing that turns the text around.
+/// What is wrong with a reason, if there is one. It has to be printable: no control characters, nothing invisible,
+/// nothing that changes the direction of the text.
 pub fn reason_error(reason: Option<&str>) -> Option<FieldError> {
     let readable = reason.is_none_or(|reason| is_printable(reason, limits::REASON_MAX_CHARS));
     (!readable).then(|| field_error("/reason", "Say why in 1 to 500 printable characters."))
 }
 
 /// # Errors
-/// What the operation was refused for; `unavailable`.
+/// The refusal of the operation; `unavailable`.
 pub async fn run(context: &RequestContext, operation: Operation) -> HandlerResult {
     let request = admin::Request { trace: context.trace.clone(), command: Command::Operate { operation } };
     match invoke::call(&context.config.lambda, "admin", &request).await? {

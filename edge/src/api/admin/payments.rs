@@ -1,40 +1,17 @@
-//! The operator's view of the money: which payment became what, and an order that is cancelled with its refund.
+//! `GET /v1/admin/payments`: which payment became what, a page at a time.
 
 use std::borrow::Cow;
 
-use protocol::admin::{Command, Fault as FieldError, Outcome};
-use protocol::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
+use protocol::admin::{Command, Fault as FieldError};
+use protocol::payments::{PAYMENT_STATES, PaymentPage};
 
 use crate::api::admin;
-use crate::api::admin::deliveries::actor;
-use crate::auth;
-use crate::gate::forget::forget;
 use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::percent;
 use crate::http::problem::Problem;
-use crate::http::{idempotency, percent};
 use crate::runtime::limits;
 
-pub async fn cancel_order(context: &mut RequestContext, order_id: String) -> HandlerResult {
-    auth::operator(context)?;
-    let Cancellation { reason } = context.json().await?;
-    let by = actor(context, reason)?;
-    let idem_key = idempotency::key(context.header("Idempotency-Key"))?;
-    let outcome = admin::outcome(context, Command::CancelOrder { by, idem_key, order_id }).await?;
-    if let Outcome::Order { order, .. } = &outcome {
-        // Its stock is for sale again.
-        forget(context, &order.sale_id).await;
-    }
-    admin::into_response(outcome)
-}
-
-/// `GET /v1/admin/orders/{order_id}`.
-pub async fn order(context: &RequestContext, order_id: String) -> HandlerResult {
-    auth::operator(context)?;
-    admin::run(context, Command::Order { order_id }).await
-}
-
 pub async fn list(context: &RequestContext) -> HandlerResult {
-    auth::operator(context)?;
     let page = page(&context.head.url).map_err(Problem::invalid)?;
     admin::run(context, Command::ListPayments { page }).await
 }

@@ -1,4 +1,4 @@
-//! People: a user is forgotten.
+//! `POST /v1/admin/users/{user_id}/forget`: erases a user.
 
 use protocol::operate::{Operation, Why};
 

@@ -1,6 +1,6 @@
-//! `POST /v1/webhooks/{gateway}`: a gateway says that something has become of a payment. What is not signed as it should
-//! be ends here; the rest goes on as it came to `confirm`, which proves it, finds out what it is and decides. A 503 has the
-//! gateway say it again.
+//! `POST /v1/webhooks/{gateway}`: a gateway's message about a payment. A bad signature is refused here; everything else
+//! goes on unchanged to `confirm`, which verifies it again, looks the payment up and decides. On a 503 the gateway
+//! sends the message again.
 
 use std::collections::BTreeMap;
 
@@ -24,11 +24,12 @@ pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> Han
     if !trusted {
         address_limit::count(context, &address_limit::HINTS).await?;
     }
-    // What is refused for its size cannot be proven; its payment is asked about, and this line says whose it was.
+    // A message that is too large cannot be verified. The sweep finds its payment, and this line in the log says whose
+    // it was.
     let bytes = context.body_within(limits::GATEWAY_BODY_MAX_BYTES).await;
     let bytes = bytes.map_err(|problem| problem.because(format!("{gateway}: a message was not read")))?;
     let message = Message { header: &|name| context.header(name).map(str::to_owned), body: &bytes };
-    // `confirm` looks again; whoever signs nothing gets no further than this.
+    // `confirm` verifies it again; a message without a valid signature gets no further.
     if !reader.is_authentic(secrets, &message, context.now_ms.checked_div(1_000).unwrap_or_default()) {
         return Err(unproven().because(format!("{gateway}: {} secrets are configured", secrets.len())));
     }
@@ -36,15 +37,15 @@ pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> Han
     let notice =
         payments::notice(reader, &event).map_err(|wrong| Problem::malformed(format!("Correct the event: {wrong}.")))?;
     let Some(notice) = notice else {
-        // Answered well, or the gateway would send it again for days.
+        // An error would make the gateway send it again for days.
         return Ok(outcome_response(&Outcome::Ignored));
     };
     let may_take = matches!(notice.kind, Kind::MayTake { .. });
     let request = request(context, gateway, reader, notice, bytes);
-    let _place = match &request {
+    let _slot = match &request {
         Request::Told(hint) if !trusted => {
             unsigned::turn(&hint.payment_id).await?;
-            Some(unsigned::place(context).await?)
+            Some(unsigned::slot(context).await?)
         }
         _ => None,
     };
@@ -52,7 +53,7 @@ pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> Han
 }
 
 /// # Errors
-/// `unavailable`: nobody could say what has become of it; `signature_invalid`; `not_found`.
+/// `unavailable`: the gateway could not be asked; `signature_invalid`; `not_found`.
 pub async fn settle(context: &RequestContext, request: &Request) -> Result<Settled, Problem> {
     let settled: Settled =
         invoke::call_within(&context.config.lambda, "confirm", request, limits::GATEWAY_DEADLINE_MS).await?;
@@ -64,7 +65,8 @@ pub async fn settle(context: &RequestContext, request: &Request) -> Result<Settl
     }
 }
 
-/// What is signed goes on as it came, to be proven where it is believed; what is not is a question.
+/// A signed message is sent on as it came, so that `confirm` can verify it. An unsigned one only becomes a hint to look
+/// the payment up.
 fn request(
     context: &RequestContext,
     gateway: &str,
@@ -76,14 +78,14 @@ fn request(
     let named = reader.signed_headers().iter();
     let headers: BTreeMap<String, String> =
         named.filter_map(|name| Some(((*name).to_owned(), context.header(name)?.to_owned()))).collect();
-    // It is text: it was read as JSON.
+    // It was parsed as JSON, so it is UTF-8.
     match String::from_utf8(bytes) {
         Ok(body) if !headers.is_empty() => Request::Signed(Signed { trace, gateway, headers, body }),
         _ => {
             let hint = Told { trace, gateway, payment_id: notice.payment_id, ..Told::default() };
             Request::Told(match notice.kind {
                 Kind::Deposit { secret } => Told { deposit_secret: Some(secret), ..hint },
-                // Nobody signed it: what it says of a dispute is nothing to go by.
+                // It is not signed: what it says of a dispute is only a hint, too.
                 Kind::Later { .. } => Told { later: true, ..hint },
                 Kind::Changed | Kind::MayTake { .. } => hint,
             })
@@ -95,8 +97,8 @@ fn unproven() -> Problem {
     Problem::new(Code::SignatureInvalid, "Sign the raw body as the gateway's specification says.")
 }
 
-/// The gateway is told what became of its money, in the words of the function. One that asked whether it may take the
-/// money reads the status alone, and a 200 has it taken: for a hold that waits for it, or for whoever else's it is.
+/// The response to the gateway. One that asks whether it may capture reads only the status, and a 200 makes it capture:
+/// for a hold that waits for it, or for a payment that is not ours.
 fn into_response(outcome: Outcome, may_take: bool) -> HandlerResult {
     match outcome {
         Outcome::Unreachable => Err(Problem::unavailable()),
@@ -105,7 +107,7 @@ fn into_response(outcome: Outcome, may_take: bool) -> HandlerResult {
         Outcome::TurnedAway { reason } if may_take => Err(payment_rejection(&reason)),
         Outcome::RefundRequired { .. } | Outcome::Parked if may_take => Err(payment_rejection("already_paid")),
         Outcome::Pending if may_take => Err(payment_rejection("payment_unknown")),
-        // Nothing has changed, so far as its money goes.
+        // Nothing has changed yet.
         Outcome::Pending => Ok(outcome_response(&Outcome::Ignored)),
         Outcome::Confirmed { .. }
         | Outcome::RefundRequired { .. }
@@ -121,13 +123,13 @@ pub fn outcome_response(outcome: &Outcome) -> Response {
     Response::json(200, outcome)
 }
 
-/// No money was taken.
+/// Refuses a capture: no money was taken.
 pub fn rejected(reason: &str) -> Problem {
     Problem::new(Code::HoldNotActive, "No money was taken: the hold cannot be paid any more, or not so.")
         .with("reason", reason)
 }
 
-/// Of a refusal PortOne shows this much to the buyer.
+/// A refused capture, with the text that PortOne shows to the buyer.
 fn payment_rejection(reason: &str) -> Problem {
     rejected(reason)
         .with("errorMessage", "결제되지 않았습니다. 예약이 끝났거나 결제할 수 없는 예약입니다. (Nothing was charged.)")

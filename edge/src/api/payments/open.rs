@@ -1,12 +1,11 @@
-//! What a buyer does beside paying: says that a payment page is about to be opened, so that nobody has to tell what came of
-//! it, and names the account that a deposit goes back to.
+//! A payment page is about to be opened, which gives it a reference so that its payment is found without a webhook; and
+//! the account that a deposit is refunded to.
 
 use protocol::confirm::Request;
 use protocol::opening::{self, Outcome};
 use protocol::refund::{AccountOutcome, RefundAccount, RefundTo, Which};
 use serde::{Deserialize, Serialize};
 
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem, field_error};
 use crate::http::response::Response;
@@ -46,7 +45,7 @@ pub struct Tried {
 
 /// `POST /v1/reservations/{hold_id}/payments`: the same reference again as long as the page has led to no payment.
 pub async fn open(context: &mut RequestContext, hold_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     let ToOpen { gateway } = context.json().await?;
     let gateway = gateway.or_else(|| context.config.gateways().next().map(str::to_owned)).unwrap_or_default();
     if context.config.webhook_secrets(&gateway).is_none() {
@@ -66,12 +65,12 @@ pub async fn open(context: &mut RequestContext, hold_id: String) -> HandlerResul
 
 /// `POST /v1/reservations/{hold_id}/refund-account`.
 pub async fn refund_account(context: &mut RequestContext, hold_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
+    let user_id = context.user_id()?;
     let refund_account: RefundAccount = context.json().await?;
     refund_to(context, Which::OfHold { user_id, hold_id }, refund_account).await
 }
 
-/// The account goes through to the gateway; nothing here keeps it.
+/// Sends the account on to the gateway. It is not stored.
 ///
 /// # Errors
 /// `invalid_request`, `not_found`, `request_in_progress`, `unavailable`.

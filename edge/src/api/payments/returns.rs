@@ -1,5 +1,5 @@
-//! A buyer's browser comes back from paying at a gateway that takes the money only on the shop's word: the hold is
-//! secured, the money is taken, and the buyer is sent to what came of it.
+//! A buyer's browser returns from a gateway that captures only when the shop says so: the hold is locked, the payment
+//! is captured, and the buyer is redirected to the result.
 
 use std::borrow::Cow;
 
@@ -15,16 +15,15 @@ use crate::http::response::Response;
 use crate::http::text::is_line;
 use crate::runtime::limits;
 
-/// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success address. Nothing in it is believed:
-/// the payment is asked for, and its own amount, order and hold count. Loading it again finds what was done.
+/// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success URL. Its parameters are not trusted:
+/// the payment is looked up, and its own amount, order and hold count. Loading it again shows the same result.
 pub async fn toss_return(context: &RequestContext) -> HandlerResult {
     let gateway = "toss";
-    context.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
     let back = comeback(&context.head.url)?;
-    // A buyer who is known is counted by their token, and needs no stranger's place.
-    let _place = match auth::buyer(context) {
+    // A signed-in buyer is counted by user, and needs no slot for unsigned messages.
+    let _slot = match auth::buyer(context) {
         Ok(_) => None,
-        Err(_) => Some(unsigned::place(context).await?),
+        Err(_) => Some(unsigned::slot(context).await?),
     };
     let hint = Told {
         trace: context.trace.clone(),
@@ -36,7 +35,7 @@ pub async fn toss_return(context: &RequestContext) -> HandlerResult {
     };
     match confirm::settle(context, &Request::Told(hint)).await {
         Ok(settled) => Ok(send_on(&settled, &back.payment_key)),
-        // Whoever loads the page again asks again; the sweep does too.
+        // Reloading the page asks again; so does the sweep.
         Err(problem) => Err(problem),
     }
 }
@@ -52,8 +51,7 @@ pub struct ToConfirm {
 /// `POST /v1/payments/portone/confirm`: what PortOne's browser SDK was given is handed in by the buyer's page.
 pub async fn portone_confirm(context: &mut RequestContext) -> HandlerResult {
     let gateway = "portone";
-    context.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
-    let buyer = auth::buyer(context)?;
+    let buyer = context.user_id()?;
     let ToConfirm { payment_id, payment_token } = context.json().await?;
     for text in [&payment_id, &payment_token] {
         if !is_line(text, limits::PAYMENT_TOKEN_MAX_CHARS) {
@@ -89,7 +87,7 @@ fn comeback(url: &str) -> Result<Comeback, Problem> {
     let payment_key = percent::given(url, "paymentKey").filter(key);
     // Toss's rule for it is 6 to 64 of these, and `=`; it is only ever compared.
     let order_id = percent::given(url, "orderId").filter(|id| is_line(id, limits::GATEWAY_TEXT_MAX_CHARS));
-    // Of which currency only the payment says.
+    // The currency is known from the payment only.
     let digits = |text: &str| (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let amount = percent::given(url, "amount").filter(|amount| match amount.split_once('.') {
         Some((whole, fraction)) => digits(whole) && digits(fraction),
@@ -114,11 +112,11 @@ pub fn assert_comeback(url: &str) {
     assert!(amount.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && amount.len() <= 33);
 }
 
-/// To the hold's own page, which shows the order, the refund or the time that is left; nowhere outside.
+/// Redirects to the hold's own page, which shows the order, the refund or the time that is left; never to another site.
 fn send_on(settled: &Settled, payment_key: &str) -> Response {
     let result = match settled.outcome {
         Outcome::Confirmed { .. } | Outcome::RefundRequired { .. } | Outcome::Secured => "paid",
-        // An account to deposit into, say: the page says what there is to do.
+        // For example a bank account to transfer to: the page shows it.
         Outcome::Pending => "pending",
         Outcome::TurnedAway { .. }
         | Outcome::Parked

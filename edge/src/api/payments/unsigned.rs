@@ -1,5 +1,5 @@
-//! What nobody signed: anybody may say that a payment has changed, and the gateway has to be asked. Such questions have
-//! places of their own, so that they never take those of signed payments, and one payment is asked about at a distance.
+//! Limits for unsigned messages: anybody may send one, and for each the gateway is asked. They have call slots of their
+//! own, so that they never take those of signed messages, and a payment is looked up at most once in `HINT_EVERY_MS`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,25 +16,25 @@ use crate::runtime::limits::{
 };
 
 thread_local! {
-    static PLACES: RefCell<ConcurrencyLimit> = RefCell::default();
+    static SLOTS: RefCell<ConcurrencyLimit> = RefCell::default();
     static PAYMENTS: RefCell<Payments> = RefCell::default();
 }
 
-/// A place among the questions of strangers, until it is dropped.
-pub struct Place {
+/// A slot for an unsigned message, until it is dropped.
+pub struct Slot {
     end_ms: u64,
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        PLACES.with_borrow_mut(|places| places.leave(self.end_ms));
+        SLOTS.with_borrow_mut(|slots| slots.leave(self.end_ms));
     }
 }
 
-/// Waits for the turn of a question about this payment.
+/// Waits until this payment may be looked up again.
 ///
 /// # Errors
-/// `rate_limited`: others wait for theirs already.
+/// `rate_limited`: too many wait for this payment.
 pub async fn turn(payment_id: &str) -> Result<(), Problem> {
     let now_ms = clock::now_ms();
     let turn_ms = PAYMENTS.with_borrow_mut(|payments| payments.turn(payment_id, now_ms));
@@ -51,33 +51,33 @@ pub async fn turn(payment_id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A place for a question; a burst waits for a while.
+/// Waits for a free slot.
 ///
 /// # Errors
-/// `unavailable`: so many questions go before this one that it is better sent again.
-pub async fn place(context: &RequestContext) -> Result<Place, Problem> {
+/// `unavailable`: no slot became free in time; the message should be sent again.
+pub async fn slot(context: &RequestContext) -> Result<Slot, Problem> {
     for _ in 0..=PLACE_WAIT_MS / PLACE_POLL_MS {
         let now_ms = clock::now_ms();
         let end_ms = now_ms.saturating_add(GATEWAY_DEADLINE_MS);
-        if PLACES.with_borrow_mut(|places| places.enter(now_ms, end_ms, context.config.unsigned_at_once)) {
-            return Ok(Place { end_ms });
+        if SLOTS.with_borrow_mut(|slots| slots.enter(now_ms, end_ms, context.config.unsigned_at_once)) {
+            return Ok(Slot { end_ms });
         }
         Delay::from(Duration::from_millis(PLACE_POLL_MS)).await;
     }
     Err(Problem::unavailable().because("as many unsigned messages are looked into as are allowed"))
 }
 
-/// When each payment was asked about last, or will be.
+/// When each payment was looked up last, or will be.
 #[derive(Default)]
 struct Payments(HashMap<String, u64>);
 
 impl Payments {
-    /// The moment for a question about this payment. None: others wait for theirs already.
+    /// When this payment may be looked up. None: too many wait for it.
     fn turn(&mut self, payment_id: &str, now_ms: u64) -> Option<u64> {
         if self.0.len() >= HINTED_MAX {
             self.make_room(now_ms);
         }
-        // A clock that was put back makes nobody wait for it.
+        // A clock that is set back makes no caller wait longer.
         let last = self.0.get(payment_id).filter(|last| **last <= now_ms.saturating_add(HINT_WAIT_MS));
         let turn_ms = last.map_or(now_ms, |last| last.saturating_add(HINT_EVERY_MS).max(now_ms));
         if turn_ms > now_ms.saturating_add(HINT_WAIT_MS) {
@@ -87,7 +87,7 @@ impl Payments {
         Some(turn_ms)
     }
 
-    /// Ids come from strangers: what is over goes, and if that is not enough, all.
+    /// Ids come from strangers: expired ones are dropped, and if that is not enough, all.
     fn make_room(&mut self, now_ms: u64) {
         self.0.retain(|_, last| last.abs_diff(now_ms) < HINT_EVERY_MS);
         if self.0.len() >= HINTED_MAX {

@@ -1,11 +1,10 @@
-//! `POST /v1/reservations/{hold_id}/pay`: a buyer pays without a gateway, what costs nothing or from a wallet.
+//! `POST /v1/reservations/{hold_id}/pay`: a buyer pays without a gateway: a free hold, or from the wallet.
 
 use protocol::admin::Fault as FieldError;
 use protocol::pay::{Method, Outcome, Request};
 use serde::{Deserialize, Serialize};
 
 use crate::api::reservations::reserve::{charged, limits};
-use crate::auth;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
@@ -29,8 +28,8 @@ pub enum Paid {
 }
 
 pub async fn pay(context: &mut RequestContext, hold_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
-    // The limit comes before the body in the order of refusals, so a faulty request is counted too.
+    let user_id = context.user_id()?;
+    // In the order of refusals the limit comes before the body, so a bad request is counted too.
     let charge = charged(context, &user_id).await?;
     let answer = paid(context, user_id, hold_id).await.unwrap_or_else(Response::from);
     Ok(match charge {

@@ -1,9 +1,8 @@
-//! `DELETE /v1/reservations/{hold_id}`: a buyer gives a hold back.
+//! `DELETE /v1/reservations/{hold_id}`: a buyer releases a hold.
 
 use protocol::release::{Outcome, Request};
 
 use crate::api::reservations::reserve::{charged, limits};
-use crate::auth;
 use crate::gate::forget::forget;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
@@ -11,8 +10,8 @@ use crate::http::response::Response;
 use crate::lambda::invoke;
 
 pub async fn release(context: &RequestContext, hold_id: String) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
-    // The same again costs a call each time, though nothing comes of it.
+    let user_id = context.user_id()?;
+    // A repetition costs a call too, although it changes nothing.
     let charge = charged(context, &user_id).await?;
     let answer = give_back(context, Request { trace: context.trace.clone(), user_id, hold_id }).await;
     let answer = answer.unwrap_or_else(Response::from);
@@ -24,7 +23,7 @@ pub async fn release(context: &RequestContext, hold_id: String) -> HandlerResult
 
 async fn give_back(context: &RequestContext, request: Request) -> HandlerResult {
     let outcome: Outcome = invoke::call(&context.config.lambda, "release", &request).await?;
-    // What was given back long ago came back then.
+    // A hold that was released before returned its stock then.
     if let Outcome::Released { hold, moved: true } = &outcome {
         forget(context, &hold.sale_id).await;
     }

@@ -1,12 +1,12 @@
-//! `POST /v1/reservations`: the first hop of a reservation. What is wrong with a request is found here, in memory; then
-//! one call of the buyer's Gate counts it and, if it is in order, has it reserved.
+//! `POST /v1/reservations`: the first hop of a reservation. A bad request is found here, in memory. Then one call of
+//! the user's Gate counts it and, if it is in order, reserves.
 
 use protocol::admin::Fault as FieldError;
 use protocol::reserve::{Outcome, Reservation};
 use protocol::shop::Line;
 use serde::{Deserialize, Serialize};
 
-use crate::auth;
+use crate::api::reservations::before_gate;
 use crate::gate::client::ask;
 use crate::gate::message::{Ask, Charge, Verdict};
 use crate::http::body::Object;
@@ -29,25 +29,32 @@ pub struct Cart {
 }
 
 pub async fn reserve(context: &mut RequestContext) -> HandlerResult {
-    let user_id = auth::buyer(context)?;
-    match read(context, &user_id).await {
+    let user_id = context.user_id()?;
+    match in_order(context, &user_id).await {
         Ok(reservation) => {
             let reply = ask(&context.env, &context.config, &user_id, &Ask::Reserve(reservation)).await?;
             let answer = answer(reply.charge, reply.verdict).unwrap_or_else(Response::from);
             Ok(limits(answer, reply.charge, &context.config))
         }
-        // The limit comes before the body in the order of refusals, so a faulty request is counted too.
+        // In the order of refusals the limit comes before the body, so a bad request is counted too.
         Err(error) => {
             match ask(&context.env, &context.config, &user_id, &Ask::Charge { user_id: user_id.clone() }).await {
                 Ok(reply) => {
                     let refusal = if reply.charge.admitted { error } else { limited(reply.charge) };
                     Ok(limits(refusal.into(), reply.charge, &context.config))
                 }
-                // What is wrong with it is known even when nobody could count it.
+                // The refusal is known even if the Gate cannot be reached.
                 Err(_) => Err(error),
             }
         }
     }
+}
+
+/// The reservation, if nothing is wrong with it and it may go on to the Gate.
+async fn in_order(context: &mut RequestContext, user_id: &str) -> Result<Reservation, Problem> {
+    let reservation = read(context, user_id).await?;
+    before_gate::admit(context, &reservation).await?;
+    Ok(reservation)
 }
 
 async fn read(context: &mut RequestContext, user_id: &str) -> Result<Reservation, Problem> {
@@ -96,7 +103,7 @@ fn answer(charge: Charge, verdict: Verdict) -> HandlerResult {
         Verdict::Unavailable => Err(Problem::unavailable().because("the Gate has no outcome")),
         Verdict::Outcome(outcome) => into_response(outcome),
         Verdict::Remembered(outcome) => {
-            // For who measures: this needed no function.
+            // For measurements: this answer needed no function.
             let why = match outcome {
                 Outcome::SoldOut { .. } => "sold-out",
                 Outcome::SaleNotOpen { .. } => "not-open",
@@ -127,7 +134,7 @@ fn into_response(outcome: Outcome) -> HandlerResult {
             Problem::new(Code::NotFound, "Check `items`: the sale has no such SKU.").with("sku_id", sku_id)
         }
         Outcome::SaleNotOpen { opens_at, status, .. } => {
-            // A problem's own `status` is the number of its answer (RFC 9457): the sale's needs another name.
+            // A problem's own `status` is the HTTP status (RFC 9457): the sale's needs another name.
             Problem::new(Code::SaleNotOpen, "Come back when the sale is open; `opens_at` and `sale_status` say more.")
                 .with("opens_at", opens_at)
                 .with("sale_status", serde_json::json!(status))
@@ -157,8 +164,8 @@ fn into_response(outcome: Outcome) -> HandlerResult {
     })
 }
 
-/// Takes a token of the user's for what is no reservation, but costs as much. None: nobody could count it, and what a buyer
-/// began is not left undone for that.
+/// Takes a token of the user's bucket for what is no reservation but costs as much. None: the Gate could not be
+/// reached, which must not stop a buyer from paying or releasing.
 ///
 /// # Errors
 /// `rate_limited`.

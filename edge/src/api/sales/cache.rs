@@ -1,5 +1,5 @@
-//! The copies an isolate keeps: who may use one, who waits for the next, and who fetches it. Names come from strangers:
-//! those of which nothing is known have a memory and places of their own, and take nothing from the sales that are there.
+//! The sales that an isolate has cached: who may use a copy, who waits, who fetches. Unknown names have a bound of
+//! their own, so that invented ones cannot evict real sales.
 
 use std::collections::HashMap;
 
@@ -8,21 +8,21 @@ use crate::runtime::limits::{
     SALE_STALE_MS, SALES_MAX,
 };
 
-/// Of sales that are there.
+/// Sales that exist.
 pub struct SaleCache<T> {
     cache: HashMap<String, Copy<T>>,
-    /// Names of which nothing is known, and since when somebody asks.
+    /// Unknown names that are being looked up, and since when.
     asked: HashMap<String, u64>,
-    /// Names that are no sale's, and when that was so.
+    /// Names that are no sale's, and since when that is known.
     missing: HashMap<String, u64>,
 }
 
 struct Copy<T> {
     body: T,
     kept_ms: u64,
-    /// Since when somebody is fetching the next.
+    /// Since when a request is fetching the next copy.
     fetching_ms: Option<u64>,
-    /// The last fetch brought nothing.
+    /// The last fetch failed.
     failed: bool,
     used_ms: u64,
 }
@@ -32,17 +32,17 @@ pub enum CacheLookup<T> {
     Use(T),
     /// There is no such sale.
     Missing,
-    /// Somebody else is fetching.
+    /// Another request is fetching.
     Wait,
-    /// So many names of which nothing is known are being asked for that this one has to wait.
+    /// As many unknown names are being looked up as are allowed.
     Busy,
-    /// It is this caller who fetches, and reports what came of it. `known`: there was such a sale.
+    /// This caller fetches, and reports the result. `known`: there was such a sale.
     Fetch {
         known: bool,
     },
 }
 
-/// What came of a fetch.
+/// The result of a fetch.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fetched<T> {
     Found(T),
@@ -64,8 +64,8 @@ impl<T: Clone> SaleCache<T> {
         if age_ms < SALE_FRESH_MS {
             return CacheLookup::Use(copy.body.clone());
         }
-        // A fetch that was cancelled with its request reports to nobody. And a clock that was put back makes nothing last
-        // longer, here and below.
+        // A fetch that was cancelled with its request never reports. A clock that is set back extends nothing, here and
+        // below.
         let since_ms = copy.fetching_ms.map(|since_ms| now_ms.abs_diff(since_ms));
         match since_ms.filter(|since_ms| *since_ms < INVOKE_DEADLINE_MS) {
             None => {
@@ -98,7 +98,7 @@ impl<T: Clone> SaleCache<T> {
         CacheLookup::Fetch { known: false }
     }
 
-    /// The copy to show when no other can be had.
+    /// The copy to use when a fetch fails.
     pub fn last_resort(&self, name: &str, now_ms: u64) -> Option<T> {
         let copy = self.cache.get(name).filter(|copy| now_ms.abs_diff(copy.kept_ms) < SALE_KEEP_MS);
         copy.map(|copy| copy.body.clone())
@@ -116,7 +116,7 @@ impl<T: Clone> SaleCache<T> {
                 self.cache.insert(name.to_owned(), copy);
             }
             Fetched::Missing => {
-                // Unless it was made meanwhile.
+                // Unless it was created meanwhile.
                 if self.cache.remove(name).is_some() || asked {
                     self.remember_missing(name, now_ms);
                 }
@@ -129,13 +129,13 @@ impl<T: Clone> SaleCache<T> {
         }
     }
 
-    /// An operator has just made it: who asked before may have been told otherwise.
+    /// An operator has created it: forget that it was missing.
     pub fn made(&mut self, name: &str) {
         self.missing.remove(name);
         self.asked.remove(name);
     }
 
-    /// The sale that nobody has looked at for longest goes.
+    /// Evicts the least recently used sale.
     fn make_room(&mut self) {
         if self.cache.len() < SALES_MAX {
             return;

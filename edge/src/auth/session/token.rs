@@ -1,5 +1,5 @@
-//! A session token: a JWT (RFC 7519), HS256 with one of the session secrets. What is wrong with one is named: whoever
-//! holds a token may read it, and whoever makes them has to find the mistake.
+//! A session token: a JWT (RFC 7519), HS256 with one of the session secrets. Errors are specific: a token's holder may
+//! read it, and its issuer has to find the mistake.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,7 +16,7 @@ use crate::runtime::limits::{
     SESSION_LEEWAY_S, SESSION_SECRET_MIN_BYTES, SESSION_TTL_MAX_S, TOKEN_MAX_BYTES, USER_ID_MAX_CHARS,
 };
 
-/// Why a token is not believed.
+/// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mistake {
     TooLong,
@@ -34,7 +34,7 @@ pub enum Mistake {
     NotYet,
     Audience,
     Issuer,
-    /// It is no operator's.
+    /// No operator has it.
     Operator,
 }
 
@@ -65,13 +65,12 @@ impl Mistake {
 #[derive(Deserialize)]
 struct Header {
     alg: String,
-    /// Extensions that must be understood: there are none that we do.
+    /// Extensions that must be understood; none is.
     #[serde(default, deserialize_with = "given")]
     crit: Option<IgnoredAny>,
 }
 
-/// Each of any type, so that the one that has the wrong one can be named. A claim that nobody here reads may be whatever
-/// JSON has.
+/// Values of any type, so that a wrong one can be named. Other claims may be any JSON.
 #[derive(Deserialize)]
 struct Claims {
     #[serde(default, deserialize_with = "given")]
@@ -87,7 +86,7 @@ struct Claims {
     iss: Option<Value>,
 }
 
-/// What is there has to have its type: `null` is not left out.
+/// A member that is present must have its type: `null` is not absent.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
@@ -103,7 +102,7 @@ struct OwnClaims<'a> {
     iss: Option<&'a str>,
 }
 
-/// Whether it is worth a look: strangers may send many.
+/// Whether it has the form of a token. Clients may send many cookies.
 pub fn is_formed(token: &str) -> bool {
     token.len() <= TOKEN_MAX_BYTES && token.split('.').count() == 3 && !token.split('.').any(str::is_empty)
 }
@@ -111,7 +110,7 @@ pub fn is_formed(token: &str) -> bool {
 /// The `user_id` that the token names.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// The first mistake.
 pub fn subject(token: &str, rules: &SessionRules, now_ms: u64) -> Result<String, Mistake> {
     if token.len() > TOKEN_MAX_BYTES {
         return Err(Mistake::TooLong);
@@ -173,13 +172,13 @@ fn ensure(holds: bool, mistake: Mistake) -> Result<(), Mistake> {
     if holds { Ok(()) } else { Err(mistake) }
 }
 
-/// A part of a token: a JSON object in UTF-8, members that nobody reads included.
+/// A part of a token: a JSON object in UTF-8, unread members included.
 fn json<T: DeserializeOwned>(part: &str) -> Option<T> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok()?;
     serde_json::from_str(&text).ok().map(|Object(value)| value)
 }
 
-/// A secret that is missing or short proves nothing, so nobody is let in by it.
+/// A missing or short secret verifies nothing.
 fn key(secret: &str) -> Option<hmac::Hmac<sha2::Sha256>> {
     (secret.len() >= SESSION_SECRET_MIN_BYTES).then(|| hmac_sha256(secret.as_bytes(), &[])).flatten()
 }

@@ -1,16 +1,16 @@
-//! One call of `reserve` that a Gate makes: whose requests it carries.
+//! A batch that a Gate has sent to `reserve`.
 
 use std::rc::Rc;
 
 use protocol::reserve::Reservation;
 
-/// One call of `reserve`: whose requests it carries, in the order of the batch.
+/// One call of `reserve`, with its users in the order of the batch.
 #[derive(Default)]
 pub struct InFlightBatch {
-    /// In the order of leaving.
+    /// Batches are numbered in the order in which they leave.
     pub number: u64,
     pub sent_ms: u64,
-    /// How long somebody on board waits for it.
+    /// How long at least one of its clients will still wait.
     pub within_ms: u64,
     pub sale_id: String,
     pub users: Vec<Rc<str>>,

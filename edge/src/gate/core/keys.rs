@@ -1,5 +1,5 @@
-//! The keys that were granted: what a repeated request is answered from without a call. Bounded in number and age,
-//! the oldest first; what is forgotten here the database still knows.
+//! Granted idempotency keys: a repeated request is answered from here without a call. Bounded in number and age, the
+//! oldest are dropped first; the database still knows what is dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -9,13 +9,13 @@ use protocol::shop::Hold;
 
 use crate::runtime::limits::{KEYS_MAX, KEYS_TTL_MS};
 
-/// A key belongs to a user.
+/// Keys are scoped to a user.
 type Name = (Rc<str>, Rc<str>);
 
 #[derive(Default)]
 pub struct Keys {
     granted: HashMap<Name, Grant>,
-    /// In the order in which they end.
+    /// In the order in which they expire.
     ends: VecDeque<(u64, Name)>,
 }
 
@@ -26,7 +26,7 @@ struct Grant {
 }
 
 impl Keys {
-    /// What this request gets because its key was used, if it was.
+    /// The outcome of an earlier request with this key, if there was one.
     pub fn answer(&self, asked: &Reservation, now_ms: u64) -> Option<Outcome> {
         let name = (asked.user_id.as_str().into(), asked.idem_key.as_str().into());
         let grant = self.granted.get(&name).filter(|grant| now_ms < grant.ends_ms)?;
@@ -45,14 +45,14 @@ impl Keys {
         self.granted.insert(name, Grant { fingerprint, hold, ends_ms });
     }
 
-    /// Those past their time, and the oldest where there are too many.
+    /// Drops expired keys, and the oldest ones above the bound.
     fn forget(&mut self, now_ms: u64) {
         let goes = |ends: &VecDeque<(u64, Name)>| {
             ends.len() >= KEYS_MAX || ends.front().is_some_and(|(ends_ms, _)| *ends_ms <= now_ms)
         };
         while goes(&self.ends) {
             let Some((ends_ms, name)) = self.ends.pop_front() else { return };
-            // A key that was kept again since then ends later, under its own entry.
+            // A key that was stored again since expires later, under its own entry.
             if self.granted.get(&name).is_some_and(|grant| grant.ends_ms == ends_ms) {
                 self.granted.remove(&name);
             }

@@ -1,5 +1,5 @@
-//! What a Gate knows between two moments, without a clock or a network of its own: who may ask, what was granted, who
-//! waits for what, and what leaves next. Losing it loses no promise: the database answers for all of it.
+//! The state of a Gate, without a clock or a network of its own: token buckets, granted keys, the queue, what is sold
+//! out, and the batch that leaves next. Losing it breaks no promise: the database answers for all of it.
 
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ pub struct Memory<W> {
     slow_start: SlowStart,
     queue: Queue<W>,
     breaker: Breaker,
-    /// By which users are known.
+    /// Hashes users.
     users: user_hash::Key,
     answers: Vec<(W, Verdict)>,
 }
@@ -46,7 +46,8 @@ impl<W> Memory<W> {
         self.buckets.charge(user_id, now_ms)
     }
 
-    /// A reservation: answered from memory, joined to its twin, put in line, or refused because the line is full.
+    /// A reservation arrives: it is answered from memory, joined to an identical one, queued, or refused because the
+    /// queue is full.
     pub fn arrive(&mut self, asked: Reservation, waiter: W, now_ms: u64) {
         if let Some(outcome) = self.keys.answer(&asked, now_ms) {
             return self.answers.push((waiter, Verdict::Remembered(outcome)));
@@ -63,9 +64,9 @@ impl<W> Memory<W> {
         self.line_up(asked, vec![waiter], arrival, now_ms);
     }
 
-    /// Put in line, unless it need not be asked, or cannot be.
+    /// Queues it, unless memory refuses it or there is no room.
     fn line_up(&mut self, asked: Reservation, waiters: Vec<W>, arrival: Arrival, now_ms: u64) {
-        // Behind another request of this user it waits to see what comes of that.
+        // Behind another request of its user it waits for that one's outcome.
         let waits = self.queue.has(&asked.user_id);
         let admission =
             if waits { Admission::default() } else { self.sold_out.admission(&asked, arrival.user, now_ms) };
@@ -86,7 +87,7 @@ impl<W> Memory<W> {
         self.answers.extend(waiters.into_iter().map(|waiter| (waiter, verdict.clone())));
     }
 
-    /// What leaves now, if anything waits and there is room in the air.
+    /// The next batch, if anything waits and another call may be in flight.
     pub fn take_batch(&mut self, now_ms: u64) -> Option<InFlightBatch> {
         loop {
             let mut batch = self.load(now_ms);
@@ -102,7 +103,7 @@ impl<W> Memory<W> {
         }
     }
 
-    /// A flight is back without outcomes, and by its own fault: the function is well, for everybody else.
+    /// A batch failed because of what it asked: this says nothing about the function's health.
     pub fn land_rejected(&mut self, batch: &InFlightBatch, now_ms: u64) {
         self.queue.land(&batch.sale_id);
         self.breaker.no_verdict(now_ms);
@@ -111,10 +112,10 @@ impl<W> Memory<W> {
         self.settle(&batch.users, None, now_ms);
     }
 
-    /// A flight is back, with an outcome for each of its reservations or with none at all.
+    /// A batch is back, with an outcome for each of its reservations, or with none because the call failed.
     pub fn land(&mut self, batch: &InFlightBatch, outcomes: Option<Vec<Outcome>>, now_ms: u64) {
         self.queue.land(&batch.sale_id);
-        // Fewer or more outcomes than questions: none of them can be trusted to be whose it seems.
+        // With fewer or more outcomes than reservations, none can be matched to its reservation.
         let outcomes = outcomes.filter(|outcomes| outcomes.len() == batch.users.len());
         if outcomes.is_some() {
             self.breaker.succeeded()
@@ -125,7 +126,7 @@ impl<W> Memory<W> {
         self.slow_start.learn(&batch.sale_id, outcomes.as_deref().unwrap_or_default());
         let findings = outcomes.as_deref().and_then(|outcomes| self.sold_out.findings(batch, outcomes));
         self.settle(&batch.users, outcomes, now_ms);
-        // It was so when they had asked already, whatever has changed since: nobody need ask for it once more.
+        // The batch left after these had arrived, so what it saw answers them too.
         let Some(findings) = findings else { return };
         let Self { queue, sold_out, .. } = self;
         let refusal = |asked: &Reservation, entry: &Entry<W>| {
@@ -137,12 +138,13 @@ impl<W> Memory<W> {
         }
     }
 
-    /// Answers to be delivered, each to its waiter.
+    /// Takes the verdicts to deliver, each with its waiter.
     pub fn drain(&mut self) -> Vec<(W, Verdict)> {
         std::mem::take(&mut self.answers)
     }
 
-    /// One sale's: a transaction spans no two. It is the sale of whoever has waited longest.
+    /// Fills a batch with reservations of one sale, because a transaction spans no two: the sale that has waited
+    /// longest.
     fn load(&mut self, now_ms: u64) -> InFlightBatch {
         let mut batch = InFlightBatch { sent_ms: now_ms, ..InFlightBatch::default() };
         let mut waited_for_ms = now_ms;
@@ -150,7 +152,8 @@ impl<W> Memory<W> {
         while batch.users.len() < BATCH_MAX {
             let Self { queue, keys, sold_out, slow_start, .. } = self;
             let sale = Some(batch.sale_id.as_str()).filter(|_| !batch.users.is_empty());
-            // Whom memory answers need not board; and scouts go for those only whom it will answer when they are back.
+            // What memory will refuse needs no slot; slow start applies only where memory can refuse the others
+            // afterwards.
             let may = |asked: &Reservation, entry: &Entry<W>| {
                 slow_start.admits(asked, &contents)
                     || !sold_out.answers_for(&asked.sale_id)
@@ -158,13 +161,13 @@ impl<W> Memory<W> {
             };
             let mut known = Verdict::Unavailable;
             let sends = |asked: &Reservation, entry: &Entry<W>| {
-                // The same key was granted, or all of it was sold, while it stood in line.
+                // While it waited, the same key may have been granted, or the SKU sold out.
                 let answer = keys.answer(asked, now_ms);
                 let Arrival { user, probe, deadline_ms, .. } = entry.arrival;
                 let answer = answer.or_else(|| sold_out.repeated(asked, user, now_ms).filter(|_| !probe));
                 let unknown = answer.is_none();
                 known = answer.map_or(Verdict::Unavailable, Verdict::Remembered);
-                // Or nobody waits for it any more.
+                // Or every client has given up.
                 let sends = unknown && now_ms < deadline_ms;
                 waited_for_ms = waited_for_ms.max(if sends { deadline_ms } else { 0 });
                 sends
@@ -189,7 +192,7 @@ impl<W> Memory<W> {
             outcomes.into_iter().flatten().map(Verdict::Outcome).chain(std::iter::repeat(Verdict::Unavailable));
         for (user, verdict) in users.iter().zip(verdicts) {
             let Some(entry) = self.queue.take(user) else { continue };
-            // Only a grant uses its key up; a refusal leaves no trace.
+            // Only a grant consumes its key; a refusal leaves no trace.
             if let Verdict::Outcome(Outcome::Granted { hold, .. }) = &verdict {
                 self.keys.keep(user, &entry.idem_key, entry.fingerprint, hold.clone(), now_ms);
             }
@@ -202,7 +205,7 @@ impl<W> Memory<W> {
                 Verdict::Outcome(Outcome::Granted { .. }) | Verdict::Unavailable => {
                     self.respond(late.waiters, &repeated)
                 }
-                // A refusal may have been over when they asked: something came back, or was given back.
+                // The refusal may be older than this repetition: queue it again.
                 _ => self.line_up(late.asked, late.waiters, late.arrival, now_ms),
             }
         }

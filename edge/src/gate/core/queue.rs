@@ -1,6 +1,6 @@
-//! Who waits at a Gate: for each sale a line of users, and behind each user a line of that user's own requests, of which
-//! at most one is in the air. So a batch has a user once, in the order of arrival, and a user's later request sees what
-//! came of the one before it. Sales take turns, so that no crowd keeps another sale's buyers waiting.
+//! The queue of a Gate: per sale a line of users, and per user a line of requests, of which at most one is in flight.
+//! So a batch has each user once, in the order of arrival, and a user's later request sees the outcome of the earlier
+//! one. Sales take turns, so that a crowd at one does not block the others.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -17,52 +17,52 @@ pub struct Queue<W> {
     entries: usize,
     waiters: usize,
     flying: usize,
-    /// Calls that have left.
+    /// Batches that have left.
     departed: u64,
-    /// Requests that have come.
+    /// Requests that have arrived.
     arrived: u64,
 }
 
-/// One sale's line. It is there as long as something of it waits or is in the air.
+/// One sale's line. Kept while something of it waits or is in flight.
 #[derive(Default)]
 struct Sale {
-    /// Users with a request of this sale to send and nothing in the air.
+    /// Users whose first request is of this sale and is not in flight.
     ready: VecDeque<Rc<str>>,
     entries: usize,
     flying: usize,
-    /// When its last call left, in calls; 0: none did yet.
+    /// The number of its last batch; 0: none yet.
     last: u64,
 }
 
-/// When and how a request came.
+/// When a request arrived, and how.
 #[derive(Clone, Copy, Default)]
 pub struct Arrival {
-    /// When the last of those it was sent for has given up.
+    /// When the last client that waits for it gives up.
     pub deadline_ms: u64,
-    /// Sent to ask for others too, whatever this Gate remembers.
+    /// Sent to T1 although memory would refuse it, to refresh what memory knows.
     pub probe: bool,
-    /// The number of the next call when the last of those came: what a call of this number or a later one sees, it sees
-    /// after all of them had asked.
+    /// The number of the next batch when its last duplicate arrived. A batch of this number or a later one sees the
+    /// state after all of them had arrived.
     pub before: u64,
     /// The user's hash.
     pub user: u64,
 }
 
-/// One request, and everybody who sent it.
+/// One request, and every client that sent it.
 pub struct Entry<W> {
     pub idem_key: String,
     pub fingerprint: String,
     pub waiters: Vec<W>,
-    /// Whoever sent it again while it was in the air.
+    /// Clients that sent it again while it was in flight.
     pub late: Option<Late<W>>,
     pub arrival: Arrival,
     sale: Rc<str>,
     number: u64,
-    /// None: in the air.
+    /// None: in flight.
     reservation: Option<Reservation>,
 }
 
-/// A grant is theirs too; a refusal is older than their question, and may no longer be true.
+/// A grant answers them too. A refusal is older than their request, and may no longer be true.
 pub struct Late<W> {
     pub asked: Reservation,
     pub waiters: Vec<W>,
@@ -70,7 +70,7 @@ pub struct Late<W> {
 }
 
 impl Arrival {
-    /// One more asks the same.
+    /// Another client sent the same request.
     fn joined_by(&mut self, other: Self) {
         self.deadline_ms = self.deadline_ms.max(other.deadline_ms);
         self.before = self.before.max(other.before);
@@ -94,17 +94,17 @@ impl<W> Queue<W> {
         self.waiters
     }
 
-    /// Whether anything of this user waits or is in the air.
+    /// Whether the user has a request that waits or is in flight.
     pub fn has(&self, user_id: &str) -> bool {
         self.users.contains_key(user_id)
     }
 
-    /// Whether so many requests of this user are here that another has to wait outside.
+    /// Whether the user has as many requests here as are allowed.
     pub fn has_enough(&self, user_id: &str) -> bool {
         self.users.get(user_id).is_some_and(|line| line.len() >= USER_ENTRIES_MAX)
     }
 
-    /// Whether so many of this user wait for an answer, the same request sent again included.
+    /// Whether as many clients of the user wait as are allowed, duplicates included.
     pub fn waits_enough(&self, user_id: &str) -> bool {
         let late = |entry: &Entry<W>| entry.late.as_ref().map_or(0, |late| late.waiters.len());
         let waiting = |line: &VecDeque<Entry<W>>| -> usize {
@@ -113,13 +113,13 @@ impl<W> Queue<W> {
         self.users.get(user_id).is_some_and(|line| waiting(line) >= USER_WAITERS_MAX)
     }
 
-    /// Whether a sale's line is full, or all are: then a sale of which few wait has room still.
+    /// Whether the sale's line is full. When the whole queue is, a sale with few requests still has room for its share.
     pub fn is_full(&self, sale_id: &str) -> bool {
         let of_it = self.sales.get(sale_id).map_or(0, |sale| sale.entries);
         of_it >= QUEUE_MAX || (self.entries >= QUEUE_MAX && of_it >= QUEUE_SHARE) || self.entries >= QUEUE_ALL_MAX
     }
 
-    /// Waits with the same request that is already here; gives the waiter back if there is none.
+    /// Joins the waiter to an identical request; gives the waiter back if there is none.
     pub fn join(&mut self, asked: &Reservation, waiter: W, arrival: Arrival) -> Option<W> {
         let line = self.users.get_mut(asked.user_id.as_str());
         let same = |entry: &&mut Entry<W>| entry.idem_key == asked.idem_key && entry.fingerprint == asked.fingerprint;
@@ -160,8 +160,8 @@ impl<W> Queue<W> {
         });
     }
 
-    /// The user whose turn it is, of those who want something of this sale (none: of the sale whose turn it is) and `may`
-    /// leave, with the request that `send` looks at: true sends it, false takes it out instead.
+    /// The next user of this sale (none: of the sale whose turn it is) whose first request `may` leave. `send` decides
+    /// about that request: true puts it in flight, false removes it.
     pub fn next(
         &mut self,
         sale: Option<&str>,
@@ -191,7 +191,7 @@ impl<W> Queue<W> {
         };
         let user = self.sales.get_mut(&sale_id)?.ready.remove(turn)?;
         let front = self.users.get_mut(&user)?.front_mut()?;
-        // A user in `ready` has nothing in the air.
+        // A user in `ready` has nothing in flight.
         let reservation = front.reservation.take()?;
         if send(&reservation, front) {
             return Some(Next::Send(user, reservation));
@@ -199,7 +199,7 @@ impl<W> Queue<W> {
         self.take(&user).map(|entry| Next::Taken(entry.waiters))
     }
 
-    /// A call of this sale has left, and is back.
+    /// A batch of this sale has left.
     pub fn depart(&mut self, sale_id: &str) {
         self.flying = self.flying.saturating_add(1);
         self.departed = self.departed.saturating_add(1);
@@ -223,7 +223,7 @@ impl<W> Queue<W> {
         }
     }
 
-    /// Whoever is first of their own in a sale's line and need not wait longer: who they are, and what they are told.
+    /// Removes first requests of a sale's users for which `decide` has an answer; returns their waiters with it.
     pub fn take_those<T>(
         &mut self,
         sale_id: &str,
@@ -239,7 +239,7 @@ impl<W> Queue<W> {
                 Some(verdict) => taken.extend(self.take(&user).map(|entry| (entry.waiters, verdict))),
             }
         }
-        // Behind them whoever has become first by that.
+        // Users whose next request became the first stand behind the others.
         if let Some(sale) = self.sales.get_mut(sale_id) {
             stay.append(&mut sale.ready);
             sale.ready = stay;
@@ -247,7 +247,7 @@ impl<W> Queue<W> {
         taken
     }
 
-    /// The user's request that was in the air, or was first in line; the user's next one becomes ready.
+    /// Removes the user's first request, in flight or not; the next one becomes ready.
     pub fn take(&mut self, user: &Rc<str>) -> Option<Entry<W>> {
         let line = self.users.get_mut(user)?;
         let entry = line.pop_front()?;
@@ -268,9 +268,9 @@ impl<W> Queue<W> {
 }
 
 pub enum Next<W> {
-    /// To be sent; the entry stays, in the air, until it is taken.
+    /// To be sent. The entry stays, in flight, until it is taken.
     Send(Rc<str>, Reservation),
-    /// Not to be sent: who waits for it.
+    /// Not to be sent: its waiters.
     Taken(Vec<W>),
 }
 

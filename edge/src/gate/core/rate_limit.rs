@@ -1,5 +1,5 @@
-//! A token bucket a user: a burst at once, then so many a second. Counted in thousandths of a token, so that a
-//! millisecond at one token a second is a whole number.
+//! A token bucket for each user: a burst, then a rate. Counted in thousandths of a token, so that a millisecond at one
+//! token a second is a whole number.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ impl Buckets {
         Self { burst: burst.max(1).into(), per_s: per_s.max(1).into(), swept_ms: 0, buckets: HashMap::new() }
     }
 
-    /// Takes a token of this user, or says when there will be one.
+    /// Takes a token of the user's, or says when there will be one.
     pub fn charge(&mut self, user_id: &str, now_ms: u64) -> Charge {
         self.sweep(now_ms);
         let known = self.buckets.get(user_id).copied();
@@ -41,8 +41,8 @@ impl Buckets {
         Charge { admitted, remaining: whole_tokens(after), reset_s: self.next_token_s(after) }
     }
 
-    /// Full buckets say what no bucket says. Only a crowd that empties more buckets than there may be, within the
-    /// seconds they take to fill again, is forgotten with its counts: memory is the bound that must hold.
+    /// Drops full buckets: they say no more than no bucket. If there are still too many, all are dropped with their
+    /// counts, because memory is the bound that must hold.
     fn sweep(&mut self, now_ms: u64) {
         let crowded = self.buckets.len() >= BUCKETS_MAX;
         if !crowded && now_ms.saturating_sub(self.swept_ms) < BUCKETS_SWEEP_MS {
@@ -61,15 +61,15 @@ impl Buckets {
     }
 
     fn filled(&self, bucket: Bucket, now_ms: u64) -> Bucket {
-        // A clock that was ahead by more than a bucket takes to fill would keep its user out until it comes there again:
-        // then the time starts over, with what the bucket has.
+        // If the clock was ahead by more than a bucket takes to fill, its user would be locked out until then: the
+        // bucket starts over at the current time, with the tokens that it has.
         let full_ms = self.burst.saturating_mul(MILLI).checked_div(self.per_s).unwrap_or_default();
         let ahead = bucket.filled_ms > now_ms.saturating_add(full_ms);
         let millitokens = refilled(bucket, self.per_s, now_ms).min(self.burst.saturating_mul(MILLI));
         Bucket { millitokens, filled_ms: if ahead { now_ms } else { now_ms.max(bucket.filled_ms) } }
     }
 
-    /// Seconds, at least one, until there is one whole token more.
+    /// Seconds until the next whole token, at least one.
     fn next_token_s(&self, millitokens: u64) -> u32 {
         let part = millitokens.checked_rem(MILLI).unwrap_or_default();
         let missing = MILLI.saturating_sub(part);

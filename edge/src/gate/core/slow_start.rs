@@ -1,5 +1,5 @@
-//! How many a Gate sends for a SKU that was sold out, once that may be over: a few first, twice as many each time some of
-//! them get something. A piece that comes back needs one buyer; the crowd behind them is told by what they were told.
+//! Slow start after "sold out": a Gate lets two reservations for the SKU through, and twice as many on every grant. One
+//! returned piece needs one buyer; all others are refused by what that call finds.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use protocol::reserve::{BATCH_MAX, Outcome, Reservation};
 
 use crate::runtime::limits::{SLOW_START_FIRST, SLOW_START_SKUS_MAX};
 
-/// Reservations for a SKU that one flight may carry. Of others, as many as there is room for.
+/// Reservations that one batch may carry, by sale and SKU. A SKU that is not listed has no such limit.
 #[derive(Default)]
 pub struct SlowStart(HashMap<String, HashMap<String, usize>>);
 
-/// Who is on a flight that is being loaded, by SKU.
+/// Reservations in the batch that is being filled, by SKU.
 #[derive(Default)]
 pub struct BatchContents(HashMap<String, usize>);
 
@@ -54,7 +54,7 @@ impl SlowStart {
 
     fn begin(&mut self, sale_id: &str, sku_id: &str) {
         if self.0.values().map(HashMap::len).sum::<usize>() >= SLOW_START_SKUS_MAX {
-            // To know none costs a few calls that find nothing.
+            // Forgetting all costs a few calls that are refused.
             self.0.clear();
         }
         self.0.entry(sale_id.to_owned()).or_default().insert(sku_id.to_owned(), SLOW_START_FIRST);
@@ -73,7 +73,7 @@ mod tests {
         Outcome::SoldOut { sku_id: "a".to_owned(), available, max_per_user: 1, for_ms: 0 }
     }
 
-    /// How many of a crowd board.
+    /// How many of a crowd get into one batch.
     fn boards(slow_start: &SlowStart) -> usize {
         let mut contents = BatchContents::default();
         let crowd = (0..BATCH_MAX)

@@ -1,10 +1,10 @@
-//! What a Gate repeats for a moment without a call: that a SKU is sold out, or that a sale is not open. T1 said so, when it
-//! was asked last; nothing changes meanwhile but through the edge, which says so at once, or by the clock, when a hold
-//! lapses or the sale opens or closes, and T1 said when that is.
+//! Refusals that a Gate repeats for a moment without a call: a SKU is sold out, or a sale is not open. T1 said so in
+//! its last answer. Until then this changes only through the edge, which invalidates it at once, or by the clock: a
+//! hold lapses, the sale opens or closes. T1 says when that is.
 //!
-//! They are the last of the refusals but those that only who has something can get, so they are repeated only to a user
-//! who can get no earlier one: who, as this Gate knows for sure, has no key, no hold and no order. A user's reservations
-//! all pass one Gate: it sees who gets something. What was there before it, it asks the database for, once a sale.
+//! In the order of refusals these are last, except for what only a user with a key, a hold or an order can get. So they
+//! are repeated only to a user who, as this Gate knows for sure, has none of these. All reservations of a user pass one
+//! Gate, which sees what is granted. What was granted before the Gate started, it asks the database for, once a sale.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,23 +23,23 @@ mod sale;
 #[derive(Default)]
 pub struct SoldOut {
     key: user_hash::Key,
-    /// From then on the database knows whatever was begun before `users` was.
+    /// From this time on, the database knows of every call that was sent before `users` began.
     settled_ms: u64,
-    /// Hashes ([`user_hash::Key::user`]) of those who may have something in whatever sale. Two users with one hash only means
-    /// that T1 is asked.
+    /// Hashes ([`user_hash::Key::user`]) of the users who may have something in any sale. A collision only means that
+    /// T1 is asked.
     users: HashSet<u64>,
     sales: HashMap<String, Sale>,
-    /// The number of the next flight.
+    /// The number of the next batch.
     next: u64,
-    /// What a flight of a lower number saw may be over.
+    /// What a batch of a lower number saw may be outdated.
     current: u64,
 }
 
-/// What becomes of a reservation.
+/// Whether a reservation is refused from memory or goes to T1.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Admission {
     Refused(Box<Outcome>),
-    /// T1 is asked; `probe`: on behalf of everybody who is refused meanwhile.
+    /// T1 is asked. `probe`: to refresh the memory by which others are refused meanwhile.
     Asked {
         probe: bool,
     },
@@ -51,7 +51,8 @@ impl Default for Admission {
     }
 }
 
-/// What one flight saw that is true for others too: of SKUs, what was left and the limit; and that the sale is not open.
+/// What one batch saw that is true for other users too: of SKUs, what was left and the limit per user; and that the
+/// sale is not open.
 #[derive(Default)]
 pub struct BatchFindings {
     sale_id: String,
@@ -64,25 +65,25 @@ impl SoldOut {
         Self { key, ..Self::default() }
     }
 
-    /// Calls that an earlier life of this Gate made may still change something until then.
+    /// Until this time, calls of a predecessor of this Gate may still grant something.
     pub fn settle(&mut self, settled_ms: u64) {
         self.settled_ms = self.settled_ms.max(settled_ms);
     }
 
-    /// The number of the flight that will leave next.
+    /// The number of the batch that will leave next.
     pub fn next_batch(&self) -> u64 {
         self.next
     }
 
-    /// The number of a flight that leaves now.
+    /// Numbers a batch that leaves now.
     pub fn depart(&mut self) -> u64 {
         let number = self.next;
         self.next = self.next.saturating_add(1);
         number
     }
 
-    /// For who arrives and has nothing else under way. One a while is let through before the memory lapses, so that the
-    /// others need not all ask at once when it does.
+    /// For a reservation whose user has nothing else in the queue. Shortly before the memory expires one reservation is
+    /// let through as a probe, so that not all others are sent when it does.
     pub fn admission(&mut self, asked: &Reservation, user: u64, now_ms: u64) -> Admission {
         let Some(refusal) = self.repeated(asked, user, now_ms) else { return Admission::default() };
         let Some(sale) = self.sales.get_mut(&asked.sale_id) else { return Admission::Refused(Box::new(refusal)) };
@@ -90,18 +91,18 @@ impl SoldOut {
         if sale.probe(asked, now_ms) { Admission::Asked { probe: true } } else { Admission::Refused(Box::new(refusal)) }
     }
 
-    /// Whether what T1 says of this sale can be repeated to anybody: not before it is known who has something.
+    /// Whether refusals of this sale can be repeated: only once it is known who has something.
     pub fn answers_for(&self, sale_id: &str) -> bool {
         self.sales.get(sale_id).is_some_and(|sale| matches!(sale.holders, Holders::Known))
     }
 
-    /// The sale, where this user can be told what others are told.
+    /// The sale, if its refusals apply to this user.
     fn for_anybody(&self, asked: &Reservation, user: u64) -> Option<&Sale> {
         let sale = self.sales.get(&asked.sale_id).filter(|sale| matches!(sale.holders, Holders::Known))?;
         (!self.users.contains(&user)).then_some(sale)
     }
 
-    /// The refusal, if it is what T1 would say.
+    /// The refusal from memory, if it is what T1 would say.
     pub fn repeated(&self, asked: &Reservation, user: u64, now_ms: u64) -> Option<Outcome> {
         let sale = self.for_anybody(asked, user)?;
         let closed = sale.closed.as_ref().filter(|closed| closed.observation.is_fresh(now_ms));
@@ -114,7 +115,7 @@ impl SoldOut {
         })
     }
 
-    /// The refusal that this flight brought for others, if it is what T1 would have said to this one too.
+    /// The refusal that this batch found, if it is what T1 would have said to this reservation too.
     pub fn refused_by(&self, findings: &BatchFindings, asked: &Reservation, user: u64) -> Option<Outcome> {
         let sale = self.for_anybody(asked, user).filter(|_| asked.sale_id == findings.sale_id)?;
         match &findings.closed {
@@ -123,7 +124,7 @@ impl SoldOut {
         }
     }
 
-    /// What a flight saw that is true for whoever had asked before it left. None: nothing such.
+    /// What a batch saw that is true for every reservation that had arrived before it left. None: nothing of the kind.
     pub fn findings(&self, batch: &InFlightBatch, outcomes: &[Outcome]) -> Option<BatchFindings> {
         if !self.answers_for(&batch.sale_id) {
             return None;
@@ -141,7 +142,7 @@ impl SoldOut {
         Some(findings).filter(|findings| findings.closed.is_some() || !findings.skus.is_empty())
     }
 
-    /// What a flight brought back; none: nobody knows what it did. Before anybody is told.
+    /// Learns from a batch before its waiters are answered. No outcomes: it is unknown what it did.
     pub fn learn(&mut self, batch: &InFlightBatch, outcomes: Option<&[Outcome]>, now_ms: u64) {
         let key = self.key;
         let users = batch.users.iter().map(|user| key.user(user));
@@ -174,14 +175,14 @@ impl SoldOut {
             }
         }
         for outcome in outcomes {
-            // What was said before it was forgotten is over; that something was granted is so for ever.
+            // A refusal from before the invalidation is outdated; a grant is never.
             if batch.number >= sale.current.max(self.current) || !says(outcome) {
                 sale.learn(batch, outcome);
             }
         }
     }
 
-    /// Something came back, or the sale is another now: whatever was asked before saw it as it was.
+    /// Stock came back, or the sale changed: what earlier batches saw is outdated.
     pub fn forget(&mut self, sale_id: &str, now_ms: u64) {
         let next = self.next;
         let sale = self.sale(sale_id, now_ms);
@@ -190,7 +191,8 @@ impl SoldOut {
         sale.current = next;
     }
 
-    /// A sale whose holders are to be asked for now: something of it is remembered, and nothing begun earlier goes on.
+    /// A sale whose holders have to be looked up now: a refusal of it is remembered, and no call of a predecessor can
+    /// still be running.
     pub fn question(&mut self, now_ms: u64) -> Option<String> {
         if now_ms < self.settled_ms {
             return None;
@@ -205,9 +207,9 @@ impl SoldOut {
         Some(sale_id.clone())
     }
 
-    /// The answer: all of them, too many, or none to be had.
+    /// The answer to that lookup: all holders, or too many to list, or none because it failed.
     pub fn holders(&mut self, sale_id: &str, answer: Option<(Vec<u64>, bool)>, now_ms: u64) {
-        // Begun anew since it was asked: then it is asked again, later than this could come back.
+        // The memory was reset since the lookup was sent: it will be sent again.
         let Some(sale) = self.sales.get_mut(sale_id).filter(|sale| matches!(sale.holders, Holders::Asked { .. }))
         else {
             return;
@@ -230,7 +232,8 @@ impl SoldOut {
         }
     }
 
-    /// Too many to remember. As after a restart: calls of unknown end may go on, and the database is asked after them.
+    /// Too many users to remember: start over, as after a restart. Calls may still be running, and the database is
+    /// asked when they have ended.
     fn begin_anew(&mut self, now_ms: u64) {
         let (settled_ms, next) = (now_ms.saturating_add(GATE_SETTLE_MS), self.next);
         *self = Self { settled_ms, next, current: next, ..Self::new(self.key) };
@@ -240,7 +243,7 @@ impl SoldOut {
         if !self.sales.contains_key(sale_id) && self.sales.len() >= SOLD_OUT_SALES_MAX {
             let oldest = self.sales.iter().min_by_key(|(_, sale)| sale.used_ms).map(|(sale_id, _)| sale_id.clone());
             oldest.and_then(|oldest| self.sales.remove(&oldest));
-            // What it was told to forget must not come back with a flight that is on its way.
+            // A batch in flight must not bring back what was invalidated.
             self.current = self.next;
         }
         let sale = self.sales.entry(sale_id.to_owned()).or_default();
@@ -249,17 +252,18 @@ impl SoldOut {
     }
 }
 
-/// That the sale is not open, if it has all of these SKUs: one that it has not would be told first.
+/// "Not open", if the sale has all of these SKUs: T1 refuses an unknown SKU first.
 fn not_open(sale: &Sale, asked: &Reservation, opens_at: &str, status: SaleStatus) -> Option<Outcome> {
     let known = asked.items.iter().all(|line| sale.known.contains(&line.sku_id));
     known.then(|| Outcome::SaleNotOpen { opens_at: opens_at.to_owned(), status, for_ms: 0 })
 }
 
-/// The first line that wants more than there is. None: another one may be refused for another reason, or for none.
+/// "Sold out" for the first line that asks for more than there is. None: T1 may refuse it for another reason, or grant
+/// it.
 fn short(asked: &Reservation, of: impl Fn(&str) -> Option<(i64, i64)>) -> Option<Outcome> {
     let mut short = None;
     for line in &asked.items {
-        // A SKU that T1 did not name may not exist; a quantity above the limit is refused for that.
+        // A SKU that T1 did not name may not exist; a quantity above the limit is refused for that reason.
         let (available, max_per_user) = of(&line.sku_id)?;
         if line.qty > max_per_user {
             return None;

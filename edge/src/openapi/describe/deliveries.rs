@@ -13,23 +13,23 @@ const KEYED: [Code; 3] = [Code::IdempotencyKeyMissing, Code::IdempotencyKeyInval
 pub fn subscription(route: &Route, new: impl Fn(&'static str) -> Operation, schemas: &mut Schemas) -> Operation {
     let one = schemas.answer::<protocol::operate::Subscription>();
     let shown = schemas.answer::<crate::api::admin::deliveries::Shown>();
-    match route {
-        Route::Subscribe => new("Have an endpoint told; the only answer that shows its secret")
+    match route.name {
+        "admin_subscribe" => new("Have an endpoint told; the only answer that shows its secret")
             .with([idempotency_key()])
             .reads(schemas.request::<protocol::operate::NewSubscription>())
             .answers(201, "It was made.", shown, &["Location", "Idempotent-Replayed"])
             .refuses(&[Code::InvalidRequest])
             .refuses(&KEYED),
-        Route::Subscription { .. } => new("A subscription").answers(200, "It.", one, &[]).refuses(&[Code::NotFound]),
-        Route::SetSubscription { .. } => new("Have one told, or not for a while")
+        "admin_subscription" => new("A subscription").answers(200, "It.", one, &[]).refuses(&[Code::NotFound]),
+        "admin_set_subscription" => new("Have one told, or not for a while")
             .reads(schemas.request::<protocol::operate::SubscriptionChange>())
             .answers(200, "It as it is now.", one, &[])
             .refuses(&[Code::NotFound, Code::InvalidRequest]),
-        Route::Unsubscribe { .. } => new("Have one told no more")
+        "admin_unsubscribe" => new("Have one told no more")
             .reads_if_any(schemas.request::<protocol::operate::Why>())
             .answers(200, "It as it is now.", one, &[])
             .refuses(&[Code::NotFound, Code::InvalidRequest]),
-        Route::RotateSecret { .. } => new("Give one a new secret, good beside the old one for a while")
+        "admin_rotate_secret" => new("Give one a new secret, good beside the old one for a while")
             .with([idempotency_key()])
             .reads_if_any(schemas.request::<protocol::operate::Rotation>())
             .answers(200, "It, with its new secret.", shown, &["Idempotent-Replayed"])
@@ -46,8 +46,8 @@ pub fn subscription(route: &Route, new: impl Fn(&'static str) -> Operation, sche
 
 pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schemas: &mut Schemas) -> Operation {
     let keyed = &KEYED[1..];
-    match route {
-        Route::ReplayDeadLetter { .. } => new("Send one again")
+    match route.name {
+        "admin_replay_dead_letter" => new("Send one again")
             .with([idempotency_key_if_any()])
             .reads_if_any(schemas.request::<crate::api::admin::dead_letters::Again>())
             .answers(
@@ -58,16 +58,17 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
             )
             .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
             .refuses(keyed),
-        Route::DecideDeadLetter { decision, .. } => new(match decision {
-            protocol::operate::Decision::Dismiss => "Have nothing done about one",
-            protocol::operate::Decision::Settle => "Say that one was paid back by hand",
+        "admin_dismiss_dead_letter" | "admin_settle_dead_letter" => new(if route.name == "admin_dismiss_dead_letter" {
+            "Have nothing done about one"
+        } else {
+            "Say that one was paid back by hand"
         })
         .with([idempotency_key_if_any()])
         .reads(schemas.request::<protocol::operate::Because>())
         .answers(200, "How it stands.", schemas.answer::<protocol::operate::Replayed>(), &["Idempotent-Replayed"])
         .refuses(&[Code::NotFound, Code::InvalidRequest])
         .refuses(keyed),
-        Route::ReplayDeadLetters => new("Send many again, by a filter")
+        "admin_replay_dead_letters" => new("Send many again, by a filter")
             .with([idempotency_key_if_any()])
             .reads_if_any(schemas.request::<protocol::operate::Filter>())
             .answers(200, "How many.", schemas.answer::<protocol::operate::ReplayedMany>(), &["Idempotent-Replayed"])

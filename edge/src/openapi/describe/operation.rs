@@ -6,7 +6,7 @@ use super::answers::{carrying, refusals};
 use super::parameters::if_none_match;
 use super::schemas::Schemas;
 use crate::http::problem::Code;
-use crate::routes::Route;
+use crate::routes::{Caller, Route};
 
 pub struct Operation {
     id: String,
@@ -22,17 +22,9 @@ pub struct Operation {
     pub headers_of_refusals: Vec<&'static str>,
 }
 
-/// Who may ask.
-pub enum Caller {
-    Anybody,
-    Buyer,
-    Gateway,
-    Operator,
-}
-
 impl Operation {
-    pub fn new(route: &Route, caller: Caller, summary: &'static str) -> Self {
-        let (tag, security, mut refusals) = match caller {
+    pub fn new(route: &Route, summary: &'static str) -> Self {
+        let (tag, security, mut refusals) = match route.caller {
             Caller::Anybody => ("public", json!([]), vec![Code::RateLimited]),
             Caller::Buyer => (
                 "buyer",
@@ -40,20 +32,14 @@ impl Operation {
                 vec![Code::RateLimited, Code::Unauthenticated, Code::Forbidden],
             ),
             Caller::Gateway => ("gateway", json!([{"signature": []}]), vec![Code::SignatureInvalid]),
-            Caller::Operator => {
+            Caller::Operator(_) => {
                 ("operator", json!([{"operator": []}]), vec![Code::RateLimited, Code::Unauthenticated, Code::Forbidden])
             }
         };
         // It refuses a parameter that it does not know.
-        refusals.extend(route.parameters().map(|_| Code::MalformedRequest));
+        refusals.extend(route.query.map(|_| Code::MalformedRequest));
         Self {
-            // A verb that is found at several addresses is several operations.
-            id: match route {
-                Route::Shop { sale_id: Some(_) } => "shop_of_sale".to_owned(),
-                Route::OrdersPage { order_id: Some(_) } => "orders_one".to_owned(),
-                Route::Webhook { gateway } if *gateway != "standard" => format!("webhook_{gateway}"),
-                _ => route.name().to_owned(),
-            },
+            id: id(route),
             tag,
             summary,
             security,
@@ -153,5 +139,17 @@ impl Operation {
             value["parameters"] = self.parameters.clone().into();
         }
         value
+    }
+}
+
+/// A route that is found under several paths is several operations.
+fn id(route: &Route) -> String {
+    match route.path {
+        "/sales/{sale_id}" => "shop_of_sale".to_owned(),
+        "/orders/{order_id}" => "orders_one".to_owned(),
+        path => match path.strip_prefix("/v1/webhooks/") {
+            Some(gateway) if gateway != "standard" => format!("{}_{gateway}", route.name),
+            _ => route.name.to_owned(),
+        },
     }
 }

@@ -1,4 +1,4 @@
-//! The Gate after "sold out": whom it answers without a call, and whom it never does.
+//! Tests: whom a Gate refuses without a call after "sold out", and whom it never does.
 
 use super::tests::{Gate, gate, grant, granted, keys, remembered, sold_out, take};
 use super::*;

@@ -1,4 +1,4 @@
-//! When "not open" is repeated; and what a flight brings for those who stood in line when it left.
+//! Tests: when "not open" is repeated, and what a batch answers for those who were in the queue when it left.
 
 use super::tests::{SALE, admission, flies, leaves, one, refuses, sold_out};
 use super::*;

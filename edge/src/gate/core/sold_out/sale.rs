@@ -1,4 +1,4 @@
-//! What is remembered of one sale: which SKUs are sold out, that it is not open, and whether it is known who has something.
+//! What is remembered of one sale: which SKUs are sold out, that it is not open, and whether its holders are known.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,38 +12,39 @@ use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
 pub struct Sale {
     pub skus: HashMap<String, Sku>,
     pub closed: Option<Closed>,
-    /// The last flight that saw it open.
+    /// The last batch that saw it open.
     open: Option<u64>,
-    /// SKUs that the sale has: T1 named no other reason for a cart with them. They stay.
+    /// SKUs that the sale is known to have, because T1 gave another reason for a cart with them. A sale never loses
+    /// one.
     pub known: HashSet<String>,
     pub holders: Holders,
-    /// What a flight of a lower number saw of it may be over.
+    /// What a batch of a lower number saw of it may be outdated.
     pub current: u64,
     pub used_ms: u64,
 }
 
-/// Whether `users` has everybody of a sale who had something before this memory began.
+/// Whether `users` has everybody who had something in the sale before this memory began.
 #[derive(Default)]
 pub enum Holders {
     #[default]
     Unknown,
-    /// By then an answer has come, or none will.
+    /// The lookup was sent; by this time it has been answered or has failed.
     Asked {
         until_ms: u64,
     },
     Known,
-    /// Nobody could say, or there are too many.
+    /// The lookup failed, or there are too many: not again before this time.
     NotBefore {
         ms: u64,
     },
 }
 
-/// Who said so, when it left (what it saw, it saw later), and until when it may be repeated.
+/// The batch that saw it, when that left (it saw the state of a later moment), and until when it may be repeated.
 pub struct Observation {
     pub batch: u64,
     sent_ms: u64,
     until_ms: u64,
-    /// Somebody was let through to ask for all.
+    /// A probe is on its way.
     probing: bool,
 }
 
@@ -65,7 +66,7 @@ impl Observation {
         Self { batch: batch.number, sent_ms: batch.sent_ms, until_ms, probing: false }
     }
 
-    /// A clock that was put back makes nothing last longer.
+    /// A clock that is set back extends nothing.
     pub fn is_fresh(&self, now_ms: u64) -> bool {
         (self.sent_ms..self.until_ms).contains(&now_ms)
     }
@@ -76,12 +77,12 @@ impl Observation {
 }
 
 impl Sale {
-    /// Whether something is remembered for which it has to be known who has something.
+    /// Whether a refusal is remembered, so that the holders have to be known.
     pub fn says_something(&self) -> bool {
         !self.skus.is_empty() || self.closed.is_some()
     }
 
-    /// Whether this request is let through, before what refuses it lapses, to ask for all.
+    /// Whether this reservation is sent as a probe, shortly before the refusal expires.
     pub fn probe(&mut self, asked: &Reservation, now_ms: u64) -> bool {
         let Self { skus, closed, .. } = self;
         if let Some(closed) = closed.as_mut().filter(|closed| closed.observation.is_fresh(now_ms)) {
@@ -101,7 +102,7 @@ impl Sale {
         probes
     }
 
-    /// What one of a flight's outcomes says of stock and of the sale being open; of a flight that is not too old for that.
+    /// Learns from one outcome of a batch that is not outdated.
     pub fn learn(&mut self, batch: &InFlightBatch, outcome: &Outcome) {
         let newer = |observation: &Observation| observation.batch > batch.number;
         match outcome {
@@ -124,7 +125,7 @@ impl Sale {
                 let (opens_at, status, observation) = (opens_at.clone(), *status, Observation::by(batch, *for_ms));
                 self.closed = Some(Closed { opens_at, status, observation });
             }
-            // There is some again, and it is open.
+            // There is stock again, and the sale is open.
             Outcome::Granted { hold, replayed: false } => {
                 self.skus.retain(|sku_id, _| hold.items.iter().all(|line| line.sku_id != *sku_id));
                 self.open = self.open.max(Some(batch.number));
@@ -141,7 +142,7 @@ impl Sale {
     }
 }
 
-/// Whether this outcome, of a request for them, says that the sale has all of its SKUs.
+/// Whether this outcome implies that the sale has all SKUs of the request.
 pub fn knows_skus(outcome: &Outcome) -> bool {
     matches!(
         outcome,

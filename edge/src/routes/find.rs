@@ -1,0 +1,90 @@
+//! From a path and a method to a row of the table. Only ids are percent-decoded: whoever filters addresses in front of the
+//! Worker (`/v1/admin`) must see the same words that the Worker sees.
+
+use protocol::printable::is_printable;
+
+use super::{Exists, Route, TABLE};
+use crate::api::admin::dead_letters;
+use crate::http::problem::{Code, Problem};
+use crate::http::{percent, text};
+use crate::runtime::limits::USER_ID_MAX_CHARS;
+
+/// The routes of one path, a method each, and what stands in its braces.
+pub struct Offers {
+    pub routes: Vec<&'static Route>,
+    pub parameters: PathParameters,
+}
+
+/// The parameters of a path by their names, each decoded and of its form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathParameters(Vec<(&'static str, String)>);
+
+impl PathParameters {
+    /// Empty where the path has no such parameter; a test says that every handler asks for one that is there.
+    pub fn get(&self, name: &str) -> String {
+        self.0.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+}
+
+/// # Errors
+/// `not_found`: no such path. A path with an id of the wrong form is no such path, either.
+pub fn offers(path: &str, development: bool) -> Result<Offers, Problem> {
+    let mut found = Offers { routes: Vec::new(), parameters: PathParameters::default() };
+    for route in TABLE.iter().filter(|route| development || route.exists != Exists::InDevelopment) {
+        if let Some(parameters) = parameters(route.path, path) {
+            found.routes.push(route);
+            found.parameters = parameters;
+        }
+    }
+    if found.routes.is_empty() { Err(Problem::not_found()) } else { Ok(found) }
+}
+
+/// What stands in the template's braces; none: another path.
+fn parameters(template: &'static str, path: &str) -> Option<PathParameters> {
+    let mut found = Vec::new();
+    let (mut words, mut given) = (template.split('/'), path.split('/'));
+    loop {
+        match (words.next(), given.next()) {
+            (None, None) => return Some(PathParameters(found)),
+            (Some(word), Some(given)) => match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
+                Some(name) => found.push((name, parameter(name, given)?)),
+                None if word == given => {}
+                None => return None,
+            },
+            _ => return None,
+        }
+    }
+}
+
+/// One parameter of a path, if it has the form of its name.
+fn parameter(name: &str, segment: &str) -> Option<String> {
+    match name {
+        "sale_id" | "sku_id" => percent::segment(segment).filter(|id| text::is_slug(id)).map(String::from),
+        "hold_id" | "order_id" | "subscription_id" => text::uuid(&percent::segment(segment)?),
+        "dead_letter_id" => dead_letters::id(&percent::segment(segment)?),
+        "user_id" => is_printable(segment, USER_ID_MAX_CHARS).then(|| segment.to_owned()),
+        "name" => percent::segment(segment).map(String::from),
+        // A test says that every name of the table is one of these.
+        _ => None,
+    }
+}
+
+/// The route of this method.
+///
+/// # Errors
+/// `method_not_allowed`, with the methods that are.
+pub fn choose(offers: &Offers, method: &str) -> Result<&'static Route, Problem> {
+    let head = method == "HEAD";
+    let wanted = if head { "GET" } else { method };
+    let offered = |route: &&&'static Route| route.method.name == wanted && (!head || route.method.has_head);
+    offers.routes.iter().find(offered).copied().ok_or_else(|| {
+        let allow = allowed(offers);
+        Problem::new(Code::MethodNotAllowed, format!("Use one of {allow} here.")).header("Allow", allow)
+    })
+}
+
+/// For `Allow` and for CORS: `GET, HEAD, DELETE`.
+pub fn allowed(offers: &Offers) -> String {
+    let names = |route: &&Route| if route.method.has_head { "GET, HEAD" } else { route.method.name };
+    offers.routes.iter().map(names).collect::<Vec<_>>().join(", ")
+}
