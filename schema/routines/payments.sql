@@ -74,34 +74,66 @@ begin
 end
 $$;
 
--- In order of arrival, after p_after. 'unsettled' is money that is neither: there must be none. A page looks at p_look
--- payments at most, whatever is asked for, so it may be short, or empty, and still have a next one.
+-- Where a payment's money is. 'unsettled' is money that is neither an order's nor to be paid back: there must be none.
+create or replace function holdfast.payment_state(p_amount bigint, p_order_status text, p_refund_status text) returns text
+language sql immutable
+return case when p_refund_status = 'REQUIRED' then 'refund_pending' when p_refund_status = 'COMPLETED' then 'refunded'
+            when p_refund_status = 'FAILED' then 'refund_failed' when p_order_status = 'CONFIRMED' then 'ordered'
+            -- Cancelled, and it was nothing: nothing of it is left to pay back.
+            when p_order_status = 'CANCELLED' and p_amount = 0 then 'refunded'
+            else 'unsettled' end;
+
+create or replace function holdfast.payment_json(p_payment holdfast.payment, p_state text, p_refund holdfast.refund) returns json
+language sql stable
+return json_build_object(
+    'gateway', p_payment.gateway, 'payment_id', p_payment.payment_id, 'state', p_state, 'hold_id', p_payment.hold_id,
+    'hold_ref', p_payment.hold_ref, 'sale_id', p_payment.sale_id, 'user_id', nullif(p_payment.user_id, ''),
+    'amount', p_payment.amount, 'currency', p_payment.currency, 'order_id', p_payment.order_id,
+    'refund_reason', p_refund.reason, 'refund_attempts', p_refund.attempts, 'refund_failure', p_refund.failure,
+    'disputed', coalesce(p_payment.dispute in ('open', 'lost'), false), 'dispute', p_payment.dispute,
+    'disputed_amount', p_payment.disputed_amount, 'refunded_amount', holdfast.moved_outside(p_payment),
+    'reversed_at', holdfast.rfc3339(p_payment.reversed_at), 'created_at', holdfast.rfc3339(p_payment.created_at));
+
+-- The newest before p_before. A page looks at p_look payments at most, whatever is asked for, so it may be short, or empty,
+-- and still have a next one.
+create or replace function holdfast.newest_payments(p_state text, p_before bigint, p_limit integer, p_look integer) returns json
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    with looked as materialized (
+        select p as payment, p.gateway, p.payment_id, p.payment_no, p.order_id, p.amount from holdfast.payment p
+        where p.payment_no < coalesce(p_before, 9223372036854775807) order by p.payment_no desc limit p_look
+    ), found as (
+        select l.payment, l.payment_no, r as refund, holdfast.payment_state(l.amount, o.status, r.status) as state
+        from looked l
+        left join holdfast.orders o on o.order_id = l.order_id
+        left join holdfast.refund r on (r.gateway, r.payment_id) = (l.gateway, l.payment_id)
+    ), page as (
+        select f.* from found f where p_state is null or f.state = p_state order by f.payment_no desc limit p_limit
+    )
+    select json_build_object('outcome', 'payments',
+        'payments', coalesce(json_agg(holdfast.payment_json(f.payment, f.state, f.refund) order by f.payment_no desc), '[]'),
+        'next', case when count(*) = p_limit then min(f.payment_no)
+                     when (select count(*) from looked) = p_look then (select min(l.payment_no) from looked l) end::text)
+    from page f;
+end;
+
+-- For the functions of the release before this one: in order of arrival, after p_after.
 create or replace function holdfast.payment_page(p_state text, p_after bigint, p_limit integer, p_look integer) returns json
 language sql stable security definer set search_path = holdfast, pg_temp
 begin atomic
     with looked as materialized (
-        select p.*, holdfast.moved_outside(p) as outside from holdfast.payment p where p.payment_no > p_after order by p.payment_no limit p_look
+        select p as payment, p.gateway, p.payment_id, p.payment_no, p.order_id, p.amount from holdfast.payment p
+        where p.payment_no > p_after order by p.payment_no limit p_look
     ), found as (
-        select p.*, r.attempts, r.failure, r.reason,
-            case when r.status = 'REQUIRED' then 'refund_pending' when r.status = 'COMPLETED' then 'refunded'
-                 when r.status = 'FAILED' then 'refund_failed' when o.status = 'CONFIRMED' then 'ordered'
-                 -- Cancelled, and it was nothing: nothing of it is left to pay back.
-                 when o.status = 'CANCELLED' and p.amount = 0 then 'refunded'
-                 else 'unsettled' end as now
-        from looked p
-        left join holdfast.orders o on o.order_id = p.order_id
-        left join holdfast.refund r on (r.gateway, r.payment_id) = (p.gateway, p.payment_id)
+        select l.payment, l.payment_no, r as refund, holdfast.payment_state(l.amount, o.status, r.status) as state
+        from looked l
+        left join holdfast.orders o on o.order_id = l.order_id
+        left join holdfast.refund r on (r.gateway, r.payment_id) = (l.gateway, l.payment_id)
     ), page as (
-        select f.* from found f where p_state is null or f.now = p_state order by f.payment_no limit p_limit
+        select f.* from found f where p_state is null or f.state = p_state order by f.payment_no limit p_limit
     )
     select json_build_object('outcome', 'payments',
-        'payments', coalesce(json_agg(json_build_object(
-            'gateway', f.gateway, 'payment_id', f.payment_id, 'state', f.now, 'hold_id', f.hold_id,
-            'hold_ref', f.hold_ref, 'sale_id', f.sale_id, 'user_id', nullif(f.user_id, ''), 'amount', f.amount, 'currency', f.currency,
-            'order_id', f.order_id, 'refund_reason', f.reason, 'refund_attempts', f.attempts,
-            'refund_failure', f.failure, 'disputed', coalesce(f.dispute in ('open', 'lost'), false), 'dispute', f.dispute,
-            'disputed_amount', f.disputed_amount, 'refunded_amount', f.outside, 'reversed_at', holdfast.rfc3339(f.reversed_at),
-            'created_at', holdfast.rfc3339(f.created_at)) order by f.payment_no), '[]'),
+        'payments', coalesce(json_agg(holdfast.payment_json(f.payment, f.state, f.refund) order by f.payment_no), '[]'),
         'next', case when count(*) = p_limit then max(f.payment_no)
                      when (select count(*) from looked) = p_look then (select max(l.payment_no) from looked l) end::text)
     from page f;
@@ -128,9 +160,12 @@ begin atomic
     from (select holdfast.payment_page(p_state, p_after, p_limit, p_look)::jsonb) as found (page);
 end;
 
-revoke execute on function holdfast.cancel_order(json, text, bytea, uuid),
+revoke execute on function holdfast.payment_state(bigint, text, text),
+    holdfast.payment_json(holdfast.payment, text, holdfast.refund),
+    holdfast.newest_payments(text, bigint, integer, integer), holdfast.cancel_order(json, text, bytea, uuid),
     holdfast.payment_page(text, bigint, integer, integer), holdfast.list_payments(text, bigint, integer, integer),
     holdfast.order_of(uuid) from public;
-grant execute on function holdfast.cancel_order(json, text, bytea, uuid),
+grant execute on function holdfast.newest_payments(text, bigint, integer, integer),
+    holdfast.cancel_order(json, text, bytea, uuid),
     holdfast.payment_page(text, bigint, integer, integer), holdfast.list_payments(text, bigint, integer, integer),
     holdfast.order_of(uuid) to holdfast_admin;

@@ -18,8 +18,12 @@ pub struct Cancellation {
 pub struct PaymentPage {
     /// One of [`PAYMENT_STATES`]; none: all.
     pub state: Option<String>,
-    /// The last page's `next`.
-    pub after: i64,
+    /// Asked by the release before this one, which lists the oldest first: the last page's `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<i64>,
+    /// The newest before this one: the last page's `next`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<i64>,
     /// 1 to 100.
     pub limit: i32,
 }
