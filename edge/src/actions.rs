@@ -1,6 +1,6 @@
 //! What operators did: the ledger, newest first, a page at a time.
 
-use protocol::admin::Fault;
+use protocol::admin::FieldError;
 use protocol::operate::Operation;
 
 use crate::call::{Answered, Call};
@@ -17,7 +17,7 @@ pub async fn list(call: &Call) -> Answered {
 /// Where to go on, and how many.
 fn page(url: &str) -> Result<(Option<i64>, i32), Problem> {
     let (mut before, mut limit) = (None, bounds::PAGE_DEFAULT);
-    let mut wrong: Vec<Fault> = Vec::new();
+    let mut wrong: Vec<FieldError> = Vec::new();
     for (name, value) in percent::query(url) {
         let value = value.unwrap_or_default();
         match name.as_ref() {

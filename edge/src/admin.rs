@@ -1,7 +1,7 @@
 //! The operator's routes. Shapes are read here, and values too, but for a new sale's: its times and its currency are
 //! judged by the `admin` function, which has a calendar.
 
-use protocol::admin::{Adjustment, Command, Fault, NewSale, NewStatus, Outcome, Request, StatusChange};
+use protocol::admin::{Adjustment, AdminOutcome, AdminRequest, Command, FieldError, NewSale, NewStatus, StatusChange};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -27,7 +27,7 @@ pub async fn create_sale(call: &mut Call) -> Answered {
 
 /// Whether any of the gateways that are listened to takes the sale's currency: what nobody can pay for is not sold. What is
 /// no currency at all the function says, with whatever else is wrong.
-fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Result<(), FieldError> {
     let currency = sale.currency.as_str();
     if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
         return Ok(());
@@ -81,12 +81,12 @@ pub async fn run(call: &Call, command: Command) -> Answered {
 ///
 /// # Errors
 /// `unavailable`: it did not answer.
-pub async fn outcome(call: &Call, command: Command) -> Result<Outcome, Problem> {
-    let request = Request { trace: call.trace.clone(), command };
+pub async fn outcome(call: &Call, command: Command) -> Result<AdminOutcome, Problem> {
+    let request = AdminRequest { trace: call.trace.clone(), command };
     Ok(invoke::call(&call.config.lambda, "admin", &request).await?)
 }
 
-fn faults(adjustment: &Adjustment) -> Vec<Fault> {
+fn faults(adjustment: &Adjustment) -> Vec<FieldError> {
     let Adjustment { sale_id, delta, reason } = adjustment;
     let pieces = -bounds::STOCK_DELTA_MAX..=bounds::STOCK_DELTA_MAX;
     [
@@ -112,42 +112,44 @@ fn new_sale(media: Media, bytes: &[u8]) -> Result<NewSale, Problem> {
     Ok(sale)
 }
 
-pub fn tell(outcome: Outcome) -> Answered {
+pub fn tell(outcome: AdminOutcome) -> Answered {
     Err(match outcome {
-        Outcome::InvalidRequest { errors } => Problem::invalid(errors),
-        Outcome::NotFound { sku_id: None } => {
+        AdminOutcome::InvalidRequest { errors } => Problem::invalid(errors),
+        AdminOutcome::NotFound { sku_id: None } => {
             Problem::new(Code::NotFound, "Check the id: there is no such sale, and no such order.")
         }
-        Outcome::NotFound { sku_id: Some(sku_id) } => {
+        AdminOutcome::NotFound { sku_id: Some(sku_id) } => {
             Problem::new(Code::NotFound, "Check `sku_id`: the sale has no such SKU.").with("sku_id", sku_id)
         }
-        Outcome::AlreadyExists => {
+        AdminOutcome::AlreadyExists => {
             Problem::new(Code::AlreadyExists, "Choose another `sale_id`: this one is a sale with other contents.")
         }
-        Outcome::IdempotencyKeyReused => {
+        AdminOutcome::IdempotencyKeyReused => {
             Problem::new(Code::IdempotencyKeyReused, "Use a new Idempotency-Key for another request.")
         }
-        Outcome::SoldOut { sku_id, available } => Problem::new(Code::SoldOut, "Take out no more than is `available`.")
-            .with("sku_id", sku_id)
-            .with("available", available),
-        Outcome::Sale { sale, created: true } => {
+        AdminOutcome::SoldOut { sku_id, available } => {
+            Problem::new(Code::SoldOut, "Take out no more than is `available`.")
+                .with("sku_id", sku_id)
+                .with("available", available)
+        }
+        AdminOutcome::Sale { sale, created: true } => {
             let location = format!("/v1/sales/{}", sale.sale_id);
             return Ok(Answer::json(201, &sale).with("Location", location));
         }
-        Outcome::Sale { sale, created: false } => return Ok(Answer::json(200, &sale)),
-        Outcome::Stock { stock, replayed } => {
+        AdminOutcome::Sale { sale, created: false } => return Ok(Answer::json(200, &sale)),
+        AdminOutcome::Stock { stock, replayed } => {
             let answer = Answer::json(200, &stock);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
-        Outcome::Order { order, replayed } => {
+        AdminOutcome::Order { order, replayed } => {
             let answer = Answer::json(200, &order).versioned(order.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
-        Outcome::Payments { payments, next } => {
+        AdminOutcome::Payments { payments, next } => {
             return Ok(Answer::json(200, &serde_json::json!({"payments": payments, "next": next})));
         }
-        Outcome::Report { report } => return Ok(Answer::json(200, &report)),
-        Outcome::Operated { .. } => Problem::unavailable().because("admin answered another question"),
+        AdminOutcome::Report { report } => return Ok(Answer::json(200, &report)),
+        AdminOutcome::Operated { .. } => Problem::unavailable().because("admin answered another question"),
     })
 }
 
@@ -228,16 +230,16 @@ mod tests {
             skus: Vec::new(),
         };
         let stock = || Stock { sale_id: "s".to_owned(), sku_id: "a".to_owned(), total: 1, available: 1 };
-        let fault = Fault { pointer: "/name".to_owned(), detail: "Name it.".to_owned() };
-        assert_eq!(told(Outcome::Sale { sale: sale(), created: true }), (201, Some("/v1/sales/s".to_owned())));
-        assert_eq!(told(Outcome::Sale { sale: sale(), created: false }), (200, None));
-        assert_eq!(told(Outcome::Stock { stock: stock(), replayed: false }), (200, None));
-        assert_eq!(told(Outcome::Stock { stock: stock(), replayed: true }), (200, Some("true".to_owned())));
-        assert_eq!(told(Outcome::InvalidRequest { errors: vec![fault] }).0, 422);
-        assert_eq!(told(Outcome::NotFound { sku_id: None }).0, 404);
-        assert_eq!(told(Outcome::NotFound { sku_id: Some("a".to_owned()) }).0, 404);
-        assert_eq!(told(Outcome::AlreadyExists).0, 409);
-        assert_eq!(told(Outcome::IdempotencyKeyReused).0, 422);
-        assert_eq!(told(Outcome::SoldOut { sku_id: "a".to_owned(), available: 0 }).0, 409);
+        let fault = FieldError { pointer: "/name".to_owned(), detail: "Name it.".to_owned() };
+        assert_eq!(told(AdminOutcome::Sale { sale: sale(), created: true }), (201, Some("/v1/sales/s".to_owned())));
+        assert_eq!(told(AdminOutcome::Sale { sale: sale(), created: false }), (200, None));
+        assert_eq!(told(AdminOutcome::Stock { stock: stock(), replayed: false }), (200, None));
+        assert_eq!(told(AdminOutcome::Stock { stock: stock(), replayed: true }), (200, Some("true".to_owned())));
+        assert_eq!(told(AdminOutcome::InvalidRequest { errors: vec![fault] }).0, 422);
+        assert_eq!(told(AdminOutcome::NotFound { sku_id: None }).0, 404);
+        assert_eq!(told(AdminOutcome::NotFound { sku_id: Some("a".to_owned()) }).0, 404);
+        assert_eq!(told(AdminOutcome::AlreadyExists).0, 409);
+        assert_eq!(told(AdminOutcome::IdempotencyKeyReused).0, 422);
+        assert_eq!(told(AdminOutcome::SoldOut { sku_id: "a".to_owned(), available: 0 }).0, 409);
     }
 }

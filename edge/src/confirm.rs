@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use payments::{Event, Kind, Message, Notice};
-use protocol::confirm::{Outcome, Request, Settled, Signed, Told};
+use payments::{EventKind, Message, RawEvent, WebhookEvent};
+use protocol::confirm::{ConfirmOutcome, ConfirmRequest, PaymentHint, Settled, Signed};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
@@ -28,17 +28,17 @@ pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
     if !reader.is_authentic(secrets, &message, call.now_ms.checked_div(1_000).unwrap_or_default()) {
         return Err(unproven().because(format!("{gateway}: {} secrets are configured", secrets.len())));
     }
-    let Event(event) = body::json(call.media(), &bytes)?;
-    let notice =
-        payments::notice(reader, &event).map_err(|wrong| Problem::malformed(format!("Correct the event: {wrong}.")))?;
+    let RawEvent(event) = body::json(call.media(), &bytes)?;
+    let notice = payments::read_event(reader, &event)
+        .map_err(|wrong| Problem::malformed(format!("Correct the event: {wrong}.")))?;
     let Some(notice) = notice else {
         // Answered well, or the gateway would send it again for days.
-        return Ok(told(&Outcome::Ignored));
+        return Ok(told(&ConfirmOutcome::Ignored));
     };
-    let may_take = matches!(notice.kind, Kind::MayTake { .. });
+    let may_take = matches!(notice.kind, EventKind::CaptureApproval { .. });
     let request = request(call, gateway, reader, notice, bytes);
     let _place = match &request {
-        Request::Told(told) if !trusted => {
+        ConfirmRequest::Hint(told) if !trusted => {
             hints::turn(&told.payment_id).await?;
             Some(hints::place(call).await?)
         }
@@ -49,33 +49,39 @@ pub async fn webhook(call: &mut Call, gateway: &'static str) -> Answered {
 
 /// # Errors
 /// `unavailable`: nobody could say what has become of it; `signature_invalid`; `not_found`.
-pub async fn settle(call: &Call, request: &Request) -> Result<Settled, Problem> {
+pub async fn settle(call: &Call, request: &ConfirmRequest) -> Result<Settled, Problem> {
     let settled: Settled =
         invoke::call_within(&call.config.lambda, "confirm", request, bounds::GATEWAY_DEADLINE_MS).await?;
     match settled.outcome {
-        Outcome::Unreachable => Err(Problem::unavailable().because("the gateway does not answer")),
-        Outcome::Unproven => Err(unproven().because("confirm has other secrets, or another clock")),
-        Outcome::NotFound => Err(Problem::not_found()),
+        ConfirmOutcome::Unreachable => Err(Problem::unavailable().because("the gateway does not answer")),
+        ConfirmOutcome::Unproven => Err(unproven().because("confirm has other secrets, or another clock")),
+        ConfirmOutcome::NotFound => Err(Problem::not_found()),
         _ => Ok(settled),
     }
 }
 
 /// What is signed goes on as it came, to be proven where it is believed; what is not is a question.
-fn request(call: &Call, gateway: &str, reader: &dyn payments::Webhook, notice: Notice, bytes: Vec<u8>) -> Request {
+fn request(
+    call: &Call,
+    gateway: &str,
+    reader: &dyn payments::WebhookReader,
+    notice: WebhookEvent,
+    bytes: Vec<u8>,
+) -> ConfirmRequest {
     let (trace, gateway) = (call.trace.clone(), gateway.to_owned());
     let named = reader.signed_headers().iter();
     let headers: BTreeMap<String, String> =
         named.filter_map(|name| Some(((*name).to_owned(), call.header(name)?.to_owned()))).collect();
     // It is text: it was read as JSON.
     match String::from_utf8(bytes) {
-        Ok(body) if !headers.is_empty() => Request::Signed(Signed { trace, gateway, headers, body }),
+        Ok(body) if !headers.is_empty() => ConfirmRequest::Signed(Signed { trace, gateway, headers, body }),
         _ => {
-            let told = Told { trace, gateway, payment_id: notice.payment_id, ..Told::default() };
-            Request::Told(match notice.kind {
-                Kind::Deposit { secret } => Told { deposit_secret: Some(secret), ..told },
+            let told = PaymentHint { trace, gateway, payment_id: notice.payment_id, ..PaymentHint::default() };
+            ConfirmRequest::Hint(match notice.kind {
+                EventKind::Deposit { secret } => PaymentHint { deposit_secret: Some(secret), ..told },
                 // Nobody signed it: what it says of a dispute is nothing to go by.
-                Kind::Later { .. } => Told { later: true, ..told },
-                Kind::Changed | Kind::MayTake { .. } => told,
+                EventKind::Later { .. } => PaymentHint { later: true, ..told },
+                EventKind::Changed | EventKind::CaptureApproval { .. } => told,
             })
         }
     }
@@ -87,27 +93,27 @@ fn unproven() -> Problem {
 
 /// The gateway is told what became of its money, in the words of the function. One that asked whether it may take the
 /// money reads the status alone, and a 200 has it taken: for a hold that waits for it, or for whoever else's it is.
-fn tell(outcome: Outcome, may_take: bool) -> Answered {
+fn tell(outcome: ConfirmOutcome, may_take: bool) -> Answered {
     match outcome {
-        Outcome::Unreachable => Err(Problem::unavailable()),
-        Outcome::Unproven => Err(unproven()),
-        Outcome::NotFound => Err(Problem::not_found()),
-        Outcome::TurnedAway { reason } if may_take => Err(refused(&reason)),
-        Outcome::RefundRequired { .. } | Outcome::Parked if may_take => Err(refused("already_paid")),
-        Outcome::Pending if may_take => Err(refused("payment_unknown")),
+        ConfirmOutcome::Unreachable => Err(Problem::unavailable()),
+        ConfirmOutcome::Unproven => Err(unproven()),
+        ConfirmOutcome::NotFound => Err(Problem::not_found()),
+        ConfirmOutcome::Rejected { reason } if may_take => Err(refused(&reason)),
+        ConfirmOutcome::RefundRequired { .. } | ConfirmOutcome::Parked if may_take => Err(refused("already_paid")),
+        ConfirmOutcome::Pending if may_take => Err(refused("payment_unknown")),
         // Nothing has changed, so far as its money goes.
-        Outcome::Pending => Ok(told(&Outcome::Ignored)),
-        Outcome::Confirmed { .. }
-        | Outcome::RefundRequired { .. }
-        | Outcome::Secured
-        | Outcome::TurnedAway { .. }
-        | Outcome::Parked
-        | Outcome::Recorded
-        | Outcome::Ignored => Ok(told(&outcome)),
+        ConfirmOutcome::Pending => Ok(told(&ConfirmOutcome::Ignored)),
+        ConfirmOutcome::Confirmed { .. }
+        | ConfirmOutcome::RefundRequired { .. }
+        | ConfirmOutcome::ReadyToCapture
+        | ConfirmOutcome::Rejected { .. }
+        | ConfirmOutcome::Parked
+        | ConfirmOutcome::Recorded
+        | ConfirmOutcome::Ignored => Ok(told(&outcome)),
     }
 }
 
-pub fn told(outcome: &Outcome) -> Answer {
+pub fn told(outcome: &ConfirmOutcome) -> Answer {
     Answer::json(200, outcome)
 }
 
@@ -131,24 +137,30 @@ mod tests {
     #[test]
     fn the_gateway_gets_the_functions_own_words() {
         let body = |outcome| String::from_utf8(told(&outcome).body).unwrap_or_default();
-        assert_eq!(body(Outcome::Confirmed { order_id: "o".to_owned() }), r#"{"result":"confirmed","order_id":"o"}"#);
-        let refund = Outcome::RefundRequired { reason: RefundReason::HoldExpired };
+        assert_eq!(
+            body(ConfirmOutcome::Confirmed { order_id: "o".to_owned() }),
+            r#"{"result":"confirmed","order_id":"o"}"#
+        );
+        let refund = ConfirmOutcome::RefundRequired { reason: RefundReason::HoldExpired };
         assert_eq!(body(refund), r#"{"result":"refund_required","reason":"hold_expired"}"#);
-        assert_eq!(body(Outcome::Ignored), r#"{"result":"ignored"}"#);
+        assert_eq!(body(ConfirmOutcome::Ignored), r#"{"result":"ignored"}"#);
     }
 
     #[test]
     fn a_gateway_that_asks_first_is_refused_by_the_status() {
         let status = |outcome, may_take| tell(outcome, may_take).unwrap_or_else(Answer::from).status;
-        let turned_away = || Outcome::TurnedAway { reason: "hold_expired".to_owned() };
+        let turned_away = || ConfirmOutcome::Rejected { reason: "hold_expired".to_owned() };
         assert_eq!((status(turned_away(), true), status(turned_away(), false)), (409, 200));
-        assert_eq!((status(Outcome::Secured, true), status(Outcome::Unreachable, false)), (200, 503));
+        assert_eq!(
+            (status(ConfirmOutcome::ReadyToCapture, true), status(ConfirmOutcome::Unreachable, false)),
+            (200, 503)
+        );
         // What a webhook may simply be told of must not have money taken.
-        let refund = || Outcome::RefundRequired { reason: RefundReason::HoldExpired };
+        let refund = || ConfirmOutcome::RefundRequired { reason: RefundReason::HoldExpired };
         // Somebody else's payment is theirs to take.
-        assert_eq!((status(Outcome::Ignored, true), status(Outcome::Ignored, false)), (200, 200));
-        assert_eq!((status(Outcome::Unproven, false), status(Outcome::NotFound, false)), (401, 404));
+        assert_eq!((status(ConfirmOutcome::Ignored, true), status(ConfirmOutcome::Ignored, false)), (200, 200));
+        assert_eq!((status(ConfirmOutcome::Unproven, false), status(ConfirmOutcome::NotFound, false)), (401, 404));
         assert_eq!((status(refund(), true), status(refund(), false)), (409, 200));
-        assert_eq!((status(Outcome::Unreachable, true)), 503);
+        assert_eq!((status(ConfirmOutcome::Unreachable, true)), 503);
     }
 }

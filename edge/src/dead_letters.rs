@@ -1,8 +1,8 @@
 //! Dead letters: what was given up, a page at a time, sending it again, and deciding otherwise.
 
-use protocol::admin::Fault;
+use protocol::admin::FieldError;
 use protocol::operate::{Because, Decision, Filter, Operation};
-use protocol::refund::{RefundAccount, Which};
+use protocol::refund::{RefundAccount, RefundSelector};
 
 use crate::call::{Answered, Call};
 use crate::operate::{by, fault, run};
@@ -25,7 +25,7 @@ pub async fn replay_one(call: &mut Call, id: String) -> Answered {
     let replayed = run(call, Operation::ReplayDeadLetter { by, idem_key, id: id.clone() }).await?;
     match refund_account {
         // It is due again, and written down who says so; the account goes with this try and is kept nowhere.
-        Some(account) => opening::refund_to(call, Which::Letter { letter: id }, account).await,
+        Some(account) => opening::refund_to(call, RefundSelector::Letter { letter: id }, account).await,
         None => Ok(replayed),
     }
 }
@@ -67,7 +67,7 @@ fn key_if_any(call: &Call) -> Result<Option<String>, Problem> {
 }
 
 /// The filter, where to go on, and how many.
-pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<Fault>> {
+pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<FieldError>> {
     let (mut filter, mut after, mut limit) = (Filter::default(), None, bounds::PAGE_DEFAULT);
     let mut wrong = Vec::new();
     for (name, value) in percent::query(url) {
@@ -93,7 +93,7 @@ pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<Fault>> {
     if wrong.is_empty() { Ok((filter, after, limit)) } else { Err(wrong) }
 }
 
-fn faults(filter: &Filter) -> Vec<Fault> {
+fn faults(filter: &Filter) -> Vec<FieldError> {
     let Filter { kind, event_type, subscription, sale_id, .. } = filter;
     let holds = |value: &Option<String>, rule: &dyn Fn(&str) -> bool| value.as_deref().is_none_or(rule);
     [

@@ -1,6 +1,6 @@
 //! `POST /dev/session`: in development anybody may be anybody. The route exists nowhere else.
 
-use protocol::admin::Fault;
+use protocol::admin::FieldError;
 use protocol::printable::is_printable;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ pub async fn begin(call: &mut Call) -> Answered {
     let Who { user_id } = call.json().await?;
     if !is_printable(&user_id, USER_ID_MAX_CHARS) {
         let detail = "Use 1 to 128 printable characters.".to_owned();
-        return Err(Problem::invalid(vec![Fault { pointer: "/user_id".to_owned(), detail }]));
+        return Err(Problem::invalid(vec![FieldError { pointer: "/user_id".to_owned(), detail }]));
     }
     let now_s = call.now_ms.checked_div(1_000).unwrap_or_default();
     let token = session::token::issue(&user_id, &call.config.session, now_s.saturating_add(DEV_SESSION_TTL_S))

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use protocol::admin::Fault;
-use protocol::lookup::{Outcome, Page, Question};
+use protocol::admin::FieldError;
+use protocol::lookup::{LookupOutcome, Page, Question};
 use protocol::shop::{Hold, HoldStatus, Order};
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ pub async fn holds(call: &Call) -> Answered {
     let user_id = call.buyer()?;
     let list = List::of("holds", &call.head.url).map_err(Problem::invalid)?;
     match lookup::ask(call, Question::Holds { user_id, status: list.status, page: list.page() }).await? {
-        Outcome::Holds { holds, next } => {
+        LookupOutcome::Holds { holds, next } => {
             Ok(Answer::json(200, &HoldPage { reservations: holds, next: list.next(next) }))
         }
         _ => Err(Problem::unavailable().because("lookup answered another question")),
@@ -49,7 +49,7 @@ pub async fn orders(call: &Call) -> Answered {
     }
     let list = List::of("orders", &call.head.url).map_err(Problem::invalid)?;
     match lookup::ask(call, Question::Orders { user_id, page: list.page() }).await? {
-        Outcome::Orders { orders, next } => Ok(Answer::json(200, &OrderPage { orders, next: list.next(next) })),
+        LookupOutcome::Orders { orders, next } => Ok(Answer::json(200, &OrderPage { orders, next: list.next(next) })),
         _ => Err(Problem::unavailable().because("lookup answered another question")),
     }
 }
@@ -65,11 +65,11 @@ struct List {
 }
 
 impl List {
-    fn of(name: &'static str, url: &str) -> Result<Self, Vec<Fault>> {
+    fn of(name: &'static str, url: &str) -> Result<Self, Vec<FieldError>> {
         let given = |name: &str| percent::given(url, name);
         let mut faults = Vec::new();
         let mut fault = |pointer: &str, detail: &str| {
-            faults.push(Fault { pointer: pointer.to_owned(), detail: detail.to_owned() });
+            faults.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
         };
         let sale_id = given("sale_id").map(Cow::into_owned);
         if sale_id.as_deref().is_some_and(|sale_id| !is_slug(sale_id)) {

@@ -1,6 +1,6 @@
 //! What a buyer asks when an answer was lost: the hold, the order.
 
-use protocol::lookup::{Outcome, Question, Request};
+use protocol::lookup::{LookupOutcome, LookupRequest, Question};
 
 use crate::answer::Answer;
 use crate::call::{Answered, Call};
@@ -24,7 +24,7 @@ pub async fn order_of_hold(call: &Call, user_id: String, hold_id: String) -> Ans
 
 /// # Errors
 /// `unavailable`: nobody could look.
-pub async fn ask(call: &Call, question: Question) -> Result<Outcome, Problem> {
+pub async fn ask(call: &Call, question: Question) -> Result<LookupOutcome, Problem> {
     ask_within(call, question, bounds::INVOKE_DEADLINE_MS).await
 }
 
@@ -32,8 +32,8 @@ pub async fn ask(call: &Call, question: Question) -> Result<Outcome, Problem> {
 ///
 /// # Errors
 /// `unavailable`: nobody could look, or not in time.
-pub async fn ask_within(call: &Call, question: Question, within_ms: u64) -> Result<Outcome, Problem> {
-    let request = Request { trace: call.trace.clone(), question };
+pub async fn ask_within(call: &Call, question: Question, within_ms: u64) -> Result<LookupOutcome, Problem> {
+    let request = LookupRequest { trace: call.trace.clone(), question };
     Ok(invoke::call_within(&call.config.lambda, "lookup", &request, within_ms).await?)
 }
 
@@ -49,16 +49,16 @@ pub fn hold_of(url: &str) -> Result<Option<String>, Problem> {
     uuid(&given).map(Some).ok_or_else(Problem::not_found)
 }
 
-fn tell(outcome: Outcome) -> Answered {
+fn tell(outcome: LookupOutcome) -> Answered {
     match outcome {
-        Outcome::NotFound => Err(Problem::not_found()),
-        Outcome::Hold { hold } => Ok(Answer::json(200, &hold).versioned(hold.version)),
-        Outcome::Order { order } => Ok(Answer::json(200, &order).versioned(order.version)),
-        Outcome::Holds { .. }
-        | Outcome::Orders { .. }
-        | Outcome::Sale { .. }
-        | Outcome::Sales { .. }
-        | Outcome::Holders { .. } => Err(Problem::unavailable().because("lookup answered another question")),
+        LookupOutcome::NotFound => Err(Problem::not_found()),
+        LookupOutcome::Hold { hold } => Ok(Answer::json(200, &hold).versioned(hold.version)),
+        LookupOutcome::Order { order } => Ok(Answer::json(200, &order).versioned(order.version)),
+        LookupOutcome::Holds { .. }
+        | LookupOutcome::Orders { .. }
+        | LookupOutcome::Sale { .. }
+        | LookupOutcome::Sales { .. }
+        | LookupOutcome::Holders { .. } => Err(Problem::unavailable().because("lookup answered another question")),
     }
 }
 
@@ -87,10 +87,10 @@ mod tests {
 
     #[test]
     fn what_is_not_this_callers_is_not_there() {
-        assert_eq!(tell(Outcome::NotFound).unwrap_or_else(Answer::from).status, 404);
+        assert_eq!(tell(LookupOutcome::NotFound).unwrap_or_else(Answer::from).status, 404);
         let hold = crate::gate::testing::hold("h");
-        let answer = tell(Outcome::Hold { hold }).unwrap_or_else(Answer::from);
+        let answer = tell(LookupOutcome::Hold { hold }).unwrap_or_else(Answer::from);
         assert_eq!((answer.status, answer.header("ETag")), (200, Some("\"1\"")));
-        assert_eq!(tell(Outcome::Sales { sales: Vec::new() }).unwrap_or_else(Answer::from).status, 503);
+        assert_eq!(tell(LookupOutcome::Sales { sales: Vec::new() }).unwrap_or_else(Answer::from).status, 503);
     }
 }

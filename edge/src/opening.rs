@@ -1,9 +1,9 @@
 //! What a buyer does beside paying: says that a payment page is about to be opened, so that nobody has to tell what came of
 //! it, and names the account that a deposit goes back to.
 
-use protocol::confirm::Request;
-use protocol::opening::{self, Outcome};
-use protocol::refund::{AccountOutcome, RefundAccount, RefundTo, Which};
+use protocol::confirm::ConfirmRequest;
+use protocol::opening::{self, OpenPaymentOutcome};
+use protocol::refund::{AccountOutcome, RefundAccount, RefundSelector, RefundTo};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
@@ -50,15 +50,16 @@ pub async fn open(call: &mut Call, hold_id: String) -> Answered {
     if call.config.webhook_secrets(&gateway).is_none() {
         return Err(Problem::invalid(vec![crate::operate::fault("/gateway", "Name a gateway that this shop uses.")]));
     }
-    let request = opening::Request { trace: call.trace.clone(), user_id, hold_id, opening_at: gateway.clone() };
-    let outcome = invoke::call(&call.config.lambda, "confirm", &Request::Open(request)).await?;
+    let request =
+        opening::OpenPaymentRequest { trace: call.trace.clone(), user_id, hold_id, opening_at: gateway.clone() };
+    let outcome = invoke::call(&call.config.lambda, "confirm", &ConfirmRequest::Open(request)).await?;
     match outcome {
-        Outcome::NotFound => Err(Problem::not_found()),
-        Outcome::HoldNotActive { hold_status } => {
+        OpenPaymentOutcome::NotFound => Err(Problem::not_found()),
+        OpenPaymentOutcome::HoldNotActive { hold_status } => {
             Err(Problem::new(Code::HoldNotActive, "There is nothing left to pay for; `hold_status` says why.")
                 .with("hold_status", hold_status))
         }
-        Outcome::Opened { payment_id } => Ok(Answer::json(200, &Opened { gateway, payment_id })),
+        OpenPaymentOutcome::Opened { payment_id } => Ok(Answer::json(200, &Opened { gateway, payment_id })),
     }
 }
 
@@ -66,19 +67,19 @@ pub async fn open(call: &mut Call, hold_id: String) -> Answered {
 pub async fn refund_account(call: &mut Call, hold_id: String) -> Answered {
     let user_id = call.buyer()?;
     let refund_account: RefundAccount = call.json().await?;
-    refund_to(call, Which::OfHold { user_id, hold_id }, refund_account).await
+    refund_to(call, RefundSelector::OfHold { user_id, hold_id }, refund_account).await
 }
 
 /// The account goes through to the gateway; nothing here keeps it.
 ///
 /// # Errors
 /// `invalid_request`, `not_found`, `request_in_progress`, `unavailable`.
-pub async fn refund_to(call: &Call, which: Which, refund_account: RefundAccount) -> Answered {
+pub async fn refund_to(call: &Call, which: RefundSelector, refund_account: RefundAccount) -> Answered {
     let faults: Vec<_> = faults(&refund_account).collect();
     if !faults.is_empty() {
         return Err(Problem::invalid(faults));
     }
-    let request = Request::RefundTo(RefundTo { trace: call.trace.clone(), which, refund_account });
+    let request = ConfirmRequest::RefundTo(RefundTo { trace: call.trace.clone(), which, refund_account });
     let outcome = invoke::call_within(&call.config.lambda, "confirm", &request, bounds::GATEWAY_DEADLINE_MS).await?;
     match outcome {
         AccountOutcome::NotFound => {
@@ -92,7 +93,7 @@ pub async fn refund_to(call: &Call, which: Which, refund_account: RefundAccount)
     }
 }
 
-fn faults(account: &RefundAccount) -> impl Iterator<Item = protocol::admin::Fault> {
+fn faults(account: &RefundAccount) -> impl Iterator<Item = protocol::admin::FieldError> {
     let RefundAccount { bank, number, holder } = account;
     let number_like = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     [

@@ -1,7 +1,7 @@
 //! What the operator's routes about deliveries share: who asks and why, the call of `admin`, and its outcomes as HTTP.
 
-use protocol::admin::{self, Command, Fault};
-use protocol::operate::{By, Operation, Outcome, Subscription};
+use protocol::admin::{self, Command, FieldError};
+use protocol::operate::{Actor, Operation, OperationOutcome, Subscription};
 use protocol::printable::is_printable;
 use serde::Serialize;
 
@@ -14,31 +14,31 @@ use crate::{bounds, invoke};
 ///
 /// # Errors
 /// `unauthenticated`; `invalid_request`: the reason cannot be read.
-pub fn by(call: &Call, reason: Option<String>) -> Result<By, Problem> {
+pub fn by(call: &Call, reason: Option<String>) -> Result<Actor, Problem> {
     let actor = call.operator()?.name.clone();
     match reason_fault(reason.as_deref()) {
-        None => Ok(By { actor, reason, request_id: call.trace.request_id.clone() }),
+        None => Ok(Actor { actor, reason, request_id: call.trace.request_id.clone() }),
         Some(fault) => Err(Problem::invalid(vec![fault])),
     }
 }
 
 /// What is wrong with a reason; none where there is none. Whoever reads the ledger must see what is there: no control
 /// characters, nothing of no width, nothing that turns the text around.
-pub fn reason_fault(reason: Option<&str>) -> Option<Fault> {
+pub fn reason_fault(reason: Option<&str>) -> Option<FieldError> {
     let readable = reason.is_none_or(|reason| is_printable(reason, bounds::REASON_MAX_CHARS));
     (!readable).then(|| fault("/reason", "Say why in 1 to 500 printable characters."))
 }
 
-pub fn fault(pointer: &str, detail: &str) -> Fault {
-    Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
+pub fn fault(pointer: &str, detail: &str) -> FieldError {
+    FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() }
 }
 
 /// # Errors
 /// What the operation was refused for; `unavailable`.
 pub async fn run(call: &Call, operation: Operation) -> Answered {
-    let request = admin::Request { trace: call.trace.clone(), command: Command::Operate { operation } };
+    let request = admin::AdminRequest { trace: call.trace.clone(), command: Command::Operate { operation } };
     match invoke::call(&call.config.lambda, "admin", &request).await? {
-        admin::Outcome::Operated { operated } => tell(operated),
+        admin::AdminOutcome::Operated { operated } => tell(operated),
         _ => Err(Problem::unavailable().because("admin answered another question")),
     }
 }
@@ -53,38 +53,42 @@ pub struct Shown {
     secret: Option<String>,
 }
 
-fn tell(outcome: Outcome) -> Answered {
+fn tell(outcome: OperationOutcome) -> Answered {
     let refused = |pointer, detail: &str| Problem::invalid(vec![fault(pointer, detail)]);
     Err(match outcome {
-        Outcome::InvalidRequest { errors } => Problem::invalid(errors),
-        Outcome::NotFound => Problem::not_found(),
-        Outcome::IdempotencyKeyReused => {
+        OperationOutcome::InvalidRequest { errors } => Problem::invalid(errors),
+        OperationOutcome::NotFound => Problem::not_found(),
+        OperationOutcome::IdempotencyKeyReused => {
             Problem::new(Code::IdempotencyKeyReused, "Use a new Idempotency-Key for another request.")
         }
-        Outcome::TooMany { most } => refused("", &format!("Delete a subscription first: there are {most}, the most.")),
-        Outcome::NotSigned => refused("", "This kind of subscription has no secret: access to it is a matter of IAM."),
-        Outcome::Disabled => refused("", "Enable its subscription first."),
-        Outcome::Actions { actions, next } => {
+        OperationOutcome::TooMany { most } => {
+            refused("", &format!("Delete a subscription first: there are {most}, the most."))
+        }
+        OperationOutcome::NotSigned => {
+            refused("", "This kind of subscription has no secret: access to it is a matter of IAM.")
+        }
+        OperationOutcome::Disabled => refused("", "Enable its subscription first."),
+        OperationOutcome::Actions { actions, next } => {
             return Ok(Answer::json(200, &serde_json::json!({"actions": actions, "next": next})));
         }
-        Outcome::Subscriptions { subscriptions } => {
+        OperationOutcome::Subscriptions { subscriptions } => {
             return Ok(Answer::json(200, &serde_json::json!({"subscriptions": subscriptions})));
         }
-        Outcome::Subscription { subscription } => return Ok(Answer::json(200, &subscription)),
-        Outcome::Created { subscription, secret, replayed } => {
+        OperationOutcome::Subscription { subscription } => return Ok(Answer::json(200, &subscription)),
+        OperationOutcome::Created { subscription, secret, replayed } => {
             let location = format!("/v1/admin/subscriptions/{}", subscription.subscription_id);
             let answer = Answer::json(201, &Shown { subscription, secret }).with("Location", location);
             return Ok(marked(answer, replayed));
         }
-        Outcome::Rotated { subscription, secret, replayed } => {
+        OperationOutcome::Rotated { subscription, secret, replayed } => {
             return Ok(marked(Answer::json(200, &Shown { subscription, secret: Some(secret) }), replayed));
         }
-        Outcome::Forgotten { forgotten } => return Ok(Answer::json(200, &forgotten)),
-        Outcome::DeadLetters { dead_letters, next } => {
+        OperationOutcome::Forgotten { forgotten } => return Ok(Answer::json(200, &forgotten)),
+        OperationOutcome::DeadLetters { dead_letters, next } => {
             return Ok(Answer::json(200, &serde_json::json!({"dead_letters": dead_letters, "next": next})));
         }
-        Outcome::ReplayedOne { letter, replayed } => return Ok(marked(Answer::json(200, &letter), replayed)),
-        Outcome::ReplayedMany { many, replayed } => return Ok(marked(Answer::json(200, &many), replayed)),
+        OperationOutcome::ReplayedOne { letter, replayed } => return Ok(marked(Answer::json(200, &letter), replayed)),
+        OperationOutcome::ReplayedMany { many, replayed } => return Ok(marked(Answer::json(200, &many), replayed)),
     })
 }
 
@@ -122,22 +126,25 @@ mod tests {
             (answer.status, String::from_utf8_lossy(&answer.body).contains("whsec_a"))
         };
         let secret = || "whsec_a".to_owned();
-        let created = Outcome::Created { subscription: subscription(), secret: Some(secret()), replayed: false };
-        let rotated = Outcome::Rotated { subscription: subscription(), secret: secret(), replayed: true };
+        let created =
+            OperationOutcome::Created { subscription: subscription(), secret: Some(secret()), replayed: false };
+        let rotated = OperationOutcome::Rotated { subscription: subscription(), secret: secret(), replayed: true };
         assert_eq!(body(created), (201, true));
         assert_eq!(body(rotated), (200, true));
-        assert_eq!(body(Outcome::Subscription { subscription: subscription() }), (200, false));
-        assert_eq!(body(Outcome::Subscriptions { subscriptions: vec![subscription()] }), (200, false));
+        assert_eq!(body(OperationOutcome::Subscription { subscription: subscription() }), (200, false));
+        assert_eq!(body(OperationOutcome::Subscriptions { subscriptions: vec![subscription()] }), (200, false));
     }
 
     #[test]
     fn outcomes_become_answers() {
         let status = |outcome| tell(outcome).unwrap_or_else(Answer::from).status;
         let letter = Replayed { id: "event-1".to_owned(), status: "pending".to_owned() };
-        assert_eq!(status(Outcome::ReplayedOne { letter, replayed: false }), 200);
-        assert_eq!(status(Outcome::NotFound), 404);
-        assert_eq!(status(Outcome::IdempotencyKeyReused), 422);
-        for refused in [Outcome::TooMany { most: 100 }, Outcome::NotSigned, Outcome::Disabled] {
+        assert_eq!(status(OperationOutcome::ReplayedOne { letter, replayed: false }), 200);
+        assert_eq!(status(OperationOutcome::NotFound), 404);
+        assert_eq!(status(OperationOutcome::IdempotencyKeyReused), 422);
+        for refused in
+            [OperationOutcome::TooMany { most: 100 }, OperationOutcome::NotSigned, OperationOutcome::Disabled]
+        {
             assert_eq!(status(refused), 422);
         }
     }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use protocol::confirm::{Outcome, Request, Settled, Told};
+use protocol::confirm::{ConfirmOutcome, ConfirmRequest, PaymentHint, Settled};
 use serde::Deserialize;
 
 use crate::answer::Answer;
@@ -23,15 +23,15 @@ pub async fn toss_return(call: &Call) -> Answered {
         Ok(_) => None,
         Err(_) => Some(hints::place(call).await?),
     };
-    let told = Told {
+    let told = PaymentHint {
         trace: call.trace.clone(),
         gateway: gateway.to_owned(),
         payment_id: back.payment_key.clone(),
         amount_text: Some(back.amount),
         order_ref: Some(back.order_id),
-        ..Told::default()
+        ..PaymentHint::default()
     };
-    match confirm::settle(call, &Request::Told(told)).await {
+    match confirm::settle(call, &ConfirmRequest::Hint(told)).await {
         Ok(settled) => Ok(send_on(&settled, &back.payment_key)),
         // Whoever loads the page again asks again; the sweep does too.
         Err(problem) => Err(problem),
@@ -57,16 +57,16 @@ pub async fn portone_confirm(call: &mut Call) -> Answered {
             return Err(Problem::malformed("Send `payment_id` and `payment_token` as the gateway's SDK gave them."));
         }
     }
-    let told = Told {
+    let told = PaymentHint {
         trace: call.trace.clone(),
         gateway: gateway.to_owned(),
         payment_id,
         token: Some(payment_token),
         buyer: Some(buyer),
-        ..Told::default()
+        ..PaymentHint::default()
     };
-    match confirm::settle(call, &Request::Told(told)).await?.outcome {
-        Outcome::TurnedAway { reason } => Err(confirm::turned_away(&reason)),
+    match confirm::settle(call, &ConfirmRequest::Hint(told)).await?.outcome {
+        ConfirmOutcome::Rejected { reason } => Err(confirm::turned_away(&reason)),
         outcome => Ok(confirm::told(&outcome)),
     }
 }
@@ -114,16 +114,18 @@ pub fn assert_comeback(url: &str) {
 /// To the hold's own page, which shows the order, the refund or the time that is left; nowhere outside.
 fn send_on(settled: &Settled, payment_key: &str) -> Answer {
     let result = match settled.outcome {
-        Outcome::Confirmed { .. } | Outcome::RefundRequired { .. } | Outcome::Secured => "paid",
+        ConfirmOutcome::Confirmed { .. } | ConfirmOutcome::RefundRequired { .. } | ConfirmOutcome::ReadyToCapture => {
+            "paid"
+        }
         // An account to deposit into, say: the page says what there is to do.
-        Outcome::Pending => "pending",
-        Outcome::TurnedAway { .. }
-        | Outcome::Parked
-        | Outcome::Recorded
-        | Outcome::Ignored
-        | Outcome::Unproven
-        | Outcome::NotFound
-        | Outcome::Unreachable => "declined",
+        ConfirmOutcome::Pending => "pending",
+        ConfirmOutcome::Rejected { .. }
+        | ConfirmOutcome::Parked
+        | ConfirmOutcome::Recorded
+        | ConfirmOutcome::Ignored
+        | ConfirmOutcome::Unproven
+        | ConfirmOutcome::NotFound
+        | ConfirmOutcome::Unreachable => "declined",
     };
     let location = settled.hold.as_ref().map_or_else(
         || "/".to_owned(),
@@ -168,12 +170,12 @@ mod tests {
     fn the_buyer_is_sent_to_the_holds_own_page() {
         let hold = Some(HoldOf { hold_id: "h".to_owned(), sale_id: "s".to_owned() });
         let to = |outcome, hold| send_on(&Settled { outcome, hold }, "k").header("Location").map(str::to_owned);
-        let confirmed = Outcome::Confirmed { order_id: "o".to_owned() };
+        let confirmed = ConfirmOutcome::Confirmed { order_id: "o".to_owned() };
         assert_eq!(to(confirmed, hold.clone()).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=paid"));
-        let turned_away = Outcome::TurnedAway { reason: "hold_expired".to_owned() };
-        let pending = to(Outcome::Pending, hold.clone());
+        let turned_away = ConfirmOutcome::Rejected { reason: "hold_expired".to_owned() };
+        let pending = to(ConfirmOutcome::Pending, hold.clone());
         assert_eq!(pending.as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=pending"));
         assert_eq!(to(turned_away, hold).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=declined"));
-        assert_eq!(to(Outcome::Ignored, None).as_deref(), Some("/"));
+        assert_eq!(to(ConfirmOutcome::Ignored, None).as_deref(), Some("/"));
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/reservations/{hold_id}/pay`: a buyer pays without a gateway, what costs nothing or from a wallet.
 
-use protocol::admin::Fault;
-use protocol::pay::{Method, Outcome, Request};
+use protocol::admin::FieldError;
+use protocol::pay::{Method, PayOutcome, PayRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
@@ -41,24 +41,24 @@ pub async fn pay(call: &mut Call, hold_id: String) -> Answered {
 async fn paid(call: &mut Call, user_id: String, hold_id: String) -> Answered {
     let ToPay { method } = call.json().await?;
     let pay_with = Method::named(&method).ok_or_else(|| invalid("Pay with `free` or `wallet`."))?;
-    let request = Request { trace: call.trace.clone(), user_id, hold_id, pay_with };
+    let request = PayRequest { trace: call.trace.clone(), user_id, hold_id, pay_with };
     tell(invoke::call(&call.config.lambda, "confirm", &request).await?)
 }
 
 fn invalid(detail: &str) -> Problem {
-    Problem::invalid(vec![Fault { pointer: "/method".to_owned(), detail: detail.to_owned() }])
+    Problem::invalid(vec![FieldError { pointer: "/method".to_owned(), detail: detail.to_owned() }])
 }
 
-fn tell(outcome: Outcome) -> Answered {
+fn tell(outcome: PayOutcome) -> Answered {
     Err(match outcome {
-        Outcome::Confirmed { order_id } => return Ok(Answer::json(200, &Paid::Confirmed { order_id })),
-        Outcome::NotFound => Problem::not_found(),
-        Outcome::HoldNotActive { hold_status } => {
+        PayOutcome::Confirmed { order_id } => return Ok(Answer::json(200, &Paid::Confirmed { order_id })),
+        PayOutcome::NotFound => Problem::not_found(),
+        PayOutcome::HoldNotActive { hold_status } => {
             Problem::new(Code::HoldNotActive, "The hold has ended; `hold_status` says how. Reserve again.")
                 .with("hold_status", serde_json::json!(hold_status))
         }
-        Outcome::CostsSomething => invalid("The hold costs something: pay its `total_amount` in another way."),
-        Outcome::InsufficientBalance { balance, required } => {
+        PayOutcome::CostsSomething => invalid("The hold costs something: pay its `total_amount` in another way."),
+        PayOutcome::InsufficientBalance { balance, required } => {
             Problem::new(Code::InsufficientBalance, "Charge the wallet first, or pay in another way; the hold stays.")
                 .with("balance", balance)
                 .with("required", required)
@@ -77,13 +77,13 @@ mod tests {
             let answer = tell(outcome).unwrap_or_else(Answer::from);
             (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
         };
-        let confirmed = Outcome::Confirmed { order_id: "o".to_owned() };
+        let confirmed = PayOutcome::Confirmed { order_id: "o".to_owned() };
         assert_eq!(told(confirmed), (200, r#"{"result":"confirmed","order_id":"o"}"#.to_owned()));
         for (outcome, status, member) in [
-            (Outcome::NotFound, 404, r#""code":"not_found""#),
-            (Outcome::HoldNotActive { hold_status: HoldStatus::Expired }, 409, r#""hold_status":"EXPIRED""#),
-            (Outcome::CostsSomething, 422, r#""pointer":"/method""#),
-            (Outcome::InsufficientBalance { balance: 0, required: 5 }, 409, r#""balance":0,"required":5"#),
+            (PayOutcome::NotFound, 404, r#""code":"not_found""#),
+            (PayOutcome::HoldNotActive { hold_status: HoldStatus::Expired }, 409, r#""hold_status":"EXPIRED""#),
+            (PayOutcome::CostsSomething, 422, r#""pointer":"/method""#),
+            (PayOutcome::InsufficientBalance { balance: 0, required: 5 }, 409, r#""balance":0,"required":5"#),
         ] {
             let (found, body) = told(outcome);
             assert!(found == status && body.contains(member), "{found} {body}");

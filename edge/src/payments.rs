@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use protocol::admin::{Command, Fault, Outcome};
+use protocol::admin::{AdminOutcome, Command, FieldError};
 use protocol::payments::{Cancellation, PAYMENT_STATES, PaymentPage};
 
 use crate::call::{Answered, Call};
@@ -17,7 +17,7 @@ pub async fn cancel_order(call: &mut Call, order_id: String) -> Answered {
     let by = by(call, reason)?;
     let idem_key = idempotency::key(call.header("Idempotency-Key"))?;
     let outcome = admin::outcome(call, Command::CancelOrder { by, idem_key, order_id }).await?;
-    if let Outcome::Order { order, .. } = &outcome {
+    if let AdminOutcome::Order { order, .. } = &outcome {
         // Its stock is for sale again.
         forget(call, &order.sale_id).await;
     }
@@ -36,10 +36,10 @@ pub async fn list(call: &Call) -> Answered {
     admin::run(call, Command::ListPayments { page }).await
 }
 
-pub fn page(url: &str) -> Result<PaymentPage, Vec<Fault>> {
+pub fn page(url: &str) -> Result<PaymentPage, Vec<FieldError>> {
     let given = |name: &str| percent::given(url, name);
     let mut faults = Vec::new();
-    let mut fault = |pointer: &str, detail: String| faults.push(Fault { pointer: pointer.to_owned(), detail });
+    let mut fault = |pointer: &str, detail: String| faults.push(FieldError { pointer: pointer.to_owned(), detail });
     let state = given("state").map(Cow::into_owned);
     if state.as_deref().is_some_and(|state| !PAYMENT_STATES.contains(&state)) {
         fault("/state", format!("Ask for one of {}.", PAYMENT_STATES.join(", ")));

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use protocol::admin::Fault;
+use protocol::admin::FieldError;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -126,7 +126,7 @@ impl Problem {
     }
 
     /// All faults of a request at once, so that it can be put right in one go.
-    pub fn invalid(faults: Vec<Fault>) -> Self {
+    pub fn invalid(faults: Vec<FieldError>) -> Self {
         let errors: Vec<Value> = faults
             .into_iter()
             .map(|fault| serde_json::json!({"pointer": fault.pointer, "detail": fault.detail}))
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn all_faults_are_told_at_once() {
-        let fault = |pointer: &str| Fault { pointer: pointer.to_owned(), detail: "no".to_owned() };
+        let fault = |pointer: &str| FieldError { pointer: pointer.to_owned(), detail: "no".to_owned() };
         let answer = Answer::from(Problem::invalid(vec![fault("/a"), fault("/b")]));
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         assert_eq!(answer.status, 422);

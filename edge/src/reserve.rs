@@ -1,8 +1,8 @@
 //! `POST /v1/reservations`: the first hop of a reservation. What is wrong with a request is found here, in memory; then
 //! one call of the buyer's Gate counts it and, if it is in order, has it reserved.
 
-use protocol::admin::Fault;
-use protocol::reserve::{Outcome, Reservation};
+use protocol::admin::FieldError;
+use protocol::reserve::{Reservation, ReserveOutcome};
 use protocol::shop::Line;
 use serde::{Deserialize, Serialize};
 
@@ -62,12 +62,12 @@ async fn read(call: &mut Call, user_id: &str) -> Result<Reservation, Problem> {
     })
 }
 
-fn faults(cart: &Cart) -> Vec<Fault> {
+fn faults(cart: &Cart) -> Vec<FieldError> {
     const SLUG: &str = "Use 1 to 64 of a-z, 0-9 and -, not beginning with -.";
     let mut faults = Vec::new();
     let mut check = |holds: bool, pointer: &dyn Fn() -> String, detail: &str| {
         if !holds {
-            faults.push(Fault { pointer: pointer(), detail: detail.to_owned() });
+            faults.push(FieldError { pointer: pointer(), detail: detail.to_owned() });
         }
     };
     check(is_slug(&cart.sale_id), &|| "/sale_id".to_owned(), SLUG);
@@ -94,8 +94,8 @@ fn answer(charge: Charge, verdict: Verdict) -> Answered {
         Verdict::Remembered(outcome) => {
             // For who measures: this needed no function.
             let why = match outcome {
-                Outcome::SoldOut { .. } => "sold-out",
-                Outcome::SaleNotOpen { .. } => "not-open",
+                ReserveOutcome::SoldOut { .. } => "sold-out",
+                ReserveOutcome::SaleNotOpen { .. } => "not-open",
                 _ => "key",
             };
             Ok(tell(outcome).unwrap_or_else(Answer::from).with("Server-Timing", format!("gate;desc=\"{why}\"")))
@@ -103,35 +103,37 @@ fn answer(charge: Charge, verdict: Verdict) -> Answered {
     }
 }
 
-fn tell(outcome: Outcome) -> Answered {
+fn tell(outcome: ReserveOutcome) -> Answered {
     Err(match outcome {
-        Outcome::Granted { hold, replayed } => {
+        ReserveOutcome::Granted { hold, replayed } => {
             let location = format!("/v1/reservations/{}", hold.hold_id);
             let answer = Answer::json(201, &hold).with("Location", location).versioned(hold.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
-        Outcome::IdempotencyKeyReused => {
+        ReserveOutcome::IdempotencyKeyReused => {
             Problem::new(Code::IdempotencyKeyReused, "Use a new Idempotency-Key for another request.")
         }
-        Outcome::RequestInProgress => {
+        ReserveOutcome::RequestInProgress => {
             Problem::new(Code::RequestInProgress, "Ask again in a moment.").header("Retry-After", "1")
         }
-        Outcome::NotFound { sku_id: None } => Problem::new(Code::NotFound, "Check `sale_id`: there is no such sale."),
-        Outcome::NotFound { sku_id: Some(sku_id) } => {
+        ReserveOutcome::NotFound { sku_id: None } => {
+            Problem::new(Code::NotFound, "Check `sale_id`: there is no such sale.")
+        }
+        ReserveOutcome::NotFound { sku_id: Some(sku_id) } => {
             Problem::new(Code::NotFound, "Check `items`: the sale has no such SKU.").with("sku_id", sku_id)
         }
-        Outcome::SaleNotOpen { opens_at, status, .. } => {
+        ReserveOutcome::SaleNotOpen { opens_at, status, .. } => {
             // A problem's own `status` is the number of its answer (RFC 9457): the sale's needs another name.
             Problem::new(Code::SaleNotOpen, "Come back when the sale is open; `opens_at` and `sale_status` say more.")
                 .with("opens_at", opens_at)
                 .with("sale_status", serde_json::json!(status))
         }
-        Outcome::AlreadyHolding { hold_id, sku_id } => {
+        ReserveOutcome::AlreadyHolding { hold_id, sku_id } => {
             Problem::new(Code::AlreadyHolding, "Pay for the hold that `hold_id` names, or give it back first.")
                 .with("hold_id", hold_id)
                 .with("sku_id", sku_id)
         }
-        Outcome::LimitReached { sku_id, max_per_user, retry_at } => {
+        ReserveOutcome::LimitReached { sku_id, max_per_user, retry_at } => {
             let detail = match &retry_at {
                 None => "Ask for fewer: your orders and this request exceed `max_per_user`.",
                 Some(_) => "A hold of yours on it lapsed unpaid: come back at `retry_at`.",
@@ -142,12 +144,12 @@ fn tell(outcome: Outcome) -> Answered {
                 .with("max_per_user", max_per_user);
             retry_at.into_iter().fold(problem, |problem, retry_at| problem.with("retry_at", retry_at))
         }
-        Outcome::SoldOut { sku_id, available, .. } => {
+        ReserveOutcome::SoldOut { sku_id, available, .. } => {
             Problem::new(Code::SoldOut, "Ask for what is `available`, or try later: holds that lapse come back.")
                 .with("sku_id", sku_id)
                 .with("available", available)
         }
-        Outcome::TooLate => Problem::unavailable().because("the batch came too late to be answered in time"),
+        ReserveOutcome::TooLate => Problem::unavailable().because("the batch came too late to be answered in time"),
     })
 }
 

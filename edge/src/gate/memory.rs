@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use protocol::reserve::{BATCH_MAX, Outcome, Reservation};
+use protocol::reserve::{BATCH_MAX, Reservation, ReserveOutcome};
 
 use crate::bounds::{GATE_DEADLINE_MS, INVOKE_DEADLINE_MS, WAITERS_MAX};
 use crate::breaker::Breaker;
@@ -123,7 +123,7 @@ impl<W> Memory<W> {
     }
 
     /// A flight is back, with an outcome for each of its reservations or with none at all.
-    pub fn land(&mut self, flight: &Flight, outcomes: Option<Vec<Outcome>>, now_ms: u64) {
+    pub fn land(&mut self, flight: &Flight, outcomes: Option<Vec<ReserveOutcome>>, now_ms: u64) {
         self.queue.land(&flight.sale_id);
         // Fewer or more outcomes than questions: none of them can be trusted to be whose it seems.
         let outcomes = outcomes.filter(|outcomes| outcomes.len() == flight.users.len());
@@ -195,13 +195,13 @@ impl<W> Memory<W> {
         flight
     }
 
-    fn settle(&mut self, users: &[Rc<str>], outcomes: Option<Vec<Outcome>>, now_ms: u64) {
+    fn settle(&mut self, users: &[Rc<str>], outcomes: Option<Vec<ReserveOutcome>>, now_ms: u64) {
         let verdicts =
             outcomes.into_iter().flatten().map(Verdict::Outcome).chain(std::iter::repeat(Verdict::Unavailable));
         for (user, verdict) in users.iter().zip(verdicts) {
             let Some(entry) = self.queue.take(user) else { continue };
             // Only a grant uses its key up; a refusal leaves no trace.
-            if let Verdict::Outcome(Outcome::Granted { hold, .. }) = &verdict {
+            if let Verdict::Outcome(ReserveOutcome::Granted { hold, .. }) = &verdict {
                 self.keys.keep(user, &entry.idem_key, entry.fingerprint, hold.clone(), now_ms);
             }
             let repeated = verdict.clone().repeated();
@@ -210,7 +210,9 @@ impl<W> Memory<W> {
             self.tell(waiters.collect(), &repeated);
             let Some(late) = entry.late else { continue };
             match &repeated {
-                Verdict::Outcome(Outcome::Granted { .. }) | Verdict::Unavailable => self.tell(late.waiters, &repeated),
+                Verdict::Outcome(ReserveOutcome::Granted { .. }) | Verdict::Unavailable => {
+                    self.tell(late.waiters, &repeated)
+                }
                 // A refusal may have been over when they asked: something came back, or was given back.
                 _ => self.line_up(late.asked, late.waiters, late.arrival, now_ms),
             }

@@ -1,6 +1,6 @@
 //! What the Worker asks a Gate, and what it answers.
 
-use protocol::reserve::{Outcome, Reservation};
+use protocol::reserve::{Reservation, ReserveOutcome};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,9 +39,9 @@ pub struct Charge {
 pub enum Verdict {
     /// Charged, or not admitted: nothing more was done.
     Charged,
-    Outcome(Outcome),
+    Outcome(ReserveOutcome),
     /// Known without a call: a key that was granted, a SKU that is sold out, a sale that is not open.
-    Remembered(Outcome),
+    Remembered(ReserveOutcome),
     /// Others of the user wait already.
     TooMany,
     /// No answer in time, or none to be had: the same key asked again will show what was.
@@ -52,7 +52,9 @@ impl Verdict {
     /// The same for whoever asked the same thing again.
     pub fn repeated(self) -> Self {
         match self {
-            Self::Outcome(Outcome::Granted { hold, .. }) => Self::Outcome(Outcome::Granted { hold, replayed: true }),
+            Self::Outcome(ReserveOutcome::Granted { hold, .. }) => {
+                Self::Outcome(ReserveOutcome::Granted { hold, replayed: true })
+            }
             other => other,
         }
     }
@@ -73,9 +75,9 @@ mod tests {
             Verdict::Charged,
             Verdict::Unavailable,
             Verdict::TooMany,
-            Verdict::Outcome(Outcome::Granted { hold: hold("k"), replayed: true }),
-            Verdict::Outcome(Outcome::NotFound { sku_id: None }),
-            Verdict::Remembered(Outcome::IdempotencyKeyReused),
+            Verdict::Outcome(ReserveOutcome::Granted { hold: hold("k"), replayed: true }),
+            Verdict::Outcome(ReserveOutcome::NotFound { sku_id: None }),
+            Verdict::Remembered(ReserveOutcome::IdempotencyKeyReused),
         ] {
             let reply = Reply { charge, verdict };
             let json = serde_json::to_string(&reply).unwrap_or_default();

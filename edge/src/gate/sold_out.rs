@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use protocol::reserve::{Outcome, Reservation};
+use protocol::reserve::{Reservation, ReserveOutcome};
 use protocol::shop::SaleStatus;
 
 use crate::bounds::{GATE_SETTLE_MS, HOLDERS_AGAIN_MS, HOLDERS_RETRY_MS, SOLD_OUT_SALES_MAX, SOLD_OUT_USERS_MAX};
@@ -36,7 +36,7 @@ pub struct SoldOut {
 /// What becomes of a reservation.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Way {
-    Refused(Box<Outcome>),
+    Refused(Box<ReserveOutcome>),
     /// T1 is asked; `probe`: on behalf of everybody who is refused meanwhile.
     Asked {
         probe: bool,
@@ -100,7 +100,7 @@ impl SoldOut {
     }
 
     /// The refusal, if it is what T1 would say.
-    pub fn repeated(&self, asked: &Reservation, user: u64, now_ms: u64) -> Option<Outcome> {
+    pub fn repeated(&self, asked: &Reservation, user: u64, now_ms: u64) -> Option<ReserveOutcome> {
         let sale = self.for_anybody(asked, user)?;
         let closed = sale.closed.as_ref().filter(|closed| closed.said.is_fresh(now_ms));
         if let Some(closed) = closed {
@@ -113,7 +113,7 @@ impl SoldOut {
     }
 
     /// The refusal that this flight brought for others, if it is what T1 would have said to this one too.
-    pub fn refused_by(&self, brought: &Brought, asked: &Reservation, user: u64) -> Option<Outcome> {
+    pub fn refused_by(&self, brought: &Brought, asked: &Reservation, user: u64) -> Option<ReserveOutcome> {
         let sale = self.for_anybody(asked, user).filter(|_| asked.sale_id == brought.sale_id)?;
         match &brought.closed {
             Some((opens_at, status)) => not_open(sale, asked, opens_at, *status),
@@ -122,17 +122,19 @@ impl SoldOut {
     }
 
     /// What a flight saw that is true for whoever had asked before it left. None: nothing such.
-    pub fn brought(&self, flight: &Flight, outcomes: &[Outcome]) -> Option<Brought> {
+    pub fn brought(&self, flight: &Flight, outcomes: &[ReserveOutcome]) -> Option<Brought> {
         if !self.answers_for(&flight.sale_id) {
             return None;
         }
         let mut brought = Brought { sale_id: flight.sale_id.clone(), ..Brought::default() };
         for outcome in outcomes {
             match outcome {
-                Outcome::SoldOut { sku_id, available, max_per_user, .. } => {
+                ReserveOutcome::SoldOut { sku_id, available, max_per_user, .. } => {
                     brought.skus.insert(sku_id.clone(), (*available, *max_per_user));
                 }
-                Outcome::SaleNotOpen { opens_at, status, .. } => brought.closed = Some((opens_at.clone(), *status)),
+                ReserveOutcome::SaleNotOpen { opens_at, status, .. } => {
+                    brought.closed = Some((opens_at.clone(), *status))
+                }
                 _ => {}
             }
         }
@@ -140,7 +142,7 @@ impl SoldOut {
     }
 
     /// What a flight brought back; none: nobody knows what it did. Before anybody is told.
-    pub fn learn(&mut self, flight: &Flight, outcomes: Option<&[Outcome]>, now_ms: u64) {
+    pub fn learn(&mut self, flight: &Flight, outcomes: Option<&[ReserveOutcome]>, now_ms: u64) {
         let key = self.key;
         let users = flight.users.iter().map(|user| key.user(user));
         let Some(outcomes) = outcomes else {
@@ -150,7 +152,10 @@ impl SoldOut {
         for (outcome, user) in outcomes.iter().zip(users) {
             let nothing = matches!(
                 outcome,
-                Outcome::SoldOut { .. } | Outcome::NotFound { .. } | Outcome::SaleNotOpen { .. } | Outcome::TooLate
+                ReserveOutcome::SoldOut { .. }
+                    | ReserveOutcome::NotFound { .. }
+                    | ReserveOutcome::SaleNotOpen { .. }
+                    | ReserveOutcome::TooLate
             );
             if !nothing {
                 self.users.insert(user);
@@ -160,8 +165,10 @@ impl SoldOut {
         self.keep_within_bounds(now_ms);
     }
 
-    fn learn_of_sale(&mut self, flight: &Flight, outcomes: &[Outcome], now_ms: u64) {
-        let says = |outcome: &Outcome| matches!(outcome, Outcome::SoldOut { .. } | Outcome::SaleNotOpen { .. });
+    fn learn_of_sale(&mut self, flight: &Flight, outcomes: &[ReserveOutcome], now_ms: u64) {
+        let says = |outcome: &ReserveOutcome| {
+            matches!(outcome, ReserveOutcome::SoldOut { .. } | ReserveOutcome::SaleNotOpen { .. })
+        };
         if outcomes.iter().any(says) && flight.number >= self.current {
             self.sale(&flight.sale_id, now_ms);
         }
@@ -248,13 +255,13 @@ impl SoldOut {
 }
 
 /// That the sale is not open, if it has all of these SKUs: one that it has not would be told first.
-fn not_open(sale: &Sale, asked: &Reservation, opens_at: &str, status: SaleStatus) -> Option<Outcome> {
+fn not_open(sale: &Sale, asked: &Reservation, opens_at: &str, status: SaleStatus) -> Option<ReserveOutcome> {
     let known = asked.items.iter().all(|line| sale.known.contains(&line.sku_id));
-    known.then(|| Outcome::SaleNotOpen { opens_at: opens_at.to_owned(), status, for_ms: 0 })
+    known.then(|| ReserveOutcome::SaleNotOpen { opens_at: opens_at.to_owned(), status, for_ms: 0 })
 }
 
 /// The first line that wants more than there is. None: another one may be refused for another reason, or for none.
-fn short(asked: &Reservation, of: impl Fn(&str) -> Option<(i64, i64)>) -> Option<Outcome> {
+fn short(asked: &Reservation, of: impl Fn(&str) -> Option<(i64, i64)>) -> Option<ReserveOutcome> {
     let mut short = None;
     for line in &asked.items {
         // A SKU that T1 did not name may not exist; a quantity above the limit is refused for that.
@@ -267,7 +274,7 @@ fn short(asked: &Reservation, of: impl Fn(&str) -> Option<(i64, i64)>) -> Option
         }
     }
     let (line, available, max_per_user) = short?;
-    Some(Outcome::SoldOut { sku_id: line.sku_id.clone(), available, max_per_user, for_ms: 0 })
+    Some(ReserveOutcome::SoldOut { sku_id: line.sku_id.clone(), available, max_per_user, for_ms: 0 })
 }
 
 #[cfg(test)]

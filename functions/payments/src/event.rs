@@ -7,25 +7,25 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use crate::{AMOUNT_MAX, DisputeHint, TEXT_MAX_CHARS, Webhook};
+use crate::{AMOUNT_MAX, DisputeHint, TEXT_MAX_CHARS, WebhookReader};
 
 /// What a message says. It is a reason to look, and the truth only where `said` is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    /// The gateway's id; where a message does not know it, ours ([`Kind::Deposit`]).
+pub struct WebhookEvent {
+    /// The gateway's id; where a message does not know it, ours ([`EventKind::Deposit`]).
     pub payment_id: String,
-    pub kind: Kind,
+    pub kind: EventKind,
     /// The whole payment: of the shop's own service alone, which signs what it knows to be so now.
-    pub said: Option<Said>,
+    pub details: Option<PaymentDetails>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EventKind {
     /// Something about the payment has changed; which way, only the payment itself says.
     Changed,
     /// The gateway waits for our word before it takes the money: its answer is the status of ours. With how much it
     /// would take, where it says so.
-    MayTake { amount: Option<i64> },
+    CaptureApproval { amount: Option<i64> },
     /// Something about an account that a buyer deposits into. The message is not signed, and names the payment by our id
     /// alone: the payment it finds must have the same secret.
     Deposit { secret: String },
@@ -34,7 +34,7 @@ pub enum Kind {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct PaymentDetails {
     pub hold_ref: String,
     pub user_id: String,
     /// In the currency's minor unit.
@@ -45,9 +45,9 @@ pub struct Said {
 }
 
 /// An object in which no object names a member twice.
-pub struct Event(pub Map<String, Value>);
+pub struct RawEvent(pub Map<String, Value>);
 
-impl<'de> Deserialize<'de> for Event {
+impl<'de> Deserialize<'de> for RawEvent {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         match from.deserialize_any(OneReading)? {
             Value::Object(members) => Ok(Self(members)),
@@ -121,19 +121,19 @@ impl<'de> Visitor<'de> for OneReading {
 ///
 /// # Errors
 /// What is missing from an event that its type promises, or is what no payment can have.
-pub fn notice(reader: &dyn Webhook, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+pub fn read_event(reader: &dyn WebhookReader, event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String> {
     reader.read(event)?.map(bounded).transpose()
 }
 
 /// A hold we do not know is not refused here: at the shop's own service the money must come to rest as a refund.
-fn bounded(notice: Notice) -> Result<Notice, String> {
+fn bounded(event: WebhookEvent) -> Result<WebhookEvent, String> {
     let short = |text: &str| text.chars().count() <= TEXT_MAX_CHARS;
-    let id = &notice.payment_id;
+    let id = &event.payment_id;
     let mut wrong = None;
     if id.is_empty() || !short(id) || id.chars().any(char::is_control) {
         wrong = Some("payment_id: 1 to 255 characters, none a control character");
     }
-    if let Some(Said { hold_ref, user_id, amount, currency, .. }) = &notice.said {
+    if let Some(PaymentDetails { hold_ref, user_id, amount, currency, .. }) = &event.details {
         let text = |text: &str| short(text) && !text.contains('\0');
         if !text(hold_ref) {
             wrong = Some("hold_id: at most 255 characters");
@@ -145,7 +145,7 @@ fn bounded(notice: Notice) -> Result<Notice, String> {
             wrong = Some("currency: three capital letters");
         }
     }
-    wrong.map_or(Ok(notice), |wrong| Err(wrong.to_owned()))
+    wrong.map_or(Ok(event), |wrong| Err(wrong.to_owned()))
 }
 
 #[cfg(test)]
@@ -153,22 +153,23 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Option<Map<String, Value>> {
-        serde_json::from_str::<Event>(json).ok().map(|Event(members)| members)
+        serde_json::from_str::<RawEvent>(json).ok().map(|RawEvent(members)| members)
     }
 
-    fn payment() -> Said {
+    fn payment() -> PaymentDetails {
         let (hold_ref, user_id) = ("no uuid".to_owned(), "홍길동".to_owned());
-        Said { hold_ref, user_id, amount: 150_000, currency: "KRW".to_owned(), live: true }
+        PaymentDetails { hold_ref, user_id, amount: 150_000, currency: "KRW".to_owned(), live: true }
     }
 
-    fn is_possible(payment_id: &str, said: Said) -> bool {
-        bounded(Notice { payment_id: payment_id.to_owned(), kind: Kind::Changed, said: Some(said) }).is_ok()
+    fn is_possible(payment_id: &str, details: PaymentDetails) -> bool {
+        bounded(WebhookEvent { payment_id: payment_id.to_owned(), kind: EventKind::Changed, details: Some(details) })
+            .is_ok()
     }
 
     #[test]
     fn a_payment_for_a_hold_that_cannot_be_is_passed_on_to_become_a_refund() {
         assert!(is_possible("pay_1", payment()));
-        assert!(is_possible("pay_1", Said { hold_ref: String::new(), amount: 0, ..payment() }));
+        assert!(is_possible("pay_1", PaymentDetails { hold_ref: String::new(), amount: 0, ..payment() }));
     }
 
     #[test]
@@ -178,13 +179,13 @@ mod tests {
             assert!(!is_possible(id, payment()), "{id}");
         }
         for bad in [
-            Said { hold_ref: "a\0".to_owned(), ..payment() },
-            Said { hold_ref: long(), ..payment() },
-            Said { user_id: long(), ..payment() },
-            Said { amount: -1, ..payment() },
-            Said { amount: i64::MAX, ..payment() },
-            Said { currency: "krw".to_owned(), ..payment() },
-            Said { currency: "KRWW".to_owned(), ..payment() },
+            PaymentDetails { hold_ref: "a\0".to_owned(), ..payment() },
+            PaymentDetails { hold_ref: long(), ..payment() },
+            PaymentDetails { user_id: long(), ..payment() },
+            PaymentDetails { amount: -1, ..payment() },
+            PaymentDetails { amount: i64::MAX, ..payment() },
+            PaymentDetails { currency: "krw".to_owned(), ..payment() },
+            PaymentDetails { currency: "KRWW".to_owned(), ..payment() },
         ] {
             assert!(!is_possible("pay_1", bad.clone()), "{bad:?}");
         }

@@ -1,6 +1,6 @@
 //! What a gateway tells after a payment was settled: of a dispute, and in its own lists of payments.
 
-use crate::Truth;
+use crate::PaymentSnapshot;
 
 /// What a gateway says of a dispute about a payment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub enum Disputed {
     #[default]
     Unsaid,
     No,
-    /// There is one, which is asked for by itself: [`crate::Api::ask_dispute`].
+    /// There is one, which is asked for by itself: [`crate::GatewayApi::ask_dispute`].
     Ask,
     Yes(Dispute),
 }
@@ -73,7 +73,7 @@ pub const PAGE_MAX: usize = 50;
 /// Which part of one of a gateway's lists is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct ListPage<'a> {
-    /// One of [`crate::Api::lists`].
+    /// One of [`crate::GatewayApi::lists`].
     pub list: &'a str,
     /// Unix seconds, this one included.
     pub from_s: i64,
@@ -102,7 +102,7 @@ pub struct Entry {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Tells {
     /// All that asking about the payment would tell.
-    Truth(Box<Truth>),
+    Snapshot(Box<PaymentSnapshot>),
     /// That it was taken, and nothing else.
     Taken,
     /// That something became of it: what, only the payment itself says. When, in Unix seconds, where that cannot change any
@@ -111,9 +111,9 @@ pub enum Tells {
 }
 
 /// A payment of a list with all that it says.
-pub fn told(payment_id: String, truth: Truth) -> Entry {
-    let hold_ref = truth.mark.as_ref().map(|mark| mark.hold_ref.clone()).unwrap_or_default();
-    Entry { payment_id, hold_ref, tells: Tells::Truth(Box::new(truth)) }
+pub fn listed_payment(payment_id: String, snapshot: PaymentSnapshot) -> Entry {
+    let hold_ref = snapshot.mark.as_ref().map(|mark| mark.hold_ref.clone()).unwrap_or_default();
+    Entry { payment_id, hold_ref, tells: Tells::Snapshot(Box::new(snapshot)) }
 }
 
 /// A moment as `2026-01-15T05:00:00`, without its zone.

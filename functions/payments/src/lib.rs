@@ -1,8 +1,8 @@
 //! Payment gateways, a file each: is this message authentic, what does it say of which payment, what is the truth about
 //! that payment, take the money, pay it back.
 //!
-//! Nothing here has a socket or a clock. The edge, which is Wasm, uses [`Webhook`], and `confirm` uses it again; the
-//! functions send what [`Api`] writes and hand back what came. A new gateway is a file with these two and its line in [`webhook`] and [`api`].
+//! Nothing here has a socket or a clock. The edge, which is Wasm, uses [`WebhookReader`], and `confirm` uses it again; the
+//! functions send what [`GatewayApi`] writes and hand back what came. A new gateway is a file with these two and its line in [`webhook`] and [`api`].
 
 mod account;
 mod event;
@@ -17,10 +17,10 @@ mod toss;
 pub mod units;
 
 pub use account::RefundAccount;
-pub use event::{Event, Kind, Notice, Said, notice};
+pub use event::{EventKind, PaymentDetails, RawEvent, WebhookEvent, read_event};
 pub use later::{Dispute, DisputeHint, DisputeState, Disputed, Entry, ListPage, Listed, PAGE_MAX, Tells};
 pub use mark::{Mark, hold_id};
-use reading::{again, said};
+use reading::{excerpt, is_inconclusive};
 use serde_json::{Map, Value};
 
 /// Every gateway there is, in the order in which they are written about.
@@ -38,7 +38,7 @@ pub struct Message<'a> {
 }
 
 /// The half that reads what a gateway sends: the edge's, as a filter, and `confirm`'s, which believes it.
-pub trait Webhook: Sync {
+pub trait WebhookReader: Sync {
     /// The headers that its signature is made of, in lower case. None: it signs nothing.
     fn signed_headers(&self) -> &'static [&'static str];
 
@@ -55,12 +55,12 @@ pub trait Webhook: Sync {
     ///
     /// # Errors
     /// What is missing from an event that its type promises.
-    fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String>;
+    fn read(&self, event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String>;
 }
 
 /// None: no such gateway.
 #[must_use]
-pub fn webhook(name: &str) -> Option<&'static dyn Webhook> {
+pub fn webhook(name: &str) -> Option<&'static dyn WebhookReader> {
     match name {
         "standard" => Some(&standard::Standard),
         "portone" => Some(&portone::PortOne),
@@ -72,7 +72,7 @@ pub fn webhook(name: &str) -> Option<&'static dyn Webhook> {
 
 /// A request to a gateway, below the address it is configured with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
+pub struct GatewayRequest {
     pub method: &'static str,
     pub path: String,
     pub headers: Vec<(&'static str, String)>,
@@ -80,15 +80,15 @@ pub struct Request {
 }
 
 /// What came back.
-pub struct Answer<'a> {
+pub struct GatewayResponse<'a> {
     pub status: u16,
     pub body: &'a [u8],
 }
 
 /// What a gateway answers when it is asked about a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
-    Known(Truth),
+pub enum LookupResult {
+    Known(PaymentSnapshot),
     /// It has no such payment.
     NotFound,
     /// It is at work, and does not say: the question was not one of its own. Whoever asks for what a stranger named has
@@ -101,7 +101,7 @@ pub enum Asked {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Truth {
+pub struct PaymentSnapshot {
     pub state: State,
     /// The gateway's id of it.
     pub payment_id: String,
@@ -126,7 +126,7 @@ pub struct Truth {
     pub disputed: Disputed,
 }
 
-impl Truth {
+impl PaymentSnapshot {
     /// Whether a message knows the payment's secret. Compared in a time that does not depend on where they differ.
     #[must_use]
     pub fn has_secret(&self, given: &str) -> bool {
@@ -191,7 +191,7 @@ pub enum Captured {
 }
 
 /// Pay back.
-pub struct PayBack<'a> {
+pub struct RefundRequest<'a> {
     pub payment_id: &'a str,
     /// How much, in the minor unit.
     pub amount: i64,
@@ -219,56 +219,56 @@ pub enum Refunded {
 }
 
 /// The functions' half.
-pub trait Api: Send + Sync {
-    fn ask(&self, payment_id: &str) -> Request;
-    fn truth(&self, answer: &Answer) -> Asked;
+pub trait GatewayApi: Send + Sync {
+    fn ask(&self, payment_id: &str) -> GatewayRequest;
+    fn snapshot(&self, response: &GatewayResponse) -> LookupResult;
 
     /// Asks for the payments that a payment page, opened for this hold with this reference, has led to. None: this gateway
     /// finds none by what the shop knows.
-    fn find(&self, reference: &str) -> Option<Request>;
-    /// What it found, none among it; of each what [`Api::truth`] says.
-    fn found(&self, answer: &Answer) -> Vec<Asked> {
-        vec![self.truth(answer)]
+    fn find(&self, reference: &str) -> Option<GatewayRequest>;
+    /// What it found, none among it; of each what [`GatewayApi::snapshot`] says.
+    fn found(&self, response: &GatewayResponse) -> Vec<LookupResult> {
+        vec![self.snapshot(response)]
     }
 
     /// None: this gateway takes the money by itself.
-    fn capture(&self, _capture: &Capture) -> Option<Request> {
+    fn capture(&self, _capture: &Capture) -> Option<GatewayRequest> {
         None
     }
-    fn captured(&self, answer: &Answer) -> Captured {
-        match answer.status {
-            400..500 if !again(answer.status) => Captured::Refused(said(answer)),
-            _ => Captured::Unknown(said(answer)),
+    fn captured(&self, response: &GatewayResponse) -> Captured {
+        match response.status {
+            400..500 if !is_inconclusive(response.status) => Captured::Refused(excerpt(response)),
+            _ => Captured::Unknown(excerpt(response)),
         }
     }
 
     /// Gives back what was set aside and not taken. None: it ends by itself.
-    fn let_go(&self, _payment_id: &str, _key: &str) -> Option<Request> {
+    fn void(&self, _payment_id: &str, _key: &str) -> Option<GatewayRequest> {
         None
     }
     /// Whether it was: by the state in the answer.
-    fn was_let_go(&self, answer: &Answer) -> bool {
-        matches!(self.truth(answer), Asked::Known(Truth { state: State::Failed, .. }))
+    fn was_voided(&self, response: &GatewayResponse) -> bool {
+        matches!(self.snapshot(response), LookupResult::Known(PaymentSnapshot { state: State::Failed, .. }))
     }
 
-    fn refund(&self, refund: &PayBack) -> Request;
-    fn refunded(&self, answer: &Answer) -> Refunded;
+    fn refund(&self, refund: &RefundRequest) -> GatewayRequest;
+    fn refunded(&self, response: &GatewayResponse) -> Refunded;
 
     /// None: whoever asks about a payment is told of its dispute.
-    fn ask_dispute(&self, _payment_id: &str) -> Option<Request> {
+    fn ask_dispute(&self, _payment_id: &str) -> Option<GatewayRequest> {
         None
     }
     /// None: no answer to build on.
-    fn dispute(&self, _answer: &Answer, _currency: &str) -> Option<Dispute> {
+    fn dispute(&self, _response: &GatewayResponse, _currency: &str) -> Option<Dispute> {
         None
     }
 
     /// The gateway's own lists, in the order in which they are gone through.
     fn lists(&self) -> &'static [&'static str];
-    fn list(&self, page: &ListPage) -> Request;
+    fn list(&self, page: &ListPage) -> GatewayRequest;
     /// # Errors
     /// What came instead of a page of that list.
-    fn listed(&self, page: &ListPage, answer: &Answer) -> Result<Listed, String>;
+    fn listed(&self, page: &ListPage, response: &GatewayResponse) -> Result<Listed, String>;
 }
 
 /// How a function reaches a gateway.
@@ -281,7 +281,7 @@ pub struct Account {
 
 /// None: no such gateway.
 #[must_use]
-pub fn api(name: &str, account: Account) -> Option<Box<dyn Api>> {
+pub fn api(name: &str, account: Account) -> Option<Box<dyn GatewayApi>> {
     match name {
         "standard" => Some(Box::new(standard::StandardApi(account))),
         "portone" => Some(Box::new(portone::PortOneApi(account))),

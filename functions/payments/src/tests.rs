@@ -13,16 +13,16 @@ fn every_gateway_has_both_halves_and_no_other_name_has_one() {
 
 #[test]
 fn only_the_payments_own_secret_is_its_secret() {
-    let truth = |secret: Option<&str>| Truth { secret: secret.map(str::to_owned), ..truth() };
-    assert!(truth(Some("ps_1")).has_secret("ps_1"));
+    let snapshot = |secret: Option<&str>| PaymentSnapshot { secret: secret.map(str::to_owned), ..snapshot() };
+    assert!(snapshot(Some("ps_1")).has_secret("ps_1"));
     for (own, given) in [(Some("ps_1"), "ps_2"), (Some("ps_1"), "ps_"), (Some("ps_1"), ""), (None, ""), (None, "ps_1")]
     {
-        assert!(!truth(own).has_secret(given), "{own:?} {given:?}");
+        assert!(!snapshot(own).has_secret(given), "{own:?} {given:?}");
     }
 }
 
-fn truth() -> Truth {
-    Truth {
+fn snapshot() -> PaymentSnapshot {
+    PaymentSnapshot {
         state: State::Waiting,
         payment_id: "pay_1".to_owned(),
         amount: 1,

@@ -10,16 +10,17 @@ use serde_json::{Map, Value};
 
 use crate::account::written;
 use crate::later::civil;
-use crate::reading::{again, asked, json as body, page, said, segment, text};
+use crate::reading::{excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
 use crate::units::{Unit, unit};
 use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Disputed, Entry, Kind, ListPage, Listed, Mark, Message, Notice,
-    PAGE_MAX, PayBack, Refunded, Request, State, Tells, Truth, Webhook,
+    Account, Capture, Captured, Disputed, Entry, EventKind, GatewayApi, GatewayRequest, GatewayResponse, ListPage,
+    Listed, LookupResult, Mark, Message, PAGE_MAX, PaymentSnapshot, RefundRequest, Refunded, State, Tells,
+    WebhookEvent, WebhookReader,
 };
 
 pub struct Toss;
 
-impl Webhook for Toss {
+impl WebhookReader for Toss {
     fn signed_headers(&self) -> &'static [&'static str] {
         &[]
     }
@@ -29,29 +30,29 @@ impl Webhook for Toss {
         true
     }
 
-    fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+    fn read(&self, event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String> {
         let Some(name) = event.get("eventType") else { return deposit(event) };
         let kind = match name.as_str().ok_or("eventType")? {
             "PAYMENT_STATUS_CHANGED" => match event.get("data").and_then(|data| data["status"].as_str()) {
                 // A deposit that is waited for, whether for the first time or again, and what was paid back.
-                Some("CANCELED" | "PARTIAL_CANCELED" | "WAITING_FOR_DEPOSIT") => Kind::Later { dispute: None },
-                _ => Kind::Changed,
+                Some("CANCELED" | "PARTIAL_CANCELED" | "WAITING_FOR_DEPOSIT") => EventKind::Later { dispute: None },
+                _ => EventKind::Changed,
             },
-            "CANCEL_STATUS_CHANGED" => Kind::Later { dispute: None },
+            "CANCEL_STATUS_CHANGED" => EventKind::Later { dispute: None },
             _ => return Ok(None),
         };
         let payment_id = event.get("data").and_then(|data| text(&data["paymentKey"])).ok_or("data.paymentKey")?;
-        Ok(Some(Notice { payment_id, kind, said: None }))
+        Ok(Some(WebhookEvent { payment_id, kind, details: None }))
     }
 }
 
 /// `DEPOSIT_CALLBACK`, which has no `eventType`: somebody has deposited into an account, or taken it back. It names the
 /// payment by the shop's own order id.
-fn deposit(event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+fn deposit(event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String> {
     let given = |name: &str| event.get(name).and_then(text).filter(|text| !text.is_empty());
     match (given("orderId"), given("secret"), given("status")) {
         (Some(payment_id), Some(secret), Some(_)) => {
-            Ok(Some(Notice { payment_id, kind: Kind::Deposit { secret }, said: None }))
+            Ok(Some(WebhookEvent { payment_id, kind: EventKind::Deposit { secret }, details: None }))
         }
         _ => Err("eventType".to_owned()),
     }
@@ -63,11 +64,11 @@ const SEOUL_S: i64 = 9 * 3_600;
 pub struct TossApi(pub Account);
 
 impl TossApi {
-    fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<String>) -> Request {
+    fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<String>) -> GatewayRequest {
         let mut headers = vec![("authorization", format!("Basic {}", STANDARD.encode(format!("{}:", self.0.secret))))];
         headers.extend(key.map(|key| ("idempotency-key", key.to_owned())));
         headers.extend(body.as_ref().map(|_| ("content-type", "application/json".to_owned())));
-        Request { method, path, headers, body: body.unwrap_or_default() }
+        GatewayRequest { method, path, headers, body: body.unwrap_or_default() }
     }
 }
 
@@ -114,45 +115,47 @@ struct Cancelled<'a> {
     cancel_status: Option<String>,
 }
 
-impl Api for TossApi {
-    fn ask(&self, payment_id: &str) -> Request {
+impl GatewayApi for TossApi {
+    fn ask(&self, payment_id: &str) -> GatewayRequest {
         self.request("GET", format!("/v1/payments/{}", segment(payment_id)), None, None)
     }
 
-    fn truth(&self, answer: &Answer) -> Asked {
+    fn snapshot(&self, response: &GatewayResponse) -> LookupResult {
         // A test key sees test payments and a live key live ones: the key says which money it is.
         let live = !self.0.secret.starts_with("test_");
-        asked(answer, |value| payment(value, answer.body, live))
+        lookup_result(response, |value| payment(value, response.body, live))
     }
 
-    fn find(&self, reference: &str) -> Option<Request> {
+    fn find(&self, reference: &str) -> Option<GatewayRequest> {
         Some(self.request("GET", format!("/v1/payments/orders/{}", segment(reference)), None, None))
     }
 
-    fn capture(&self, capture: &Capture) -> Option<Request> {
+    fn capture(&self, capture: &Capture) -> Option<GatewayRequest> {
         let amount = number(capture.amount, capture.currency)?;
         let body = Confirm { payment_key: capture.payment_id, order_id: capture.order_ref, amount };
         let body = serde_json::to_string(&body).ok()?;
         Some(self.request("POST", "/v1/payments/confirm".to_owned(), Some(capture.key), Some(body)))
     }
 
-    fn captured(&self, answer: &Answer) -> Captured {
-        let code = body(answer).and_then(|body| text(&body["code"])).unwrap_or_default();
-        match answer.status {
+    fn captured(&self, response: &GatewayResponse) -> Captured {
+        let code = body(response).and_then(|body| text(&body["code"])).unwrap_or_default();
+        match response.status {
             // The payment that it answers with has a state, of which the call's success says nothing.
-            200 => match self.truth(answer) {
-                Asked::Known(Truth { state: State::Paid, .. }) => Captured::Done,
-                Asked::Known(Truth { state: State::Waiting, .. }) => Captured::Waiting,
-                Asked::Known(Truth { state: State::Failed, .. }) => Captured::Refused(said(answer)),
-                _ => Captured::Unknown(said(answer)),
+            200 => match self.snapshot(response) {
+                LookupResult::Known(PaymentSnapshot { state: State::Paid, .. }) => Captured::Done,
+                LookupResult::Known(PaymentSnapshot { state: State::Waiting, .. }) => Captured::Waiting,
+                LookupResult::Known(PaymentSnapshot { state: State::Failed, .. }) => {
+                    Captured::Refused(excerpt(response))
+                }
+                _ => Captured::Unknown(excerpt(response)),
             },
             _ if code == "ALREADY_PROCESSED_PAYMENT" => Captured::Unknown(code),
-            400..500 if !again(answer.status) => Captured::Refused(said(answer)),
-            _ => Captured::Unknown(said(answer)),
+            400..500 if !is_inconclusive(response.status) => Captured::Refused(excerpt(response)),
+            _ => Captured::Unknown(excerpt(response)),
         }
     }
 
-    fn refund(&self, refund: &PayBack) -> Request {
+    fn refund(&self, refund: &RefundRequest) -> GatewayRequest {
         let account = refund.account.and_then(|account| written("toss", account)).map(|(_, account)| account);
         // What has no number in Toss's unit was never read in it either.
         let amount = number(refund.amount, refund.currency);
@@ -162,13 +165,13 @@ impl Api for TossApi {
         self.request("POST", path, Some(refund.key), Some(body))
     }
 
-    fn refunded(&self, answer: &Answer) -> Refunded {
-        let code = body(answer).and_then(|body| text(&body["code"])).unwrap_or_default();
-        match answer.status {
-            200 => last_cancel(answer),
+    fn refunded(&self, response: &GatewayResponse) -> Refunded {
+        let code = body(response).and_then(|body| text(&body["code"])).unwrap_or_default();
+        match response.status {
+            200 => last_cancel(response),
             _ if code == "ALREADY_CANCELED_PAYMENT" => Refunded::Already,
-            400..500 if !again(answer.status) => Refunded::Refused(said(answer)),
-            _ => Refunded::Unknown(said(answer)),
+            400..500 if !is_inconclusive(response.status) => Refunded::Refused(excerpt(response)),
+            _ => Refunded::Unknown(excerpt(response)),
         }
     }
 
@@ -176,7 +179,7 @@ impl Api for TossApi {
         &["transactions"]
     }
 
-    fn list(&self, page: &ListPage) -> Request {
+    fn list(&self, page: &ListPage) -> GatewayRequest {
         // By Seoul's clock, and without a zone.
         let (from, until) = (civil(page.from_s + SEOUL_S), civil(page.until_s + SEOUL_S));
         let path = format!("/v1/transactions?startDate={from}&endDate={until}&limit={PAGE_MAX}");
@@ -185,8 +188,8 @@ impl Api for TossApi {
         self.request("GET", path + &after, None, None)
     }
 
-    fn listed(&self, _page: &ListPage, answer: &Answer) -> Result<Listed, String> {
-        let page = page(answer)?;
+    fn listed(&self, _page: &ListPage, response: &GatewayResponse) -> Result<Listed, String> {
+        let page = page(response)?;
         let all = page.as_array().ok_or("a list of transactions that is none")?;
         let entry = |one: &Value| {
             let hold_ref = text(&one["orderId"]).unwrap_or_default();
@@ -202,18 +205,18 @@ impl Api for TossApi {
 
 /// What became of the cancellation that was just asked for: the last of the payment's, by its own status. A payment that
 /// has none was not cancelled, whatever the call said.
-fn last_cancel(answer: &Answer) -> Refunded {
-    let payment = body(answer).unwrap_or_default();
+fn last_cancel(response: &GatewayResponse) -> Refunded {
+    let payment = body(response).unwrap_or_default();
     let last = payment["cancels"].as_array().and_then(|cancels| cancels.last());
     match last.map(|cancel| cancel["cancelStatus"].as_str()) {
         Some(Some("DONE")) => Refunded::Done,
         Some(Some("IN_PROGRESS" | "READY")) => Refunded::Requested,
-        Some(Some("ABORTED" | "FAILED")) => Refunded::Refused(said(answer)),
-        _ => Refunded::Unknown(said(answer)),
+        Some(Some("ABORTED" | "FAILED")) => Refunded::Refused(excerpt(response)),
+        _ => Refunded::Unknown(excerpt(response)),
     }
 }
 
-fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<Truth> {
+fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<PaymentSnapshot> {
     let state = match payment["status"].as_str()? {
         "READY" => State::Pending,
         "WAITING_FOR_DEPOSIT" => State::Waiting,
@@ -226,10 +229,10 @@ fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<Truth> {
     let unit = unit("toss", &currency)?;
     let amounts: Amounts = serde_json::from_slice(text_of_it).ok()?;
     let amount = unit.read(amounts.total_amount.get())?;
-    let (refunded, refunding) = if state == State::Paid { paid_back(&amounts, amount, unit)? } else { (0, 0) };
+    let (refunded, refunding) = if state == State::Paid { refunded_amounts(&amounts, amount, unit)? } else { (0, 0) };
     let order_ref = text(&payment["orderId"])?;
     let account = &payment["virtualAccount"];
-    Some(Truth {
+    Some(PaymentSnapshot {
         state,
         payment_id: text(&payment["paymentKey"])?,
         amount,
@@ -248,7 +251,7 @@ fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<Truth> {
 }
 
 /// What has come back to the buyer, and what is on its way: its cancellations say which, and the balance what is missing.
-fn paid_back(amounts: &Amounts, amount: i64, unit: Unit) -> Option<(i64, i64)> {
+fn refunded_amounts(amounts: &Amounts, amount: i64, unit: Unit) -> Option<(i64, i64)> {
     let missing = amount.checked_sub(unit.read(amounts.balance_amount.get())?)?;
     let under_way = |cancel: &&Cancelled| matches!(cancel.cancel_status.as_deref(), Some("IN_PROGRESS" | "READY"));
     let mut under_way = amounts.cancels.iter().flatten().filter(under_way);

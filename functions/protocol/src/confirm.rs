@@ -8,13 +8,13 @@ use crate::Trace;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Request {
+pub enum ConfirmRequest {
     /// A message of a gateway that signs what it sends: the function proves it, and takes nothing from the edge's word.
     Signed(Signed),
     /// A payment to look at. What becomes of it the gateway itself says.
-    Told(Told),
+    Hint(PaymentHint),
     /// A payment page is about to be opened.
-    Open(crate::opening::Request),
+    Open(crate::opening::OpenPaymentRequest),
     /// A refund that waits for an account to go to.
     RefundTo(crate::refund::RefundTo),
 }
@@ -33,14 +33,14 @@ pub struct Signed {
 
 /// What a gateway's message, or the buyer's browser, says of a payment: too little to believe.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct PaymentHint {
     #[serde(flatten)]
     pub trace: Trace,
     pub gateway: String,
     pub payment_id: String,
     /// The gateway asks whether it may take the money: then the hold is secured and nothing else is done.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub may_take: bool,
+    #[serde(rename = "may_take", default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_approval: bool,
     /// Of money that may have been settled before: the gateway is asked what it has of it now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub later: bool,
@@ -72,7 +72,7 @@ pub struct Told {
 #[serde(tag = "result", rename_all = "snake_case")]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "describe", schemars(rename = "PaymentOutcome"))]
-pub enum Outcome {
+pub enum ConfirmOutcome {
     Confirmed {
         order_id: String,
     },
@@ -80,9 +80,11 @@ pub enum Outcome {
         reason: RefundReason,
     },
     /// The hold waits for the money, which may be taken now.
-    Secured,
+    #[serde(rename = "secured")]
+    ReadyToCapture,
     /// No money was taken, and none will be: the hold would not have it, or the bank.
-    TurnedAway {
+    #[serde(rename = "turned_away")]
+    Rejected {
         reason: String,
     },
     /// It names a hold in our form that is none of this Holdfast's: its money is left alone until an operator decides.
@@ -105,7 +107,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: ConfirmOutcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldOf>,
 }
@@ -129,7 +131,7 @@ pub enum RefundReason {
     AmountMismatch,
 }
 
-impl Outcome {
+impl ConfirmOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -141,8 +143,8 @@ impl Outcome {
             Self::RefundRequired { reason: RefundReason::HoldExpired } => "hold_expired",
             Self::RefundRequired { reason: RefundReason::UserMismatch } => "user_mismatch",
             Self::RefundRequired { reason: RefundReason::AmountMismatch } => "amount_mismatch",
-            Self::Secured => "secured",
-            Self::TurnedAway { .. } => "turned_away",
+            Self::ReadyToCapture => "secured",
+            Self::Rejected { .. } => "turned_away",
             Self::Parked => "parked",
             Self::Ignored => "ignored",
             Self::Unproven => "unproven",

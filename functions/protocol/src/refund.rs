@@ -30,13 +30,13 @@ pub struct RefundTo {
     #[serde(flatten)]
     pub trace: Trace,
     #[serde(flatten)]
-    pub which: Which,
+    pub which: RefundSelector,
     pub refund_account: RefundAccount,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Which {
+pub enum RefundSelector {
     /// The one of a buyer's own hold that waits for an account.
     OfHold { user_id: String, hold_id: String },
     /// An operator's dead letter.
@@ -69,7 +69,7 @@ impl AccountOutcome {
 
 /// What one invocation did; its tick is [`crate::expire::Tick`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paid {
+pub struct RefundRun {
     /// Refunds whose money is back.
     pub completed: u64,
     /// Refunds that were given up: dead letters.
@@ -78,7 +78,7 @@ pub struct Paid {
     pub later: u64,
 }
 
-impl Paid {
+impl RefundRun {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

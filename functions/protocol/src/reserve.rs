@@ -47,14 +47,14 @@ impl Batch {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Answers {
-    pub outcomes: Vec<Outcome>,
+pub struct BatchResponse {
+    pub outcomes: Vec<ReserveOutcome>,
 }
 
 /// Listed in the order in which they are looked for; the first that applies is the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ReserveOutcome {
     /// `replayed`: the key was used before, and this is what was granted then.
     Granted {
         hold: Hold,
@@ -101,7 +101,7 @@ pub enum Outcome {
     TooLate,
 }
 
-impl Outcome {
+impl ReserveOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {

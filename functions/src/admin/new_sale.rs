@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::Pieces;
 use protocol::admin::{
-    Fault, HOLD_TTL_S_MAX, LAPSE_COOLDOWN_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX,
+    FieldError, HOLD_TTL_S_MAX, LAPSE_COOLDOWN_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX,
     UNIT_PRICE_MAX,
 };
 use protocol::printable::is_printable;
@@ -17,8 +17,8 @@ use protocol::printable::is_printable;
 ///
 /// # Errors
 /// Every fault.
-pub fn checked(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
-    let mut faults = Faults::default();
+pub fn checked(mut sale: NewSale) -> Result<NewSale, Vec<FieldError>> {
+    let mut faults = FieldErrors::default();
     faults.slug("/sale_id", &sale.sale_id);
     faults.text("/name", &sale.name, NAME_MAX_CHARS);
     match Currency::from_code(&sale.currency) {
@@ -63,11 +63,11 @@ pub fn checked(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
 }
 
 #[derive(Default)]
-struct Faults(Vec<Fault>);
+struct FieldErrors(Vec<FieldError>);
 
-impl Faults {
+impl FieldErrors {
     fn add(&mut self, pointer: &str, detail: &str) {
-        self.0.push(Fault { pointer: pointer.to_owned(), detail: detail.to_owned() });
+        self.0.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
     }
 
     fn slug(&mut self, pointer: &str, value: &str) {

@@ -1,22 +1,26 @@
 //! What an operator does about deliveries (schema/operate.sql, schema/dead_letters.sql), its values checked first.
 
-use protocol::admin::Fault;
+use protocol::admin::FieldError;
 use protocol::event;
-use protocol::operate::{By, Filter, Kind, NewSubscription, Operation, Outcome, SubscriptionStatus};
+use protocol::operate::{Actor, Filter, Kind, NewSubscription, Operation, OperationOutcome, SubscriptionStatus};
 use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 
 use crate::events::seal::Seal;
 use crate::events::{endpoint, sign};
-use crate::runtime::database::{Broken, Database, Param};
+use crate::runtime::database::{Database, InfraError, Param};
 use crate::runtime::limits::{REMOVE_BATCH, REPLAY_BATCH, SECRET_OVERLAP_MAX_S, SUBSCRIPTIONS_MAX};
 
 use super::settings::Settings;
 
 /// # Errors
 /// The database is broken.
-pub async fn run(database: &Database, settings: &Settings, operation: Operation) -> Result<Outcome, Broken> {
+pub async fn run(
+    database: &Database,
+    settings: &Settings,
+    operation: Operation,
+) -> Result<OperationOutcome, InfraError> {
     let outcome = match operation {
         Operation::Actions { before, limit } => {
             let params: [Param<'_>; 2] = [(&before, Type::INT8), (&limit, Type::INT4)];
@@ -76,13 +80,13 @@ pub async fn run(database: &Database, settings: &Settings, operation: Operation)
             replay(database, &by, idem_key.as_deref(), &filter).await?
         }
     };
-    opened(&settings.seal, outcome.unwrap_or(Outcome::NotFound))
+    opened(&settings.seal, outcome.unwrap_or(OperationOutcome::NotFound))
 }
 
 /// The database has the secret sealed, here and in the stored answer of a key.
-fn opened(seal: &Seal, mut outcome: Outcome) -> Result<Outcome, Broken> {
+fn opened(seal: &Seal, mut outcome: OperationOutcome) -> Result<OperationOutcome, InfraError> {
     match &mut outcome {
-        Outcome::Created { secret: Some(secret), .. } | Outcome::Rotated { secret, .. } => {
+        OperationOutcome::Created { secret: Some(secret), .. } | OperationOutcome::Rotated { secret, .. } => {
             *secret = seal.open(secret)?
         }
         _ => {}
@@ -90,21 +94,23 @@ fn opened(seal: &Seal, mut outcome: Outcome) -> Result<Outcome, Broken> {
     Ok(outcome)
 }
 
-fn new_secret(seal: &Seal) -> Result<String, Broken> {
-    let secret = sign::new_secret().ok_or_else(|| Broken::misused("there is no randomness for a secret"))?;
+fn new_secret(seal: &Seal) -> Result<String, InfraError> {
+    let secret = sign::new_secret().ok_or_else(|| InfraError::misuse("there is no randomness for a secret"))?;
     seal.seal(&secret)
 }
 
 async fn create(
     database: &Database,
     settings: &Settings,
-    by: &By,
+    by: &Actor,
     idem_key: &str,
     new: &NewSubscription,
-) -> Result<Option<Outcome>, Broken> {
+) -> Result<Option<OperationOutcome>, InfraError> {
     let kind = new.kind.as_deref().map_or(Some(Kind::Http), Kind::named);
     let errors = faults(new, kind, settings.allow_private);
-    let Some(kind) = kind.filter(|_| errors.is_empty()) else { return Ok(Some(Outcome::InvalidRequest { errors })) };
+    let Some(kind) = kind.filter(|_| errors.is_empty()) else {
+        return Ok(Some(OperationOutcome::InvalidRequest { errors }));
+    };
     let secret = match kind {
         Kind::Http => Some(new_secret(&settings.seal)?),
         Kind::Sqs | Kind::Eventbridge => None,
@@ -127,7 +133,7 @@ async fn create(
         .await
 }
 
-async fn set(database: &Database, by: &By, id: &str, status: &str) -> Result<Option<Outcome>, Broken> {
+async fn set(database: &Database, by: &Actor, id: &str, status: &str) -> Result<Option<OperationOutcome>, InfraError> {
     let params: [Param<'_>; 3] = [(&Json(by), Type::JSON), (&uuid(id)?, Type::UUID), (&status, Type::TEXT)];
     database.json("select holdfast.set_subscription_status($1, $2, $3)", &params).await
 }
@@ -135,14 +141,14 @@ async fn set(database: &Database, by: &By, id: &str, status: &str) -> Result<Opt
 async fn rotate(
     database: &Database,
     seal: &Seal,
-    by: &By,
+    by: &Actor,
     idem_key: &str,
     subscription_id: &str,
     overlap_s: i64,
-) -> Result<Option<Outcome>, Broken> {
+) -> Result<Option<OperationOutcome>, InfraError> {
     if !(0..=SECRET_OVERLAP_MAX_S).contains(&overlap_s) {
         let errors = vec![fault("/overlap_s", "must be from 0 to 604800 seconds")];
-        return Ok(Some(Outcome::InvalidRequest { errors }));
+        return Ok(Some(OperationOutcome::InvalidRequest { errors }));
     }
     let secret = new_secret(seal)?;
     let (print, overlap) = (fingerprint(&("rotate", subscription_id, overlap_s))?, overlap_s as f64);
@@ -166,11 +172,11 @@ async fn list(
     filter: &Filter,
     after: Option<&str>,
     limit: i32,
-) -> Result<Option<Outcome>, Broken> {
+) -> Result<Option<OperationOutcome>, InfraError> {
     let after = match after.map(cursor) {
         Some(None) => {
             let errors = vec![fault("/cursor", "must be the `next` of another page")];
-            return Ok(Some(Outcome::InvalidRequest { errors }));
+            return Ok(Some(OperationOutcome::InvalidRequest { errors }));
         }
         Some(Some((us, id))) => (Some(us), Some(id)),
         None => (None, None),
@@ -193,10 +199,10 @@ async fn list(
 
 async fn replay(
     database: &Database,
-    by: &By,
+    by: &Actor,
     idem_key: Option<&str>,
     filter: &Filter,
-) -> Result<Option<Outcome>, Broken> {
+) -> Result<Option<OperationOutcome>, InfraError> {
     let print = fingerprint(&("replay many", filter))?;
     database
         .json(
@@ -215,7 +221,7 @@ async fn replay(
         .await
 }
 
-fn faults(new: &NewSubscription, kind: Option<Kind>, allow_private: bool) -> Vec<Fault> {
+fn faults(new: &NewSubscription, kind: Option<Kind>, allow_private: bool) -> Vec<FieldError> {
     let mut faults = Vec::new();
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte));
     let wrong = match kind {
@@ -240,8 +246,8 @@ fn faults(new: &NewSubscription, kind: Option<Kind>, allow_private: bool) -> Vec
     faults
 }
 
-fn fault(pointer: &str, detail: &str) -> Fault {
-    Fault { pointer: pointer.to_owned(), detail: detail.to_owned() }
+fn fault(pointer: &str, detail: &str) -> FieldError {
+    FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() }
 }
 
 /// Microseconds since 1970 and an id, as the database wrote them into `next`.
@@ -250,16 +256,16 @@ fn cursor(text: &str) -> Option<(i64, &str)> {
     Some((us.parse().ok()?, id))
 }
 
-fn subscription(filter: &Filter) -> Result<Option<Uuid>, Broken> {
+fn subscription(filter: &Filter) -> Result<Option<Uuid>, InfraError> {
     filter.subscription.as_deref().map(uuid).transpose()
 }
 
-fn uuid(text: &str) -> Result<Uuid, Broken> {
-    Uuid::parse_str(text).map_err(|_| Broken::misused("an id is not a UUID"))
+fn uuid(text: &str) -> Result<Uuid, InfraError> {
+    Uuid::parse_str(text).map_err(|_| InfraError::misuse("an id is not a UUID"))
 }
 
-fn fingerprint<T: serde::Serialize>(asked: &T) -> Result<Vec<u8>, Broken> {
-    let text = serde_json::to_vec(asked).map_err(|_| Broken::misused("the request cannot be written"))?;
+fn fingerprint<T: serde::Serialize>(asked: &T) -> Result<Vec<u8>, InfraError> {
+    let text = serde_json::to_vec(asked).map_err(|_| InfraError::misuse("the request cannot be written"))?;
     Ok(Sha256::digest(text).to_vec())
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::events::seal::Seal;
-use crate::runtime::config::{self, Misconfigured};
+use crate::runtime::config::{self, ConfigError};
 use crate::runtime::limits::{EVENTS_KEEP_H, LEGAL_KEEP_D};
 
 /// What the operator's function is configured to.
@@ -19,7 +19,7 @@ pub struct Settings {
 impl Settings {
     /// # Errors
     /// A variable is missing or wrong.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
             allow_private: config::switch("RELAY_ALLOW_PRIVATE", false)?,
             seal: Seal::from_env()?,

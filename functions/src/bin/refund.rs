@@ -3,15 +3,15 @@
 
 use std::time::{Duration, Instant};
 
-use functions::payment::gateways::Desk;
-use functions::payment::refund::{Due, Ended, pay_back};
-use functions::runtime::database::{Broken, Database};
+use functions::payment::gateways::Gateways;
+use functions::payment::refund::{RefundJob, RefundResult, refund_now};
+use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::{REFUND_LEASE_S, REFUNDS_AT_ONCE};
 use functions::runtime::{config, handler};
 use futures_util::future::{join_all, try_join_all};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use protocol::expire::Tick;
-use protocol::refund::Paid;
+use protocol::refund::RefundRun;
 use tokio_postgres::types::Type;
 use tracing::{error, info};
 
@@ -20,7 +20,7 @@ const SCHEDULE_S: &str = "0,5,30,120,600,1800,7200,18000,36000,64800";
 
 struct Refund {
     database: Database,
-    desk: Desk,
+    gateways: Gateways,
     schedule: Vec<f64>,
     /// How long a refund is one call's: who dies with it delays it by so much.
     lease_s: i32,
@@ -30,17 +30,17 @@ struct Refund {
 
 impl Refund {
     /// Until nothing is due, or until `stop`. Each gateway by itself: one that takes its time holds up no other's.
-    async fn all(&self, stop: Instant) -> Result<Paid, Broken> {
-        let gateways = self.desk.names().into_iter().map(|gateway| self.at(gateway, stop));
+    async fn all(&self, stop: Instant) -> Result<RefundRun, InfraError> {
+        let gateways = self.gateways.names().into_iter().map(|gateway| self.refund_at(gateway, stop));
         let all = try_join_all(gateways).await?;
-        Ok(all.into_iter().fold(Paid::default(), Paid::and))
+        Ok(all.into_iter().fold(RefundRun::default(), RefundRun::and))
     }
 
-    async fn at(&self, gateway: &str, stop: Instant) -> Result<Paid, Broken> {
+    async fn refund_at(&self, gateway: &str, stop: Instant) -> Result<RefundRun, InfraError> {
         let gateways = [gateway];
-        let mut paid = Paid::default();
+        let mut paid = RefundRun::default();
         loop {
-            let due: Option<Vec<Due>> = self
+            let due: Option<Vec<RefundJob>> = self
                 .database
                 .json(
                     "select holdfast.claim_refunds($1, $2, $3)",
@@ -55,12 +55,12 @@ impl Refund {
             if due.is_empty() {
                 return Ok(paid);
             }
-            let tries = due.iter().map(|due| pay_back(&self.database, &self.desk, &self.schedule, due));
+            let tries = due.iter().map(|due| refund_now(&self.database, &self.gateways, &self.schedule, due));
             for ended in join_all(tries).await {
                 match ended {
-                    Ok(Ended::Completed) => paid.completed += 1,
-                    Ok(Ended::Failed) => paid.failed += 1,
-                    Ok(Ended::Later) => paid.later += 1,
+                    Ok(RefundResult::Completed) => paid.completed += 1,
+                    Ok(RefundResult::Failed) => paid.failed += 1,
+                    Ok(RefundResult::Later) => paid.later += 1,
                     // Its lease ends, and it is tried again; the others go on.
                     Err(broken) => error!(verb = "refund", %broken),
                 }
@@ -71,10 +71,10 @@ impl Refund {
         }
     }
 
-    async fn run(&self) -> Result<Paid, Broken> {
+    async fn run(&self) -> Result<RefundRun, InfraError> {
         let began = Instant::now();
         let stop = began + self.window;
-        let mut paid = Paid::default();
+        let mut paid = RefundRun::default();
         loop {
             paid = paid.and(self.all(stop).await?);
             let next = Instant::now() + self.every;
@@ -91,7 +91,7 @@ async fn main() -> Result<(), Error> {
     handler::log_as_json();
     let refund = &Refund {
         database: Database::from_env()?,
-        desk: Desk::from_env()?,
+        gateways: Gateways::from_env()?,
         schedule: config::schedule("REFUND_RETRY_S", SCHEDULE_S)?,
         lease_s: i32::try_from(config::seconds("REFUND_LEASE_S", REFUND_LEASE_S)?.as_secs()).unwrap_or(i32::MAX),
         every: config::seconds("REFUND_INTERVAL_S", 10)?.max(Duration::from_secs(1)),
@@ -102,7 +102,7 @@ async fn main() -> Result<(), Error> {
         let paid = refund.run().await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
         match &paid {
-            Ok(Paid { completed, failed, later }) => {
+            Ok(RefundRun { completed, failed, later }) => {
                 info!(verb = "refund", completed, failed, later, request_id = tick.execution_id, ms);
             }
             Err(broken) => error!(verb = "refund", %broken, request_id = tick.execution_id, ms),

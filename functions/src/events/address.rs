@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 #[must_use]
-pub fn leads_inside(address: IpAddr) -> bool {
+pub fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => v4(address),
         IpAddr::V6(address) => v6(address),
@@ -52,10 +52,10 @@ fn v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::leads_inside;
+    use super::is_internal;
 
     fn inside(address: &str) -> Option<bool> {
-        address.parse().ok().map(leads_inside)
+        address.parse().ok().map(is_internal)
     }
 
     #[test]

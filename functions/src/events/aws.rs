@@ -80,7 +80,7 @@ impl Aws {
             sending = sending.message_group_id(group).message_deduplication_id(&id);
         }
         match tokio::time::timeout(self.deadline, sending.send()).await {
-            Ok(Ok(_)) => Attempt::taken(None),
+            Ok(Ok(_)) => Attempt::accepted(None),
             Ok(Err(error)) => failed("SQS", &error),
             Err(_) => late(self.deadline),
         }
@@ -96,7 +96,7 @@ impl Aws {
             .detail(detail)
             .build();
         match tokio::time::timeout(self.deadline, self.eventbridge.put_events().entries(entry).send()).await {
-            Ok(Ok(answer)) if answer.failed_entry_count() == 0 => Attempt::taken(None),
+            Ok(Ok(answer)) if answer.failed_entry_count() == 0 => Attempt::accepted(None),
             // A call that succeeded may have put nothing.
             Ok(Ok(answer)) => {
                 let code = answer.entries().first().and_then(|entry| entry.error_code()).unwrap_or("no reason");

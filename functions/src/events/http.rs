@@ -13,16 +13,16 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 
 use super::attempt::Attempt;
-use super::endpoint::{self, Guarded};
+use super::endpoint::{self, GuardedResolver};
 use super::message::Message;
 use super::sign;
-use crate::runtime::config::Misconfigured;
+use crate::runtime::config::ConfigError;
 use crate::runtime::limits::{ANSWER_READ_MAX_BYTES, ATTEMPTS_AT_ONCE, DRAIN_MS, HTTP_IDLE_MAX_S};
 use crate::runtime::tls;
 
 pub struct Http {
     /// It follows nothing and knows of no proxy.
-    client: Client<HttpsConnector<HttpConnector<Guarded>>, String>,
+    client: Client<HttpsConnector<HttpConnector<GuardedResolver>>, String>,
     deadline: Duration,
     allow_private: bool,
 }
@@ -30,8 +30,8 @@ pub struct Http {
 impl Http {
     /// # Errors
     /// `RELAY_CA_FILE` is no file of certificates.
-    pub fn new(deadline: Duration, allow_private: bool) -> Result<Self, Misconfigured> {
-        let mut connector = HttpConnector::new_with_resolver(Guarded::new(allow_private));
+    pub fn new(deadline: Duration, allow_private: bool) -> Result<Self, ConfigError> {
+        let mut connector = HttpConnector::new_with_resolver(GuardedResolver::new(allow_private));
         connector.enforce_http(false);
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls::trusting("RELAY_CA_FILE")?)

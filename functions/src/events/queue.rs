@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::attempt::{Answer, Attempt};
+use super::attempt::{Attempt, DeliveryResult};
 use super::settings::Settings;
-use crate::runtime::database::{Broken, Database};
+use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::{BREAKER_FAILURES, BREAKER_OPEN_MAX_S, FAN_OUT_BATCH, REMOVE_BATCH};
 
 /// What one subscription is sent under one claim.
@@ -43,7 +43,7 @@ pub struct Event {
 }
 
 /// A delivery's attempt, to be written down.
-pub struct Settled {
+pub struct AttemptRecord {
     pub claim: Uuid,
     pub delivery_id: i64,
     pub attempts: usize,
@@ -52,14 +52,14 @@ pub struct Settled {
 
 /// How a delivery stands after its attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum DeliveryStatus {
     Delivered,
     Retry,
     Dead,
     Gone,
 }
 
-impl Standing {
+impl DeliveryStatus {
     fn name(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -74,23 +74,27 @@ impl Standing {
 ///
 /// # Errors
 /// The database is broken.
-pub async fn fan_out(database: &Database) -> Result<u64, Broken> {
+pub async fn fan_out(database: &Database) -> Result<u64, InfraError> {
     count(database, "select holdfast.fan_out($1)", &[(&FAN_OUT_BATCH, Type::INT4)]).await
 }
 
 /// # Errors
 /// The database is broken.
-pub async fn due(database: &Database, settings: &Settings) -> Result<Vec<Uuid>, Broken> {
+pub async fn due(database: &Database, settings: &Settings) -> Result<Vec<Uuid>, InfraError> {
     let patience = settings.retries.patience().as_secs_f64();
     let rows = database.call("select holdfast.due_subscriptions($1)", &[(&patience, Type::FLOAT8)]).await?;
-    Ok(rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?.try_get(0)?)
+    Ok(rows.first().ok_or_else(|| InfraError::misuse("the call returned no row"))?.try_get(0)?)
 }
 
 /// None: there is nothing to send to it now.
 ///
 /// # Errors
 /// The database is broken.
-pub async fn claim(database: &Database, settings: &Settings, subscription: Uuid) -> Result<Option<Claimed>, Broken> {
+pub async fn claim(
+    database: &Database,
+    settings: &Settings,
+    subscription: Uuid,
+) -> Result<Option<Claimed>, InfraError> {
     let patience = settings.retries.patience().as_secs_f64();
     let lease = settings.lease.as_secs_f64();
     let claimed: Option<Claimed> = database
@@ -119,19 +123,19 @@ pub async fn settle(
     database: &Database,
     settings: &Settings,
     subscription: Uuid,
-    settled: &[Settled],
-) -> Result<Vec<Standing>, Broken> {
+    settled: &[AttemptRecord],
+) -> Result<Vec<DeliveryStatus>, InfraError> {
     let seconds = |pause: Option<Duration>| pause.map(|pause| pause.as_secs_f64());
     let claims: Vec<Uuid> = settled.iter().map(|one| one.claim).collect();
     let ids: Vec<i64> = settled.iter().map(|one| one.delivery_id).collect();
     let (mut standings, mut after, mut healthy, mut pauses) = (vec![], vec![], vec![], vec![]);
     for one in settled {
         let (standing, retry, is_healthy, pause) = match one.attempt.answer {
-            Answer::Taken => (Standing::Delivered, None, true, None),
-            Answer::Gone => (Standing::Gone, None, true, None),
-            Answer::Failed { healthy, pause } => {
+            DeliveryResult::Accepted => (DeliveryStatus::Delivered, None, true, None),
+            DeliveryResult::Gone => (DeliveryStatus::Gone, None, true, None),
+            DeliveryResult::Failed { healthy, pause } => {
                 let retry = settings.retries.after(one.attempts + 1, pause);
-                (if retry.is_some() { Standing::Retry } else { Standing::Dead }, retry, healthy, pause)
+                (if retry.is_some() { DeliveryStatus::Retry } else { DeliveryStatus::Dead }, retry, healthy, pause)
             }
         };
         standings.push(standing);
@@ -170,7 +174,7 @@ pub async fn settle(
 ///
 /// # Errors
 /// The database is broken.
-pub async fn remove_sent(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+pub async fn remove_sent(database: &Database, settings: &Settings) -> Result<u64, InfraError> {
     let (keep, keep_dead) = (settings.events_keep.as_secs_f64(), settings.dead_keep.as_secs_f64());
     let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8), (&keep_dead as _, Type::FLOAT8)];
     count(database, "select holdfast.remove_sent($1, $2, $3)", &params).await
@@ -180,7 +184,7 @@ pub async fn remove_sent(database: &Database, settings: &Settings) -> Result<u64
 ///
 /// # Errors
 /// The database is broken.
-pub async fn remove_keys(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+pub async fn remove_keys(database: &Database, settings: &Settings) -> Result<u64, InfraError> {
     let keep = settings.keys_keep.as_secs_f64();
     let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8)];
     count(database, "select holdfast.remove_keys($1, $2)", &params).await
@@ -190,7 +194,7 @@ pub async fn remove_keys(database: &Database, settings: &Settings) -> Result<u64
 ///
 /// # Errors
 /// The database is broken.
-pub async fn remove_holds(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+pub async fn remove_holds(database: &Database, settings: &Settings) -> Result<u64, InfraError> {
     let keep = settings.holds_keep.as_secs_f64();
     let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8)];
     count(database, "select holdfast.remove_holds($1, $2)", &params).await
@@ -200,14 +204,19 @@ pub async fn remove_holds(database: &Database, settings: &Settings) -> Result<u6
 ///
 /// # Errors
 /// The database is broken.
-pub async fn forget(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+pub async fn forget(database: &Database, settings: &Settings) -> Result<u64, InfraError> {
     let (keep, legal) = (settings.events_keep.as_secs_f64(), settings.legal_keep.as_secs_f64());
     let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8), (&legal as _, Type::FLOAT8)];
     count(database, "select holdfast.forget_due($1, $2, $3)", &params).await
 }
 
 /// Seals a secret that stands in clear, or is sealed with the key before this one.
-async fn seal(database: &Database, settings: &Settings, subscription: Uuid, stored: &str) -> Result<String, Broken> {
+async fn seal(
+    database: &Database,
+    settings: &Settings,
+    subscription: Uuid,
+    stored: &str,
+) -> Result<String, InfraError> {
     let secret = settings.seal.open(stored)?;
     if !settings.seal.is_current(stored) {
         let sealed = settings.seal.seal(&secret)?;
@@ -217,8 +226,12 @@ async fn seal(database: &Database, settings: &Settings, subscription: Uuid, stor
     Ok(secret)
 }
 
-async fn count(database: &Database, sql: &str, params: &[crate::runtime::database::Param<'_>]) -> Result<u64, Broken> {
+async fn count(
+    database: &Database,
+    sql: &str,
+    params: &[crate::runtime::database::Param<'_>],
+) -> Result<u64, InfraError> {
     let rows = database.call(sql, params).await?;
-    let count: i32 = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?.try_get(0)?;
+    let count: i32 = rows.first().ok_or_else(|| InfraError::misuse("the call returned no row"))?.try_get(0)?;
     Ok(u64::try_from(count).unwrap_or(0))
 }

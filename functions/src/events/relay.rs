@@ -10,11 +10,11 @@ use protocol::relay::Relayed;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::queue::{self, Settled, Standing};
+use super::queue::{self, AttemptRecord, DeliveryStatus};
 use super::settings::Settings;
 use super::targets::Targets;
-use crate::runtime::config::Misconfigured;
-use crate::runtime::database::{Broken, Database};
+use crate::runtime::config::ConfigError;
+use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::{RELAY_LOOK_MS, REMOVE_PIECES};
 
 pub struct Relay {
@@ -26,7 +26,7 @@ pub struct Relay {
 impl Relay {
     /// # Errors
     /// A variable is missing or wrong.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         let database = Database::from_env()?;
         let settings = Settings::from_env()?;
         Ok(Self { database, targets: Targets::new(&settings)?, settings })
@@ -37,7 +37,7 @@ impl Relay {
     ///
     /// # Errors
     /// The database is broken. What was under way is finished first; what could not be written down is sent again.
-    pub async fn run(&self, window: Duration, stop: Instant) -> Result<Relayed, Broken> {
+    pub async fn run(&self, window: Duration, stop: Instant) -> Result<Relayed, InfraError> {
         let until = stop.min(Instant::now() + window);
         let mut relayed = Relayed::default();
         loop {
@@ -51,7 +51,7 @@ impl Relay {
     }
 
     /// A receiver is somebody's own work here: while one is slow, the others are looked after.
-    async fn send_what_is_due(&self, stop: Instant, relayed: &mut Relayed) -> Result<(), Broken> {
+    async fn send_what_is_due(&self, stop: Instant, relayed: &mut Relayed) -> Result<(), InfraError> {
         let mut working = FuturesUnordered::new();
         let mut round = Round::default();
         loop {
@@ -94,7 +94,7 @@ impl Relay {
         }
     }
 
-    async fn look(&self, stop: Instant) -> Result<(u64, Vec<Uuid>), Broken> {
+    async fn look(&self, stop: Instant) -> Result<(u64, Vec<Uuid>), InfraError> {
         let mut fanned_out = 0;
         loop {
             let events = queue::fan_out(&self.database).await?;
@@ -106,9 +106,9 @@ impl Relay {
     }
 
     /// Sends to one receiver until nothing is due for it.
-    async fn send_to(&self, subscription: Uuid, stop: Instant) -> Result<Relayed, Broken> {
+    async fn send_to(&self, subscription: Uuid, stop: Instant) -> Result<Relayed, InfraError> {
         let mut sent = Relayed::default();
-        let mut under_way = FuturesUnordered::new();
+        let mut in_flight = FuturesUnordered::new();
         loop {
             if Instant::now() < stop
                 && let Some(claimed) = queue::claim(&self.database, &self.settings, subscription).await?
@@ -117,32 +117,36 @@ impl Relay {
                 for delivery in claimed.deliveries {
                     let (delivery_id, attempts) = (delivery.delivery_id, delivery.attempts);
                     let attempt = target.send(delivery);
-                    under_way.push(attempt.map(move |attempt| Settled { claim, delivery_id, attempts, attempt }));
+                    in_flight.push(attempt.map(move |attempt| AttemptRecord { claim, delivery_id, attempts, attempt }));
                 }
             }
-            let Some(first) = under_way.next().await else { return Ok(sent) };
+            let Some(first) = in_flight.next().await else { return Ok(sent) };
             let mut settled = vec![first];
-            while let Some(Some(another)) = under_way.next().now_or_never() {
+            while let Some(Some(another)) = in_flight.next().now_or_never() {
                 settled.push(another);
             }
             let standings = queue::settle(&self.database, &self.settings, subscription, &settled).await?;
             for (one, standing) in settled.iter().zip(standings) {
-                self.tell(subscription, one, standing, &mut sent);
+                self.log_result(subscription, one, standing, &mut sent);
             }
         }
     }
 
-    fn tell(&self, subscription: Uuid, one: &Settled, standing: Standing, sent: &mut Relayed) {
+    fn log_result(&self, subscription: Uuid, one: &AttemptRecord, standing: DeliveryStatus, sent: &mut Relayed) {
         let (delivery_id, status, error) = (one.delivery_id, one.attempt.status, one.attempt.error.as_deref());
         match standing {
-            Standing::Delivered => sent.delivered += 1,
-            Standing::Retry => sent.failed += 1,
-            Standing::Dead | Standing::Gone => sent.dead += 1,
+            DeliveryStatus::Delivered => sent.delivered += 1,
+            DeliveryStatus::Retry => sent.failed += 1,
+            DeliveryStatus::Dead | DeliveryStatus::Gone => sent.dead += 1,
         }
         match standing {
-            Standing::Delivered => info!(verb = "relay", outcome = "delivered", %subscription, delivery_id, status),
-            Standing::Retry => info!(verb = "relay", outcome = "failed", %subscription, delivery_id, status, error),
-            Standing::Dead | Standing::Gone => {
+            DeliveryStatus::Delivered => {
+                info!(verb = "relay", outcome = "delivered", %subscription, delivery_id, status)
+            }
+            DeliveryStatus::Retry => {
+                info!(verb = "relay", outcome = "failed", %subscription, delivery_id, status, error)
+            }
+            DeliveryStatus::Dead | DeliveryStatus::Gone => {
                 warn!(verb = "relay", outcome = "dead", %subscription, delivery_id, status, error);
             }
         }
@@ -152,7 +156,7 @@ impl Relay {
     ///
     /// # Errors
     /// The database is broken, or somebody has what is to be removed: the next time will do.
-    pub async fn remove(&self, stop: Instant) -> Result<u64, Broken> {
+    pub async fn remove(&self, stop: Instant) -> Result<u64, InfraError> {
         let mut removed = 0;
         for _ in 0..REMOVE_PIECES {
             let piece = queue::remove_sent(&self.database, &self.settings).await?
@@ -173,13 +177,13 @@ impl Relay {
 struct Round {
     busy: HashSet<Uuid>,
     relayed: Relayed,
-    broken: Option<Broken>,
+    broken: Option<InfraError>,
 }
 
 impl Round {
     /// Whether there is reason to look again at once. Where nothing was sent, somebody else is at it, or the receiver
     /// may not have more at the moment.
-    fn note(&mut self, id: Uuid, sent: Result<Relayed, Broken>) -> bool {
+    fn note(&mut self, id: Uuid, sent: Result<Relayed, InfraError>) -> bool {
         self.busy.remove(&id);
         match sent {
             Ok(sent) => {

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 
-use crate::runtime::config::{self, Misconfigured};
-use crate::runtime::database::Broken;
+use crate::runtime::config::{self, ConfigError};
+use crate::runtime::database::InfraError;
 
 /// What is sealed begins so; no secret in clear does.
 const PREFIX: &str = "sealed:";
@@ -41,9 +41,9 @@ impl Seal {
     ///
     /// # Errors
     /// It is missing, or not 32 bytes in base64.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         Self::of(&config::required("SEAL_KEY")?)
-            .ok_or_else(|| Misconfigured::new("SEAL_KEY", "must be 32 bytes in base64, or several with commas"))
+            .ok_or_else(|| ConfigError::new("SEAL_KEY", "must be 32 bytes in base64, or several with commas"))
     }
 
     /// None: one of them is no key.
@@ -56,16 +56,16 @@ impl Seal {
 
     /// # Errors
     /// The system has no randomness to give.
-    pub fn seal(&self, secret: &str) -> Result<String, Broken> {
+    pub fn seal(&self, secret: &str) -> Result<String, InfraError> {
         let mut nonce = [0; NONCE_LEN];
-        getrandom::fill(&mut nonce).map_err(|_| Broken::misused("there is no randomness to seal with"))?;
+        getrandom::fill(&mut nonce).map_err(|_| InfraError::misuse("there is no randomness to seal with"))?;
         let mut sealed = secret.as_bytes().to_vec();
         let done = self.first.key.seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),
             Aad::from(PURPOSE),
             &mut sealed,
         );
-        done.map_err(|_| Broken::misused("a secret could not be sealed"))?;
+        done.map_err(|_| InfraError::misuse("a secret could not be sealed"))?;
         let bytes = [nonce.as_slice(), &sealed].concat();
         Ok(format!("{PREFIX}{}:{}", self.first.id, STANDARD_NO_PAD.encode(bytes)))
     }
@@ -74,10 +74,10 @@ impl Seal {
     ///
     /// # Errors
     /// It is sealed with none of these keys, or was changed since.
-    pub fn open(&self, stored: &str) -> Result<String, Broken> {
+    pub fn open(&self, stored: &str) -> Result<String, InfraError> {
         let Some(rest) = stored.strip_prefix(PREFIX) else { return Ok(stored.to_owned()) };
         self.opened(rest)
-            .ok_or_else(|| Broken::misused("a secret cannot be opened: SEAL_KEY has not the key it is sealed with"))
+            .ok_or_else(|| InfraError::misuse("a secret cannot be opened: SEAL_KEY has not the key it is sealed with"))
     }
 
     fn opened(&self, rest: &str) -> Option<String> {

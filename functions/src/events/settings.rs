@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::retries::Retries;
 use crate::events::seal::Seal;
-use crate::runtime::config::{self, Misconfigured};
+use crate::runtime::config::{self, ConfigError};
 use crate::runtime::limits::{
     ATTEMPT_DEADLINE_MAX_S, ATTEMPT_DEADLINE_S, ATTEMPTS_AT_ONCE, BREAKER_OPEN_MAX_S, BREAKER_OPEN_S,
     DEAD_LETTERS_KEEP_H, EVENTS_KEEP_H, HOLDS_KEEP_H, IDEMPOTENCY_KEEP_H, LEASE_BEYOND_S, LEGAL_KEEP_D, RETRIES_S,
@@ -42,7 +42,7 @@ pub struct Settings {
 impl Settings {
     /// # Errors
     /// A variable is wrong.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         let seconds = |name, default, bounds| config::number(name, default, bounds).map(Duration::from_secs);
         let hours = |name, default, least| {
             config::number(name, default, least..=KEEP_MAX_H).map(|hours| Duration::from_secs(hours * 3_600))
@@ -52,7 +52,7 @@ impl Settings {
         let dead_keep = hours("DEAD_LETTERS_KEEP_H", DEAD_LETTERS_KEEP_H, 1)?;
         let at_once = config::number("RELAY_AT_ONCE", ATTEMPTS_AT_ONCE, 1..=100)?;
         Ok(Self {
-            retries: retries.ok_or_else(|| Misconfigured::new("RELAY_RETRY_S", "must have one pause at least"))?,
+            retries: retries.ok_or_else(|| ConfigError::new("RELAY_RETRY_S", "must have one pause at least"))?,
             deadline,
             lease: deadline + Duration::from_secs(LEASE_BEYOND_S),
             at_once: i32::try_from(at_once).unwrap_or(1),

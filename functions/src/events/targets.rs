@@ -9,7 +9,7 @@ use super::http::Http;
 use super::message::Message;
 use super::queue::Delivery;
 use super::settings::Settings;
-use crate::runtime::config::Misconfigured;
+use crate::runtime::config::ConfigError;
 
 pub struct Targets {
     http: Http,
@@ -27,7 +27,7 @@ pub struct Target<'a> {
 }
 
 impl Targets {
-    pub fn new(settings: &Settings) -> Result<Self, Misconfigured> {
+    pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
             http: Http::new(settings.deadline, settings.allow_private)?,
             #[cfg(feature = "aws")]

@@ -1,19 +1,19 @@
 //! One refund, one try: the gateway is asked what it still has, the attempt is written down, the request is sent with
 //! its key, and what came of it is written too. Whoever dies on the way leaves an attempt that is asked about first.
 
-use payments::{Asked, PayBack, RefundAccount, Refunded, State};
+use payments::{LookupResult, RefundAccount, RefundRequest, Refunded, State};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
 
-use crate::payment::gateways::{Counter, Desk};
+use crate::payment::gateways::{GatewayClient, Gateways};
 use crate::payment::recheck;
-use crate::runtime::database::{Broken, Database};
+use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::REFUND_DEADLINE_MS;
 
 /// A refund that is due, as schema/refund.sql hands it out.
 #[derive(Deserialize)]
-pub struct Due {
+pub struct RefundJob {
     pub gateway: String,
     pub payment_id: String,
     pub amount: i64,
@@ -41,13 +41,13 @@ struct Written {
 
 /// What a try came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum RefundResult {
     Completed,
     Failed,
     Later,
 }
 
-enum Outcome {
+enum AttemptOutcome {
     Done(Option<String>),
     /// The attempt is done, and the rest of the money is on its way by somebody else's.
     Partly,
@@ -62,37 +62,44 @@ enum Outcome {
 
 /// # Errors
 /// The database cannot answer; the refund is somebody else's when its lease is over.
-pub async fn pay_back(database: &Database, desk: &Desk, schedule: &[f64], due: &Due) -> Result<Ended, Broken> {
-    pay_back_to(database, desk, schedule, due, None).await.map(|(ended, _)| ended)
+pub async fn refund_now(
+    database: &Database,
+    gateways: &Gateways,
+    schedule: &[f64],
+    due: &RefundJob,
+) -> Result<RefundResult, InfraError> {
+    refund_to_account(database, gateways, schedule, due, None).await.map(|(ended, _)| ended)
 }
 
 /// The same to an account that somebody has named; and what the gateway said of it.
 ///
 /// # Errors
-/// As for [`pay_back`].
-pub async fn pay_back_to(
+/// As for [`refund_now`].
+pub async fn refund_to_account(
     database: &Database,
-    desk: &Desk,
+    gateways: &Gateways,
     schedule: &[f64],
-    due: &Due,
+    due: &RefundJob,
     account: Option<&RefundAccount>,
-) -> Result<(Ended, Option<String>), Broken> {
-    let at = desk.at(&due.gateway).ok_or_else(|| Broken::misused("a refund of a gateway that was not asked for"))?;
-    let outcome = attempt(database, desk, at, due, account).await?;
+) -> Result<(RefundResult, Option<String>), InfraError> {
+    let client = gateways
+        .client(&due.gateway)
+        .ok_or_else(|| InfraError::misuse("a refund of a gateway that was not asked for"))?;
+    let outcome = attempt(database, gateways, client, due, account).await?;
     // An account that was refused is not tried again by itself: it is not kept.
-    let never = matches!(outcome, Outcome::Never(_) | Outcome::NeedsAccount) || account.is_some();
+    let never = matches!(outcome, AttemptOutcome::Never(_) | AttemptOutcome::NeedsAccount) || account.is_some();
     let (name, detail) = match outcome {
-        Outcome::Done(detail) => ("done", detail),
-        Outcome::Partly => ("partly", None),
-        Outcome::Requested => ("requested", None),
-        Outcome::Refused(why) => ("refused", Some(why)),
-        Outcome::Never(why) => ("refused", Some(why.to_owned())),
-        Outcome::NeedsAccount => {
+        AttemptOutcome::Done(detail) => ("done", detail),
+        AttemptOutcome::Partly => ("partly", None),
+        AttemptOutcome::Requested => ("requested", None),
+        AttemptOutcome::Refused(why) => ("refused", Some(why)),
+        AttemptOutcome::Never(why) => ("refused", Some(why.to_owned())),
+        AttemptOutcome::NeedsAccount => {
             let params = &[(&due.gateway as _, Type::TEXT), (&due.payment_id as _, Type::TEXT)];
             database.call("select holdfast.refund_needs_account($1, $2)", params).await?;
             ("refused", Some("a deposit goes back to an account that somebody names".to_owned()))
         }
-        Outcome::Unknown(why) => ("unknown", Some(why)),
+        AttemptOutcome::Unknown(why) => ("unknown", Some(why)),
     };
     // What the gateway has taken on is no failure, however long it takes.
     let again_s = match name {
@@ -119,78 +126,80 @@ pub async fn pay_back_to(
     let status = written.map(|written| written.status).unwrap_or_default();
     info!(verb = "refund", gateway = due.gateway, payment_id = due.payment_id, outcome = name, detail, status);
     let ended = match status.as_str() {
-        "COMPLETED" => Ended::Completed,
-        "FAILED" => Ended::Failed,
-        _ => Ended::Later,
+        "COMPLETED" => RefundResult::Completed,
+        "FAILED" => RefundResult::Failed,
+        _ => RefundResult::Later,
     };
     Ok((ended, detail))
 }
 
 async fn attempt(
     database: &Database,
-    desk: &Desk,
-    at: &Counter,
-    due: &Due,
+    gateways: &Gateways,
+    client: &GatewayClient,
+    due: &RefundJob,
     account: Option<&RefundAccount>,
-) -> Result<Outcome, Broken> {
+) -> Result<AttemptOutcome, InfraError> {
     // What cost nothing no gateway has anything of.
     if due.amount <= 0 {
-        return Ok(Outcome::Done(Some("nothing was paid".to_owned())));
+        return Ok(AttemptOutcome::Done(Some("nothing was paid".to_owned())));
     }
     // Always first: an earlier attempt may have come through, and the gateway's own desk may have paid back a part.
-    let truth = match desk.ask(database, at, &due.payment_id, true).await? {
-        Asked::Known(truth) => truth,
-        Asked::NotFound => return Ok(Outcome::Refused("the gateway knows no such payment".to_owned())),
-        Asked::Refused(why) | Asked::Unreadable(why) | Asked::Unknown(why) => return Ok(Outcome::Unknown(why)),
+    let snapshot = match gateways.ask(database, client, &due.payment_id, true).await? {
+        LookupResult::Known(snapshot) => snapshot,
+        LookupResult::NotFound => return Ok(AttemptOutcome::Refused("the gateway knows no such payment".to_owned())),
+        LookupResult::Refused(why) | LookupResult::Unreadable(why) | LookupResult::Unknown(why) => {
+            return Ok(AttemptOutcome::Unknown(why));
+        }
     };
     // Whatever is written down here, only a payment that names a hold in our form may be paid back, and only real money.
-    if truth.mark.is_none() {
-        return Ok(Outcome::Never("the payment names no hold in our form: it is somebody else's"));
+    if snapshot.mark.is_none() {
+        return Ok(AttemptOutcome::Never("the payment names no hold in our form: it is somebody else's"));
     }
-    if desk.live && !truth.live {
-        return Ok(Outcome::Never("play money"));
+    if gateways.live && !snapshot.live {
+        return Ok(AttemptOutcome::Never("play money"));
     }
-    if truth.state == State::Authorised {
-        return let_go(desk, at, due).await;
+    if snapshot.state == State::Authorised {
+        return void(gateways, client, due).await;
     }
-    let Some(truth) = recheck::with_dispute(desk, at, &due.payment_id, truth).await else {
-        return Ok(Outcome::Unknown("its dispute cannot be asked about".to_owned()));
+    let Some(snapshot) = recheck::with_dispute(gateways, client, &due.payment_id, snapshot).await else {
+        return Ok(AttemptOutcome::Unknown("its dispute cannot be asked about".to_owned()));
     };
     // What others did to it meanwhile is on record before we do anything.
-    recheck::record(database, (&due.gateway, &due.payment_id), &due.claimed_at, &truth).await?;
+    recheck::record(database, (&due.gateway, &due.payment_id), &due.claimed_at, &snapshot).await?;
     // A deposit that was taken back is not here any more, and what was lost in a dispute the bank has given back.
-    let (lost, disputed) = truth.in_dispute();
-    let left = if truth.state == State::Paid { truth.left().saturating_sub(lost) } else { 0 };
+    let (lost, disputed) = snapshot.in_dispute();
+    let left = if snapshot.state == State::Paid { snapshot.left().saturating_sub(lost) } else { 0 };
     if left <= 0 {
-        return Ok(Outcome::Done(Some("nothing is left to pay back".to_owned())));
+        return Ok(AttemptOutcome::Done(Some("nothing is left to pay back".to_owned())));
     }
     // What somebody has asked to have paid back is on its way, and is not asked for again; what a dispute is about may be.
-    let refunding = truth.refunding.unwrap_or(0).saturating_add(disputed);
+    let refunding = snapshot.refunding.unwrap_or(0).saturating_add(disputed);
     let open = left.saturating_sub(refunding);
     if open <= 0 {
-        return Ok(Outcome::Requested);
+        return Ok(AttemptOutcome::Requested);
     }
     // Its key would only be answered once more that it is taken on. Where the gateway does not say what is on its way,
     // that answer is all there is to ask for.
-    if due.requested && truth.refunding.is_some() {
-        return Ok(Outcome::Refused("the gateway has not done what it had taken on".to_owned()));
+    if due.requested && snapshot.refunding.is_some() {
+        return Ok(AttemptOutcome::Refused("the gateway has not done what it had taken on".to_owned()));
     }
-    if truth.needs_account && account.is_none() {
-        return Ok(Outcome::NeedsAccount);
+    if snapshot.needs_account && account.is_none() {
+        return Ok(AttemptOutcome::NeedsAccount);
     }
     let begin = match account {
         Some(_) => "select holdfast.begin_refund_to($1, $2, $3)",
         None => "select holdfast.begin_refund($1, $2, $3)",
     };
     // What came from a card goes back to it, whatever account somebody names.
-    let account = account.filter(|_| truth.needs_account);
+    let account = account.filter(|_| snapshot.needs_account);
     let amount = open.min(due.amount);
     let begun: Option<Attempt> = database
         .json(begin, &[(&due.gateway, Type::TEXT), (&due.payment_id, Type::TEXT), (&amount, Type::INT8)])
         .await?;
     // Somebody else has ended it meanwhile.
-    let Some(Attempt { attempt, key }) = begun else { return Ok(Outcome::Requested) };
-    let request = at.api.refund(&PayBack {
+    let Some(Attempt { attempt, key }) = begun else { return Ok(AttemptOutcome::Requested) };
+    let request = client.api.refund(&RefundRequest {
         payment_id: &due.payment_id,
         amount,
         left: open,
@@ -199,40 +208,44 @@ async fn attempt(
         key: &key,
         account,
     });
-    let refunded = match desk.send(at, &request, REFUND_DEADLINE_MS).await {
-        Ok(answer) => at.api.refunded(&payments::Answer { status: answer.status, body: &answer.body }),
-        Err(no_answer) => Refunded::Unknown(no_answer.0),
+    let refunded = match gateways.send(client, &request, REFUND_DEADLINE_MS).await {
+        Ok(response) => client.api.refunded(&response.as_gateway_response()),
+        Err(no_response) => Refunded::Unknown(no_response.0),
     };
     Ok(match refunded {
-        Refunded::Done if refunding > 0 => Outcome::Partly,
-        Refunded::Done => Outcome::Done(None),
-        Refunded::Requested => Outcome::Requested,
-        Refunded::Refused(why) => Outcome::Refused(why),
+        Refunded::Done if refunding > 0 => AttemptOutcome::Partly,
+        Refunded::Done => AttemptOutcome::Done(None),
+        Refunded::Requested => AttemptOutcome::Requested,
+        Refunded::Refused(why) => AttemptOutcome::Refused(why),
         // Neither is believed without looking: "already" may mean another part of it.
         Refunded::Already | Refunded::Unknown(_) => {
             let why = if let Refunded::Unknown(why) = refunded { why } else { "already refunded".to_owned() };
-            warn!(gateway = at.name, payment_id = due.payment_id, attempt, %why, "a refund is asked about");
-            match desk.ask(database, at, &due.payment_id, true).await? {
-                Asked::Known(truth) if truth.left() <= 0 => Outcome::Done(Some(why)),
-                Asked::Known(truth) if truth.refunding.is_some_and(|due| due >= truth.left()) => Outcome::Requested,
-                Asked::Known(_) | Asked::NotFound | Asked::Refused(_) | Asked::Unreadable(_) | Asked::Unknown(_) => {
-                    Outcome::Unknown(why)
+            warn!(gateway = client.name, payment_id = due.payment_id, attempt, %why, "a refund is asked about");
+            match gateways.ask(database, client, &due.payment_id, true).await? {
+                LookupResult::Known(snapshot) if snapshot.left() <= 0 => AttemptOutcome::Done(Some(why)),
+                LookupResult::Known(snapshot) if snapshot.refunding.is_some_and(|due| due >= snapshot.left()) => {
+                    AttemptOutcome::Requested
                 }
+                LookupResult::Known(_)
+                | LookupResult::NotFound
+                | LookupResult::Refused(_)
+                | LookupResult::Unreadable(_)
+                | LookupResult::Unknown(_) => AttemptOutcome::Unknown(why),
             }
         }
     })
 }
 
 /// Nothing was taken: an operator has decided about a payment that was parked. What is set aside is let go, or ends by itself.
-async fn let_go(desk: &Desk, at: &Counter, due: &Due) -> Result<Outcome, Broken> {
-    let key = format!("let-go-{}-{}", at.name, due.payment_id);
-    let Some(request) = at.api.let_go(&due.payment_id, &key) else {
-        return Ok(Outcome::Done(Some("nothing was taken".to_owned())));
+async fn void(gateways: &Gateways, client: &GatewayClient, due: &RefundJob) -> Result<AttemptOutcome, InfraError> {
+    let key = format!("let-go-{}-{}", client.name, due.payment_id);
+    let Some(request) = client.api.void(&due.payment_id, &key) else {
+        return Ok(AttemptOutcome::Done(Some("nothing was taken".to_owned())));
     };
-    Ok(match desk.send(at, &request, REFUND_DEADLINE_MS).await {
-        Ok(answer) if answer.status == 200 => Outcome::Done(Some("what was set aside is let go".to_owned())),
-        Ok(answer) => Outcome::Unknown(format!("letting go was answered {}", answer.status)),
-        Err(no_answer) => Outcome::Unknown(no_answer.0),
+    Ok(match gateways.send(client, &request, REFUND_DEADLINE_MS).await {
+        Ok(response) if response.status == 200 => AttemptOutcome::Done(Some("what was set aside is let go".to_owned())),
+        Ok(response) => AttemptOutcome::Unknown(format!("letting go was answered {}", response.status)),
+        Err(no_response) => AttemptOutcome::Unknown(no_response.0),
     })
 }
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use payments::{Message, Webhook};
+use payments::{Message, WebhookReader};
 use protocol::confirm::Signed;
 
-use crate::runtime::config::{self, Misconfigured};
+use crate::runtime::config::{self, ConfigError};
 
 /// By gateway; several while one takes the other's place. No `Debug`: they do not belong in a log.
 pub struct WebhookSecrets(BTreeMap<&'static str, Vec<String>>);
@@ -17,13 +17,13 @@ impl WebhookSecrets {
     ///
     /// # Errors
     /// A gateway that signs can be asked, and has no secret: every message of it would be refused.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         let mut all = BTreeMap::new();
         for name in payments::NAMES {
             let signs = payments::webhook(name).is_some_and(|reader| reader.signs());
             let secrets = config::webhook_secrets(name);
             if signs && secrets.is_empty() && config::gateway(name)?.is_some() {
-                return Err(Misconfigured::new(&config::webhook_variable(name), "is missing"));
+                return Err(ConfigError::new(&config::webhook_variable(name), "is missing"));
             }
             all.insert(name, secrets);
         }
@@ -32,7 +32,7 @@ impl WebhookSecrets {
 
     /// Whether its gateway signed it, just now. What signs nothing proves nothing.
     #[must_use]
-    pub fn prove(&self, reader: &dyn Webhook, signed: &Signed) -> bool {
+    pub fn prove(&self, reader: &dyn WebhookReader, signed: &Signed) -> bool {
         let secrets = self.0.get(signed.gateway.as_str()).map(Vec::as_slice).unwrap_or_default();
         let header = |name: &str| signed.headers.get(name).cloned();
         let message = Message { header: &header, body: signed.body.as_bytes() };

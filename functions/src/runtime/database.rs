@@ -14,7 +14,7 @@ use tokio_postgres::types::{Json, ToSql, Type};
 use tokio_postgres::{Client, Config, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::runtime::config::{self, Misconfigured};
+use crate::runtime::config::{self, ConfigError};
 use crate::runtime::limits::{CALL_DEADLINE_MS, CONNECT_DEADLINE_MS, CONNECTION_IDLE_MAX_S};
 use crate::runtime::tls;
 
@@ -23,15 +23,15 @@ pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// Broken infrastructure: a function's only kind of error. A refusal is an answer.
 #[derive(Debug)]
-pub struct Broken {
+pub struct InfraError {
     retryable: bool,
     detail: String,
 }
 
-impl Broken {
+impl InfraError {
     /// The caller sent what no caller of ours sends.
     #[must_use]
-    pub fn misused(detail: &str) -> Self {
+    pub fn misuse(detail: &str) -> Self {
         Self { retryable: false, detail: detail.to_owned() }
     }
 
@@ -40,15 +40,15 @@ impl Broken {
     }
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for InfraError {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
         to.write_str(&self.detail)
     }
 }
 
-impl std::error::Error for Broken {}
+impl std::error::Error for InfraError {}
 
-impl From<tokio_postgres::Error> for Broken {
+impl From<tokio_postgres::Error> for InfraError {
     fn from(error: tokio_postgres::Error) -> Self {
         // Without a SQLSTATE it was the connection. With one: connection, resources, operator, deadlock, and timeouts
         // pass; anything else will be the same next time.
@@ -61,8 +61,8 @@ impl From<tokio_postgres::Error> for Broken {
     }
 }
 
-impl From<Broken> for Diagnostic {
-    fn from(broken: Broken) -> Self {
+impl From<InfraError> for Diagnostic {
+    fn from(broken: InfraError) -> Self {
         let error_type = if broken.retryable { "Retryable" } else { "NonRetryable" };
         Self { error_type: error_type.to_owned(), error_message: broken.detail }
     }
@@ -94,7 +94,7 @@ impl Database {
     ///
     /// # Errors
     /// A variable is missing or wrong.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         let idle_max = config::seconds("DATABASE_IDLE_MAX_S", CONNECTION_IDLE_MAX_S)?;
         Ok(Self { config: config::database()?, tls: tls::connector()?, idle_max, client: Mutex::new(None) })
     }
@@ -103,9 +103,9 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be reached, does not answer by the deadline, or answers with an error.
-    pub async fn json<T: DeserializeOwned>(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<T>, Broken> {
+    pub async fn json<T: DeserializeOwned>(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<T>, InfraError> {
         let rows = self.call(sql, params).await?;
-        let row = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?;
+        let row = rows.first().ok_or_else(|| InfraError::misuse("the call returned no row"))?;
         let Some(Json(value)) = row.try_get::<_, Option<Json<T>>>(0)? else { return Ok(None) };
         Ok(Some(value))
     }
@@ -114,19 +114,19 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be reached, does not answer by the deadline, or answers with an error.
-    pub async fn call(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Broken> {
+    pub async fn call(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, InfraError> {
         let mut client = self.client.lock().await;
         match timeout(Duration::from_millis(CALL_DEADLINE_MS), self.attempt(&mut client, sql, params)).await {
             Ok(result) => result,
             Err(_) => {
                 // What the server still does on it must not become the next call's answer.
                 *client = None;
-                Err(Broken::retryable("the database did not answer in time"))
+                Err(InfraError::retryable("the database did not answer in time"))
             }
         }
     }
 
-    async fn attempt(&self, kept: &mut Option<Kept>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Broken> {
+    async fn attempt(&self, kept: &mut Option<Kept>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, InfraError> {
         if let Some(connection) = kept.as_mut().filter(|kept| kept.is_usable(self.idle_max)) {
             match connection.client.query_typed(sql, params).await {
                 // The server may have closed an idle connection, or restarted. Whether the call was done is unknown;
@@ -145,11 +145,11 @@ impl Database {
         Ok(done?)
     }
 
-    async fn connect(&self) -> Result<Client, Broken> {
+    async fn connect(&self) -> Result<Client, InfraError> {
         let (client, connection) =
             timeout(Duration::from_millis(CONNECT_DEADLINE_MS), self.config.connect(self.tls.clone()))
                 .await
-                .map_err(|_| Broken::retryable("the database did not accept a connection in time"))??;
+                .map_err(|_| InfraError::retryable("the database did not accept a connection in time"))??;
         tokio::spawn(connection);
         // Settings of the database and of the role count from a session's beginning, so they are looked at once a session.
         client.query_typed("select holdfast.assert_durable()", &[]).await?;

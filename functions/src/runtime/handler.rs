@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::{error, info};
 
-use crate::runtime::database::Broken;
+use crate::runtime::database::InfraError;
 
 /// One JSON object a line on standard output, which Lambda collects.
 pub fn log_as_json() {
@@ -31,7 +31,7 @@ pub async fn serve<Q, A, F>(handler: F) -> Result<(), Error>
 where
     Q: DeserializeOwned,
     A: Serialize,
-    F: AsyncFn(Q) -> Result<A, Broken>,
+    F: AsyncFn(Q) -> Result<A, InfraError>,
 {
     let handler = &handler;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Q>| async move {

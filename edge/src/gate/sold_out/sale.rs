@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use protocol::reserve::{Outcome, Reservation};
+use protocol::reserve::{Reservation, ReserveOutcome};
 use protocol::shop::SaleStatus;
 
 use crate::bounds::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
@@ -102,10 +102,10 @@ impl Sale {
     }
 
     /// What one of a flight's outcomes says of stock and of the sale being open; of a flight that is not too old for that.
-    pub fn learn(&mut self, flight: &Flight, outcome: &Outcome) {
+    pub fn learn(&mut self, flight: &Flight, outcome: &ReserveOutcome) {
         let newer = |said: &Said| said.flight > flight.number;
         match outcome {
-            Outcome::SoldOut { sku_id, available, max_per_user, for_ms } => {
+            ReserveOutcome::SoldOut { sku_id, available, max_per_user, for_ms } => {
                 let overtaken = self.skus.get(sku_id).is_some_and(|sku| newer(&sku.said));
                 if overtaken || self.closed.as_ref().is_some_and(|closed| newer(&closed.said)) {
                     return;
@@ -114,7 +114,7 @@ impl Sale {
                 let (available, max_per_user, said) = (*available, *max_per_user, Said::by(flight, *for_ms));
                 self.skus.insert(sku_id.clone(), Sku { available, max_per_user, said });
             }
-            Outcome::SaleNotOpen { opens_at, status, for_ms } => {
+            ReserveOutcome::SaleNotOpen { opens_at, status, for_ms } => {
                 let opened = self.open.is_some_and(|open| open > flight.number);
                 if opened || self.closed.as_ref().is_some_and(|closed| newer(&closed.said)) {
                     return;
@@ -124,30 +124,30 @@ impl Sale {
                 self.closed = Some(Closed { opens_at, status, said });
             }
             // There is some again, and it is open.
-            Outcome::Granted { hold, replayed: false } => {
+            ReserveOutcome::Granted { hold, replayed: false } => {
                 self.skus.retain(|sku_id, _| hold.items.iter().all(|line| line.sku_id != *sku_id));
                 self.open = self.open.max(Some(flight.number));
                 self.closed = self.closed.take().filter(|closed| newer(&closed.said));
             }
-            Outcome::Granted { replayed: true, .. }
-            | Outcome::IdempotencyKeyReused
-            | Outcome::RequestInProgress
-            | Outcome::NotFound { .. }
-            | Outcome::AlreadyHolding { .. }
-            | Outcome::LimitReached { .. }
-            | Outcome::TooLate => {}
+            ReserveOutcome::Granted { replayed: true, .. }
+            | ReserveOutcome::IdempotencyKeyReused
+            | ReserveOutcome::RequestInProgress
+            | ReserveOutcome::NotFound { .. }
+            | ReserveOutcome::AlreadyHolding { .. }
+            | ReserveOutcome::LimitReached { .. }
+            | ReserveOutcome::TooLate => {}
         }
     }
 }
 
 /// Whether this outcome, of a request for them, says that the sale has all of its SKUs.
-pub fn knows_skus(outcome: &Outcome) -> bool {
+pub fn knows_skus(outcome: &ReserveOutcome) -> bool {
     matches!(
         outcome,
-        Outcome::Granted { replayed: false, .. }
-            | Outcome::SaleNotOpen { .. }
-            | Outcome::AlreadyHolding { .. }
-            | Outcome::LimitReached { .. }
-            | Outcome::SoldOut { .. }
+        ReserveOutcome::Granted { replayed: false, .. }
+            | ReserveOutcome::SaleNotOpen { .. }
+            | ReserveOutcome::AlreadyHolding { .. }
+            | ReserveOutcome::LimitReached { .. }
+            | ReserveOutcome::SoldOut { .. }
     )
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::payment;
-use crate::later::told;
+use crate::later::listed_payment;
 use crate::reading::{amount, segment, text};
 use crate::units::unit;
 use crate::{Dispute, DisputeState, Entry, ListPage, Listed, PAGE_MAX, Tells};
@@ -27,7 +27,7 @@ pub fn path(page: &ListPage) -> String {
 pub fn read(asked: &ListPage, page: &Value) -> Result<Listed, String> {
     let data = page["data"].as_array().ok_or("a list without `data`")?;
     let entry = |one: &Value| match asked.list {
-        "payment_intents" => Some(told(text(&one["id"])?, payment(one)?)),
+        "payment_intents" => Some(listed_payment(text(&one["id"])?, payment(one)?)),
         // What is about a charge without an intent is none of ours.
         list => Some(Entry {
             payment_id: text(&one["payment_intent"])?,
