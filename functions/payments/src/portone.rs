@@ -3,17 +3,37 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::account::written;
-use crate::later::{civil, listed_payment};
+use crate::api::{Account, Capture, Captured, GatewayApi, RefundAccount, RefundRequest, Refunded};
+use crate::dispute::{DisputeHint, Disputed};
+use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
+use crate::gateway::{Gateway, ReturnPage};
+use crate::http::{GatewayRequest, GatewayResponse};
+use crate::list::{ListPage, Listed, PAGE_MAX};
+use crate::list::{civil, listed_payment};
+use crate::mark::Mark;
 use crate::reading::{amount, excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
-use crate::units::{Unit, unit};
-use crate::{
-    Account, Capture, Captured, DisputeHint, Disputed, EventKind, GatewayApi, GatewayRequest, GatewayResponse,
-    ListPage, Listed, LookupResult, Mark, Message, PAGE_MAX, PaymentSnapshot, RefundRequest, Refunded, State,
-    WebhookEvent, WebhookReader, signature,
+use crate::signature;
+use crate::snapshot::{LookupResult, PaymentSnapshot, State};
+use crate::units::Unit;
+
+pub const GATEWAY: Gateway = Gateway {
+    name: "portone",
+    webhook: &PortOne,
+    api: |account| Box::new(PortOneApi(account)),
+    default_url: "https://api.portone.io",
+    webhook_secret_variable: "PORTONE_WEBHOOK_SECRET",
+    addresses_variable: None,
+    test_key_prefixes: &["test_", "sk_test_", "rk_test_"],
+    unit_of: |_| Some(Unit::Minor),
+    currencies: "every currency of ISO 4217",
+    return_page: ReturnPage::Token,
+    refusal: Some((
+        "errorMessage",
+        "결제되지 않았습니다. 예약이 끝났거나 결제할 수 없는 예약입니다. (Nothing was charged.)",
+    )),
 };
 
-pub struct PortOne;
+struct PortOne;
 
 impl WebhookReader for PortOne {
     fn signed_headers(&self) -> &'static [&'static str] {
@@ -43,7 +63,7 @@ impl WebhookReader for PortOne {
     }
 }
 
-pub struct PortOneApi(pub Account);
+struct PortOneApi(Account);
 
 impl PortOneApi {
     fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<Value>) -> GatewayRequest {
@@ -99,8 +119,8 @@ impl GatewayApi for PortOneApi {
         // The guard: somebody else's cancellation in between changes what is left, and this one is refused.
         let mut body =
             json!({"reason": refund.reason, "amount": refund.amount, "currentCancellableAmount": refund.left});
-        if let Some((name, account)) = refund.account.and_then(|account| written("portone", account)) {
-            body[name] = account;
+        if let Some(RefundAccount { bank, number, holder }) = refund.account {
+            body["refundAccount"] = json!({"bank": bank, "number": number, "holderName": holder});
         }
         let path = format!("/payments/{}/cancel", segment(refund.payment_id));
         self.request("POST", path, Some(refund.key), Some(body))
@@ -173,7 +193,7 @@ fn payment(payment: &Value) -> Option<PaymentSnapshot> {
     let custom: Value =
         payment["customData"].as_str().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
     let currency = text(&payment["currency"])?;
-    let unit = unit("portone", &currency)?;
+    let unit = GATEWAY.unit(&currency)?;
     // One that cannot be read is money that nobody knows of: then the payment cannot be read either.
     let cancellations = |status: &str| -> Option<i64> {
         let mut all = payment["cancellations"].as_array().into_iter().flatten().filter(|one| one["status"] == status);

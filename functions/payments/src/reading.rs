@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use crate::http::GatewayResponse;
+use crate::snapshot::{LookupResult, PaymentSnapshot};
 use crate::units::Unit;
-use crate::{GatewayResponse, LookupResult, PaymentSnapshot};
 
 /// Statuses after which the same request may still be done: busy, in flight, too many.
 pub fn is_inconclusive(status: u16) -> bool {

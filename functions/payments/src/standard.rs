@@ -5,20 +5,38 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::later::{civil, listed_payment};
+use crate::api::{Account, GatewayApi, RefundRequest, Refunded};
+use crate::dispute::{Dispute, DisputeState, Disputed};
+use crate::event::{EventKind, Message, PaymentDetails, WebhookEvent, WebhookReader};
+use crate::gateway::{Gateway, ReturnPage};
+use crate::http::{GatewayRequest, GatewayResponse};
+use crate::list::{Entry, ListPage, Listed, PAGE_MAX};
+use crate::list::{civil, listed_payment};
+use crate::mark::Mark;
 use crate::reading::{amount, excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
-use crate::units::{Unit, unit};
-use crate::{
-    Account, Dispute, DisputeState, Disputed, Entry, EventKind, GatewayApi, GatewayRequest, GatewayResponse, ListPage,
-    Listed, LookupResult, Mark, Message, PAGE_MAX, PaymentDetails, PaymentSnapshot, RefundRequest, Refunded, State,
-    WebhookEvent, WebhookReader, signature,
-};
+use crate::signature;
+use crate::snapshot::{LookupResult, PaymentSnapshot, State};
+use crate::units::Unit;
 
 const PAID: &str = "payment.paid";
 /// What a service of the shop's own tells afterwards: of each, only the payment's id is read.
 const LATER: [&str; 3] = ["payment.disputed", "payment.refunded", "payment.refund_failed"];
 
-pub struct Standard;
+pub const GATEWAY: Gateway = Gateway {
+    name: "standard",
+    webhook: &Standard,
+    api: |account| Box::new(StandardApi(account)),
+    default_url: "",
+    webhook_secret_variable: "WEBHOOK_SECRET",
+    addresses_variable: None,
+    test_key_prefixes: &["test_", "sk_test_", "rk_test_"],
+    unit_of: |_| Some(Unit::Minor),
+    currencies: "every currency of ISO 4217",
+    return_page: ReturnPage::None,
+    refusal: None,
+};
+
+struct Standard;
 
 #[derive(Deserialize)]
 struct Paid {
@@ -64,7 +82,7 @@ impl WebhookReader for Standard {
     }
 }
 
-pub struct StandardApi(pub Account);
+struct StandardApi(Account);
 
 impl StandardApi {
     fn request(&self, method: &'static str, path: String) -> GatewayRequest {
@@ -161,7 +179,7 @@ fn payment(payment: &Value) -> Option<PaymentSnapshot> {
         _ => return None,
     };
     let currency = text(&payment["currency"])?;
-    let unit = unit("standard", &currency)?;
+    let unit = GATEWAY.unit(&currency)?;
     let refunding = match &payment["refunding_amount"] {
         Value::Null => None,
         refunding => Some(amount(refunding, unit)?),

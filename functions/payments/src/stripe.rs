@@ -7,15 +7,44 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
+use crate::api::{Account, Capture, Captured, GatewayApi, RefundRequest, Refunded};
+use crate::dispute::{Dispute, Disputed};
+use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
+use crate::gateway::{Gateway, ReturnPage};
+use crate::http::{GatewayRequest, GatewayResponse};
+use crate::list::{ListPage, Listed};
+use crate::mark::Mark;
 use crate::reading::{amount, excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
-use crate::units::{Unit, unit};
-use crate::{
-    Account, Capture, Captured, Dispute, Disputed, EventKind, GatewayApi, GatewayRequest, GatewayResponse, ListPage,
-    Listed, LookupResult, Mark, Message, PaymentSnapshot, RefundRequest, Refunded, State, WebhookEvent, WebhookReader,
-    signature,
+use crate::signature;
+use crate::snapshot::{LookupResult, PaymentSnapshot, State};
+use crate::units::{Unit, decimals};
+
+pub const GATEWAY: Gateway = Gateway {
+    name: "stripe",
+    webhook: &Stripe,
+    api: |account| Box::new(StripeApi(account)),
+    default_url: "https://api.stripe.com",
+    webhook_secret_variable: "STRIPE_WEBHOOK_SECRET",
+    addresses_variable: None,
+    test_key_prefixes: &["sk_test_", "rk_test_"],
+    unit_of,
+    currencies: "every currency of ISO 4217 with up to three decimals, but IQD and LYD",
+    return_page: ReturnPage::None,
+    refusal: None,
 };
 
-pub struct Stripe;
+/// Stripe counts ISK and UGX in hundredths that neither has any more, and MGA without the fifths that it has. Of three-decimal
+/// currencies it takes five, of four-decimal ones none.
+fn unit_of(currency: &str) -> Option<Unit> {
+    match (currency, decimals(currency)) {
+        ("ISK" | "UGX", _) => Some(Unit::Finer(100)),
+        ("MGA", _) => Some(Unit::Coarser(100)),
+        ("BHD" | "JOD" | "KWD" | "OMR" | "TND", _) | (_, 0..=2) => Some(Unit::Minor),
+        _ => None,
+    }
+}
+
+struct Stripe;
 
 impl WebhookReader for Stripe {
     fn signed_headers(&self) -> &'static [&'static str] {
@@ -73,7 +102,7 @@ impl WebhookReader for Stripe {
 
 /// In Stripe's unit; what has none is said as it is, and Stripe refuses it.
 fn to_theirs(amount: i64, currency: &str) -> String {
-    unit("stripe", currency).and_then(|unit| unit.write(amount)).unwrap_or_else(|| amount.to_string())
+    GATEWAY.unit(currency).and_then(|unit| unit.write(amount)).unwrap_or_else(|| amount.to_string())
 }
 
 /// Of disputes and refunds.
@@ -83,7 +112,7 @@ fn is_later(r#type: &str) -> bool {
         || matches!(r#type, "refund.created" | "refund.updated" | "refund.failed")
 }
 
-pub struct StripeApi(pub Account);
+struct StripeApi(Account);
 
 impl StripeApi {
     fn request(
@@ -218,7 +247,7 @@ fn payment(intent: &Value) -> Option<PaymentSnapshot> {
         _ => (State::Pending, "amount"),
     };
     let currency = text(&intent["currency"])?.to_ascii_uppercase();
-    let unit = unit("stripe", &currency)?;
+    let unit = GATEWAY.unit(&currency)?;
     let id = text(&intent["id"])?;
     let (refunded, refunding) = refunded_amounts(&intent["latest_charge"], unit)?;
     Some(PaymentSnapshot {

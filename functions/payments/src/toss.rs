@@ -6,19 +6,38 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::account::written;
-use crate::later::civil;
+use crate::api::{Account, Capture, Captured, GatewayApi, RefundAccount, RefundRequest, Refunded};
+use crate::dispute::Disputed;
+use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
+use crate::gateway::{Gateway, ReturnPage, ReturnQuery};
+use crate::http::{GatewayRequest, GatewayResponse};
+use crate::list::{Entry, ListPage, Listed, PAGE_MAX, Tells, civil};
+use crate::mark::Mark;
 use crate::reading::{excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
-use crate::units::{Unit, unit};
-use crate::{
-    Account, Capture, Captured, Disputed, Entry, EventKind, GatewayApi, GatewayRequest, GatewayResponse, ListPage,
-    Listed, LookupResult, Mark, Message, PAGE_MAX, PaymentSnapshot, RefundRequest, Refunded, State, Tells,
-    WebhookEvent, WebhookReader,
+use crate::snapshot::{LookupResult, PaymentSnapshot, State};
+use crate::units::Unit;
+
+pub const GATEWAY: Gateway = Gateway {
+    name: "toss",
+    webhook: &Toss,
+    api: |account| Box::new(TossApi(account)),
+    default_url: "https://api.tosspayments.com",
+    webhook_secret_variable: "TOSS_WEBHOOK_SECRET",
+    addresses_variable: Some("TOSS_ADDRESSES"),
+    test_key_prefixes: &["test_"],
+    unit_of: |currency| match currency {
+        "KRW" => Some(Unit::Minor),
+        "USD" => Some(Unit::Decimal(2)),
+        _ => None,
+    },
+    currencies: "KRW and USD",
+    return_page: ReturnPage::Redirect(ReturnQuery { payment_id: "paymentKey", order_ref: "orderId", amount: "amount" }),
+    refusal: None,
 };
 
-pub struct Toss;
+struct Toss;
 
 impl WebhookReader for Toss {
     fn signed_headers(&self) -> &'static [&'static str] {
@@ -61,7 +80,7 @@ fn deposit(event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String> {
 /// How far Seoul's clock is ahead of UTC; it has no summer time.
 const SEOUL_S: i64 = 9 * 3_600;
 
-pub struct TossApi(pub Account);
+struct TossApi(Account);
 
 impl TossApi {
     fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<String>) -> GatewayRequest {
@@ -74,7 +93,7 @@ impl TossApi {
 
 /// A number as it stands in the JSON, because dollars are decimals, and a float is no money.
 fn number(amount: i64, currency: &str) -> Option<Box<RawValue>> {
-    RawValue::from_string(unit("toss", currency)?.write(amount)?).ok()
+    RawValue::from_string(GATEWAY.unit(currency)?.write(amount)?).ok()
 }
 
 #[derive(Serialize)]
@@ -122,7 +141,7 @@ impl GatewayApi for TossApi {
 
     fn snapshot(&self, response: &GatewayResponse) -> LookupResult {
         // A test key sees test payments and a live key live ones: the key says which money it is.
-        let live = !self.0.secret.starts_with("test_");
+        let live = !GATEWAY.is_test_key(&self.0.secret);
         lookup_result(response, |value| payment(value, response.body, live))
     }
 
@@ -156,7 +175,9 @@ impl GatewayApi for TossApi {
     }
 
     fn refund(&self, refund: &RefundRequest) -> GatewayRequest {
-        let account = refund.account.and_then(|account| written("toss", account)).map(|(_, account)| account);
+        let account = refund.account.map(|RefundAccount { bank, number, holder }| {
+            json!({"bank": bank, "accountNumber": number, "holderName": holder})
+        });
         // What has no number in Toss's unit was never read in it either.
         let amount = number(refund.amount, refund.currency);
         let body = Cancel { cancel_reason: refund.reason, cancel_amount: amount, refund_receive_account: account };
@@ -226,7 +247,7 @@ fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<PaymentSnap
         _ => return None,
     };
     let currency = text(&payment["currency"])?;
-    let unit = unit("toss", &currency)?;
+    let unit = GATEWAY.unit(&currency)?;
     let amounts: Amounts = serde_json::from_slice(text_of_it).ok()?;
     let amount = unit.read(amounts.total_amount.get())?;
     let (refunded, refunding) = if state == State::Paid { refunded_amounts(&amounts, amount, unit)? } else { (0, 0) };

@@ -167,7 +167,7 @@ pub(crate) async fn settle_known(
         warn!(gateway = client.name, "a message about a deposit does not know the payment's secret");
         return done(ConfirmOutcome::Ignored);
     }
-    let unit = || payments::units::unit(client.name, &snapshot.currency);
+    let unit = || payments::unit(client.name, &snapshot.currency);
     let returned_with = hint.amount_text.as_ref().map(|text| unit().and_then(|unit| unit.read(text)));
     if hint.amount.is_some_and(|amount| amount != snapshot.amount)
         || returned_with.is_some_and(|amount| amount != Some(snapshot.amount))

@@ -36,15 +36,15 @@ impl Gateways {
     pub fn from_env() -> Result<Self, ConfigError> {
         let live = config::live()?;
         let mut clients = BTreeMap::new();
-        for name in payments::NAMES {
-            let Some((url, secret)) = config::gateway(name)? else { continue };
-            if live && ["test_", "sk_test_", "rk_test_"].iter().any(|test| secret.starts_with(test)) {
+        for gateway in payments::GATEWAYS {
+            let name = gateway.name;
+            let Some((url, secret)) = config::gateway(gateway)? else { continue };
+            if live && gateway.is_test_key(&secret) {
                 let variable = format!("{}_API_SECRET", name.to_uppercase());
                 return Err(ConfigError::new(&variable, "is a test key, and GATEWAY_MODE is live"));
             }
-            if let Some(api) = payments::api(name, Account { secret, live }) {
-                clients.insert(name, GatewayClient { name, api, url });
-            }
+            let api = (gateway.api)(Account { secret, live });
+            clients.insert(name, GatewayClient { name, api, url });
         }
         Ok(Self { clients, http: Http::from_env()?, live, foreign: AtomicU64::new(0) })
     }

@@ -19,13 +19,13 @@ impl WebhookSecrets {
     /// A gateway that signs can be asked, and has no secret: every message of it would be refused.
     pub fn from_env() -> Result<Self, ConfigError> {
         let mut all = BTreeMap::new();
-        for name in payments::NAMES {
-            let signs = payments::webhook(name).is_some_and(|reader| reader.signs());
-            let secrets = config::webhook_secrets(name);
-            if signs && secrets.is_empty() && config::gateway(name)?.is_some() {
-                return Err(ConfigError::new(&config::webhook_variable(name), "is missing"));
+        for gateway in payments::GATEWAYS {
+            let variable = gateway.webhook_secret_variable;
+            let secrets = config::comma_separated(variable);
+            if gateway.webhook.signs() && secrets.is_empty() && config::gateway(gateway)?.is_some() {
+                return Err(ConfigError::new(variable, "is missing"));
             }
-            all.insert(name, secrets);
+            all.insert(gateway.name, secrets);
         }
         Ok(Self(all))
     }

@@ -72,11 +72,11 @@ pub fn live() -> Result<bool, ConfigError> {
 ///
 /// # Errors
 /// It has a secret and no address, or one that is neither https nor this machine's.
-pub fn gateway(name: &str) -> Result<Option<(String, String)>, ConfigError> {
-    let variable = |what: &str| format!("{}_API_{what}", name.to_uppercase());
+pub fn gateway(gateway: &payments::Gateway) -> Result<Option<(String, String)>, ConfigError> {
+    let variable = |what: &str| format!("{}_API_{what}", gateway.name.to_uppercase());
     let read = |what: &str| env::var(variable(what)).ok().filter(|value| !value.is_empty());
     let Some(secret) = read("SECRET") else { return Ok(None) };
-    let url = read("URL").unwrap_or_else(|| payments::usual_url(name).to_owned());
+    let url = read("URL").unwrap_or_else(|| gateway.default_url.to_owned());
     if url.is_empty() {
         return Err(ConfigError::new(&variable("URL"), "is missing"));
     }
@@ -86,16 +86,10 @@ pub fn gateway(name: &str) -> Result<Option<(String, String)>, ConfigError> {
     Ok(Some((url.trim_end_matches('/').to_owned(), secret)))
 }
 
-/// The variable with the secrets of a gateway's messages.
+/// Values separated by commas; none where the variable is not set.
 #[must_use]
-pub fn webhook_variable(name: &str) -> String {
-    if name == "standard" { "WEBHOOK_SECRET".to_owned() } else { format!("{}_WEBHOOK_SECRET", name.to_uppercase()) }
-}
-
-/// The secrets of a gateway's messages, separated by commas: several while one takes the other's place.
-#[must_use]
-pub fn webhook_secrets(name: &str) -> Vec<String> {
-    let text = env::var(webhook_variable(name)).unwrap_or_default();
+pub fn comma_separated(name: &str) -> Vec<String> {
+    let text = env::var(name).unwrap_or_default();
     text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(ToOwned::to_owned).collect()
 }
 

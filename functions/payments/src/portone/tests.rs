@@ -1,7 +1,6 @@
 //! PortOne's events, its keys, its cancellations, and what a payment of it says.
 
 use super::*;
-use crate::RefundAccount;
 
 fn api() -> PortOneApi {
     PortOneApi(Account { secret: "v2".to_owned(), live: true })

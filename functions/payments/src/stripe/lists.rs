@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-use super::payment;
-use crate::later::listed_payment;
+use super::{GATEWAY, payment};
+use crate::dispute::{Dispute, DisputeState};
+use crate::list::{Entry, ListPage, Listed, PAGE_MAX, Tells, listed_payment};
 use crate::reading::{amount, segment, text};
-use crate::units::unit;
-use crate::{Dispute, DisputeState, Entry, ListPage, Listed, PAGE_MAX, Tells};
 
 pub const ALL: [&str; 3] = ["payment_intents", "refunds", "disputes"];
 /// A refund may fail, and a bank decide, so long after it began.
@@ -57,7 +56,7 @@ pub fn dispute(page: &Value, currency: &str) -> Option<Dispute> {
     let of = |state: DisputeState| all.iter().filter(move |one| state_of(one) == state);
     let states = [DisputeState::Open, DisputeState::Lost, DisputeState::Won];
     let state = states.into_iter().find(|state| of(*state).next().is_some())?;
-    let unit = unit("stripe", currency)?;
+    let unit = GATEWAY.unit(currency)?;
     let amounts: Option<Vec<i64>> = of(state).map(|one| amount(&one["amount"], unit)).collect();
     Some(Dispute { state, amount: amounts?.into_iter().try_fold(0_i64, i64::checked_add)? })
 }

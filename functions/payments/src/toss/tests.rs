@@ -1,9 +1,6 @@
 //! Toss: its messages, its states, its units, by the examples of its own documentation.
 
-use serde_json::json;
-
 use super::*;
-use crate::RefundAccount;
 
 fn api(secret: &str) -> TossApi {
     TossApi(Account { secret: secret.to_owned(), live: true })
