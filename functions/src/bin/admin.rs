@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use functions::admin::{new_sale, operate, settings::Settings};
+use functions::admin::request::{fingerprint, uuid};
+use functions::admin::settings::Settings;
+use functions::admin::{new_sale, operate};
 use functions::runtime::database::{Database, InfraError};
 use functions::runtime::handler;
 use functions::runtime::limits::PAYMENTS_LOOK_MAX;
@@ -10,9 +12,7 @@ use lambda_runtime::Error;
 use protocol::admin::{Adjustment, AdminOutcome, AdminRequest, Command, NewSale};
 use protocol::operate::Actor;
 use protocol::payments::PaymentPage;
-use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
-use uuid::Uuid;
 
 async fn create_sale(database: &Database, by: &Actor, sale: NewSale) -> Result<Option<AdminOutcome>, InfraError> {
     let sale = match new_sale::checked(sale) {
@@ -20,8 +20,7 @@ async fn create_sale(database: &Database, by: &Actor, sale: NewSale) -> Result<O
         Err(errors) => return Ok(Some(AdminOutcome::InvalidRequest { errors })),
     };
     // Of the checked body, with its defaults filled in: the same sale said in other words is the same sale.
-    let text = serde_json::to_vec(&sale).map_err(|_| InfraError::misuse("the sale cannot be written"))?;
-    let created_from = Sha256::digest(text).to_vec();
+    let created_from = fingerprint(&sale)?;
     database
         .json(
             "select holdfast.create_sale($1, $2, $3)",
@@ -37,9 +36,7 @@ async fn adjust_stock(
     idem_key: &str,
     adjustment: Adjustment,
 ) -> Result<Option<AdminOutcome>, InfraError> {
-    let text = serde_json::to_vec(&(sku_id, &adjustment));
-    let fingerprint =
-        Sha256::digest(text.map_err(|_| InfraError::misuse("the adjustment cannot be written"))?).to_vec();
+    let fingerprint = fingerprint(&(sku_id, &adjustment))?;
     by.reason = Some(adjustment.reason);
     database
         .json(
@@ -62,9 +59,8 @@ async fn cancel_order(
     idem_key: &str,
     order_id: &str,
 ) -> Result<Option<AdminOutcome>, InfraError> {
-    let text = serde_json::to_vec(&("cancel", order_id, &by.reason));
-    let fingerprint = Sha256::digest(text.map_err(|_| InfraError::misuse("the order cannot be written"))?).to_vec();
-    let order_id = Uuid::parse_str(order_id).map_err(|_| InfraError::misuse("an id is not a UUID"))?;
+    let fingerprint = fingerprint(&("cancel", order_id, &by.reason))?;
+    let order_id = uuid(order_id)?;
     database
         .json(
             "select holdfast.cancel_order($1, $2, $3, $4)",
@@ -105,7 +101,7 @@ async fn admin(database: &Database, settings: &Settings, request: AdminRequest) 
         }
         Command::CancelOrder { by, idem_key, order_id } => cancel_order(database, &by, &idem_key, &order_id).await?,
         Command::Order { order_id } => {
-            let order_id = Uuid::parse_str(&order_id).map_err(|_| InfraError::misuse("an id is not a UUID"))?;
+            let order_id = uuid(&order_id)?;
             database.json("select holdfast.order_of($1)", &[(&order_id, Type::UUID)]).await?
         }
         Command::ListPayments { page } => list_payments(database, &page).await?,
