@@ -9,73 +9,73 @@ use crate::list::{ListPage, Listed};
 use crate::reading::{excerpt, is_inconclusive};
 use crate::snapshot::{LookupResult, PaymentSnapshot, State};
 
-/// Take the money that was set aside.
+/// A capture of an authorised payment.
 pub struct Capture<'a> {
     pub payment_id: &'a str,
     pub order_ref: &'a str,
     pub amount: i64,
     pub currency: &'a str,
-    /// The same at every repeat of the same attempt.
+    /// Idempotency key: the same for every repeat of one attempt.
     pub key: &'a str,
-    /// What the buyer's browser was given for it, where a gateway does it so.
+    /// The token that the gateway's SDK gave the buyer's browser, where the gateway needs it.
     pub token: Option<&'a str>,
     pub live: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Captured {
-    /// The money was taken: by the state in the answer, not by the call's success.
+    /// Captured, by the payment's state in the response and not by its status code.
     Done,
-    /// It did as it was asked, and the money comes later, if it comes: a buyer has been given an account to deposit into.
+    /// Accepted, but the buyer has still to deposit the money.
     Waiting,
-    /// No money was taken.
+    /// Nothing was captured.
     Refused(String),
-    /// It must be asked about before anything else.
+    /// The outcome is unknown: look the payment up before anything else.
     Unknown(String),
 }
 
-/// Pay back.
+/// A refund of all or a part of a payment.
 pub struct RefundRequest<'a> {
     pub payment_id: &'a str,
-    /// How much, in the minor unit.
+    /// In the minor unit.
     pub amount: i64,
-    /// What the gateway said it still has: a gateway that can compares.
+    /// The balance that the gateway reported; a gateway that can compares it.
     pub left: i64,
     pub currency: &'a str,
     pub reason: &'a str,
-    /// One an attempt, the same at every repeat of it.
+    /// Idempotency key: one for each attempt, the same for every repeat of it.
     pub key: &'a str,
-    /// Where the money goes, where the gateway does not know.
+    /// The account for a refund that needs one.
     pub account: Option<&'a RefundAccount>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refunded {
     Done,
-    /// Taken on; it ends later.
+    /// Accepted; it completes later.
     Requested,
-    /// Nothing was left to pay back.
+    /// Nothing was left to refund.
     Already,
-    /// Nothing was paid back by this request.
+    /// This request refunded nothing.
     Refused(String),
-    /// It must be asked about before anything else; the same key may be sent again.
+    /// The outcome is unknown: look the payment up before anything else. The same key may be sent again.
     Unknown(String),
 }
 
-/// The functions' half.
+/// What the functions send to a gateway and read from it.
 pub trait GatewayApi: Send + Sync {
     fn ask(&self, payment_id: &str) -> GatewayRequest;
     fn snapshot(&self, response: &GatewayResponse) -> LookupResult;
 
-    /// Asks for the payments that a payment page, opened for this hold with this reference, has led to. None: this gateway
-    /// finds none by what the shop knows.
+    /// Searches for the payments that a payment page has led to, by the reference it was opened with. None: the gateway
+    /// cannot search.
     fn find(&self, reference: &str) -> Option<GatewayRequest>;
-    /// What it found, none among it; of each what [`GatewayApi::snapshot`] says.
+    /// The payments that were found, perhaps none; each as [`GatewayApi::snapshot`] reads it.
     fn found(&self, response: &GatewayResponse) -> Vec<LookupResult> {
         vec![self.snapshot(response)]
     }
 
-    /// None: this gateway takes the money by itself.
+    /// None: this gateway captures by itself.
     fn capture(&self, _capture: &Capture) -> Option<GatewayRequest> {
         None
     }
@@ -86,11 +86,11 @@ pub trait GatewayApi: Send + Sync {
         }
     }
 
-    /// Gives back what was set aside and not taken. None: it ends by itself.
+    /// Voids an authorisation. None: it expires by itself.
     fn void(&self, _payment_id: &str, _key: &str) -> Option<GatewayRequest> {
         None
     }
-    /// Whether it was: by the state in the answer.
+    /// Whether it was voided, by the state in the response.
     fn was_voided(&self, response: &GatewayResponse) -> bool {
         matches!(self.snapshot(response), LookupResult::Known(PaymentSnapshot { state: State::Failed, .. }))
     }
@@ -98,27 +98,26 @@ pub trait GatewayApi: Send + Sync {
     fn refund(&self, refund: &RefundRequest) -> GatewayRequest;
     fn refunded(&self, response: &GatewayResponse) -> Refunded;
 
-    /// None: whoever asks about a payment is told of its dispute.
+    /// None: the payment's snapshot includes its dispute.
     fn ask_dispute(&self, _payment_id: &str) -> Option<GatewayRequest> {
         None
     }
-    /// None: no answer to build on.
+    /// None: no usable response.
     fn dispute(&self, _response: &GatewayResponse, _currency: &str) -> Option<Dispute> {
         None
     }
 
-    /// The gateway's own lists, in the order in which they are gone through.
+    /// The gateway's own lists, in the order in which reconciliation reads them.
     fn lists(&self) -> &'static [&'static str];
     fn list(&self, page: &ListPage) -> GatewayRequest;
-    /// # Errors
-    /// What came instead of a page of that list.
+    /// The response is no page of that list; what it is instead.
     fn listed(&self, page: &ListPage, response: &GatewayResponse) -> Result<Listed, String>;
 }
 
-/// How a function reaches a gateway.
+/// The credentials for a gateway.
 #[derive(Clone)]
 pub struct Account {
     pub secret: String,
-    /// The shop sells for real money.
+    /// Whether the shop sells for real money.
     pub live: bool,
 }

@@ -1,13 +1,13 @@
 //! A dispute about a payment, as its gateway tells of it.
 
-/// What a gateway says of a dispute about a payment.
+/// The dispute of a payment, as its snapshot reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Disputed {
-    /// It does not say, disputed or not.
+    /// The gateway does not report disputes in snapshots.
     #[default]
     Unsaid,
     No,
-    /// There is one, which is asked for by itself: [`crate::GatewayApi::ask_dispute`].
+    /// There is one; its details need a request: [`crate::GatewayApi::ask_dispute`].
     Ask,
     Yes(Dispute),
 }
@@ -22,9 +22,9 @@ pub struct Dispute {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisputeState {
     Open,
-    /// The money stays.
+    /// Won by the shop.
     Won,
-    /// The bank has given it back to the buyer.
+    /// The bank has returned the money to the buyer.
     Lost,
 }
 
@@ -46,11 +46,11 @@ impl DisputeState {
     }
 }
 
-/// What a signed message says of a dispute, for a gateway that does not say it when it is asked.
+/// What a signed message says of a dispute, for gateways whose snapshots do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisputeHint {
     Opened,
-    /// Which way, what is left of the payment says.
+    /// Whether it was won or lost, the payment's balance says.
     Resolved,
 }
 

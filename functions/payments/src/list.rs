@@ -2,10 +2,10 @@
 
 use crate::snapshot::PaymentSnapshot;
 
-/// Payments or changes that a page has at most: a page fits into what is read of an answer.
+/// Maximum entries of a page, so that it fits into the maximum response.
 pub const PAGE_MAX: usize = 50;
 
-/// Which part of one of a gateway's lists is asked for.
+/// A page of one of a gateway's lists.
 #[derive(Clone, Copy, Debug)]
 pub struct ListPage<'a> {
     /// One of [`crate::GatewayApi::lists`].
@@ -25,27 +25,27 @@ pub struct Listed {
     pub next: Option<String>,
 }
 
-/// One line of a list: a payment, or something that became of one.
+/// An entry: a payment, or a change of one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
     pub payment_id: String,
-    /// The hold it names, so far as the list says it.
+    /// The hold it names, if the list says it.
     pub hold_ref: String,
     pub tells: Tells,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Tells {
-    /// All that asking about the payment would tell.
+    /// Everything that looking the payment up would say.
     Snapshot(Box<PaymentSnapshot>),
-    /// That it was taken, and nothing else.
+    /// Only that it was captured.
     Taken,
-    /// That something became of it: what, only the payment itself says. When, in Unix seconds, where that cannot change any
-    /// more; none: it may have, whenever that began.
+    /// Something changed; the payment itself says what. `at_s`: Unix seconds, if the entry is final; None: it may
+    /// change later.
     Changed { at_s: Option<i64> },
 }
 
-/// A payment of a list with all that it says.
+/// An entry with a complete snapshot.
 pub fn listed_payment(payment_id: String, snapshot: PaymentSnapshot) -> Entry {
     let hold_ref = snapshot.mark.as_ref().map(|mark| mark.hold_ref.clone()).unwrap_or_default();
     Entry { payment_id, hold_ref, tells: Tells::Snapshot(Box::new(snapshot)) }

@@ -1,5 +1,5 @@
-//! PortOne V2: webhooks signed by Standard Webhooks that carry ids only, so the payment is asked for; cancellations
-//! that compare what is left, and may end later than they are answered; quoted idempotency keys.
+//! PortOne V2: webhooks are signed (Standard Webhooks) and carry ids only; cancellations compare the balance and may
+//! complete after the response; idempotency keys are quoted.
 
 use serde_json::{Map, Value, json};
 
@@ -93,8 +93,8 @@ impl GatewayApi for PortOneApi {
 
     fn captured(&self, response: &GatewayResponse) -> Captured {
         let kind = body(response).and_then(|body| text(&body["type"])).unwrap_or_default();
-        // The payment it answers with has a state, of which the call's success says nothing: a buyer may have been given an
-        // account to deposit into. Where the state is not in the answer, the payment is asked for.
+        // The payment in the response has a state, which the status code does not say: a buyer may have been given an
+        // account to deposit into. Where the state is missing, the payment is looked up.
         let state = body(response).and_then(|body| text(&body["payment"]["status"])).unwrap_or_default();
         match (response.status, state.as_str()) {
             (200, "PAID") => return Captured::Done,
@@ -103,7 +103,7 @@ impl GatewayApi for PortOneApi {
             _ => {}
         }
         match response.status {
-            // Somebody's confirm came through; whose, the payment says.
+            // An earlier confirm succeeded; the payment says which.
             _ if kind == "ALREADY_PAID" || kind == "ALREADY_PAID_OR_WAITING" => Captured::Unknown(kind),
             400..500 if !is_inconclusive(response.status) => Captured::Refused(excerpt(response)),
             _ => Captured::Unknown(excerpt(response)),
@@ -116,7 +116,7 @@ impl GatewayApi for PortOneApi {
     }
 
     fn refund(&self, refund: &RefundRequest) -> GatewayRequest {
-        // The guard: somebody else's cancellation in between changes what is left, and this one is refused.
+        // Guard: after another cancellation the balance differs, and this one is refused.
         let mut body =
             json!({"reason": refund.reason, "amount": refund.amount, "currentCancellableAmount": refund.left});
         if let Some(RefundAccount { bank, number, holder }) = refund.account {
@@ -134,7 +134,7 @@ impl GatewayApi for PortOneApi {
             (200, Some("REQUESTED")) => Refunded::Requested,
             (200, Some("FAILED")) => Refunded::Refused(excerpt(response)),
             _ if kind == "PAYMENT_ALREADY_CANCELLED" => Refunded::Already,
-            // 409 is also its answer to a request that will never do.
+            // 409 also means that the request can never succeed.
             (409, _) if !kind.starts_with("IDEMPOTENCY_OUTSTANDING") => Refunded::Refused(excerpt(response)),
             (400..500, _) if !is_inconclusive(response.status) => Refunded::Refused(excerpt(response)),
             _ => Refunded::Unknown(excerpt(response)),
@@ -175,7 +175,7 @@ impl GatewayApi for PortOneApi {
             let more = size > 0 && (number + 1).saturating_mul(size) < count("totalCount");
             (items.iter().collect(), more.then(|| (number + 1).to_string()))
         };
-        // One of an older version of theirs has no amount here, and is none of ours.
+        // A V1 payment has no amount here, and none of them is ours.
         let entry = |one: &&Value| Some(listed_payment(text(&one["id"])?, payment(one)?));
         Ok(Listed { entries: payments.iter().filter_map(entry).collect(), next })
     }
@@ -194,7 +194,7 @@ fn payment(payment: &Value) -> Option<PaymentSnapshot> {
         payment["customData"].as_str().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
     let currency = text(&payment["currency"])?;
     let unit = GATEWAY.unit(&currency)?;
-    // One that cannot be read is money that nobody knows of: then the payment cannot be read either.
+    // If a cancellation cannot be read, the payment cannot be read either: its amount would be missing.
     let cancellations = |status: &str| -> Option<i64> {
         let mut all = payment["cancellations"].as_array().into_iter().flatten().filter(|one| one["status"] == status);
         all.try_fold(0_i64, |sum, one| sum.checked_add(amount(&one["totalAmount"], unit)?))
@@ -213,11 +213,11 @@ fn payment(payment: &Value) -> Option<PaymentSnapshot> {
         mark: Mark::find([text(&custom["hold_id"]), Some(id.clone())]),
         order_ref: id,
         user_id: text(&custom["user_id"]),
-        // A payment that nobody has begun has no channel yet; one that was paid has, and it says which money it is.
+        // A payment that was not begun has no channel yet; a paid one has, and it says whether it is live.
         live: payment["channel"]["type"] == "LIVE" || (state == State::Pending && payment["channel"]["type"].is_null()),
         needs_account: payment["method"]["type"] == "PaymentMethodVirtualAccount",
         secret: None,
-        // Its payments say nothing of disputes; its messages do.
+        // PortOne reports disputes in messages only.
         disputed: Disputed::Unsaid,
     })
 }

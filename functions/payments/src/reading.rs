@@ -1,4 +1,4 @@
-//! Reading what gateways answer, and writing what they are asked: what all of them have in common.
+//! Reading gateways' responses and writing requests: what the gateways have in common.
 
 use serde_json::Value;
 
@@ -6,12 +6,12 @@ use crate::http::GatewayResponse;
 use crate::snapshot::{LookupResult, PaymentSnapshot};
 use crate::units::Unit;
 
-/// Statuses after which the same request may still be done: busy, in flight, too many.
+/// Statuses after which the request may still be carried out: timeout, conflict, too early, too many requests.
 pub fn is_inconclusive(status: u16) -> bool {
     matches!(status, 408 | 409 | 425 | 429)
 }
 
-/// The beginning of an answer, for a log and an operator.
+/// The beginning of a response, for the log and the operator.
 pub fn excerpt(response: &GatewayResponse) -> String {
     let text = String::from_utf8_lossy(response.body);
     let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
@@ -61,7 +61,7 @@ pub fn page(response: &GatewayResponse) -> Result<Value, String> {
     }
 }
 
-/// A payment that the gateway says it has; `truth` reads it.
+/// The result of a lookup; `snapshot` reads the payment.
 pub fn lookup_result(
     response: &GatewayResponse,
     snapshot: impl FnOnce(&Value) -> Option<PaymentSnapshot>,
@@ -72,7 +72,7 @@ pub fn lookup_result(
             None => LookupResult::Unreadable("an answer that is no payment".to_owned()),
         },
         404 => LookupResult::NotFound,
-        // It is at work: 401, which is about our secret, among the rest; too many questions are its own way to say so.
+        // The gateway works; 401, about our secret, is among these. 429 is its way to say that it does not answer now.
         ..500 if response.status != 429 => LookupResult::Refused(excerpt(response)),
         _ => LookupResult::Unknown(excerpt(response)),
     }

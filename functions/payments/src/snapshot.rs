@@ -3,62 +3,62 @@
 use crate::dispute::{Dispute, DisputeState, Disputed};
 use crate::mark::Mark;
 
-/// What a gateway answers when it is asked about a payment.
+/// The result of looking a payment up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookupResult {
     Known(PaymentSnapshot),
-    /// It has no such payment.
+    /// The gateway has no such payment.
     NotFound,
-    /// It is at work, and does not say: the question was not one of its own. Whoever asks for what a stranger named has
-    /// not found out that the gateway fails.
+    /// The gateway works but refused the request. A lookup of an id that a stranger named says nothing about the
+    /// gateway's health.
     Refused(String),
-    /// It is at work, and what it says of this payment cannot be read: that is this payment's matter and no other's.
+    /// The gateway works, but its description of this payment cannot be read. Other payments are not affected.
     Unreadable(String),
-    /// No answer to build on.
+    /// No usable response.
     Unknown(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentSnapshot {
     pub state: State,
-    /// The gateway's id of it.
+    /// The gateway's id of the payment.
     pub payment_id: String,
-    /// What was taken or is set aside, in the currency's minor unit.
+    /// The captured or authorised amount, in the currency's minor unit.
     pub amount: i64,
-    /// Of it, what is paid back already, by whomever.
+    /// The part of it that is refunded, by whomever.
     pub refunded: i64,
-    /// Of it, what somebody asked to have paid back and is not yet. None: the gateway does not say.
+    /// The part of it whose refund is pending. None: the gateway does not say.
     pub refunding: Option<i64>,
     pub currency: String,
-    /// The hold it names. None: it is no payment of ours, and nobody here may touch it.
+    /// The hold it names. None: it is not our payment, and its money must not be touched.
     pub mark: Option<Mark>,
-    /// Our id of the payment at a gateway that has one of its own beside it.
+    /// Our order id at a gateway that has a payment id of its own.
     pub order_ref: String,
     pub user_id: Option<String>,
-    /// Play money otherwise.
+    /// False: a test payment.
     pub live: bool,
-    /// It was a deposit, and can be paid back only to an account that somebody names.
+    /// It was a deposit: a refund needs a bank account.
     pub needs_account: bool,
-    /// What a message about its deposit has to know.
+    /// The secret that a message about its deposit must contain.
     pub secret: Option<String>,
     pub disputed: Disputed,
 }
 
 impl PaymentSnapshot {
-    /// Whether a message knows the payment's secret. Compared in a time that does not depend on where they differ.
+    /// Whether a message contains the payment's secret; compared in constant time.
     #[must_use]
     pub fn has_secret(&self, given: &str) -> bool {
         let Some(own) = self.secret.as_deref().map(str::as_bytes) else { return false };
         own.len() == given.len() && own.iter().zip(given.as_bytes()).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
     }
 
-    /// What the gateway still has of the buyer's money, in the minor unit.
+    /// The balance left at the gateway, in the minor unit.
     #[must_use]
     pub fn left(&self) -> i64 {
         self.amount.saturating_sub(self.refunded)
     }
 
-    /// What a dispute has, or may have, given back to the buyer by his bank: lost, and open.
+    /// The amounts of a lost and of an open dispute: what the bank has returned to the buyer, and may return.
     #[must_use]
     pub fn in_dispute(&self) -> (i64, i64) {
         match self.disputed {
@@ -71,14 +71,14 @@ impl PaymentSnapshot {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The buyer is not through, or the bank is not.
+    /// The buyer or the bank has not finished.
     Pending,
-    /// The buyer was given an account to deposit into, and has not: nothing is left to ask of the gateway.
+    /// The buyer has an account to deposit into; there is nothing to capture.
     Waiting,
-    /// The money is set aside, and is taken on our word.
+    /// Authorised: it can be captured.
     Authorised,
-    /// It was taken. Some or all of it may be paid back.
+    /// Captured. Some or all of it may be refunded.
     Paid,
-    /// It was not taken, and will not be.
+    /// Not captured, and it will not be.
     Failed,
 }

@@ -1,6 +1,6 @@
-//! The gateway of a shop's own: what API.md's `payment.paid` says, signed by Standard Webhooks, and the three requests
-//! that such a gateway answers: `GET /v1/payments/{payment_id}` with `status`, `amount`, `refunded_amount` and, where
-//! paying back takes time, `refunding_amount`; and `POST /v1/payments/{payment_id}/refunds` with a key.
+//! The shop's own payment service: `payment.paid` (API.md), signed by Standard Webhooks, and three requests: `GET
+//! /v1/payments/{payment_id}` with `status`, `amount`, `refunded_amount` and, if refunds take time, `refunding_amount`;
+//! a list; and `POST /v1/payments/{payment_id}/refunds` with a key.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ use crate::snapshot::{LookupResult, PaymentSnapshot, State};
 use crate::units::Unit;
 
 const PAID: &str = "payment.paid";
-/// What a service of the shop's own tells afterwards: of each, only the payment's id is read.
+/// Later events of the service; only the payment's id is read.
 const LATER: [&str; 3] = ["payment.disputed", "payment.refunded", "payment.refund_failed"];
 
 pub const GATEWAY: Gateway = Gateway {
@@ -46,7 +46,7 @@ struct Paid {
     #[serde(deserialize_with = "protocol::whole::number")]
     amount: i64,
     currency: String,
-    /// Play money otherwise.
+    /// False: a test payment.
     #[serde(default = "yes")]
     live: bool,
 }
@@ -106,7 +106,7 @@ impl GatewayApi for StandardApi {
 
     fn found(&self, response: &GatewayResponse) -> Vec<LookupResult> {
         match body(response) {
-            // One that has no such list knows of nothing by it.
+            // A service without such a list finds nothing.
             _ if matches!(response.status, 400 | 404 | 405 | 501) => Vec::new(),
             Some(body) if response.status == 200 && body["payments"].is_array() => {
                 let all = body["payments"].as_array().into_iter().flatten();
@@ -159,7 +159,7 @@ impl GatewayApi for StandardApi {
     }
 }
 
-/// `null`: there is none; left out: the service does not say.
+/// `null`: no dispute; missing: the service does not report disputes.
 fn disputed(dispute: Option<&Value>, unit: Unit) -> Option<Disputed> {
     match dispute {
         None => Some(Disputed::Unsaid),

@@ -1,5 +1,5 @@
-//! Stripe: events signed with the whole secret over the raw body, that carry the payment; amounts in units of its own
-//! for a few currencies; refunds with a key.
+//! Stripe: events are signed with the whole secret over the raw body; a few currencies have units of their own; refunds
+//! have a key.
 
 mod lists;
 
@@ -82,7 +82,7 @@ impl WebhookReader for Stripe {
         let r#type = event.get("type").and_then(Value::as_str).ok_or("type")?;
         if is_later(r#type) {
             let object = event.get("data").map(|data| &data["object"]).ok_or("data.object")?;
-            // A charge without an intent was made by another product on the account.
+            // A charge without an intent belongs to another product on the account.
             let kind = EventKind::Later { dispute: None };
             return Ok(text(&object["payment_intent"]).map(|payment_id| WebhookEvent {
                 payment_id,
@@ -95,17 +95,17 @@ impl WebhookReader for Stripe {
         }
         let intent = event.get("data").map(|data| &data["object"]).ok_or("data.object")?;
         let payment_id = text(&intent["id"]).ok_or("data.object.id")?;
-        // It tells of the past: what was taken may have been paid back since. So the intent is asked for, whatever it says.
+        // An event is about the past: the payment may have been refunded since, so it is looked up.
         Ok(Some(WebhookEvent { payment_id, kind: EventKind::Changed, details: None }))
     }
 }
 
-/// In Stripe's unit; what has none is said as it is, and Stripe refuses it.
+/// In Stripe's unit. A currency without one is written as it is, and Stripe refuses it.
 fn to_theirs(amount: i64, currency: &str) -> String {
     GATEWAY.unit(currency).and_then(|unit| unit.write(amount)).unwrap_or_else(|| amount.to_string())
 }
 
-/// Of disputes and refunds.
+/// Whether the event is about a dispute or a refund.
 fn is_later(r#type: &str) -> bool {
     r#type.starts_with("charge.dispute.")
         || matches!(r#type, "charge.refunded" | "charge.refund.updated")
@@ -134,7 +134,7 @@ impl StripeApi {
 
 impl GatewayApi for StripeApi {
     fn ask(&self, payment_id: &str) -> GatewayRequest {
-        // The charge's refunds say what was paid back and what is on its way; the intent does not.
+        // The charge's refunds say what was refunded and what is pending; the intent does not.
         let path = format!("/v1/payment_intents/{}?expand[]=latest_charge.refunds", segment(payment_id));
         self.request("GET", path, None, &[])
     }
@@ -179,8 +179,8 @@ impl GatewayApi for StripeApi {
                 }
                 _ => Captured::Unknown(excerpt(response)),
             },
-            // Captured before, or cancelled: the intent says which. And what was done under a key that was used for
-            // other parameters, it says too.
+            // Captured or cancelled before: the intent says which. It also says what was done under a key that was used
+            // for other parameters.
             _ if error["code"] == "payment_intent_unexpected_state" || error["type"] == "idempotency_error" => {
                 Captured::Unknown(excerpt(response))
             }
@@ -271,8 +271,8 @@ fn payment(intent: &Value) -> Option<PaymentSnapshot> {
     })
 }
 
-/// What has come back to the buyer, and what is on its way to him. The charge's own sum counts both; the list of its
-/// refunds tells them apart, and may go on beyond its first page. One that cannot be read is money that nobody knows of.
+/// The refunded and the pending amount. The charge's sum includes both; its list of refunds tells them apart but may
+/// have more pages. If a refund cannot be read, the payment cannot be read.
 fn refunded_amounts(charge: &Value, unit: Unit) -> Option<(i64, i64)> {
     let refunds = &charge["refunds"];
     let sum = |statuses: &[&str]| -> Option<i64> {

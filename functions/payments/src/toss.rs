@@ -1,6 +1,6 @@
-//! Toss Payments: its payment webhooks are not signed, so nothing in them is believed but which payment to look at;
-//! the shop's server takes the money within ten minutes of the buyer's return; raw idempotency keys whose bodies Toss
-//! does not compare.
+//! Toss Payments: webhooks are unsigned, so that they only name the payment to look up; the shop's server captures
+//! within ten minutes after the buyer returned; idempotency keys are unquoted, and Toss does not compare the bodies
+//! sent under one key.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -44,7 +44,7 @@ impl WebhookReader for Toss {
         &[]
     }
 
-    /// Anybody's: all that is taken from it is a question.
+    /// Unsigned: its messages are only a hint to look the payment up.
     fn is_authentic(&self, _secrets: &[String], _message: &Message, _now_s: u64) -> bool {
         true
     }
@@ -53,7 +53,7 @@ impl WebhookReader for Toss {
         let Some(name) = event.get("eventType") else { return deposit(event) };
         let kind = match name.as_str().ok_or("eventType")? {
             "PAYMENT_STATUS_CHANGED" => match event.get("data").and_then(|data| data["status"].as_str()) {
-                // A deposit that is waited for, whether for the first time or again, and what was paid back.
+                // A deposit is awaited, for the first time or again, or money was refunded.
                 Some("CANCELED" | "PARTIAL_CANCELED" | "WAITING_FOR_DEPOSIT") => EventKind::Later { dispute: None },
                 _ => EventKind::Changed,
             },
@@ -65,8 +65,8 @@ impl WebhookReader for Toss {
     }
 }
 
-/// `DEPOSIT_CALLBACK`, which has no `eventType`: somebody has deposited into an account, or taken it back. It names the
-/// payment by the shop's own order id.
+/// `DEPOSIT_CALLBACK`, which has no `eventType`: a deposit was made or reversed. It names the payment by the shop's
+/// order id.
 fn deposit(event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String> {
     let given = |name: &str| event.get(name).and_then(text).filter(|text| !text.is_empty());
     match (given("orderId"), given("secret"), given("status")) {
@@ -114,7 +114,7 @@ struct Cancel<'a> {
     refund_receive_account: Option<Value>,
 }
 
-/// What of a payment is money: read from the text itself.
+/// The amounts of a payment, read from the JSON text itself.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Amounts<'a> {
@@ -140,7 +140,7 @@ impl GatewayApi for TossApi {
     }
 
     fn snapshot(&self, response: &GatewayResponse) -> LookupResult {
-        // A test key sees test payments and a live key live ones: the key says which money it is.
+        // A test key sees only test payments and a live key only live ones.
         let live = !GATEWAY.is_test_key(&self.0.secret);
         lookup_result(response, |value| payment(value, response.body, live))
     }
@@ -159,7 +159,7 @@ impl GatewayApi for TossApi {
     fn captured(&self, response: &GatewayResponse) -> Captured {
         let code = body(response).and_then(|body| text(&body["code"])).unwrap_or_default();
         match response.status {
-            // The payment that it answers with has a state, of which the call's success says nothing.
+            // The payment in the response has a state; the status code does not say it.
             200 => match self.snapshot(response) {
                 LookupResult::Known(PaymentSnapshot { state: State::Paid, .. }) => Captured::Done,
                 LookupResult::Known(PaymentSnapshot { state: State::Waiting, .. }) => Captured::Waiting,
@@ -178,7 +178,7 @@ impl GatewayApi for TossApi {
         let account = refund.account.map(|RefundAccount { bank, number, holder }| {
             json!({"bank": bank, "accountNumber": number, "holderName": holder})
         });
-        // What has no number in Toss's unit was never read in it either.
+        // An amount without a number in Toss's unit was never read in it either.
         let amount = number(refund.amount, refund.currency);
         let body = Cancel { cancel_reason: refund.reason, cancel_amount: amount, refund_receive_account: account };
         let body = serde_json::to_string(&body).unwrap_or_default();
@@ -214,7 +214,7 @@ impl GatewayApi for TossApi {
         let all = page.as_array().ok_or("a list of transactions that is none")?;
         let entry = |one: &Value| {
             let hold_ref = text(&one["orderId"]).unwrap_or_default();
-            // Only what was taken from a card stays so until another transaction says otherwise: a deposit may be taken back.
+            // A captured card payment stays captured until another transaction; a deposit may be reversed.
             let stays = one["status"] == "DONE" && one["method"] != "가상계좌";
             let tells = if stays { Tells::Taken } else { Tells::Changed { at_s: None } };
             Some(Entry { payment_id: text(&one["paymentKey"])?, hold_ref, tells })
@@ -224,8 +224,8 @@ impl GatewayApi for TossApi {
     }
 }
 
-/// What became of the cancellation that was just asked for: the last of the payment's, by its own status. A payment that
-/// has none was not cancelled, whatever the call said.
+/// The result of the requested cancellation: the payment's last one, by its own status. A payment without any was not
+/// cancelled, whatever the status code.
 fn last_cancel(response: &GatewayResponse) -> Refunded {
     let payment = body(response).unwrap_or_default();
     let last = payment["cancels"].as_array().and_then(|cancels| cancels.last());
@@ -266,18 +266,18 @@ fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<PaymentSnap
         live,
         needs_account: account.is_object() && account["refundReceiveAccount"].is_null(),
         secret: text(&payment["secret"]),
-        // It does not tell of disputes anywhere.
+        // Toss reports no disputes.
         disputed: Disputed::Unsaid,
     })
 }
 
-/// What has come back to the buyer, and what is on its way: its cancellations say which, and the balance what is missing.
+/// The refunded and the pending amount: the cancellations say the pending one, the balance what is missing in all.
 fn refunded_amounts(amounts: &Amounts, amount: i64, unit: Unit) -> Option<(i64, i64)> {
     let missing = amount.checked_sub(unit.read(amounts.balance_amount.get())?)?;
     let under_way = |cancel: &&Cancelled| matches!(cancel.cancel_status.as_deref(), Some("IN_PROGRESS" | "READY"));
     let mut under_way = amounts.cancels.iter().flatten().filter(under_way);
     let refunding = under_way.try_fold(0_i64, |sum, cancel| sum.checked_add(unit.read(cancel.cancel_amount.get())?))?;
-    // The balance is less by what is on its way, too.
+    // The balance excludes pending cancellations too.
     Some((missing.saturating_sub(refunding).max(0), refunding))
 }
 

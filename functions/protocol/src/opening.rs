@@ -1,5 +1,5 @@
-//! A payment page that is about to be opened: noted, so that its gateway is asked whether it led to a payment, before the
-//! hold ends and after, in case nobody ever tells.
+//! A payment page is about to be opened: recorded, so that its gateway can be asked whether it led to a payment, before
+//! and after the hold ends, in case no webhook ever comes.
 
 use serde::{Deserialize, Serialize};
 

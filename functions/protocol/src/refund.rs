@@ -24,7 +24,7 @@ impl fmt::Debug for RefundAccount {
     }
 }
 
-/// A refund that its gateway can make only to an account that somebody names.
+/// An account for a refund that its gateway cannot make without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundTo {
     #[serde(flatten)]
@@ -47,9 +47,9 @@ pub enum RefundSelector {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum AccountOutcome {
-    /// Nothing of this caller's waits for an account.
+    /// No refund of this caller waits for an account.
     NotFound,
-    /// Somebody is at it at this moment.
+    /// Another invocation has it claimed.
     InProgress,
     /// `pending`, `completed` or `failed`, with what the gateway said.
     Tried { status: String, failure: Option<String> },

@@ -19,7 +19,7 @@ async fn create_sale(database: &Database, by: &Actor, sale: NewSale) -> Result<O
         Ok(sale) => sale,
         Err(errors) => return Ok(Some(AdminOutcome::InvalidRequest { errors })),
     };
-    // Of the checked body, with its defaults filled in: the same sale said in other words is the same sale.
+    // Of the checked body, defaults included: the same sale written differently is the same sale.
     let created_from = fingerprint(&sale)?;
     database
         .json(

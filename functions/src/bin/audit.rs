@@ -47,7 +47,7 @@ async fn audit(database: &Database, settings: &Settings) -> Result<Audited, Infr
             if began.elapsed() >= settings.window {
                 return Ok(audited);
             }
-            // A sale that is going on has the other half of the time.
+            // The pause is as long as the work, so that half of the time is left to a running sale.
             tokio::time::sleep(looked.elapsed()).await;
         }
     }

@@ -1,6 +1,6 @@
-//! `confirm` takes a payment to its end: what a gateway signed is proven here, whoever calls; then the gateway is asked
-//! (payment/confirm.rs, payment/flow.rs), and what was taken goes to T2 (schema/confirm.sql). What needs no gateway is T2 at once
-//! (schema/pay.sql).
+//! `confirm` settles payments: it verifies webhooks itself, whoever calls it, asks the gateway (payment/confirm.rs,
+//! payment/flow.rs) and records what was captured (T2, schema/confirm.sql). A payment without a gateway goes to T2 at
+//! once (schema/pay.sql).
 
 use std::time::Instant;
 
@@ -16,17 +16,17 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-/// What T2 is called for.
+/// The requests that this function takes.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Call {
-    /// Of a buyer, who needs no gateway.
+    /// A buyer pays without a gateway.
     Pay(pay::PayRequest),
-    /// Of a gateway.
+    /// A payment at a gateway.
     Confirm(ConfirmRequest),
 }
 
-/// To each kind of request its own.
+/// The response to each kind of request.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Response {

@@ -1,6 +1,6 @@
-//! `expire` runs T3 (schema/expire.sql) on the scheduler's tick: until nothing is left, and, where the scheduler is
-//! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over. Beside that it asks the
-//! gateways about payments that are under way for holds that are about to end, each gateway by itself.
+//! `expire` runs T3 (schema/expire.sql) on the scheduler's tick until no hold is due, and again every
+//! `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over. In parallel it looks up pending payments of holds that are about to
+//! end, each gateway independently.
 
 use std::time::{Duration, Instant};
 
@@ -25,11 +25,11 @@ use tracing::{error, info, warn};
 struct PendingPayment {
     gateway: String,
     payment_id: String,
-    /// Nothing is known but that a payment page was opened: `payment_id` is the reference it was opened with.
+    /// Only a payment page was opened: `payment_id` is the reference it was opened with.
     opened: bool,
 }
 
-/// Payments under way at a gateway whose holds are about to end: those holds do not end while it is asked.
+/// Claims pending payments of holds that are about to end; those holds do not end while their payments are looked up.
 async fn claim(database: &Database, gateway: &str) -> Result<Vec<PendingPayment>, InfraError> {
     let gateways = [gateway];
     let gateways = gateways.as_slice();
@@ -38,8 +38,8 @@ async fn claim(database: &Database, gateway: &str) -> Result<Vec<PendingPayment>
     Ok(due.unwrap_or_default())
 }
 
-/// Asks one gateway until nothing is due there, or until the next round. What fails here is written down and comes again
-/// with the next round: it is no other gateway's failure, and no reason to end no hold.
+/// Looks up one gateway's due payments until none is left or the next round begins. A failure is recorded and tried
+/// again in the next round; it stops neither other gateways nor the sweep.
 async fn ask_all(database: &Database, gateways: &Gateways, gateway: &str, next: Instant) {
     loop {
         match claim(database, gateway).await {
@@ -56,8 +56,8 @@ async fn ask_all(database: &Database, gateways: &Gateways, gateway: &str, next: 
     }
 }
 
-/// Outside every transaction: what a gateway says is done is confirmed, what it does not know is let go. A gateway that
-/// does not answer holds up nobody's hold but its own, and that no further than schema/capture.sql bounds it.
+/// Outside every transaction: settles what the gateway knows and ends what it does not know. A silent gateway delays
+/// only the holds of its own payments, and at most as long as schema/capture.sql allows.
 async fn ask(database: &Database, gateways: &Gateways, due: Vec<PendingPayment>) {
     let asked = stream::iter(due).map(async |PendingPayment { gateway, payment_id, opened }| {
         let outcome = if opened {
@@ -73,7 +73,7 @@ async fn ask(database: &Database, gateways: &Gateways, due: Vec<PendingPayment>)
             Err(broken) => warn!(verb = "ask", gateway, payment_id, opened, %broken),
         }
     });
-    // What is not over when the lease is, is claimed again.
+    // What has not finished when the lease ends is claimed again.
     let lease = Duration::from_secs(ASK_LEASE_S.unsigned_abs().into());
     if tokio::time::timeout(lease, asked.buffer_unordered(AT_ONCE_MAX).collect::<()>()).await.is_err() {
         warn!(verb = "ask", "gateways took longer to answer than a payment is ours to ask about");
@@ -93,13 +93,13 @@ async fn sweep(database: &Database, stop: Instant, swept: &mut Swept) -> Result<
     }
 }
 
-/// When rounds begin and when the last one has.
+/// The interval of the rounds, and their end.
 #[derive(Clone, Copy)]
 struct Rounds {
     every: Duration,
     /// No round begins then or later.
     end: Instant,
-    /// What is under way stops then.
+    /// A round in progress stops then.
     stop: Instant,
 }
 
@@ -115,7 +115,7 @@ impl Rounds {
     }
 }
 
-/// One gateway's payments, round after round. A gateway that takes its time delays its own next round and nothing else.
+/// Looks up one gateway's payments, round after round. A slow gateway delays only its own next round.
 async fn ask_rounds(database: &Database, gateways: &Gateways, gateway: &str, rounds: Rounds) {
     loop {
         let next = Instant::now() + rounds.every;
@@ -144,8 +144,8 @@ async fn sweep_rounds(database: &Database, rounds: Rounds) -> Result<Swept, Infr
     }
 }
 
-/// Both at once, and neither waits for the other: a claim that fails or a gateway that is silent ends no sweep, and a
-/// sweep that fails drops no request that is under way.
+/// Runs both in parallel: a failed claim or a silent gateway does not stop the sweep, and a failed sweep does not
+/// cancel lookups in flight.
 async fn expire(database: &Database, gateways: &Gateways, rounds: Rounds) -> Result<Swept, InfraError> {
     let asking = join_all(gateways.names().into_iter().map(|gateway| ask_rounds(database, gateways, gateway, rounds)));
     let (_, swept) = tokio::join!(asking, sweep_rounds(database, rounds));

@@ -84,7 +84,7 @@ fn before(page: &Page) -> Result<Option<Uuid>, InfraError> {
     page.before.as_ref().map(id).transpose()
 }
 
-/// In pieces, each its own statement: who gets something meanwhile gets it through the Gate that asks.
+/// Reads in pieces, a statement each. Holds granted meanwhile are known to the asking Gate: it granted them.
 async fn holders(
     database: &Database,
     sale_id: &str,

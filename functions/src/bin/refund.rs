@@ -1,5 +1,5 @@
-//! `refund` (schema/refund.sql) pays back what is due, on the scheduler's tick: until nothing is left, and, where the
-//! scheduler is slower than that should be, again every `REFUND_INTERVAL_S` until `REFUND_FOR_S` is over.
+//! `refund` (schema/refund.sql) makes due refunds on the scheduler's tick until none is left, and again every
+//! `REFUND_INTERVAL_S` until `REFUND_FOR_S` is over.
 
 use std::time::{Duration, Instant};
 
@@ -22,14 +22,14 @@ struct Refund {
     database: Database,
     gateways: Gateways,
     schedule: Vec<f64>,
-    /// How long a refund is one call's: who dies with it delays it by so much.
+    /// Seconds for which one invocation has a refund claimed; after a crash it waits this long.
     lease_s: i32,
     every: Duration,
     window: Duration,
 }
 
 impl Refund {
-    /// Until nothing is due, or until `stop`. Each gateway by itself: one that takes its time holds up no other's.
+    /// Refunds until nothing is due or `stop`. Each gateway independently: a slow one does not delay the others.
     async fn all(&self, stop: Instant) -> Result<RefundRun, InfraError> {
         let gateways = self.gateways.names().into_iter().map(|gateway| self.refund_at(gateway, stop));
         let all = try_join_all(gateways).await?;

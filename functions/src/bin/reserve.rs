@@ -18,14 +18,14 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
     if asked.len() > BATCH_MAX || asked.iter().any(|one| one.sale_id != *sale_id || one.items.is_empty()) {
         return Err(InfraError::misuse("a batch is at most 100 reservations of one sale, each with its lines"));
     }
-    // It may have waited for an instance longer than anybody waits for its answer.
+    // The batch may have waited for an instance until its deadline was over.
     if left_ms == Some(0) {
         asked.iter().for_each(|one| handler::log_outcome("reserve", &one.trace, ReserveOutcome::TooLate.name(), began));
         return Ok(BatchResponse { outcomes: vec![ReserveOutcome::TooLate; asked.len()] });
     }
     let within_ms = left_ms.map(|left_ms| i32::try_from(left_ms).unwrap_or(i32::MAX));
 
-    // Columns, not rows: one array a parameter, and a line knows the number of its reservation.
+    // One array a column; each line has the number of its reservation.
     let users: Vec<&str> = asked.iter().map(|one| one.user_id.as_str()).collect();
     let keys: Vec<&str> = asked.iter().map(|one| one.idem_key.as_str()).collect();
     let prints = asked.iter().map(|one| hex::decode(&one.fingerprint)).collect::<Result<Vec<_>, _>>();

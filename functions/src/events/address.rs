@@ -1,6 +1,5 @@
-//! Which addresses lead inside: to this machine, to its network, to the cloud's own services. A receiver's address is
-//! somebody else's word, and what is inside must not be reached by it (SSRF).
-//! IANA's special-purpose registries: whatever is not the public internet's is inside.
+//! Internal addresses: this machine, its network, the cloud's metadata services. An operator's endpoint must not reach
+//! them (SSRF). By IANA's special-purpose registries: every address outside the public internet is internal.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! What came of an attempt, by what the receiver said: Standard Webhooks 1.0.0, "Webhook headers and responses".
+//! The result of an attempt by the receiver's response: Standard Webhooks 1.0.0, "Webhook headers and responses".
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::runtime::limits::{BREAKER_OPEN_S, RETRY_AFTER_MAX_S};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryResult {
     Accepted,
-    /// 410: the receiver wants nothing any more.
+    /// 410: the receiver wants no more messages.
     Gone,
     Failed {
-        /// Whether the receiver is at work, so that only this message is in trouble.
+        /// Whether the receiver works, so that only this message failed.
         healthy: bool,
-        /// It asks to be left alone so long.
+        /// The pause it asks for.
         pause: Option<Duration>,
     },
 }
@@ -62,7 +62,7 @@ impl Attempt {
     }
 }
 
-/// Seconds or a date, as RFC 9110 has it, and bounded: a receiver may not put itself to sleep for a year.
+/// `Retry-After`, seconds or a date (RFC 9110), bounded: a receiver may not suspend itself for a year.
 fn pause(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let seconds = text.parse::<u64>().ok().or_else(|| {

@@ -1,5 +1,5 @@
-//! A receiver's URL, checked twice: by its letters when an operator gives it, and by the addresses its name has when it is
-//! connected to. The addresses that were checked are the ones connected to, so that a name cannot change its mind between.
+//! A receiver's URL, checked twice: its text when an operator gives it, and the resolved addresses at every connection.
+//! The checked addresses are the ones connected to, so that DNS rebinding has no effect.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -44,7 +44,7 @@ pub fn as_parsed(text: &str) -> String {
 
 type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
-/// Looks a name up once, and gives its addresses away only when none of them leads inside.
+/// A resolver that fails if any address of a name is internal.
 #[derive(Clone)]
 pub struct GuardedResolver {
     allow_private: bool,

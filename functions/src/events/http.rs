@@ -1,5 +1,5 @@
-//! Sends a message to a receiver over HTTP: signed, to an address that was checked, within its deadline, following no
-//! redirect and using no proxy.
+//! Sends a message to a receiver over HTTP: signed, to a checked address, within its deadline, without redirects or
+//! proxies.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,7 +21,7 @@ use crate::runtime::limits::{ANSWER_READ_MAX_BYTES, ATTEMPTS_AT_ONCE, DRAIN_MS, 
 use crate::runtime::tls;
 
 pub struct Http {
-    /// It follows nothing and knows of no proxy.
+    /// Follows no redirects and uses no proxy.
     client: Client<HttpsConnector<HttpConnector<GuardedResolver>>, String>,
     deadline: Duration,
     allow_private: bool,
@@ -72,7 +72,7 @@ impl Http {
         };
         match tokio::time::timeout(self.deadline, exchange).await {
             Ok(Ok((attempt, body))) => {
-                // What it has answered stands, however slowly the rest of it comes.
+                // The status counts, however slowly the body comes.
                 let _ = tokio::time::timeout(Duration::from_millis(DRAIN_MS), drain(body)).await;
                 attempt
             }

@@ -42,7 +42,7 @@ pub struct Event {
     pub data: Box<RawValue>,
 }
 
-/// A delivery's attempt, to be written down.
+/// The result of a delivery's attempt, to be recorded.
 pub struct AttemptRecord {
     pub claim: Uuid,
     pub delivery_id: i64,
@@ -50,7 +50,7 @@ pub struct AttemptRecord {
     pub attempt: Attempt,
 }
 
-/// How a delivery stands after its attempt.
+/// A delivery's status after an attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryStatus {
     Delivered,
@@ -115,10 +115,9 @@ pub async fn claim(
     Ok(Some(claimed))
 }
 
-/// Writes down what came of attempts, and says how each delivery stands.
+/// Records the attempts' results and returns each delivery's new status.
 ///
-/// # Errors
-/// The database is broken: the claims end by themselves, and what was taken is sent again.
+/// The database is broken: the claims expire, and the deliveries are sent again.
 pub async fn settle(
     database: &Database,
     settings: &Settings,

@@ -1,4 +1,5 @@
-//! What `relay` does in an invocation: fans out what happened, and sends to each receiver what is due, each by itself.
+//! One invocation of `relay`: fans events out and sends each subscription its due deliveries, independently of the
+//! others.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -32,11 +33,9 @@ impl Relay {
         Ok(Self { database, targets: Targets::new(&settings)?, settings })
     }
 
-    /// Until nothing is left to send; where `window` is longer than that, again and again until it is over. Nothing
-    /// new is begun after `stop`.
+    /// Sends until nothing is due, repeatedly until `window` is over. No attempt begins after `stop`.
     ///
-    /// # Errors
-    /// The database is broken. What was under way is finished first; what could not be written down is sent again.
+    /// The database is broken. Attempts in flight finish first; results that could not be recorded are sent again.
     pub async fn run(&self, window: Duration, stop: Instant) -> Result<Relayed, InfraError> {
         let until = stop.min(Instant::now() + window);
         let mut relayed = Relayed::default();
@@ -50,14 +49,15 @@ impl Relay {
         }
     }
 
-    /// A receiver is somebody's own work here: while one is slow, the others are looked after.
+    /// Each receiver is its own task, so that a slow one does not delay the others.
     async fn send_what_is_due(&self, stop: Instant, relayed: &mut Relayed) -> Result<(), InfraError> {
         let mut working = FuturesUnordered::new();
         let mut round = Round::default();
         loop {
             if round.broken.is_none() && Instant::now() < stop {
                 let mut looking = pin!(self.look(stop));
-                // One connection serves all in turn: whoever looks has to let go on whoever has it.
+                // All tasks share one database connection, so the look for due subscriptions must poll the tasks that
+                // hold it.
                 let looked = loop {
                     tokio::select! {
                         looked = &mut looking => break looked,
@@ -152,10 +152,9 @@ impl Relay {
         }
     }
 
-    /// Removes what is past its time, some of it.
+    /// Removes some of the data whose retention is over.
     ///
-    /// # Errors
-    /// The database is broken, or somebody has what is to be removed: the next time will do.
+    /// The database is broken, or rows are locked: the next pass removes them.
     pub async fn remove(&self, stop: Instant) -> Result<u64, InfraError> {
         let mut removed = 0;
         for _ in 0..REMOVE_PIECES {
@@ -172,7 +171,7 @@ impl Relay {
     }
 }
 
-/// What came of the work so far, and who is still at it.
+/// Totals so far, and the subscriptions being sent to.
 #[derive(Default)]
 struct Round {
     busy: HashSet<Uuid>,
@@ -181,8 +180,8 @@ struct Round {
 }
 
 impl Round {
-    /// Whether there is reason to look again at once. Where nothing was sent, somebody else is at it, or the receiver
-    /// may not have more at the moment.
+    /// Whether to look for due subscriptions at once. If nothing was sent, another invocation has the claim or the
+    /// receiver is at its limit.
     fn note(&mut self, id: Uuid, sent: Result<Relayed, InfraError>) -> bool {
         self.busy.remove(&id);
         match sent {

@@ -1,4 +1,4 @@
-//! When an attempt is made again, and when no more.
+//! The retry schedule.
 
 use std::time::Duration;
 

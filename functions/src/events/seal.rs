@@ -1,4 +1,4 @@
-//! Secrets that the database keeps and may not know: receivers' secrets, sealed with a key that only `admin` and `relay` have.
+//! Encrypts subscribers' secrets for storage, with a key that only `admin` and `relay` have.
 //!
 //! `SEAL_KEY` is 32 bytes in base64; two, with a comma between, while one takes the other's place: the first seals, each
 //! opens. What stands in clear, as earlier releases wrote it, is read as it is and sealed when it is next used.

@@ -1,5 +1,6 @@
-//! A payment that somebody told us of: what was signed is proven, who may tell is looked at, the gateway is asked for the
-//! present, and what is not ours is left alone. What is ours is taken to its end in flow.rs.
+//! Settles a payment that a webhook, a returning browser or the sweep hints at: verifies the signature of a signed
+//! message, checks that the buyer owns the payment, looks the payment up at its gateway, and ignores payments that are
+//! not ours. Our own go on to flow.rs.
 
 use payments::{EventKind, LookupResult, PaymentDetails, PaymentSnapshot, RawEvent, WebhookEvent};
 use protocol::confirm::{ConfirmOutcome, HoldOf, PaymentHint, Settled, Signed};
@@ -20,15 +21,14 @@ struct Known {
     hold: Option<HoldOf>,
     token: Option<String>,
     shaky: bool,
-    /// The gateway wants to be asked less often.
+    /// The gateway has answered 429 and its `Retry-After` is not over.
     slowed: bool,
     admitted: bool,
 }
 
-/// A message that its gateway signed, proven by the secrets of this function; nothing else of it is believed.
+/// Verifies a signed webhook with the secrets of this function, and settles the payment it names.
 ///
-/// # Errors
-/// As for [`settle`]; and a message that no gateway of ours can have sent.
+/// As for [`settle`]; or the message has a valid signature and is no event of its gateway.
 pub async fn settle_signed(
     database: &Database,
     gateways: &Gateways,
@@ -50,22 +50,22 @@ pub async fn settle_signed(
         EventKind::Later { dispute } => {
             PaymentHint { later: true, dispute: dispute.map(|hint| hint.name().to_owned()), ..hint }
         }
-        // Of a gateway that signs nothing.
+        // Only unsigned gateways send it.
         EventKind::Deposit { .. } => return done(ConfirmOutcome::Ignored),
     };
     look(database, gateways, &hint, details).await
 }
 
-/// # Errors
-/// The database cannot answer, or the gateway is not configured. That a gateway does not answer is no error: the others'
-/// payments go on.
+/// The database cannot answer, or the gateway is not configured. A gateway that does not answer is no error: payments
+/// at other gateways go on.
 pub async fn settle(database: &Database, gateways: &Gateways, hint: &PaymentHint) -> Result<Settled, InfraError> {
-    // That there is a dispute is believed of what is signed alone.
+    // Only a signed message may report a dispute.
     look(database, gateways, &PaymentHint { dispute: None, ..hint.clone() }, None).await
 }
 
-/// What is told is of the past: before money or stock moves, the present is asked. `said`: the word of the shop's own
-/// service, which counts where that service does not know better now.
+/// A hint is about the past, so the gateway is asked for the present state before money or stock moves. `details`: what
+/// a signed message of the shop's own service says; it counts where that service cannot be asked or does not know the
+/// payment.
 async fn look(
     database: &Database,
     gateways: &Gateways,
@@ -78,7 +78,7 @@ async fn look(
     {
         return Ok(settled);
     }
-    // Before the gateway is asked: what a buyer names may be anybody's.
+    // Before the gateway is asked: a buyer may name another buyer's payment.
     if belongs_to_buyer(database, hint, payments::hold_id(id.1)).await? == Some(false) {
         return done(ConfirmOutcome::NotFound);
     }
@@ -93,7 +93,7 @@ async fn look(
         }
         return Ok(Settled { outcome, hold: known.hold });
     }
-    // Play money in a shop that sells for real money buys nothing, and is nobody's to pay back.
+    // In a live shop a test payment buys nothing and is not refunded.
     if gateways.live && details.as_ref().is_some_and(|details| !details.live) {
         return done(ConfirmOutcome::Ignored);
     }
@@ -102,12 +102,12 @@ async fn look(
         (None, Some(details)) => return record_signed(database, id, details).await,
         (None, None) => return Err(InfraError::misuse("a gateway that this function has no secret for")),
     };
-    // A hint may wait: it comes again, or the sweep asks. A buyer who stands there does not.
+    // A webhook or the sweep repeats its hint later; a waiting buyer or a gateway that asks for approval does not.
     let is_hint = hint.token.is_none() && hint.buyer.is_none() && !hint.asks_approval && !is_return(hint);
     let asked = if !known.admitted || (known.slowed && is_hint) {
         LookupResult::Unknown("the gateway is left alone".to_owned())
     } else if hint.deposit_secret.is_some() {
-        // The message knows the payment by our own id alone.
+        // The message names the payment by our order id.
         let found = gateways.find(database, client, &hint.payment_id, known.shaky).await?;
         found.into_iter().next().unwrap_or(LookupResult::NotFound)
     } else {
@@ -119,7 +119,7 @@ async fn look(
         (LookupResult::NotFound, None) => {
             return Ok(answered(hint, end(database, id, "the gateway knows no such payment").await?));
         }
-        // It is at work, and does not say: that is this payment's matter, and asked again later and later.
+        // The gateway works but does not say. That concerns this payment alone: it is asked again at growing intervals.
         (LookupResult::Refused(why) | LookupResult::Unreadable(why), None) => {
             record_no_answer(database, id, &why).await?;
             return done(ConfirmOutcome::Unreachable);
@@ -129,12 +129,12 @@ async fn look(
     settle_known(database, gateways, client, hint, snapshot, known.token).await
 }
 
-/// Whether a browser is to be sent somewhere.
+/// Whether the hint came from a browser that returns from the payment page and is redirected to its hold.
 fn is_return(hint: &PaymentHint) -> bool {
     hint.amount_text.is_some() || (hint.amount.is_some() && !hint.asks_approval)
 }
 
-/// A payment whose truth has just been asked for, however it was found.
+/// Settles a payment by a snapshot that its gateway has just given, however the payment was found.
 pub(crate) async fn settle_known(
     database: &Database,
     gateways: &Gateways,
@@ -145,7 +145,7 @@ pub(crate) async fn settle_known(
 ) -> Result<Settled, InfraError> {
     let payment_id = snapshot.payment_id.clone();
     let id = (hint.gateway.as_str(), payment_id.as_str());
-    // Before anything else: what is not marked as ours is somebody else's, and only looked at.
+    // First of all: a payment without our mark belongs to another product on the same account. It is only logged.
     let Some(mark) = snapshot.mark.clone() else {
         info!(
             verb = "confirm",
@@ -162,7 +162,7 @@ pub(crate) async fn settle_known(
     if gateways.live && !snapshot.live {
         return Ok(answered(hint, Settled { outcome: ConfirmOutcome::Ignored, hold: None }));
     }
-    // Whoever knows its secret was told it by the gateway.
+    // Only the gateway and the shop know the payment's secret.
     if hint.deposit_secret.as_ref().is_some_and(|secret| !snapshot.has_secret(secret)) {
         warn!(gateway = client.name, "a message about a deposit does not know the payment's secret");
         return done(ConfirmOutcome::Ignored);
@@ -179,7 +179,7 @@ pub(crate) async fn settle_known(
     }
     let flow = PaymentFlow { database, gateways, client, id, token: hint.token.clone().or(token), mark, snapshot };
     let outcome = flow.settle(hint.asks_approval).await?;
-    // Only a browser has to be sent somewhere.
+    // Only a returning browser needs the hold, to be redirected to it.
     let hold = if is_return(hint) {
         database.json("select holdfast.hold_of_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)]).await?
     } else {
@@ -188,7 +188,8 @@ pub(crate) async fn settle_known(
     Ok(answered(hint, Settled { outcome, hold }))
 }
 
-/// Whoever asks before taking the money would take "ignored" for leave to: it says that for others' payments alone.
+/// A gateway that asks for approval captures when it gets `ignored`. So `ignored` is kept for payments that are not
+/// ours, and a payment of ours that cannot be captured is rejected.
 fn answered(hint: &PaymentHint, settled: Settled) -> Settled {
     match settled.outcome {
         ConfirmOutcome::Ignored | ConfirmOutcome::Pending if hint.asks_approval => {
@@ -198,7 +199,8 @@ fn answered(hint: &PaymentHint, settled: Settled) -> Settled {
     }
 }
 
-/// What is written down of a payment is asked about later and later, and at last is an operator's.
+/// Records that the gateway works but gave no usable answer about this payment. The payment is asked about at growing
+/// intervals and in the end becomes a dead letter.
 pub(crate) async fn record_no_answer(database: &Database, id: (&str, &str), why: &str) -> Result<(), InfraError> {
     warn!(gateway = id.0, payment_id = id.1, %why, "a gateway does not say what is true of a payment");
     let params = &[(&id.0 as _, Type::TEXT), (&id.1 as _, Type::TEXT), (&why as _, Type::TEXT)];
@@ -213,8 +215,8 @@ fn rejected(reason: &str) -> ConfirmOutcome {
     ConfirmOutcome::Rejected { reason: reason.to_owned() }
 }
 
-/// Whether the payment is the buyer's who tells of it: the hold that is known to be its, or else this one, is theirs. None:
-/// no buyer tells of it, or nobody knows its hold yet.
+/// Whether the hinting buyer owns the payment: its recorded hold, or else `hold_id`, is theirs. None: the hint names no
+/// buyer, or the hold is not known yet.
 async fn belongs_to_buyer(
     database: &Database,
     hint: &PaymentHint,
@@ -231,7 +233,7 @@ async fn belongs_to_buyer(
     database.json("select to_json(holdfast.is_payment_of($1, $2, $3, $4))", params).await
 }
 
-/// The signed word of the shop's own service.
+/// Records the payment by what the shop's own service has signed.
 async fn record_signed(database: &Database, id: (&str, &str), details: &PaymentDetails) -> Result<Settled, InfraError> {
     let PaymentDetails { hold_ref, user_id, amount, currency, .. } = details;
     done(record_payment(database, id, hold_ref, Some(user_id), *amount, currency).await?)

@@ -1,6 +1,6 @@
-//! A payment whose truth is known, taken to its end: the hold is secured before money is taken, and T2 makes of it what it
-//! becomes. Every step can be repeated; one whose outcome is unknown is asked about first. Nothing of it happens inside a
-//! transaction.
+//! Takes a payment from its snapshot to its outcome: locks the hold for the capture, captures, and records the payment
+//! (T2). Every step can be repeated; where the outcome of a capture is unknown, the gateway is asked before anything
+//! else. No gateway is called inside a transaction.
 
 use payments::{Capture, Captured, LookupResult, Mark, PaymentSnapshot, State};
 use protocol::confirm::{ConfirmOutcome, Settled};
@@ -21,13 +21,13 @@ enum CaptureLock {
         attempt: i32,
         hold_id: Uuid,
     },
-    /// Nothing was written.
+    /// No hold of ours has this id; nothing was written.
     HoldUnknown,
     #[serde(rename = "turned_away")]
     Rejected {
         reason: String,
     },
-    // What has become of it already.
+    // The payment was settled before.
     Confirmed {
         order_id: String,
     },
@@ -36,7 +36,7 @@ enum CaptureLock {
     },
 }
 
-/// A payment of ours, and what its gateway says of it now.
+/// A payment that names a hold, with its gateway's present snapshot.
 pub(crate) struct PaymentFlow<'a> {
     pub database: &'a Database,
     pub gateways: &'a Gateways,
@@ -50,7 +50,7 @@ pub(crate) struct PaymentFlow<'a> {
 impl PaymentFlow<'_> {
     pub async fn settle(&self, asks_approval: bool) -> Result<ConfirmOutcome, InfraError> {
         Ok(match self.snapshot.state {
-            // What costs nothing has nothing left either, and was bought all the same.
+            // A zero-amount payment has no balance left but is still a purchase.
             State::Paid if self.snapshot.refunded > 0 && self.snapshot.left() <= 0 => {
                 end(self.database, self.id, "paid back at the gateway").await?.outcome
             }
@@ -59,13 +59,13 @@ impl PaymentFlow<'_> {
             State::Authorised => self.capture().await?,
             State::Pending if self.token.is_some() => self.capture().await?,
             State::Pending => self.note(false).await?,
-            // Whatever was asked for is done: the money comes with the deposit, or not at all.
+            // The buyer has an account to deposit into. The money comes with the deposit, or not at all.
             State::Waiting => self.note(true).await?,
             State::Failed => end(self.database, self.id, "no money was taken").await?.outcome,
         })
     }
 
-    /// What was taken, less what somebody has paid back at the gateway's own desk, is what was paid.
+    /// The paid amount is what was captured, less what was refunded in the gateway's own console.
     async fn record_payment(&self, snapshot: &PaymentSnapshot) -> Result<ConfirmOutcome, InfraError> {
         let PaymentSnapshot { user_id, currency, .. } = snapshot;
         record_payment(self.database, self.id, &self.mark.hold_ref, user_id.as_ref(), snapshot.left(), currency).await
@@ -87,7 +87,7 @@ impl PaymentFlow<'_> {
         response.ok_or_else(|| InfraError::misuse("locking for a capture has no outcome"))
     }
 
-    /// The gateway asks before it takes the money itself.
+    /// The gateway asks for approval and then captures by itself.
     async fn approve_capture(&self) -> Result<ConfirmOutcome, InfraError> {
         Ok(match self.lock_for_capture().await? {
             CaptureLock::ReadyToCapture { .. } => ConfirmOutcome::ReadyToCapture,
@@ -95,11 +95,11 @@ impl PaymentFlow<'_> {
         })
     }
 
-    /// Secures the hold, has the money taken, and confirms.
+    /// Locks the hold, captures, and records the payment.
     async fn capture(&self) -> Result<ConfirmOutcome, InfraError> {
         let (attempt, hold) = match self.lock_for_capture().await? {
             CaptureLock::ReadyToCapture { attempt, hold_id } => (attempt, hold_id),
-            // Whoever set it aside may be another Holdfast: it is neither taken nor let go.
+            // The authorisation may belong to another Holdfast: it is neither captured nor voided.
             CaptureLock::HoldUnknown => return self.park().await,
             rejected @ CaptureLock::Rejected { .. } => {
                 self.void().await?;
@@ -117,7 +117,7 @@ impl PaymentFlow<'_> {
             token: self.token.as_deref(),
             live: self.gateways.live,
         };
-        // One that takes the money by itself will tell us when it has.
+        // A gateway that captures by itself sends a webhook when it has.
         let Some(request) = self.client.api.capture(&capture) else { return Ok(ConfirmOutcome::Ignored) };
         let captured = match self.gateways.send(self.client, &request, CAPTURE_DEADLINE_MS).await {
             Ok(response) => self.client.api.captured(&response.as_gateway_response()),
@@ -138,7 +138,7 @@ impl PaymentFlow<'_> {
                         self.record_payment(&snapshot).await
                     }
                     LookupResult::Known(snapshot) if snapshot.state == State::Waiting => self.note(true).await,
-                    // The attempt stays: whoever comes next, a repeat or the sweep, asks before anything else.
+                    // The capture attempt stays recorded: the next hint or sweep asks the gateway before anything else.
                     LookupResult::Known(_)
                     | LookupResult::NotFound
                     | LookupResult::Refused(_)
@@ -149,7 +149,7 @@ impl PaymentFlow<'_> {
         }
     }
 
-    /// What was set aside is given back now, or by the sweep if this fails: it is written down.
+    /// Voids the authorisation. If this fails, the sweep does it: the rejection is recorded.
     async fn void(&self) -> Result<(), InfraError> {
         let key = format!("let-go-{}-{}", self.client.name, self.id.1);
         let Some(request) = self.client.api.void(self.id.1, &key) else {
@@ -163,7 +163,7 @@ impl PaymentFlow<'_> {
         Ok(())
     }
 
-    /// Money that is set aside for a hold that is none of ours waits for an operator.
+    /// Parks a payment whose hold is not ours until an operator decides.
     async fn park(&self) -> Result<ConfirmOutcome, InfraError> {
         let PaymentSnapshot { amount, currency, .. } = &self.snapshot;
         let params = &[
@@ -178,7 +178,7 @@ impl PaymentFlow<'_> {
         Ok(ConfirmOutcome::Parked)
     }
 
-    /// `taken`: no capture is under way any more, whatever was written down.
+    /// Records that the payment is pending. `taken`: no capture is in flight any more, whatever was recorded.
     async fn note(&self, taken: bool) -> Result<ConfirmOutcome, InfraError> {
         let PaymentSnapshot { user_id, amount, currency, .. } = &self.snapshot;
         let params = &[
@@ -200,7 +200,7 @@ impl CaptureLock {
     fn into_outcome(self) -> ConfirmOutcome {
         match self {
             Self::ReadyToCapture { .. } => ConfirmOutcome::ReadyToCapture,
-            // No money is set aside yet for whoever asks first, and so there is nothing to decide.
+            // The gateway asks before it authorises, so there is nothing to park.
             Self::HoldUnknown => ConfirmOutcome::Rejected { reason: "hold_unknown".to_owned() },
             Self::Rejected { reason } => ConfirmOutcome::Rejected { reason },
             Self::Confirmed { order_id } => ConfirmOutcome::Confirmed { order_id },
@@ -217,7 +217,7 @@ pub(crate) async fn record_payment(
     amount: i64,
     currency: &str,
 ) -> Result<ConfirmOutcome, InfraError> {
-    // What is no id of ours names no hold of ours; what the shop's own service took is paid back all the same.
+    // A reference that is no id of ours names no hold; what the shop's own service captured for it is refunded.
     let hold_id = hold_id(hold_ref);
     let outcome: Option<ConfirmOutcome> = database
         .json(
@@ -236,7 +236,7 @@ pub(crate) async fn record_payment(
     outcome.ok_or_else(|| InfraError::misuse("the payment has no outcome"))
 }
 
-/// It is over, and no money of the buyer's is with us.
+/// Ends the payment: none of the buyer's money is with us.
 pub(crate) async fn end(database: &Database, id: (&str, &str), outcome: &str) -> Result<Settled, InfraError> {
     let params = &[(&id.0 as _, Type::TEXT), (&id.1 as _, Type::TEXT), (&outcome as _, Type::TEXT)];
     database.call("select holdfast.end_payment($1, $2, $3)", params).await?;

@@ -1,5 +1,5 @@
-//! The gateways this function may call: each with its account, its address, and the circuit breaker that all instances
-//! share (schema/capture.sql).
+//! The gateways that this function calls: their accounts, addresses and the circuit breaker that all instances share
+//! (schema/capture.sql).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use crate::runtime::limits::ASK_DEADLINE_MS;
 pub struct Gateways {
     clients: BTreeMap<&'static str, GatewayClient>,
     http: Http,
-    /// The shop sells for real money: play money buys nothing.
+    /// Whether the shop sells for real money. Then test payments buy nothing.
     pub live: bool,
     foreign: AtomicU64,
 }
@@ -60,13 +60,12 @@ impl Gateways {
         self.clients.keys().copied().collect()
     }
 
-    /// How many payments that are not ours this instance was told of, this one included.
+    /// Counts a payment that is not ours; how many this instance has seen.
     pub fn count_foreign(&self) -> u64 {
         self.foreign.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// # Errors
-    /// There is no answer.
+    /// There is no response; whether the request was carried out is unknown.
     pub async fn send(
         &self,
         client: &GatewayClient,
@@ -76,7 +75,7 @@ impl Gateways {
         self.http.send(&client.url, request, within_ms).await
     }
 
-    /// The truth about a payment. `shaky`: the gateway has failed lately, and an answer is worth noting.
+    /// Looks a payment up. `shaky`: the gateway has failed lately, so a success is recorded too.
     ///
     /// # Errors
     /// The database could not note what the gateway did.
@@ -93,7 +92,7 @@ impl Gateways {
         }
     }
 
-    /// The payments that a reference of ours has led to.
+    /// Finds the payments that a reference of ours has led to.
     ///
     /// # Errors
     /// The database could not note what the gateway did.
@@ -111,8 +110,8 @@ impl Gateways {
         }
     }
 
-    /// What a question is answered. Only what is the gateway's own failure counts against it: no answer at all, or one that
-    /// says that it is out of order. Whatever else it says, it is at work; and asked too often it is asked less.
+    /// Sends a lookup and records the gateway's health. Only no response and 5xx count as failures of the gateway;
+    /// after a 429 it is asked less often.
     async fn send_and_record(
         &self,
         database: &Database,

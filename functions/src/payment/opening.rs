@@ -1,5 +1,5 @@
-//! A payment page that was opened for a hold: noted when it is, and its gateway is asked before the hold ends and after
-//! whether it has led to a payment, in case nobody ever tells.
+//! A payment page that is opened for a hold. The opening is recorded, and the gateway is asked before and after the
+//! hold ends whether it led to a payment, in case no webhook ever comes.
 
 use payments::LookupResult;
 use protocol::confirm::{ConfirmOutcome, PaymentHint};
@@ -36,7 +36,7 @@ struct Known {
     admitted: bool,
 }
 
-/// Asks the gateway what the page has led to, and takes each payment that it finds to its end.
+/// Looks up the payments that the page has led to, and settles each.
 ///
 /// # Errors
 /// The database cannot answer.
@@ -63,7 +63,7 @@ pub async fn ask(
     let mut best = ConfirmOutcome::Ignored;
     for asked in gateways.find(database, client, reference, known.shaky).await? {
         match asked {
-            // A gateway that looks for a text may find more than was meant.
+            // A text search may find payments of other holds.
             LookupResult::Known(snapshot)
                 if snapshot.mark.as_ref().is_some_and(|mark| mark.hold_id == hold && hold.is_some()) =>
             {

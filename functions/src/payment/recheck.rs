@@ -1,5 +1,5 @@
-//! A payment that was settled before, asked about once more: what its gateway has of it now is compared with what we
-//! have and recorded (schema/present.sql). A message is only the reason to ask.
+//! Looks up a settled payment once more, compares the snapshot with what is recorded, and records what changed
+//! (schema/present.sql). A webhook is only the reason to look.
 
 use payments::{Dispute, Disputed, LookupResult, PaymentSnapshot, State};
 use protocol::confirm::{ConfirmOutcome, PaymentHint, Settled};
@@ -18,7 +18,7 @@ struct Settlement {
     admitted: bool,
 }
 
-/// None: no payment of ours that was settled; whatever it is, it is settled now.
+/// None: this payment was never settled; the caller settles it now.
 ///
 /// # Errors
 /// The database cannot answer, or the gateway is not configured.
@@ -47,7 +47,7 @@ pub async fn look_again(
             return done(ConfirmOutcome::Unreachable);
         }
     };
-    // Whose money it is was proven when it was settled; play money stays what it was taken for then.
+    // Ownership and live mode were checked when the payment was settled.
     let Some(snapshot) = with_dispute(gateways, client, id.1, snapshot).await else {
         return done(ConfirmOutcome::Unreachable);
     };
@@ -57,7 +57,8 @@ pub async fn look_again(
     done(ConfirmOutcome::Recorded)
 }
 
-/// What its gateway says of a dispute by itself, where there is one; none: it does not answer.
+/// Completes the snapshot with the dispute, where the gateway reports it in a request of its own. None: it does not
+/// answer.
 pub async fn with_dispute(
     gateways: &Gateways,
     client: &GatewayClient,
@@ -77,8 +78,8 @@ pub async fn with_dispute(
     dispute.map(|dispute| PaymentSnapshot { disputed: Disputed::Yes(dispute), ..snapshot })
 }
 
-/// A gateway that does not say when it is asked is believed what its signed message says: that there is a dispute, unless one
-/// is known, for messages come in any order; or that it is over, and the money says which way. None: it does say.
+/// For a gateway whose snapshots do not report disputes, the signed message counts: a dispute was opened, or it ended
+/// and the balance says how. Messages come in any order. None: the snapshot reports disputes.
 fn by_the_message(snapshot: &PaymentSnapshot, stated: Option<&str>) -> Option<(&'static str, i64)> {
     match (snapshot.disputed, stated?) {
         (Disputed::Unsaid, "opened") => Some(("opened", snapshot.left())),
@@ -88,8 +89,7 @@ fn by_the_message(snapshot: &PaymentSnapshot, stated: Option<&str>) -> Option<(&
     }
 }
 
-/// Compares what the gateway has with what is recorded, and records what is new. `asked_at`: when the database said that
-/// it would be asked.
+/// Records what has changed at the gateway. `asked_at`: the database's time before the lookup.
 ///
 /// # Errors
 /// The database cannot answer.
@@ -118,10 +118,10 @@ async fn missing(database: &Database, id: (&str, &str), asked_at: &str) -> Resul
     write(database, id, asked_at, ("missing", 0, 0, ""), (None, None)).await
 }
 
-/// A truth in the words of schema/present.sql: its state, and what it says of a dispute.
+/// A snapshot in the terms of schema/present.sql: the payment's state, the dispute's state and its amount.
 #[must_use]
 pub fn facts(snapshot: &PaymentSnapshot) -> (&'static str, Option<&'static str>, Option<i64>) {
-    // What was taken and is waited for again, or has failed, was a deposit that was taken back.
+    // A captured payment that is pending or failed now was a deposit that was reversed.
     let state = match snapshot.state {
         State::Paid => "paid",
         State::Pending | State::Authorised | State::Waiting | State::Failed => "gone",

@@ -1,5 +1,5 @@
-//! Each gateway's own lists against ours, in both directions: what no webhook told is settled or recorded as if one had
-//! come (schema/reconcile.sql). A page at a time; what a pass has done stays done, whoever dies in between.
+//! Compares each gateway's own lists with our payments, in both directions, and settles or records what no webhook
+//! reported (schema/reconcile.sql). It works a page at a time; a finished page stays finished if the function dies.
 
 use std::time::Instant;
 
@@ -19,12 +19,12 @@ use crate::payment::{confirm, recheck};
 use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::{AT_ONCE_MAX, LIST_DEADLINE_MS, RECONCILE_LEASE_S, RECONCILE_LOOK};
 
-/// The last part of every pass: our payments that no list had.
+/// The last part of every pass: our payments that no list contained.
 const OURS: &str = "ours";
 
-/// How passes are made.
+/// When passes run and how far they go back.
 pub struct Settings {
-    /// How long after its beginning a pass is made anew, in seconds.
+    /// Seconds from the start of one pass to the start of the next.
     pub every_s: f64,
     /// How far back the lists go, in days.
     pub days: f64,
@@ -32,7 +32,7 @@ pub struct Settings {
     pub since: Option<String>,
 }
 
-/// A pass that this call works on, and where it goes on.
+/// A pass that this invocation has claimed, with its position.
 #[derive(Deserialize)]
 struct Pass {
     gateway: String,
@@ -49,8 +49,8 @@ struct Ours {
     next: Option<String>,
 }
 
-/// # Errors
-/// The database cannot answer. A gateway that does not is tried again at growing distances, and no other waits for it.
+/// The database cannot answer. A gateway that does not answer is tried again at growing intervals; the others do not
+/// wait for it.
 pub async fn run(
     database: &Database,
     gateways: &Gateways,
@@ -75,7 +75,7 @@ pub async fn run(
     Ok(all?.into_iter().fold(Reconciled::default(), Reconciled::and))
 }
 
-/// One gateway's pass, until it is through, its gateway fails, or the time is over.
+/// Works on one gateway's pass until it ends, the gateway fails, or the time is over.
 async fn go_on(
     database: &Database,
     gateways: &Gateways,
@@ -116,10 +116,10 @@ async fn go_on(
     }
 }
 
-/// What a page came to.
+/// The result of one page.
 struct Page {
     looked: i64,
-    /// Those that do not agree, or that we do not have.
+    /// Payments that differ or that we do not have.
     payment_ids: Vec<String>,
     next: Option<String>,
 }
@@ -147,7 +147,7 @@ async fn theirs(
         }
     };
     let looked = i64::try_from(entries.len()).unwrap_or(i64::MAX);
-    // Play money is nobody's to settle.
+    // Test payments are not compared in a live shop.
     let real = |entry: &Entry| !matches!(&entry.tells, Tells::Snapshot(snapshot) if gateways.live && !snapshot.live);
     let lines: Value = entries.iter().filter(|entry| real(entry)).map(line).collect();
     let differing: Option<Vec<String>> = database
@@ -156,7 +156,7 @@ async fn theirs(
     Ok(Some(Page { looked, payment_ids: differing.unwrap_or_default(), next }))
 }
 
-/// An entry in the words of schema/reconcile.sql.
+/// An entry in the terms of schema/reconcile.sql.
 fn line(entry: &Entry) -> Value {
     let mut line = json!({"payment_id": entry.payment_id, "ours": payments::hold_id(&entry.hold_ref).is_some()});
     match &entry.tells {
@@ -175,7 +175,7 @@ fn line(entry: &Entry) -> Value {
     line
 }
 
-/// Our payments that no list of this pass had.
+/// Our payments that no list of this pass contained.
 async fn ours(database: &Database, pass: &Pass) -> Result<Option<Page>, InfraError> {
     let params =
         &[(&pass.gateway as _, Type::TEXT), (&pass.cursor as _, Type::TEXT), (&RECONCILE_LOOK as _, Type::INT4)];
@@ -183,7 +183,7 @@ async fn ours(database: &Database, pass: &Pass) -> Result<Option<Page>, InfraErr
     Ok(page.map(|Ours { payment_ids, looked, next }| Page { looked, payment_ids, next }))
 }
 
-/// As if a webhook had come about each of them.
+/// Settles each of them as if a webhook had come.
 async fn ask(database: &Database, gateways: &Gateways, gateway: &str, payment_ids: &[String]) {
     let asked = stream::iter(payment_ids).map(async |payment_id| {
         let (trace, gateway, payment_id) = (Trace::default(), gateway.to_owned(), payment_id.clone());
@@ -201,7 +201,7 @@ async fn ask(database: &Database, gateways: &Gateways, gateway: &str, payment_id
     asked.buffer_unordered(AT_ONCE_MAX).collect::<()>().await;
 }
 
-/// Whether the pass is still this call's.
+/// Moves the pass on. False: another invocation has claimed it.
 async fn advance(
     database: &Database,
     pass: &Pass,

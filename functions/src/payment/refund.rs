@@ -1,5 +1,5 @@
-//! One refund, one try: the gateway is asked what it still has, the attempt is written down, the request is sent with
-//! its key, and what came of it is written too. Whoever dies on the way leaves an attempt that is asked about first.
+//! One attempt of one refund: looks the payment up, records the attempt, sends the request with its idempotency key,
+//! records the result. After a crash the next attempt begins with a lookup.
 
 use payments::{LookupResult, RefundAccount, RefundRequest, Refunded, State};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use crate::payment::recheck;
 use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::REFUND_DEADLINE_MS;
 
-/// A refund that is due, as schema/refund.sql hands it out.
+/// A refund that is due, as schema/refund.sql returns it.
 #[derive(Deserialize)]
 pub struct RefundJob {
     pub gateway: String,
@@ -19,12 +19,12 @@ pub struct RefundJob {
     pub amount: i64,
     pub currency: String,
     pub reason: String,
-    /// How often it did not come to an end.
+    /// Attempts that did not complete it.
     pub attempts: usize,
-    /// The gateway has taken an attempt on, to do it later.
+    /// The gateway has accepted an attempt and completes it later.
     #[serde(default)]
     pub requested: bool,
-    /// When it was handed out: what the gateway says after that is news.
+    /// When it was claimed: changes at the gateway after that are new.
     pub claimed_at: String,
 }
 
@@ -39,7 +39,7 @@ struct Written {
     status: String,
 }
 
-/// What a try came to.
+/// The result of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundResult {
     Completed,
@@ -49,19 +49,18 @@ pub enum RefundResult {
 
 enum AttemptOutcome {
     Done(Option<String>),
-    /// The attempt is done, and the rest of the money is on its way by somebody else's.
+    /// This attempt completed; another refund for the rest is in progress.
     Partly,
     Requested,
-    /// Nobody has named the account that a deposit goes back to: the buyer or an operator can.
+    /// A deposit: the buyer or an operator has to name an account.
     NeedsAccount,
     Refused(String),
-    /// Refused by us, and it stays so.
+    /// Refused by Holdfast for good.
     Never(&'static str),
     Unknown(String),
 }
 
-/// # Errors
-/// The database cannot answer; the refund is somebody else's when its lease is over.
+/// The database cannot answer; the refund can be claimed again when its lease is over.
 pub async fn refund_now(
     database: &Database,
     gateways: &Gateways,
@@ -71,7 +70,7 @@ pub async fn refund_now(
     refund_to_account(database, gateways, schedule, due, None).await.map(|(ended, _)| ended)
 }
 
-/// The same to an account that somebody has named; and what the gateway said of it.
+/// The same to a named account; returns what the gateway said too.
 ///
 /// # Errors
 /// As for [`refund_now`].
@@ -86,7 +85,7 @@ pub async fn refund_to_account(
         .client(&due.gateway)
         .ok_or_else(|| InfraError::misuse("a refund of a gateway that was not asked for"))?;
     let outcome = attempt(database, gateways, client, due, account).await?;
-    // An account that was refused is not tried again by itself: it is not kept.
+    // A refused account is not retried: it is not stored.
     let never = matches!(outcome, AttemptOutcome::Never(_) | AttemptOutcome::NeedsAccount) || account.is_some();
     let (name, detail) = match outcome {
         AttemptOutcome::Done(detail) => ("done", detail),
@@ -101,7 +100,7 @@ pub async fn refund_to_account(
         }
         AttemptOutcome::Unknown(why) => ("unknown", Some(why)),
     };
-    // What the gateway has taken on is no failure, however long it takes.
+    // An accepted refund does not count as a failure, however long it takes.
     let again_s = match name {
         "done" => Some(0.0),
         "refused" if never => None,
@@ -140,11 +139,11 @@ async fn attempt(
     due: &RefundJob,
     account: Option<&RefundAccount>,
 ) -> Result<AttemptOutcome, InfraError> {
-    // What cost nothing no gateway has anything of.
+    // No gateway knows a zero-amount payment.
     if due.amount <= 0 {
         return Ok(AttemptOutcome::Done(Some("nothing was paid".to_owned())));
     }
-    // Always first: an earlier attempt may have come through, and the gateway's own desk may have paid back a part.
+    // Always first: an earlier attempt may have succeeded, or part of the money was refunded in the gateway's console.
     let snapshot = match gateways.ask(database, client, &due.payment_id, true).await? {
         LookupResult::Known(snapshot) => snapshot,
         LookupResult::NotFound => return Ok(AttemptOutcome::Refused("the gateway knows no such payment".to_owned())),
@@ -152,7 +151,7 @@ async fn attempt(
             return Ok(AttemptOutcome::Unknown(why));
         }
     };
-    // Whatever is written down here, only a payment that names a hold in our form may be paid back, and only real money.
+    // Whatever the database says: only a payment that names a hold in our form may be refunded, and only a live one.
     if snapshot.mark.is_none() {
         return Ok(AttemptOutcome::Never("the payment names no hold in our form: it is somebody else's"));
     }
@@ -165,22 +164,23 @@ async fn attempt(
     let Some(snapshot) = recheck::with_dispute(gateways, client, &due.payment_id, snapshot).await else {
         return Ok(AttemptOutcome::Unknown("its dispute cannot be asked about".to_owned()));
     };
-    // What others did to it meanwhile is on record before we do anything.
+    // Changes made at the gateway are recorded before ours.
     recheck::record(database, (&due.gateway, &due.payment_id), &due.claimed_at, &snapshot).await?;
-    // A deposit that was taken back is not here any more, and what was lost in a dispute the bank has given back.
+    // A reversed deposit is gone, and a lost dispute was returned by the bank.
     let (lost, disputed) = snapshot.in_dispute();
     let left = if snapshot.state == State::Paid { snapshot.left().saturating_sub(lost) } else { 0 };
     if left <= 0 {
         return Ok(AttemptOutcome::Done(Some("nothing is left to pay back".to_owned())));
     }
-    // What somebody has asked to have paid back is on its way, and is not asked for again; what a dispute is about may be.
+    // What is already being refunded is not requested again; what an open dispute is about may still be returned by the
+    // bank.
     let refunding = snapshot.refunding.unwrap_or(0).saturating_add(disputed);
     let open = left.saturating_sub(refunding);
     if open <= 0 {
         return Ok(AttemptOutcome::Requested);
     }
-    // Its key would only be answered once more that it is taken on. Where the gateway does not say what is on its way,
-    // that answer is all there is to ask for.
+    // The gateway accepted the refund but does not report it as pending: it was dropped. Where the gateway does not
+    // report pending refunds, repeating the key is the only way to ask.
     if due.requested && snapshot.refunding.is_some() {
         return Ok(AttemptOutcome::Refused("the gateway has not done what it had taken on".to_owned()));
     }
@@ -191,13 +191,13 @@ async fn attempt(
         Some(_) => "select holdfast.begin_refund_to($1, $2, $3)",
         None => "select holdfast.begin_refund($1, $2, $3)",
     };
-    // What came from a card goes back to it, whatever account somebody names.
+    // A card payment goes back to the card, whatever account is named.
     let account = account.filter(|_| snapshot.needs_account);
     let amount = open.min(due.amount);
     let begun: Option<Attempt> = database
         .json(begin, &[(&due.gateway, Type::TEXT), (&due.payment_id, Type::TEXT), (&amount, Type::INT8)])
         .await?;
-    // Somebody else has ended it meanwhile.
+    // Another invocation has ended it.
     let Some(Attempt { attempt, key }) = begun else { return Ok(AttemptOutcome::Requested) };
     let request = client.api.refund(&RefundRequest {
         payment_id: &due.payment_id,
@@ -217,7 +217,7 @@ async fn attempt(
         Refunded::Done => AttemptOutcome::Done(None),
         Refunded::Requested => AttemptOutcome::Requested,
         Refunded::Refused(why) => AttemptOutcome::Refused(why),
-        // Neither is believed without looking: "already" may mean another part of it.
+        // Both need a lookup: "already" may mean another part of the payment.
         Refunded::Already | Refunded::Unknown(_) => {
             let why = if let Refunded::Unknown(why) = refunded { why } else { "already refunded".to_owned() };
             warn!(gateway = client.name, payment_id = due.payment_id, attempt, %why, "a refund is asked about");
@@ -236,7 +236,7 @@ async fn attempt(
     })
 }
 
-/// Nothing was taken: an operator has decided about a payment that was parked. What is set aside is let go, or ends by itself.
+/// Voids a parked authorisation that an operator has decided about; without a void request it ends by itself.
 async fn void(gateways: &Gateways, client: &GatewayClient, due: &RefundJob) -> Result<AttemptOutcome, InfraError> {
     let key = format!("let-go-{}-{}", client.name, due.payment_id);
     let Some(request) = client.api.void(&due.payment_id, &key) else {
@@ -249,7 +249,7 @@ async fn void(gateways: &Gateways, client: &GatewayClient, due: &RefundJob) -> R
     })
 }
 
-/// Between a half and all of it, so that what failed together does not come back together.
+/// A random value from half to all of it, so that attempts that failed together are not retried together.
 fn jittered(seconds: f64) -> f64 {
     let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
     let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);

@@ -1,5 +1,5 @@
-//! A refund that waits for an account to go to: somebody names one, and it is paid back to it at once. The account is passed
-//! on to the gateway; it is not kept, and no log shows it.
+//! A refund that waits for a bank account: when a buyer or an operator names one, it is attempted at once. The account
+//! is passed on to the gateway; it is neither stored nor logged.
 
 use protocol::refund::{AccountOutcome, RefundSelector, RefundTo};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use crate::payment::refund::{RefundJob, RefundResult, refund_to_account};
 use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::REFUND_LEASE_S;
 
-/// When what the gateway has taken on is asked about again, in seconds.
+/// When an accepted refund is looked up again, in seconds.
 const ASK_AGAIN_S: [f64; 2] = [0.0, 5.0];
 
 #[derive(Deserialize)]

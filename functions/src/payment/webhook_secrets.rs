@@ -1,5 +1,5 @@
-//! The secrets by which `confirm` proves what gateways send: the edge's look at a signature is a filter, and whoever has
-//! the edge's key could leave it out.
+//! The secrets by which `confirm` verifies webhooks. The edge verifies them too, but only as a filter: whoever has the
+//! edge's credentials could call `confirm` directly.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,14 +9,13 @@ use protocol::confirm::Signed;
 
 use crate::runtime::config::{self, ConfigError};
 
-/// By gateway; several while one takes the other's place. No `Debug`: they do not belong in a log.
+/// By gateway; several during a rotation. No `Debug`: they do not belong in a log.
 pub struct WebhookSecrets(BTreeMap<&'static str, Vec<String>>);
 
 impl WebhookSecrets {
-    /// `WEBHOOK_SECRET`, `PORTONE_WEBHOOK_SECRET`, `STRIPE_WEBHOOK_SECRET`, as the edge has them.
+    /// From `WEBHOOK_SECRET`, `PORTONE_WEBHOOK_SECRET`, `STRIPE_WEBHOOK_SECRET`; the same values as at the edge.
     ///
-    /// # Errors
-    /// A gateway that signs can be asked, and has no secret: every message of it would be refused.
+    /// A signing gateway has an API secret but no webhook secret: all its messages would be refused.
     pub fn from_env() -> Result<Self, ConfigError> {
         let mut all = BTreeMap::new();
         for gateway in payments::GATEWAYS {
@@ -30,7 +29,7 @@ impl WebhookSecrets {
         Ok(Self(all))
     }
 
-    /// Whether its gateway signed it, just now. What signs nothing proves nothing.
+    /// Whether its gateway signed it within the last five minutes. False for an unsigned gateway.
     #[must_use]
     pub fn prove(&self, reader: &dyn WebhookReader, signed: &Signed) -> bool {
         let secrets = self.0.get(signed.gateway.as_str()).map(Vec::as_slice).unwrap_or_default();

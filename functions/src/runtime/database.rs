@@ -21,7 +21,7 @@ use crate::runtime::tls;
 /// A parameter and its type, so that nothing has to be asked of the server first.
 pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// Broken infrastructure: a function's only kind of error. A refusal is an answer.
+/// An infrastructure error: a function's only kind of error. A refusal is an outcome.
 #[derive(Debug)]
 pub struct InfraError {
     retryable: bool,
@@ -29,7 +29,7 @@ pub struct InfraError {
 }
 
 impl InfraError {
-    /// The caller sent what no caller of ours sends.
+    /// The caller sent what Holdfast's edge never sends, or a routine returned what it never returns.
     #[must_use]
     pub fn misuse(detail: &str) -> Self {
         Self { retryable: false, detail: detail.to_owned() }

@@ -1,5 +1,5 @@
-//! HTTP to a gateway: one request, one bounded answer, one deadline. No redirects, no retries: what a failure means is
-//! for whoever asked to decide.
+//! HTTP to a gateway: one request, one bounded response, one deadline. No redirects and no retries: the caller decides
+//! what a failure means.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ type Body = Full<std::collections::VecDeque<u8>>;
 
 pub struct Http(Client<HttpsConnector<HttpConnector>, Body>);
 
-/// There is no answer; whether the request was done is unknown.
+/// No response; whether the request was carried out is unknown.
 #[derive(Debug)]
 pub struct NoResponse(pub String);
 
@@ -31,7 +31,7 @@ impl fmt::Display for NoResponse {
 
 pub struct HttpResponse {
     pub status: u16,
-    /// Empty where it was too long to be read: then it is no answer to the question, and one all the same.
+    /// Empty if the body was longer than [`GATEWAY_ANSWER_MAX_BYTES`].
     pub body: Vec<u8>,
     /// `Retry-After` in seconds.
     pub retry_after_s: Option<u32>,

@@ -1,5 +1,5 @@
-//! TLS to the database, where its URL asks for it (`sslmode=require` checks the certificate and the host's name), and to
-//! the gateways and to those who are told of events.
+//! TLS to the database, where its URL asks for it (`sslmode=require` checks the certificate and the host's name), to
+//! gateways and to subscribers.
 
 use std::env;
 use std::sync::Arc;
