@@ -34,10 +34,10 @@ fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Resul
     }
     let mut taken = Vec::new();
     for gateway in gateways {
-        if payments::units::unit(gateway, currency).is_some() {
+        if payments::unit(gateway, currency).is_some() {
             return Ok(());
         }
-        taken.push(format!("{gateway} takes {}", payments::units::taken_by(gateway)));
+        taken.push(format!("{gateway} takes {}", payments::currencies(gateway)));
     }
     let taken = if taken.is_empty() { "none is configured".to_owned() } else { taken.join("; ") };
     Err(fault("/currency", &format!("No gateway of this shop takes {currency}: {taken}.")))

@@ -1,11 +1,11 @@
 //! Everything that parses what strangers send, each as a function of bytes that must not panic, with what has to hold of
 //! whatever it lets through. tests/fuzz drives these by coverage; here its corpus is replayed.
 
+use ::payments::signature::{TOLERANCE_S, is_signed, seconds};
+use ::payments::{Message, RawEvent};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::Mac;
-use payments::signature::{TOLERANCE_S, is_signed, seconds};
-use payments::{Message, RawEvent};
 use protocol::admin::{Adjustment, NewSale, StatusChange};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -109,7 +109,7 @@ fn body(data: &[u8]) {
             let Ok(RawEvent(event)) = body::json(JSON, json) else { return };
             assert!(std::str::from_utf8(json).is_ok_and(|text| text.trim_start().starts_with('{')));
             assert_eq!(serde_json::from_slice(json).ok().as_ref(), Some(&event));
-            for reader in payments::NAMES.into_iter().filter_map(payments::webhook) {
+            for reader in ::payments::NAMES.into_iter().filter_map(::payments::webhook) {
                 let notice = reader.read(&event).ok().flatten();
                 assert!(notice.is_none_or(|notice| json_says(&event, &notice.payment_id)));
             }

@@ -43,7 +43,7 @@ pub fn gateway(data: &[u8]) {
 }
 
 fn assert_money(gateway: &str, truth: &PaymentSnapshot) {
-    let unit = payments::units::unit(gateway, &truth.currency);
+    let unit = payments::unit(gateway, &truth.currency);
     assert!((0..=bounds::AMOUNT_MAX).contains(&truth.amount) && truth.refunded >= 0);
     assert!(truth.refunding.is_none_or(|amount| amount >= 0) && truth.left() <= truth.amount);
     // What was read in the gateway's unit is written in it as the same.
