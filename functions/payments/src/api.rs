@@ -64,7 +64,7 @@ pub enum Refunded {
 
 /// What the functions send to a gateway and read from it.
 pub trait GatewayApi: Send + Sync {
-    fn ask(&self, payment_id: &str) -> GatewayRequest;
+    fn look_up(&self, payment_id: &str) -> GatewayRequest;
     fn snapshot(&self, response: &GatewayResponse) -> LookupResult;
 
     /// Searches for the payments that a payment page has led to, by the reference it was opened with. None: the gateway
@@ -99,7 +99,7 @@ pub trait GatewayApi: Send + Sync {
     fn refunded(&self, response: &GatewayResponse) -> Refunded;
 
     /// None: the payment's snapshot includes its dispute.
-    fn ask_dispute(&self, _payment_id: &str) -> Option<GatewayRequest> {
+    fn look_up_dispute(&self, _payment_id: &str) -> Option<GatewayRequest> {
         None
     }
     /// None: no usable response.
@@ -110,6 +110,7 @@ pub trait GatewayApi: Send + Sync {
     /// The gateway's own lists, in the order in which reconciliation reads them.
     fn lists(&self) -> &'static [&'static str];
     fn list(&self, page: &ListPage) -> GatewayRequest;
+    /// # Errors
     /// The response is no page of that list; what it is instead.
     fn listed(&self, page: &ListPage, response: &GatewayResponse) -> Result<Listed, String>;
 }

@@ -7,8 +7,8 @@ pub enum Disputed {
     #[default]
     Unsaid,
     No,
-    /// There is one; its details need a request: [`crate::GatewayApi::ask_dispute`].
-    Ask,
+    /// There is one; its details need a request: [`crate::GatewayApi::look_up_dispute`].
+    NeedsLookup,
     Yes(Dispute),
 }
 

@@ -30,7 +30,7 @@ pub use event::{
 };
 pub use gateway::{Gateway, ReturnPage, ReturnQuery};
 pub use http::{GatewayRequest, GatewayResponse};
-pub use list::{Entry, ListPage, Listed, PAGE_MAX, Tells};
+pub use list::{Entry, EntryDetail, ListPage, Listed, PAGE_MAX};
 pub use mark::{Mark, hold_id};
 pub use raw_event::RawEvent;
 pub use registry::{GATEWAYS, NAMES, api, currencies, gateway, unit, webhook};

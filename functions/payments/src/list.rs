@@ -31,11 +31,11 @@ pub struct Entry {
     pub payment_id: String,
     /// The hold it names, if the list says it.
     pub hold_ref: String,
-    pub tells: Tells,
+    pub detail: EntryDetail,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub enum Tells {
+pub enum EntryDetail {
     /// Everything that looking the payment up would say.
     Snapshot(Box<PaymentSnapshot>),
     /// Only that it was captured.
@@ -48,7 +48,7 @@ pub enum Tells {
 /// An entry with a complete snapshot.
 pub fn listed_payment(payment_id: String, snapshot: PaymentSnapshot) -> Entry {
     let hold_ref = snapshot.mark.as_ref().map(|mark| mark.hold_ref.clone()).unwrap_or_default();
-    Entry { payment_id, hold_ref, tells: Tells::Snapshot(Box::new(snapshot)) }
+    Entry { payment_id, hold_ref, detail: EntryDetail::Snapshot(Box::new(snapshot)) }
 }
 
 /// A moment as `2026-01-15T05:00:00`, without its zone.

@@ -76,7 +76,7 @@ impl PortOneApi {
 }
 
 impl GatewayApi for PortOneApi {
-    fn ask(&self, payment_id: &str) -> GatewayRequest {
+    fn look_up(&self, payment_id: &str) -> GatewayRequest {
         self.request("GET", format!("/payments/{}", segment(payment_id)), None, None)
     }
 
@@ -112,7 +112,7 @@ impl GatewayApi for PortOneApi {
 
     fn find(&self, reference: &str) -> Option<GatewayRequest> {
         // Its payment's id is the shop's own.
-        Some(self.ask(reference))
+        Some(self.look_up(reference))
     }
 
     fn refund(&self, refund: &RefundRequest) -> GatewayRequest {
@@ -163,10 +163,10 @@ impl GatewayApi for PortOneApi {
         self.request("GET", format!("{path}?requestBody={}", segment(&body.to_string())), None, None)
     }
 
-    fn listed(&self, asked: &ListPage, response: &GatewayResponse) -> Result<Listed, String> {
+    fn listed(&self, wanted: &ListPage, response: &GatewayResponse) -> Result<Listed, String> {
         let page = page(response)?;
         let items = page["items"].as_array().ok_or("a page without `items`")?;
-        let (payments, next): (Vec<&Value>, Option<String>) = if asked.list == "made" {
+        let (payments, next): (Vec<&Value>, Option<String>) = if wanted.list == "made" {
             let last = items.last().filter(|_| items.len() >= PAGE_MAX).and_then(|last| text(&last["cursor"]));
             (items.iter().map(|item| &item["payment"]).collect(), last)
         } else {

@@ -92,7 +92,7 @@ impl StandardApi {
 }
 
 impl GatewayApi for StandardApi {
-    fn ask(&self, payment_id: &str) -> GatewayRequest {
+    fn look_up(&self, payment_id: &str) -> GatewayRequest {
         self.request("GET", format!("/v1/payments/{}", segment(payment_id)))
     }
 

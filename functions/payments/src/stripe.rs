@@ -133,7 +133,7 @@ impl StripeApi {
 }
 
 impl GatewayApi for StripeApi {
-    fn ask(&self, payment_id: &str) -> GatewayRequest {
+    fn look_up(&self, payment_id: &str) -> GatewayRequest {
         // The charge's refunds say what was refunded and what is pending; the intent does not.
         let path = format!("/v1/payment_intents/{}?expand[]=latest_charge.refunds", segment(payment_id));
         self.request("GET", path, None, &[])
@@ -217,7 +217,7 @@ impl GatewayApi for StripeApi {
         }
     }
 
-    fn ask_dispute(&self, payment_id: &str) -> Option<GatewayRequest> {
+    fn look_up_dispute(&self, payment_id: &str) -> Option<GatewayRequest> {
         let path = format!("/v1/disputes?payment_intent={}&limit=100", segment(payment_id));
         Some(self.request("GET", path, None, &[]))
     }
@@ -234,8 +234,8 @@ impl GatewayApi for StripeApi {
         self.request("GET", lists::path(page), None, &[])
     }
 
-    fn listed(&self, asked: &ListPage, response: &GatewayResponse) -> Result<Listed, String> {
-        lists::read(asked, &page(response)?)
+    fn listed(&self, wanted: &ListPage, response: &GatewayResponse) -> Result<Listed, String> {
+        lists::read(wanted, &page(response)?)
     }
 }
 
@@ -264,7 +264,7 @@ fn payment(intent: &Value) -> Option<PaymentSnapshot> {
         needs_account: false,
         secret: None,
         disputed: match &intent["latest_charge"]["disputed"] {
-            Value::Bool(true) => Disputed::Ask,
+            Value::Bool(true) => Disputed::NeedsLookup,
             Value::Bool(false) => Disputed::No,
             _ => Disputed::Unsaid,
         },

@@ -13,7 +13,7 @@ use crate::dispute::Disputed;
 use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
 use crate::gateway::{Gateway, ReturnPage, ReturnQuery};
 use crate::http::{GatewayRequest, GatewayResponse};
-use crate::list::{Entry, ListPage, Listed, PAGE_MAX, Tells, civil};
+use crate::list::{Entry, EntryDetail, ListPage, Listed, PAGE_MAX, civil};
 use crate::mark::Mark;
 use crate::reading::{excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
 use crate::snapshot::{LookupResult, PaymentSnapshot, State};
@@ -135,7 +135,7 @@ struct Cancelled<'a> {
 }
 
 impl GatewayApi for TossApi {
-    fn ask(&self, payment_id: &str) -> GatewayRequest {
+    fn look_up(&self, payment_id: &str) -> GatewayRequest {
         self.request("GET", format!("/v1/payments/{}", segment(payment_id)), None, None)
     }
 
@@ -216,8 +216,8 @@ impl GatewayApi for TossApi {
             let hold_ref = text(&one["orderId"]).unwrap_or_default();
             // A captured card payment stays captured until another transaction; a deposit may be reversed.
             let stays = one["status"] == "DONE" && one["method"] != "가상계좌";
-            let tells = if stays { Tells::Taken } else { Tells::Changed { at_s: None } };
-            Some(Entry { payment_id: text(&one["paymentKey"])?, hold_ref, tells })
+            let detail = if stays { EntryDetail::Taken } else { EntryDetail::Changed { at_s: None } };
+            Some(Entry { payment_id: text(&one["paymentKey"])?, hold_ref, detail })
         };
         let next = all.last().filter(|_| all.len() >= PAGE_MAX).and_then(|last| text(&last["transactionKey"]));
         Ok(Listed { entries: all.iter().filter_map(entry).collect(), next })

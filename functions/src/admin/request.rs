@@ -11,12 +11,12 @@ pub(super) fn field_error(pointer: &str, detail: &str) -> FieldError {
 }
 
 /// # Errors
-/// It is not a UUID: the edge has checked it, so this caller is none of ours.
+/// It is not a UUID: the edge checks ids, so the caller is not the edge.
 pub fn uuid(text: &str) -> Result<Uuid, InfraError> {
     Uuid::parse_str(text).map_err(|_| InfraError::misuse("an id is not a UUID"))
 }
 
-/// What an idempotency key was used for, as SHA-256: a repeat has the same one.
+/// SHA-256 of what an idempotency key is used for: a repeat has the same one.
 ///
 /// # Errors
 /// It cannot be written as JSON.

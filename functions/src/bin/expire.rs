@@ -40,11 +40,11 @@ async fn claim(database: &Database, gateway: &str) -> Result<Vec<PendingPayment>
 
 /// Looks up one gateway's due payments until none is left or the next round begins. A failure is recorded and tried
 /// again in the next round; it stops neither other gateways nor the sweep.
-async fn ask_all(database: &Database, gateways: &Gateways, gateway: &str, next: Instant) {
+async fn look_up_all(database: &Database, gateways: &Gateways, gateway: &str, next: Instant) {
     loop {
         match claim(database, gateway).await {
             Ok(due) if due.is_empty() => return,
-            Ok(due) => ask(database, gateways, due).await,
+            Ok(due) => look_up(database, gateways, due).await,
             Err(broken) => {
                 error!(verb = "ask", gateway, %broken, "payments could not be claimed");
                 return;
@@ -58,10 +58,10 @@ async fn ask_all(database: &Database, gateways: &Gateways, gateway: &str, next: 
 
 /// Outside every transaction: settles what the gateway knows and ends what it does not know. A silent gateway delays
 /// only the holds of its own payments, and at most as long as schema/capture.sql allows.
-async fn ask(database: &Database, gateways: &Gateways, due: Vec<PendingPayment>) {
-    let asked = stream::iter(due).map(async |PendingPayment { gateway, payment_id, opened }| {
+async fn look_up(database: &Database, gateways: &Gateways, due: Vec<PendingPayment>) {
+    let lookups = stream::iter(due).map(async |PendingPayment { gateway, payment_id, opened }| {
         let outcome = if opened {
-            opening::ask(database, gateways, &gateway, &payment_id).await
+            opening::look_up(database, gateways, &gateway, &payment_id).await
         } else {
             let (gateway, payment_id) = (gateway.clone(), payment_id.clone());
             let hint = PaymentHint { trace: Trace::default(), gateway, payment_id, ..PaymentHint::default() };
@@ -75,7 +75,7 @@ async fn ask(database: &Database, gateways: &Gateways, due: Vec<PendingPayment>)
     });
     // What has not finished when the lease ends is claimed again.
     let lease = Duration::from_secs(ASK_LEASE_S.unsigned_abs().into());
-    if tokio::time::timeout(lease, asked.buffer_unordered(AT_ONCE_MAX).collect::<()>()).await.is_err() {
+    if tokio::time::timeout(lease, lookups.buffer_unordered(AT_ONCE_MAX).collect::<()>()).await.is_err() {
         warn!(verb = "ask", "gateways took longer to answer than a payment is ours to ask about");
     }
 }
@@ -116,10 +116,10 @@ impl Rounds {
 }
 
 /// Looks up one gateway's payments, round after round. A slow gateway delays only its own next round.
-async fn ask_rounds(database: &Database, gateways: &Gateways, gateway: &str, rounds: Rounds) {
+async fn look_up_rounds(database: &Database, gateways: &Gateways, gateway: &str, rounds: Rounds) {
     loop {
         let next = Instant::now() + rounds.every;
-        ask_all(database, gateways, gateway, next.min(rounds.stop)).await;
+        look_up_all(database, gateways, gateway, next.min(rounds.stop)).await;
         if !rounds.another(next).await {
             return;
         }
@@ -147,8 +147,9 @@ async fn sweep_rounds(database: &Database, rounds: Rounds) -> Result<Swept, Infr
 /// Runs both in parallel: a failed claim or a silent gateway does not stop the sweep, and a failed sweep does not
 /// cancel lookups in flight.
 async fn expire(database: &Database, gateways: &Gateways, rounds: Rounds) -> Result<Swept, InfraError> {
-    let asking = join_all(gateways.names().into_iter().map(|gateway| ask_rounds(database, gateways, gateway, rounds)));
-    let (_, swept) = tokio::join!(asking, sweep_rounds(database, rounds));
+    let lookups =
+        join_all(gateways.names().into_iter().map(|gateway| look_up_rounds(database, gateways, gateway, rounds)));
+    let (_, swept) = tokio::join!(lookups, sweep_rounds(database, rounds));
     swept
 }
 

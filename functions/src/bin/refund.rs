@@ -38,9 +38,9 @@ impl Refund {
 
     async fn refund_at(&self, gateway: &str, stop: Instant) -> Result<RefundRun, InfraError> {
         let gateways = [gateway];
-        let mut paid = RefundRun::default();
+        let mut run = RefundRun::default();
         loop {
-            let due: Option<Vec<RefundJob>> = self
+            let jobs: Option<Vec<RefundJob>> = self
                 .database
                 .json(
                     "select holdfast.claim_refunds($1, $2, $3)",
@@ -51,22 +51,22 @@ impl Refund {
                     ],
                 )
                 .await?;
-            let due = due.unwrap_or_default();
-            if due.is_empty() {
-                return Ok(paid);
+            let jobs = jobs.unwrap_or_default();
+            if jobs.is_empty() {
+                return Ok(run);
             }
-            let tries = due.iter().map(|due| refund_now(&self.database, &self.gateways, &self.schedule, due));
-            for ended in join_all(tries).await {
+            let attempts = jobs.iter().map(|job| refund_now(&self.database, &self.gateways, &self.schedule, job));
+            for ended in join_all(attempts).await {
                 match ended {
-                    Ok(RefundResult::Completed) => paid.completed += 1,
-                    Ok(RefundResult::Failed) => paid.failed += 1,
-                    Ok(RefundResult::Later) => paid.later += 1,
+                    Ok(RefundResult::Completed) => run.completed += 1,
+                    Ok(RefundResult::Failed) => run.failed += 1,
+                    Ok(RefundResult::Later) => run.later += 1,
                     // Its lease ends, and it is tried again; the others go on.
                     Err(broken) => error!(verb = "refund", %broken),
                 }
             }
             if Instant::now() >= stop {
-                return Ok(paid);
+                return Ok(run);
             }
         }
     }
@@ -74,12 +74,12 @@ impl Refund {
     async fn run(&self) -> Result<RefundRun, InfraError> {
         let began = Instant::now();
         let stop = began + self.window;
-        let mut paid = RefundRun::default();
+        let mut run = RefundRun::default();
         loop {
-            paid = paid.and(self.all(stop).await?);
+            run = run.and(self.all(stop).await?);
             let next = Instant::now() + self.every;
             if next >= stop {
-                return Ok(paid);
+                return Ok(run);
             }
             tokio::time::sleep_until(next.into()).await;
         }
@@ -99,15 +99,15 @@ async fn main() -> Result<(), Error> {
     };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
-        let paid = refund.run().await;
+        let run = refund.run().await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
-        match &paid {
+        match &run {
             Ok(RefundRun { completed, failed, later }) => {
                 info!(verb = "refund", completed, failed, later, request_id = tick.execution_id, ms);
             }
             Err(broken) => error!(verb = "refund", %broken, request_id = tick.execution_id, ms),
         }
-        paid.map_err(lambda_runtime::Diagnostic::from)
+        run.map_err(lambda_runtime::Diagnostic::from)
     }))
     .await
 }

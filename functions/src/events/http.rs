@@ -92,7 +92,7 @@ async fn drain(mut body: impl BodyExt<Data: AsRef<[u8]>> + Unpin) {
     }
 }
 
-/// The innermost reason: it names no address.
+/// The innermost error: it names no address.
 fn explain(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

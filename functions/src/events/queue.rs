@@ -19,7 +19,7 @@ pub struct Claimed {
     pub claim: Uuid,
     pub kind: Kind,
     pub endpoint: String,
-    /// The current one first, opened.
+    /// Decrypted, the current one first.
     pub secrets: Vec<String>,
     pub deliveries: Vec<Delivery>,
 }
@@ -34,7 +34,7 @@ pub struct Delivery {
     pub event: Event,
 }
 
-/// The body of a message, its data as the transaction wrote it: every attempt sends the same bytes.
+/// The body of a message. `data` is as the transaction wrote it, so that every attempt sends the same bytes.
 #[derive(Deserialize, serde::Serialize)]
 pub struct Event {
     pub r#type: String,
@@ -70,7 +70,7 @@ impl DeliveryStatus {
     }
 }
 
-/// How many events were fanned out; 0: none is left.
+/// Fans a batch of events out; returns how many. 0: none is left.
 ///
 /// # Errors
 /// The database is broken.
@@ -117,6 +117,7 @@ pub async fn claim(
 
 /// Records the attempts' results and returns each delivery's new status.
 ///
+/// # Errors
 /// The database is broken: the claims expire, and the deliveries are sent again.
 pub async fn settle(
     database: &Database,
@@ -169,7 +170,7 @@ pub async fn settle(
     Ok(standings)
 }
 
-/// Sent events past their time, a piece; how many. 0: none is left.
+/// Removes a batch of sent events whose retention is over; returns how many. 0: none is left.
 ///
 /// # Errors
 /// The database is broken.
@@ -179,7 +180,7 @@ pub async fn remove_sent(database: &Database, settings: &Settings) -> Result<u64
     count(database, "select holdfast.remove_sent($1, $2, $3)", &params).await
 }
 
-/// Finished keys past their time, a piece; of how many holds. 0: none is left.
+/// Removes a batch of finished idempotency keys whose retention is over; returns of how many holds. 0: none is left.
 ///
 /// # Errors
 /// The database is broken.
@@ -189,7 +190,8 @@ pub async fn remove_keys(database: &Database, settings: &Settings) -> Result<u64
     count(database, "select holdfast.remove_keys($1, $2)", &params).await
 }
 
-/// Holds that ended unpaid long ago, a piece; how many were looked at. 0: none is left.
+/// Removes a batch of holds that ended unpaid and whose retention is over; returns how many were examined. 0: none is
+/// left.
 ///
 /// # Errors
 /// The database is broken.
@@ -199,7 +201,7 @@ pub async fn remove_holds(database: &Database, settings: &Settings) -> Result<u6
     count(database, "select holdfast.remove_holds($1, $2)", &params).await
 }
 
-/// Users who are to be forgotten, a piece; 0: nobody is due.
+/// Forgets a batch of users; returns how many. 0: none is due.
 ///
 /// # Errors
 /// The database is broken.
@@ -209,7 +211,7 @@ pub async fn forget(database: &Database, settings: &Settings) -> Result<u64, Inf
     count(database, "select holdfast.forget_due($1, $2, $3)", &params).await
 }
 
-/// Seals a secret that stands in clear, or is sealed with the key before this one.
+/// Decrypts a secret, and re-encrypts one that is stored in clear or with the previous key.
 async fn seal(
     database: &Database,
     settings: &Settings,

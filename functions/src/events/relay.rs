@@ -35,12 +35,13 @@ impl Relay {
 
     /// Sends until nothing is due, repeatedly until `window` is over. No attempt begins after `stop`.
     ///
+    /// # Errors
     /// The database is broken. Attempts in flight finish first; results that could not be recorded are sent again.
     pub async fn run(&self, window: Duration, stop: Instant) -> Result<Relayed, InfraError> {
         let until = stop.min(Instant::now() + window);
         let mut relayed = Relayed::default();
         loop {
-            self.send_what_is_due(stop, &mut relayed).await?;
+            self.send_due(stop, &mut relayed).await?;
             let next = Instant::now() + self.settings.every;
             if next >= until {
                 return Ok(relayed);
@@ -50,23 +51,23 @@ impl Relay {
     }
 
     /// Each receiver is its own task, so that a slow one does not delay the others.
-    async fn send_what_is_due(&self, stop: Instant, relayed: &mut Relayed) -> Result<(), InfraError> {
+    async fn send_due(&self, stop: Instant, relayed: &mut Relayed) -> Result<(), InfraError> {
         let mut working = FuturesUnordered::new();
         let mut round = Round::default();
         loop {
             if round.broken.is_none() && Instant::now() < stop {
-                let mut looking = pin!(self.look(stop));
+                let mut finding = pin!(self.find_due(stop));
                 // All tasks share one database connection, so the look for due subscriptions must poll the tasks that
                 // hold it.
-                let looked = loop {
+                let found = loop {
                     tokio::select! {
-                        looked = &mut looking => break looked,
+                        found = &mut finding => break found,
                         Some((id, sent)) = working.next() => {
                             round.note(id, sent);
                         }
                     }
                 };
-                match looked {
+                match found {
                     Ok((events, due)) => {
                         round.relayed.fanned_out += events;
                         for id in due.into_iter().filter(|id| round.busy.insert(*id)) {
@@ -94,7 +95,7 @@ impl Relay {
         }
     }
 
-    async fn look(&self, stop: Instant) -> Result<(u64, Vec<Uuid>), InfraError> {
+    async fn find_due(&self, stop: Instant) -> Result<(u64, Vec<Uuid>), InfraError> {
         let mut fanned_out = 0;
         loop {
             let events = queue::fan_out(&self.database).await?;
@@ -154,6 +155,7 @@ impl Relay {
 
     /// Removes some of the data whose retention is over.
     ///
+    /// # Errors
     /// The database is broken, or rows are locked: the next pass removes them.
     pub async fn remove(&self, stop: Instant) -> Result<u64, InfraError> {
         let mut removed = 0;

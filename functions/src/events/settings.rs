@@ -1,4 +1,4 @@
-//! What `relay` is configured to; unless it is said otherwise, what the specification recommends.
+//! The configuration of `relay`; the defaults are what Standard Webhooks recommends.
 
 use std::time::Duration;
 
@@ -11,31 +11,31 @@ use crate::runtime::limits::{
     RETRY_AFTER_MAX_S,
 };
 
-/// Ten years: what is kept longer is kept for ever.
+/// Ten years, the maximum retention.
 const KEEP_MAX_H: u64 = 87_600;
 
 pub struct Settings {
     pub retries: Retries,
-    /// One attempt.
+    /// Deadline of one attempt.
     pub deadline: Duration,
-    /// One claim.
+    /// Lease of one claim.
     pub lease: Duration,
-    /// Attempts under way to one receiver.
+    /// Concurrent attempts to one receiver.
     pub at_once: i32,
-    /// How long an open breaker leaves a receiver alone, at first.
+    /// How long a circuit breaker stays open at first.
     pub breaker_open: Duration,
-    /// The longest pause that a receiver is granted.
+    /// Maximum pause that a receiver may ask for.
     pub pause_max: Duration,
     pub allow_private: bool,
-    /// Between two looks where nothing is left to send.
+    /// Interval between looks for due deliveries when none is left.
     pub every: Duration,
     pub events_keep: Duration,
     pub dead_keep: Duration,
     pub keys_keep: Duration,
-    /// Holds that ended unpaid: longer than dead letters, which tell of them.
+    /// Holds that ended unpaid; longer than dead letters, which refer to them.
     pub holds_keep: Duration,
     pub legal_keep: Duration,
-    /// Opens the receivers' secrets.
+    /// Decrypts the receivers' secrets.
     pub seal: Seal,
 }
 

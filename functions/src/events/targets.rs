@@ -1,4 +1,4 @@
-//! Where a subscription's messages go, by its kind: one small interface, `send`.
+//! The targets of subscriptions by kind, behind one function, `send`.
 
 use protocol::operate::Kind;
 
@@ -17,7 +17,7 @@ pub struct Targets {
     aws: Aws,
 }
 
-/// One subscription's.
+/// The target of one subscription.
 #[derive(Clone)]
 pub struct Target<'a> {
     targets: &'a Targets,

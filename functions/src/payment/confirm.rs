@@ -28,6 +28,7 @@ struct Known {
 
 /// Verifies a signed webhook with the secrets of this function, and settles the payment it names.
 ///
+/// # Errors
 /// As for [`settle`]; or the message has a valid signature and is no event of its gateway.
 pub async fn settle_signed(
     database: &Database,
@@ -53,20 +54,21 @@ pub async fn settle_signed(
         // Only unsigned gateways send it.
         EventKind::Deposit { .. } => return done(ConfirmOutcome::Ignored),
     };
-    look(database, gateways, &hint, details).await
+    settle_by(database, gateways, &hint, details).await
 }
 
+/// # Errors
 /// The database cannot answer, or the gateway is not configured. A gateway that does not answer is no error: payments
 /// at other gateways go on.
 pub async fn settle(database: &Database, gateways: &Gateways, hint: &PaymentHint) -> Result<Settled, InfraError> {
     // Only a signed message may report a dispute.
-    look(database, gateways, &PaymentHint { dispute: None, ..hint.clone() }, None).await
+    settle_by(database, gateways, &PaymentHint { dispute: None, ..hint.clone() }, None).await
 }
 
 /// A hint is about the past, so the gateway is asked for the present state before money or stock moves. `details`: what
 /// a signed message of the shop's own service says; it counts where that service cannot be asked or does not know the
 /// payment.
-async fn look(
+async fn settle_by(
     database: &Database,
     gateways: &Gateways,
     hint: &PaymentHint,
@@ -104,16 +106,16 @@ async fn look(
     };
     // A webhook or the sweep repeats its hint later; a waiting buyer or a gateway that asks for approval does not.
     let is_hint = hint.token.is_none() && hint.buyer.is_none() && !hint.asks_approval && !is_return(hint);
-    let asked = if !known.admitted || (known.slowed && is_hint) {
+    let result = if !known.admitted || (known.slowed && is_hint) {
         LookupResult::Unknown("the gateway is left alone".to_owned())
     } else if hint.deposit_secret.is_some() {
         // The message names the payment by our order id.
         let found = gateways.find(database, client, &hint.payment_id, known.shaky).await?;
         found.into_iter().next().unwrap_or(LookupResult::NotFound)
     } else {
-        gateways.ask(database, client, &hint.payment_id, known.shaky).await?
+        gateways.look_up(database, client, &hint.payment_id, known.shaky).await?
     };
-    let snapshot = match (asked, &details) {
+    let snapshot = match (result, &details) {
         (LookupResult::Known(snapshot), _) => snapshot,
         (_, Some(details)) => return record_signed(database, id, details).await,
         (LookupResult::NotFound, None) => {

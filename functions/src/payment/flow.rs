@@ -133,7 +133,7 @@ impl PaymentFlow<'_> {
             }
             Captured::Unknown(why) => {
                 warn!(gateway = self.client.name, %why, "the outcome of a capture is unknown");
-                match self.gateways.ask(self.database, self.client, self.id.1, true).await? {
+                match self.gateways.look_up(self.database, self.client, self.id.1, true).await? {
                     LookupResult::Known(snapshot) if snapshot.state == State::Paid => {
                         self.record_payment(&snapshot).await
                     }

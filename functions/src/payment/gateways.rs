@@ -65,6 +65,7 @@ impl Gateways {
         self.foreign.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// # Errors
     /// There is no response; whether the request was carried out is unknown.
     pub async fn send(
         &self,
@@ -79,14 +80,14 @@ impl Gateways {
     ///
     /// # Errors
     /// The database could not note what the gateway did.
-    pub async fn ask(
+    pub async fn look_up(
         &self,
         database: &Database,
         client: &GatewayClient,
         payment_id: &str,
         shaky: bool,
     ) -> Result<LookupResult, InfraError> {
-        match self.send_and_record(database, client, &client.api.ask(payment_id), shaky).await? {
+        match self.send_and_record(database, client, &client.api.look_up(payment_id), shaky).await? {
             Ok(response) => Ok(client.api.snapshot(&response.as_gateway_response())),
             Err(no_response) => Ok(LookupResult::Unknown(no_response.0)),
         }

@@ -40,7 +40,7 @@ struct Known {
 ///
 /// # Errors
 /// The database cannot answer.
-pub async fn ask(
+pub async fn look_up(
     database: &Database,
     gateways: &Gateways,
     gateway: &str,
@@ -61,8 +61,8 @@ pub async fn ask(
     }
     let hold = payments::hold_id(reference);
     let mut best = ConfirmOutcome::Ignored;
-    for asked in gateways.find(database, client, reference, known.shaky).await? {
-        match asked {
+    for result in gateways.find(database, client, reference, known.shaky).await? {
+        match result {
             // A text search may find payments of other holds.
             LookupResult::Known(snapshot)
                 if snapshot.mark.as_ref().is_some_and(|mark| mark.hold_id == hold && hold.is_some()) =>

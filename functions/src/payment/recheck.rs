@@ -37,7 +37,7 @@ pub async fn look_again(
     if !settled.admitted {
         return done(ConfirmOutcome::Unreachable);
     }
-    let snapshot = match gateways.ask(database, client, id.1, settled.shaky).await? {
+    let snapshot = match gateways.look_up(database, client, id.1, settled.shaky).await? {
         LookupResult::Known(snapshot) => snapshot,
         LookupResult::NotFound => {
             missing(database, id, &settled.asked_at).await?;
@@ -66,7 +66,7 @@ pub async fn with_dispute(
     snapshot: PaymentSnapshot,
 ) -> Option<PaymentSnapshot> {
     let request = match snapshot.disputed {
-        Disputed::Ask => client.api.ask_dispute(payment_id)?,
+        Disputed::NeedsLookup => client.api.look_up_dispute(payment_id)?,
         Disputed::Unsaid | Disputed::No | Disputed::Yes(_) => return Some(snapshot),
     };
     let response = gateways.send(client, &request, ASK_DEADLINE_MS).await;
@@ -127,7 +127,7 @@ pub fn facts(snapshot: &PaymentSnapshot) -> (&'static str, Option<&'static str>,
         State::Pending | State::Authorised | State::Waiting | State::Failed => "gone",
     };
     match snapshot.disputed {
-        Disputed::Unsaid | Disputed::Ask => (state, None, None),
+        Disputed::Unsaid | Disputed::NeedsLookup => (state, None, None),
         Disputed::No => (state, Some("none"), None),
         Disputed::Yes(Dispute { state: dispute, amount }) => (state, Some(dispute.name()), Some(amount)),
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
-use payments::{Entry, ListPage, Listed, Tells};
+use payments::{Entry, EntryDetail, ListPage, Listed};
 use protocol::Trace;
 use protocol::confirm::{ConfirmOutcome, PaymentHint};
 use protocol::reconcile::Reconciled;
@@ -49,6 +49,7 @@ struct Ours {
     next: Option<String>,
 }
 
+/// # Errors
 /// The database cannot answer. A gateway that does not answer is tried again at growing intervals; the others do not
 /// wait for it.
 pub async fn run(
@@ -96,7 +97,7 @@ async fn go_on(
             done.failed += 1;
             return Ok(done);
         };
-        ask(database, gateways, &pass.gateway, &payment_ids).await;
+        settle_all(database, gateways, &pass.gateway, &payment_ids).await;
         done.looked += u64::try_from(looked).unwrap_or(0);
         done.differed += payment_ids.len() as u64;
         let following = order.iter().position(|one| *one == list).and_then(|index| order.get(index + 1));
@@ -148,7 +149,8 @@ async fn theirs(
     };
     let looked = i64::try_from(entries.len()).unwrap_or(i64::MAX);
     // Test payments are not compared in a live shop.
-    let real = |entry: &Entry| !matches!(&entry.tells, Tells::Snapshot(snapshot) if gateways.live && !snapshot.live);
+    let real =
+        |entry: &Entry| !matches!(&entry.detail, EntryDetail::Snapshot(snapshot) if gateways.live && !snapshot.live);
     let lines: Value = entries.iter().filter(|entry| real(entry)).map(line).collect();
     let differing: Option<Vec<String>> = database
         .json("select holdfast.compare_listed($1, $2)", &[(&pass.gateway, Type::TEXT), (&Json(&lines), Type::JSON)])
@@ -159,18 +161,18 @@ async fn theirs(
 /// An entry in the terms of schema/reconcile.sql.
 fn line(entry: &Entry) -> Value {
     let mut line = json!({"payment_id": entry.payment_id, "ours": payments::hold_id(&entry.hold_ref).is_some()});
-    match &entry.tells {
-        Tells::Snapshot(snapshot) => {
+    match &entry.detail {
+        EntryDetail::Snapshot(snapshot) => {
             let (state, dispute, disputed) = recheck::facts(snapshot);
             let waits = snapshot.state == payments::State::Authorised;
-            let asks = snapshot.disputed == payments::Disputed::Ask;
+            let asks = snapshot.disputed == payments::Disputed::NeedsLookup;
             line["told"] = json!({"state": if waits { "authorised" } else { state }, "amount": snapshot.amount,
                 "refunded": snapshot.refunded, "currency": snapshot.currency,
                 "dispute": if asks { Some("ask") } else { dispute }, "disputed_amount": disputed});
         }
-        Tells::Taken => line["told"] = json!({"state": "taken"}),
-        Tells::Changed { at_s: Some(at_s) } => line["told"] = json!({"state": "changed", "at_s": at_s}),
-        Tells::Changed { at_s: None } => {}
+        EntryDetail::Taken => line["told"] = json!({"state": "taken"}),
+        EntryDetail::Changed { at_s: Some(at_s) } => line["told"] = json!({"state": "changed", "at_s": at_s}),
+        EntryDetail::Changed { at_s: None } => {}
     }
     line
 }
@@ -184,8 +186,8 @@ async fn ours(database: &Database, pass: &Pass) -> Result<Option<Page>, InfraErr
 }
 
 /// Settles each of them as if a webhook had come.
-async fn ask(database: &Database, gateways: &Gateways, gateway: &str, payment_ids: &[String]) {
-    let asked = stream::iter(payment_ids).map(async |payment_id| {
+async fn settle_all(database: &Database, gateways: &Gateways, gateway: &str, payment_ids: &[String]) {
+    let lookups = stream::iter(payment_ids).map(async |payment_id| {
         let (trace, gateway, payment_id) = (Trace::default(), gateway.to_owned(), payment_id.clone());
         let hint = PaymentHint { trace, gateway, payment_id, later: true, ..PaymentHint::default() };
         let outcome = confirm::settle(database, gateways, &hint).await;
@@ -198,7 +200,7 @@ async fn ask(database: &Database, gateways: &Gateways, gateway: &str, payment_id
             Ok(_) => info!(verb = "reconcile", gateway = hint.gateway, payment_id = hint.payment_id, outcome = name),
         }
     });
-    asked.buffer_unordered(AT_ONCE_MAX).collect::<()>().await;
+    lookups.buffer_unordered(AT_ONCE_MAX).collect::<()>().await;
 }
 
 /// Moves the pass on. False: another invocation has claimed it.

@@ -60,14 +60,15 @@ enum AttemptOutcome {
     Unknown(String),
 }
 
+/// # Errors
 /// The database cannot answer; the refund can be claimed again when its lease is over.
 pub async fn refund_now(
     database: &Database,
     gateways: &Gateways,
     schedule: &[f64],
-    due: &RefundJob,
+    job: &RefundJob,
 ) -> Result<RefundResult, InfraError> {
-    refund_to_account(database, gateways, schedule, due, None).await.map(|(ended, _)| ended)
+    refund_to_account(database, gateways, schedule, job, None).await.map(|(ended, _)| ended)
 }
 
 /// The same to a named account; returns what the gateway said too.
@@ -78,13 +79,13 @@ pub async fn refund_to_account(
     database: &Database,
     gateways: &Gateways,
     schedule: &[f64],
-    due: &RefundJob,
+    job: &RefundJob,
     account: Option<&RefundAccount>,
 ) -> Result<(RefundResult, Option<String>), InfraError> {
     let client = gateways
-        .client(&due.gateway)
+        .client(&job.gateway)
         .ok_or_else(|| InfraError::misuse("a refund of a gateway that was not asked for"))?;
-    let outcome = attempt(database, gateways, client, due, account).await?;
+    let outcome = attempt(database, gateways, client, job, account).await?;
     // A refused account is not retried: it is not stored.
     let never = matches!(outcome, AttemptOutcome::Never(_) | AttemptOutcome::NeedsAccount) || account.is_some();
     let (name, detail) = match outcome {
@@ -94,7 +95,7 @@ pub async fn refund_to_account(
         AttemptOutcome::Refused(why) => ("refused", Some(why)),
         AttemptOutcome::Never(why) => ("refused", Some(why.to_owned())),
         AttemptOutcome::NeedsAccount => {
-            let params = &[(&due.gateway as _, Type::TEXT), (&due.payment_id as _, Type::TEXT)];
+            let params = &[(&job.gateway as _, Type::TEXT), (&job.payment_id as _, Type::TEXT)];
             database.call("select holdfast.refund_needs_account($1, $2)", params).await?;
             ("refused", Some("a deposit goes back to an account that somebody names".to_owned()))
         }
@@ -104,8 +105,8 @@ pub async fn refund_to_account(
     let again_s = match name {
         "done" => Some(0.0),
         "refused" if never => None,
-        "partly" | "requested" => schedule.get(due.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s)),
-        _ => schedule.get(due.attempts + 1).map(|s| jittered(*s)),
+        "partly" | "requested" => schedule.get(job.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s)),
+        _ => schedule.get(job.attempts + 1).map(|s| jittered(*s)),
     };
     let written: Option<Written> = database
         .json(
@@ -114,8 +115,8 @@ pub async fn refund_to_account(
                 None => "select holdfast.settle_refund($1, $2, $3, $4, $5)",
             },
             &[
-                (&due.gateway, Type::TEXT),
-                (&due.payment_id, Type::TEXT),
+                (&job.gateway, Type::TEXT),
+                (&job.payment_id, Type::TEXT),
                 (&name, Type::TEXT),
                 (&detail, Type::TEXT),
                 (&again_s, Type::FLOAT8),
@@ -123,7 +124,7 @@ pub async fn refund_to_account(
         )
         .await?;
     let status = written.map(|written| written.status).unwrap_or_default();
-    info!(verb = "refund", gateway = due.gateway, payment_id = due.payment_id, outcome = name, detail, status);
+    info!(verb = "refund", gateway = job.gateway, payment_id = job.payment_id, outcome = name, detail, status);
     let ended = match status.as_str() {
         "COMPLETED" => RefundResult::Completed,
         "FAILED" => RefundResult::Failed,
@@ -136,15 +137,15 @@ async fn attempt(
     database: &Database,
     gateways: &Gateways,
     client: &GatewayClient,
-    due: &RefundJob,
+    job: &RefundJob,
     account: Option<&RefundAccount>,
 ) -> Result<AttemptOutcome, InfraError> {
     // No gateway knows a zero-amount payment.
-    if due.amount <= 0 {
+    if job.amount <= 0 {
         return Ok(AttemptOutcome::Done(Some("nothing was paid".to_owned())));
     }
     // Always first: an earlier attempt may have succeeded, or part of the money was refunded in the gateway's console.
-    let snapshot = match gateways.ask(database, client, &due.payment_id, true).await? {
+    let snapshot = match gateways.look_up(database, client, &job.payment_id, true).await? {
         LookupResult::Known(snapshot) => snapshot,
         LookupResult::NotFound => return Ok(AttemptOutcome::Refused("the gateway knows no such payment".to_owned())),
         LookupResult::Refused(why) | LookupResult::Unreadable(why) | LookupResult::Unknown(why) => {
@@ -159,13 +160,13 @@ async fn attempt(
         return Ok(AttemptOutcome::Never("play money"));
     }
     if snapshot.state == State::Authorised {
-        return void(gateways, client, due).await;
+        return void(gateways, client, job).await;
     }
-    let Some(snapshot) = recheck::with_dispute(gateways, client, &due.payment_id, snapshot).await else {
+    let Some(snapshot) = recheck::with_dispute(gateways, client, &job.payment_id, snapshot).await else {
         return Ok(AttemptOutcome::Unknown("its dispute cannot be asked about".to_owned()));
     };
     // Changes made at the gateway are recorded before ours.
-    recheck::record(database, (&due.gateway, &due.payment_id), &due.claimed_at, &snapshot).await?;
+    recheck::record(database, (&job.gateway, &job.payment_id), &job.claimed_at, &snapshot).await?;
     // A reversed deposit is gone, and a lost dispute was returned by the bank.
     let (lost, disputed) = snapshot.in_dispute();
     let left = if snapshot.state == State::Paid { snapshot.left().saturating_sub(lost) } else { 0 };
@@ -181,7 +182,7 @@ async fn attempt(
     }
     // The gateway accepted the refund but does not report it as pending: it was dropped. Where the gateway does not
     // report pending refunds, repeating the key is the only way to ask.
-    if due.requested && snapshot.refunding.is_some() {
+    if job.requested && snapshot.refunding.is_some() {
         return Ok(AttemptOutcome::Refused("the gateway has not done what it had taken on".to_owned()));
     }
     if snapshot.needs_account && account.is_none() {
@@ -193,18 +194,18 @@ async fn attempt(
     };
     // A card payment goes back to the card, whatever account is named.
     let account = account.filter(|_| snapshot.needs_account);
-    let amount = open.min(due.amount);
+    let amount = open.min(job.amount);
     let begun: Option<Attempt> = database
-        .json(begin, &[(&due.gateway, Type::TEXT), (&due.payment_id, Type::TEXT), (&amount, Type::INT8)])
+        .json(begin, &[(&job.gateway, Type::TEXT), (&job.payment_id, Type::TEXT), (&amount, Type::INT8)])
         .await?;
     // Another invocation has ended it.
     let Some(Attempt { attempt, key }) = begun else { return Ok(AttemptOutcome::Requested) };
     let request = client.api.refund(&RefundRequest {
-        payment_id: &due.payment_id,
+        payment_id: &job.payment_id,
         amount,
         left: open,
-        currency: &due.currency,
-        reason: &due.reason,
+        currency: &job.currency,
+        reason: &job.reason,
         key: &key,
         account,
     });
@@ -220,10 +221,12 @@ async fn attempt(
         // Both need a lookup: "already" may mean another part of the payment.
         Refunded::Already | Refunded::Unknown(_) => {
             let why = if let Refunded::Unknown(why) = refunded { why } else { "already refunded".to_owned() };
-            warn!(gateway = client.name, payment_id = due.payment_id, attempt, %why, "a refund is asked about");
-            match gateways.ask(database, client, &due.payment_id, true).await? {
+            warn!(gateway = client.name, payment_id = job.payment_id, attempt, %why, "a refund is asked about");
+            match gateways.look_up(database, client, &job.payment_id, true).await? {
                 LookupResult::Known(snapshot) if snapshot.left() <= 0 => AttemptOutcome::Done(Some(why)),
-                LookupResult::Known(snapshot) if snapshot.refunding.is_some_and(|due| due >= snapshot.left()) => {
+                LookupResult::Known(snapshot)
+                    if snapshot.refunding.is_some_and(|pending| pending >= snapshot.left()) =>
+                {
                     AttemptOutcome::Requested
                 }
                 LookupResult::Known(_)
@@ -237,9 +240,9 @@ async fn attempt(
 }
 
 /// Voids a parked authorisation that an operator has decided about; without a void request it ends by itself.
-async fn void(gateways: &Gateways, client: &GatewayClient, due: &RefundJob) -> Result<AttemptOutcome, InfraError> {
-    let key = format!("let-go-{}-{}", client.name, due.payment_id);
-    let Some(request) = client.api.void(&due.payment_id, &key) else {
+async fn void(gateways: &Gateways, client: &GatewayClient, job: &RefundJob) -> Result<AttemptOutcome, InfraError> {
+    let key = format!("let-go-{}-{}", client.name, job.payment_id);
+    let Some(request) = client.api.void(&job.payment_id, &key) else {
         return Ok(AttemptOutcome::Done(Some("nothing was taken".to_owned())));
     };
     Ok(match gateways.send(client, &request, REFUND_DEADLINE_MS).await {

@@ -15,6 +15,7 @@ pub struct WebhookSecrets(BTreeMap<&'static str, Vec<String>>);
 impl WebhookSecrets {
     /// From `WEBHOOK_SECRET`, `PORTONE_WEBHOOK_SECRET`, `STRIPE_WEBHOOK_SECRET`; the same values as at the edge.
     ///
+    /// # Errors
     /// A signing gateway has an API secret but no webhook secret: all its messages would be refused.
     pub fn from_env() -> Result<Self, ConfigError> {
         let mut all = BTreeMap::new();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::runtime::limits::{KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_RETRIES, TCP_USER_TIMEOUT_MS};
 use crate::runtime::plaintext;
 
-/// What is wrong with the environment, naming the variable.
+/// A wrong or missing environment variable, named.
 #[derive(Debug)]
 pub struct ConfigError(String);
 
@@ -26,7 +26,7 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// What there has to be.
+/// A variable that must be set.
 ///
 /// # Errors
 /// It is missing.
@@ -93,7 +93,7 @@ pub fn comma_separated(name: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(ToOwned::to_owned).collect()
 }
 
-/// Seconds, separated by commas: how long after each failure the next try comes.
+/// Seconds, separated by commas: the pause after each failure.
 ///
 /// # Errors
 /// It is there, and is no such list.
@@ -104,7 +104,7 @@ pub fn schedule(name: &str, default: &str) -> Result<Vec<f64>, ConfigError> {
     seconds.ok_or_else(|| ConfigError::new(name, "must be seconds separated by commas"))
 }
 
-/// `EARLY_RELEASE`: `on` (the default) lets go of a counter before the log is on disk; see schema/reserve.sql.
+/// `EARLY_RELEASE`: `on` (the default) releases a counter's lock before the commit is on disk; see schema/reserve.sql.
 ///
 /// # Errors
 /// It is neither `on` nor `off`.

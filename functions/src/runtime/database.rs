@@ -1,4 +1,4 @@
-//! The one connection of a function instance: opened when first needed, replaced when it has gone stale or was idle long.
+//! A function instance has one connection: opened when first needed, replaced when it is stale or was idle for long.
 //!
 //! A call is one statement in one round trip (an unnamed, typed query), so that it works behind a pooler that hands
 //! out connections a transaction at a time.
@@ -18,7 +18,7 @@ use crate::runtime::config::{self, ConfigError};
 use crate::runtime::limits::{CALL_DEADLINE_MS, CONNECT_DEADLINE_MS, CONNECTION_IDLE_MAX_S};
 use crate::runtime::tls;
 
-/// A parameter and its type, so that nothing has to be asked of the server first.
+/// A parameter with its type, so that the server need not be asked for it.
 pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// An infrastructure error: a function's only kind of error. A refusal is an outcome.
@@ -50,8 +50,8 @@ impl std::error::Error for InfraError {}
 
 impl From<tokio_postgres::Error> for InfraError {
     fn from(error: tokio_postgres::Error) -> Self {
-        // Without a SQLSTATE it was the connection. With one: connection, resources, operator, deadlock, and timeouts
-        // pass; anything else will be the same next time.
+        // No SQLSTATE: the connection failed. Of the classes, connection, resources, operator intervention, deadlock
+        // and timeouts are transient; any other error repeats.
         let state = error.code().map(|code| code.code());
         let passing = |code: &str| matches!(code.get(..2), Some("08" | "40" | "53" | "55" | "57"));
         Self {
@@ -75,15 +75,15 @@ pub struct Database {
     client: Mutex<Option<Kept>>,
 }
 
-/// A connection, and when it was last known to be alive: by the wall clock, because an instance may be frozen in between.
+/// A connection with the time of its last use, by the wall clock: an instance may be frozen in between.
 struct Kept {
     client: Client,
     alive: SystemTime,
 }
 
 impl Kept {
-    /// Not closed, and not idle for so long that something in between may have forgotten it. A clock that went back makes
-    /// it old: then it is replaced once too often.
+    /// Not closed and not idle for too long. A clock that was set back makes it look old; then it is replaced once more
+    /// than needed.
     fn is_usable(&self, idle_max: Duration) -> bool {
         !self.client.is_closed() && self.alive.elapsed().is_ok_and(|idle| idle <= idle_max)
     }
@@ -119,7 +119,7 @@ impl Database {
         match timeout(Duration::from_millis(CALL_DEADLINE_MS), self.attempt(&mut client, sql, params)).await {
             Ok(result) => result,
             Err(_) => {
-                // What the server still does on it must not become the next call's answer.
+                // A late response on this connection must not be read as the next call's.
                 *client = None;
                 Err(InfraError::retryable("the database did not answer in time"))
             }
@@ -129,8 +129,8 @@ impl Database {
     async fn attempt(&self, kept: &mut Option<Kept>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, InfraError> {
         if let Some(connection) = kept.as_mut().filter(|kept| kept.is_usable(self.idle_max)) {
             match connection.client.query_typed(sql, params).await {
-                // The server may have closed an idle connection, or restarted. Whether the call was done is unknown;
-                // every routine answers a repeat with what was done, so it is simply asked on a new connection.
+                // The server may have closed an idle connection, or restarted. Whether the call was done is unknown,
+                // but every routine returns the stored result to a repeat, so it is repeated on a new connection.
                 Err(error) if connection.client.is_closed() || error.is_closed() => {}
                 done => {
                     connection.alive = SystemTime::now();
@@ -151,7 +151,7 @@ impl Database {
                 .await
                 .map_err(|_| InfraError::retryable("the database did not accept a connection in time"))??;
         tokio::spawn(connection);
-        // Settings of the database and of the role count from a session's beginning, so they are looked at once a session.
+        // Settings of database and role apply from the start of a session, so they are checked once a session.
         client.query_typed("select holdfast.assert_durable()", &[]).await?;
         Ok(client)
     }

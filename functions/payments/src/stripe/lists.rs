@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{GATEWAY, payment};
 use crate::dispute::{Dispute, DisputeState};
-use crate::list::{Entry, ListPage, Listed, PAGE_MAX, Tells, listed_payment};
+use crate::list::{Entry, EntryDetail, ListPage, Listed, PAGE_MAX, listed_payment};
 use crate::reading::{amount, segment, text};
 
 pub const ALL: [&str; 3] = ["payment_intents", "refunds", "disputes"];
@@ -23,15 +23,15 @@ pub fn path(page: &ListPage) -> String {
     format!("/v1/{list}?limit={PAGE_MAX}&created[gte]={from_s}&created[lt]={until_s}{expand}{after}")
 }
 
-pub fn read(asked: &ListPage, page: &Value) -> Result<Listed, String> {
+pub fn read(wanted: &ListPage, page: &Value) -> Result<Listed, String> {
     let data = page["data"].as_array().ok_or("a list without `data`")?;
-    let entry = |one: &Value| match asked.list {
+    let entry = |one: &Value| match wanted.list {
         "payment_intents" => Some(listed_payment(text(&one["id"])?, payment(one)?)),
         // What is about a charge without an intent is none of ours.
         list => Some(Entry {
             payment_id: text(&one["payment_intent"])?,
             hold_ref: String::new(),
-            tells: changed(list, one),
+            detail: changed(list, one),
         }),
     };
     let next = data.last().filter(|_| page["has_more"] == true).and_then(|last| text(&last["id"]));
@@ -40,9 +40,9 @@ pub fn read(asked: &ListPage, page: &Value) -> Result<Listed, String> {
 
 /// A refund that succeeded is what it was when it was made; one that failed, or waits, may have changed at any time since, and
 /// a dispute likewise.
-fn changed(list: &str, one: &Value) -> Tells {
+fn changed(list: &str, one: &Value) -> EntryDetail {
     let at_s = if list == "refunds" && one["status"] == "succeeded" { one["created"].as_i64() } else { None };
-    Tells::Changed { at_s }
+    EntryDetail::Changed { at_s }
 }
 
 /// The disputes of one intent as one: what is open counts before what was lost, and that before what was won.

@@ -107,10 +107,10 @@ fn an_amount_that_is_not_exactly_one_is_no_payment() {
             "livemode": true});
         api.snapshot(&GatewayResponse { status: 200, body: intent.to_string().as_bytes() })
     };
-    let amount = |asked| if let LookupResult::Known(snapshot) = asked { Some(snapshot.amount) } else { None };
+    let amount = |result| if let LookupResult::Known(snapshot) = result { Some(snapshot.amount) } else { None };
     assert_eq!(amount(of("isk", json!(50_000))), Some(500));
-    for asked in [of("isk", json!(50_050)), of("usd", json!(10.5)), of("usd", json!("10")), of("iqd", json!(1_000))] {
-        assert!(matches!(asked, LookupResult::Unreadable(_)), "{asked:?}");
+    for result in [of("isk", json!(50_050)), of("usd", json!(10.5)), of("usd", json!("10")), of("iqd", json!(1_000))] {
+        assert!(matches!(result, LookupResult::Unreadable(_)), "{result:?}");
     }
 }
 
@@ -196,7 +196,7 @@ fn a_dispute_is_asked_for_by_itself_and_what_is_open_counts_first() {
         };
         snapshot.disputed
     };
-    assert_eq!(snapshot(json!({"disputed": true})), Disputed::Ask);
+    assert_eq!(snapshot(json!({"disputed": true})), Disputed::NeedsLookup);
     assert_eq!((snapshot(json!({"disputed": false})), snapshot(json!("ch_1"))), (Disputed::No, Disputed::Unsaid));
     let dispute = |all: Value| {
         let body = json!({"data": all}).to_string();
@@ -226,8 +226,8 @@ fn its_lists_go_on_after_the_last_and_refunds_go_back_a_month() {
     let refund = |status: &str| json!({"id": status, "payment_intent": "pi_1", "status": status, "created": 7});
     let found =
         listed("refunds", json!({"data": [refund("succeeded"), refund("failed")], "has_more": true})).expect("a page");
-    let tells: Vec<&crate::Tells> = found.entries.iter().map(|entry| &entry.tells).collect();
-    assert_eq!(tells, [&crate::Tells::Changed { at_s: Some(7) }, &crate::Tells::Changed { at_s: None }]);
+    let detail: Vec<&crate::EntryDetail> = found.entries.iter().map(|entry| &entry.detail).collect();
+    assert_eq!(detail, [&crate::EntryDetail::Changed { at_s: Some(7) }, &crate::EntryDetail::Changed { at_s: None }]);
     assert_eq!(found.next.as_deref(), Some("failed"));
     assert!(api.listed(&page("refunds", ""), &GatewayResponse { status: 500, body: b"{}" }).is_err());
 }

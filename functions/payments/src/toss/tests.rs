@@ -40,8 +40,8 @@ fn a_confirmed_payment_is_paid_only_if_its_state_says_so() {
     assert_eq!((captured("DONE"), captured("WAITING_FOR_DEPOSIT")), (Captured::Done, Captured::Waiting));
     assert!(matches!(captured("ABORTED"), Captured::Refused(_)) && matches!(captured("NEW"), Captured::Unknown(_)));
     let snapshot = |payment: Value| {
-        let asked = api("live_sk").snapshot(&GatewayResponse { status: 200, body: payment.to_string().as_bytes() });
-        if let LookupResult::Known(snapshot) = asked { snapshot } else { panic!("{asked:?}") }
+        let result = api("live_sk").snapshot(&GatewayResponse { status: 200, body: payment.to_string().as_bytes() });
+        if let LookupResult::Known(snapshot) = result { snapshot } else { panic!("{result:?}") }
     };
     let waiting = snapshot(of("WAITING_FOR_DEPOSIT", &account));
     assert_eq!((waiting.state, waiting.needs_account, waiting.secret.as_deref()), (State::Waiting, true, Some("ps_1")));
@@ -63,7 +63,7 @@ fn dollars_are_decimals_and_another_currency_is_not_guessed() {
         )
     };
     let amount =
-        |asked| if let LookupResult::Known(PaymentSnapshot { amount, .. }) = asked { Some(amount) } else { None };
+        |result| if let LookupResult::Known(PaymentSnapshot { amount, .. }) = result { Some(amount) } else { None };
     for (total, currency, cents) in [
         ("10.50", "USD", Some(1_050)),
         ("10", "USD", Some(1_000)),
@@ -104,7 +104,7 @@ fn dollars_are_decimals_and_another_currency_is_not_guessed() {
 #[test]
 fn it_is_asked_with_the_secret_as_a_user_without_a_password() {
     // The example of Toss's own documentation.
-    let request = api("test_gsk_docs_OaPz8L5KdmQXkzRz3y47BMw6").ask("a");
+    let request = api("test_gsk_docs_OaPz8L5KdmQXkzRz3y47BMw6").look_up("a");
     let (_, value) = &request.headers[0];
     assert_eq!(value, "Basic dGVzdF9nc2tfZG9jc19PYVB6OEw1S2RtUVhrelJ6M3k0N0JNdzY6");
 }
