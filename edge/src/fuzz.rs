@@ -2,7 +2,7 @@
 //! whatever it lets through. tests/fuzz drives these by coverage; here its corpus is replayed.
 
 use ::payments::signature::{TOLERANCE_S, is_signed, seconds};
-use ::payments::{Event, Message};
+use ::payments::{Message, RawEvent};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hmac::Mac;
@@ -109,7 +109,7 @@ fn body(data: &[u8]) {
         3 => kept::<StatusChange>(json),
         _ => {
             // What a gateway adds is read over; but it is an object all the same, and text.
-            let Ok(Event(event)) = body::json(JSON, json) else { return };
+            let Ok(RawEvent(event)) = body::json(JSON, json) else { return };
             assert!(std::str::from_utf8(json).is_ok_and(|text| text.trim_start().starts_with('{')));
             assert_eq!(serde_json::from_slice(json).ok().as_ref(), Some(&event));
             for reader in ::payments::NAMES.into_iter().filter_map(::payments::webhook) {

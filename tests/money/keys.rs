@@ -2,7 +2,7 @@
 //! functions send and read on the other, and no shop between.
 
 use harness::gateway::{Config, Dialect, Gateway};
-use payments::{Account, Answer, Api, Capture, Captured, PayBack, Refunded, Request};
+use payments::{Account, Capture, Captured, GatewayApi, GatewayRequest, GatewayResponse, RefundRequest, Refunded};
 use serde_json::json;
 
 use crate::client::until;
@@ -10,7 +10,7 @@ use crate::till::{GATEWAYS, Till, by_the_shop};
 
 struct Counter {
     gateway: &'static str,
-    api: Box<dyn Api>,
+    api: Box<dyn GatewayApi>,
     url: String,
     till: Till,
     http: reqwest::Client,
@@ -44,7 +44,7 @@ impl Counter {
     }
 
     /// None: the connection broke.
-    async fn send(&self, request: &Request) -> Option<(u16, Vec<u8>)> {
+    async fn send(&self, request: &GatewayRequest) -> Option<(u16, Vec<u8>)> {
         let mut sending = self.http.request(request.method.parse().unwrap(), format!("{}{}", self.url, request.path));
         for (name, value) in &request.headers {
             sending = sending.header(*name, value);
@@ -54,8 +54,8 @@ impl Counter {
         answer.bytes().await.ok().map(|body| (status, body.to_vec()))
     }
 
-    fn refund_of(&self, payment_id: &str, amount: i64, left: i64, key: &str) -> Request {
-        self.api.refund(&PayBack {
+    fn refund_of(&self, payment_id: &str, amount: i64, left: i64, key: &str) -> GatewayRequest {
+        self.api.refund(&RefundRequest {
             payment_id,
             amount,
             left,
@@ -68,7 +68,7 @@ impl Counter {
 
     async fn refund(&self, payment_id: &str, amount: i64, left: i64, key: &str) -> Refunded {
         let (status, body) = self.send(&self.refund_of(payment_id, amount, left, key)).await.unwrap();
-        self.api.refunded(&Answer { status, body: &body })
+        self.api.refunded(&GatewayResponse { status, body: &body })
     }
 
     async fn paid_back(&self, payment_id: &str) -> Vec<i64> {
@@ -146,7 +146,7 @@ async fn toss_answers_for_one_payment_what_it_was_asked_of_another_under_the_sam
     let capture = async |(payment_id, order_ref): &(String, String), key: &str| {
         let capture = Capture { payment_id, order_ref, amount: 1_000, currency: "KRW", key, token: None, live: true };
         let (status, body) = counter.send(&counter.api.capture(&capture).unwrap()).await.unwrap();
-        counter.api.captured(&Answer { status, body: &body })
+        counter.api.captured(&GatewayResponse { status, body: &body })
     };
     assert_eq!(capture(&one, "capture-1").await, Captured::Done);
     assert_eq!(capture(&two, "capture-1").await, Captured::Done);

@@ -11,7 +11,7 @@ pub mod stock;
 pub mod subscriptions;
 pub mod users;
 
-use protocol::admin::{Command, Outcome, Request};
+use protocol::admin::{AdminOutcome, AdminRequest, Command};
 
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
@@ -30,47 +30,49 @@ pub async fn run(context: &RequestContext, command: Command) -> HandlerResult {
 ///
 /// # Errors
 /// `unavailable`: it did not answer.
-pub async fn outcome(context: &RequestContext, command: Command) -> Result<Outcome, Problem> {
-    let request = Request { trace: context.trace.clone(), command };
+pub async fn outcome(context: &RequestContext, command: Command) -> Result<AdminOutcome, Problem> {
+    let request = AdminRequest { trace: context.trace.clone(), command };
     Ok(invoke::call(&context.config.lambda, "admin", &request).await?)
 }
 
-pub fn into_response(outcome: Outcome) -> HandlerResult {
+pub fn into_response(outcome: AdminOutcome) -> HandlerResult {
     Err(match outcome {
-        Outcome::InvalidRequest { errors } => Problem::invalid(errors),
-        Outcome::NotFound { sku_id: None } => {
+        AdminOutcome::InvalidRequest { errors } => Problem::invalid(errors),
+        AdminOutcome::NotFound { sku_id: None } => {
             Problem::new(Code::NotFound, "Check the id: there is no such sale, and no such order.")
         }
-        Outcome::NotFound { sku_id: Some(sku_id) } => {
+        AdminOutcome::NotFound { sku_id: Some(sku_id) } => {
             Problem::new(Code::NotFound, "Check `sku_id`: the sale has no such SKU.").with("sku_id", sku_id)
         }
-        Outcome::AlreadyExists => {
+        AdminOutcome::AlreadyExists => {
             Problem::new(Code::AlreadyExists, "Choose another `sale_id`: this one is a sale with other contents.")
         }
-        Outcome::IdempotencyKeyReused => {
+        AdminOutcome::IdempotencyKeyReused => {
             Problem::new(Code::IdempotencyKeyReused, "Use a new Idempotency-Key for another request.")
         }
-        Outcome::SoldOut { sku_id, available } => Problem::new(Code::SoldOut, "Take out no more than is `available`.")
-            .with("sku_id", sku_id)
-            .with("available", available),
-        Outcome::Sale { sale, created: true } => {
+        AdminOutcome::SoldOut { sku_id, available } => {
+            Problem::new(Code::SoldOut, "Take out no more than is `available`.")
+                .with("sku_id", sku_id)
+                .with("available", available)
+        }
+        AdminOutcome::Sale { sale, created: true } => {
             let location = format!("/v1/sales/{}", sale.sale_id);
             return Ok(Response::json(201, &sale).with("Location", location));
         }
-        Outcome::Sale { sale, created: false } => return Ok(Response::json(200, &sale)),
-        Outcome::Stock { stock, replayed } => {
+        AdminOutcome::Sale { sale, created: false } => return Ok(Response::json(200, &sale)),
+        AdminOutcome::Stock { stock, replayed } => {
             let answer = Response::json(200, &stock);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
-        Outcome::Order { order, replayed } => {
+        AdminOutcome::Order { order, replayed } => {
             let answer = Response::json(200, &order).versioned(order.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
-        Outcome::Payments { payments, next } => {
+        AdminOutcome::Payments { payments, next } => {
             return Ok(Response::json(200, &serde_json::json!({"payments": payments, "next": next})));
         }
-        Outcome::Report { report } => return Ok(Response::json(200, &report)),
-        Outcome::Operated { .. } => Problem::unavailable().because("admin answered another question"),
+        AdminOutcome::Report { report } => return Ok(Response::json(200, &report)),
+        AdminOutcome::Operated { .. } => Problem::unavailable().because("admin answered another question"),
     })
 }
 
@@ -100,15 +102,15 @@ mod tests {
         };
         let stock = || Stock { sale_id: "s".to_owned(), sku_id: "a".to_owned(), total: 1, available: 1 };
         let error = field_error("/name", "Name it.");
-        assert_eq!(answered(Outcome::Sale { sale: sale(), created: true }), (201, Some("/v1/sales/s".to_owned())));
-        assert_eq!(answered(Outcome::Sale { sale: sale(), created: false }), (200, None));
-        assert_eq!(answered(Outcome::Stock { stock: stock(), replayed: false }), (200, None));
-        assert_eq!(answered(Outcome::Stock { stock: stock(), replayed: true }), (200, Some("true".to_owned())));
-        assert_eq!(answered(Outcome::InvalidRequest { errors: vec![error] }).0, 422);
-        assert_eq!(answered(Outcome::NotFound { sku_id: None }).0, 404);
-        assert_eq!(answered(Outcome::NotFound { sku_id: Some("a".to_owned()) }).0, 404);
-        assert_eq!(answered(Outcome::AlreadyExists).0, 409);
-        assert_eq!(answered(Outcome::IdempotencyKeyReused).0, 422);
-        assert_eq!(answered(Outcome::SoldOut { sku_id: "a".to_owned(), available: 0 }).0, 409);
+        assert_eq!(answered(AdminOutcome::Sale { sale: sale(), created: true }), (201, Some("/v1/sales/s".to_owned())));
+        assert_eq!(answered(AdminOutcome::Sale { sale: sale(), created: false }), (200, None));
+        assert_eq!(answered(AdminOutcome::Stock { stock: stock(), replayed: false }), (200, None));
+        assert_eq!(answered(AdminOutcome::Stock { stock: stock(), replayed: true }), (200, Some("true".to_owned())));
+        assert_eq!(answered(AdminOutcome::InvalidRequest { errors: vec![error] }).0, 422);
+        assert_eq!(answered(AdminOutcome::NotFound { sku_id: None }).0, 404);
+        assert_eq!(answered(AdminOutcome::NotFound { sku_id: Some("a".to_owned()) }).0, 404);
+        assert_eq!(answered(AdminOutcome::AlreadyExists).0, 409);
+        assert_eq!(answered(AdminOutcome::IdempotencyKeyReused).0, 422);
+        assert_eq!(answered(AdminOutcome::SoldOut { sku_id: "a".to_owned(), available: 0 }).0, 409);
     }
 }

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use protocol::admin::Fault as FieldError;
-use protocol::lookup::{Outcome, Page, Question};
+use protocol::admin::FieldError;
+use protocol::lookup::{LookupOutcome, Page, Question};
 use protocol::shop::{Hold, HoldStatus, Order};
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub async fn holds(context: &RequestContext) -> HandlerResult {
     let user_id = context.user_id()?;
     let list = List::of("holds", &context.head.url).map_err(Problem::invalid)?;
     match lookup::ask(context, Question::Holds { user_id, status: list.status, page: list.page() }).await? {
-        Outcome::Holds { holds, next } => {
+        LookupOutcome::Holds { holds, next } => {
             Ok(Response::json(200, &HoldPage { reservations: holds, next: list.next(next) }))
         }
         _ => Err(Problem::unavailable().because("lookup answered another question")),
@@ -52,7 +52,7 @@ pub async fn orders(context: &RequestContext) -> HandlerResult {
     }
     let list = List::of("orders", &context.head.url).map_err(Problem::invalid)?;
     match lookup::ask(context, Question::Orders { user_id, page: list.page() }).await? {
-        Outcome::Orders { orders, next } => Ok(Response::json(200, &OrderPage { orders, next: list.next(next) })),
+        LookupOutcome::Orders { orders, next } => Ok(Response::json(200, &OrderPage { orders, next: list.next(next) })),
         _ => Err(Problem::unavailable().because("lookup answered another question")),
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /v1/reservations/{hold_id}` and `/v1/orders/{order_id}`: what a client asks when an answer was lost.
 
-use protocol::lookup::{Outcome, Question, Request};
+use protocol::lookup::{LookupOutcome, LookupRequest, Question};
 
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
@@ -26,7 +26,7 @@ pub async fn order_of_hold(context: &RequestContext, user_id: String, hold_id: S
 
 /// # Errors
 /// `unavailable`: the function did not answer.
-pub async fn ask(context: &RequestContext, question: Question) -> Result<Outcome, Problem> {
+pub async fn ask(context: &RequestContext, question: Question) -> Result<LookupOutcome, Problem> {
     ask_within(context, question, limits::INVOKE_DEADLINE_MS).await
 }
 
@@ -34,8 +34,12 @@ pub async fn ask(context: &RequestContext, question: Question) -> Result<Outcome
 ///
 /// # Errors
 /// `unavailable`: the function did not answer, or not in time.
-pub async fn ask_within(context: &RequestContext, question: Question, within_ms: u64) -> Result<Outcome, Problem> {
-    let request = Request { trace: context.trace.clone(), question };
+pub async fn ask_within(
+    context: &RequestContext,
+    question: Question,
+    within_ms: u64,
+) -> Result<LookupOutcome, Problem> {
+    let request = LookupRequest { trace: context.trace.clone(), question };
     Ok(invoke::call_within(&context.config.lambda, "lookup", &request, within_ms).await?)
 }
 
@@ -51,16 +55,16 @@ pub fn hold_of(url: &str) -> Result<Option<String>, Problem> {
     uuid(&given).map(Some).ok_or_else(Problem::not_found)
 }
 
-fn into_response(outcome: Outcome) -> HandlerResult {
+fn into_response(outcome: LookupOutcome) -> HandlerResult {
     match outcome {
-        Outcome::NotFound => Err(Problem::not_found()),
-        Outcome::Hold { hold } => Ok(Response::json(200, &hold).versioned(hold.version)),
-        Outcome::Order { order } => Ok(Response::json(200, &order).versioned(order.version)),
-        Outcome::Holds { .. }
-        | Outcome::Orders { .. }
-        | Outcome::Sale { .. }
-        | Outcome::Sales { .. }
-        | Outcome::Holders { .. } => Err(Problem::unavailable().because("lookup answered another question")),
+        LookupOutcome::NotFound => Err(Problem::not_found()),
+        LookupOutcome::Hold { hold } => Ok(Response::json(200, &hold).versioned(hold.version)),
+        LookupOutcome::Order { order } => Ok(Response::json(200, &order).versioned(order.version)),
+        LookupOutcome::Holds { .. }
+        | LookupOutcome::Orders { .. }
+        | LookupOutcome::Sale { .. }
+        | LookupOutcome::Sales { .. }
+        | LookupOutcome::Holders { .. } => Err(Problem::unavailable().because("lookup answered another question")),
     }
 }
 
@@ -89,10 +93,13 @@ mod tests {
 
     #[test]
     fn what_is_not_this_callers_is_not_there() {
-        assert_eq!(into_response(Outcome::NotFound).unwrap_or_else(Response::from).status, 404);
+        assert_eq!(into_response(LookupOutcome::NotFound).unwrap_or_else(Response::from).status, 404);
         let hold = crate::gate::testing::hold("h");
-        let answer = into_response(Outcome::Hold { hold }).unwrap_or_else(Response::from);
+        let answer = into_response(LookupOutcome::Hold { hold }).unwrap_or_else(Response::from);
         assert_eq!((answer.status, answer.header("ETag")), (200, Some("\"1\"")));
-        assert_eq!(into_response(Outcome::Sales { sales: Vec::new() }).unwrap_or_else(Response::from).status, 503);
+        assert_eq!(
+            into_response(LookupOutcome::Sales { sales: Vec::new() }).unwrap_or_else(Response::from).status,
+            503
+        );
     }
 }

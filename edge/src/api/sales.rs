@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocol::lookup::{Outcome, Question};
+use protocol::lookup::{LookupOutcome, Question};
 use protocol::shop::Sale;
 use serde::Serialize;
 use worker::Delay;
@@ -110,16 +110,16 @@ fn last_resort(name: &str, problem: Problem) -> Result<Body, Problem> {
     CACHE.with_borrow(|cache| cache.last_resort(name, clock::now_ms())).map(Some).ok_or(problem)
 }
 
-fn body(outcome: Outcome) -> Result<Body, Problem> {
+fn body(outcome: LookupOutcome) -> Result<Body, Problem> {
     let json = match outcome {
-        Outcome::NotFound => return Ok(None),
-        Outcome::Sale { sale } => serde_json::to_vec(&sale),
-        Outcome::Sales { sales } => serde_json::to_vec(&List { sales }),
-        Outcome::Hold { .. }
-        | Outcome::Order { .. }
-        | Outcome::Holds { .. }
-        | Outcome::Orders { .. }
-        | Outcome::Holders { .. } => {
+        LookupOutcome::NotFound => return Ok(None),
+        LookupOutcome::Sale { sale } => serde_json::to_vec(&sale),
+        LookupOutcome::Sales { sales } => serde_json::to_vec(&List { sales }),
+        LookupOutcome::Hold { .. }
+        | LookupOutcome::Order { .. }
+        | LookupOutcome::Holds { .. }
+        | LookupOutcome::Orders { .. }
+        | LookupOutcome::Holders { .. } => {
             return Err(Problem::unavailable().because("lookup answered another question"));
         }
     };
@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn a_list_is_an_object_and_no_sale_is_not_found() {
         let text = |body: Option<Body>| body.flatten().map(|body| String::from_utf8_lossy(&body).into_owned());
-        assert_eq!(text(body(Outcome::Sales { sales: Vec::new() }).ok()).as_deref(), Some(r#"{"sales":[]}"#));
-        assert_eq!(body(Outcome::NotFound), Ok(None));
+        assert_eq!(text(body(LookupOutcome::Sales { sales: Vec::new() }).ok()).as_deref(), Some(r#"{"sales":[]}"#));
+        assert_eq!(body(LookupOutcome::NotFound), Ok(None));
         assert_eq!(into_response(None, None).map_err(|problem| Response::from(problem).status), Err(404));
     }
 }

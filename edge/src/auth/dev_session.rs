@@ -1,6 +1,6 @@
 //! `POST /dev/session`: in development, a session for any user. The route exists nowhere else.
 
-use protocol::admin::Fault as FieldError;
+use protocol::admin::FieldError;
 use protocol::printable::is_printable;
 use serde::{Deserialize, Serialize};
 

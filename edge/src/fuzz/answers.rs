@@ -1,6 +1,6 @@
 //! What gateways and Lambda answer: it comes from outside as much as what strangers send, and money follows from it.
 
-use payments::{Account, Answer, Asked, Captured, Refunded, State, Truth};
+use payments::{Account, Captured, GatewayResponse, LookupResult, PaymentSnapshot, Refunded, State};
 use protocol::confirm::Settled;
 
 use crate::lambda::invoke;
@@ -18,15 +18,15 @@ pub fn gateway(data: &[u8]) {
     let status = STATUSES.get(pick(status, STATUSES.len())).copied().unwrap_or_default();
     let account = Account { secret: "live_sk_1".to_owned(), live: true };
     let Some(api) = payments::api(name, account) else { return };
-    let answer = Answer { status, body };
-    let asked = api.truth(&answer);
+    let answer = GatewayResponse { status, body };
+    let asked = api.snapshot(&answer);
     for asked in api.found(&answer).iter().chain([&asked]) {
-        if let Asked::Known(truth) = asked {
+        if let LookupResult::Known(truth) = asked {
             assert_eq!(status, 200);
             assert_money(name, truth);
         }
     }
-    let state = if let Asked::Known(truth) = &asked { Some(truth.state) } else { None };
+    let state = if let LookupResult::Known(truth) = &asked { Some(truth.state) } else { None };
     match api.captured(&answer) {
         // PortOne's answer is no payment: it has the state, and nothing else.
         Captured::Done => assert!(status == 200 && (name == "portone" || state == Some(State::Paid))),
@@ -40,11 +40,11 @@ pub fn gateway(data: &[u8]) {
         Refunded::Refused(_) => assert!(status < 500 && status != 429),
         Refunded::Already | Refunded::Unknown(_) => {}
     }
-    assert!(!api.was_let_go(&answer) || state == Some(State::Failed));
+    assert!(!api.was_voided(&answer) || state == Some(State::Failed));
 }
 
-fn assert_money(gateway: &str, truth: &Truth) {
-    let unit = payments::units::unit(gateway, &truth.currency);
+fn assert_money(gateway: &str, truth: &PaymentSnapshot) {
+    let unit = payments::unit(gateway, &truth.currency);
     assert!((0..=limits::AMOUNT_MAX).contains(&truth.amount) && truth.refunded >= 0);
     assert!(truth.refunding.is_none_or(|amount| amount >= 0) && truth.left() <= truth.amount);
     // What was read in the gateway's unit is written in it as the same.
@@ -71,7 +71,7 @@ pub fn lambda(data: &[u8]) {
             assert_eq!(error.is_the_functions(), !of_this_request);
         }
     }
-    let _ = invoke::read::<protocol::lookup::Outcome>(status, broke, text);
-    let _ = invoke::read::<protocol::reserve::Answers>(status, broke, text);
-    let _ = invoke::read::<protocol::admin::Outcome>(status, broke, text);
+    let _ = invoke::read::<protocol::lookup::LookupOutcome>(status, broke, text);
+    let _ = invoke::read::<protocol::reserve::BatchResponse>(status, broke, text);
+    let _ = invoke::read::<protocol::admin::AdminOutcome>(status, broke, text);
 }

@@ -1,6 +1,6 @@
 //! The messages between Worker and Gate.
 
-use protocol::reserve::{Outcome, Reservation};
+use protocol::reserve::{Reservation, ReserveOutcome};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,9 +40,9 @@ pub struct Charge {
 pub enum Verdict {
     /// The user was charged, or not admitted. Nothing else was done.
     Charged,
-    Outcome(Outcome),
+    Outcome(ReserveOutcome),
     /// Answered from memory: a granted key, a SKU that is sold out, a sale that is not open.
-    Remembered(Outcome),
+    Remembered(ReserveOutcome),
     /// The user has too many requests waiting.
     TooMany,
     /// No outcome: the call failed, or there is no room. Asking again with the same key shows what happened.
@@ -53,7 +53,9 @@ impl Verdict {
     /// The same verdict for a repeated request.
     pub fn repeated(self) -> Self {
         match self {
-            Self::Outcome(Outcome::Granted { hold, .. }) => Self::Outcome(Outcome::Granted { hold, replayed: true }),
+            Self::Outcome(ReserveOutcome::Granted { hold, .. }) => {
+                Self::Outcome(ReserveOutcome::Granted { hold, replayed: true })
+            }
             other => other,
         }
     }
@@ -74,9 +76,9 @@ mod tests {
             Verdict::Charged,
             Verdict::Unavailable,
             Verdict::TooMany,
-            Verdict::Outcome(Outcome::Granted { hold: hold("k"), replayed: true }),
-            Verdict::Outcome(Outcome::NotFound { sku_id: None }),
-            Verdict::Remembered(Outcome::IdempotencyKeyReused),
+            Verdict::Outcome(ReserveOutcome::Granted { hold: hold("k"), replayed: true }),
+            Verdict::Outcome(ReserveOutcome::NotFound { sku_id: None }),
+            Verdict::Remembered(ReserveOutcome::IdempotencyKeyReused),
         ] {
             let reply = Reply { charge, verdict };
             let json = serde_json::to_string(&reply).unwrap_or_default();

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use futures_channel::oneshot;
 use protocol::lookup::{self, Question};
-use protocol::reserve::{Answers, Batch, Reservation};
+use protocol::reserve::{Batch, BatchResponse, Reservation};
 use worker::js_sys::futures::future_to_promise;
 use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Env, State, wasm_bindgen, worker_sys};
@@ -125,7 +125,7 @@ impl Inner {
         self.restart_mark.borrow_mut().mark(in_flight.sent_ms);
         let (sent_ms, within_ms) = (Some(in_flight.sent_ms), Some(in_flight.within_ms));
         let batch = Batch { reservations: std::mem::take(&mut in_flight.reservations), sent_ms, within_ms };
-        let answers = invoke::call_unguarded::<_, Answers>(&self.config.lambda, "reserve", &batch).await;
+        let answers = invoke::call_unguarded::<_, BatchResponse>(&self.config.lambda, "reserve", &batch).await;
         in_flight.reservations = batch.reservations;
         let outcomes = match answers {
             Ok(answers) => Some(answers.outcomes),
@@ -151,9 +151,9 @@ impl Inner {
         let trace = protocol::Trace { request_id: format!("gate-{shard}"), traceparent: None };
         let key = self.config.gate_key.hex();
         let question = Question::Holders { sale_id: sale_id.clone(), shard, shards, key };
-        let request = lookup::Request { trace, question };
+        let request = lookup::LookupRequest { trace, question };
         let answer = match invoke::call(&self.config.lambda, "lookup", &request).await {
-            Ok(lookup::Outcome::Holders { users, complete }) => Some((users, complete)),
+            Ok(lookup::LookupOutcome::Holders { users, complete }) => Some((users, complete)),
             Ok(other) => {
                 worker::console_error!("{}", serde_json::json!({"holders": "unknown", "answer": other.name()}));
                 None

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use protocol::admin::Fault as FieldError;
+use protocol::admin::FieldError;
 use serde::Serialize;
 use serde_json::{Map, Value};
 

@@ -1,17 +1,17 @@
-//! What makes a payment ours: it names a hold in the one form that Holdfast gives out. An account may serve other
-//! products and another Holdfast too; a payment without a mark is theirs, and no money of it may move.
+//! A payment is ours if it names a hold in the form of our ids. The account may serve other products and another
+//! Holdfast; their payments carry no mark, and their money must not be touched.
 
 /// The hold that a payment names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// As whoever made the payment wrote it down.
+    /// As it stands in the payment.
     pub hold_ref: String,
     /// In 32 hexadecimal digits; none where the gateway serves this Holdfast alone and names what is no id of ours.
     pub hold_id: Option<String>,
 }
 
 impl Mark {
-    /// The first of these places that has an id of our form. None: the payment is somebody else's.
+    /// The first of these places that has an id of our form. None: not our payment.
     pub(crate) fn find(places: [Option<String>; 2]) -> Option<Self> {
         places.into_iter().flatten().find_map(|hold_ref| {
             let hold_id = hold_id(&hold_ref)?;
@@ -19,7 +19,7 @@ impl Mark {
         })
     }
 
-    /// Of the shop's own service, which tells of nobody else's payments: whatever it names is meant for us.
+    /// For the shop's own service, which reports our payments only: whatever it names counts.
     pub(crate) fn of_own_service(hold_ref: String) -> Self {
         Self { hold_id: hold_id(&hold_ref), hold_ref }
     }

@@ -1,20 +1,41 @@
-//! PortOne V2: webhooks signed by Standard Webhooks that carry ids only, so the payment is asked for; cancellations
-//! that compare what is left, and may end later than they are answered; quoted idempotency keys.
+//! PortOne V2: webhooks are signed (Standard Webhooks) and carry ids only; cancellations compare the balance and may
+//! complete after the response; idempotency keys are quoted.
 
 use serde_json::{Map, Value, json};
 
-use crate::account::written;
-use crate::later::{civil, told};
-use crate::reading::{again, amount, asked, json as body, page, said, segment, text};
-use crate::units::{Unit, unit};
-use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, DisputeHint, Disputed, Kind, ListPage, Listed, Mark, Message,
-    Notice, PAGE_MAX, PayBack, Refunded, Request, State, Truth, Webhook, signature,
+use crate::api::{Account, Capture, Captured, GatewayApi, RefundAccount, RefundRequest, Refunded};
+use crate::dispute::{DisputeHint, Disputed};
+use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
+use crate::gateway::{Gateway, ReturnPage};
+use crate::http::{GatewayRequest, GatewayResponse};
+use crate::list::{ListPage, Listed, PAGE_MAX};
+use crate::list::{civil, listed_payment};
+use crate::mark::Mark;
+use crate::reading::{amount, excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
+use crate::signature;
+use crate::snapshot::{LookupResult, PaymentSnapshot, State};
+use crate::units::Unit;
+
+pub const GATEWAY: Gateway = Gateway {
+    name: "portone",
+    webhook: &PortOne,
+    api: |account| Box::new(PortOneApi(account)),
+    default_url: "https://api.portone.io",
+    webhook_secret_variable: "PORTONE_WEBHOOK_SECRET",
+    addresses_variable: None,
+    test_key_prefixes: &["test_", "sk_test_", "rk_test_"],
+    unit_of: |_| Some(Unit::Minor),
+    currencies: "every currency of ISO 4217",
+    return_page: ReturnPage::Token,
+    refusal: Some((
+        "errorMessage",
+        "결제되지 않았습니다. 예약이 끝났거나 결제할 수 없는 예약입니다. (Nothing was charged.)",
+    )),
 };
 
-pub struct PortOne;
+struct PortOne;
 
-impl Webhook for PortOne {
+impl WebhookReader for PortOne {
     fn signed_headers(&self) -> &'static [&'static str] {
         &signature::HEADERS
     }
@@ -23,100 +44,100 @@ impl Webhook for PortOne {
         signature::is_signed(secrets, message, now_s)
     }
 
-    fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+    fn read(&self, event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String> {
         let r#type = event.get("type").and_then(Value::as_str).ok_or("type")?;
         let kind = match r#type {
-            "Transaction.Confirm" => {
-                Kind::MayTake { amount: event.get("data").and_then(|data| amount(&data["totalAmount"], Unit::Minor)) }
-            }
-            "Transaction.DisputeCreated" => Kind::Later { dispute: Some(DisputeHint::Opened) },
-            "Transaction.DisputeResolved" => Kind::Later { dispute: Some(DisputeHint::Resolved) },
+            "Transaction.Confirm" => EventKind::CaptureApproval {
+                amount: event.get("data").and_then(|data| amount(&data["totalAmount"], Unit::Minor)),
+            },
+            "Transaction.DisputeCreated" => EventKind::Later { dispute: Some(DisputeHint::Opened) },
+            "Transaction.DisputeResolved" => EventKind::Later { dispute: Some(DisputeHint::Resolved) },
             "Transaction.Cancelled" | "Transaction.PartialCancelled" | "Transaction.CancelPending" => {
-                Kind::Later { dispute: None }
+                EventKind::Later { dispute: None }
             }
-            other if other.starts_with("Transaction.") => Kind::Changed,
+            other if other.starts_with("Transaction.") => EventKind::Changed,
             _ => return Ok(None),
         };
         let payment_id = event.get("data").and_then(|data| text(&data["paymentId"])).ok_or("data.paymentId")?;
-        Ok(Some(Notice { payment_id, kind, said: None }))
+        Ok(Some(WebhookEvent { payment_id, kind, details: None }))
     }
 }
 
-pub struct PortOneApi(pub Account);
+struct PortOneApi(Account);
 
 impl PortOneApi {
-    fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<Value>) -> Request {
+    fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<Value>) -> GatewayRequest {
         let mut headers = vec![("authorization", format!("PortOne {}", self.0.secret))];
         // A structured field's string: the quotes are part of it.
         headers.extend(key.map(|key| ("idempotency-key", format!("\"{key}\""))));
         headers.extend(body.as_ref().map(|_| ("content-type", "application/json".to_owned())));
-        Request { method, path, headers, body: body.map(|body| body.to_string()).unwrap_or_default() }
+        GatewayRequest { method, path, headers, body: body.map(|body| body.to_string()).unwrap_or_default() }
     }
 }
 
-impl Api for PortOneApi {
-    fn ask(&self, payment_id: &str) -> Request {
+impl GatewayApi for PortOneApi {
+    fn look_up(&self, payment_id: &str) -> GatewayRequest {
         self.request("GET", format!("/payments/{}", segment(payment_id)), None, None)
     }
 
-    fn truth(&self, answer: &Answer) -> Asked {
-        asked(answer, payment)
+    fn snapshot(&self, response: &GatewayResponse) -> LookupResult {
+        lookup_result(response, payment)
     }
 
-    fn capture(&self, capture: &Capture) -> Option<Request> {
+    fn capture(&self, capture: &Capture) -> Option<GatewayRequest> {
         let body = json!({"paymentToken": capture.token?, "totalAmount": capture.amount, "currency": capture.currency,
                           "isTest": !capture.live});
         let path = format!("/payments/{}/confirm", segment(capture.payment_id));
         Some(self.request("POST", path, Some(capture.key), Some(body)))
     }
 
-    fn captured(&self, answer: &Answer) -> Captured {
-        let kind = body(answer).and_then(|body| text(&body["type"])).unwrap_or_default();
-        // The payment it answers with has a state, of which the call's success says nothing: a buyer may have been given an
-        // account to deposit into. Where the state is not in the answer, the payment is asked for.
-        let state = body(answer).and_then(|body| text(&body["payment"]["status"])).unwrap_or_default();
-        match (answer.status, state.as_str()) {
+    fn captured(&self, response: &GatewayResponse) -> Captured {
+        let kind = body(response).and_then(|body| text(&body["type"])).unwrap_or_default();
+        // The payment in the response has a state, which the status code does not say: a buyer may have been given an
+        // account to deposit into. Where the state is missing, the payment is looked up.
+        let state = body(response).and_then(|body| text(&body["payment"]["status"])).unwrap_or_default();
+        match (response.status, state.as_str()) {
             (200, "PAID") => return Captured::Done,
             (200, "VIRTUAL_ACCOUNT_ISSUED") => return Captured::Waiting,
-            (200, "FAILED") => return Captured::Refused(said(answer)),
+            (200, "FAILED") => return Captured::Refused(excerpt(response)),
             _ => {}
         }
-        match answer.status {
-            // Somebody's confirm came through; whose, the payment says.
+        match response.status {
+            // An earlier confirm succeeded; the payment says which.
             _ if kind == "ALREADY_PAID" || kind == "ALREADY_PAID_OR_WAITING" => Captured::Unknown(kind),
-            400..500 if !again(answer.status) => Captured::Refused(said(answer)),
-            _ => Captured::Unknown(said(answer)),
+            400..500 if !is_inconclusive(response.status) => Captured::Refused(excerpt(response)),
+            _ => Captured::Unknown(excerpt(response)),
         }
     }
 
-    fn find(&self, reference: &str) -> Option<Request> {
+    fn find(&self, reference: &str) -> Option<GatewayRequest> {
         // Its payment's id is the shop's own.
-        Some(self.ask(reference))
+        Some(self.look_up(reference))
     }
 
-    fn refund(&self, refund: &PayBack) -> Request {
-        // The guard: somebody else's cancellation in between changes what is left, and this one is refused.
+    fn refund(&self, refund: &RefundRequest) -> GatewayRequest {
+        // Guard: after another cancellation the balance differs, and this one is refused.
         let mut body =
             json!({"reason": refund.reason, "amount": refund.amount, "currentCancellableAmount": refund.left});
-        if let Some((name, account)) = refund.account.and_then(|account| written("portone", account)) {
-            body[name] = account;
+        if let Some(RefundAccount { bank, number, holder }) = refund.account {
+            body["refundAccount"] = json!({"bank": bank, "number": number, "holderName": holder});
         }
         let path = format!("/payments/{}/cancel", segment(refund.payment_id));
         self.request("POST", path, Some(refund.key), Some(body))
     }
 
-    fn refunded(&self, answer: &Answer) -> Refunded {
-        let body = body(answer).unwrap_or_default();
+    fn refunded(&self, response: &GatewayResponse) -> Refunded {
+        let body = body(response).unwrap_or_default();
         let kind = body["type"].as_str().unwrap_or_default();
-        match (answer.status, body["cancellation"]["status"].as_str()) {
+        match (response.status, body["cancellation"]["status"].as_str()) {
             (200, Some("SUCCEEDED")) => Refunded::Done,
             (200, Some("REQUESTED")) => Refunded::Requested,
-            (200, Some("FAILED")) => Refunded::Refused(said(answer)),
+            (200, Some("FAILED")) => Refunded::Refused(excerpt(response)),
             _ if kind == "PAYMENT_ALREADY_CANCELLED" => Refunded::Already,
-            // 409 is also its answer to a request that will never do.
-            (409, _) if !kind.starts_with("IDEMPOTENCY_OUTSTANDING") => Refunded::Refused(said(answer)),
-            (400..500, _) if !again(answer.status) => Refunded::Refused(said(answer)),
-            _ => Refunded::Unknown(said(answer)),
+            // 409 also means that the request can never succeed.
+            (409, _) if !kind.starts_with("IDEMPOTENCY_OUTSTANDING") => Refunded::Refused(excerpt(response)),
+            (400..500, _) if !is_inconclusive(response.status) => Refunded::Refused(excerpt(response)),
+            _ => Refunded::Unknown(excerpt(response)),
         }
     }
 
@@ -125,7 +146,7 @@ impl Api for PortOneApi {
         &["made", "changed"]
     }
 
-    fn list(&self, page: &ListPage) -> Request {
+    fn list(&self, page: &ListPage) -> GatewayRequest {
         let (from, until) = (format!("{}Z", civil(page.from_s)), format!("{}Z", civil(page.until_s)));
         let (path, body) = if page.list == "made" {
             let mut body = json!({"from": from, "until": until, "size": PAGE_MAX});
@@ -142,10 +163,10 @@ impl Api for PortOneApi {
         self.request("GET", format!("{path}?requestBody={}", segment(&body.to_string())), None, None)
     }
 
-    fn listed(&self, asked: &ListPage, answer: &Answer) -> Result<Listed, String> {
-        let page = page(answer)?;
+    fn listed(&self, wanted: &ListPage, response: &GatewayResponse) -> Result<Listed, String> {
+        let page = page(response)?;
         let items = page["items"].as_array().ok_or("a page without `items`")?;
-        let (payments, next): (Vec<&Value>, Option<String>) = if asked.list == "made" {
+        let (payments, next): (Vec<&Value>, Option<String>) = if wanted.list == "made" {
             let last = items.last().filter(|_| items.len() >= PAGE_MAX).and_then(|last| text(&last["cursor"]));
             (items.iter().map(|item| &item["payment"]).collect(), last)
         } else {
@@ -154,13 +175,13 @@ impl Api for PortOneApi {
             let more = size > 0 && (number + 1).saturating_mul(size) < count("totalCount");
             (items.iter().collect(), more.then(|| (number + 1).to_string()))
         };
-        // One of an older version of theirs has no amount here, and is none of ours.
-        let entry = |one: &&Value| Some(told(text(&one["id"])?, payment(one)?));
+        // A V1 payment has no amount here, and none of them is ours.
+        let entry = |one: &&Value| Some(listed_payment(text(&one["id"])?, payment(one)?));
         Ok(Listed { entries: payments.iter().filter_map(entry).collect(), next })
     }
 }
 
-fn payment(payment: &Value) -> Option<Truth> {
+fn payment(payment: &Value) -> Option<PaymentSnapshot> {
     let state = match payment["status"].as_str()? {
         "READY" | "PAY_PENDING" => State::Pending,
         "VIRTUAL_ACCOUNT_ISSUED" => State::Waiting,
@@ -172,8 +193,8 @@ fn payment(payment: &Value) -> Option<Truth> {
     let custom: Value =
         payment["customData"].as_str().and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
     let currency = text(&payment["currency"])?;
-    let unit = unit("portone", &currency)?;
-    // One that cannot be read is money that nobody knows of: then the payment cannot be read either.
+    let unit = GATEWAY.unit(&currency)?;
+    // If a cancellation cannot be read, the payment cannot be read either: its amount would be missing.
     let cancellations = |status: &str| -> Option<i64> {
         let mut all = payment["cancellations"].as_array().into_iter().flatten().filter(|one| one["status"] == status);
         all.try_fold(0_i64, |sum, one| sum.checked_add(amount(&one["totalAmount"], unit)?))
@@ -182,7 +203,7 @@ fn payment(payment: &Value) -> Option<Truth> {
         Value::Null => 0,
         cancelled => amount(cancelled, unit)?,
     };
-    Some(Truth {
+    Some(PaymentSnapshot {
         state,
         payment_id: id.clone(),
         amount: amount(&payment["amount"]["total"], unit)?,
@@ -192,11 +213,11 @@ fn payment(payment: &Value) -> Option<Truth> {
         mark: Mark::find([text(&custom["hold_id"]), Some(id.clone())]),
         order_ref: id,
         user_id: text(&custom["user_id"]),
-        // A payment that nobody has begun has no channel yet; one that was paid has, and it says which money it is.
+        // A payment that was not begun has no channel yet; a paid one has, and it says whether it is live.
         live: payment["channel"]["type"] == "LIVE" || (state == State::Pending && payment["channel"]["type"].is_null()),
         needs_account: payment["method"]["type"] == "PaymentMethodVirtualAccount",
         secret: None,
-        // Its payments say nothing of disputes; its messages do.
+        // PortOne reports disputes in messages only.
         disputed: Disputed::Unsaid,
     })
 }

@@ -1,24 +1,25 @@
-//! Reading what gateways answer, and writing what they are asked: what all of them have in common.
+//! Reading gateways' responses and writing requests: what the gateways have in common.
 
 use serde_json::Value;
 
+use crate::http::GatewayResponse;
+use crate::snapshot::{LookupResult, PaymentSnapshot};
 use crate::units::Unit;
-use crate::{Answer, Asked, Truth};
 
-/// Statuses after which the same request may still be done: busy, in flight, too many.
-pub fn again(status: u16) -> bool {
+/// Statuses after which the request may still be carried out: timeout, conflict, too early, too many requests.
+pub fn is_inconclusive(status: u16) -> bool {
     matches!(status, 408 | 409 | 425 | 429)
 }
 
-/// The beginning of an answer, for a log and an operator.
-pub fn said(answer: &Answer) -> String {
-    let text = String::from_utf8_lossy(answer.body);
+/// The beginning of a response, for the log and the operator.
+pub fn excerpt(response: &GatewayResponse) -> String {
+    let text = String::from_utf8_lossy(response.body);
     let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
-    format!("{} {text}", answer.status)
+    format!("{} {text}", response.status)
 }
 
-pub fn json(answer: &Answer) -> Option<Value> {
-    serde_json::from_slice(answer.body).ok()
+pub fn json(response: &GatewayResponse) -> Option<Value> {
+    serde_json::from_slice(response.body).ok()
 }
 
 /// A gateway's amount in minor units, exactly: a number that is no such amount is none, and one that is written as a
@@ -52,25 +53,28 @@ pub fn segment(id: &str) -> String {
 }
 
 /// A page of a list, as JSON.
-pub fn page(answer: &Answer) -> Result<Value, String> {
-    match (answer.status, json(answer)) {
+pub fn page(response: &GatewayResponse) -> Result<Value, String> {
+    match (response.status, json(response)) {
         (200, Some(page)) => Ok(page),
         (200, None) => Err("a list that is no JSON".to_owned()),
-        _ => Err(said(answer)),
+        _ => Err(excerpt(response)),
     }
 }
 
-/// A payment that the gateway says it has; `truth` reads it.
-pub fn asked(answer: &Answer, truth: impl FnOnce(&Value) -> Option<Truth>) -> Asked {
-    match answer.status {
-        200 => match json(answer).as_ref().and_then(truth) {
-            Some(truth) => Asked::Known(truth),
-            None => Asked::Unreadable("an answer that is no payment".to_owned()),
+/// The result of a lookup; `snapshot` reads the payment.
+pub fn lookup_result(
+    response: &GatewayResponse,
+    snapshot: impl FnOnce(&Value) -> Option<PaymentSnapshot>,
+) -> LookupResult {
+    match response.status {
+        200 => match json(response).as_ref().and_then(snapshot) {
+            Some(snapshot) => LookupResult::Known(snapshot),
+            None => LookupResult::Unreadable("an answer that is no payment".to_owned()),
         },
-        404 => Asked::NotFound,
-        // It is at work: 401, which is about our secret, among the rest; too many questions are its own way to say so.
-        ..500 if answer.status != 429 => Asked::Refused(said(answer)),
-        _ => Asked::Unknown(said(answer)),
+        404 => LookupResult::NotFound,
+        // The gateway works; 401, about our secret, is among these. 429 is its way to say that it does not answer now.
+        ..500 if response.status != 429 => LookupResult::Refused(excerpt(response)),
+        _ => LookupResult::Unknown(excerpt(response)),
     }
 }
 
@@ -78,9 +82,9 @@ pub fn asked(answer: &Answer, truth: impl FnOnce(&Value) -> Option<Truth>) -> As
 mod tests {
     use serde_json::Value;
 
-    use super::{amount, asked, segment};
+    use super::{amount, lookup_result, segment};
     use crate::units::Unit;
-    use crate::{Answer, Asked};
+    use crate::{GatewayResponse, LookupResult};
 
     #[test]
     fn an_amount_is_a_whole_number_however_it_is_written_and_never_a_rounded_one() {
@@ -93,14 +97,14 @@ mod tests {
 
     #[test]
     fn a_question_that_is_refused_is_no_failure_of_the_gateway() {
-        let of = |status| asked(&Answer { status, body: b"{}" }, |_| None);
-        assert_eq!(of(404), Asked::NotFound);
+        let of = |status| lookup_result(&GatewayResponse { status, body: b"{}" }, |_| None);
+        assert_eq!(of(404), LookupResult::NotFound);
         for status in [302, 400, 401, 403, 405, 408, 409, 422] {
-            assert!(matches!(of(status), Asked::Refused(_)), "{status}");
+            assert!(matches!(of(status), LookupResult::Refused(_)), "{status}");
         }
-        assert!(matches!(of(200), Asked::Unreadable(_)), "what it says of one payment");
+        assert!(matches!(of(200), LookupResult::Unreadable(_)), "what it says of one payment");
         for status in [429, 500, 503, 599] {
-            assert!(matches!(of(status), Asked::Unknown(_)), "{status}");
+            assert!(matches!(of(status), LookupResult::Unknown(_)), "{status}");
         }
     }
 

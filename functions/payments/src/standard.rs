@@ -1,23 +1,42 @@
-//! The gateway of a shop's own: what API.md's `payment.paid` says, signed by Standard Webhooks, and the three requests
-//! that such a gateway answers: `GET /v1/payments/{payment_id}` with `status`, `amount`, `refunded_amount` and, where
-//! paying back takes time, `refunding_amount`; and `POST /v1/payments/{payment_id}/refunds` with a key.
+//! The shop's own payment service: `payment.paid` (API.md), signed by Standard Webhooks, and three requests: `GET
+//! /v1/payments/{payment_id}` with `status`, `amount`, `refunded_amount` and, if refunds take time, `refunding_amount`;
+//! a list; and `POST /v1/payments/{payment_id}/refunds` with a key.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::later::{civil, told};
-use crate::reading::{again, amount, asked, json as body, page, said, segment, text};
-use crate::units::{Unit, unit};
-use crate::{
-    Account, Answer, Api, Asked, Dispute, DisputeState, Disputed, Entry, Kind, ListPage, Listed, Mark, Message, Notice,
-    PAGE_MAX, PayBack, Refunded, Request, Said, State, Truth, Webhook, signature,
-};
+use crate::api::{Account, GatewayApi, RefundRequest, Refunded};
+use crate::dispute::{Dispute, DisputeState, Disputed};
+use crate::event::{EventKind, Message, PaymentDetails, WebhookEvent, WebhookReader};
+use crate::gateway::{Gateway, ReturnPage};
+use crate::http::{GatewayRequest, GatewayResponse};
+use crate::list::{Entry, ListPage, Listed, PAGE_MAX};
+use crate::list::{civil, listed_payment};
+use crate::mark::Mark;
+use crate::reading::{amount, excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
+use crate::signature;
+use crate::snapshot::{LookupResult, PaymentSnapshot, State};
+use crate::units::Unit;
 
 const PAID: &str = "payment.paid";
-/// What a service of the shop's own tells afterwards: of each, only the payment's id is read.
+/// Later events of the service; only the payment's id is read.
 const LATER: [&str; 3] = ["payment.disputed", "payment.refunded", "payment.refund_failed"];
 
-pub struct Standard;
+pub const GATEWAY: Gateway = Gateway {
+    name: "standard",
+    webhook: &Standard,
+    api: |account| Box::new(StandardApi(account)),
+    default_url: "",
+    webhook_secret_variable: "WEBHOOK_SECRET",
+    addresses_variable: None,
+    test_key_prefixes: &["test_", "sk_test_", "rk_test_"],
+    unit_of: |_| Some(Unit::Minor),
+    currencies: "every currency of ISO 4217",
+    return_page: ReturnPage::None,
+    refusal: None,
+};
+
+struct Standard;
 
 #[derive(Deserialize)]
 struct Paid {
@@ -27,7 +46,7 @@ struct Paid {
     #[serde(deserialize_with = "protocol::whole::number")]
     amount: i64,
     currency: String,
-    /// Play money otherwise.
+    /// False: a test payment.
     #[serde(default = "yes")]
     live: bool,
 }
@@ -36,7 +55,7 @@ fn yes() -> bool {
     true
 }
 
-impl Webhook for Standard {
+impl WebhookReader for Standard {
     fn signed_headers(&self) -> &'static [&'static str] {
         &signature::HEADERS
     }
@@ -45,11 +64,11 @@ impl Webhook for Standard {
         signature::is_signed(secrets, message, now_s)
     }
 
-    fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+    fn read(&self, event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String> {
         let r#type = event.get("type").and_then(Value::as_str).ok_or("type")?;
         if LATER.contains(&r#type) {
             let payment_id = event.get("data").and_then(|data| text(&data["payment_id"])).ok_or("data.payment_id")?;
-            return Ok(Some(Notice { payment_id, kind: Kind::Later { dispute: None }, said: None }));
+            return Ok(Some(WebhookEvent { payment_id, kind: EventKind::Later { dispute: None }, details: None }));
         }
         if r#type != PAID {
             return Ok(None);
@@ -58,46 +77,49 @@ impl Webhook for Standard {
         let data = event.get("data").filter(|data| data.is_object()).ok_or("data")?;
         let Paid { payment_id, hold_id, user_id, amount, currency, live } =
             Paid::deserialize(data).map_err(|error| format!("data: {error}"))?;
-        let said = Said { hold_ref: hold_id, user_id, amount, currency, live };
-        Ok(Some(Notice { payment_id, kind: Kind::Changed, said: Some(said) }))
+        let details = PaymentDetails { hold_ref: hold_id, user_id, amount, currency, live };
+        Ok(Some(WebhookEvent { payment_id, kind: EventKind::Changed, details: Some(details) }))
     }
 }
 
-pub struct StandardApi(pub Account);
+struct StandardApi(Account);
 
 impl StandardApi {
-    fn request(&self, method: &'static str, path: String) -> Request {
+    fn request(&self, method: &'static str, path: String) -> GatewayRequest {
         let headers = vec![("authorization", format!("Bearer {}", self.0.secret))];
-        Request { method, path, headers, body: String::new() }
+        GatewayRequest { method, path, headers, body: String::new() }
     }
 }
 
-impl Api for StandardApi {
-    fn ask(&self, payment_id: &str) -> Request {
+impl GatewayApi for StandardApi {
+    fn look_up(&self, payment_id: &str) -> GatewayRequest {
         self.request("GET", format!("/v1/payments/{}", segment(payment_id)))
     }
 
-    fn truth(&self, answer: &Answer) -> Asked {
-        asked(answer, payment)
+    fn snapshot(&self, response: &GatewayResponse) -> LookupResult {
+        lookup_result(response, payment)
     }
 
-    fn find(&self, reference: &str) -> Option<Request> {
+    fn find(&self, reference: &str) -> Option<GatewayRequest> {
         Some(self.request("GET", format!("/v1/payments?hold_id={}", crate::mark::hyphenated(reference)?)))
     }
 
-    fn found(&self, answer: &Answer) -> Vec<Asked> {
-        match body(answer) {
-            // One that has no such list knows of nothing by it.
-            _ if matches!(answer.status, 400 | 404 | 405 | 501) => Vec::new(),
-            Some(body) if answer.status == 200 && body["payments"].is_array() => {
+    fn found(&self, response: &GatewayResponse) -> Vec<LookupResult> {
+        match body(response) {
+            // A service without such a list finds nothing.
+            _ if matches!(response.status, 400 | 404 | 405 | 501) => Vec::new(),
+            Some(body) if response.status == 200 && body["payments"].is_array() => {
                 let all = body["payments"].as_array().into_iter().flatten();
-                all.map(|one| payment(one).map_or(Asked::Unreadable("no payment".to_owned()), Asked::Known)).collect()
+                all.map(|one| {
+                    payment(one).map_or(LookupResult::Unreadable("no payment".to_owned()), LookupResult::Known)
+                })
+                .collect()
             }
-            _ => vec![asked(answer, |_| None)],
+            _ => vec![lookup_result(response, |_| None)],
         }
     }
 
-    fn refund(&self, refund: &PayBack) -> Request {
+    fn refund(&self, refund: &RefundRequest) -> GatewayRequest {
         let mut request = self.request("POST", format!("/v1/payments/{}/refunds", segment(refund.payment_id)));
         request.headers.push(("idempotency-key", format!("\"{}\"", refund.key)));
         request.headers.push(("content-type", "application/json".to_owned()));
@@ -106,14 +128,14 @@ impl Api for StandardApi {
         request
     }
 
-    fn refunded(&self, answer: &Answer) -> Refunded {
-        let body = body(answer).unwrap_or_default();
-        match (answer.status, body["status"].as_str(), body["code"].as_str()) {
+    fn refunded(&self, response: &GatewayResponse) -> Refunded {
+        let body = body(response).unwrap_or_default();
+        match (response.status, body["status"].as_str(), body["code"].as_str()) {
             (200 | 201, Some("succeeded"), _) => Refunded::Done,
             (200..=202, Some("pending"), _) => Refunded::Requested,
             (_, _, Some("already_refunded")) => Refunded::Already,
-            (400..500, ..) if !again(answer.status) => Refunded::Refused(said(answer)),
-            _ => Refunded::Unknown(said(answer)),
+            (400..500, ..) if !is_inconclusive(response.status) => Refunded::Refused(excerpt(response)),
+            _ => Refunded::Unknown(excerpt(response)),
         }
     }
 
@@ -121,23 +143,23 @@ impl Api for StandardApi {
         &["payments"]
     }
 
-    fn list(&self, page: &ListPage) -> Request {
+    fn list(&self, page: &ListPage) -> GatewayRequest {
         let (from, until) = (civil(page.from_s), civil(page.until_s));
         let path = format!("/v1/payments?from={from}Z&until={until}Z&limit={PAGE_MAX}");
         let cursor = if page.cursor.is_empty() { String::new() } else { format!("&cursor={}", segment(page.cursor)) };
         self.request("GET", path + &cursor)
     }
 
-    fn listed(&self, _page: &ListPage, answer: &Answer) -> Result<Listed, String> {
-        let page = page(answer)?;
+    fn listed(&self, _page: &ListPage, response: &GatewayResponse) -> Result<Listed, String> {
+        let page = page(response)?;
         let all = page["payments"].as_array().ok_or("a page without `payments`")?;
-        let entry = |one: &Value| Some(told(text(&one["payment_id"])?, payment(one)?));
+        let entry = |one: &Value| Some(listed_payment(text(&one["payment_id"])?, payment(one)?));
         let entries: Option<Vec<Entry>> = all.iter().map(entry).collect();
         Ok(Listed { entries: entries.ok_or("a payment that is none")?, next: text(&page["next"]) })
     }
 }
 
-/// `null`: there is none; left out: the service does not say.
+/// `null`: no dispute; missing: the service does not report disputes.
 fn disputed(dispute: Option<&Value>, unit: Unit) -> Option<Disputed> {
     match dispute {
         None => Some(Disputed::Unsaid),
@@ -149,7 +171,7 @@ fn disputed(dispute: Option<&Value>, unit: Unit) -> Option<Disputed> {
     }
 }
 
-fn payment(payment: &Value) -> Option<Truth> {
+fn payment(payment: &Value) -> Option<PaymentSnapshot> {
     let state = match payment["status"].as_str()? {
         "pending" => State::Pending,
         "paid" => State::Paid,
@@ -157,12 +179,12 @@ fn payment(payment: &Value) -> Option<Truth> {
         _ => return None,
     };
     let currency = text(&payment["currency"])?;
-    let unit = unit("standard", &currency)?;
+    let unit = GATEWAY.unit(&currency)?;
     let refunding = match &payment["refunding_amount"] {
         Value::Null => None,
         refunding => Some(amount(refunding, unit)?),
     };
-    Some(Truth {
+    Some(PaymentSnapshot {
         state,
         payment_id: text(&payment["payment_id"])?,
         amount: amount(&payment["amount"], unit)?,
@@ -190,10 +212,12 @@ mod tests {
                 "refunded_amount": 300, "currency": "KRW"});
             payment.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
             let api = StandardApi(Account { secret: "s".to_owned(), live: true });
-            let Asked::Known(truth) = api.truth(&Answer { status: 200, body: payment.to_string().as_bytes() }) else {
+            let LookupResult::Known(snapshot) =
+                api.snapshot(&GatewayResponse { status: 200, body: payment.to_string().as_bytes() })
+            else {
                 panic!("a payment")
             };
-            (truth.left(), truth.refunding, truth.live)
+            (snapshot.left(), snapshot.refunding, snapshot.live)
         };
         assert_eq!(read(json!({})), (700, None, true));
         assert_eq!(read(json!({"refunding_amount": 700, "live": false})), (700, Some(700), false));

@@ -1,5 +1,5 @@
-//! Stripe: events signed with the whole secret over the raw body, that carry the payment; amounts in units of its own
-//! for a few currencies; refunds with a key.
+//! Stripe: events are signed with the whole secret over the raw body; a few currencies have units of their own; refunds
+//! have a key.
 
 mod lists;
 
@@ -7,16 +7,46 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value};
 use sha2::Sha256;
 
-use crate::reading::{again, amount, asked, json as body, page, said, segment, text};
-use crate::units::{Unit, unit};
-use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Dispute, Disputed, Kind, ListPage, Listed, Mark, Message, Notice,
-    PayBack, Refunded, Request, State, Truth, Webhook, signature,
+use crate::api::{Account, Capture, Captured, GatewayApi, RefundRequest, Refunded};
+use crate::dispute::{Dispute, Disputed};
+use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
+use crate::gateway::{Gateway, ReturnPage};
+use crate::http::{GatewayRequest, GatewayResponse};
+use crate::list::{ListPage, Listed};
+use crate::mark::Mark;
+use crate::reading::{amount, excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
+use crate::signature;
+use crate::snapshot::{LookupResult, PaymentSnapshot, State};
+use crate::units::{Unit, decimals};
+
+pub const GATEWAY: Gateway = Gateway {
+    name: "stripe",
+    webhook: &Stripe,
+    api: |account| Box::new(StripeApi(account)),
+    default_url: "https://api.stripe.com",
+    webhook_secret_variable: "STRIPE_WEBHOOK_SECRET",
+    addresses_variable: None,
+    test_key_prefixes: &["sk_test_", "rk_test_"],
+    unit_of,
+    currencies: "every currency of ISO 4217 with up to three decimals, but IQD and LYD",
+    return_page: ReturnPage::None,
+    refusal: None,
 };
 
-pub struct Stripe;
+/// Stripe counts ISK and UGX in hundredths that neither has any more, and MGA without the fifths that it has. Of three-decimal
+/// currencies it takes five, of four-decimal ones none.
+fn unit_of(currency: &str) -> Option<Unit> {
+    match (currency, decimals(currency)) {
+        ("ISK" | "UGX", _) => Some(Unit::Finer(100)),
+        ("MGA", _) => Some(Unit::Coarser(100)),
+        ("BHD" | "JOD" | "KWD" | "OMR" | "TND", _) | (_, 0..=2) => Some(Unit::Minor),
+        _ => None,
+    }
+}
 
-impl Webhook for Stripe {
+struct Stripe;
+
+impl WebhookReader for Stripe {
     fn signed_headers(&self) -> &'static [&'static str] {
         &["stripe-signature"]
     }
@@ -48,108 +78,123 @@ impl Webhook for Stripe {
         })
     }
 
-    fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+    fn read(&self, event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String> {
         let r#type = event.get("type").and_then(Value::as_str).ok_or("type")?;
         if is_later(r#type) {
             let object = event.get("data").map(|data| &data["object"]).ok_or("data.object")?;
-            // A charge without an intent was made by another product on the account.
-            let kind = Kind::Later { dispute: None };
-            return Ok(text(&object["payment_intent"]).map(|payment_id| Notice { payment_id, kind, said: None }));
+            // A charge without an intent belongs to another product on the account.
+            let kind = EventKind::Later { dispute: None };
+            return Ok(text(&object["payment_intent"]).map(|payment_id| WebhookEvent {
+                payment_id,
+                kind,
+                details: None,
+            }));
         }
         if !r#type.starts_with("payment_intent.") {
             return Ok(None);
         }
         let intent = event.get("data").map(|data| &data["object"]).ok_or("data.object")?;
         let payment_id = text(&intent["id"]).ok_or("data.object.id")?;
-        // It tells of the past: what was taken may have been paid back since. So the intent is asked for, whatever it says.
-        Ok(Some(Notice { payment_id, kind: Kind::Changed, said: None }))
+        // An event is about the past: the payment may have been refunded since, so it is looked up.
+        Ok(Some(WebhookEvent { payment_id, kind: EventKind::Changed, details: None }))
     }
 }
 
-/// In Stripe's unit; what has none is said as it is, and Stripe refuses it.
+/// In Stripe's unit. A currency without one is written as it is, and Stripe refuses it.
 fn to_theirs(amount: i64, currency: &str) -> String {
-    unit("stripe", currency).and_then(|unit| unit.write(amount)).unwrap_or_else(|| amount.to_string())
+    GATEWAY.unit(currency).and_then(|unit| unit.write(amount)).unwrap_or_else(|| amount.to_string())
 }
 
-/// Of disputes and refunds.
+/// Whether the event is about a dispute or a refund.
 fn is_later(r#type: &str) -> bool {
     r#type.starts_with("charge.dispute.")
         || matches!(r#type, "charge.refunded" | "charge.refund.updated")
         || matches!(r#type, "refund.created" | "refund.updated" | "refund.failed")
 }
 
-pub struct StripeApi(pub Account);
+struct StripeApi(Account);
 
 impl StripeApi {
-    fn request(&self, method: &'static str, path: String, key: Option<&str>, form: &[(&str, String)]) -> Request {
+    fn request(
+        &self,
+        method: &'static str,
+        path: String,
+        key: Option<&str>,
+        form: &[(&str, String)],
+    ) -> GatewayRequest {
         let mut headers = vec![("authorization", format!("Bearer {}", self.0.secret))];
         headers.extend(key.map(|key| ("idempotency-key", key.to_owned())));
         if method == "POST" {
             headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
         }
         let body: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", segment(value))).collect();
-        Request { method, path, headers, body: body.join("&") }
+        GatewayRequest { method, path, headers, body: body.join("&") }
     }
 }
 
-impl Api for StripeApi {
-    fn ask(&self, payment_id: &str) -> Request {
-        // The charge's refunds say what was paid back and what is on its way; the intent does not.
+impl GatewayApi for StripeApi {
+    fn look_up(&self, payment_id: &str) -> GatewayRequest {
+        // The charge's refunds say what was refunded and what is pending; the intent does not.
         let path = format!("/v1/payment_intents/{}?expand[]=latest_charge.refunds", segment(payment_id));
         self.request("GET", path, None, &[])
     }
 
-    fn truth(&self, answer: &Answer) -> Asked {
-        asked(answer, payment)
+    fn snapshot(&self, response: &GatewayResponse) -> LookupResult {
+        lookup_result(response, payment)
     }
 
-    fn find(&self, reference: &str) -> Option<Request> {
+    fn find(&self, reference: &str) -> Option<GatewayRequest> {
         let id = crate::mark::hyphenated(reference)?;
         let query = segment(&format!("metadata['hold_id']:'{id}'"));
         let path = format!("/v1/payment_intents/search?query={query}&expand[]=data.latest_charge.refunds");
         Some(self.request("GET", path, None, &[]))
     }
 
-    fn found(&self, answer: &Answer) -> Vec<Asked> {
-        match body(answer) {
-            Some(body) if answer.status == 200 && body["data"].is_array() => {
+    fn found(&self, response: &GatewayResponse) -> Vec<LookupResult> {
+        match body(response) {
+            Some(body) if response.status == 200 && body["data"].is_array() => {
                 let all = body["data"].as_array().into_iter().flatten();
-                all.map(|one| payment(one).map_or(Asked::Unreadable("no intent".to_owned()), Asked::Known)).collect()
+                all.map(|one| {
+                    payment(one).map_or(LookupResult::Unreadable("no intent".to_owned()), LookupResult::Known)
+                })
+                .collect()
             }
-            _ => vec![asked(answer, |_| None)],
+            _ => vec![lookup_result(response, |_| None)],
         }
     }
 
-    fn capture(&self, capture: &Capture) -> Option<Request> {
+    fn capture(&self, capture: &Capture) -> Option<GatewayRequest> {
         let path = format!("/v1/payment_intents/{}/capture", segment(capture.payment_id));
         let amount = to_theirs(capture.amount, capture.currency);
         Some(self.request("POST", path, Some(capture.key), &[("amount_to_capture", amount)]))
     }
 
-    fn captured(&self, answer: &Answer) -> Captured {
-        let error = body(answer).map(|body| body["error"].clone()).unwrap_or_default();
-        match answer.status {
-            200 => match self.truth(answer) {
-                Asked::Known(Truth { state: State::Paid, .. }) => Captured::Done,
-                Asked::Known(Truth { state: State::Failed, .. }) => Captured::Refused(said(answer)),
-                _ => Captured::Unknown(said(answer)),
+    fn captured(&self, response: &GatewayResponse) -> Captured {
+        let error = body(response).map(|body| body["error"].clone()).unwrap_or_default();
+        match response.status {
+            200 => match self.snapshot(response) {
+                LookupResult::Known(PaymentSnapshot { state: State::Paid, .. }) => Captured::Done,
+                LookupResult::Known(PaymentSnapshot { state: State::Failed, .. }) => {
+                    Captured::Refused(excerpt(response))
+                }
+                _ => Captured::Unknown(excerpt(response)),
             },
-            // Captured before, or cancelled: the intent says which. And what was done under a key that was used for
-            // other parameters, it says too.
+            // Captured or cancelled before: the intent says which. It also says what was done under a key that was used
+            // for other parameters.
             _ if error["code"] == "payment_intent_unexpected_state" || error["type"] == "idempotency_error" => {
-                Captured::Unknown(said(answer))
+                Captured::Unknown(excerpt(response))
             }
-            400..500 if !again(answer.status) => Captured::Refused(said(answer)),
-            _ => Captured::Unknown(said(answer)),
+            400..500 if !is_inconclusive(response.status) => Captured::Refused(excerpt(response)),
+            _ => Captured::Unknown(excerpt(response)),
         }
     }
 
-    fn let_go(&self, payment_id: &str, key: &str) -> Option<Request> {
+    fn void(&self, payment_id: &str, key: &str) -> Option<GatewayRequest> {
         let path = format!("/v1/payment_intents/{}/cancel", segment(payment_id));
         Some(self.request("POST", path, Some(key), &[("cancellation_reason", "abandoned".to_owned())]))
     }
 
-    fn refund(&self, refund: &PayBack) -> Request {
+    fn refund(&self, refund: &RefundRequest) -> GatewayRequest {
         let amount = to_theirs(refund.amount, refund.currency);
         let form = [
             ("payment_intent", refund.payment_id.to_owned()),
@@ -160,41 +205,41 @@ impl Api for StripeApi {
         self.request("POST", "/v1/refunds".to_owned(), Some(refund.key), &form)
     }
 
-    fn refunded(&self, answer: &Answer) -> Refunded {
-        let body = body(answer).unwrap_or_default();
-        match (answer.status, body["status"].as_str(), body["error"]["code"].as_str()) {
+    fn refunded(&self, response: &GatewayResponse) -> Refunded {
+        let body = body(response).unwrap_or_default();
+        match (response.status, body["status"].as_str(), body["error"]["code"].as_str()) {
             (200, Some("succeeded"), _) => Refunded::Done,
             (200, Some("pending" | "requires_action"), _) => Refunded::Requested,
-            (200, Some("failed" | "canceled"), _) => Refunded::Refused(said(answer)),
+            (200, Some("failed" | "canceled"), _) => Refunded::Refused(excerpt(response)),
             (_, _, Some("charge_already_refunded")) => Refunded::Already,
-            (400..500, ..) if !again(answer.status) => Refunded::Refused(said(answer)),
-            _ => Refunded::Unknown(said(answer)),
+            (400..500, ..) if !is_inconclusive(response.status) => Refunded::Refused(excerpt(response)),
+            _ => Refunded::Unknown(excerpt(response)),
         }
     }
 
-    fn ask_dispute(&self, payment_id: &str) -> Option<Request> {
+    fn look_up_dispute(&self, payment_id: &str) -> Option<GatewayRequest> {
         let path = format!("/v1/disputes?payment_intent={}&limit=100", segment(payment_id));
         Some(self.request("GET", path, None, &[]))
     }
 
-    fn dispute(&self, answer: &Answer, currency: &str) -> Option<Dispute> {
-        lists::dispute(&page(answer).ok()?, currency)
+    fn dispute(&self, response: &GatewayResponse, currency: &str) -> Option<Dispute> {
+        lists::dispute(&page(response).ok()?, currency)
     }
 
     fn lists(&self) -> &'static [&'static str] {
         &lists::ALL
     }
 
-    fn list(&self, page: &ListPage) -> Request {
+    fn list(&self, page: &ListPage) -> GatewayRequest {
         self.request("GET", lists::path(page), None, &[])
     }
 
-    fn listed(&self, asked: &ListPage, answer: &Answer) -> Result<Listed, String> {
-        lists::read(asked, &page(answer)?)
+    fn listed(&self, wanted: &ListPage, response: &GatewayResponse) -> Result<Listed, String> {
+        lists::read(wanted, &page(response)?)
     }
 }
 
-fn payment(intent: &Value) -> Option<Truth> {
+fn payment(intent: &Value) -> Option<PaymentSnapshot> {
     let (state, taken) = match intent["status"].as_str()? {
         "succeeded" => (State::Paid, "amount_received"),
         "requires_capture" => (State::Authorised, "amount_capturable"),
@@ -202,10 +247,10 @@ fn payment(intent: &Value) -> Option<Truth> {
         _ => (State::Pending, "amount"),
     };
     let currency = text(&intent["currency"])?.to_ascii_uppercase();
-    let unit = unit("stripe", &currency)?;
+    let unit = GATEWAY.unit(&currency)?;
     let id = text(&intent["id"])?;
-    let (refunded, refunding) = paid_back(&intent["latest_charge"], unit)?;
-    Some(Truth {
+    let (refunded, refunding) = refunded_amounts(&intent["latest_charge"], unit)?;
+    Some(PaymentSnapshot {
         state,
         payment_id: id.clone(),
         amount: amount(&intent[taken], unit)?,
@@ -219,16 +264,16 @@ fn payment(intent: &Value) -> Option<Truth> {
         needs_account: false,
         secret: None,
         disputed: match &intent["latest_charge"]["disputed"] {
-            Value::Bool(true) => Disputed::Ask,
+            Value::Bool(true) => Disputed::NeedsLookup,
             Value::Bool(false) => Disputed::No,
             _ => Disputed::Unsaid,
         },
     })
 }
 
-/// What has come back to the buyer, and what is on its way to him. The charge's own sum counts both; the list of its
-/// refunds tells them apart, and may go on beyond its first page. One that cannot be read is money that nobody knows of.
-fn paid_back(charge: &Value, unit: Unit) -> Option<(i64, i64)> {
+/// The refunded and the pending amount. The charge's sum includes both; its list of refunds tells them apart but may
+/// have more pages. If a refund cannot be read, the payment cannot be read.
+fn refunded_amounts(charge: &Value, unit: Unit) -> Option<(i64, i64)> {
     let refunds = &charge["refunds"];
     let sum = |statuses: &[&str]| -> Option<i64> {
         let all = refunds["data"].as_array().into_iter().flatten();

@@ -1,57 +1,77 @@
-//! Toss Payments: its payment webhooks are not signed, so nothing in them is believed but which payment to look at;
-//! the shop's server takes the money within ten minutes of the buyer's return; raw idempotency keys whose bodies Toss
-//! does not compare.
+//! Toss Payments: webhooks are unsigned, so that they only name the payment to look up; the shop's server captures
+//! within ten minutes after the buyer returned; idempotency keys are unquoted, and Toss does not compare the bodies
+//! sent under one key.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::account::written;
-use crate::later::civil;
-use crate::reading::{again, asked, json as body, page, said, segment, text};
-use crate::units::{Unit, unit};
-use crate::{
-    Account, Answer, Api, Asked, Capture, Captured, Disputed, Entry, Kind, ListPage, Listed, Mark, Message, Notice,
-    PAGE_MAX, PayBack, Refunded, Request, State, Tells, Truth, Webhook,
+use crate::api::{Account, Capture, Captured, GatewayApi, RefundAccount, RefundRequest, Refunded};
+use crate::dispute::Disputed;
+use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
+use crate::gateway::{Gateway, ReturnPage, ReturnQuery};
+use crate::http::{GatewayRequest, GatewayResponse};
+use crate::list::{Entry, EntryDetail, ListPage, Listed, PAGE_MAX, civil};
+use crate::mark::Mark;
+use crate::reading::{excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
+use crate::snapshot::{LookupResult, PaymentSnapshot, State};
+use crate::units::Unit;
+
+pub const GATEWAY: Gateway = Gateway {
+    name: "toss",
+    webhook: &Toss,
+    api: |account| Box::new(TossApi(account)),
+    default_url: "https://api.tosspayments.com",
+    webhook_secret_variable: "TOSS_WEBHOOK_SECRET",
+    addresses_variable: Some("TOSS_ADDRESSES"),
+    test_key_prefixes: &["test_"],
+    unit_of: |currency| match currency {
+        "KRW" => Some(Unit::Minor),
+        "USD" => Some(Unit::Decimal(2)),
+        _ => None,
+    },
+    currencies: "KRW and USD",
+    return_page: ReturnPage::Redirect(ReturnQuery { payment_id: "paymentKey", order_ref: "orderId", amount: "amount" }),
+    refusal: None,
 };
 
-pub struct Toss;
+struct Toss;
 
-impl Webhook for Toss {
+impl WebhookReader for Toss {
     fn signed_headers(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// Anybody's: all that is taken from it is a question.
+    /// Unsigned: its messages are only a hint to look the payment up.
     fn is_authentic(&self, _secrets: &[String], _message: &Message, _now_s: u64) -> bool {
         true
     }
 
-    fn read(&self, event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+    fn read(&self, event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String> {
         let Some(name) = event.get("eventType") else { return deposit(event) };
         let kind = match name.as_str().ok_or("eventType")? {
             "PAYMENT_STATUS_CHANGED" => match event.get("data").and_then(|data| data["status"].as_str()) {
-                // A deposit that is waited for, whether for the first time or again, and what was paid back.
-                Some("CANCELED" | "PARTIAL_CANCELED" | "WAITING_FOR_DEPOSIT") => Kind::Later { dispute: None },
-                _ => Kind::Changed,
+                // A deposit is awaited, for the first time or again, or money was refunded.
+                Some("CANCELED" | "PARTIAL_CANCELED" | "WAITING_FOR_DEPOSIT") => EventKind::Later { dispute: None },
+                _ => EventKind::Changed,
             },
-            "CANCEL_STATUS_CHANGED" => Kind::Later { dispute: None },
+            "CANCEL_STATUS_CHANGED" => EventKind::Later { dispute: None },
             _ => return Ok(None),
         };
         let payment_id = event.get("data").and_then(|data| text(&data["paymentKey"])).ok_or("data.paymentKey")?;
-        Ok(Some(Notice { payment_id, kind, said: None }))
+        Ok(Some(WebhookEvent { payment_id, kind, details: None }))
     }
 }
 
-/// `DEPOSIT_CALLBACK`, which has no `eventType`: somebody has deposited into an account, or taken it back. It names the
-/// payment by the shop's own order id.
-fn deposit(event: &Map<String, Value>) -> Result<Option<Notice>, String> {
+/// `DEPOSIT_CALLBACK`, which has no `eventType`: a deposit was made or reversed. It names the payment by the shop's
+/// order id.
+fn deposit(event: &Map<String, Value>) -> Result<Option<WebhookEvent>, String> {
     let given = |name: &str| event.get(name).and_then(text).filter(|text| !text.is_empty());
     match (given("orderId"), given("secret"), given("status")) {
         (Some(payment_id), Some(secret), Some(_)) => {
-            Ok(Some(Notice { payment_id, kind: Kind::Deposit { secret }, said: None }))
+            Ok(Some(WebhookEvent { payment_id, kind: EventKind::Deposit { secret }, details: None }))
         }
         _ => Err("eventType".to_owned()),
     }
@@ -60,20 +80,20 @@ fn deposit(event: &Map<String, Value>) -> Result<Option<Notice>, String> {
 /// How far Seoul's clock is ahead of UTC; it has no summer time.
 const SEOUL_S: i64 = 9 * 3_600;
 
-pub struct TossApi(pub Account);
+struct TossApi(Account);
 
 impl TossApi {
-    fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<String>) -> Request {
+    fn request(&self, method: &'static str, path: String, key: Option<&str>, body: Option<String>) -> GatewayRequest {
         let mut headers = vec![("authorization", format!("Basic {}", STANDARD.encode(format!("{}:", self.0.secret))))];
         headers.extend(key.map(|key| ("idempotency-key", key.to_owned())));
         headers.extend(body.as_ref().map(|_| ("content-type", "application/json".to_owned())));
-        Request { method, path, headers, body: body.unwrap_or_default() }
+        GatewayRequest { method, path, headers, body: body.unwrap_or_default() }
     }
 }
 
 /// A number as it stands in the JSON, because dollars are decimals, and a float is no money.
 fn number(amount: i64, currency: &str) -> Option<Box<RawValue>> {
-    RawValue::from_string(unit("toss", currency)?.write(amount)?).ok()
+    RawValue::from_string(GATEWAY.unit(currency)?.write(amount)?).ok()
 }
 
 #[derive(Serialize)]
@@ -94,7 +114,7 @@ struct Cancel<'a> {
     refund_receive_account: Option<Value>,
 }
 
-/// What of a payment is money: read from the text itself.
+/// The amounts of a payment, read from the JSON text itself.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Amounts<'a> {
@@ -114,47 +134,51 @@ struct Cancelled<'a> {
     cancel_status: Option<String>,
 }
 
-impl Api for TossApi {
-    fn ask(&self, payment_id: &str) -> Request {
+impl GatewayApi for TossApi {
+    fn look_up(&self, payment_id: &str) -> GatewayRequest {
         self.request("GET", format!("/v1/payments/{}", segment(payment_id)), None, None)
     }
 
-    fn truth(&self, answer: &Answer) -> Asked {
-        // A test key sees test payments and a live key live ones: the key says which money it is.
-        let live = !self.0.secret.starts_with("test_");
-        asked(answer, |value| payment(value, answer.body, live))
+    fn snapshot(&self, response: &GatewayResponse) -> LookupResult {
+        // A test key sees only test payments and a live key only live ones.
+        let live = !GATEWAY.is_test_key(&self.0.secret);
+        lookup_result(response, |value| payment(value, response.body, live))
     }
 
-    fn find(&self, reference: &str) -> Option<Request> {
+    fn find(&self, reference: &str) -> Option<GatewayRequest> {
         Some(self.request("GET", format!("/v1/payments/orders/{}", segment(reference)), None, None))
     }
 
-    fn capture(&self, capture: &Capture) -> Option<Request> {
+    fn capture(&self, capture: &Capture) -> Option<GatewayRequest> {
         let amount = number(capture.amount, capture.currency)?;
         let body = Confirm { payment_key: capture.payment_id, order_id: capture.order_ref, amount };
         let body = serde_json::to_string(&body).ok()?;
         Some(self.request("POST", "/v1/payments/confirm".to_owned(), Some(capture.key), Some(body)))
     }
 
-    fn captured(&self, answer: &Answer) -> Captured {
-        let code = body(answer).and_then(|body| text(&body["code"])).unwrap_or_default();
-        match answer.status {
-            // The payment that it answers with has a state, of which the call's success says nothing.
-            200 => match self.truth(answer) {
-                Asked::Known(Truth { state: State::Paid, .. }) => Captured::Done,
-                Asked::Known(Truth { state: State::Waiting, .. }) => Captured::Waiting,
-                Asked::Known(Truth { state: State::Failed, .. }) => Captured::Refused(said(answer)),
-                _ => Captured::Unknown(said(answer)),
+    fn captured(&self, response: &GatewayResponse) -> Captured {
+        let code = body(response).and_then(|body| text(&body["code"])).unwrap_or_default();
+        match response.status {
+            // The payment in the response has a state; the status code does not say it.
+            200 => match self.snapshot(response) {
+                LookupResult::Known(PaymentSnapshot { state: State::Paid, .. }) => Captured::Done,
+                LookupResult::Known(PaymentSnapshot { state: State::Waiting, .. }) => Captured::Waiting,
+                LookupResult::Known(PaymentSnapshot { state: State::Failed, .. }) => {
+                    Captured::Refused(excerpt(response))
+                }
+                _ => Captured::Unknown(excerpt(response)),
             },
             _ if code == "ALREADY_PROCESSED_PAYMENT" => Captured::Unknown(code),
-            400..500 if !again(answer.status) => Captured::Refused(said(answer)),
-            _ => Captured::Unknown(said(answer)),
+            400..500 if !is_inconclusive(response.status) => Captured::Refused(excerpt(response)),
+            _ => Captured::Unknown(excerpt(response)),
         }
     }
 
-    fn refund(&self, refund: &PayBack) -> Request {
-        let account = refund.account.and_then(|account| written("toss", account)).map(|(_, account)| account);
-        // What has no number in Toss's unit was never read in it either.
+    fn refund(&self, refund: &RefundRequest) -> GatewayRequest {
+        let account = refund.account.map(|RefundAccount { bank, number, holder }| {
+            json!({"bank": bank, "accountNumber": number, "holderName": holder})
+        });
+        // An amount without a number in Toss's unit was never read in it either.
         let amount = number(refund.amount, refund.currency);
         let body = Cancel { cancel_reason: refund.reason, cancel_amount: amount, refund_receive_account: account };
         let body = serde_json::to_string(&body).unwrap_or_default();
@@ -162,13 +186,13 @@ impl Api for TossApi {
         self.request("POST", path, Some(refund.key), Some(body))
     }
 
-    fn refunded(&self, answer: &Answer) -> Refunded {
-        let code = body(answer).and_then(|body| text(&body["code"])).unwrap_or_default();
-        match answer.status {
-            200 => last_cancel(answer),
+    fn refunded(&self, response: &GatewayResponse) -> Refunded {
+        let code = body(response).and_then(|body| text(&body["code"])).unwrap_or_default();
+        match response.status {
+            200 => last_cancel(response),
             _ if code == "ALREADY_CANCELED_PAYMENT" => Refunded::Already,
-            400..500 if !again(answer.status) => Refunded::Refused(said(answer)),
-            _ => Refunded::Unknown(said(answer)),
+            400..500 if !is_inconclusive(response.status) => Refunded::Refused(excerpt(response)),
+            _ => Refunded::Unknown(excerpt(response)),
         }
     }
 
@@ -176,7 +200,7 @@ impl Api for TossApi {
         &["transactions"]
     }
 
-    fn list(&self, page: &ListPage) -> Request {
+    fn list(&self, page: &ListPage) -> GatewayRequest {
         // By Seoul's clock, and without a zone.
         let (from, until) = (civil(page.from_s + SEOUL_S), civil(page.until_s + SEOUL_S));
         let path = format!("/v1/transactions?startDate={from}&endDate={until}&limit={PAGE_MAX}");
@@ -185,35 +209,35 @@ impl Api for TossApi {
         self.request("GET", path + &after, None, None)
     }
 
-    fn listed(&self, _page: &ListPage, answer: &Answer) -> Result<Listed, String> {
-        let page = page(answer)?;
+    fn listed(&self, _page: &ListPage, response: &GatewayResponse) -> Result<Listed, String> {
+        let page = page(response)?;
         let all = page.as_array().ok_or("a list of transactions that is none")?;
         let entry = |one: &Value| {
             let hold_ref = text(&one["orderId"]).unwrap_or_default();
-            // Only what was taken from a card stays so until another transaction says otherwise: a deposit may be taken back.
+            // A captured card payment stays captured until another transaction; a deposit may be reversed.
             let stays = one["status"] == "DONE" && one["method"] != "가상계좌";
-            let tells = if stays { Tells::Taken } else { Tells::Changed { at_s: None } };
-            Some(Entry { payment_id: text(&one["paymentKey"])?, hold_ref, tells })
+            let detail = if stays { EntryDetail::Taken } else { EntryDetail::Changed { at_s: None } };
+            Some(Entry { payment_id: text(&one["paymentKey"])?, hold_ref, detail })
         };
         let next = all.last().filter(|_| all.len() >= PAGE_MAX).and_then(|last| text(&last["transactionKey"]));
         Ok(Listed { entries: all.iter().filter_map(entry).collect(), next })
     }
 }
 
-/// What became of the cancellation that was just asked for: the last of the payment's, by its own status. A payment that
-/// has none was not cancelled, whatever the call said.
-fn last_cancel(answer: &Answer) -> Refunded {
-    let payment = body(answer).unwrap_or_default();
+/// The result of the requested cancellation: the payment's last one, by its own status. A payment without any was not
+/// cancelled, whatever the status code.
+fn last_cancel(response: &GatewayResponse) -> Refunded {
+    let payment = body(response).unwrap_or_default();
     let last = payment["cancels"].as_array().and_then(|cancels| cancels.last());
     match last.map(|cancel| cancel["cancelStatus"].as_str()) {
         Some(Some("DONE")) => Refunded::Done,
         Some(Some("IN_PROGRESS" | "READY")) => Refunded::Requested,
-        Some(Some("ABORTED" | "FAILED")) => Refunded::Refused(said(answer)),
-        _ => Refunded::Unknown(said(answer)),
+        Some(Some("ABORTED" | "FAILED")) => Refunded::Refused(excerpt(response)),
+        _ => Refunded::Unknown(excerpt(response)),
     }
 }
 
-fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<Truth> {
+fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<PaymentSnapshot> {
     let state = match payment["status"].as_str()? {
         "READY" => State::Pending,
         "WAITING_FOR_DEPOSIT" => State::Waiting,
@@ -223,13 +247,13 @@ fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<Truth> {
         _ => return None,
     };
     let currency = text(&payment["currency"])?;
-    let unit = unit("toss", &currency)?;
+    let unit = GATEWAY.unit(&currency)?;
     let amounts: Amounts = serde_json::from_slice(text_of_it).ok()?;
     let amount = unit.read(amounts.total_amount.get())?;
-    let (refunded, refunding) = if state == State::Paid { paid_back(&amounts, amount, unit)? } else { (0, 0) };
+    let (refunded, refunding) = if state == State::Paid { refunded_amounts(&amounts, amount, unit)? } else { (0, 0) };
     let order_ref = text(&payment["orderId"])?;
     let account = &payment["virtualAccount"];
-    Some(Truth {
+    Some(PaymentSnapshot {
         state,
         payment_id: text(&payment["paymentKey"])?,
         amount,
@@ -242,18 +266,18 @@ fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<Truth> {
         live,
         needs_account: account.is_object() && account["refundReceiveAccount"].is_null(),
         secret: text(&payment["secret"]),
-        // It does not tell of disputes anywhere.
+        // Toss reports no disputes.
         disputed: Disputed::Unsaid,
     })
 }
 
-/// What has come back to the buyer, and what is on its way: its cancellations say which, and the balance what is missing.
-fn paid_back(amounts: &Amounts, amount: i64, unit: Unit) -> Option<(i64, i64)> {
+/// The refunded and the pending amount: the cancellations say the pending one, the balance what is missing in all.
+fn refunded_amounts(amounts: &Amounts, amount: i64, unit: Unit) -> Option<(i64, i64)> {
     let missing = amount.checked_sub(unit.read(amounts.balance_amount.get())?)?;
     let under_way = |cancel: &&Cancelled| matches!(cancel.cancel_status.as_deref(), Some("IN_PROGRESS" | "READY"));
     let mut under_way = amounts.cancels.iter().flatten().filter(under_way);
     let refunding = under_way.try_fold(0_i64, |sum, cancel| sum.checked_add(unit.read(cancel.cancel_amount.get())?))?;
-    // The balance is less by what is on its way, too.
+    // The balance excludes pending cancellations too.
     Some((missing.saturating_sub(refunding).max(0), refunding))
 }
 

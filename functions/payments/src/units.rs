@@ -1,5 +1,5 @@
-//! In which unit each gateway counts each currency. Here money is a whole number of ISO 4217's minor unit; theirs is read
-//! and written exactly, or not at all, and never as a float.
+//! Units of money. Holdfast counts in whole numbers of ISO 4217's minor unit; a gateway's amount is converted exactly or not at
+//! all, and never as a float.
 
 /// How a gateway writes an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +14,6 @@ pub enum Unit {
     Decimal(u32),
 }
 
-/// Three-decimal currencies that Stripe takes; of four-decimal ones it takes none.
-const STRIPES_THREE_DECIMALS: [&str; 5] = ["BHD", "JOD", "KWD", "OMR", "TND"];
-
 /// Decimals of a currency's minor unit, as ISO 4217 has them.
 #[must_use]
 pub fn decimals(currency: &str) -> u32 {
@@ -29,35 +26,10 @@ pub fn decimals(currency: &str) -> u32 {
     }
 }
 
-/// None: this gateway does not take this currency, or nobody here knows in which unit; nothing is guessed about money.
+/// Whether it has the form of an ISO 4217 code: three capital letters.
 #[must_use]
-pub fn unit(gateway: &str, currency: &str) -> Option<Unit> {
-    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-        return None;
-    }
-    match (gateway, currency) {
-        ("standard" | "portone", _) => Some(Unit::Minor),
-        ("toss", "KRW") => Some(Unit::Minor),
-        ("toss", "USD") => Some(Unit::Decimal(2)),
-        // It counts these two in hundredths that neither has any more, and this one without the fifths that it has.
-        ("stripe", "ISK" | "UGX") => Some(Unit::Finer(100)),
-        ("stripe", "MGA") => Some(Unit::Coarser(100)),
-        ("stripe", _) if decimals(currency) == 3 => STRIPES_THREE_DECIMALS.contains(&currency).then_some(Unit::Minor),
-        ("stripe", _) if decimals(currency) > 3 => None,
-        ("stripe", _) => Some(Unit::Minor),
-        _ => None,
-    }
-}
-
-/// The currencies that a gateway takes, for a person: what [`unit`] knows.
-#[must_use]
-pub fn taken_by(gateway: &str) -> &'static str {
-    match gateway {
-        "standard" | "portone" => "every currency of ISO 4217",
-        "toss" => "KRW and USD",
-        "stripe" => "every currency of ISO 4217 with up to three decimals, but IQD and LYD",
-        _ => "none",
-    }
+pub fn is_code(currency: &str) -> bool {
+    currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
 impl Unit {
@@ -112,28 +84,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_amount_is_turned_into_each_gateways_unit_and_back() {
-        for (gateway, currency, ours, theirs) in [
-            ("standard", "KRW", 1_000, "1000"),
-            ("portone", "USD", 1_050, "1050"),
-            ("toss", "KRW", 150_000, "150000"),
-            ("toss", "USD", 1_050, "10.50"),
-            ("toss", "USD", 5, "0.05"),
-            ("toss", "USD", 900_719_925_474, "9007199254.74"),
-            ("stripe", "KRW", 1_000, "1000"),
-            ("stripe", "USD", 1_999, "1999"),
-            ("stripe", "KWD", 1_230, "1230"),
-            ("stripe", "ISK", 500, "50000"),
-            ("stripe", "UGX", 500, "50000"),
-            ("stripe", "MGA", 1_000, "10"),
-        ] {
-            let unit = unit(gateway, currency).expect(currency);
-            assert_eq!(unit.write(ours).as_deref(), Some(theirs), "{gateway} {currency}");
-            assert_eq!(unit.read(theirs), Some(ours), "{gateway} {currency}");
-        }
-    }
-
-    #[test]
     fn what_is_not_exactly_an_amount_is_none() {
         let dollars = Unit::Decimal(2);
         for (text, amount) in [
@@ -159,19 +109,5 @@ mod tests {
         assert_eq!((Unit::Minor.read("1.0"), Unit::Minor.read("1.5")), (Some(1), None));
         // Half a krona, and a fifth of an ariary that Stripe does not count.
         assert_eq!((Unit::Finer(100).read("50050"), Unit::Coarser(100).write(1_020)), (None, None));
-    }
-
-    #[test]
-    fn what_a_gateway_does_not_take_is_not_guessed() {
-        for (gateway, currency) in [
-            ("toss", "JPY"),
-            ("toss", "EUR"),
-            ("stripe", "IQD"),
-            ("stripe", "CLF"),
-            ("other", "KRW"),
-            ("standard", "krw"),
-        ] {
-            assert_eq!(unit(gateway, currency), None, "{gateway} {currency}");
-        }
     }
 }

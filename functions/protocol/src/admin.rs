@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::field_error::Fault;
+pub use crate::field_error::FieldError;
 use crate::payments::{PaymentPage, PaymentRow};
 pub use crate::report::{Audit, Mismatch, Outbox, Report, SkuReport};
 use crate::shop::Sale;
@@ -20,7 +20,7 @@ pub const STOCK_MAX: i64 = 1_000_000_000;
 pub const PER_USER_MAX: i64 = 1_000_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct AdminRequest {
     #[serde(flatten)]
     pub trace: Trace,
     #[serde(flatten)]
@@ -32,18 +32,18 @@ pub struct Request {
 pub enum Command {
     CreateSale {
         #[serde(default)]
-        by: operate::By,
+        by: operate::Actor,
         sale: NewSale,
     },
     SetStatus {
         #[serde(default)]
-        by: operate::By,
+        by: operate::Actor,
         sale_id: String,
         status: NewStatus,
     },
     AdjustStock {
         #[serde(default)]
-        by: operate::By,
+        by: operate::Actor,
         sku_id: String,
         idem_key: String,
         adjustment: Adjustment,
@@ -56,7 +56,7 @@ pub enum Command {
         operation: operate::Operation,
     },
     CancelOrder {
-        by: operate::By,
+        by: operate::Actor,
         idem_key: String,
         order_id: String,
     },
@@ -176,10 +176,10 @@ pub struct Adjustment {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum AdminOutcome {
     /// Values out of bounds, each with the JSON Pointer of where.
     InvalidRequest {
-        errors: Vec<Fault>,
+        errors: Vec<FieldError>,
     },
     /// No such sale (`sku_id` is none), or no such SKU in it.
     NotFound {
@@ -206,7 +206,7 @@ pub enum Outcome {
         report: Report,
     },
     Operated {
-        operated: operate::Outcome,
+        operated: operate::OperationOutcome,
     },
     Order {
         order: crate::shop::Order,
@@ -229,7 +229,7 @@ pub struct Stock {
     pub available: i64,
 }
 
-impl Outcome {
+impl AdminOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {

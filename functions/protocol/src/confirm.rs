@@ -8,61 +8,64 @@ use crate::Trace;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Request {
-    /// A message of a gateway that signs what it sends: the function proves it, and takes nothing from the edge's word.
+pub enum ConfirmRequest {
+    /// A signed webhook: the function verifies it and trusts nothing that the edge says.
     Signed(Signed),
-    /// A payment to look at. What becomes of it the gateway itself says.
-    Told(Told),
+    /// A hint to look a payment up; its gateway says what it is.
+    Hint(PaymentHint),
     /// A payment page is about to be opened.
-    Open(crate::opening::Request),
-    /// A refund that waits for an account to go to.
+    Open(crate::opening::OpenPaymentRequest),
+    /// An account for a refund that waits for one.
     RefundTo(crate::refund::RefundTo),
 }
 
-/// A gateway's message as it came.
+/// A gateway's webhook as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signed {
     #[serde(flatten)]
     pub trace: Trace,
     pub gateway: String,
-    /// Those that its signature is made of, by their names in lower case.
+    /// The headers that its signature covers, by their names in lower case.
     pub headers: BTreeMap<String, String>,
-    /// Byte for byte, or the signature would be another's.
+    /// Byte for byte: the signature covers it.
     pub body: String,
 }
 
-/// What a gateway's message, or the buyer's browser, says of a payment: too little to believe.
+/// A hint to look a payment up, from an unsigned webhook, the buyer's browser or a scheduled function. It is not
+/// trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct PaymentHint {
     #[serde(flatten)]
     pub trace: Trace,
     pub gateway: String,
     pub payment_id: String,
-    /// The gateway asks whether it may take the money: then the hold is secured and nothing else is done.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub may_take: bool,
-    /// Of money that may have been settled before: the gateway is asked what it has of it now.
+    /// The gateway asks for approval of its capture: the hold is locked for it, and nothing else is done.
+    #[serde(rename = "may_take", default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_approval: bool,
+    /// The payment may have been settled before: its present state is recorded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub later: bool,
-    /// What a signed message says of a dispute, `opened` or `resolved`, where the gateway does not say it when it is asked.
+    /// What a signed message says of a dispute, `opened` or `resolved`, for a gateway whose snapshots do not report
+    /// disputes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispute: Option<String>,
-    /// What the buyer's browser was given to have the money taken with, where a gateway does it so.
+    /// The token that the gateway's SDK gave the buyer's browser, for gateways that capture with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// What the buyer came back with: another amount than the payment's is nobody's payment.
+    /// The amount in the buyer's return address; the payment must have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<i64>,
-    /// What the buyer came back with: another than the payment's own is nobody's payment either.
+    /// The order id in the buyer's return address; the payment must have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_ref: Option<String>,
-    /// The buyer whose browser tells of it: the payment is looked at only if its hold is theirs.
+    /// The signed-in buyer; the payment's hold must be theirs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buyer: Option<String>,
-    /// The same as the gateway wrote it, where its unit depends on the currency, which it did not say.
+    /// `amount` as the gateway wrote it, where its unit depends on the currency, which the address does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_text: Option<String>,
-    /// What a message about a deposit, which nobody signs, must know of the payment; its `payment_id` is then our own id of it.
+    /// The secret in an unsigned message about a deposit; the payment must have the same. `payment_id` is then our
+    /// order id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deposit_secret: Option<String>,
 }
@@ -72,7 +75,7 @@ pub struct Told {
 #[serde(tag = "result", rename_all = "snake_case")]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "describe", schemars(rename = "PaymentOutcome"))]
-pub enum Outcome {
+pub enum ConfirmOutcome {
     Confirmed {
         order_id: String,
     },
@@ -80,9 +83,11 @@ pub enum Outcome {
         reason: RefundReason,
     },
     /// The hold waits for the money, which may be taken now.
-    Secured,
+    #[serde(rename = "secured")]
+    ReadyToCapture,
     /// No money was taken, and none will be: the hold would not have it, or the bank.
-    TurnedAway {
+    #[serde(rename = "turned_away")]
+    Rejected {
         reason: String,
     },
     /// It names a hold in our form that is none of this Holdfast's: its money is left alone until an operator decides.
@@ -105,7 +110,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     #[serde(flatten)]
-    pub outcome: Outcome,
+    pub outcome: ConfirmOutcome,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldOf>,
 }
@@ -129,7 +134,7 @@ pub enum RefundReason {
     AmountMismatch,
 }
 
-impl Outcome {
+impl ConfirmOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -141,8 +146,8 @@ impl Outcome {
             Self::RefundRequired { reason: RefundReason::HoldExpired } => "hold_expired",
             Self::RefundRequired { reason: RefundReason::UserMismatch } => "user_mismatch",
             Self::RefundRequired { reason: RefundReason::AmountMismatch } => "amount_mismatch",
-            Self::Secured => "secured",
-            Self::TurnedAway { .. } => "turned_away",
+            Self::ReadyToCapture => "secured",
+            Self::Rejected { .. } => "turned_away",
             Self::Parked => "parked",
             Self::Ignored => "ignored",
             Self::Unproven => "unproven",

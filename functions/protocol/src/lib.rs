@@ -31,7 +31,7 @@ pub mod whole;
 
 use serde::{Deserialize, Serialize};
 
-/// Which request this is, so that one buyer's way can be followed through every log.
+/// Identifies the request, so that it can be followed through every log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     /// The answer's `X-Request-Id`.

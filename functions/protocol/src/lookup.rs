@@ -9,7 +9,7 @@ use crate::shop::{Hold, HoldStatus, Order, Sale};
 pub const HOLDERS_MAX: usize = 200_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct LookupRequest {
     #[serde(flatten)]
     pub trace: Trace,
     #[serde(flatten)]
@@ -71,7 +71,7 @@ pub struct Page {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum LookupOutcome {
     /// There is no such thing for this caller (yet).
     NotFound,
     Hold {
@@ -103,7 +103,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl LookupOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -1,12 +1,12 @@
-//! A payment page that is about to be opened: noted, so that its gateway is asked whether it led to a payment, before the
-//! hold ends and after, in case nobody ever tells.
+//! A payment page is about to be opened: recorded, so that its gateway can be asked whether it led to a payment, before
+//! and after the hold ends, in case no webhook ever comes.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Trace;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct OpenPaymentRequest {
     #[serde(flatten)]
     pub trace: Trace,
     pub user_id: String,
@@ -17,7 +17,7 @@ pub struct Request {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum OpenPaymentOutcome {
     /// There is no such hold for this caller.
     NotFound,
     HoldNotActive {
@@ -29,7 +29,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl OpenPaymentOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::action::Action;
-pub use crate::actor::By;
+pub use crate::actor::Actor;
 pub use crate::dead_letter::{Because, DeadLetter, Decision, Filter, Replayed, ReplayedMany};
-use crate::field_error::Fault;
+use crate::field_error::FieldError;
 use crate::forget::Forgotten;
 pub use crate::subscription::{Kind, NewSubscription, Rotation, Subscription, SubscriptionChange, SubscriptionStatus};
 
@@ -23,21 +23,21 @@ pub enum Operation {
         subscription_id: String,
     },
     CreateSubscription {
-        by: By,
+        by: Actor,
         idem_key: String,
         subscription: NewSubscription,
     },
     SetSubscription {
-        by: By,
+        by: Actor,
         subscription_id: String,
         status: SubscriptionStatus,
     },
     DeleteSubscription {
-        by: By,
+        by: Actor,
         subscription_id: String,
     },
     RotateSecret {
-        by: By,
+        by: Actor,
         idem_key: String,
         subscription_id: String,
         overlap_s: i64,
@@ -48,21 +48,21 @@ pub enum Operation {
         limit: i32,
     },
     ReplayDeadLetter {
-        by: By,
+        by: Actor,
         idem_key: Option<String>,
         id: String,
     },
     ForgetUser {
-        by: By,
+        by: Actor,
         user_id: String,
     },
     ReplayDeadLetters {
-        by: By,
+        by: Actor,
         idem_key: Option<String>,
         filter: Filter,
     },
     DecideDeadLetter {
-        by: By,
+        by: Actor,
         idem_key: Option<String>,
         id: String,
         decision: Decision,
@@ -81,10 +81,10 @@ pub struct Why {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum OperationOutcome {
     /// Values out of bounds, each with the JSON Pointer of where.
     InvalidRequest {
-        errors: Vec<Fault>,
+        errors: Vec<FieldError>,
     },
     NotFound,
     IdempotencyKeyReused,
@@ -140,7 +140,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl OperationOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {

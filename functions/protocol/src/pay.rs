@@ -6,7 +6,7 @@ use crate::Trace;
 use crate::shop::HoldStatus;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct PayRequest {
     #[serde(flatten)]
     pub trace: Trace,
     pub user_id: String,
@@ -46,7 +46,7 @@ impl Method {
 /// Listed in the order in which they are looked for, but that what is paid already is told first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum PayOutcome {
     /// No such hold of this user.
     NotFound,
     /// Paid, now or before, in whatever way.
@@ -64,7 +64,7 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl PayOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -24,19 +24,19 @@ impl fmt::Debug for RefundAccount {
     }
 }
 
-/// A refund that its gateway can make only to an account that somebody names.
+/// An account for a refund that its gateway cannot make without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundTo {
     #[serde(flatten)]
     pub trace: Trace,
     #[serde(flatten)]
-    pub which: Which,
+    pub which: RefundSelector,
     pub refund_account: RefundAccount,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Which {
+pub enum RefundSelector {
     /// The one of a buyer's own hold that waits for an account.
     OfHold { user_id: String, hold_id: String },
     /// An operator's dead letter.
@@ -47,9 +47,9 @@ pub enum Which {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum AccountOutcome {
-    /// Nothing of this caller's waits for an account.
+    /// No refund of this caller waits for an account.
     NotFound,
-    /// Somebody is at it at this moment.
+    /// Another invocation has it claimed.
     InProgress,
     /// `pending`, `completed` or `failed`, with what the gateway said.
     Tried { status: String, failure: Option<String> },
@@ -69,7 +69,7 @@ impl AccountOutcome {
 
 /// What one invocation did; its tick is [`crate::expire::Tick`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paid {
+pub struct RefundRun {
     /// Refunds whose money is back.
     pub completed: u64,
     /// Refunds that were given up: dead letters.
@@ -78,7 +78,7 @@ pub struct Paid {
     pub later: u64,
 }
 
-impl Paid {
+impl RefundRun {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {

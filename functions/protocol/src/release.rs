@@ -6,7 +6,7 @@ use crate::Trace;
 use crate::shop::{Hold, HoldStatus};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct ReleaseRequest {
     #[serde(flatten)]
     pub trace: Trace,
     pub user_id: String,
@@ -17,7 +17,7 @@ pub struct Request {
 /// Listed in the order in which they are looked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ReleaseOutcome {
     /// No such hold of this user.
     NotFound,
     /// Committed or expired: there is nothing to give back.
@@ -35,7 +35,7 @@ fn yes() -> bool {
     true
 }
 
-impl Outcome {
+impl ReleaseOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -8,15 +8,15 @@ use crate::shop::{Hold, Line, SaleStatus};
 /// Reservations a call carries at most: one call is one transaction.
 pub const BATCH_MAX: usize = 100;
 
-/// No call is under way for longer before it begins: what seems older was sent by a clock that is wrong.
+/// Maximum age of a call before it begins; one that seems older was sent by a wrong clock.
 pub const CLOCKS_DISAGREE_MS: u64 = 30_000;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Batch {
     /// 1 to [`BATCH_MAX`], in the order of their arrival; a user at most once.
     pub reservations: Vec<Reservation>,
-    /// When it left, in milliseconds by the edge's clock, and for how long its answer is waited for. Without them, as an
-    /// edge of the release before sends it, for ever.
+    /// When it was sent, in milliseconds of the edge's clock, and how long its response is awaited. Missing from an
+    /// edge of the previous release: without limit.
     #[serde(default)]
     pub sent_ms: Option<u64>,
     #[serde(default)]
@@ -29,15 +29,15 @@ pub struct Reservation {
     pub trace: Trace,
     pub user_id: String,
     pub idem_key: String,
-    /// SHA-256 of what was asked, 64 hexadecimal digits: the same key with another one is refused.
+    /// SHA-256 of the request, 64 hexadecimal digits: the same key with another one is refused.
     pub fingerprint: String,
     pub sale_id: String,
     pub items: Vec<Line>,
 }
 
 impl Batch {
-    /// How long its answer is still waited for, at this moment of the caller's own clock, which may differ from the
-    /// edge's by `skew_ms`. None: for ever; 0: no more. A clock that is far off must not close the shop.
+    /// How long its response is still awaited, at `now_ms` of the caller's clock, which may differ from the edge's by
+    /// `skew_ms`. None: without limit; 0: no longer. A clock that is far off must not close the shop.
     #[must_use]
     pub fn left_ms(&self, now_ms: u64, skew_ms: u64) -> Option<u64> {
         let within_ms = self.within_ms?;
@@ -47,14 +47,14 @@ impl Batch {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Answers {
-    pub outcomes: Vec<Outcome>,
+pub struct BatchResponse {
+    pub outcomes: Vec<ReserveOutcome>,
 }
 
 /// Listed in the order in which they are looked for; the first that applies is the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-pub enum Outcome {
+pub enum ReserveOutcome {
     /// `replayed`: the key was used before, and this is what was granted then.
     Granted {
         hold: Hold,
@@ -97,11 +97,11 @@ pub enum Outcome {
         #[serde(default)]
         for_ms: u64,
     },
-    /// Nobody waits for the answer any more: nothing was done. Of a whole batch.
+    /// The response is no longer awaited, and nothing was done. Applies to a whole batch.
     TooLate,
 }
 
-impl Outcome {
+impl ReserveOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -1,11 +1,11 @@
-//! A new sale's values, as a function of bytes for the fuzzer in tests/fuzz, which takes this file in; here its corpus is
-//! replayed.
+//! The check of a new sale as a function of bytes, for the fuzzer in tests/fuzz, which includes this file; here its
+//! corpus is replayed.
 
 use protocol::admin::NewSale;
 
 use super::new_sale;
 
-/// Whatever is let through has its times in the years that the database keeps, said as the database reads them.
+/// An accepted sale has times in the years that the database supports, in the form that the database reads.
 pub fn sale(data: &[u8]) {
     let Ok(sale) = serde_json::from_slice::<NewSale>(data) else { return };
     let Ok(sale) = new_sale::checked(sale) else { return };

@@ -1,4 +1,5 @@
-//! The values of a new sale, which need a calendar and a list of currencies: each fault with the JSON Pointer of its place, all of them at once.
+//! The check of a new sale. It needs a calendar and a list of currencies, and reports all errors at once, each with its
+//! JSON Pointer.
 
 use std::collections::HashSet;
 
@@ -7,23 +8,23 @@ use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::Pieces;
 use protocol::admin::{
-    Fault, HOLD_TTL_S_MAX, LAPSE_COOLDOWN_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX,
+    FieldError, HOLD_TTL_S_MAX, LAPSE_COOLDOWN_S_MAX, NAME_MAX_CHARS, NewSale, PER_USER_MAX, SKUS_MAX, STOCK_MAX,
     UNIT_PRICE_MAX,
 };
 use protocol::printable::is_printable;
 
-/// Gives the sale back with its defaults filled in and its times in UTC. Whether one that opens now has closed before is
-/// left to the database: it has the clock, and knows the sales that were in order when they were made.
+/// Returns the sale with defaults filled in and times in UTC. Whether a sale that opens now is already closed is left
+/// to the database, which has the clock and knows sales created before.
 ///
 /// # Errors
 /// Every fault.
-pub fn checked(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
-    let mut faults = Faults::default();
+pub fn checked(mut sale: NewSale) -> Result<NewSale, Vec<FieldError>> {
+    let mut faults = FieldErrors::default();
     faults.slug("/sale_id", &sale.sale_id);
     faults.text("/name", &sale.name, NAME_MAX_CHARS);
     match Currency::from_code(&sale.currency) {
         None => faults.add("/currency", "is no ISO 4217 code, for example KRW"),
-        // What no page could show: an amount is in the minor unit.
+        // Amounts are in the minor unit, so a currency without one cannot be shown.
         Some(currency) if currency.exponent().is_none() => faults.add("/currency", "has no minor unit in ISO 4217"),
         Some(_) => {}
     }
@@ -40,7 +41,7 @@ pub fn checked(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
         faults.add("/skus", "must have 1 to 100 SKUs");
     }
     match sale.late_payment.as_deref() {
-        // Said or left out, it is the same sale.
+        // Given or left out, it is the same sale.
         None | Some("refund") => sale.late_payment = None,
         Some("retake") => {}
         Some(_) => faults.add("/late_payment", "must be refund or retake"),
@@ -63,11 +64,11 @@ pub fn checked(mut sale: NewSale) -> Result<NewSale, Vec<Fault>> {
 }
 
 #[derive(Default)]
-struct Faults(Vec<Fault>);
+struct FieldErrors(Vec<FieldError>);
 
-impl Faults {
+impl FieldErrors {
     fn add(&mut self, pointer: &str, detail: &str) {
-        self.0.push(Fault { pointer: pointer.to_owned(), detail: detail.to_owned() });
+        self.0.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
     }
 
     fn slug(&mut self, pointer: &str, value: &str) {
@@ -103,8 +104,8 @@ impl Faults {
     }
 }
 
-/// A time as RFC 3339 writes it, in UTC. Its years are 1 to 9999: RFC 3339 has a year 0 too, and the database has none.
-/// It is kept as a civil time because the library's own moments end a day before the last year does.
+/// An RFC 3339 time in UTC, in the years 1 to 9999: RFC 3339 has a year 0, the database has none. It is a civil time
+/// because `jiff::Timestamp` ends a day before the year 9999 does.
 pub fn in_utc(text: &str) -> Option<DateTime> {
     let pieces = is_rfc3339(text).then(|| Pieces::parse(text).ok()).flatten()?;
     let ahead = SignedDuration::from_secs(pieces.to_numeric_offset()?.seconds().into());
@@ -112,7 +113,7 @@ pub fn in_utc(text: &str) -> Option<DateTime> {
     (time.year() >= 1).then_some(time)
 }
 
-/// The form alone. The library would read more: an offset longer than a day or without minutes, a zone by its name.
+/// Checks the form only. The library would accept more: an offset over a day or without minutes, a zone name.
 fn is_rfc3339(text: &str) -> bool {
     let is_like = |text: &str, form: &str| {
         let like = |(byte, form): (u8, u8)| match form {

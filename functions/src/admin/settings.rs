@@ -1,25 +1,25 @@
-//! What `admin` is configured to, beside its database.
+//! The configuration of `admin`, besides its database.
 
 use std::time::Duration;
 
 use crate::events::seal::Seal;
-use crate::runtime::config::{self, Misconfigured};
+use crate::runtime::config::{self, ConfigError};
 use crate::runtime::limits::{EVENTS_KEEP_H, LEGAL_KEEP_D};
 
-/// What the operator's function is configured to.
+/// The configuration of `admin`.
 pub struct Settings {
     pub allow_private: bool,
     pub seal: Seal,
-    /// How long what was sent is kept, and so the holds that it tells of.
+    /// Retention of sent events, and so of the holds that they contain.
     pub events_keep: Duration,
-    /// How long the law wants orders and payments kept.
+    /// Legal retention of orders and payments.
     pub legal_keep: Duration,
 }
 
 impl Settings {
     /// # Errors
     /// A variable is missing or wrong.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
             allow_private: config::switch("RELAY_ALLOW_PRIVATE", false)?,
             seal: Seal::from_env()?,

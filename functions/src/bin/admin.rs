@@ -2,26 +2,25 @@
 
 use std::time::Instant;
 
-use functions::admin::{new_sale, operate, settings::Settings};
-use functions::runtime::database::{Broken, Database};
+use functions::admin::request::{fingerprint, uuid};
+use functions::admin::settings::Settings;
+use functions::admin::{new_sale, operate};
+use functions::runtime::database::{Database, InfraError};
 use functions::runtime::handler;
 use functions::runtime::limits::PAYMENTS_LOOK_MAX;
 use lambda_runtime::Error;
-use protocol::admin::{Adjustment, Command, NewSale, Outcome, Request};
-use protocol::operate::By;
+use protocol::admin::{Adjustment, AdminOutcome, AdminRequest, Command, NewSale};
+use protocol::operate::Actor;
 use protocol::payments::PaymentPage;
-use sha2::{Digest, Sha256};
 use tokio_postgres::types::{Json, Type};
-use uuid::Uuid;
 
-async fn create_sale(database: &Database, by: &By, sale: NewSale) -> Result<Option<Outcome>, Broken> {
+async fn create_sale(database: &Database, by: &Actor, sale: NewSale) -> Result<Option<AdminOutcome>, InfraError> {
     let sale = match new_sale::checked(sale) {
         Ok(sale) => sale,
-        Err(errors) => return Ok(Some(Outcome::InvalidRequest { errors })),
+        Err(errors) => return Ok(Some(AdminOutcome::InvalidRequest { errors })),
     };
-    // Of the checked body, with its defaults filled in: the same sale said in other words is the same sale.
-    let text = serde_json::to_vec(&sale).map_err(|_| Broken::misused("the sale cannot be written"))?;
-    let created_from = Sha256::digest(text).to_vec();
+    // Of the checked body, defaults included: the same sale written differently is the same sale.
+    let created_from = fingerprint(&sale)?;
     database
         .json(
             "select holdfast.create_sale($1, $2, $3)",
@@ -32,13 +31,12 @@ async fn create_sale(database: &Database, by: &By, sale: NewSale) -> Result<Opti
 
 async fn adjust_stock(
     database: &Database,
-    mut by: By,
+    mut by: Actor,
     sku_id: &str,
     idem_key: &str,
     adjustment: Adjustment,
-) -> Result<Option<Outcome>, Broken> {
-    let text = serde_json::to_vec(&(sku_id, &adjustment));
-    let fingerprint = Sha256::digest(text.map_err(|_| Broken::misused("the adjustment cannot be written"))?).to_vec();
+) -> Result<Option<AdminOutcome>, InfraError> {
+    let fingerprint = fingerprint(&(sku_id, &adjustment))?;
     by.reason = Some(adjustment.reason);
     database
         .json(
@@ -55,10 +53,14 @@ async fn adjust_stock(
         .await
 }
 
-async fn cancel_order(database: &Database, by: &By, idem_key: &str, order_id: &str) -> Result<Option<Outcome>, Broken> {
-    let text = serde_json::to_vec(&("cancel", order_id, &by.reason));
-    let fingerprint = Sha256::digest(text.map_err(|_| Broken::misused("the order cannot be written"))?).to_vec();
-    let order_id = Uuid::parse_str(order_id).map_err(|_| Broken::misused("an id is not a UUID"))?;
+async fn cancel_order(
+    database: &Database,
+    by: &Actor,
+    idem_key: &str,
+    order_id: &str,
+) -> Result<Option<AdminOutcome>, InfraError> {
+    let fingerprint = fingerprint(&("cancel", order_id, &by.reason))?;
+    let order_id = uuid(order_id)?;
     database
         .json(
             "select holdfast.cancel_order($1, $2, $3, $4)",
@@ -67,7 +69,7 @@ async fn cancel_order(database: &Database, by: &By, idem_key: &str, order_id: &s
         .await
 }
 
-async fn list_payments(database: &Database, page: &PaymentPage) -> Result<Option<Outcome>, Broken> {
+async fn list_payments(database: &Database, page: &PaymentPage) -> Result<Option<AdminOutcome>, InfraError> {
     database
         .json(
             "select holdfast.payment_page($1, $2, $3, $4)",
@@ -81,7 +83,7 @@ async fn list_payments(database: &Database, page: &PaymentPage) -> Result<Option
         .await
 }
 
-async fn admin(database: &Database, settings: &Settings, request: Request) -> Result<Outcome, Broken> {
+async fn admin(database: &Database, settings: &Settings, request: AdminRequest) -> Result<AdminOutcome, InfraError> {
     let began = Instant::now();
     let outcome = match request.command {
         Command::CreateSale { by, sale } => create_sale(database, &by, sale).await?,
@@ -95,17 +97,17 @@ async fn admin(database: &Database, settings: &Settings, request: Request) -> Re
             adjust_stock(database, by, &sku_id, &idem_key, adjustment).await?
         }
         Command::Operate { operation } => {
-            Some(Outcome::Operated { operated: operate::run(database, settings, operation).await? })
+            Some(AdminOutcome::Operated { operated: operate::run(database, settings, operation).await? })
         }
         Command::CancelOrder { by, idem_key, order_id } => cancel_order(database, &by, &idem_key, &order_id).await?,
         Command::Order { order_id } => {
-            let order_id = Uuid::parse_str(&order_id).map_err(|_| Broken::misused("an id is not a UUID"))?;
+            let order_id = uuid(&order_id)?;
             database.json("select holdfast.order_of($1)", &[(&order_id, Type::UUID)]).await?
         }
         Command::ListPayments { page } => list_payments(database, &page).await?,
         Command::Report { sale_id } => database.json("select holdfast.report($1)", &[(&sale_id, Type::TEXT)]).await?,
     };
-    let outcome = outcome.unwrap_or(Outcome::NotFound { sku_id: None });
+    let outcome = outcome.unwrap_or(AdminOutcome::NotFound { sku_id: None });
     handler::log_outcome("admin", &request.trace, outcome.name(), began);
     Ok(outcome)
 }

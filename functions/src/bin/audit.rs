@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use functions::runtime::database::{Broken, Database};
+use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::{AUDIT_FOR_S, AUDIT_PIECE, EVENTS_KEEP_H};
 use functions::runtime::{config, handler};
 use lambda_runtime::Error;
@@ -19,16 +19,16 @@ struct Settings {
 }
 
 /// Looks, and writes down what it saw: two transactions, the first of which changes nothing and locks nothing.
-async fn piece(database: &Database, part: &str, keep: Duration) -> Result<Written, Broken> {
+async fn piece(database: &Database, part: &str, keep: Duration) -> Result<Written, InfraError> {
     let keep_s = keep.as_secs_f64();
     let params = [(&part as _, Type::TEXT), (&AUDIT_PIECE as _, Type::INT4), (&keep_s as _, Type::FLOAT8)];
     let seen: Option<Value> = database.json("select holdfast.audit_look($1, $2, $3)", &params).await?;
-    let seen = seen.ok_or_else(|| Broken::misused("the audit saw nothing"))?;
+    let seen = seen.ok_or_else(|| InfraError::misuse("the audit saw nothing"))?;
     let written = database.json("select holdfast.audit_write($1)", &[(&Json(&seen), Type::JSON)]).await?;
-    written.ok_or_else(|| Broken::misused("the audit wrote nothing"))
+    written.ok_or_else(|| InfraError::misuse("the audit wrote nothing"))
 }
 
-async fn audit(database: &Database, settings: &Settings) -> Result<Audited, Broken> {
+async fn audit(database: &Database, settings: &Settings) -> Result<Audited, InfraError> {
     let began = Instant::now();
     let mut audited = Audited::default();
     let mut parts = PARTS.to_vec();
@@ -47,7 +47,7 @@ async fn audit(database: &Database, settings: &Settings) -> Result<Audited, Brok
             if began.elapsed() >= settings.window {
                 return Ok(audited);
             }
-            // A sale that is going on has the other half of the time.
+            // The pause is as long as the work, so that half of the time is left to a running sale.
             tokio::time::sleep(looked.elapsed()).await;
         }
     }

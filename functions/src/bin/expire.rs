@@ -1,12 +1,12 @@
-//! `expire` runs T3 (schema/routines/expire.sql) on the scheduler's tick: until nothing is left, and, where the scheduler is
-//! slower than the sweep should be, again every `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over. Beside that it asks the
-//! gateways about payments that are under way for holds that are about to end, each gateway by itself.
+//! `expire` runs T3 (schema/routines/expire.sql) on the scheduler's tick until no hold is due, and again every
+//! `SWEEP_INTERVAL_S` until `SWEEP_FOR_S` is over. In parallel it looks up pending payments of holds that are about to
+//! end, each gateway independently.
 
 use std::time::{Duration, Instant};
 
-use functions::payment::gateways::Desk;
+use functions::payment::gateways::Gateways;
 use functions::payment::{confirm, opening};
-use functions::runtime::database::{Broken, Database};
+use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::{
     ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS,
 };
@@ -15,36 +15,36 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use protocol::Trace;
-use protocol::confirm::Told;
+use protocol::confirm::PaymentHint;
 use protocol::expire::{Swept, Tick};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{error, info, warn};
 
 #[derive(Deserialize)]
-struct UnderWay {
+struct PendingPayment {
     gateway: String,
     payment_id: String,
-    /// Nothing is known but that a payment page was opened: `payment_id` is the reference it was opened with.
+    /// Only a payment page was opened: `payment_id` is the reference it was opened with.
     opened: bool,
 }
 
-/// Payments under way at a gateway whose holds are about to end: those holds do not end while it is asked.
-async fn claim(database: &Database, gateway: &str) -> Result<Vec<UnderWay>, Broken> {
+/// Claims pending payments of holds that are about to end; those holds do not end while their payments are looked up.
+async fn claim(database: &Database, gateway: &str) -> Result<Vec<PendingPayment>, InfraError> {
     let gateways = [gateway];
     let gateways = gateways.as_slice();
     let params = [(&gateways as _, Type::TEXT_ARRAY), (&CLAIM_MAX as _, Type::INT4), (&ASK_LEASE_S as _, Type::INT4)];
-    let due: Option<Vec<UnderWay>> = database.json("select holdfast.claim_payments($1, $2, $3)", &params).await?;
+    let due: Option<Vec<PendingPayment>> = database.json("select holdfast.claim_payments($1, $2, $3)", &params).await?;
     Ok(due.unwrap_or_default())
 }
 
-/// Asks one gateway until nothing is due there, or until the next round. What fails here is written down and comes again
-/// with the next round: it is no other gateway's failure, and no reason to end no hold.
-async fn ask_all(database: &Database, desk: &Desk, gateway: &str, next: Instant) {
+/// Looks up one gateway's due payments until none is left or the next round begins. A failure is recorded and tried
+/// again in the next round; it stops neither other gateways nor the sweep.
+async fn look_up_all(database: &Database, gateways: &Gateways, gateway: &str, next: Instant) {
     loop {
         match claim(database, gateway).await {
             Ok(due) if due.is_empty() => return,
-            Ok(due) => ask(database, desk, due).await,
+            Ok(due) => look_up(database, gateways, due).await,
             Err(broken) => {
                 error!(verb = "ask", gateway, %broken, "payments could not be claimed");
                 return;
@@ -56,16 +56,16 @@ async fn ask_all(database: &Database, desk: &Desk, gateway: &str, next: Instant)
     }
 }
 
-/// Outside every transaction: what a gateway says is done is confirmed, what it does not know is let go. A gateway that
-/// does not answer holds up nobody's hold but its own, and that no further than schema/routines/capture.sql bounds it.
-async fn ask(database: &Database, desk: &Desk, due: Vec<UnderWay>) {
-    let asked = stream::iter(due).map(async |UnderWay { gateway, payment_id, opened }| {
+/// Outside every transaction: settles what the gateway knows and ends what it does not know. A silent gateway delays
+/// only the holds of its own payments, and at most as long as schema/routines/capture.sql allows.
+async fn look_up(database: &Database, gateways: &Gateways, due: Vec<PendingPayment>) {
+    let lookups = stream::iter(due).map(async |PendingPayment { gateway, payment_id, opened }| {
         let outcome = if opened {
-            opening::ask(database, desk, &gateway, &payment_id).await
+            opening::look_up(database, gateways, &gateway, &payment_id).await
         } else {
             let (gateway, payment_id) = (gateway.clone(), payment_id.clone());
-            let told = Told { trace: Trace::default(), gateway, payment_id, ..Told::default() };
-            confirm::settle(database, desk, &told).await.map(|settled| settled.outcome)
+            let hint = PaymentHint { trace: Trace::default(), gateway, payment_id, ..PaymentHint::default() };
+            confirm::settle(database, gateways, &hint).await.map(|settled| settled.outcome)
         };
         match outcome {
             Ok(outcome) => info!(verb = "ask", gateway, payment_id, opened, outcome = outcome.name()),
@@ -73,18 +73,18 @@ async fn ask(database: &Database, desk: &Desk, due: Vec<UnderWay>) {
             Err(broken) => warn!(verb = "ask", gateway, payment_id, opened, %broken),
         }
     });
-    // What is not over when the lease is, is claimed again.
+    // What has not finished when the lease ends is claimed again.
     let lease = Duration::from_secs(ASK_LEASE_S.unsigned_abs().into());
-    if tokio::time::timeout(lease, asked.buffer_unordered(AT_ONCE_MAX).collect::<()>()).await.is_err() {
+    if tokio::time::timeout(lease, lookups.buffer_unordered(AT_ONCE_MAX).collect::<()>()).await.is_err() {
         warn!(verb = "ask", "gateways took longer to answer than a payment is ours to ask about");
     }
 }
 
 /// Sweeps until nothing is left, or until `stop`; one transaction at least.
-async fn sweep(database: &Database, stop: Instant, swept: &mut Swept) -> Result<(), Broken> {
+async fn sweep(database: &Database, stop: Instant, swept: &mut Swept) -> Result<(), InfraError> {
     loop {
         let rows = database.call("select holdfast.expire($1)", &[(&SWEEP_BATCH, Type::INT4)]).await?;
-        let ended: i32 = rows.first().ok_or_else(|| Broken::misused("the sweep returned no row"))?.try_get(0)?;
+        let ended: i32 = rows.first().ok_or_else(|| InfraError::misuse("the sweep returned no row"))?.try_get(0)?;
         swept.transactions += 1;
         swept.expired += u64::try_from(ended).unwrap_or(0);
         if ended == 0 || Instant::now() >= stop {
@@ -93,13 +93,13 @@ async fn sweep(database: &Database, stop: Instant, swept: &mut Swept) -> Result<
     }
 }
 
-/// When rounds begin and when the last one has.
+/// The interval of the rounds, and their end.
 #[derive(Clone, Copy)]
 struct Rounds {
     every: Duration,
     /// No round begins then or later.
     end: Instant,
-    /// What is under way stops then.
+    /// A round in progress stops then.
     stop: Instant,
 }
 
@@ -115,11 +115,11 @@ impl Rounds {
     }
 }
 
-/// One gateway's payments, round after round. A gateway that takes its time delays its own next round and nothing else.
-async fn ask_rounds(database: &Database, desk: &Desk, gateway: &str, rounds: Rounds) {
+/// Looks up one gateway's payments, round after round. A slow gateway delays only its own next round.
+async fn look_up_rounds(database: &Database, gateways: &Gateways, gateway: &str, rounds: Rounds) {
     loop {
         let next = Instant::now() + rounds.every;
-        ask_all(database, desk, gateway, next.min(rounds.stop)).await;
+        look_up_all(database, gateways, gateway, next.min(rounds.stop)).await;
         if !rounds.another(next).await {
             return;
         }
@@ -130,7 +130,7 @@ async fn ask_rounds(database: &Database, desk: &Desk, gateway: &str, rounds: Rou
 ///
 /// # Errors
 /// The last round failed: holds may be left that should have ended.
-async fn sweep_rounds(database: &Database, rounds: Rounds) -> Result<Swept, Broken> {
+async fn sweep_rounds(database: &Database, rounds: Rounds) -> Result<Swept, InfraError> {
     let mut swept = Swept::default();
     loop {
         let next = Instant::now() + rounds.every;
@@ -144,11 +144,12 @@ async fn sweep_rounds(database: &Database, rounds: Rounds) -> Result<Swept, Brok
     }
 }
 
-/// Both at once, and neither waits for the other: a claim that fails or a gateway that is silent ends no sweep, and a
-/// sweep that fails drops no request that is under way.
-async fn expire(database: &Database, desk: &Desk, rounds: Rounds) -> Result<Swept, Broken> {
-    let asking = join_all(desk.names().into_iter().map(|gateway| ask_rounds(database, desk, gateway, rounds)));
-    let (_, swept) = tokio::join!(asking, sweep_rounds(database, rounds));
+/// Runs both in parallel: a failed claim or a silent gateway does not stop the sweep, and a failed sweep does not
+/// cancel lookups in flight.
+async fn expire(database: &Database, gateways: &Gateways, rounds: Rounds) -> Result<Swept, InfraError> {
+    let lookups =
+        join_all(gateways.names().into_iter().map(|gateway| look_up_rounds(database, gateways, gateway, rounds)));
+    let (_, swept) = tokio::join!(lookups, sweep_rounds(database, rounds));
     swept
 }
 
@@ -156,13 +157,13 @@ async fn expire(database: &Database, desk: &Desk, rounds: Rounds) -> Result<Swep
 async fn main() -> Result<(), Error> {
     handler::log_as_json();
     let database = &Database::from_env()?;
-    let desk = &Desk::from_env()?;
+    let gateways = &Gateways::from_env()?;
     let every = config::seconds("SWEEP_INTERVAL_S", 10)?.max(Duration::from_secs(1));
     let window = config::seconds("SWEEP_FOR_S", 55)?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
         let stop = handler::stop(&event.context, began, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS);
-        let swept = expire(database, desk, Rounds { every, end: stop.min(began + window), stop }).await;
+        let swept = expire(database, gateways, Rounds { every, end: stop.min(began + window), stop }).await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
         match &swept {
             Ok(Swept { expired, transactions }) => {

@@ -3,17 +3,17 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use functions::runtime::database::{Broken, Database};
+use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::{HOLDERS_FOR_MS, HOLDERS_STEPS, LISTS_LOOK_MAX};
 use functions::runtime::{config, handler};
 use lambda_runtime::Error;
-use protocol::lookup::{HOLDERS_MAX, Outcome, Page, Question, Request};
+use protocol::lookup::{HOLDERS_MAX, LookupOutcome, LookupRequest, Page, Question};
 use protocol::shop::HoldStatus;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-async fn answer(database: &Database, early_release: bool, question: Question) -> Result<Outcome, Broken> {
-    let id = |id: &str| Uuid::parse_str(id).map_err(|_| Broken::misused("an id is not a UUID"));
+async fn answer(database: &Database, early_release: bool, question: Question) -> Result<LookupOutcome, InfraError> {
+    let id = |id: &str| Uuid::parse_str(id).map_err(|_| InfraError::misuse("an id is not a UUID"));
     let outcome = match question {
         Question::Hold { user_id, hold_id } => database
             .json(
@@ -21,18 +21,18 @@ async fn answer(database: &Database, early_release: bool, question: Question) ->
                 &[(&user_id, Type::TEXT), (&id(&hold_id)?, Type::UUID), (&early_release, Type::BOOL)],
             )
             .await?
-            .map(|hold| Outcome::Hold { hold }),
+            .map(|hold| LookupOutcome::Hold { hold }),
         Question::Order { user_id, order_id } => database
             .json("select holdfast.look_up_order($1, $2)", &[(&user_id, Type::TEXT), (&id(&order_id)?, Type::UUID)])
             .await?
-            .map(|order| Outcome::Order { order }),
+            .map(|order| LookupOutcome::Order { order }),
         Question::OrderOfHold { user_id, hold_id } => database
             .json(
                 "select holdfast.look_up_order_of_hold($1, $2)",
                 &[(&user_id, Type::TEXT), (&id(&hold_id)?, Type::UUID)],
             )
             .await?
-            .map(|order| Outcome::Order { order }),
+            .map(|order| LookupOutcome::Order { order }),
         Question::Holds { user_id, status, page } => {
             let (status, before) = (status.map(HoldStatus::name), before(&page)?);
             database
@@ -68,32 +68,32 @@ async fn answer(database: &Database, early_release: bool, question: Question) ->
         Question::Sale { sale_id } => database
             .json("select holdfast.look_up_sale($1)", &[(&sale_id, Type::TEXT)])
             .await?
-            .map(|sale| Outcome::Sale { sale }),
+            .map(|sale| LookupOutcome::Sale { sale }),
         Question::Sales => {
-            database.json("select holdfast.look_up_sales()", &[]).await?.map(|sales| Outcome::Sales { sales })
+            database.json("select holdfast.look_up_sales()", &[]).await?.map(|sales| LookupOutcome::Sales { sales })
         }
         Question::Holders { sale_id, shard, shards, key } => {
             Some(holders(database, &sale_id, (shard, shards), &key).await?)
         }
     };
-    Ok(outcome.unwrap_or(Outcome::NotFound))
+    Ok(outcome.unwrap_or(LookupOutcome::NotFound))
 }
 
-fn before(page: &Page) -> Result<Option<Uuid>, Broken> {
-    let id = |id: &String| Uuid::parse_str(id).map_err(|_| Broken::misused("an id is not a UUID"));
+fn before(page: &Page) -> Result<Option<Uuid>, InfraError> {
+    let id = |id: &String| Uuid::parse_str(id).map_err(|_| InfraError::misuse("an id is not a UUID"));
     page.before.as_ref().map(id).transpose()
 }
 
-/// In pieces, each its own statement: who gets something meanwhile gets it through the Gate that asks.
+/// Reads in pieces, a statement each. Holds granted meanwhile are known to the asking Gate: it granted them.
 async fn holders(
     database: &Database,
     sale_id: &str,
     (shard, shards): (u64, u64),
     key: &str,
-) -> Result<Outcome, Broken> {
+) -> Result<LookupOutcome, InfraError> {
     let began = Instant::now();
-    let key = hex::decode(key).map_err(|_| Broken::misused("the key is not hexadecimal"))?;
-    let number = |number: u64| i64::try_from(number).map_err(|_| Broken::misused("a shard is out of bounds"));
+    let key = hex::decode(key).map_err(|_| InfraError::misuse("the key is not hexadecimal"))?;
+    let number = |number: u64| i64::try_from(number).map_err(|_| InfraError::misuse("a shard is out of bounds"));
     let (shard, shards) = (number(shard)?, number(shards.max(1))?);
     let mut users: HashSet<u64> = HashSet::new();
     let mut after: Option<Vec<Option<String>>> = Some(vec![Some(String::new()); 3]);
@@ -111,15 +111,15 @@ async fn holders(
                 ],
             )
             .await?;
-        let row = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?;
+        let row = rows.first().ok_or_else(|| InfraError::misuse("the call returned no row"))?;
         users.extend(row.try_get::<_, Vec<i64>>(0)?.into_iter().map(i64::unsigned_abs));
         after = row.try_get(1)?;
     }
     let complete = after.is_none() && users.len() <= HOLDERS_MAX;
-    Ok(Outcome::Holders { users: users.into_iter().take(HOLDERS_MAX).collect(), complete })
+    Ok(LookupOutcome::Holders { users: users.into_iter().take(HOLDERS_MAX).collect(), complete })
 }
 
-async fn lookup(database: &Database, early_release: bool, request: Request) -> Result<Outcome, Broken> {
+async fn lookup(database: &Database, early_release: bool, request: LookupRequest) -> Result<LookupOutcome, InfraError> {
     let began = Instant::now();
     let outcome = answer(database, early_release, request.question).await?;
     handler::log_outcome("lookup", &request.trace, outcome.name(), began);

@@ -1,17 +1,17 @@
-//! `refund` (schema/routines/refund.sql) pays back what is due, on the scheduler's tick: until nothing is left, and, where the
-//! scheduler is slower than that should be, again every `REFUND_INTERVAL_S` until `REFUND_FOR_S` is over.
+//! `refund` (schema/routines/refund.sql) makes due refunds on the scheduler's tick until none is left, and again every
+//! `REFUND_INTERVAL_S` until `REFUND_FOR_S` is over.
 
 use std::time::{Duration, Instant};
 
-use functions::payment::gateways::Desk;
-use functions::payment::refund::{Due, Ended, pay_back};
-use functions::runtime::database::{Broken, Database};
+use functions::payment::gateways::Gateways;
+use functions::payment::refund::{RefundJob, RefundResult, refund_now};
+use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::{REFUND_LEASE_S, REFUNDS_AT_ONCE};
 use functions::runtime::{config, handler};
 use futures_util::future::{join_all, try_join_all};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use protocol::expire::Tick;
-use protocol::refund::Paid;
+use protocol::refund::RefundRun;
 use tokio_postgres::types::Type;
 use tracing::{error, info};
 
@@ -20,27 +20,27 @@ const SCHEDULE_S: &str = "0,5,30,120,600,1800,7200,18000,36000,64800";
 
 struct Refund {
     database: Database,
-    desk: Desk,
+    gateways: Gateways,
     schedule: Vec<f64>,
-    /// How long a refund is one call's: who dies with it delays it by so much.
+    /// Seconds for which one invocation has a refund claimed; after a crash it waits this long.
     lease_s: i32,
     every: Duration,
     window: Duration,
 }
 
 impl Refund {
-    /// Until nothing is due, or until `stop`. Each gateway by itself: one that takes its time holds up no other's.
-    async fn all(&self, stop: Instant) -> Result<Paid, Broken> {
-        let gateways = self.desk.names().into_iter().map(|gateway| self.at(gateway, stop));
+    /// Refunds until nothing is due or `stop`. Each gateway independently: a slow one does not delay the others.
+    async fn all(&self, stop: Instant) -> Result<RefundRun, InfraError> {
+        let gateways = self.gateways.names().into_iter().map(|gateway| self.refund_at(gateway, stop));
         let all = try_join_all(gateways).await?;
-        Ok(all.into_iter().fold(Paid::default(), Paid::and))
+        Ok(all.into_iter().fold(RefundRun::default(), RefundRun::and))
     }
 
-    async fn at(&self, gateway: &str, stop: Instant) -> Result<Paid, Broken> {
+    async fn refund_at(&self, gateway: &str, stop: Instant) -> Result<RefundRun, InfraError> {
         let gateways = [gateway];
-        let mut paid = Paid::default();
+        let mut run = RefundRun::default();
         loop {
-            let due: Option<Vec<Due>> = self
+            let jobs: Option<Vec<RefundJob>> = self
                 .database
                 .json(
                     "select holdfast.claim_refunds($1, $2, $3)",
@@ -51,35 +51,35 @@ impl Refund {
                     ],
                 )
                 .await?;
-            let due = due.unwrap_or_default();
-            if due.is_empty() {
-                return Ok(paid);
+            let jobs = jobs.unwrap_or_default();
+            if jobs.is_empty() {
+                return Ok(run);
             }
-            let tries = due.iter().map(|due| pay_back(&self.database, &self.desk, &self.schedule, due));
-            for ended in join_all(tries).await {
+            let attempts = jobs.iter().map(|job| refund_now(&self.database, &self.gateways, &self.schedule, job));
+            for ended in join_all(attempts).await {
                 match ended {
-                    Ok(Ended::Completed) => paid.completed += 1,
-                    Ok(Ended::Failed) => paid.failed += 1,
-                    Ok(Ended::Later) => paid.later += 1,
+                    Ok(RefundResult::Completed) => run.completed += 1,
+                    Ok(RefundResult::Failed) => run.failed += 1,
+                    Ok(RefundResult::Later) => run.later += 1,
                     // Its lease ends, and it is tried again; the others go on.
                     Err(broken) => error!(verb = "refund", %broken),
                 }
             }
             if Instant::now() >= stop {
-                return Ok(paid);
+                return Ok(run);
             }
         }
     }
 
-    async fn run(&self) -> Result<Paid, Broken> {
+    async fn run(&self) -> Result<RefundRun, InfraError> {
         let began = Instant::now();
         let stop = began + self.window;
-        let mut paid = Paid::default();
+        let mut run = RefundRun::default();
         loop {
-            paid = paid.and(self.all(stop).await?);
+            run = run.and(self.all(stop).await?);
             let next = Instant::now() + self.every;
             if next >= stop {
-                return Ok(paid);
+                return Ok(run);
             }
             tokio::time::sleep_until(next.into()).await;
         }
@@ -91,7 +91,7 @@ async fn main() -> Result<(), Error> {
     handler::log_as_json();
     let refund = &Refund {
         database: Database::from_env()?,
-        desk: Desk::from_env()?,
+        gateways: Gateways::from_env()?,
         schedule: config::schedule("REFUND_RETRY_S", SCHEDULE_S)?,
         lease_s: i32::try_from(config::seconds("REFUND_LEASE_S", REFUND_LEASE_S)?.as_secs()).unwrap_or(i32::MAX),
         every: config::seconds("REFUND_INTERVAL_S", 10)?.max(Duration::from_secs(1)),
@@ -99,15 +99,15 @@ async fn main() -> Result<(), Error> {
     };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
-        let paid = refund.run().await;
+        let run = refund.run().await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
-        match &paid {
-            Ok(Paid { completed, failed, later }) => {
+        match &run {
+            Ok(RefundRun { completed, failed, later }) => {
                 info!(verb = "refund", completed, failed, later, request_id = tick.execution_id, ms);
             }
             Err(broken) => error!(verb = "refund", %broken, request_id = tick.execution_id, ms),
         }
-        paid.map_err(lambda_runtime::Diagnostic::from)
+        run.map_err(lambda_runtime::Diagnostic::from)
     }))
     .await
 }

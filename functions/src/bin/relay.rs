@@ -1,5 +1,5 @@
-//! `relay` (schema/routines/relay.sql) on the scheduler's tick: delivers what happened to everybody who subscribed to it, again
-//! every `RELAY_INTERVAL_S` until `RELAY_FOR_S` is over, and removes what has served its time (schema/routines/retain.sql).
+//! `relay` (schema/routines/relay.sql) on the scheduler's tick: delivers events to their subscribers, again every
+//! `RELAY_INTERVAL_S` until `RELAY_FOR_S` is over, and removes data whose retention is over (schema/routines/retain.sql).
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Error> {
         if let Ok(relayed) = &mut relayed
             && is_time(removed_at)
         {
-            // Nobody waits for it: what is locked or late stays for the next time.
+            // Not urgent: what is locked or late is removed next time.
             match relay.remove(stop).await {
                 Ok(removed) => relayed.removed = removed,
                 Err(broken) => warn!(verb = "retain", %broken),

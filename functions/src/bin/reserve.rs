@@ -2,41 +2,41 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use functions::runtime::database::{Broken, Database};
+use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::CLOCK_SKEW_MS;
 use functions::runtime::{config, handler};
 use lambda_runtime::Error;
-use protocol::reserve::{Answers, BATCH_MAX, Batch, Outcome};
+use protocol::reserve::{BATCH_MAX, Batch, BatchResponse, ReserveOutcome};
 use tokio_postgres::types::Type;
 
-async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Result<Answers, Broken> {
+async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Result<BatchResponse, InfraError> {
     let began = Instant::now();
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
     let left_ms = batch.left_ms(now_ms, CLOCK_SKEW_MS);
     let asked = &batch.reservations;
-    let sale_id = asked.first().map(|first| &first.sale_id).ok_or_else(|| Broken::misused("the batch is empty"))?;
+    let sale_id = asked.first().map(|first| &first.sale_id).ok_or_else(|| InfraError::misuse("the batch is empty"))?;
     if asked.len() > BATCH_MAX || asked.iter().any(|one| one.sale_id != *sale_id || one.items.is_empty()) {
-        return Err(Broken::misused("a batch is at most 100 reservations of one sale, each with its lines"));
+        return Err(InfraError::misuse("a batch is at most 100 reservations of one sale, each with its lines"));
     }
-    // It may have waited for an instance longer than anybody waits for its answer.
+    // The batch may have waited for an instance until its deadline was over.
     if left_ms == Some(0) {
-        asked.iter().for_each(|one| handler::log_outcome("reserve", &one.trace, Outcome::TooLate.name(), began));
-        return Ok(Answers { outcomes: vec![Outcome::TooLate; asked.len()] });
+        asked.iter().for_each(|one| handler::log_outcome("reserve", &one.trace, ReserveOutcome::TooLate.name(), began));
+        return Ok(BatchResponse { outcomes: vec![ReserveOutcome::TooLate; asked.len()] });
     }
     let within_ms = left_ms.map(|left_ms| i32::try_from(left_ms).unwrap_or(i32::MAX));
 
-    // Columns, not rows: one array a parameter, and a line knows the number of its reservation.
+    // One array a column; each line has the number of its reservation.
     let users: Vec<&str> = asked.iter().map(|one| one.user_id.as_str()).collect();
     let keys: Vec<&str> = asked.iter().map(|one| one.idem_key.as_str()).collect();
     let prints = asked.iter().map(|one| hex::decode(&one.fingerprint)).collect::<Result<Vec<_>, _>>();
-    let prints = prints.map_err(|_| Broken::misused("a fingerprint is not hexadecimal"))?;
+    let prints = prints.map_err(|_| InfraError::misuse("a fingerprint is not hexadecimal"))?;
     let lines = (1_i32..).zip(asked).flat_map(|(n, one)| one.items.iter().map(move |line| (n, line)));
     let line_of: Vec<i32> = lines.clone().map(|(n, _)| n).collect();
     let skus: Vec<&str> = lines.clone().map(|(_, line)| line.sku_id.as_str()).collect();
     let qtys = lines.map(|(_, line)| i32::try_from(line.qty)).collect::<Result<Vec<_>, _>>();
-    let qtys = qtys.map_err(|_| Broken::misused("a quantity is out of bounds"))?;
+    let qtys = qtys.map_err(|_| InfraError::misuse("a quantity is out of bounds"))?;
 
-    let outcomes: Option<Vec<Outcome>> = database
+    let outcomes: Option<Vec<ReserveOutcome>> = database
         .json(
             "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, null)",
             &[
@@ -56,7 +56,7 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
     for (one, outcome) in asked.iter().zip(&outcomes) {
         handler::log_outcome("reserve", &one.trace, outcome.name(), began);
     }
-    Ok(Answers { outcomes })
+    Ok(BatchResponse { outcomes })
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,11 +1,10 @@
-//! Which addresses lead inside: to this machine, to its network, to the cloud's own services. A receiver's address is
-//! somebody else's word, and what is inside must not be reached by it (SSRF).
-//! IANA's special-purpose registries: whatever is not the public internet's is inside.
+//! Internal addresses: this machine, its network, the cloud's metadata services. An operator's endpoint must not reach
+//! them (SSRF). By IANA's special-purpose registries: every address outside the public internet is internal.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 #[must_use]
-pub fn leads_inside(address: IpAddr) -> bool {
+pub fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => v4(address),
         IpAddr::V6(address) => v6(address),
@@ -52,10 +51,10 @@ fn v6(address: Ipv6Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::leads_inside;
+    use super::is_internal;
 
     fn inside(address: &str) -> Option<bool> {
-        address.parse().ok().map(leads_inside)
+        address.parse().ok().map(is_internal)
     }
 
     #[test]

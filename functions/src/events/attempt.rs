@@ -1,4 +1,4 @@
-//! What came of an attempt, by what the receiver said: Standard Webhooks 1.0.0, "Webhook headers and responses".
+//! The result of an attempt by the receiver's response: Standard Webhooks 1.0.0, "Webhook headers and responses".
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use crate::runtime::limits::{BREAKER_OPEN_S, RETRY_AFTER_MAX_S};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    Taken,
-    /// 410: the receiver wants nothing any more.
+pub enum DeliveryResult {
+    Accepted,
+    /// 410: the receiver wants no more messages.
     Gone,
     Failed {
-        /// Whether the receiver is at work, so that only this message is in trouble.
+        /// Whether the receiver works, so that only this message failed.
         healthy: bool,
-        /// It asks to be left alone so long.
+        /// The pause it asks for.
         pause: Option<Duration>,
     },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    pub answer: Answer,
+    pub answer: DeliveryResult,
     /// Of the answer, where there was one.
     pub status: Option<u16>,
     /// For the operator; without secrets and addresses.
@@ -31,15 +31,15 @@ pub struct Attempt {
 
 impl Attempt {
     #[must_use]
-    pub fn taken(status: Option<u16>) -> Self {
-        Self { answer: Answer::Taken, status, error: None }
+    pub fn accepted(status: Option<u16>) -> Self {
+        Self { answer: DeliveryResult::Accepted, status, error: None }
     }
 
     /// No answer, for a reason.
     #[must_use]
     pub fn failed(error: impl Into<String>) -> Self {
         let error: String = error.into().chars().filter(|character| !character.is_control()).take(300).collect();
-        Self { answer: Answer::Failed { healthy: false, pause: None }, status: None, error: Some(error) }
+        Self { answer: DeliveryResult::Failed { healthy: false, pause: None }, status: None, error: Some(error) }
     }
 
     /// By an HTTP answer's status and `Retry-After`.
@@ -47,22 +47,22 @@ impl Attempt {
     pub fn answered(status: u16, retry_after: Option<&str>, now: Timestamp) -> Self {
         let asked = retry_after.and_then(|text| pause(text, now));
         let answer = match status {
-            200..300 => return Self::taken(Some(status)),
-            410 => Answer::Gone,
+            200..300 => return Self::accepted(Some(status)),
+            410 => DeliveryResult::Gone,
             // Throttle, says the specification, whether or not it was said for how long.
             429 | 502 | 504 => {
-                Answer::Failed { healthy: false, pause: asked.or(Some(Duration::from_secs(BREAKER_OPEN_S))) }
+                DeliveryResult::Failed { healthy: false, pause: asked.or(Some(Duration::from_secs(BREAKER_OPEN_S))) }
             }
-            503 => Answer::Failed { healthy: false, pause: asked },
-            500.. => Answer::Failed { healthy: false, pause: None },
-            _ => Answer::Failed { healthy: true, pause: None },
+            503 => DeliveryResult::Failed { healthy: false, pause: asked },
+            500.. => DeliveryResult::Failed { healthy: false, pause: None },
+            _ => DeliveryResult::Failed { healthy: true, pause: None },
         };
         let redirect = if (300..400).contains(&status) { ", and no redirect is followed" } else { "" };
         Self { answer, status: Some(status), error: Some(format!("the receiver answered {status}{redirect}")) }
     }
 }
 
-/// Seconds or a date, as RFC 9110 has it, and bounded: a receiver may not put itself to sleep for a year.
+/// `Retry-After`, seconds or a date (RFC 9110), bounded: a receiver may not suspend itself for a year.
 fn pause(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     let seconds = text.parse::<u64>().ok().or_else(|| {
@@ -79,14 +79,14 @@ mod tests {
     #[test]
     fn an_answer_is_taken_final_throttling_or_a_failure() {
         let failed =
-            |healthy, pause_s: Option<u64>| Answer::Failed { healthy, pause: pause_s.map(Duration::from_secs) };
+            |healthy, pause_s: Option<u64>| DeliveryResult::Failed { healthy, pause: pause_s.map(Duration::from_secs) };
         for (status, retry_after, want) in [
-            (200, None, Answer::Taken),
-            (204, Some("5"), Answer::Taken),
+            (200, None, DeliveryResult::Accepted),
+            (204, Some("5"), DeliveryResult::Accepted),
             (301, None, failed(true, None)),
             (400, Some("5"), failed(true, None)),
             (404, None, failed(true, None)),
-            (410, None, Answer::Gone),
+            (410, None, DeliveryResult::Gone),
             (429, None, failed(false, Some(30))),
             (429, Some("7"), failed(false, Some(7))),
             (429, Some("99999999"), failed(false, Some(3_600))),

@@ -1,4 +1,4 @@
-//! Targets of AWS: an SQS queue, an EventBridge bus. Access is IAM's matter: with the credentials that Lambda gives its
+//! AWS targets: an SQS queue, an EventBridge bus. Access is by IAM, with the credentials that Lambda gives its
 //! functions (`AWS_ACCESS_KEY_ID` and so on), in the region of `AWS_REGION`, or at `AWS_ENDPOINT_URL`.
 
 use std::env;
@@ -26,7 +26,7 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// What is missing fails the attempts that need it: a shop without such targets needs none of it.
+    /// A missing variable fails only the attempts that need it: a shop without AWS targets needs none.
     pub fn from_env(deadline: Duration) -> Self {
         let var = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let http: SharedHttpClient = Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https();
@@ -40,7 +40,7 @@ impl Aws {
         let credentials = credentials.build();
         let region = var("AWS_REGION").map(Region::new);
         let endpoint = var("AWS_ENDPOINT_URL");
-        // The schedule of attempts is ours: the clients make one call an attempt.
+        // `relay` has its own retry schedule, so the clients do not retry.
         let mut sqs = aws_sdk_sqs::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(http.clone())
@@ -80,7 +80,7 @@ impl Aws {
             sending = sending.message_group_id(group).message_deduplication_id(&id);
         }
         match tokio::time::timeout(self.deadline, sending.send()).await {
-            Ok(Ok(_)) => Attempt::taken(None),
+            Ok(Ok(_)) => Attempt::accepted(None),
             Ok(Err(error)) => failed("SQS", &error),
             Err(_) => late(self.deadline),
         }
@@ -96,8 +96,8 @@ impl Aws {
             .detail(detail)
             .build();
         match tokio::time::timeout(self.deadline, self.eventbridge.put_events().entries(entry).send()).await {
-            Ok(Ok(answer)) if answer.failed_entry_count() == 0 => Attempt::taken(None),
-            // A call that succeeded may have put nothing.
+            Ok(Ok(answer)) if answer.failed_entry_count() == 0 => Attempt::accepted(None),
+            // A successful call may have put no event.
             Ok(Ok(answer)) => {
                 let code = answer.entries().first().and_then(|entry| entry.error_code()).unwrap_or("no reason");
                 Attempt::failed(format!("EventBridge refused the event: {code}"))
@@ -108,7 +108,7 @@ impl Aws {
     }
 }
 
-/// The innermost reason.
+/// The innermost error.
 fn failed(service: &str, error: &(dyn Error + 'static)) -> Attempt {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

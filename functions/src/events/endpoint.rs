@@ -1,5 +1,5 @@
-//! A receiver's URL, checked twice: by its letters when an operator gives it, and by the addresses its name has when it is
-//! connected to. The addresses that were checked are the ones connected to, so that a name cannot change its mind between.
+//! A receiver's URL, checked twice: its text when an operator gives it, and the resolved addresses at every connection.
+//! The checked addresses are the ones connected to, so that DNS rebinding has no effect.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 use url::Url;
 
-use super::address::leads_inside;
+use super::address::is_internal;
 
 const INSIDE: &str = "its address leads inside, which RELAY_ALLOW_PRIVATE does not allow";
 
@@ -30,7 +30,7 @@ pub fn url(text: &str, allow_private: bool) -> Result<Url, &'static str> {
     let host = url.host_str().unwrap_or_default();
     // The parser has brought every spelling of an IPv4 address (127.1, 0x7f000001) to the usual one.
     let literal = host.trim_matches(['[', ']']).parse::<IpAddr>();
-    if !allow_private && literal.is_ok_and(leads_inside) {
+    if !allow_private && literal.is_ok_and(is_internal) {
         return Err(INSIDE);
     }
     Ok(url)
@@ -42,16 +42,16 @@ pub fn as_parsed(text: &str) -> String {
     Url::parse(text).map_or_else(|_| text.to_owned(), String::from)
 }
 
-type Looked = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+type LookupFuture = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
-/// Looks a name up once, and gives its addresses away only when none of them leads inside.
+/// A resolver that fails if any address of a name is internal.
 #[derive(Clone)]
-pub struct Guarded {
+pub struct GuardedResolver {
     allow_private: bool,
-    look_up: Arc<dyn Fn(String) -> Looked + Send + Sync>,
+    look_up: Arc<dyn Fn(String) -> LookupFuture + Send + Sync>,
 }
 
-impl Guarded {
+impl GuardedResolver {
     #[must_use]
     pub fn new(allow_private: bool) -> Self {
         let system = |name: String| async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) };
@@ -59,12 +59,12 @@ impl Guarded {
     }
 
     /// With another way to look a name up than the system's.
-    pub fn with(allow_private: bool, look_up: impl Fn(String) -> Looked + Send + Sync + 'static) -> Self {
+    pub fn with(allow_private: bool, look_up: impl Fn(String) -> LookupFuture + Send + Sync + 'static) -> Self {
         Self { allow_private, look_up: Arc::new(look_up) }
     }
 }
 
-impl Service<Name> for Guarded {
+impl Service<Name> for GuardedResolver {
     type Response = std::vec::IntoIter<SocketAddr>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
@@ -77,7 +77,7 @@ impl Service<Name> for Guarded {
         let (looked, allow_private) = ((self.look_up)(name.as_str().to_owned()), self.allow_private);
         Box::pin(async move {
             let addresses = looked.await.map_err(|_| io::Error::other("its name has no address"))?;
-            if !allow_private && addresses.iter().any(|address| leads_inside(address.ip())) {
+            if !allow_private && addresses.iter().any(|address| is_internal(address.ip())) {
                 return Err(io::Error::other(INSIDE));
             }
             Ok(addresses.into_iter())
@@ -132,9 +132,9 @@ mod tests {
         assert!(url("http://127.0.0.1:8080/", true).is_ok());
     }
 
-    fn ask(guarded: &Guarded, name: &str) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + use<> {
-        let (mut guarded, name) = (guarded.clone(), name.parse::<Name>());
-        async move { Ok(guarded.call(name.map_err(io::Error::other)?).await?.collect()) }
+    fn ask(resolver: &GuardedResolver, name: &str) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + use<> {
+        let (mut resolver, name) = (resolver.clone(), name.parse::<Name>());
+        async move { Ok(resolver.call(name.map_err(io::Error::other)?).await?.collect()) }
     }
 
     /// A name that is outside when it is looked at and inside when it is connected to.
@@ -142,7 +142,7 @@ mod tests {
     async fn a_name_that_leads_inside_is_refused_each_time_it_is_looked_up() {
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&asked);
-        let rebinding = Guarded::with(false, move |_| {
+        let rebinding = GuardedResolver::with(false, move |_| {
             let first = counted.fetch_add(1, Ordering::Relaxed) == 0;
             let address = if first { [8, 8, 8, 8] } else { [127, 0, 0, 1] };
             Box::pin(async move { Ok(vec![SocketAddr::from((address, 0))]) })
@@ -152,11 +152,11 @@ mod tests {
         assert!(ask(&rebinding, "rebinding.example").await.is_err());
         assert_eq!(asked.load(Ordering::Relaxed), 2, "one look a connection: what is checked is what is used");
 
-        let two_faced = Guarded::with(false, |_| {
+        let two_faced = GuardedResolver::with(false, |_| {
             Box::pin(async { Ok(vec![SocketAddr::from(([8, 8, 8, 8], 0)), SocketAddr::from(([10, 0, 0, 1], 0))]) })
         });
         assert!(ask(&two_faced, "two-faced.example").await.is_err());
-        assert!(ask(&Guarded::new(false), "localhost").await.is_err());
-        assert!(ask(&Guarded::new(true), "localhost").await.is_ok());
+        assert!(ask(&GuardedResolver::new(false), "localhost").await.is_err());
+        assert!(ask(&GuardedResolver::new(true), "localhost").await.is_ok());
     }
 }

@@ -1,5 +1,5 @@
-//! Sends a message to a receiver over HTTP: signed, to an address that was checked, within its deadline, following no
-//! redirect and using no proxy.
+//! Sends a message to a receiver over HTTP: signed, to a checked address, within its deadline, without redirects or
+//! proxies.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,16 +13,16 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 
 use super::attempt::Attempt;
-use super::endpoint::{self, Guarded};
+use super::endpoint::{self, GuardedResolver};
 use super::message::Message;
 use super::sign;
-use crate::runtime::config::Misconfigured;
+use crate::runtime::config::ConfigError;
 use crate::runtime::limits::{ANSWER_READ_MAX_BYTES, ATTEMPTS_AT_ONCE, DRAIN_MS, HTTP_IDLE_MAX_S};
 use crate::runtime::tls;
 
 pub struct Http {
-    /// It follows nothing and knows of no proxy.
-    client: Client<HttpsConnector<HttpConnector<Guarded>>, String>,
+    /// Follows no redirects and uses no proxy.
+    client: Client<HttpsConnector<HttpConnector<GuardedResolver>>, String>,
     deadline: Duration,
     allow_private: bool,
 }
@@ -30,8 +30,8 @@ pub struct Http {
 impl Http {
     /// # Errors
     /// `RELAY_CA_FILE` is no file of certificates.
-    pub fn new(deadline: Duration, allow_private: bool) -> Result<Self, Misconfigured> {
-        let mut connector = HttpConnector::new_with_resolver(Guarded::new(allow_private));
+    pub fn new(deadline: Duration, allow_private: bool) -> Result<Self, ConfigError> {
+        let mut connector = HttpConnector::new_with_resolver(GuardedResolver::new(allow_private));
         connector.enforce_http(false);
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls::trusting("RELAY_CA_FILE")?)
@@ -72,7 +72,7 @@ impl Http {
         };
         match tokio::time::timeout(self.deadline, exchange).await {
             Ok(Ok((attempt, body))) => {
-                // What it has answered stands, however slowly the rest of it comes.
+                // The status counts, however slowly the body comes.
                 let _ = tokio::time::timeout(Duration::from_millis(DRAIN_MS), drain(body)).await;
                 attempt
             }
@@ -92,7 +92,7 @@ async fn drain(mut body: impl BodyExt<Data: AsRef<[u8]>> + Unpin) {
     }
 }
 
-/// The innermost reason: it names no address.
+/// The innermost error: it names no address.
 fn explain(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

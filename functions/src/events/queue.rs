@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::attempt::{Answer, Attempt};
+use super::attempt::{Attempt, DeliveryResult};
 use super::settings::Settings;
-use crate::runtime::database::{Broken, Database};
+use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::{BREAKER_FAILURES, BREAKER_OPEN_MAX_S, FAN_OUT_BATCH, REMOVE_BATCH};
 
 /// What one subscription is sent under one claim.
@@ -19,7 +19,7 @@ pub struct Claimed {
     pub claim: Uuid,
     pub kind: Kind,
     pub endpoint: String,
-    /// The current one first, opened.
+    /// Decrypted, the current one first.
     pub secrets: Vec<String>,
     pub deliveries: Vec<Delivery>,
 }
@@ -34,7 +34,7 @@ pub struct Delivery {
     pub event: Event,
 }
 
-/// The body of a message, its data as the transaction wrote it: every attempt sends the same bytes.
+/// The body of a message. `data` is as the transaction wrote it, so that every attempt sends the same bytes.
 #[derive(Deserialize, serde::Serialize)]
 pub struct Event {
     pub r#type: String,
@@ -42,24 +42,24 @@ pub struct Event {
     pub data: Box<RawValue>,
 }
 
-/// A delivery's attempt, to be written down.
-pub struct Settled {
+/// The result of a delivery's attempt, to be recorded.
+pub struct AttemptRecord {
     pub claim: Uuid,
     pub delivery_id: i64,
     pub attempts: usize,
     pub attempt: Attempt,
 }
 
-/// How a delivery stands after its attempt.
+/// A delivery's status after an attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum DeliveryStatus {
     Delivered,
     Retry,
     Dead,
     Gone,
 }
 
-impl Standing {
+impl DeliveryStatus {
     fn name(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -70,27 +70,31 @@ impl Standing {
     }
 }
 
-/// How many events were fanned out; 0: none is left.
+/// Fans a batch of events out; returns how many. 0: none is left.
 ///
 /// # Errors
 /// The database is broken.
-pub async fn fan_out(database: &Database) -> Result<u64, Broken> {
+pub async fn fan_out(database: &Database) -> Result<u64, InfraError> {
     count(database, "select holdfast.fan_out($1)", &[(&FAN_OUT_BATCH, Type::INT4)]).await
 }
 
 /// # Errors
 /// The database is broken.
-pub async fn due(database: &Database, settings: &Settings) -> Result<Vec<Uuid>, Broken> {
+pub async fn due(database: &Database, settings: &Settings) -> Result<Vec<Uuid>, InfraError> {
     let patience = settings.retries.patience().as_secs_f64();
     let rows = database.call("select holdfast.due_subscriptions($1)", &[(&patience, Type::FLOAT8)]).await?;
-    Ok(rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?.try_get(0)?)
+    Ok(rows.first().ok_or_else(|| InfraError::misuse("the call returned no row"))?.try_get(0)?)
 }
 
 /// None: there is nothing to send to it now.
 ///
 /// # Errors
 /// The database is broken.
-pub async fn claim(database: &Database, settings: &Settings, subscription: Uuid) -> Result<Option<Claimed>, Broken> {
+pub async fn claim(
+    database: &Database,
+    settings: &Settings,
+    subscription: Uuid,
+) -> Result<Option<Claimed>, InfraError> {
     let patience = settings.retries.patience().as_secs_f64();
     let lease = settings.lease.as_secs_f64();
     let claimed: Option<Claimed> = database
@@ -111,27 +115,27 @@ pub async fn claim(database: &Database, settings: &Settings, subscription: Uuid)
     Ok(Some(claimed))
 }
 
-/// Writes down what came of attempts, and says how each delivery stands.
+/// Records the attempts' results and returns each delivery's new status.
 ///
 /// # Errors
-/// The database is broken: the claims end by themselves, and what was taken is sent again.
+/// The database is broken: the claims expire, and the deliveries are sent again.
 pub async fn settle(
     database: &Database,
     settings: &Settings,
     subscription: Uuid,
-    settled: &[Settled],
-) -> Result<Vec<Standing>, Broken> {
+    settled: &[AttemptRecord],
+) -> Result<Vec<DeliveryStatus>, InfraError> {
     let seconds = |pause: Option<Duration>| pause.map(|pause| pause.as_secs_f64());
     let claims: Vec<Uuid> = settled.iter().map(|one| one.claim).collect();
     let ids: Vec<i64> = settled.iter().map(|one| one.delivery_id).collect();
     let (mut standings, mut after, mut healthy, mut pauses) = (vec![], vec![], vec![], vec![]);
     for one in settled {
         let (standing, retry, is_healthy, pause) = match one.attempt.answer {
-            Answer::Taken => (Standing::Delivered, None, true, None),
-            Answer::Gone => (Standing::Gone, None, true, None),
-            Answer::Failed { healthy, pause } => {
+            DeliveryResult::Accepted => (DeliveryStatus::Delivered, None, true, None),
+            DeliveryResult::Gone => (DeliveryStatus::Gone, None, true, None),
+            DeliveryResult::Failed { healthy, pause } => {
                 let retry = settings.retries.after(one.attempts + 1, pause);
-                (if retry.is_some() { Standing::Retry } else { Standing::Dead }, retry, healthy, pause)
+                (if retry.is_some() { DeliveryStatus::Retry } else { DeliveryStatus::Dead }, retry, healthy, pause)
             }
         };
         standings.push(standing);
@@ -166,48 +170,54 @@ pub async fn settle(
     Ok(standings)
 }
 
-/// Sent events past their time, a piece; how many. 0: none is left.
+/// Removes a batch of sent events whose retention is over; returns how many. 0: none is left.
 ///
 /// # Errors
 /// The database is broken.
-pub async fn remove_sent(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+pub async fn remove_sent(database: &Database, settings: &Settings) -> Result<u64, InfraError> {
     let (keep, keep_dead) = (settings.events_keep.as_secs_f64(), settings.dead_keep.as_secs_f64());
     let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8), (&keep_dead as _, Type::FLOAT8)];
     count(database, "select holdfast.remove_sent($1, $2, $3)", &params).await
 }
 
-/// Finished keys past their time, a piece; of how many holds. 0: none is left.
+/// Removes a batch of finished idempotency keys whose retention is over; returns of how many holds. 0: none is left.
 ///
 /// # Errors
 /// The database is broken.
-pub async fn remove_keys(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+pub async fn remove_keys(database: &Database, settings: &Settings) -> Result<u64, InfraError> {
     let keep = settings.keys_keep.as_secs_f64();
     let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8)];
     count(database, "select holdfast.remove_keys($1, $2)", &params).await
 }
 
-/// Holds that ended unpaid long ago, a piece; how many were looked at. 0: none is left.
+/// Removes a batch of holds that ended unpaid and whose retention is over; returns how many were examined. 0: none is
+/// left.
 ///
 /// # Errors
 /// The database is broken.
-pub async fn remove_holds(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+pub async fn remove_holds(database: &Database, settings: &Settings) -> Result<u64, InfraError> {
     let keep = settings.holds_keep.as_secs_f64();
     let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8)];
     count(database, "select holdfast.remove_holds($1, $2)", &params).await
 }
 
-/// Users who are to be forgotten, a piece; 0: nobody is due.
+/// Forgets a batch of users; returns how many. 0: none is due.
 ///
 /// # Errors
 /// The database is broken.
-pub async fn forget(database: &Database, settings: &Settings) -> Result<u64, Broken> {
+pub async fn forget(database: &Database, settings: &Settings) -> Result<u64, InfraError> {
     let (keep, legal) = (settings.events_keep.as_secs_f64(), settings.legal_keep.as_secs_f64());
     let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8), (&legal as _, Type::FLOAT8)];
     count(database, "select holdfast.forget_due($1, $2, $3)", &params).await
 }
 
-/// Seals a secret that stands in clear, or is sealed with the key before this one.
-async fn seal(database: &Database, settings: &Settings, subscription: Uuid, stored: &str) -> Result<String, Broken> {
+/// Decrypts a secret, and re-encrypts one that is stored in clear or with the previous key.
+async fn seal(
+    database: &Database,
+    settings: &Settings,
+    subscription: Uuid,
+    stored: &str,
+) -> Result<String, InfraError> {
     let secret = settings.seal.open(stored)?;
     if !settings.seal.is_current(stored) {
         let sealed = settings.seal.seal(&secret)?;
@@ -217,8 +227,12 @@ async fn seal(database: &Database, settings: &Settings, subscription: Uuid, stor
     Ok(secret)
 }
 
-async fn count(database: &Database, sql: &str, params: &[crate::runtime::database::Param<'_>]) -> Result<u64, Broken> {
+async fn count(
+    database: &Database,
+    sql: &str,
+    params: &[crate::runtime::database::Param<'_>],
+) -> Result<u64, InfraError> {
     let rows = database.call(sql, params).await?;
-    let count: i32 = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?.try_get(0)?;
+    let count: i32 = rows.first().ok_or_else(|| InfraError::misuse("the call returned no row"))?.try_get(0)?;
     Ok(u64::try_from(count).unwrap_or(0))
 }

@@ -1,4 +1,5 @@
-//! What `relay` does in an invocation: fans out what happened, and sends to each receiver what is due, each by itself.
+//! One invocation of `relay`: fans events out and sends each subscription its due deliveries, independently of the
+//! others.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -10,11 +11,11 @@ use protocol::relay::Relayed;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::queue::{self, Settled, Standing};
+use super::queue::{self, AttemptRecord, DeliveryStatus};
 use super::settings::Settings;
 use super::targets::Targets;
-use crate::runtime::config::Misconfigured;
-use crate::runtime::database::{Broken, Database};
+use crate::runtime::config::ConfigError;
+use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::{RELAY_LOOK_MS, REMOVE_PIECES};
 
 pub struct Relay {
@@ -26,22 +27,21 @@ pub struct Relay {
 impl Relay {
     /// # Errors
     /// A variable is missing or wrong.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         let database = Database::from_env()?;
         let settings = Settings::from_env()?;
         Ok(Self { database, targets: Targets::new(&settings)?, settings })
     }
 
-    /// Until nothing is left to send; where `window` is longer than that, again and again until it is over. Nothing
-    /// new is begun after `stop`.
+    /// Sends until nothing is due, repeatedly until `window` is over. No attempt begins after `stop`.
     ///
     /// # Errors
-    /// The database is broken. What was under way is finished first; what could not be written down is sent again.
-    pub async fn run(&self, window: Duration, stop: Instant) -> Result<Relayed, Broken> {
+    /// The database is broken. Attempts in flight finish first; results that could not be recorded are sent again.
+    pub async fn run(&self, window: Duration, stop: Instant) -> Result<Relayed, InfraError> {
         let until = stop.min(Instant::now() + window);
         let mut relayed = Relayed::default();
         loop {
-            self.send_what_is_due(stop, &mut relayed).await?;
+            self.send_due(stop, &mut relayed).await?;
             let next = Instant::now() + self.settings.every;
             if next >= until {
                 return Ok(relayed);
@@ -50,23 +50,24 @@ impl Relay {
         }
     }
 
-    /// A receiver is somebody's own work here: while one is slow, the others are looked after.
-    async fn send_what_is_due(&self, stop: Instant, relayed: &mut Relayed) -> Result<(), Broken> {
+    /// Each receiver is its own task, so that a slow one does not delay the others.
+    async fn send_due(&self, stop: Instant, relayed: &mut Relayed) -> Result<(), InfraError> {
         let mut working = FuturesUnordered::new();
         let mut round = Round::default();
         loop {
             if round.broken.is_none() && Instant::now() < stop {
-                let mut looking = pin!(self.look(stop));
-                // One connection serves all in turn: whoever looks has to let go on whoever has it.
-                let looked = loop {
+                let mut finding = pin!(self.find_due(stop));
+                // All tasks share one database connection, so the look for due subscriptions must poll the tasks that
+                // hold it.
+                let found = loop {
                     tokio::select! {
-                        looked = &mut looking => break looked,
+                        found = &mut finding => break found,
                         Some((id, sent)) = working.next() => {
                             round.note(id, sent);
                         }
                     }
                 };
-                match looked {
+                match found {
                     Ok((events, due)) => {
                         round.relayed.fanned_out += events;
                         for id in due.into_iter().filter(|id| round.busy.insert(*id)) {
@@ -94,7 +95,7 @@ impl Relay {
         }
     }
 
-    async fn look(&self, stop: Instant) -> Result<(u64, Vec<Uuid>), Broken> {
+    async fn find_due(&self, stop: Instant) -> Result<(u64, Vec<Uuid>), InfraError> {
         let mut fanned_out = 0;
         loop {
             let events = queue::fan_out(&self.database).await?;
@@ -106,9 +107,9 @@ impl Relay {
     }
 
     /// Sends to one receiver until nothing is due for it.
-    async fn send_to(&self, subscription: Uuid, stop: Instant) -> Result<Relayed, Broken> {
+    async fn send_to(&self, subscription: Uuid, stop: Instant) -> Result<Relayed, InfraError> {
         let mut sent = Relayed::default();
-        let mut under_way = FuturesUnordered::new();
+        let mut in_flight = FuturesUnordered::new();
         loop {
             if Instant::now() < stop
                 && let Some(claimed) = queue::claim(&self.database, &self.settings, subscription).await?
@@ -117,42 +118,46 @@ impl Relay {
                 for delivery in claimed.deliveries {
                     let (delivery_id, attempts) = (delivery.delivery_id, delivery.attempts);
                     let attempt = target.send(delivery);
-                    under_way.push(attempt.map(move |attempt| Settled { claim, delivery_id, attempts, attempt }));
+                    in_flight.push(attempt.map(move |attempt| AttemptRecord { claim, delivery_id, attempts, attempt }));
                 }
             }
-            let Some(first) = under_way.next().await else { return Ok(sent) };
+            let Some(first) = in_flight.next().await else { return Ok(sent) };
             let mut settled = vec![first];
-            while let Some(Some(another)) = under_way.next().now_or_never() {
+            while let Some(Some(another)) = in_flight.next().now_or_never() {
                 settled.push(another);
             }
             let standings = queue::settle(&self.database, &self.settings, subscription, &settled).await?;
             for (one, standing) in settled.iter().zip(standings) {
-                self.tell(subscription, one, standing, &mut sent);
+                self.log_result(subscription, one, standing, &mut sent);
             }
         }
     }
 
-    fn tell(&self, subscription: Uuid, one: &Settled, standing: Standing, sent: &mut Relayed) {
+    fn log_result(&self, subscription: Uuid, one: &AttemptRecord, standing: DeliveryStatus, sent: &mut Relayed) {
         let (delivery_id, status, error) = (one.delivery_id, one.attempt.status, one.attempt.error.as_deref());
         match standing {
-            Standing::Delivered => sent.delivered += 1,
-            Standing::Retry => sent.failed += 1,
-            Standing::Dead | Standing::Gone => sent.dead += 1,
+            DeliveryStatus::Delivered => sent.delivered += 1,
+            DeliveryStatus::Retry => sent.failed += 1,
+            DeliveryStatus::Dead | DeliveryStatus::Gone => sent.dead += 1,
         }
         match standing {
-            Standing::Delivered => info!(verb = "relay", outcome = "delivered", %subscription, delivery_id, status),
-            Standing::Retry => info!(verb = "relay", outcome = "failed", %subscription, delivery_id, status, error),
-            Standing::Dead | Standing::Gone => {
+            DeliveryStatus::Delivered => {
+                info!(verb = "relay", outcome = "delivered", %subscription, delivery_id, status)
+            }
+            DeliveryStatus::Retry => {
+                info!(verb = "relay", outcome = "failed", %subscription, delivery_id, status, error)
+            }
+            DeliveryStatus::Dead | DeliveryStatus::Gone => {
                 warn!(verb = "relay", outcome = "dead", %subscription, delivery_id, status, error);
             }
         }
     }
 
-    /// Removes what is past its time, some of it.
+    /// Removes some of the data whose retention is over.
     ///
     /// # Errors
-    /// The database is broken, or somebody has what is to be removed: the next time will do.
-    pub async fn remove(&self, stop: Instant) -> Result<u64, Broken> {
+    /// The database is broken, or rows are locked: the next pass removes them.
+    pub async fn remove(&self, stop: Instant) -> Result<u64, InfraError> {
         let mut removed = 0;
         for _ in 0..REMOVE_PIECES {
             let piece = queue::remove_sent(&self.database, &self.settings).await?
@@ -168,18 +173,18 @@ impl Relay {
     }
 }
 
-/// What came of the work so far, and who is still at it.
+/// Totals so far, and the subscriptions being sent to.
 #[derive(Default)]
 struct Round {
     busy: HashSet<Uuid>,
     relayed: Relayed,
-    broken: Option<Broken>,
+    broken: Option<InfraError>,
 }
 
 impl Round {
-    /// Whether there is reason to look again at once. Where nothing was sent, somebody else is at it, or the receiver
-    /// may not have more at the moment.
-    fn note(&mut self, id: Uuid, sent: Result<Relayed, Broken>) -> bool {
+    /// Whether to look for due subscriptions at once. If nothing was sent, another invocation has the claim or the
+    /// receiver is at its limit.
+    fn note(&mut self, id: Uuid, sent: Result<Relayed, InfraError>) -> bool {
         self.busy.remove(&id);
         match sent {
             Ok(sent) => {

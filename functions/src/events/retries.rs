@@ -1,8 +1,8 @@
-//! When an attempt is made again, and when no more.
+//! The retry schedule.
 
 use std::time::Duration;
 
-/// The pauses before each attempt; as many attempts as pauses.
+/// The pause before each attempt; as many attempts as pauses.
 #[derive(Clone, Debug)]
 pub struct Retries(Vec<Duration>);
 
@@ -13,8 +13,8 @@ impl Retries {
         (!pauses.is_empty()).then_some(Self(pauses))
     }
 
-    /// The pause after `made` attempts, a fifth longer at most, so that what failed together does not come back
-    /// together. None: that was the last one.
+    /// The pause after `made` attempts, with up to 20 % jitter, so that attempts that failed together are not repeated
+    /// together. None: that was the last attempt.
     #[must_use]
     pub fn after(&self, made: usize, asked: Option<Duration>) -> Option<Duration> {
         let pause = *self.0.get(made)?;
@@ -22,8 +22,8 @@ impl Retries {
         Some(pause.mul_f64(1.0 + jitter).max(asked.unwrap_or_default()))
     }
 
-    /// How long a delivery waits for a receiver that is left alone, before it is given up without further attempts:
-    /// twice as long as all attempts would have taken.
+    /// How long a delivery waits for a receiver whose breaker is open before it is given up without further attempts:
+    /// twice as long as all attempts would take.
     #[must_use]
     pub fn patience(&self) -> Duration {
         (self.0.iter().sum::<Duration>() * 2).max(Duration::from_secs(1))

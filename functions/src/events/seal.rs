@@ -1,7 +1,7 @@
-//! Secrets that the database keeps and may not know: receivers' secrets, sealed with a key that only `admin` and `relay` have.
+//! Encrypts subscribers' secrets for storage, with a key that only `admin` and `relay` have.
 //!
-//! `SEAL_KEY` is 32 bytes in base64; two, with a comma between, while one takes the other's place: the first seals, each
-//! opens. What stands in clear, as earlier releases wrote it, is read as it is and sealed when it is next used.
+//! `SEAL_KEY` is 32 bytes in base64, or two such keys with a comma between during a rotation: the first encrypts, each
+//! decrypts. A secret stored in clear by an earlier release is accepted, and encrypted when it is next used.
 
 use std::fmt;
 
@@ -10,12 +10,12 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 
-use crate::runtime::config::{self, Misconfigured};
-use crate::runtime::database::Broken;
+use crate::runtime::config::{self, ConfigError};
+use crate::runtime::database::InfraError;
 
-/// What is sealed begins so; no secret in clear does.
+/// Prefix of an encrypted secret; no secret in clear has it.
 const PREFIX: &str = "sealed:";
-/// What is sealed for something else cannot stand here.
+/// Associated data: a ciphertext made for another purpose does not decrypt here.
 const PURPOSE: &[u8] = b"holdfast subscription secret";
 
 /// The keys; at least one.
@@ -25,7 +25,7 @@ pub struct Seal {
 }
 
 struct Key {
-    /// Names the key without telling it.
+    /// Identifies the key without revealing it.
     id: String,
     key: LessSafeKey,
 }
@@ -41,12 +41,12 @@ impl Seal {
     ///
     /// # Errors
     /// It is missing, or not 32 bytes in base64.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         Self::of(&config::required("SEAL_KEY")?)
-            .ok_or_else(|| Misconfigured::new("SEAL_KEY", "must be 32 bytes in base64, or several with commas"))
+            .ok_or_else(|| ConfigError::new("SEAL_KEY", "must be 32 bytes in base64, or several with commas"))
     }
 
-    /// None: one of them is no key.
+    /// None: one of them is not a key.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let mut keys = text.split(',').map(|one| Key::of(one.trim())).collect::<Option<Vec<Key>>>()?;
@@ -55,29 +55,29 @@ impl Seal {
     }
 
     /// # Errors
-    /// The system has no randomness to give.
-    pub fn seal(&self, secret: &str) -> Result<String, Broken> {
+    /// The system has no randomness.
+    pub fn seal(&self, secret: &str) -> Result<String, InfraError> {
         let mut nonce = [0; NONCE_LEN];
-        getrandom::fill(&mut nonce).map_err(|_| Broken::misused("there is no randomness to seal with"))?;
+        getrandom::fill(&mut nonce).map_err(|_| InfraError::misuse("there is no randomness to seal with"))?;
         let mut sealed = secret.as_bytes().to_vec();
         let done = self.first.key.seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),
             Aad::from(PURPOSE),
             &mut sealed,
         );
-        done.map_err(|_| Broken::misused("a secret could not be sealed"))?;
+        done.map_err(|_| InfraError::misuse("a secret could not be sealed"))?;
         let bytes = [nonce.as_slice(), &sealed].concat();
         Ok(format!("{PREFIX}{}:{}", self.first.id, STANDARD_NO_PAD.encode(bytes)))
     }
 
-    /// A secret as it was before it was sealed; one in clear as it is.
+    /// Decrypts a secret; one stored in clear is returned as it is.
     ///
     /// # Errors
-    /// It is sealed with none of these keys, or was changed since.
-    pub fn open(&self, stored: &str) -> Result<String, Broken> {
+    /// It was encrypted with none of these keys, or changed since.
+    pub fn open(&self, stored: &str) -> Result<String, InfraError> {
         let Some(rest) = stored.strip_prefix(PREFIX) else { return Ok(stored.to_owned()) };
         self.opened(rest)
-            .ok_or_else(|| Broken::misused("a secret cannot be opened: SEAL_KEY has not the key it is sealed with"))
+            .ok_or_else(|| InfraError::misuse("a secret cannot be opened: SEAL_KEY has not the key it is sealed with"))
     }
 
     fn opened(&self, rest: &str) -> Option<String> {
@@ -91,7 +91,7 @@ impl Seal {
         String::from_utf8(secret.to_vec()).ok()
     }
 
-    /// Whether it is sealed with the key that seals now.
+    /// Whether it is encrypted with the current key.
     #[must_use]
     pub fn is_current(&self, stored: &str) -> bool {
         stored.strip_prefix(PREFIX).and_then(|rest| rest.split_once(':')).is_some_and(|(id, _)| id == self.first.id)

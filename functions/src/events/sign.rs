@@ -1,4 +1,4 @@
-//! Standard Webhooks 1.0.0, the sender's half: secrets, and what a message is signed with.
+//! Standard Webhooks 1.0.0, the sender's side: secrets and signatures.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,7 +8,7 @@ use sha2::Sha256;
 /// Bytes of a secret; the specification asks for 24 to 64.
 const SECRET_BYTES: usize = 32;
 
-/// A new secret; none: the system has no randomness to give.
+/// A new secret. None: the system has no randomness.
 #[must_use]
 pub fn new_secret() -> Option<String> {
     let mut bytes = [0; SECRET_BYTES];
@@ -16,8 +16,8 @@ pub fn new_secret() -> Option<String> {
     Some(format!("whsec_{}", STANDARD.encode(bytes)))
 }
 
-/// `webhook-signature`: a signature a secret, with spaces between, so that a receiver may know either of two.
-/// `timestamp` is in Unix seconds. None: a secret is none.
+/// `webhook-signature`: one signature for each secret, separated by spaces, so that a receiver with either of two
+/// accepts it. `timestamp` is in Unix seconds. None: a secret is malformed, or there is none.
 #[must_use]
 pub fn signatures(secrets: &[String], id: &str, timestamp: u64, body: &str) -> Option<String> {
     let signed: Option<Vec<String>> = secrets.iter().map(|secret| signature(secret, id, timestamp, body)).collect();

@@ -1,4 +1,4 @@
-//! Where a subscription's messages go, by its kind: one small interface, `send`.
+//! The targets of subscriptions by kind, behind one function, `send`.
 
 use protocol::operate::Kind;
 
@@ -9,7 +9,7 @@ use super::http::Http;
 use super::message::Message;
 use super::queue::Delivery;
 use super::settings::Settings;
-use crate::runtime::config::Misconfigured;
+use crate::runtime::config::ConfigError;
 
 pub struct Targets {
     http: Http,
@@ -17,7 +17,7 @@ pub struct Targets {
     aws: Aws,
 }
 
-/// One subscription's.
+/// The target of one subscription.
 #[derive(Clone)]
 pub struct Target<'a> {
     targets: &'a Targets,
@@ -27,7 +27,7 @@ pub struct Target<'a> {
 }
 
 impl Targets {
-    pub fn new(settings: &Settings) -> Result<Self, Misconfigured> {
+    pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
         Ok(Self {
             http: Http::new(settings.deadline, settings.allow_private)?,
             #[cfg(feature = "aws")]

@@ -1,31 +1,33 @@
-//! A payment whose truth is known, taken to its end: the hold is secured before money is taken, and T2 makes of it what it
-//! becomes. Every step can be repeated; one whose outcome is unknown is asked about first. Nothing of it happens inside a
-//! transaction.
+//! Takes a payment from its snapshot to its outcome: locks the hold for the capture, captures, and records the payment
+//! (T2). Every step can be repeated; where the outcome of a capture is unknown, the gateway is asked before anything
+//! else. No gateway is called inside a transaction.
 
-use payments::{Asked, Capture, Captured, Mark, State, Truth};
-use protocol::confirm::{Outcome, Settled};
+use payments::{Capture, Captured, LookupResult, Mark, PaymentSnapshot, State};
+use protocol::confirm::{ConfirmOutcome, Settled};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::payment::gateways::{Counter, Desk};
-use crate::runtime::database::{Broken, Database};
+use crate::payment::gateways::{GatewayClient, Gateways};
+use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::CAPTURE_DEADLINE_MS;
 
 #[derive(Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
-enum Securing {
-    Secured {
+enum CaptureLock {
+    #[serde(rename = "secured")]
+    ReadyToCapture {
         attempt: i32,
         hold_id: Uuid,
     },
-    /// Nothing was written.
+    /// No hold of ours has this id; nothing was written.
     HoldUnknown,
-    TurnedAway {
+    #[serde(rename = "turned_away")]
+    Rejected {
         reason: String,
     },
-    // What has become of it already.
+    // The payment was settled before.
     Confirmed {
         order_id: String,
     },
@@ -34,43 +36,43 @@ enum Securing {
     },
 }
 
-/// A payment of ours, and what its gateway says of it now.
-pub(crate) struct Case<'a> {
+/// A payment that names a hold, with its gateway's present snapshot.
+pub(crate) struct PaymentFlow<'a> {
     pub database: &'a Database,
-    pub desk: &'a Desk,
-    pub at: &'a Counter,
+    pub gateways: &'a Gateways,
+    pub client: &'a GatewayClient,
     pub id: (&'a str, &'a str),
     pub token: Option<String>,
     pub mark: Mark,
-    pub truth: Truth,
+    pub snapshot: PaymentSnapshot,
 }
 
-impl Case<'_> {
-    pub async fn settle(&self, may_take: bool) -> Result<Outcome, Broken> {
-        Ok(match self.truth.state {
-            // What costs nothing has nothing left either, and was bought all the same.
-            State::Paid if self.truth.refunded > 0 && self.truth.left() <= 0 => {
+impl PaymentFlow<'_> {
+    pub async fn settle(&self, asks_approval: bool) -> Result<ConfirmOutcome, InfraError> {
+        Ok(match self.snapshot.state {
+            // A zero-amount payment has no balance left but is still a purchase.
+            State::Paid if self.snapshot.refunded > 0 && self.snapshot.left() <= 0 => {
                 end(self.database, self.id, "paid back at the gateway").await?.outcome
             }
-            State::Paid => self.book(&self.truth).await?,
-            State::Authorised | State::Pending if may_take => self.secure_only().await?,
-            State::Authorised => self.take().await?,
-            State::Pending if self.token.is_some() => self.take().await?,
+            State::Paid => self.record_payment(&self.snapshot).await?,
+            State::Authorised | State::Pending if asks_approval => self.approve_capture().await?,
+            State::Authorised => self.capture().await?,
+            State::Pending if self.token.is_some() => self.capture().await?,
             State::Pending => self.note(false).await?,
-            // Whatever was asked for is done: the money comes with the deposit, or not at all.
+            // The buyer has an account to deposit into. The money comes with the deposit, or not at all.
             State::Waiting => self.note(true).await?,
             State::Failed => end(self.database, self.id, "no money was taken").await?.outcome,
         })
     }
 
-    /// What was taken, less what somebody has paid back at the gateway's own desk, is what was paid.
-    async fn book(&self, truth: &Truth) -> Result<Outcome, Broken> {
-        let Truth { user_id, currency, .. } = truth;
-        book(self.database, self.id, &self.mark.hold_ref, user_id.as_ref(), truth.left(), currency).await
+    /// The paid amount is what was captured, less what was refunded in the gateway's own console.
+    async fn record_payment(&self, snapshot: &PaymentSnapshot) -> Result<ConfirmOutcome, InfraError> {
+        let PaymentSnapshot { user_id, currency, .. } = snapshot;
+        record_payment(self.database, self.id, &self.mark.hold_ref, user_id.as_ref(), snapshot.left(), currency).await
     }
 
-    async fn secure(&self) -> Result<Securing, Broken> {
-        let Truth { user_id, amount, currency, .. } = &self.truth;
+    async fn lock_for_capture(&self) -> Result<CaptureLock, InfraError> {
+        let PaymentSnapshot { user_id, amount, currency, .. } = &self.snapshot;
         let params = &[
             (&self.id.0 as _, Type::TEXT),
             (&self.id.1 as _, Type::TEXT),
@@ -81,87 +83,89 @@ impl Case<'_> {
             (currency as _, Type::TEXT),
             (&self.token as _, Type::TEXT),
         ];
-        let answer = self.database.json("select holdfast.secure($1, $2, $3, $4, $5, $6, $7, $8)", params).await?;
-        answer.ok_or_else(|| Broken::misused("securing has no outcome"))
+        let response = self.database.json("select holdfast.secure($1, $2, $3, $4, $5, $6, $7, $8)", params).await?;
+        response.ok_or_else(|| InfraError::misuse("locking for a capture has no outcome"))
     }
 
-    /// The gateway asks before it takes the money itself.
-    async fn secure_only(&self) -> Result<Outcome, Broken> {
-        Ok(match self.secure().await? {
-            Securing::Secured { .. } => Outcome::Secured,
-            other => other.told(),
+    /// The gateway asks for approval and then captures by itself.
+    async fn approve_capture(&self) -> Result<ConfirmOutcome, InfraError> {
+        Ok(match self.lock_for_capture().await? {
+            CaptureLock::ReadyToCapture { .. } => ConfirmOutcome::ReadyToCapture,
+            other => other.into_outcome(),
         })
     }
 
-    /// Secures the hold, has the money taken, and confirms.
-    async fn take(&self) -> Result<Outcome, Broken> {
-        let (attempt, hold) = match self.secure().await? {
-            Securing::Secured { attempt, hold_id } => (attempt, hold_id),
-            // Whoever set it aside may be another Holdfast: it is neither taken nor let go.
-            Securing::HoldUnknown => return self.park().await,
-            turned_away @ Securing::TurnedAway { .. } => {
-                self.let_go().await?;
-                return Ok(turned_away.told());
+    /// Locks the hold, captures, and records the payment.
+    async fn capture(&self) -> Result<ConfirmOutcome, InfraError> {
+        let (attempt, hold) = match self.lock_for_capture().await? {
+            CaptureLock::ReadyToCapture { attempt, hold_id } => (attempt, hold_id),
+            // The authorisation may belong to another Holdfast: it is neither captured nor voided.
+            CaptureLock::HoldUnknown => return self.park().await,
+            rejected @ CaptureLock::Rejected { .. } => {
+                self.void().await?;
+                return Ok(rejected.into_outcome());
             }
-            other => return Ok(other.told()),
+            other => return Ok(other.into_outcome()),
         };
         let key = format!("capture-{}-{attempt}", hold.simple());
         let capture = Capture {
             payment_id: self.id.1,
-            order_ref: &self.truth.order_ref,
-            amount: self.truth.amount,
-            currency: &self.truth.currency,
+            order_ref: &self.snapshot.order_ref,
+            amount: self.snapshot.amount,
+            currency: &self.snapshot.currency,
             key: &key,
             token: self.token.as_deref(),
-            live: self.desk.live,
+            live: self.gateways.live,
         };
-        // One that takes the money by itself will tell us when it has.
-        let Some(request) = self.at.api.capture(&capture) else { return Ok(Outcome::Ignored) };
-        let captured = match self.desk.send(self.at, &request, CAPTURE_DEADLINE_MS).await {
-            Ok(answer) => self.at.api.captured(&payments::Answer { status: answer.status, body: &answer.body }),
-            Err(no_answer) => Captured::Unknown(no_answer.0),
+        // A gateway that captures by itself sends a webhook when it has.
+        let Some(request) = self.client.api.capture(&capture) else { return Ok(ConfirmOutcome::Ignored) };
+        let captured = match self.gateways.send(self.client, &request, CAPTURE_DEADLINE_MS).await {
+            Ok(response) => self.client.api.captured(&response.as_gateway_response()),
+            Err(no_response) => Captured::Unknown(no_response.0),
         };
         match captured {
-            Captured::Done => self.book(&self.truth).await,
+            Captured::Done => self.record_payment(&self.snapshot).await,
             Captured::Waiting => self.note(true).await,
             Captured::Refused(why) => {
-                warn!(gateway = self.at.name, %why, "a capture was refused");
+                warn!(gateway = self.client.name, %why, "a capture was refused");
                 end(self.database, self.id, &why).await?;
-                Ok(Outcome::TurnedAway { reason: "payment_refused".to_owned() })
+                Ok(ConfirmOutcome::Rejected { reason: "payment_refused".to_owned() })
             }
             Captured::Unknown(why) => {
-                warn!(gateway = self.at.name, %why, "the outcome of a capture is unknown");
-                match self.desk.ask(self.database, self.at, self.id.1, true).await? {
-                    Asked::Known(truth) if truth.state == State::Paid => self.book(&truth).await,
-                    Asked::Known(truth) if truth.state == State::Waiting => self.note(true).await,
-                    // The attempt stays: whoever comes next, a repeat or the sweep, asks before anything else.
-                    Asked::Known(_)
-                    | Asked::NotFound
-                    | Asked::Refused(_)
-                    | Asked::Unreadable(_)
-                    | Asked::Unknown(_) => Ok(Outcome::Unreachable),
+                warn!(gateway = self.client.name, %why, "the outcome of a capture is unknown");
+                match self.gateways.look_up(self.database, self.client, self.id.1, true).await? {
+                    LookupResult::Known(snapshot) if snapshot.state == State::Paid => {
+                        self.record_payment(&snapshot).await
+                    }
+                    LookupResult::Known(snapshot) if snapshot.state == State::Waiting => self.note(true).await,
+                    // The capture attempt stays recorded: the next hint or sweep asks the gateway before anything else.
+                    LookupResult::Known(_)
+                    | LookupResult::NotFound
+                    | LookupResult::Refused(_)
+                    | LookupResult::Unreadable(_)
+                    | LookupResult::Unknown(_) => Ok(ConfirmOutcome::Unreachable),
                 }
             }
         }
     }
 
-    /// What was set aside is given back now, or by the sweep if this fails: it is written down.
-    async fn let_go(&self) -> Result<(), Broken> {
-        let key = format!("let-go-{}-{}", self.at.name, self.id.1);
-        let Some(request) = self.at.api.let_go(self.id.1, &key) else {
+    /// Voids the authorisation. If this fails, the sweep does it: the rejection is recorded.
+    async fn void(&self) -> Result<(), InfraError> {
+        let key = format!("let-go-{}-{}", self.client.name, self.id.1);
+        let Some(request) = self.client.api.void(self.id.1, &key) else {
             return end(self.database, self.id, "turned away").await.map(drop);
         };
-        if let Ok(answer) = self.desk.send(self.at, &request, CAPTURE_DEADLINE_MS).await
-            && self.at.api.was_let_go(&payments::Answer { status: answer.status, body: &answer.body })
+        if let Ok(response) = self.gateways.send(self.client, &request, CAPTURE_DEADLINE_MS).await
+            && self.client.api.was_voided(&response.as_gateway_response())
         {
             end(self.database, self.id, "let go").await?;
         }
         Ok(())
     }
 
-    /// Money that is set aside for a hold that is none of ours waits for an operator.
-    async fn park(&self) -> Result<Outcome, Broken> {
-        let Truth { amount, currency, .. } = &self.truth;
+    /// Parks a payment whose hold is not ours until an operator decides.
+    async fn park(&self) -> Result<ConfirmOutcome, InfraError> {
+        let PaymentSnapshot { amount, currency, .. } = &self.snapshot;
         let params = &[
             (&self.id.0 as _, Type::TEXT),
             (&self.id.1 as _, Type::TEXT),
@@ -171,12 +175,12 @@ impl Case<'_> {
             (&false as _, Type::BOOL),
         ];
         self.database.call("select holdfast.park($1, $2, $3, $4, $5, $6)", params).await?;
-        Ok(Outcome::Parked)
+        Ok(ConfirmOutcome::Parked)
     }
 
-    /// `taken`: no capture is under way any more, whatever was written down.
-    async fn note(&self, taken: bool) -> Result<Outcome, Broken> {
-        let Truth { user_id, amount, currency, .. } = &self.truth;
+    /// Records that the payment is pending. `taken`: no capture is in flight any more, whatever was recorded.
+    async fn note(&self, taken: bool) -> Result<ConfirmOutcome, InfraError> {
+        let PaymentSnapshot { user_id, amount, currency, .. } = &self.snapshot;
         let params = &[
             (&self.id.0 as _, Type::TEXT),
             (&self.id.1 as _, Type::TEXT),
@@ -188,34 +192,34 @@ impl Case<'_> {
             (&taken as _, Type::BOOL),
         ];
         self.database.call("select holdfast.note_payment($1, $2, $3, $4, $5, $6, $7, $8)", params).await?;
-        Ok(Outcome::Pending)
+        Ok(ConfirmOutcome::Pending)
     }
 }
 
-impl Securing {
-    fn told(self) -> Outcome {
+impl CaptureLock {
+    fn into_outcome(self) -> ConfirmOutcome {
         match self {
-            Self::Secured { .. } => Outcome::Secured,
-            // No money is set aside yet for whoever asks first, and so there is nothing to decide.
-            Self::HoldUnknown => Outcome::TurnedAway { reason: "hold_unknown".to_owned() },
-            Self::TurnedAway { reason } => Outcome::TurnedAway { reason },
-            Self::Confirmed { order_id } => Outcome::Confirmed { order_id },
-            Self::RefundRequired { reason } => Outcome::RefundRequired { reason },
+            Self::ReadyToCapture { .. } => ConfirmOutcome::ReadyToCapture,
+            // The gateway asks before it authorises, so there is nothing to park.
+            Self::HoldUnknown => ConfirmOutcome::Rejected { reason: "hold_unknown".to_owned() },
+            Self::Rejected { reason } => ConfirmOutcome::Rejected { reason },
+            Self::Confirmed { order_id } => ConfirmOutcome::Confirmed { order_id },
+            Self::RefundRequired { reason } => ConfirmOutcome::RefundRequired { reason },
         }
     }
 }
 
-pub(crate) async fn book(
+pub(crate) async fn record_payment(
     database: &Database,
     id: (&str, &str),
     hold_ref: &str,
     user_id: Option<&String>,
     amount: i64,
     currency: &str,
-) -> Result<Outcome, Broken> {
-    // What is no id of ours names no hold of ours; what the shop's own service took is paid back all the same.
+) -> Result<ConfirmOutcome, InfraError> {
+    // A reference that is no id of ours names no hold; what the shop's own service captured for it is refunded.
     let hold_id = hold_id(hold_ref);
-    let outcome: Option<Outcome> = database
+    let outcome: Option<ConfirmOutcome> = database
         .json(
             "select holdfast.confirm($1, $2, $3, $4, $5, $6, $7)",
             &[
@@ -229,14 +233,14 @@ pub(crate) async fn book(
             ],
         )
         .await?;
-    outcome.ok_or_else(|| Broken::misused("the payment has no outcome"))
+    outcome.ok_or_else(|| InfraError::misuse("the payment has no outcome"))
 }
 
-/// It is over, and no money of the buyer's is with us.
-pub(crate) async fn end(database: &Database, id: (&str, &str), outcome: &str) -> Result<Settled, Broken> {
+/// Ends the payment: none of the buyer's money is with us.
+pub(crate) async fn end(database: &Database, id: (&str, &str), outcome: &str) -> Result<Settled, InfraError> {
     let params = &[(&id.0 as _, Type::TEXT), (&id.1 as _, Type::TEXT), (&outcome as _, Type::TEXT)];
     database.call("select holdfast.end_payment($1, $2, $3)", params).await?;
-    Ok(Settled { outcome: Outcome::Ignored, hold: None })
+    Ok(Settled { outcome: ConfirmOutcome::Ignored, hold: None })
 }
 
 fn hold_id(hold_ref: &str) -> Option<Uuid> {

@@ -1,14 +1,14 @@
-//! A payment that was settled before, asked about once more: what its gateway has of it now is compared with what we
-//! have and recorded (schema/routines/present.sql). A message is only the reason to ask.
+//! Looks up a settled payment once more, compares the snapshot with what is recorded, and records what changed
+//! (schema/routines/present.sql). A webhook is only the reason to look.
 
-use payments::{Asked, Dispute, Disputed, State, Truth};
-use protocol::confirm::{Outcome, Settled, Told};
+use payments::{Dispute, Disputed, LookupResult, PaymentSnapshot, State};
+use protocol::confirm::{ConfirmOutcome, PaymentHint, Settled};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
 
-use crate::payment::gateways::{Counter, Desk};
-use crate::runtime::database::{Broken, Database};
+use crate::payment::gateways::{GatewayClient, Gateways};
+use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::ASK_DEADLINE_MS;
 
 #[derive(Deserialize)]
@@ -18,98 +18,116 @@ struct Settlement {
     admitted: bool,
 }
 
-/// None: no payment of ours that was settled; whatever it is, it is settled now.
+/// None: this payment was never settled; the caller settles it now.
 ///
 /// # Errors
 /// The database cannot answer, or the gateway is not configured.
-pub async fn look_again(database: &Database, desk: &Desk, told: &Told) -> Result<Option<Settled>, Broken> {
-    let id = (told.gateway.as_str(), told.payment_id.as_str());
+pub async fn look_again(
+    database: &Database,
+    gateways: &Gateways,
+    hint: &PaymentHint,
+) -> Result<Option<Settled>, InfraError> {
+    let id = (hint.gateway.as_str(), hint.payment_id.as_str());
     let settled: Option<Settlement> =
         database.json("select holdfast.look_again($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)]).await?;
     let Some(settled) = settled else { return Ok(None) };
     let done = |outcome| Ok(Some(Settled { outcome, hold: None }));
-    let at = desk.at(id.0).ok_or_else(|| Broken::misused("a gateway that this function has no secret for"))?;
+    let client =
+        gateways.client(id.0).ok_or_else(|| InfraError::misuse("a gateway that this function has no secret for"))?;
     if !settled.admitted {
-        return done(Outcome::Unreachable);
+        return done(ConfirmOutcome::Unreachable);
     }
-    let truth = match desk.ask(database, at, id.1, settled.shaky).await? {
-        Asked::Known(truth) => truth,
-        Asked::NotFound => {
+    let snapshot = match gateways.look_up(database, client, id.1, settled.shaky).await? {
+        LookupResult::Known(snapshot) => snapshot,
+        LookupResult::NotFound => {
             missing(database, id, &settled.asked_at).await?;
-            return done(Outcome::Recorded);
+            return done(ConfirmOutcome::Recorded);
         }
-        Asked::Refused(_) | Asked::Unreadable(_) | Asked::Unknown(_) => return done(Outcome::Unreachable),
+        LookupResult::Refused(_) | LookupResult::Unreadable(_) | LookupResult::Unknown(_) => {
+            return done(ConfirmOutcome::Unreachable);
+        }
     };
-    // Whose money it is was proven when it was settled; play money stays what it was taken for then.
-    let Some(truth) = with_dispute(desk, at, id.1, truth).await else { return done(Outcome::Unreachable) };
-    let said = by_the_message(&truth, told.dispute.as_deref());
-    compare(database, id, &settled.asked_at, &truth, said).await?;
-    info!(verb = "present", gateway = id.0, payment_id = id.1, left = truth.left());
-    done(Outcome::Recorded)
+    // Ownership and live mode were checked when the payment was settled.
+    let Some(snapshot) = with_dispute(gateways, client, id.1, snapshot).await else {
+        return done(ConfirmOutcome::Unreachable);
+    };
+    let stated = by_the_message(&snapshot, hint.dispute.as_deref());
+    compare(database, id, &settled.asked_at, &snapshot, stated).await?;
+    info!(verb = "present", gateway = id.0, payment_id = id.1, left = snapshot.left());
+    done(ConfirmOutcome::Recorded)
 }
 
-/// What its gateway says of a dispute by itself, where there is one; none: it does not answer.
-pub async fn with_dispute(desk: &Desk, at: &Counter, payment_id: &str, truth: Truth) -> Option<Truth> {
-    let request = match truth.disputed {
-        Disputed::Ask => at.api.ask_dispute(payment_id)?,
-        Disputed::Unsaid | Disputed::No | Disputed::Yes(_) => return Some(truth),
+/// Completes the snapshot with the dispute, where the gateway reports it in a request of its own. None: it does not
+/// answer.
+pub async fn with_dispute(
+    gateways: &Gateways,
+    client: &GatewayClient,
+    payment_id: &str,
+    snapshot: PaymentSnapshot,
+) -> Option<PaymentSnapshot> {
+    let request = match snapshot.disputed {
+        Disputed::NeedsLookup => client.api.look_up_dispute(payment_id)?,
+        Disputed::Unsaid | Disputed::No | Disputed::Yes(_) => return Some(snapshot),
     };
-    let answer = desk.send(at, &request, ASK_DEADLINE_MS).await;
-    let dispute = answer.ok().and_then(|answer| {
-        at.api.dispute(&payments::Answer { status: answer.status, body: &answer.body }, &truth.currency)
-    });
+    let response = gateways.send(client, &request, ASK_DEADLINE_MS).await;
+    let dispute =
+        response.ok().and_then(|response| client.api.dispute(&response.as_gateway_response(), &snapshot.currency));
     if dispute.is_none() {
-        warn!(gateway = at.name, payment_id, "a dispute cannot be asked about");
+        warn!(gateway = client.name, payment_id, "a dispute cannot be asked about");
     }
-    dispute.map(|dispute| Truth { disputed: Disputed::Yes(dispute), ..truth })
+    dispute.map(|dispute| PaymentSnapshot { disputed: Disputed::Yes(dispute), ..snapshot })
 }
 
-/// A gateway that does not say when it is asked is believed what its signed message says: that there is a dispute, unless one
-/// is known, for messages come in any order; or that it is over, and the money says which way. None: it does say.
-fn by_the_message(truth: &Truth, said: Option<&str>) -> Option<(&'static str, i64)> {
-    match (truth.disputed, said?) {
-        (Disputed::Unsaid, "opened") => Some(("opened", truth.left())),
-        (Disputed::Unsaid, _) if truth.left() > 0 => Some(("won", truth.left())),
-        (Disputed::Unsaid, _) => Some(("lost", truth.amount)),
+/// For a gateway whose snapshots do not report disputes, the signed message counts: a dispute was opened, or it ended
+/// and the balance says how. Messages come in any order. None: the snapshot reports disputes.
+fn by_the_message(snapshot: &PaymentSnapshot, stated: Option<&str>) -> Option<(&'static str, i64)> {
+    match (snapshot.disputed, stated?) {
+        (Disputed::Unsaid, "opened") => Some(("opened", snapshot.left())),
+        (Disputed::Unsaid, _) if snapshot.left() > 0 => Some(("won", snapshot.left())),
+        (Disputed::Unsaid, _) => Some(("lost", snapshot.amount)),
         _ => None,
     }
 }
 
-/// Compares what the gateway has with what is recorded, and records what is new. `asked_at`: when the database said that
-/// it would be asked.
+/// Records what has changed at the gateway. `asked_at`: the database's time before the lookup.
 ///
 /// # Errors
 /// The database cannot answer.
-pub async fn record(database: &Database, id: (&str, &str), asked_at: &str, truth: &Truth) -> Result<(), Broken> {
-    compare(database, id, asked_at, truth, None).await
+pub async fn record(
+    database: &Database,
+    id: (&str, &str),
+    asked_at: &str,
+    snapshot: &PaymentSnapshot,
+) -> Result<(), InfraError> {
+    compare(database, id, asked_at, snapshot, None).await
 }
 
 async fn compare(
     database: &Database,
     id: (&str, &str),
     asked_at: &str,
-    truth: &Truth,
-    said: Option<(&str, i64)>,
-) -> Result<(), Broken> {
-    let (state, dispute, disputed) = facts(truth);
-    let dispute = said.map_or((dispute, disputed), |(said, amount)| (Some(said), Some(amount)));
-    write(database, id, asked_at, (state, truth.amount, truth.refunded, &truth.currency), dispute).await
+    snapshot: &PaymentSnapshot,
+    stated: Option<(&str, i64)>,
+) -> Result<(), InfraError> {
+    let (state, dispute, disputed) = facts(snapshot);
+    let dispute = stated.map_or((dispute, disputed), |(stated, amount)| (Some(stated), Some(amount)));
+    write(database, id, asked_at, (state, snapshot.amount, snapshot.refunded, &snapshot.currency), dispute).await
 }
 
-async fn missing(database: &Database, id: (&str, &str), asked_at: &str) -> Result<(), Broken> {
+async fn missing(database: &Database, id: (&str, &str), asked_at: &str) -> Result<(), InfraError> {
     write(database, id, asked_at, ("missing", 0, 0, ""), (None, None)).await
 }
 
-/// A truth in the words of schema/routines/present.sql: its state, and what it says of a dispute.
+/// A snapshot in the terms of schema/routines/present.sql: the payment's state, the dispute's state and its amount.
 #[must_use]
-pub fn facts(truth: &Truth) -> (&'static str, Option<&'static str>, Option<i64>) {
-    // What was taken and is waited for again, or has failed, was a deposit that was taken back.
-    let state = match truth.state {
+pub fn facts(snapshot: &PaymentSnapshot) -> (&'static str, Option<&'static str>, Option<i64>) {
+    // A captured payment that is pending or failed now was a deposit that was reversed.
+    let state = match snapshot.state {
         State::Paid => "paid",
         State::Pending | State::Authorised | State::Waiting | State::Failed => "gone",
     };
-    match truth.disputed {
-        Disputed::Unsaid | Disputed::Ask => (state, None, None),
+    match snapshot.disputed {
+        Disputed::Unsaid | Disputed::NeedsLookup => (state, None, None),
         Disputed::No => (state, Some("none"), None),
         Disputed::Yes(Dispute { state: dispute, amount }) => (state, Some(dispute.name()), Some(amount)),
     }
@@ -121,7 +139,7 @@ async fn write(
     asked_at: &str,
     (state, amount, refunded, currency): (&str, i64, i64, &str),
     (dispute, disputed): (Option<&str>, Option<i64>),
-) -> Result<(), Broken> {
+) -> Result<(), InfraError> {
     let params = &[
         (&id.0 as _, Type::TEXT),
         (&id.1 as _, Type::TEXT),

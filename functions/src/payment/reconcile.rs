@@ -1,30 +1,30 @@
-//! Each gateway's own lists against ours, in both directions: what no webhook told is settled or recorded as if one had
-//! come (schema/routines/reconcile.sql). A page at a time; what a pass has done stays done, whoever dies in between.
+//! Compares each gateway's own lists with our payments, in both directions, and settles or records what no webhook
+//! reported (schema/routines/reconcile.sql). It works a page at a time; a finished page stays finished if the function dies.
 
 use std::time::Instant;
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
-use payments::{Entry, ListPage, Listed, Tells};
+use payments::{Entry, EntryDetail, ListPage, Listed};
 use protocol::Trace;
-use protocol::confirm::{Outcome, Told};
+use protocol::confirm::{ConfirmOutcome, PaymentHint};
 use protocol::reconcile::Reconciled;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_postgres::types::{Json, Type};
 use tracing::{info, warn};
 
-use crate::payment::gateways::{Counter, Desk};
+use crate::payment::gateways::{GatewayClient, Gateways};
 use crate::payment::{confirm, recheck};
-use crate::runtime::database::{Broken, Database};
+use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::{AT_ONCE_MAX, LIST_DEADLINE_MS, RECONCILE_LEASE_S, RECONCILE_LOOK};
 
-/// The last part of every pass: our payments that no list had.
+/// The last part of every pass: our payments that no list contained.
 const OURS: &str = "ours";
 
-/// How passes are made.
+/// When passes run and how far they go back.
 pub struct Settings {
-    /// How long after its beginning a pass is made anew, in seconds.
+    /// Seconds from the start of one pass to the start of the next.
     pub every_s: f64,
     /// How far back the lists go, in days.
     pub days: f64,
@@ -32,7 +32,7 @@ pub struct Settings {
     pub since: Option<String>,
 }
 
-/// A pass that this call works on, and where it goes on.
+/// A pass that this invocation has claimed, with its position.
 #[derive(Deserialize)]
 struct Pass {
     gateway: String,
@@ -50,9 +50,15 @@ struct Ours {
 }
 
 /// # Errors
-/// The database cannot answer. A gateway that does not is tried again at growing distances, and no other waits for it.
-pub async fn run(database: &Database, desk: &Desk, how: &Settings, stop: Instant) -> Result<Reconciled, Broken> {
-    let names = desk.names();
+/// The database cannot answer. A gateway that does not answer is tried again at growing intervals; the others do not
+/// wait for it.
+pub async fn run(
+    database: &Database,
+    gateways: &Gateways,
+    how: &Settings,
+    stop: Instant,
+) -> Result<Reconciled, InfraError> {
+    let names = gateways.names();
     let passes: Option<Vec<Pass>> = database
         .json(
             "select holdfast.claim_reconcile($1, $2, $3, $4, $5)",
@@ -65,25 +71,33 @@ pub async fn run(database: &Database, desk: &Desk, how: &Settings, stop: Instant
             ],
         )
         .await?;
-    let passes = passes.unwrap_or_default().into_iter().map(|pass| go_on(database, desk, pass, stop));
-    let all: Result<Vec<Reconciled>, Broken> = join_all(passes).await.into_iter().collect();
+    let passes = passes.unwrap_or_default().into_iter().map(|pass| go_on(database, gateways, pass, stop));
+    let all: Result<Vec<Reconciled>, InfraError> = join_all(passes).await.into_iter().collect();
     Ok(all?.into_iter().fold(Reconciled::default(), Reconciled::and))
 }
 
-/// One gateway's pass, until it is through, its gateway fails, or the time is over.
-async fn go_on(database: &Database, desk: &Desk, mut pass: Pass, stop: Instant) -> Result<Reconciled, Broken> {
+/// Works on one gateway's pass until it ends, the gateway fails, or the time is over.
+async fn go_on(
+    database: &Database,
+    gateways: &Gateways,
+    mut pass: Pass,
+    stop: Instant,
+) -> Result<Reconciled, InfraError> {
     let mut done = Reconciled::default();
-    let Some(at) = desk.at(&pass.gateway) else { return Ok(done) };
+    let Some(client) = gateways.client(&pass.gateway) else { return Ok(done) };
     loop {
-        let order: Vec<&str> = at.api.lists().iter().copied().chain([OURS]).collect();
+        let order: Vec<&str> = client.api.lists().iter().copied().chain([OURS]).collect();
         let list = if pass.list.is_empty() { order[0] } else { pass.list.as_str() };
-        let page =
-            if list == OURS { ours(database, &pass).await? } else { theirs(database, desk, at, &pass, list).await? };
+        let page = if list == OURS {
+            ours(database, &pass).await?
+        } else {
+            theirs(database, gateways, client, &pass, list).await?
+        };
         let Some(Page { looked, payment_ids, next }) = page else {
             done.failed += 1;
             return Ok(done);
         };
-        ask(database, desk, &pass.gateway, &payment_ids).await;
+        settle_all(database, gateways, &pass.gateway, &payment_ids).await;
         done.looked += u64::try_from(looked).unwrap_or(0);
         done.differed += payment_ids.len() as u64;
         let following = order.iter().position(|one| *one == list).and_then(|index| order.get(index + 1));
@@ -103,10 +117,10 @@ async fn go_on(database: &Database, desk: &Desk, mut pass: Pass, stop: Instant) 
     }
 }
 
-/// What a page came to.
+/// The result of one page.
 struct Page {
     looked: i64,
-    /// Those that do not agree, or that we do not have.
+    /// Payments that differ or that we do not have.
     payment_ids: Vec<String>,
     next: Option<String>,
 }
@@ -114,28 +128,29 @@ struct Page {
 /// A page of one of the gateway's lists, compared with ours. None: the gateway does not answer.
 async fn theirs(
     database: &Database,
-    desk: &Desk,
-    at: &Counter,
+    gateways: &Gateways,
+    client: &GatewayClient,
     pass: &Pass,
     list: &str,
-) -> Result<Option<Page>, Broken> {
+) -> Result<Option<Page>, InfraError> {
     let page = ListPage { list, from_s: pass.from_s, until_s: pass.until_s, cursor: &pass.cursor };
-    let answer = match desk.send(at, &at.api.list(&page), LIST_DEADLINE_MS).await {
-        Ok(answer) => at.api.listed(&page, &payments::Answer { status: answer.status, body: &answer.body }),
-        Err(no_answer) => Err(no_answer.0),
+    let response = match gateways.send(client, &client.api.list(&page), LIST_DEADLINE_MS).await {
+        Ok(response) => client.api.listed(&page, &response.as_gateway_response()),
+        Err(no_response) => Err(no_response.0),
     };
-    let Listed { entries, next } = match answer {
+    let Listed { entries, next } = match response {
         Ok(listed) => listed,
         Err(why) => {
-            warn!(verb = "reconcile", gateway = at.name, list, %why, "a gateway does not list");
+            warn!(verb = "reconcile", gateway = client.name, list, %why, "a gateway does not list");
             let params = &[(&pass.gateway as _, Type::TEXT), (&why as _, Type::TEXT)];
             database.call("select holdfast.fail_reconcile($1, $2)", params).await?;
             return Ok(None);
         }
     };
     let looked = i64::try_from(entries.len()).unwrap_or(i64::MAX);
-    // Play money is nobody's to settle.
-    let real = |entry: &Entry| !matches!(&entry.tells, Tells::Truth(truth) if desk.live && !truth.live);
+    // Test payments are not compared in a live shop.
+    let real =
+        |entry: &Entry| !matches!(&entry.detail, EntryDetail::Snapshot(snapshot) if gateways.live && !snapshot.live);
     let lines: Value = entries.iter().filter(|entry| real(entry)).map(line).collect();
     let differing: Option<Vec<String>> = database
         .json("select holdfast.compare_listed($1, $2)", &[(&pass.gateway, Type::TEXT), (&Json(&lines), Type::JSON)])
@@ -143,52 +158,52 @@ async fn theirs(
     Ok(Some(Page { looked, payment_ids: differing.unwrap_or_default(), next }))
 }
 
-/// An entry in the words of schema/routines/reconcile.sql.
+/// An entry in the terms of schema/routines/reconcile.sql.
 fn line(entry: &Entry) -> Value {
     let mut line = json!({"payment_id": entry.payment_id, "ours": payments::hold_id(&entry.hold_ref).is_some()});
-    match &entry.tells {
-        Tells::Truth(truth) => {
-            let (state, dispute, disputed) = recheck::facts(truth);
-            let waits = truth.state == payments::State::Authorised;
-            let asks = truth.disputed == payments::Disputed::Ask;
-            line["told"] = json!({"state": if waits { "authorised" } else { state }, "amount": truth.amount,
-                "refunded": truth.refunded, "currency": truth.currency,
+    match &entry.detail {
+        EntryDetail::Snapshot(snapshot) => {
+            let (state, dispute, disputed) = recheck::facts(snapshot);
+            let waits = snapshot.state == payments::State::Authorised;
+            let asks = snapshot.disputed == payments::Disputed::NeedsLookup;
+            line["told"] = json!({"state": if waits { "authorised" } else { state }, "amount": snapshot.amount,
+                "refunded": snapshot.refunded, "currency": snapshot.currency,
                 "dispute": if asks { Some("ask") } else { dispute }, "disputed_amount": disputed});
         }
-        Tells::Taken => line["told"] = json!({"state": "taken"}),
-        Tells::Changed { at_s: Some(at_s) } => line["told"] = json!({"state": "changed", "at_s": at_s}),
-        Tells::Changed { at_s: None } => {}
+        EntryDetail::Taken => line["told"] = json!({"state": "taken"}),
+        EntryDetail::Changed { at_s: Some(at_s) } => line["told"] = json!({"state": "changed", "at_s": at_s}),
+        EntryDetail::Changed { at_s: None } => {}
     }
     line
 }
 
-/// Our payments that no list of this pass had.
-async fn ours(database: &Database, pass: &Pass) -> Result<Option<Page>, Broken> {
+/// Our payments that no list of this pass contained.
+async fn ours(database: &Database, pass: &Pass) -> Result<Option<Page>, InfraError> {
     let params =
         &[(&pass.gateway as _, Type::TEXT), (&pass.cursor as _, Type::TEXT), (&RECONCILE_LOOK as _, Type::INT4)];
     let page: Option<Ours> = database.json("select holdfast.unlisted_payments($1, $2, $3)", params).await?;
     Ok(page.map(|Ours { payment_ids, looked, next }| Page { looked, payment_ids, next }))
 }
 
-/// As if a webhook had come about each of them.
-async fn ask(database: &Database, desk: &Desk, gateway: &str, payment_ids: &[String]) {
-    let asked = stream::iter(payment_ids).map(async |payment_id| {
+/// Settles each of them as if a webhook had come.
+async fn settle_all(database: &Database, gateways: &Gateways, gateway: &str, payment_ids: &[String]) {
+    let lookups = stream::iter(payment_ids).map(async |payment_id| {
         let (trace, gateway, payment_id) = (Trace::default(), gateway.to_owned(), payment_id.clone());
-        let told = Told { trace, gateway, payment_id, later: true, ..Told::default() };
-        let outcome = confirm::settle(database, desk, &told).await;
+        let hint = PaymentHint { trace, gateway, payment_id, later: true, ..PaymentHint::default() };
+        let outcome = confirm::settle(database, gateways, &hint).await;
         let name = outcome.as_ref().map_or("broken", |settled| settled.outcome.name());
         match &outcome {
             // The next pass finds it once more.
-            Err(_) | Ok(protocol::confirm::Settled { outcome: Outcome::Unreachable, .. }) => {
-                warn!(verb = "reconcile", gateway = told.gateway, payment_id = told.payment_id, outcome = name);
+            Err(_) | Ok(protocol::confirm::Settled { outcome: ConfirmOutcome::Unreachable, .. }) => {
+                warn!(verb = "reconcile", gateway = hint.gateway, payment_id = hint.payment_id, outcome = name);
             }
-            Ok(_) => info!(verb = "reconcile", gateway = told.gateway, payment_id = told.payment_id, outcome = name),
+            Ok(_) => info!(verb = "reconcile", gateway = hint.gateway, payment_id = hint.payment_id, outcome = name),
         }
     });
-    asked.buffer_unordered(AT_ONCE_MAX).collect::<()>().await;
+    lookups.buffer_unordered(AT_ONCE_MAX).collect::<()>().await;
 }
 
-/// Whether the pass is still this call's.
+/// Moves the pass on. False: another invocation has claimed it.
 async fn advance(
     database: &Database,
     pass: &Pass,
@@ -196,7 +211,7 @@ async fn advance(
     cursor: &str,
     (looked, differed): (i64, usize),
     goes_on: bool,
-) -> Result<bool, Broken> {
+) -> Result<bool, InfraError> {
     let differed = i64::try_from(differed).unwrap_or(i64::MAX);
     let lease_s = if goes_on { RECONCILE_LEASE_S } else { 0 };
     let params = &[

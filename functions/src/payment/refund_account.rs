@@ -1,17 +1,17 @@
-//! A refund that waits for an account to go to: somebody names one, and it is paid back to it at once. The account is passed
-//! on to the gateway; it is not kept, and no log shows it.
+//! A refund that waits for a bank account: when a buyer or an operator names one, it is attempted at once. The account
+//! is passed on to the gateway; it is neither stored nor logged.
 
-use protocol::refund::{AccountOutcome, RefundTo, Which};
+use protocol::refund::{AccountOutcome, RefundSelector, RefundTo};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::payment::gateways::Desk;
-use crate::payment::refund::{Due, Ended, pay_back_to};
-use crate::runtime::database::{Broken, Database};
+use crate::payment::gateways::Gateways;
+use crate::payment::refund::{RefundJob, RefundResult, refund_to_account};
+use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::REFUND_LEASE_S;
 
-/// When what the gateway has taken on is asked about again, in seconds.
+/// When an accepted refund is looked up again, in seconds.
 const ASK_AGAIN_S: [f64; 2] = [0.0, 5.0];
 
 #[derive(Deserialize)]
@@ -19,18 +19,22 @@ const ASK_AGAIN_S: [f64; 2] = [0.0, 5.0];
 enum Claim {
     NotFound,
     InProgress,
-    Due { due: Due },
+    Due { due: RefundJob },
 }
 
 /// # Errors
 /// The database cannot answer; the refund is tried again when its lease is over, without an account.
-pub async fn refund_to(database: &Database, desk: &Desk, request: &RefundTo) -> Result<AccountOutcome, Broken> {
+pub async fn refund_to(
+    database: &Database,
+    gateways: &Gateways,
+    request: &RefundTo,
+) -> Result<AccountOutcome, InfraError> {
     let (user_id, hold_id, letter) = match &request.which {
-        Which::OfHold { user_id, hold_id } => {
-            let hold_id = Uuid::parse_str(hold_id).map_err(|_| Broken::misused("hold_id is not a UUID"))?;
+        RefundSelector::OfHold { user_id, hold_id } => {
+            let hold_id = Uuid::parse_str(hold_id).map_err(|_| InfraError::misuse("hold_id is not a UUID"))?;
             (Some(user_id), Some(hold_id), None)
         }
-        Which::Letter { letter } => (None, None, Some(letter)),
+        RefundSelector::Letter { letter } => (None, None, Some(letter)),
     };
     let lease_s = i32::try_from(REFUND_LEASE_S).unwrap_or(i32::MAX);
     let params = &[
@@ -40,17 +44,20 @@ pub async fn refund_to(database: &Database, desk: &Desk, request: &RefundTo) -> 
         (&lease_s as _, Type::INT4),
     ];
     let claim = database.json("select holdfast.claim_refund_to($1, $2, $3, $4)", params).await?;
-    let due = match claim.ok_or_else(|| Broken::misused("claiming a refund has no outcome"))? {
+    let due = match claim.ok_or_else(|| InfraError::misuse("claiming a refund has no outcome"))? {
         Claim::NotFound => return Ok(AccountOutcome::NotFound),
         Claim::InProgress => return Ok(AccountOutcome::InProgress),
         Claim::Due { due } => due,
     };
     let account = Some(&request.refund_account);
-    let (ended, failure) = pay_back_to(database, desk, &ASK_AGAIN_S, &due, account).await?;
+    let (ended, failure) = refund_to_account(database, gateways, &ASK_AGAIN_S, &due, account).await?;
     let status = match ended {
-        Ended::Completed => "completed",
-        Ended::Failed => "failed",
-        Ended::Later => "pending",
+        RefundResult::Completed => "completed",
+        RefundResult::Failed => "failed",
+        RefundResult::Later => "pending",
     };
-    Ok(AccountOutcome::Tried { status: status.to_owned(), failure: failure.filter(|_| ended != Ended::Completed) })
+    Ok(AccountOutcome::Tried {
+        status: status.to_owned(),
+        failure: failure.filter(|_| ended != RefundResult::Completed),
+    })
 }

@@ -1,38 +1,38 @@
-//! The secrets by which `confirm` proves what gateways send: the edge's look at a signature is a filter, and whoever has
-//! the edge's key could leave it out.
+//! The secrets by which `confirm` verifies webhooks. The edge verifies them too, but only as a filter: whoever has the
+//! edge's credentials could call `confirm` directly.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use payments::{Message, Webhook};
+use payments::{Message, WebhookReader};
 use protocol::confirm::Signed;
 
-use crate::runtime::config::{self, Misconfigured};
+use crate::runtime::config::{self, ConfigError};
 
-/// By gateway; several while one takes the other's place. No `Debug`: they do not belong in a log.
+/// By gateway; several during a rotation. No `Debug`: they do not belong in a log.
 pub struct WebhookSecrets(BTreeMap<&'static str, Vec<String>>);
 
 impl WebhookSecrets {
-    /// `WEBHOOK_SECRET`, `PORTONE_WEBHOOK_SECRET`, `STRIPE_WEBHOOK_SECRET`, as the edge has them.
+    /// From `WEBHOOK_SECRET`, `PORTONE_WEBHOOK_SECRET`, `STRIPE_WEBHOOK_SECRET`; the same values as at the edge.
     ///
     /// # Errors
-    /// A gateway that signs can be asked, and has no secret: every message of it would be refused.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    /// A signing gateway has an API secret but no webhook secret: all its messages would be refused.
+    pub fn from_env() -> Result<Self, ConfigError> {
         let mut all = BTreeMap::new();
-        for name in payments::NAMES {
-            let signs = payments::webhook(name).is_some_and(|reader| reader.signs());
-            let secrets = config::webhook_secrets(name);
-            if signs && secrets.is_empty() && config::gateway(name)?.is_some() {
-                return Err(Misconfigured::new(&config::webhook_variable(name), "is missing"));
+        for gateway in payments::GATEWAYS {
+            let variable = gateway.webhook_secret_variable;
+            let secrets = config::comma_separated(variable);
+            if gateway.webhook.signs() && secrets.is_empty() && config::gateway(gateway)?.is_some() {
+                return Err(ConfigError::new(variable, "is missing"));
             }
-            all.insert(name, secrets);
+            all.insert(gateway.name, secrets);
         }
         Ok(Self(all))
     }
 
-    /// Whether its gateway signed it, just now. What signs nothing proves nothing.
+    /// Whether its gateway signed it within the last five minutes. False for an unsigned gateway.
     #[must_use]
-    pub fn prove(&self, reader: &dyn Webhook, signed: &Signed) -> bool {
+    pub fn prove(&self, reader: &dyn WebhookReader, signed: &Signed) -> bool {
         let secrets = self.0.get(signed.gateway.as_str()).map(Vec::as_slice).unwrap_or_default();
         let header = |name: &str| signed.headers.get(name).cloned();
         let message = Message { header: &header, body: signed.body.as_bytes() };

@@ -8,32 +8,32 @@ use std::time::Duration;
 use crate::runtime::limits::{KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_RETRIES, TCP_USER_TIMEOUT_MS};
 use crate::runtime::plaintext;
 
-/// What is wrong with the environment, naming the variable.
+/// A wrong or missing environment variable, named.
 #[derive(Debug)]
-pub struct Misconfigured(String);
+pub struct ConfigError(String);
 
-impl Misconfigured {
+impl ConfigError {
     pub(crate) fn new(name: &str, what: &str) -> Self {
         Self(format!("the environment variable {name} {what}"))
     }
 }
 
-impl fmt::Display for Misconfigured {
+impl fmt::Display for ConfigError {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
         to.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Misconfigured {}
+impl std::error::Error for ConfigError {}
 
-/// What there has to be.
+/// A variable that must be set.
 ///
 /// # Errors
 /// It is missing.
-pub fn required(name: &str) -> Result<String, Misconfigured> {
+pub fn required(name: &str) -> Result<String, ConfigError> {
     match env::var(name) {
         Ok(value) if !value.is_empty() => Ok(value),
-        _ => Err(Misconfigured::new(name, "is missing")),
+        _ => Err(ConfigError::new(name, "is missing")),
     }
 }
 
@@ -41,12 +41,12 @@ pub fn required(name: &str) -> Result<String, Misconfigured> {
 ///
 /// # Errors
 /// It is missing, or not such a URL, or one that forbids TLS to another machine.
-pub fn database() -> Result<tokio_postgres::Config, Misconfigured> {
+pub fn database() -> Result<tokio_postgres::Config, ConfigError> {
     let url = required("DATABASE_URL")?;
     // The parser's own message may quote the URL, and the URL holds a password.
     let mut config: tokio_postgres::Config =
-        url.parse().map_err(|_| Misconfigured::new("DATABASE_URL", "is not a postgres:// URL"))?;
-    plaintext::only_here(&mut config).map_err(|what| Misconfigured::new("DATABASE_URL", what))?;
+        url.parse().map_err(|_| ConfigError::new("DATABASE_URL", "is not a postgres:// URL"))?;
+    plaintext::only_here(&mut config).map_err(|what| ConfigError::new("DATABASE_URL", what))?;
     config
         .keepalives(true)
         .keepalives_idle(Duration::from_secs(KEEPALIVE_IDLE_S))
@@ -60,11 +60,11 @@ pub fn database() -> Result<tokio_postgres::Config, Misconfigured> {
 ///
 /// # Errors
 /// It is neither.
-pub fn live() -> Result<bool, Misconfigured> {
+pub fn live() -> Result<bool, ConfigError> {
     match env::var("GATEWAY_MODE").as_deref() {
         Err(_) | Ok("live") => Ok(true),
         Ok("test") => Ok(false),
-        Ok(_) => Err(Misconfigured::new("GATEWAY_MODE", "must be live or test")),
+        Ok(_) => Err(ConfigError::new("GATEWAY_MODE", "must be live or test")),
     }
 }
 
@@ -72,49 +72,43 @@ pub fn live() -> Result<bool, Misconfigured> {
 ///
 /// # Errors
 /// It has a secret and no address, or one that is neither https nor this machine's.
-pub fn gateway(name: &str) -> Result<Option<(String, String)>, Misconfigured> {
-    let variable = |what: &str| format!("{}_API_{what}", name.to_uppercase());
+pub fn gateway(gateway: &payments::Gateway) -> Result<Option<(String, String)>, ConfigError> {
+    let variable = |what: &str| format!("{}_API_{what}", gateway.name.to_uppercase());
     let read = |what: &str| env::var(variable(what)).ok().filter(|value| !value.is_empty());
     let Some(secret) = read("SECRET") else { return Ok(None) };
-    let url = read("URL").unwrap_or_else(|| payments::usual_url(name).to_owned());
+    let url = read("URL").unwrap_or_else(|| gateway.default_url.to_owned());
     if url.is_empty() {
-        return Err(Misconfigured::new(&variable("URL"), "is missing"));
+        return Err(ConfigError::new(&variable("URL"), "is missing"));
     }
     if !plaintext::is_safe(&url) {
-        return Err(Misconfigured::new(&variable("URL"), "is not https, and its host is not this machine"));
+        return Err(ConfigError::new(&variable("URL"), "is not https, and its host is not this machine"));
     }
     Ok(Some((url.trim_end_matches('/').to_owned(), secret)))
 }
 
-/// The variable with the secrets of a gateway's messages.
+/// Values separated by commas; none where the variable is not set.
 #[must_use]
-pub fn webhook_variable(name: &str) -> String {
-    if name == "standard" { "WEBHOOK_SECRET".to_owned() } else { format!("{}_WEBHOOK_SECRET", name.to_uppercase()) }
-}
-
-/// The secrets of a gateway's messages, separated by commas: several while one takes the other's place.
-#[must_use]
-pub fn webhook_secrets(name: &str) -> Vec<String> {
-    let text = env::var(webhook_variable(name)).unwrap_or_default();
+pub fn comma_separated(name: &str) -> Vec<String> {
+    let text = env::var(name).unwrap_or_default();
     text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(ToOwned::to_owned).collect()
 }
 
-/// Seconds, separated by commas: how long after each failure the next try comes.
+/// Seconds, separated by commas: the pause after each failure.
 ///
 /// # Errors
 /// It is there, and is no such list.
-pub fn schedule(name: &str, default: &str) -> Result<Vec<f64>, Misconfigured> {
+pub fn schedule(name: &str, default: &str) -> Result<Vec<f64>, ConfigError> {
     let text = env::var(name).unwrap_or_else(|_| default.to_owned());
     let seconds: Option<Vec<f64>> =
         text.split(',').map(|one| one.trim().parse().ok().filter(|s: &f64| (0.0..=1e7).contains(s))).collect();
-    seconds.ok_or_else(|| Misconfigured::new(name, "must be seconds separated by commas"))
+    seconds.ok_or_else(|| ConfigError::new(name, "must be seconds separated by commas"))
 }
 
-/// `EARLY_RELEASE`: `on` (the default) lets go of a counter before the log is on disk; see schema/routines/reserve.sql.
+/// `EARLY_RELEASE`: `on` (the default) releases a counter's lock before the commit is on disk; see schema/routines/reserve.sql.
 ///
 /// # Errors
 /// It is neither `on` nor `off`.
-pub fn early_release() -> Result<bool, Misconfigured> {
+pub fn early_release() -> Result<bool, ConfigError> {
     switch("EARLY_RELEASE", true)
 }
 
@@ -122,12 +116,12 @@ pub fn early_release() -> Result<bool, Misconfigured> {
 ///
 /// # Errors
 /// It is there, and is neither.
-pub fn switch(name: &str, default: bool) -> Result<bool, Misconfigured> {
+pub fn switch(name: &str, default: bool) -> Result<bool, ConfigError> {
     match env::var(name).as_deref() {
         Err(_) => Ok(default),
         Ok("on") => Ok(true),
         Ok("off") => Ok(false),
-        Ok(_) => Err(Misconfigured::new(name, "must be on or off")),
+        Ok(_) => Err(ConfigError::new(name, "must be on or off")),
     }
 }
 
@@ -135,23 +129,23 @@ pub fn switch(name: &str, default: bool) -> Result<bool, Misconfigured> {
 ///
 /// # Errors
 /// It is there, and is none or out of bounds.
-pub fn number(name: &str, default: u64, bounds: RangeInclusive<u64>) -> Result<u64, Misconfigured> {
+pub fn number(name: &str, default: u64, bounds: RangeInclusive<u64>) -> Result<u64, ConfigError> {
     let Ok(value) = env::var(name) else { return Ok(default) };
     let number = value.parse().ok().filter(|number| bounds.contains(number));
     let (least, most) = bounds.into_inner();
-    number.ok_or_else(|| Misconfigured::new(name, &format!("must be a whole number from {least} to {most}")))
+    number.ok_or_else(|| ConfigError::new(name, &format!("must be a whole number from {least} to {most}")))
 }
 
 /// Whole numbers of seconds with commas between them.
 ///
 /// # Errors
 /// It is there, and is no such list.
-pub fn list_of_seconds(name: &str, default_s: &[u64]) -> Result<Vec<Duration>, Misconfigured> {
+pub fn list_of_seconds(name: &str, default_s: &[u64]) -> Result<Vec<Duration>, ConfigError> {
     let seconds = match env::var(name) {
         Err(_) => Ok(default_s.to_vec()),
         Ok(value) => value.split(',').map(|one| one.trim().parse::<u64>()).collect(),
     };
-    let seconds = seconds.map_err(|_| Misconfigured::new(name, "must be whole numbers of seconds, 0,5,300"))?;
+    let seconds = seconds.map_err(|_| ConfigError::new(name, "must be whole numbers of seconds, 0,5,300"))?;
     Ok(seconds.into_iter().map(Duration::from_secs).collect())
 }
 
@@ -159,13 +153,13 @@ pub fn list_of_seconds(name: &str, default_s: &[u64]) -> Result<Vec<Duration>, M
 ///
 /// # Errors
 /// It is there, and is none.
-pub fn seconds(name: &str, default_s: u64) -> Result<Duration, Misconfigured> {
+pub fn seconds(name: &str, default_s: u64) -> Result<Duration, ConfigError> {
     match env::var(name) {
         Err(_) => Ok(Duration::from_secs(default_s)),
         Ok(value) => value
             .parse()
             .map(Duration::from_secs)
-            .map_err(|_| Misconfigured(format!("the environment variable {name} must be a whole number of seconds"))),
+            .map_err(|_| ConfigError(format!("the environment variable {name} must be a whole number of seconds"))),
     }
 }
 
@@ -173,11 +167,11 @@ pub fn seconds(name: &str, default_s: u64) -> Result<Duration, Misconfigured> {
 ///
 /// # Errors
 /// It is there, and is none.
-pub fn moment(name: &str) -> Result<Option<String>, Misconfigured> {
+pub fn moment(name: &str) -> Result<Option<String>, ConfigError> {
     let Ok(value) = env::var(name) else { return Ok(None) };
     match value.parse::<jiff::Timestamp>() {
         Ok(moment) => Ok(Some(moment.to_string())),
-        Err(_) => Err(Misconfigured::new(name, "must be a time, 2026-01-15T05:00:00Z")),
+        Err(_) => Err(ConfigError::new(name, "must be a time, 2026-01-15T05:00:00Z")),
     }
 }
 
@@ -185,8 +179,8 @@ pub fn moment(name: &str) -> Result<Option<String>, Misconfigured> {
 ///
 /// # Errors
 /// It is there, and is none.
-pub fn hours(name: &str, default_h: u64) -> Result<Duration, Misconfigured> {
-    let hours = seconds(name, default_h).map_err(|_| Misconfigured::new(name, "must be a whole number of hours"))?;
+pub fn hours(name: &str, default_h: u64) -> Result<Duration, ConfigError> {
+    let hours = seconds(name, default_h).map_err(|_| ConfigError::new(name, "must be a whole number of hours"))?;
     Ok(hours.saturating_mul(3_600))
 }
 
@@ -194,8 +188,8 @@ pub fn hours(name: &str, default_h: u64) -> Result<Duration, Misconfigured> {
 ///
 /// # Errors
 /// It is there, and is none.
-pub fn days(name: &str, default_d: u64) -> Result<Duration, Misconfigured> {
-    let days = seconds(name, default_d).map_err(|_| Misconfigured::new(name, "must be a whole number of days"))?;
+pub fn days(name: &str, default_d: u64) -> Result<Duration, ConfigError> {
+    let days = seconds(name, default_d).map_err(|_| ConfigError::new(name, "must be a whole number of days"))?;
     Ok(days.saturating_mul(86_400))
 }
 

@@ -1,4 +1,4 @@
-//! The one connection of a function instance: opened when first needed, replaced when it has gone stale or was idle long.
+//! A function instance has one connection: opened when first needed, replaced when it is stale or was idle for long.
 //!
 //! A call is one statement in one round trip (an unnamed, typed query), so that it works behind a pooler that hands
 //! out connections a transaction at a time.
@@ -14,24 +14,24 @@ use tokio_postgres::types::{Json, ToSql, Type};
 use tokio_postgres::{Client, Config, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::runtime::config::{self, Misconfigured};
+use crate::runtime::config::{self, ConfigError};
 use crate::runtime::limits::{CALL_DEADLINE_MS, CONNECT_DEADLINE_MS, CONNECTION_IDLE_MAX_S};
 use crate::runtime::tls;
 
-/// A parameter and its type, so that nothing has to be asked of the server first.
+/// A parameter with its type, so that the server need not be asked for it.
 pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// Broken infrastructure: a function's only kind of error. A refusal is an answer.
+/// An infrastructure error: a function's only kind of error. A refusal is an outcome.
 #[derive(Debug)]
-pub struct Broken {
+pub struct InfraError {
     retryable: bool,
     detail: String,
 }
 
-impl Broken {
-    /// The caller sent what no caller of ours sends.
+impl InfraError {
+    /// The caller sent what Holdfast's edge never sends, or a routine returned what it never returns.
     #[must_use]
-    pub fn misused(detail: &str) -> Self {
+    pub fn misuse(detail: &str) -> Self {
         Self { retryable: false, detail: detail.to_owned() }
     }
 
@@ -40,18 +40,18 @@ impl Broken {
     }
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for InfraError {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
         to.write_str(&self.detail)
     }
 }
 
-impl std::error::Error for Broken {}
+impl std::error::Error for InfraError {}
 
-impl From<tokio_postgres::Error> for Broken {
+impl From<tokio_postgres::Error> for InfraError {
     fn from(error: tokio_postgres::Error) -> Self {
-        // Without a SQLSTATE it was the connection. With one: connection, resources, operator, deadlock, and timeouts
-        // pass; anything else will be the same next time.
+        // No SQLSTATE: the connection failed. Of the classes, connection, resources, operator intervention, deadlock
+        // and timeouts are transient; any other error repeats.
         let state = error.code().map(|code| code.code());
         let passing = |code: &str| matches!(code.get(..2), Some("08" | "40" | "53" | "55" | "57"));
         Self {
@@ -61,8 +61,8 @@ impl From<tokio_postgres::Error> for Broken {
     }
 }
 
-impl From<Broken> for Diagnostic {
-    fn from(broken: Broken) -> Self {
+impl From<InfraError> for Diagnostic {
+    fn from(broken: InfraError) -> Self {
         let error_type = if broken.retryable { "Retryable" } else { "NonRetryable" };
         Self { error_type: error_type.to_owned(), error_message: broken.detail }
     }
@@ -75,15 +75,15 @@ pub struct Database {
     client: Mutex<Option<Kept>>,
 }
 
-/// A connection, and when it was last known to be alive: by the wall clock, because an instance may be frozen in between.
+/// A connection with the time of its last use, by the wall clock: an instance may be frozen in between.
 struct Kept {
     client: Client,
     alive: SystemTime,
 }
 
 impl Kept {
-    /// Not closed, and not idle for so long that something in between may have forgotten it. A clock that went back makes
-    /// it old: then it is replaced once too often.
+    /// Not closed and not idle for too long. A clock that was set back makes it look old; then it is replaced once more
+    /// than needed.
     fn is_usable(&self, idle_max: Duration) -> bool {
         !self.client.is_closed() && self.alive.elapsed().is_ok_and(|idle| idle <= idle_max)
     }
@@ -94,7 +94,7 @@ impl Database {
     ///
     /// # Errors
     /// A variable is missing or wrong.
-    pub fn from_env() -> Result<Self, Misconfigured> {
+    pub fn from_env() -> Result<Self, ConfigError> {
         let idle_max = config::seconds("DATABASE_IDLE_MAX_S", CONNECTION_IDLE_MAX_S)?;
         Ok(Self { config: config::database()?, tls: tls::connector()?, idle_max, client: Mutex::new(None) })
     }
@@ -103,9 +103,9 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be reached, does not answer by the deadline, or answers with an error.
-    pub async fn json<T: DeserializeOwned>(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<T>, Broken> {
+    pub async fn json<T: DeserializeOwned>(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<T>, InfraError> {
         let rows = self.call(sql, params).await?;
-        let row = rows.first().ok_or_else(|| Broken::misused("the call returned no row"))?;
+        let row = rows.first().ok_or_else(|| InfraError::misuse("the call returned no row"))?;
         let Some(Json(value)) = row.try_get::<_, Option<Json<T>>>(0)? else { return Ok(None) };
         Ok(Some(value))
     }
@@ -114,23 +114,23 @@ impl Database {
     ///
     /// # Errors
     /// The database cannot be reached, does not answer by the deadline, or answers with an error.
-    pub async fn call(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Broken> {
+    pub async fn call(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, InfraError> {
         let mut client = self.client.lock().await;
         match timeout(Duration::from_millis(CALL_DEADLINE_MS), self.attempt(&mut client, sql, params)).await {
             Ok(result) => result,
             Err(_) => {
-                // What the server still does on it must not become the next call's answer.
+                // A late response on this connection must not be read as the next call's.
                 *client = None;
-                Err(Broken::retryable("the database did not answer in time"))
+                Err(InfraError::retryable("the database did not answer in time"))
             }
         }
     }
 
-    async fn attempt(&self, kept: &mut Option<Kept>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Broken> {
+    async fn attempt(&self, kept: &mut Option<Kept>, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, InfraError> {
         if let Some(connection) = kept.as_mut().filter(|kept| kept.is_usable(self.idle_max)) {
             match connection.client.query_typed(sql, params).await {
-                // The server may have closed an idle connection, or restarted. Whether the call was done is unknown;
-                // every routine answers a repeat with what was done, so it is simply asked on a new connection.
+                // The server may have closed an idle connection, or restarted. Whether the call was done is unknown,
+                // but every routine returns the stored result to a repeat, so it is repeated on a new connection.
                 Err(error) if connection.client.is_closed() || error.is_closed() => {}
                 done => {
                     connection.alive = SystemTime::now();
@@ -145,13 +145,13 @@ impl Database {
         Ok(done?)
     }
 
-    async fn connect(&self) -> Result<Client, Broken> {
+    async fn connect(&self) -> Result<Client, InfraError> {
         let (client, connection) =
             timeout(Duration::from_millis(CONNECT_DEADLINE_MS), self.config.connect(self.tls.clone()))
                 .await
-                .map_err(|_| Broken::retryable("the database did not accept a connection in time"))??;
+                .map_err(|_| InfraError::retryable("the database did not accept a connection in time"))??;
         tokio::spawn(connection);
-        // Settings of the database and of the role count from a session's beginning, so they are looked at once a session.
+        // Settings of database and role apply from the start of a session, so they are checked once a session.
         client.query_typed("select holdfast.assert_durable()", &[]).await?;
         Ok(client)
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::{error, info};
 
-use crate::runtime::database::Broken;
+use crate::runtime::database::InfraError;
 
 /// One JSON object a line on standard output, which Lambda collects.
 pub fn log_as_json() {
@@ -31,7 +31,7 @@ pub async fn serve<Q, A, F>(handler: F) -> Result<(), Error>
 where
     Q: DeserializeOwned,
     A: Serialize,
-    F: AsyncFn(Q) -> Result<A, Broken>,
+    F: AsyncFn(Q) -> Result<A, InfraError>,
 {
     let handler = &handler;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Q>| async move {
@@ -45,15 +45,15 @@ where
     .await
 }
 
-/// When a function that works until its time is over has to stop: `reserve_ms` before Lambda ends it. The emulator names
-/// a deadline in the past: then it is given what it should be deployed with.
+/// When a function that uses its whole time has to stop: `reserve_ms` before Lambda's deadline. The emulator gives a
+/// deadline in the past; then `default_ms`, the intended timeout, counts.
 #[must_use]
 pub fn stop(context: &Context, began: Instant, default_ms: u64, reserve_ms: u64) -> Instant {
     let allowed = context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::from_millis(default_ms));
     began + allowed.saturating_sub(Duration::from_millis(reserve_ms))
 }
 
-/// One line an outcome. No token, no key, no body: what a line may hold is what this takes.
+/// Logs one line an outcome. It takes no token, key or body, so none can be logged.
 pub fn log_outcome(verb: &str, trace: &Trace, outcome: &str, began: Instant) {
     let ms = began.elapsed().as_millis() as u64;
     info!(verb, outcome, request_id = trace.request_id, traceparent = trace.traceparent, ms);

@@ -1,7 +1,7 @@
 //! The functions' bounds, each with its unit, in one place.
 //!
-//! Deadlines nest, so that whoever is nearer to the trouble gives up first and says so:
-//! `lock_timeout` and `statement_timeout` (schema/roles.sql) < [`CALL_DEADLINE_MS`] < the edge's (edge/src/bounds.rs).
+//! Deadlines nest, so that the innermost ends first and names the cause: `lock_timeout` and `statement_timeout`
+//! (schema/roles.sql) < [`CALL_DEADLINE_MS`] < the edge's (edge/src/bounds.rs).
 
 /// `lock_timeout` of every function's role, as schema/roles.sql sets it.
 pub const LOCK_TIMEOUT_MS: u64 = 1_500;
@@ -14,18 +14,19 @@ pub const CALL_DEADLINE_MS: u64 = 3_500;
 /// A connection that was idle for longer is replaced before it is used: whatever stands between may have forgotten it
 /// without a word (AWS's NAT does after 350 s), and a call would wait for its whole deadline to find that out.
 pub const CONNECTION_IDLE_MAX_S: u64 = 240;
-/// When the kernel begins to ask whether an idle peer is still there, and how often it asks again before it gives up.
+/// TCP keepalive: idle time before the first probe, interval between probes, and probes before the connection is
+/// closed.
 pub const KEEPALIVE_IDLE_S: u64 = 30;
 pub const KEEPALIVE_INTERVAL_S: u64 = 5;
 pub const KEEPALIVE_RETRIES: u32 = 3;
-/// What was sent and is not acknowledged by then has met a dead connection; there is time for a new one within the call.
+/// Unacknowledged data for this long means a dead connection; there is time for a new one within the call.
 pub const TCP_USER_TIMEOUT_MS: u64 = 1_200;
 /// An idle connection to a gateway or a receiver is closed after this: most servers keep theirs for a minute or more.
 pub const HTTP_IDLE_MAX_S: u64 = 20;
-/// By how much the edge's clock and a function's may differ.
+/// Maximum difference between the edge's clock and a function's.
 pub const CLOCK_SKEW_MS: u64 = 500;
-/// Steps of 32 entries that one statement goes through for a Gate's question, and how long such statements are begun for
-/// one: some 500 000 users. Beyond it that Gate asks T1 about everybody.
+/// Steps of 32 entries in one statement of a Gate's `holders` query, and how long new statements are started: some 500
+/// 000 users. Beyond it the Gate sends every request to T1.
 pub const HOLDERS_STEPS: i32 = 2_000;
 pub const HOLDERS_FOR_MS: u64 = 1_000;
 /// Holds a transaction of the sweep ends at most.
@@ -51,7 +52,7 @@ pub const REMOVE_BATCH: i32 = 1_000;
 pub const REMOVE_PIECES: usize = 20;
 /// Between two removals by one instance.
 pub const REMOVE_EVERY_S: u64 = 60;
-/// `relay` looks again this soon for those it is not sending to at the moment.
+/// Interval at which `relay` looks for due subscriptions that it is not sending to.
 pub const RELAY_LOOK_MS: u64 = 200;
 /// What `relay` should be deployed with as its timeout, at least; and it claims nothing more this long before the end.
 pub const RELAY_DEFAULT_MS: u64 = 60_000;
@@ -64,18 +65,19 @@ pub const ATTEMPT_DEADLINE_MAX_S: u64 = 20;
 pub const LEASE_BEYOND_S: u64 = 5;
 /// Between attempts, as Standard Webhooks recommends: the first at once, the last a day after the one before it.
 pub const RETRIES_S: [u64; 10] = [0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
-/// What is believed of a `Retry-After`.
+/// Maximum `Retry-After` that is honoured.
 pub const RETRY_AFTER_MAX_S: u64 = 3_600;
-/// Attempts under way to one receiver.
+/// Concurrent attempts to one receiver.
 pub const ATTEMPTS_AT_ONCE: u64 = 16;
-/// Failures in a row after which a receiver is left alone; for how long at first; each time twice as long, up to this.
+/// The receiver's circuit breaker: consecutive failures that open it, how long it stays open at first, and the maximum
+/// after doubling.
 pub const BREAKER_FAILURES: u64 = 5;
 pub const BREAKER_OPEN_S: u64 = 30;
 pub const BREAKER_OPEN_MAX_S: u64 = 300;
-/// What is read of a receiver's answer, so that its connection can be used again.
+/// Bytes read of a receiver's response, so that its connection can be reused; and the time for it.
 pub const ANSWER_READ_MAX_BYTES: usize = 4_096;
 pub const DRAIN_MS: u64 = 500;
-/// Subscriptions there may be.
+/// Maximum number of subscriptions.
 pub const SUBSCRIPTIONS_MAX: i32 = 100;
 /// How long an old secret may stay good beside the new one, and does unless the operator says otherwise.
 pub const SECRET_OVERLAP_S: i64 = 86_400;
@@ -101,18 +103,18 @@ const _: () = assert!(ATTEMPT_DEADLINE_MAX_S * 1_000 + CALL_DEADLINE_MS < RELAY_
 const _: () = assert!(DRAIN_MS + CALL_DEADLINE_MS < LEASE_BEYOND_S * 1_000);
 const _: () = assert!(RELAY_RESERVE_MS < RELAY_DEFAULT_MS);
 const _: () = assert!(BREAKER_OPEN_S <= BREAKER_OPEN_MAX_S);
-/// Asking a gateway about a payment: a webhook waits for it.
+/// Looking a payment up: a webhook waits for it.
 pub const ASK_DEADLINE_MS: u64 = 3_000;
-/// Having a gateway take money that was set aside; `capture_needs` in schema/routines/capture.sql is this and T2's.
+/// Capturing; `capture_needs` in schema/routines/capture.sql is this and T2's deadline.
 pub const CAPTURE_DEADLINE_MS: u64 = 10_000;
-/// Having a gateway pay back: PortOne advises a minute of patience.
+/// Refunding: PortOne advises a minute.
 pub const REFUND_DEADLINE_MS: u64 = 60_000;
-/// What is read of a gateway's answer: as long as its messages may be (edge/src/bounds.rs), for it says the same.
+/// Maximum length of a gateway's response, the same as of its webhooks (edge/src/bounds.rs).
 pub const GATEWAY_ANSWER_MAX_BYTES: usize = 1_048_576;
-/// Payments under way that one sweep asks about; so many at once are in the air.
+/// Pending payments that one claim takes, and concurrent lookups.
 pub const CLAIM_MAX: i32 = 50;
 pub const AT_ONCE_MAX: usize = 8;
-/// Refunds that are claimed together at one gateway, and are in the air at once: none waits while its lease runs.
+/// Refunds that one claim takes at a gateway; all are attempted concurrently, so that none waits while its lease runs.
 pub const REFUNDS_AT_ONCE: i32 = 8;
 /// A page of a gateway's own list.
 pub const LIST_DEADLINE_MS: u64 = 15_000;
@@ -123,11 +125,11 @@ pub const RECONCILE_DAYS: u64 = 3;
 pub const RECONCILE_EVERY_S: u64 = 72_000;
 /// How long an invocation of `reconcile` goes on; the next one goes on with the rest.
 pub const RECONCILE_FOR_S: u64 = 25;
-/// How long a pass is one call's: longer than a page, and asking about all of it.
+/// Lease of a pass: longer than a page and the lookups of all its payments.
 pub const RECONCILE_LEASE_S: i32 = 90;
-/// How long a payment is one sweep's to ask about.
+/// Lease of a pending payment in the sweep.
 pub const ASK_LEASE_S: i32 = 30;
-/// How long a refund is one call's to pay back: longer than asking, paying and asking again.
+/// Lease of a refund: longer than a lookup, the refund and another lookup.
 pub const REFUND_LEASE_S: u64 = 90;
 
 const _: () = assert!(2 * ASK_DEADLINE_MS + REFUND_DEADLINE_MS < 1_000 * REFUND_LEASE_S);

@@ -1,12 +1,12 @@
-//! What is sent without TLS stays on this machine: a password, a secret or a buyer's order on any other network is
-//! everybody's.
+//! Unencrypted connections are allowed to this machine only: on any other network a password, a secret or an order
+//! could be read.
 
 use std::net::IpAddr;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-/// Has the connection enciphered wherever it leaves this machine, whether or not the URL asked for it.
+/// Requires TLS for every connection that leaves this machine, whatever the URL says.
 ///
 /// # Errors
 /// The URL forbids it.
@@ -15,7 +15,7 @@ pub fn only_here(config: &mut Config) -> Result<(), &'static str> {
         Host::Tcp(name) => is_loopback(name),
         Host::Unix(_) => true,
     };
-    // Where there are addresses, they are connected to, whatever the names are.
+    // Where `hostaddr` is given, it is what is connected to.
     let addresses = config.get_hostaddrs();
     let stays = if addresses.is_empty() {
         config.get_hosts().iter().all(here)

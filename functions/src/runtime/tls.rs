@@ -1,5 +1,5 @@
-//! TLS to the database, where its URL asks for it (`sslmode=require` checks the certificate and the host's name), and to
-//! the gateways and to those who are told of events.
+//! TLS to the database, where its URL asks for it (`sslmode=require` checks the certificate and the host's name), to
+//! gateways and to subscribers.
 
 use std::env;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::runtime::config::Misconfigured;
+use crate::runtime::config::ConfigError;
 
 /// For the database, with the authorities in `DATABASE_CA_FILE`.
 ///
 /// # Errors
 /// `DATABASE_CA_FILE` is no file of certificates.
-pub fn connector() -> Result<MakeRustlsConnect, Misconfigured> {
+pub fn connector() -> Result<MakeRustlsConnect, ConfigError> {
     Ok(MakeRustlsConnect::new(trusting("DATABASE_CA_FILE")?))
 }
 
@@ -24,10 +24,10 @@ pub fn connector() -> Result<MakeRustlsConnect, Misconfigured> {
 ///
 /// # Errors
 /// The variable names no file of certificates.
-pub fn trusting(variable: &str) -> Result<ClientConfig, Misconfigured> {
+pub fn trusting(variable: &str) -> Result<ClientConfig, ConfigError> {
     let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     if let Ok(file) = env::var(variable) {
-        let wrong = |error: &dyn std::fmt::Display| Misconfigured::new(variable, &format!("is {file}: {error}"));
+        let wrong = |error: &dyn std::fmt::Display| ConfigError::new(variable, &format!("is {file}: {error}"));
         for certificate in CertificateDer::pem_file_iter(&file).map_err(|error| wrong(&error))? {
             let certificate = certificate.map_err(|error| wrong(&error))?;
             roots.add(certificate).map_err(|error| wrong(&error))?;
@@ -35,7 +35,7 @@ pub fn trusting(variable: &str) -> Result<ClientConfig, Misconfigured> {
     }
     Ok(ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Misconfigured::new(variable, &error.to_string()))?
+        .map_err(|error| ConfigError::new(variable, &error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth())
 }

@@ -12,7 +12,7 @@ use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use protocol::Trace;
-use protocol::reserve::{Answers, BATCH_MAX, Batch, Outcome, Reservation};
+use protocol::reserve::{BATCH_MAX, Batch, BatchResponse, Reservation, ReserveOutcome};
 use protocol::shop::{self, Line};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
@@ -118,19 +118,23 @@ fn write_down(
     sale: usize,
     one: Wanted,
     (last_us, answered_us): (Us, Us),
-    outcome: Outcome,
+    outcome: ReserveOutcome,
 ) -> Result<Granted, Wanted> {
     let mut log = world.log();
     log.answered(&format!("a batch: {}", outcome.name()), 1);
     let told = match &outcome {
-        Outcome::RequestInProgress | Outcome::TooLate => return Err(Wanted { unknown: one.unknown + 1, ..one }),
-        Outcome::Granted { hold, .. } => hold.hold_id.parse().ok().map(|hold| Told::Granted { hold }),
-        Outcome::AlreadyHolding { hold_id, .. } => hold_id.parse().ok().map(|hold| Told::AlreadyHolding { hold }),
-        Outcome::IdempotencyKeyReused => Some(Told::Reused),
-        Outcome::SaleNotOpen { .. } => Some(Told::NotOpen),
-        Outcome::LimitReached { sku_id, .. } => Some(Told::LimitReached { sku: sku_id.clone() }),
-        Outcome::SoldOut { sku_id, .. } => Some(Told::SoldOut { sku: sku_id.clone() }),
-        Outcome::NotFound { .. } => None,
+        ReserveOutcome::RequestInProgress | ReserveOutcome::TooLate => {
+            return Err(Wanted { unknown: one.unknown + 1, ..one });
+        }
+        ReserveOutcome::Granted { hold, .. } => hold.hold_id.parse().ok().map(|hold| Told::Granted { hold }),
+        ReserveOutcome::AlreadyHolding { hold_id, .. } => {
+            hold_id.parse().ok().map(|hold| Told::AlreadyHolding { hold })
+        }
+        ReserveOutcome::IdempotencyKeyReused => Some(Told::Reused),
+        ReserveOutcome::SaleNotOpen { .. } => Some(Told::NotOpen),
+        ReserveOutcome::LimitReached { sku_id, .. } => Some(Told::LimitReached { sku: sku_id.clone() }),
+        ReserveOutcome::SoldOut { sku_id, .. } => Some(Told::SoldOut { sku: sku_id.clone() }),
+        ReserveOutcome::NotFound { .. } => None,
     };
     let Some(told) = told else {
         log.impossible.push(format!("a reservation in a batch was answered {outcome:?}"));
@@ -139,7 +143,7 @@ fn write_down(
     let Wanted { user, key, lines, unknown } = one;
     let (way, of_it) = (Way::Batch, lines.clone());
     log.asked.push(Asked { way, user, key, sale, lines: of_it, last_us, answered_us, unknown, told: told.clone() });
-    let (Told::Granted { hold: id }, Outcome::Granted { hold, .. }) = (told, outcome) else { return Ok(None) };
+    let (Told::Granted { hold: id }, ReserveOutcome::Granted { hold, .. }) = (told, outcome) else { return Ok(None) };
     let amount: i64 = lines.iter().map(|(_, qty)| qty * PRICE).sum();
     if hold.total_amount != amount {
         log.impossible.push(format!("{amount} was to be paid for what was granted as {hold:?}"));
@@ -151,7 +155,7 @@ fn write_down(
 
 impl World {
     /// One call of `reserve`; none: nobody knows what became of it.
-    async fn invoke(&self, sale: usize, wanted: &[Wanted]) -> Option<Vec<Outcome>> {
+    async fn invoke(&self, sale: usize, wanted: &[Wanted]) -> Option<Vec<ReserveOutcome>> {
         let batch = Batch {
             reservations: wanted.iter().map(|one| self.reservation(sale, one)).collect(),
             sent_ms: None,
@@ -163,7 +167,7 @@ impl World {
         let body = serde_json::to_vec(&batch).ok()?.into();
         let reply = self.lambda.send(Method::POST, RESERVE, &headers, body).await.reply.ok()?;
         let answered = reply.status == 200 && !reply.headers.contains_key(FUNCTION_ERROR);
-        let answers: Answers = serde_json::from_slice(&reply.body).ok().filter(|_| answered)?;
+        let answers: BatchResponse = serde_json::from_slice(&reply.body).ok().filter(|_| answered)?;
         Some(answers.outcomes)
     }
 

@@ -1,6 +1,6 @@
 //! `GET /v1/admin/actions`: the ledger of operators' actions, newest first, a page at a time.
 
-use protocol::admin::Fault as FieldError;
+use protocol::admin::FieldError;
 use protocol::operate::Operation;
 
 use crate::api::admin::deliveries::run;

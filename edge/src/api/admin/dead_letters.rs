@@ -1,8 +1,8 @@
 //! Dead letters: listing them, replaying one or many, and deciding that one needs nothing more.
 
-use protocol::admin::Fault as FieldError;
+use protocol::admin::FieldError;
 use protocol::operate::{Because, Decision, Filter, Operation};
-use protocol::refund::{RefundAccount, Which};
+use protocol::refund::{RefundAccount, RefundSelector};
 
 use crate::api::admin::deliveries::{actor, run};
 use crate::api::payments::open;
@@ -25,7 +25,7 @@ pub async fn replay_one(context: &mut RequestContext, id: String) -> HandlerResu
     let replayed = run(context, Operation::ReplayDeadLetter { by, idem_key, id: id.clone() }).await?;
     match refund_account {
         // The replay is recorded with its actor. The account goes with this attempt and is not stored.
-        Some(account) => open::refund_to(context, Which::Letter { letter: id }, account).await,
+        Some(account) => open::refund_to(context, RefundSelector::Letter { letter: id }, account).await,
         None => Ok(replayed),
     }
 }

@@ -1,8 +1,8 @@
 //! What the operator's routes about subscriptions and dead letters share: the actor, the call of `admin`, its outcomes
 //! as HTTP.
 
-use protocol::admin::{self, Command, Fault as FieldError};
-use protocol::operate::{By, Operation, Outcome, Subscription};
+use protocol::admin::{self, Command, FieldError};
+use protocol::operate::{Actor, Operation, OperationOutcome, Subscription};
 use protocol::printable::is_printable;
 use serde::Serialize;
 
@@ -16,10 +16,10 @@ use crate::runtime::limits;
 ///
 /// # Errors
 /// `unavailable`: the caller is no operator; `invalid_request`: the reason is not printable.
-pub fn actor(context: &RequestContext, reason: Option<String>) -> Result<By, Problem> {
+pub fn actor(context: &RequestContext, reason: Option<String>) -> Result<Actor, Problem> {
     let actor = context.operator()?.to_owned();
     match reason_error(reason.as_deref()) {
-        None => Ok(By { actor, reason, request_id: context.trace.request_id.clone() }),
+        None => Ok(Actor { actor, reason, request_id: context.trace.request_id.clone() }),
         Some(error) => Err(Problem::invalid(vec![error])),
     }
 }
@@ -34,9 +34,9 @@ pub fn reason_error(reason: Option<&str>) -> Option<FieldError> {
 /// # Errors
 /// The refusal of the operation; `unavailable`.
 pub async fn run(context: &RequestContext, operation: Operation) -> HandlerResult {
-    let request = admin::Request { trace: context.trace.clone(), command: Command::Operate { operation } };
+    let request = admin::AdminRequest { trace: context.trace.clone(), command: Command::Operate { operation } };
     match invoke::call(&context.config.lambda, "admin", &request).await? {
-        admin::Outcome::Operated { operated } => into_response(operated),
+        admin::AdminOutcome::Operated { operated } => into_response(operated),
         _ => Err(Problem::unavailable().because("admin answered another question")),
     }
 }
@@ -51,38 +51,44 @@ pub struct Shown {
     secret: Option<String>,
 }
 
-fn into_response(outcome: Outcome) -> HandlerResult {
+fn into_response(outcome: OperationOutcome) -> HandlerResult {
     let refused = |pointer, detail: &str| Problem::invalid(vec![field_error(pointer, detail)]);
     Err(match outcome {
-        Outcome::InvalidRequest { errors } => Problem::invalid(errors),
-        Outcome::NotFound => Problem::not_found(),
-        Outcome::IdempotencyKeyReused => {
+        OperationOutcome::InvalidRequest { errors } => Problem::invalid(errors),
+        OperationOutcome::NotFound => Problem::not_found(),
+        OperationOutcome::IdempotencyKeyReused => {
             Problem::new(Code::IdempotencyKeyReused, "Use a new Idempotency-Key for another request.")
         }
-        Outcome::TooMany { most } => refused("", &format!("Delete a subscription first: there are {most}, the most.")),
-        Outcome::NotSigned => refused("", "This kind of subscription has no secret: access to it is a matter of IAM."),
-        Outcome::Disabled => refused("", "Enable its subscription first."),
-        Outcome::Actions { actions, next } => {
+        OperationOutcome::TooMany { most } => {
+            refused("", &format!("Delete a subscription first: there are {most}, the most."))
+        }
+        OperationOutcome::NotSigned => {
+            refused("", "This kind of subscription has no secret: access to it is a matter of IAM.")
+        }
+        OperationOutcome::Disabled => refused("", "Enable its subscription first."),
+        OperationOutcome::Actions { actions, next } => {
             return Ok(Response::json(200, &serde_json::json!({"actions": actions, "next": next})));
         }
-        Outcome::Subscriptions { subscriptions } => {
+        OperationOutcome::Subscriptions { subscriptions } => {
             return Ok(Response::json(200, &serde_json::json!({"subscriptions": subscriptions})));
         }
-        Outcome::Subscription { subscription } => return Ok(Response::json(200, &subscription)),
-        Outcome::Created { subscription, secret, replayed } => {
+        OperationOutcome::Subscription { subscription } => return Ok(Response::json(200, &subscription)),
+        OperationOutcome::Created { subscription, secret, replayed } => {
             let location = format!("/v1/admin/subscriptions/{}", subscription.subscription_id);
             let answer = Response::json(201, &Shown { subscription, secret }).with("Location", location);
             return Ok(marked(answer, replayed));
         }
-        Outcome::Rotated { subscription, secret, replayed } => {
+        OperationOutcome::Rotated { subscription, secret, replayed } => {
             return Ok(marked(Response::json(200, &Shown { subscription, secret: Some(secret) }), replayed));
         }
-        Outcome::Forgotten { forgotten } => return Ok(Response::json(200, &forgotten)),
-        Outcome::DeadLetters { dead_letters, next } => {
+        OperationOutcome::Forgotten { forgotten } => return Ok(Response::json(200, &forgotten)),
+        OperationOutcome::DeadLetters { dead_letters, next } => {
             return Ok(Response::json(200, &serde_json::json!({"dead_letters": dead_letters, "next": next})));
         }
-        Outcome::ReplayedOne { letter, replayed } => return Ok(marked(Response::json(200, &letter), replayed)),
-        Outcome::ReplayedMany { many, replayed } => return Ok(marked(Response::json(200, &many), replayed)),
+        OperationOutcome::ReplayedOne { letter, replayed } => {
+            return Ok(marked(Response::json(200, &letter), replayed));
+        }
+        OperationOutcome::ReplayedMany { many, replayed } => return Ok(marked(Response::json(200, &many), replayed)),
     })
 }
 
@@ -120,22 +126,25 @@ mod tests {
             (answer.status, String::from_utf8_lossy(&answer.body).contains("whsec_a"))
         };
         let secret = || "whsec_a".to_owned();
-        let created = Outcome::Created { subscription: subscription(), secret: Some(secret()), replayed: false };
-        let rotated = Outcome::Rotated { subscription: subscription(), secret: secret(), replayed: true };
+        let created =
+            OperationOutcome::Created { subscription: subscription(), secret: Some(secret()), replayed: false };
+        let rotated = OperationOutcome::Rotated { subscription: subscription(), secret: secret(), replayed: true };
         assert_eq!(body(created), (201, true));
         assert_eq!(body(rotated), (200, true));
-        assert_eq!(body(Outcome::Subscription { subscription: subscription() }), (200, false));
-        assert_eq!(body(Outcome::Subscriptions { subscriptions: vec![subscription()] }), (200, false));
+        assert_eq!(body(OperationOutcome::Subscription { subscription: subscription() }), (200, false));
+        assert_eq!(body(OperationOutcome::Subscriptions { subscriptions: vec![subscription()] }), (200, false));
     }
 
     #[test]
     fn outcomes_become_answers() {
         let status = |outcome| into_response(outcome).unwrap_or_else(Response::from).status;
         let letter = Replayed { id: "event-1".to_owned(), status: "pending".to_owned() };
-        assert_eq!(status(Outcome::ReplayedOne { letter, replayed: false }), 200);
-        assert_eq!(status(Outcome::NotFound), 404);
-        assert_eq!(status(Outcome::IdempotencyKeyReused), 422);
-        for refused in [Outcome::TooMany { most: 100 }, Outcome::NotSigned, Outcome::Disabled] {
+        assert_eq!(status(OperationOutcome::ReplayedOne { letter, replayed: false }), 200);
+        assert_eq!(status(OperationOutcome::NotFound), 404);
+        assert_eq!(status(OperationOutcome::IdempotencyKeyReused), 422);
+        for refused in
+            [OperationOutcome::TooMany { most: 100 }, OperationOutcome::NotSigned, OperationOutcome::Disabled]
+        {
             assert_eq!(status(refused), 422);
         }
     }

@@ -1,6 +1,6 @@
 //! An operator looks at an order, or cancels it with its refund.
 
-use protocol::admin::{Command, Outcome};
+use protocol::admin::{AdminOutcome, Command};
 use protocol::payments::Cancellation;
 
 use crate::api::admin;
@@ -20,7 +20,7 @@ pub async fn cancel(context: &mut RequestContext, order_id: String) -> HandlerRe
     let by = actor(context, reason)?;
     let idem_key = idempotency::key(context.header("Idempotency-Key"))?;
     let outcome = admin::outcome(context, Command::CancelOrder { by, idem_key, order_id }).await?;
-    if let Outcome::Order { order, .. } = &outcome {
+    if let AdminOutcome::Order { order, .. } = &outcome {
         // Its stock is for sale again.
         forget(context, &order.sale_id).await;
     }

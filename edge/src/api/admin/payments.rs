@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use protocol::admin::{Command, Fault as FieldError};
+use protocol::admin::{Command, FieldError};
 use protocol::payments::{PAYMENT_STATES, PaymentPage};
 
 use crate::api::admin;

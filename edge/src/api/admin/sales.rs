@@ -1,7 +1,7 @@
 //! An operator's sales: creating one, opening and closing it, its report. The shape of a new sale is read here; its times
 //! and its currency are judged by the `admin` function.
 
-use protocol::admin::{Command, Fault as FieldError, NewSale, NewStatus, StatusChange};
+use protocol::admin::{Command, FieldError, NewSale, NewStatus, StatusChange};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -32,10 +32,10 @@ fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Resul
     }
     let mut taken = Vec::new();
     for gateway in gateways {
-        if ::payments::units::unit(gateway, currency).is_some() {
+        if ::payments::unit(gateway, currency).is_some() {
             return Ok(());
         }
-        taken.push(format!("{gateway} takes {}", ::payments::units::taken_by(gateway)));
+        taken.push(format!("{gateway} takes {}", ::payments::currencies(gateway)));
     }
     let taken = if taken.is_empty() { "none is configured".to_owned() } else { taken.join("; ") };
     Err(field_error("/currency", &format!("No gateway of this shop takes {currency}: {taken}.")))

@@ -1,6 +1,6 @@
 //! An operator puts stock of a SKU in, or takes it out.
 
-use protocol::admin::{Adjustment, Command, Fault as FieldError};
+use protocol::admin::{Adjustment, Command, FieldError};
 
 use crate::api::admin;
 use crate::api::admin::deliveries::{actor, reason_error};

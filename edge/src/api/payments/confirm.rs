@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use payments::{Event, Kind, Message, Notice};
-use protocol::confirm::{Outcome, Request, Settled, Signed, Told};
+use payments::{EventKind, Message, RawEvent, WebhookEvent};
+use protocol::confirm::{ConfirmOutcome, ConfirmRequest, PaymentHint, Settled, Signed};
 
 use crate::api::payments::unsigned;
 use crate::auth::address_limit;
@@ -33,17 +33,17 @@ pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> Han
     if !reader.is_authentic(secrets, &message, context.now_ms.checked_div(1_000).unwrap_or_default()) {
         return Err(unproven().because(format!("{gateway}: {} secrets are configured", secrets.len())));
     }
-    let Event(event) = body::json(context.media(), &bytes)?;
-    let notice =
-        payments::notice(reader, &event).map_err(|wrong| Problem::malformed(format!("Correct the event: {wrong}.")))?;
+    let RawEvent(event) = body::json(context.media(), &bytes)?;
+    let notice = payments::read_event(reader, &event)
+        .map_err(|wrong| Problem::malformed(format!("Correct the event: {wrong}.")))?;
     let Some(notice) = notice else {
         // An error would make the gateway send it again for days.
-        return Ok(outcome_response(&Outcome::Ignored));
+        return Ok(outcome_response(&ConfirmOutcome::Ignored));
     };
-    let may_take = matches!(notice.kind, Kind::MayTake { .. });
+    let may_take = matches!(notice.kind, EventKind::CaptureApproval { .. });
     let request = request(context, gateway, reader, notice, bytes);
     let _slot = match &request {
-        Request::Told(hint) if !trusted => {
+        ConfirmRequest::Hint(hint) if !trusted => {
             unsigned::turn(&hint.payment_id).await?;
             Some(unsigned::slot(context).await?)
         }
@@ -54,13 +54,13 @@ pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> Han
 
 /// # Errors
 /// `unavailable`: the gateway could not be asked; `signature_invalid`; `not_found`.
-pub async fn settle(context: &RequestContext, request: &Request) -> Result<Settled, Problem> {
+pub async fn settle(context: &RequestContext, request: &ConfirmRequest) -> Result<Settled, Problem> {
     let settled: Settled =
         invoke::call_within(&context.config.lambda, "confirm", request, limits::GATEWAY_DEADLINE_MS).await?;
     match settled.outcome {
-        Outcome::Unreachable => Err(Problem::unavailable().because("the gateway does not answer")),
-        Outcome::Unproven => Err(unproven().because("confirm has other secrets, or another clock")),
-        Outcome::NotFound => Err(Problem::not_found()),
+        ConfirmOutcome::Unreachable => Err(Problem::unavailable().because("the gateway does not answer")),
+        ConfirmOutcome::Unproven => Err(unproven().because("confirm has other secrets, or another clock")),
+        ConfirmOutcome::NotFound => Err(Problem::not_found()),
         _ => Ok(settled),
     }
 }
@@ -70,24 +70,24 @@ pub async fn settle(context: &RequestContext, request: &Request) -> Result<Settl
 fn request(
     context: &RequestContext,
     gateway: &str,
-    reader: &dyn payments::Webhook,
-    notice: Notice,
+    reader: &dyn payments::WebhookReader,
+    notice: WebhookEvent,
     bytes: Vec<u8>,
-) -> Request {
+) -> ConfirmRequest {
     let (trace, gateway) = (context.trace.clone(), gateway.to_owned());
     let named = reader.signed_headers().iter();
     let headers: BTreeMap<String, String> =
         named.filter_map(|name| Some(((*name).to_owned(), context.header(name)?.to_owned()))).collect();
     // It was parsed as JSON, so it is UTF-8.
     match String::from_utf8(bytes) {
-        Ok(body) if !headers.is_empty() => Request::Signed(Signed { trace, gateway, headers, body }),
+        Ok(body) if !headers.is_empty() => ConfirmRequest::Signed(Signed { trace, gateway, headers, body }),
         _ => {
-            let hint = Told { trace, gateway, payment_id: notice.payment_id, ..Told::default() };
-            Request::Told(match notice.kind {
-                Kind::Deposit { secret } => Told { deposit_secret: Some(secret), ..hint },
+            let hint = PaymentHint { trace, gateway, payment_id: notice.payment_id, ..PaymentHint::default() };
+            ConfirmRequest::Hint(match notice.kind {
+                EventKind::Deposit { secret } => PaymentHint { deposit_secret: Some(secret), ..hint },
                 // It is not signed: what it says of a dispute is only a hint, too.
-                Kind::Later { .. } => Told { later: true, ..hint },
-                Kind::Changed | Kind::MayTake { .. } => hint,
+                EventKind::Later { .. } => PaymentHint { later: true, ..hint },
+                EventKind::Changed | EventKind::CaptureApproval { .. } => hint,
             })
         }
     }
@@ -99,27 +99,29 @@ fn unproven() -> Problem {
 
 /// The response to the gateway. One that asks whether it may capture reads only the status, and a 200 makes it capture:
 /// for a hold that waits for it, or for a payment that is not ours.
-fn into_response(outcome: Outcome, may_take: bool) -> HandlerResult {
+fn into_response(outcome: ConfirmOutcome, may_take: bool) -> HandlerResult {
     match outcome {
-        Outcome::Unreachable => Err(Problem::unavailable()),
-        Outcome::Unproven => Err(unproven()),
-        Outcome::NotFound => Err(Problem::not_found()),
-        Outcome::TurnedAway { reason } if may_take => Err(payment_rejection(&reason)),
-        Outcome::RefundRequired { .. } | Outcome::Parked if may_take => Err(payment_rejection("already_paid")),
-        Outcome::Pending if may_take => Err(payment_rejection("payment_unknown")),
+        ConfirmOutcome::Unreachable => Err(Problem::unavailable()),
+        ConfirmOutcome::Unproven => Err(unproven()),
+        ConfirmOutcome::NotFound => Err(Problem::not_found()),
+        ConfirmOutcome::Rejected { reason } if may_take => Err(payment_rejection(&reason)),
+        ConfirmOutcome::RefundRequired { .. } | ConfirmOutcome::Parked if may_take => {
+            Err(payment_rejection("already_paid"))
+        }
+        ConfirmOutcome::Pending if may_take => Err(payment_rejection("payment_unknown")),
         // Nothing has changed yet.
-        Outcome::Pending => Ok(outcome_response(&Outcome::Ignored)),
-        Outcome::Confirmed { .. }
-        | Outcome::RefundRequired { .. }
-        | Outcome::Secured
-        | Outcome::TurnedAway { .. }
-        | Outcome::Parked
-        | Outcome::Recorded
-        | Outcome::Ignored => Ok(outcome_response(&outcome)),
+        ConfirmOutcome::Pending => Ok(outcome_response(&ConfirmOutcome::Ignored)),
+        ConfirmOutcome::Confirmed { .. }
+        | ConfirmOutcome::RefundRequired { .. }
+        | ConfirmOutcome::ReadyToCapture
+        | ConfirmOutcome::Rejected { .. }
+        | ConfirmOutcome::Parked
+        | ConfirmOutcome::Recorded
+        | ConfirmOutcome::Ignored => Ok(outcome_response(&outcome)),
     }
 }
 
-pub fn outcome_response(outcome: &Outcome) -> Response {
+pub fn outcome_response(outcome: &ConfirmOutcome) -> Response {
     Response::json(200, outcome)
 }
 
@@ -143,24 +145,30 @@ mod tests {
     #[test]
     fn the_gateway_gets_the_functions_own_words() {
         let body = |outcome| String::from_utf8(outcome_response(&outcome).body).unwrap_or_default();
-        assert_eq!(body(Outcome::Confirmed { order_id: "o".to_owned() }), r#"{"result":"confirmed","order_id":"o"}"#);
-        let refund = Outcome::RefundRequired { reason: RefundReason::HoldExpired };
+        assert_eq!(
+            body(ConfirmOutcome::Confirmed { order_id: "o".to_owned() }),
+            r#"{"result":"confirmed","order_id":"o"}"#
+        );
+        let refund = ConfirmOutcome::RefundRequired { reason: RefundReason::HoldExpired };
         assert_eq!(body(refund), r#"{"result":"refund_required","reason":"hold_expired"}"#);
-        assert_eq!(body(Outcome::Ignored), r#"{"result":"ignored"}"#);
+        assert_eq!(body(ConfirmOutcome::Ignored), r#"{"result":"ignored"}"#);
     }
 
     #[test]
     fn a_gateway_that_asks_first_is_refused_by_the_status() {
         let status = |outcome, may_take| into_response(outcome, may_take).unwrap_or_else(Response::from).status;
-        let rejected = || Outcome::TurnedAway { reason: "hold_expired".to_owned() };
+        let rejected = || ConfirmOutcome::Rejected { reason: "hold_expired".to_owned() };
         assert_eq!((status(rejected(), true), status(rejected(), false)), (409, 200));
-        assert_eq!((status(Outcome::Secured, true), status(Outcome::Unreachable, false)), (200, 503));
+        assert_eq!(
+            (status(ConfirmOutcome::ReadyToCapture, true), status(ConfirmOutcome::Unreachable, false)),
+            (200, 503)
+        );
         // What a webhook may simply be told of must not have money taken.
-        let refund = || Outcome::RefundRequired { reason: RefundReason::HoldExpired };
+        let refund = || ConfirmOutcome::RefundRequired { reason: RefundReason::HoldExpired };
         // Somebody else's payment is theirs to take.
-        assert_eq!((status(Outcome::Ignored, true), status(Outcome::Ignored, false)), (200, 200));
-        assert_eq!((status(Outcome::Unproven, false), status(Outcome::NotFound, false)), (401, 404));
+        assert_eq!((status(ConfirmOutcome::Ignored, true), status(ConfirmOutcome::Ignored, false)), (200, 200));
+        assert_eq!((status(ConfirmOutcome::Unproven, false), status(ConfirmOutcome::NotFound, false)), (401, 404));
         assert_eq!((status(refund(), true), status(refund(), false)), (409, 200));
-        assert_eq!((status(Outcome::Unreachable, true)), 503);
+        assert_eq!((status(ConfirmOutcome::Unreachable, true)), 503);
     }
 }

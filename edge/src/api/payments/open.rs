@@ -1,9 +1,9 @@
 //! A payment page is about to be opened, which gives it a reference so that its payment is found without a webhook; and
 //! the account that a deposit is refunded to.
 
-use protocol::confirm::Request;
-use protocol::opening::{self, Outcome};
-use protocol::refund::{AccountOutcome, RefundAccount, RefundTo, Which};
+use protocol::confirm::ConfirmRequest;
+use protocol::opening::{self, OpenPaymentOutcome};
+use protocol::refund::{AccountOutcome, RefundAccount, RefundSelector, RefundTo};
 use serde::{Deserialize, Serialize};
 
 use crate::http::context::{HandlerResult, RequestContext};
@@ -51,15 +51,16 @@ pub async fn open(context: &mut RequestContext, hold_id: String) -> HandlerResul
     if context.config.webhook_secrets(&gateway).is_none() {
         return Err(Problem::invalid(vec![field_error("/gateway", "Name a gateway that this shop uses.")]));
     }
-    let request = opening::Request { trace: context.trace.clone(), user_id, hold_id, opening_at: gateway.clone() };
-    let outcome = invoke::call(&context.config.lambda, "confirm", &Request::Open(request)).await?;
+    let request =
+        opening::OpenPaymentRequest { trace: context.trace.clone(), user_id, hold_id, opening_at: gateway.clone() };
+    let outcome = invoke::call(&context.config.lambda, "confirm", &ConfirmRequest::Open(request)).await?;
     match outcome {
-        Outcome::NotFound => Err(Problem::not_found()),
-        Outcome::HoldNotActive { hold_status } => {
+        OpenPaymentOutcome::NotFound => Err(Problem::not_found()),
+        OpenPaymentOutcome::HoldNotActive { hold_status } => {
             Err(Problem::new(Code::HoldNotActive, "There is nothing left to pay for; `hold_status` says why.")
                 .with("hold_status", hold_status))
         }
-        Outcome::Opened { payment_id } => Ok(Response::json(200, &Opened { gateway, payment_id })),
+        OpenPaymentOutcome::Opened { payment_id } => Ok(Response::json(200, &Opened { gateway, payment_id })),
     }
 }
 
@@ -67,19 +68,23 @@ pub async fn open(context: &mut RequestContext, hold_id: String) -> HandlerResul
 pub async fn refund_account(context: &mut RequestContext, hold_id: String) -> HandlerResult {
     let user_id = context.user_id()?;
     let refund_account: RefundAccount = context.json().await?;
-    refund_to(context, Which::OfHold { user_id, hold_id }, refund_account).await
+    refund_to(context, RefundSelector::OfHold { user_id, hold_id }, refund_account).await
 }
 
 /// Sends the account on to the gateway. It is not stored.
 ///
 /// # Errors
 /// `invalid_request`, `not_found`, `request_in_progress`, `unavailable`.
-pub async fn refund_to(context: &RequestContext, which: Which, refund_account: RefundAccount) -> HandlerResult {
+pub async fn refund_to(
+    context: &RequestContext,
+    which: RefundSelector,
+    refund_account: RefundAccount,
+) -> HandlerResult {
     let errors: Vec<_> = field_errors(&refund_account).collect();
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let request = Request::RefundTo(RefundTo { trace: context.trace.clone(), which, refund_account });
+    let request = ConfirmRequest::RefundTo(RefundTo { trace: context.trace.clone(), which, refund_account });
     let outcome = invoke::call_within(&context.config.lambda, "confirm", &request, limits::GATEWAY_DEADLINE_MS).await?;
     match outcome {
         AccountOutcome::NotFound => {
@@ -93,7 +98,7 @@ pub async fn refund_to(context: &RequestContext, which: Which, refund_account: R
     }
 }
 
-fn field_errors(account: &RefundAccount) -> impl Iterator<Item = protocol::admin::Fault> {
+fn field_errors(account: &RefundAccount) -> impl Iterator<Item = protocol::admin::FieldError> {
     let RefundAccount { bank, number, holder } = account;
     let number_like = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     [

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use protocol::confirm::{Outcome, Request, Settled, Told};
+use protocol::confirm::{ConfirmOutcome, ConfirmRequest, PaymentHint, Settled};
 use serde::Deserialize;
 
 use crate::api::payments::{confirm, unsigned};
@@ -25,15 +25,15 @@ pub async fn toss_return(context: &RequestContext) -> HandlerResult {
         Ok(_) => None,
         Err(_) => Some(unsigned::slot(context).await?),
     };
-    let hint = Told {
+    let hint = PaymentHint {
         trace: context.trace.clone(),
         gateway: gateway.to_owned(),
         payment_id: back.payment_key.clone(),
         amount_text: Some(back.amount),
         order_ref: Some(back.order_id),
-        ..Told::default()
+        ..PaymentHint::default()
     };
-    match confirm::settle(context, &Request::Told(hint)).await {
+    match confirm::settle(context, &ConfirmRequest::Hint(hint)).await {
         Ok(settled) => Ok(send_on(&settled, &back.payment_key)),
         // Reloading the page asks again; so does the sweep.
         Err(problem) => Err(problem),
@@ -58,16 +58,16 @@ pub async fn portone_confirm(context: &mut RequestContext) -> HandlerResult {
             return Err(Problem::malformed("Send `payment_id` and `payment_token` as the gateway's SDK gave them."));
         }
     }
-    let hint = Told {
+    let hint = PaymentHint {
         trace: context.trace.clone(),
         gateway: gateway.to_owned(),
         payment_id,
         token: Some(payment_token),
         buyer: Some(buyer),
-        ..Told::default()
+        ..PaymentHint::default()
     };
-    match confirm::settle(context, &Request::Told(hint)).await?.outcome {
-        Outcome::TurnedAway { reason } => Err(confirm::rejected(&reason)),
+    match confirm::settle(context, &ConfirmRequest::Hint(hint)).await?.outcome {
+        ConfirmOutcome::Rejected { reason } => Err(confirm::rejected(&reason)),
         outcome => Ok(confirm::outcome_response(&outcome)),
     }
 }
@@ -115,16 +115,18 @@ pub fn assert_comeback(url: &str) {
 /// Redirects to the hold's own page, which shows the order, the refund or the time that is left; never to another site.
 fn send_on(settled: &Settled, payment_key: &str) -> Response {
     let result = match settled.outcome {
-        Outcome::Confirmed { .. } | Outcome::RefundRequired { .. } | Outcome::Secured => "paid",
+        ConfirmOutcome::Confirmed { .. } | ConfirmOutcome::RefundRequired { .. } | ConfirmOutcome::ReadyToCapture => {
+            "paid"
+        }
         // For example a bank account to transfer to: the page shows it.
-        Outcome::Pending => "pending",
-        Outcome::TurnedAway { .. }
-        | Outcome::Parked
-        | Outcome::Recorded
-        | Outcome::Ignored
-        | Outcome::Unproven
-        | Outcome::NotFound
-        | Outcome::Unreachable => "declined",
+        ConfirmOutcome::Pending => "pending",
+        ConfirmOutcome::Rejected { .. }
+        | ConfirmOutcome::Parked
+        | ConfirmOutcome::Recorded
+        | ConfirmOutcome::Ignored
+        | ConfirmOutcome::Unproven
+        | ConfirmOutcome::NotFound
+        | ConfirmOutcome::Unreachable => "declined",
     };
     let location = settled.hold.as_ref().map_or_else(
         || "/".to_owned(),
@@ -169,12 +171,12 @@ mod tests {
     fn the_buyer_is_sent_to_the_holds_own_page() {
         let hold = Some(HoldOf { hold_id: "h".to_owned(), sale_id: "s".to_owned() });
         let to = |outcome, hold| send_on(&Settled { outcome, hold }, "k").header("Location").map(str::to_owned);
-        let confirmed = Outcome::Confirmed { order_id: "o".to_owned() };
+        let confirmed = ConfirmOutcome::Confirmed { order_id: "o".to_owned() };
         assert_eq!(to(confirmed, hold.clone()).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=paid"));
-        let rejected = Outcome::TurnedAway { reason: "hold_expired".to_owned() };
-        let pending = to(Outcome::Pending, hold.clone());
+        let rejected = ConfirmOutcome::Rejected { reason: "hold_expired".to_owned() };
+        let pending = to(ConfirmOutcome::Pending, hold.clone());
         assert_eq!(pending.as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=pending"));
         assert_eq!(to(rejected, hold).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=declined"));
-        assert_eq!(to(Outcome::Ignored, None).as_deref(), Some("/"));
+        assert_eq!(to(ConfirmOutcome::Ignored, None).as_deref(), Some("/"));
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /v1/reservations/{hold_id}/pay`: a buyer pays without a gateway: a free hold, or from the wallet.
 
-use protocol::admin::Fault as FieldError;
-use protocol::pay::{Method, Outcome, Request};
+use protocol::admin::FieldError;
+use protocol::pay::{Method, PayOutcome, PayRequest};
 use serde::{Deserialize, Serialize};
 
 use crate::api::reservations::reserve::{charged, limits};
@@ -41,7 +41,7 @@ pub async fn pay(context: &mut RequestContext, hold_id: String) -> HandlerResult
 async fn paid(context: &mut RequestContext, user_id: String, hold_id: String) -> HandlerResult {
     let ToPay { method } = context.json().await?;
     let pay_with = Method::named(&method).ok_or_else(|| invalid("Pay with `free` or `wallet`."))?;
-    let request = Request { trace: context.trace.clone(), user_id, hold_id, pay_with };
+    let request = PayRequest { trace: context.trace.clone(), user_id, hold_id, pay_with };
     into_response(invoke::call(&context.config.lambda, "confirm", &request).await?)
 }
 
@@ -49,16 +49,16 @@ fn invalid(detail: &str) -> Problem {
     Problem::invalid(vec![FieldError { pointer: "/method".to_owned(), detail: detail.to_owned() }])
 }
 
-fn into_response(outcome: Outcome) -> HandlerResult {
+fn into_response(outcome: PayOutcome) -> HandlerResult {
     Err(match outcome {
-        Outcome::Confirmed { order_id } => return Ok(Response::json(200, &Paid::Confirmed { order_id })),
-        Outcome::NotFound => Problem::not_found(),
-        Outcome::HoldNotActive { hold_status } => {
+        PayOutcome::Confirmed { order_id } => return Ok(Response::json(200, &Paid::Confirmed { order_id })),
+        PayOutcome::NotFound => Problem::not_found(),
+        PayOutcome::HoldNotActive { hold_status } => {
             Problem::new(Code::HoldNotActive, "The hold has ended; `hold_status` says how. Reserve again.")
                 .with("hold_status", serde_json::json!(hold_status))
         }
-        Outcome::CostsSomething => invalid("The hold costs something: pay its `total_amount` in another way."),
-        Outcome::InsufficientBalance { balance, required } => {
+        PayOutcome::CostsSomething => invalid("The hold costs something: pay its `total_amount` in another way."),
+        PayOutcome::InsufficientBalance { balance, required } => {
             Problem::new(Code::InsufficientBalance, "Charge the wallet first, or pay in another way; the hold stays.")
                 .with("balance", balance)
                 .with("required", required)
@@ -77,13 +77,13 @@ mod tests {
             let answer = into_response(outcome).unwrap_or_else(Response::from);
             (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
         };
-        let confirmed = Outcome::Confirmed { order_id: "o".to_owned() };
+        let confirmed = PayOutcome::Confirmed { order_id: "o".to_owned() };
         assert_eq!(answered(confirmed), (200, r#"{"result":"confirmed","order_id":"o"}"#.to_owned()));
         for (outcome, status, member) in [
-            (Outcome::NotFound, 404, r#""code":"not_found""#),
-            (Outcome::HoldNotActive { hold_status: HoldStatus::Expired }, 409, r#""hold_status":"EXPIRED""#),
-            (Outcome::CostsSomething, 422, r#""pointer":"/method""#),
-            (Outcome::InsufficientBalance { balance: 0, required: 5 }, 409, r#""balance":0,"required":5"#),
+            (PayOutcome::NotFound, 404, r#""code":"not_found""#),
+            (PayOutcome::HoldNotActive { hold_status: HoldStatus::Expired }, 409, r#""hold_status":"EXPIRED""#),
+            (PayOutcome::CostsSomething, 422, r#""pointer":"/method""#),
+            (PayOutcome::InsufficientBalance { balance: 0, required: 5 }, 409, r#""balance":0,"required":5"#),
         ] {
             let (found, body) = answered(outcome);
             assert!(found == status && body.contains(member), "{found} {body}");

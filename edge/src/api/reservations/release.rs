@@ -1,6 +1,6 @@
 //! `DELETE /v1/reservations/{hold_id}`: a buyer releases a hold.
 
-use protocol::release::{Outcome, Request};
+use protocol::release::{ReleaseOutcome, ReleaseRequest};
 
 use crate::api::reservations::reserve::{charged, limits};
 use crate::gate::forget::forget;
@@ -13,7 +13,7 @@ pub async fn release(context: &RequestContext, hold_id: String) -> HandlerResult
     let user_id = context.user_id()?;
     // A repetition costs a call too, although it changes nothing.
     let charge = charged(context, &user_id).await?;
-    let answer = give_back(context, Request { trace: context.trace.clone(), user_id, hold_id }).await;
+    let answer = give_back(context, ReleaseRequest { trace: context.trace.clone(), user_id, hold_id }).await;
     let answer = answer.unwrap_or_else(Response::from);
     Ok(match charge {
         Some(charge) => limits(answer, charge, &context.config),
@@ -21,23 +21,23 @@ pub async fn release(context: &RequestContext, hold_id: String) -> HandlerResult
     })
 }
 
-async fn give_back(context: &RequestContext, request: Request) -> HandlerResult {
-    let outcome: Outcome = invoke::call(&context.config.lambda, "release", &request).await?;
+async fn give_back(context: &RequestContext, request: ReleaseRequest) -> HandlerResult {
+    let outcome: ReleaseOutcome = invoke::call(&context.config.lambda, "release", &request).await?;
     // A hold that was released before returned its stock then.
-    if let Outcome::Released { hold, moved: true } = &outcome {
+    if let ReleaseOutcome::Released { hold, moved: true } = &outcome {
         forget(context, &hold.sale_id).await;
     }
     into_response(outcome)
 }
 
-fn into_response(outcome: Outcome) -> HandlerResult {
+fn into_response(outcome: ReleaseOutcome) -> HandlerResult {
     match outcome {
-        Outcome::NotFound => Err(Problem::not_found()),
-        Outcome::HoldNotActive { hold_status } => {
+        ReleaseOutcome::NotFound => Err(Problem::not_found()),
+        ReleaseOutcome::HoldNotActive { hold_status } => {
             Err(Problem::new(Code::HoldNotActive, "There is nothing left to give back; `hold_status` says why.")
                 .with("hold_status", serde_json::json!(hold_status)))
         }
-        Outcome::Released { hold, .. } => Ok(Response::json(200, &hold).versioned(hold.version)),
+        ReleaseOutcome::Released { hold, .. } => Ok(Response::json(200, &hold).versioned(hold.version)),
     }
 }
 
@@ -49,18 +49,18 @@ mod tests {
     #[test]
     fn a_hold_is_given_back_once_and_told_so_ever_after() {
         let hold = Hold { status: HoldStatus::Released, ..crate::gate::testing::hold("h") };
-        let answer =
-            into_response(Outcome::Released { hold: Box::new(hold), moved: true }).unwrap_or_else(Response::from);
+        let answer = into_response(ReleaseOutcome::Released { hold: Box::new(hold), moved: true })
+            .unwrap_or_else(Response::from);
         assert_eq!((answer.status, answer.header("ETag")), (200, Some("\"1\"")));
         assert!(String::from_utf8_lossy(&answer.body).contains(r#""status":"RELEASED""#));
     }
 
     #[test]
     fn what_was_paid_or_has_lapsed_cannot_be_given_back() {
-        let answer =
-            into_response(Outcome::HoldNotActive { hold_status: HoldStatus::Committed }).unwrap_or_else(Response::from);
+        let answer = into_response(ReleaseOutcome::HoldNotActive { hold_status: HoldStatus::Committed })
+            .unwrap_or_else(Response::from);
         assert_eq!(answer.status, 409);
         assert!(String::from_utf8_lossy(&answer.body).contains(r#""hold_status":"COMMITTED""#));
-        assert_eq!(into_response(Outcome::NotFound).unwrap_or_else(Response::from).status, 404);
+        assert_eq!(into_response(ReleaseOutcome::NotFound).unwrap_or_else(Response::from).status, 404);
     }
 }

@@ -1,8 +1,8 @@
 //! `POST /v1/reservations`: the first hop of a reservation. A bad request is found here, in memory. Then one call of
 //! the user's Gate counts it and, if it is in order, reserves.
 
-use protocol::admin::Fault as FieldError;
-use protocol::reserve::{Outcome, Reservation};
+use protocol::admin::FieldError;
+use protocol::reserve::{Reservation, ReserveOutcome};
 use protocol::shop::Line;
 use serde::{Deserialize, Serialize};
 
@@ -105,8 +105,8 @@ fn answer(charge: Charge, verdict: Verdict) -> HandlerResult {
         Verdict::Remembered(outcome) => {
             // For measurements: this answer needed no function.
             let why = match outcome {
-                Outcome::SoldOut { .. } => "sold-out",
-                Outcome::SaleNotOpen { .. } => "not-open",
+                ReserveOutcome::SoldOut { .. } => "sold-out",
+                ReserveOutcome::SaleNotOpen { .. } => "not-open",
                 _ => "key",
             };
             Ok(into_response(outcome)
@@ -116,35 +116,37 @@ fn answer(charge: Charge, verdict: Verdict) -> HandlerResult {
     }
 }
 
-fn into_response(outcome: Outcome) -> HandlerResult {
+fn into_response(outcome: ReserveOutcome) -> HandlerResult {
     Err(match outcome {
-        Outcome::Granted { hold, replayed } => {
+        ReserveOutcome::Granted { hold, replayed } => {
             let location = format!("/v1/reservations/{}", hold.hold_id);
             let answer = Response::json(201, &hold).with("Location", location).versioned(hold.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
-        Outcome::IdempotencyKeyReused => {
+        ReserveOutcome::IdempotencyKeyReused => {
             Problem::new(Code::IdempotencyKeyReused, "Use a new Idempotency-Key for another request.")
         }
-        Outcome::RequestInProgress => {
+        ReserveOutcome::RequestInProgress => {
             Problem::new(Code::RequestInProgress, "Ask again in a moment.").header("Retry-After", "1")
         }
-        Outcome::NotFound { sku_id: None } => Problem::new(Code::NotFound, "Check `sale_id`: there is no such sale."),
-        Outcome::NotFound { sku_id: Some(sku_id) } => {
+        ReserveOutcome::NotFound { sku_id: None } => {
+            Problem::new(Code::NotFound, "Check `sale_id`: there is no such sale.")
+        }
+        ReserveOutcome::NotFound { sku_id: Some(sku_id) } => {
             Problem::new(Code::NotFound, "Check `items`: the sale has no such SKU.").with("sku_id", sku_id)
         }
-        Outcome::SaleNotOpen { opens_at, status, .. } => {
+        ReserveOutcome::SaleNotOpen { opens_at, status, .. } => {
             // A problem's own `status` is the HTTP status (RFC 9457): the sale's needs another name.
             Problem::new(Code::SaleNotOpen, "Come back when the sale is open; `opens_at` and `sale_status` say more.")
                 .with("opens_at", opens_at)
                 .with("sale_status", serde_json::json!(status))
         }
-        Outcome::AlreadyHolding { hold_id, sku_id } => {
+        ReserveOutcome::AlreadyHolding { hold_id, sku_id } => {
             Problem::new(Code::AlreadyHolding, "Pay for the hold that `hold_id` names, or give it back first.")
                 .with("hold_id", hold_id)
                 .with("sku_id", sku_id)
         }
-        Outcome::LimitReached { sku_id, max_per_user, retry_at } => {
+        ReserveOutcome::LimitReached { sku_id, max_per_user, retry_at } => {
             let detail = match &retry_at {
                 None => "Ask for fewer: your orders and this request exceed `max_per_user`.",
                 Some(_) => "A hold of yours on it lapsed unpaid: come back at `retry_at`.",
@@ -155,12 +157,12 @@ fn into_response(outcome: Outcome) -> HandlerResult {
                 .with("max_per_user", max_per_user);
             retry_at.into_iter().fold(problem, |problem, retry_at| problem.with("retry_at", retry_at))
         }
-        Outcome::SoldOut { sku_id, available, .. } => {
+        ReserveOutcome::SoldOut { sku_id, available, .. } => {
             Problem::new(Code::SoldOut, "Ask for what is `available`, or try later: holds that lapse come back.")
                 .with("sku_id", sku_id)
                 .with("available", available)
         }
-        Outcome::TooLate => Problem::unavailable().because("the batch came too late to be answered in time"),
+        ReserveOutcome::TooLate => Problem::unavailable().because("the batch came too late to be answered in time"),
     })
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
-use protocol::reserve::{Outcome, Reservation};
+use protocol::reserve::{Reservation, ReserveOutcome};
 use protocol::shop::Hold;
 
 use crate::runtime::limits::{KEYS_MAX, KEYS_TTL_MS};
@@ -27,13 +27,13 @@ struct Grant {
 
 impl Keys {
     /// The outcome of an earlier request with this key, if there was one.
-    pub fn answer(&self, asked: &Reservation, now_ms: u64) -> Option<Outcome> {
+    pub fn answer(&self, asked: &Reservation, now_ms: u64) -> Option<ReserveOutcome> {
         let name = (asked.user_id.as_str().into(), asked.idem_key.as_str().into());
         let grant = self.granted.get(&name).filter(|grant| now_ms < grant.ends_ms)?;
         Some(if grant.fingerprint == asked.fingerprint {
-            Outcome::Granted { hold: grant.hold.clone(), replayed: true }
+            ReserveOutcome::Granted { hold: grant.hold.clone(), replayed: true }
         } else {
-            Outcome::IdempotencyKeyReused
+            ReserveOutcome::IdempotencyKeyReused
         })
     }
 
@@ -75,9 +75,9 @@ mod tests {
         let mut keys = Keys::default();
         assert_eq!(keys.answer(&reservation("a", "k", "fp"), 0), None);
         keep(&mut keys, "a", "k", 0);
-        let replay = Outcome::Granted { hold: hold("k"), replayed: true };
+        let replay = ReserveOutcome::Granted { hold: hold("k"), replayed: true };
         assert_eq!(keys.answer(&reservation("a", "k", "fp"), 1), Some(replay));
-        assert_eq!(keys.answer(&reservation("a", "k", "other"), 1), Some(Outcome::IdempotencyKeyReused));
+        assert_eq!(keys.answer(&reservation("a", "k", "other"), 1), Some(ReserveOutcome::IdempotencyKeyReused));
         assert_eq!(keys.answer(&reservation("b", "k", "fp"), 1), None);
         assert_eq!(keys.answer(&reservation("a", "l", "fp"), 1), None);
     }

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use protocol::reserve::{BATCH_MAX, Outcome, Reservation};
+use protocol::reserve::{BATCH_MAX, Reservation, ReserveOutcome};
 
 use crate::gate::core::in_flight::InFlightBatch;
 use crate::gate::core::keys::Keys;
@@ -113,7 +113,7 @@ impl<W> Memory<W> {
     }
 
     /// A batch is back, with an outcome for each of its reservations, or with none because the call failed.
-    pub fn land(&mut self, batch: &InFlightBatch, outcomes: Option<Vec<Outcome>>, now_ms: u64) {
+    pub fn land(&mut self, batch: &InFlightBatch, outcomes: Option<Vec<ReserveOutcome>>, now_ms: u64) {
         self.queue.land(&batch.sale_id);
         // With fewer or more outcomes than reservations, none can be matched to its reservation.
         let outcomes = outcomes.filter(|outcomes| outcomes.len() == batch.users.len());
@@ -187,13 +187,13 @@ impl<W> Memory<W> {
         batch
     }
 
-    fn settle(&mut self, users: &[Rc<str>], outcomes: Option<Vec<Outcome>>, now_ms: u64) {
+    fn settle(&mut self, users: &[Rc<str>], outcomes: Option<Vec<ReserveOutcome>>, now_ms: u64) {
         let verdicts =
             outcomes.into_iter().flatten().map(Verdict::Outcome).chain(std::iter::repeat(Verdict::Unavailable));
         for (user, verdict) in users.iter().zip(verdicts) {
             let Some(entry) = self.queue.take(user) else { continue };
             // Only a grant consumes its key; a refusal leaves no trace.
-            if let Verdict::Outcome(Outcome::Granted { hold, .. }) = &verdict {
+            if let Verdict::Outcome(ReserveOutcome::Granted { hold, .. }) = &verdict {
                 self.keys.keep(user, &entry.idem_key, entry.fingerprint, hold.clone(), now_ms);
             }
             let repeated = verdict.clone().repeated();
@@ -202,7 +202,7 @@ impl<W> Memory<W> {
             self.respond(waiters.collect(), &repeated);
             let Some(late) = entry.late else { continue };
             match &repeated {
-                Verdict::Outcome(Outcome::Granted { .. }) | Verdict::Unavailable => {
+                Verdict::Outcome(ReserveOutcome::Granted { .. }) | Verdict::Unavailable => {
                     self.respond(late.waiters, &repeated)
                 }
                 // The refusal may be older than this repetition: queue it again.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use protocol::reserve::{BATCH_MAX, Outcome, Reservation};
+use protocol::reserve::{BATCH_MAX, Reservation, ReserveOutcome};
 
 use crate::runtime::limits::{SLOW_START_FIRST, SLOW_START_SKUS_MAX};
 
@@ -34,11 +34,11 @@ impl SlowStart {
         asked.items.iter().all(|line| has_room(&line.sku_id))
     }
 
-    pub fn learn(&mut self, sale_id: &str, outcomes: &[Outcome]) {
+    pub fn learn(&mut self, sale_id: &str, outcomes: &[ReserveOutcome]) {
         for outcome in outcomes {
             match outcome {
-                Outcome::SoldOut { sku_id, available: 0, .. } => self.begin(sale_id, sku_id),
-                Outcome::Granted { hold, replayed: false } => {
+                ReserveOutcome::SoldOut { sku_id, available: 0, .. } => self.begin(sale_id, sku_id),
+                ReserveOutcome::Granted { hold, replayed: false } => {
                     let Some(skus) = self.0.get_mut(sale_id) else { continue };
                     for line in &hold.items {
                         if let Some(room) = skus.get_mut(&line.sku_id) {
@@ -69,8 +69,8 @@ mod tests {
 
     const SALE: &str = "spring-drop";
 
-    fn sold_out(available: i64) -> Outcome {
-        Outcome::SoldOut { sku_id: "a".to_owned(), available, max_per_user: 1, for_ms: 0 }
+    fn sold_out(available: i64) -> ReserveOutcome {
+        ReserveOutcome::SoldOut { sku_id: "a".to_owned(), available, max_per_user: 1, for_ms: 0 }
     }
 
     /// How many of a crowd get into one batch.
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(boards(&slow_start), SLOW_START_FIRST);
         let granted = || {
             let items = vec![PricedLine { sku_id: "a".to_owned(), qty: 1, unit_price: 0 }];
-            Outcome::Granted { hold: Hold { items, ..hold("h") }, replayed: false }
+            ReserveOutcome::Granted { hold: Hold { items, ..hold("h") }, replayed: false }
         };
         slow_start.learn(SALE, &[granted()]);
         assert_eq!(boards(&slow_start), SLOW_START_FIRST * 2);
@@ -109,7 +109,7 @@ mod tests {
         let mut slow_start = SlowStart::default();
         slow_start.learn("another", &[sold_out(0)]);
         slow_start.learn(SALE, &[sold_out(1)]);
-        let other = Outcome::SoldOut { sku_id: "b".to_owned(), available: 0, max_per_user: 1, for_ms: 0 };
+        let other = ReserveOutcome::SoldOut { sku_id: "b".to_owned(), available: 0, max_per_user: 1, for_ms: 0 };
         slow_start.learn(SALE, &[other]);
         assert_eq!(boards(&slow_start), BATCH_MAX);
     }

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use protocol::reserve::{Outcome, Reservation};
+use protocol::reserve::{Reservation, ReserveOutcome};
 use protocol::shop::SaleStatus;
 
 use crate::gate::core::in_flight::InFlightBatch;
@@ -38,7 +38,7 @@ pub struct SoldOut {
 /// Whether a reservation is refused from memory or goes to T1.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Admission {
-    Refused(Box<Outcome>),
+    Refused(Box<ReserveOutcome>),
     /// T1 is asked. `probe`: to refresh the memory by which others are refused meanwhile.
     Asked {
         probe: bool,
@@ -103,7 +103,7 @@ impl SoldOut {
     }
 
     /// The refusal from memory, if it is what T1 would say.
-    pub fn repeated(&self, asked: &Reservation, user: u64, now_ms: u64) -> Option<Outcome> {
+    pub fn repeated(&self, asked: &Reservation, user: u64, now_ms: u64) -> Option<ReserveOutcome> {
         let sale = self.for_anybody(asked, user)?;
         let closed = sale.closed.as_ref().filter(|closed| closed.observation.is_fresh(now_ms));
         if let Some(closed) = closed {
@@ -116,7 +116,7 @@ impl SoldOut {
     }
 
     /// The refusal that this batch found, if it is what T1 would have said to this reservation too.
-    pub fn refused_by(&self, findings: &BatchFindings, asked: &Reservation, user: u64) -> Option<Outcome> {
+    pub fn refused_by(&self, findings: &BatchFindings, asked: &Reservation, user: u64) -> Option<ReserveOutcome> {
         let sale = self.for_anybody(asked, user).filter(|_| asked.sale_id == findings.sale_id)?;
         match &findings.closed {
             Some((opens_at, status)) => not_open(sale, asked, opens_at, *status),
@@ -125,17 +125,19 @@ impl SoldOut {
     }
 
     /// What a batch saw that is true for every reservation that had arrived before it left. None: nothing of the kind.
-    pub fn findings(&self, batch: &InFlightBatch, outcomes: &[Outcome]) -> Option<BatchFindings> {
+    pub fn findings(&self, batch: &InFlightBatch, outcomes: &[ReserveOutcome]) -> Option<BatchFindings> {
         if !self.answers_for(&batch.sale_id) {
             return None;
         }
         let mut findings = BatchFindings { sale_id: batch.sale_id.clone(), ..BatchFindings::default() };
         for outcome in outcomes {
             match outcome {
-                Outcome::SoldOut { sku_id, available, max_per_user, .. } => {
+                ReserveOutcome::SoldOut { sku_id, available, max_per_user, .. } => {
                     findings.skus.insert(sku_id.clone(), (*available, *max_per_user));
                 }
-                Outcome::SaleNotOpen { opens_at, status, .. } => findings.closed = Some((opens_at.clone(), *status)),
+                ReserveOutcome::SaleNotOpen { opens_at, status, .. } => {
+                    findings.closed = Some((opens_at.clone(), *status))
+                }
                 _ => {}
             }
         }
@@ -143,7 +145,7 @@ impl SoldOut {
     }
 
     /// Learns from a batch before its waiters are answered. No outcomes: it is unknown what it did.
-    pub fn learn(&mut self, batch: &InFlightBatch, outcomes: Option<&[Outcome]>, now_ms: u64) {
+    pub fn learn(&mut self, batch: &InFlightBatch, outcomes: Option<&[ReserveOutcome]>, now_ms: u64) {
         let key = self.key;
         let users = batch.users.iter().map(|user| key.user(user));
         let Some(outcomes) = outcomes else {
@@ -153,7 +155,10 @@ impl SoldOut {
         for (outcome, user) in outcomes.iter().zip(users) {
             let nothing = matches!(
                 outcome,
-                Outcome::SoldOut { .. } | Outcome::NotFound { .. } | Outcome::SaleNotOpen { .. } | Outcome::TooLate
+                ReserveOutcome::SoldOut { .. }
+                    | ReserveOutcome::NotFound { .. }
+                    | ReserveOutcome::SaleNotOpen { .. }
+                    | ReserveOutcome::TooLate
             );
             if !nothing {
                 self.users.insert(user);
@@ -163,8 +168,10 @@ impl SoldOut {
         self.keep_within_bounds(now_ms);
     }
 
-    fn learn_of_sale(&mut self, batch: &InFlightBatch, outcomes: &[Outcome], now_ms: u64) {
-        let says = |outcome: &Outcome| matches!(outcome, Outcome::SoldOut { .. } | Outcome::SaleNotOpen { .. });
+    fn learn_of_sale(&mut self, batch: &InFlightBatch, outcomes: &[ReserveOutcome], now_ms: u64) {
+        let says = |outcome: &ReserveOutcome| {
+            matches!(outcome, ReserveOutcome::SoldOut { .. } | ReserveOutcome::SaleNotOpen { .. })
+        };
         if outcomes.iter().any(says) && batch.number >= self.current {
             self.sale(&batch.sale_id, now_ms);
         }
@@ -253,14 +260,14 @@ impl SoldOut {
 }
 
 /// "Not open", if the sale has all of these SKUs: T1 refuses an unknown SKU first.
-fn not_open(sale: &Sale, asked: &Reservation, opens_at: &str, status: SaleStatus) -> Option<Outcome> {
+fn not_open(sale: &Sale, asked: &Reservation, opens_at: &str, status: SaleStatus) -> Option<ReserveOutcome> {
     let known = asked.items.iter().all(|line| sale.known.contains(&line.sku_id));
-    known.then(|| Outcome::SaleNotOpen { opens_at: opens_at.to_owned(), status, for_ms: 0 })
+    known.then(|| ReserveOutcome::SaleNotOpen { opens_at: opens_at.to_owned(), status, for_ms: 0 })
 }
 
 /// "Sold out" for the first line that asks for more than there is. None: T1 may refuse it for another reason, or grant
 /// it.
-fn short(asked: &Reservation, of: impl Fn(&str) -> Option<(i64, i64)>) -> Option<Outcome> {
+fn short(asked: &Reservation, of: impl Fn(&str) -> Option<(i64, i64)>) -> Option<ReserveOutcome> {
     let mut short = None;
     for line in &asked.items {
         // A SKU that T1 did not name may not exist; a quantity above the limit is refused for that reason.
@@ -273,7 +280,7 @@ fn short(asked: &Reservation, of: impl Fn(&str) -> Option<(i64, i64)>) -> Option
         }
     }
     let (line, available, max_per_user) = short?;
-    Some(Outcome::SoldOut { sku_id: line.sku_id.clone(), available, max_per_user, for_ms: 0 })
+    Some(ReserveOutcome::SoldOut { sku_id: line.sku_id.clone(), available, max_per_user, for_ms: 0 })
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
     } else {
         named("type")
     };
-    let outcome = schemas.answer::<protocol::confirm::Outcome>();
+    let outcome = schemas.answer::<protocol::confirm::ConfirmOutcome>();
     operation
         .reads(body)
         .answers(200, "What became of the payment; or nothing that is ours.", outcome, &[])
@@ -43,7 +43,7 @@ pub fn toss_return(operation: Operation) -> Operation {
 }
 
 pub fn portone_confirm(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let outcome = schemas.answer::<protocol::confirm::Outcome>();
+    let outcome = schemas.answer::<protocol::confirm::ConfirmOutcome>();
     operation
         .reads(schemas.request::<crate::api::payments::returns::ToConfirm>())
         .answers(200, "What became of the payment.", outcome, &[])
@@ -124,7 +124,7 @@ pub fn of_standard(operation: Operation, schemas: &mut Schemas) -> Operation {
         {"properties": {"type": {"const": PAID}, "data": data}, "required": ["data"]},
         {"properties": {"type": {"not": {"const": PAID}}}},
     ]});
-    let outcome = schemas.answer::<protocol::confirm::Outcome>();
+    let outcome = schemas.answer::<protocol::confirm::ConfirmOutcome>();
     operation
         .with(of_webhook())
         .reads(body)

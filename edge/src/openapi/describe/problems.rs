@@ -14,7 +14,7 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
         Code::InvalidRequest => {
             vec![(
                 "errors",
-                json!({"type": "array", "minItems": 1, "items": schemas.answer::<protocol::admin::Fault>()}),
+                json!({"type": "array", "minItems": 1, "items": schemas.answer::<protocol::admin::FieldError>()}),
                 true,
             )]
         }

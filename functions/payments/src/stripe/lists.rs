@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-use super::payment;
-use crate::later::told;
+use super::{GATEWAY, payment};
+use crate::dispute::{Dispute, DisputeState};
+use crate::list::{Entry, EntryDetail, ListPage, Listed, PAGE_MAX, listed_payment};
 use crate::reading::{amount, segment, text};
-use crate::units::unit;
-use crate::{Dispute, DisputeState, Entry, ListPage, Listed, PAGE_MAX, Tells};
 
 pub const ALL: [&str; 3] = ["payment_intents", "refunds", "disputes"];
 /// A refund may fail, and a bank decide, so long after it began.
@@ -24,15 +23,15 @@ pub fn path(page: &ListPage) -> String {
     format!("/v1/{list}?limit={PAGE_MAX}&created[gte]={from_s}&created[lt]={until_s}{expand}{after}")
 }
 
-pub fn read(asked: &ListPage, page: &Value) -> Result<Listed, String> {
+pub fn read(wanted: &ListPage, page: &Value) -> Result<Listed, String> {
     let data = page["data"].as_array().ok_or("a list without `data`")?;
-    let entry = |one: &Value| match asked.list {
-        "payment_intents" => Some(told(text(&one["id"])?, payment(one)?)),
+    let entry = |one: &Value| match wanted.list {
+        "payment_intents" => Some(listed_payment(text(&one["id"])?, payment(one)?)),
         // What is about a charge without an intent is none of ours.
         list => Some(Entry {
             payment_id: text(&one["payment_intent"])?,
             hold_ref: String::new(),
-            tells: changed(list, one),
+            detail: changed(list, one),
         }),
     };
     let next = data.last().filter(|_| page["has_more"] == true).and_then(|last| text(&last["id"]));
@@ -41,9 +40,9 @@ pub fn read(asked: &ListPage, page: &Value) -> Result<Listed, String> {
 
 /// A refund that succeeded is what it was when it was made; one that failed, or waits, may have changed at any time since, and
 /// a dispute likewise.
-fn changed(list: &str, one: &Value) -> Tells {
+fn changed(list: &str, one: &Value) -> EntryDetail {
     let at_s = if list == "refunds" && one["status"] == "succeeded" { one["created"].as_i64() } else { None };
-    Tells::Changed { at_s }
+    EntryDetail::Changed { at_s }
 }
 
 /// The disputes of one intent as one: what is open counts before what was lost, and that before what was won.
@@ -57,7 +56,7 @@ pub fn dispute(page: &Value, currency: &str) -> Option<Dispute> {
     let of = |state: DisputeState| all.iter().filter(move |one| state_of(one) == state);
     let states = [DisputeState::Open, DisputeState::Lost, DisputeState::Won];
     let state = states.into_iter().find(|state| of(*state).next().is_some())?;
-    let unit = unit("stripe", currency)?;
+    let unit = GATEWAY.unit(currency)?;
     let amounts: Option<Vec<i64>> = of(state).map(|one| amount(&one["amount"], unit)).collect();
     Some(Dispute { state, amount: amounts?.into_iter().try_fold(0_i64, i64::checked_add)? })
 }

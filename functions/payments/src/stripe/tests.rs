@@ -53,8 +53,8 @@ fn an_event_is_a_reason_to_ask_whatever_it_says() {
     };
     let read = |event: Value| Stripe.read(event.as_object().expect("an object"));
     for r#type in ["payment_intent.succeeded", "payment_intent.amount_capturable_updated"] {
-        let notice = read(event(r#type)).expect("read").expect("a payment");
-        assert_eq!((notice.payment_id.as_str(), notice.said), ("pi_1", None), "{type}");
+        let event = read(event(r#type)).expect("read").expect("a payment");
+        assert_eq!((event.payment_id.as_str(), event.details), ("pi_1", None), "{type}");
     }
     assert_eq!(read(event("charge.refunded")), Ok(None));
     assert!(read(json!({"type": "payment_intent.succeeded", "data": {"object": {}}})).is_err());
@@ -66,10 +66,12 @@ fn only_an_id_of_our_form_in_the_metadata_marks_an_intent_as_ours() {
     let mark = |metadata: Value| {
         let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": 1000, "currency": "krw",
             "livemode": true, "metadata": metadata});
-        let Asked::Known(truth) = api.truth(&Answer { status: 200, body: intent.to_string().as_bytes() }) else {
+        let LookupResult::Known(snapshot) =
+            api.snapshot(&GatewayResponse { status: 200, body: intent.to_string().as_bytes() })
+        else {
             panic!("a payment")
         };
-        truth.mark
+        snapshot.mark
     };
     assert!(mark(json!({"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab"})).is_some());
     for other in [json!({}), json!({"hold_id": ""}), json!({"hold_id": "room 12"}), json!({"order": "7"}), Value::Null]
@@ -84,17 +86,17 @@ fn a_capture_is_done_only_if_the_intent_says_so() {
     let of = |status: &str| {
         let intent = json!({"id": "pi_1", "status": status, "amount": 5, "amount_received": 5, "amount_capturable": 5,
             "currency": "krw", "livemode": true});
-        api.captured(&Answer { status: 200, body: intent.to_string().as_bytes() })
+        api.captured(&GatewayResponse { status: 200, body: intent.to_string().as_bytes() })
     };
     assert_eq!(of("succeeded"), Captured::Done);
     assert!(matches!(of("canceled"), Captured::Refused(_)));
     assert!(matches!(of("processing"), Captured::Unknown(_)) && matches!(of("requires_capture"), Captured::Unknown(_)));
-    let let_go = |status: &str| {
+    let void = |status: &str| {
         let intent = json!({"id": "pi_1", "status": status, "amount": 5, "amount_received": 5, "amount_capturable": 5,
             "currency": "krw", "livemode": true});
-        api.was_let_go(&Answer { status: 200, body: intent.to_string().as_bytes() })
+        api.was_voided(&GatewayResponse { status: 200, body: intent.to_string().as_bytes() })
     };
-    assert!(let_go("canceled") && !let_go("requires_capture") && !let_go("succeeded"));
+    assert!(void("canceled") && !void("requires_capture") && !void("succeeded"));
 }
 
 #[test]
@@ -103,12 +105,12 @@ fn an_amount_that_is_not_exactly_one_is_no_payment() {
     let of = |currency: &str, amount: Value| {
         let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": amount, "currency": currency,
             "livemode": true});
-        api.truth(&Answer { status: 200, body: intent.to_string().as_bytes() })
+        api.snapshot(&GatewayResponse { status: 200, body: intent.to_string().as_bytes() })
     };
-    let amount = |asked| if let Asked::Known(truth) = asked { Some(truth.amount) } else { None };
+    let amount = |result| if let LookupResult::Known(snapshot) = result { Some(snapshot.amount) } else { None };
     assert_eq!(amount(of("isk", json!(50_000))), Some(500));
-    for asked in [of("isk", json!(50_050)), of("usd", json!(10.5)), of("usd", json!("10")), of("iqd", json!(1_000))] {
-        assert!(matches!(asked, Asked::Unreadable(_)), "{asked:?}");
+    for result in [of("isk", json!(50_050)), of("usd", json!(10.5)), of("usd", json!("10")), of("iqd", json!(1_000))] {
+        assert!(matches!(result, LookupResult::Unreadable(_)), "{result:?}");
     }
 }
 
@@ -118,10 +120,12 @@ fn a_refund_that_is_pending_has_not_arrived_and_one_that_failed_never_will() {
     let read = |charge: Value| {
         let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": 1000, "currency": "krw",
             "livemode": true, "latest_charge": charge});
-        let Asked::Known(truth) = api.truth(&Answer { status: 200, body: intent.to_string().as_bytes() }) else {
+        let LookupResult::Known(snapshot) =
+            api.snapshot(&GatewayResponse { status: 200, body: intent.to_string().as_bytes() })
+        else {
             panic!("a payment")
         };
-        (truth.left(), truth.refunding.unwrap_or_default())
+        (snapshot.left(), snapshot.refunding.unwrap_or_default())
     };
     let refund = |status: &str, amount: i64| json!({"status": status, "amount": amount});
     let all = [refund("succeeded", 300), refund("pending", 200), refund("requires_action", 100), refund("failed", 50)];
@@ -136,7 +140,7 @@ fn a_refund_that_is_pending_has_not_arrived_and_one_that_failed_never_will() {
 #[test]
 fn a_key_that_was_used_for_something_else_says_nothing_of_a_capture() {
     let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
-    let of = |body: Value| api.captured(&Answer { status: 400, body: body.to_string().as_bytes() });
+    let of = |body: Value| api.captured(&GatewayResponse { status: 400, body: body.to_string().as_bytes() });
     assert!(matches!(of(json!({"error": {"type": "idempotency_error"}})), Captured::Unknown(_)));
     assert!(matches!(of(json!({"error": {"code": "payment_intent_unexpected_state"}})), Captured::Unknown(_)));
     assert!(matches!(of(json!({"error": {"code": "amount_too_large"}})), Captured::Refused(_)));
@@ -145,7 +149,7 @@ fn a_key_that_was_used_for_something_else_says_nothing_of_a_capture() {
 #[test]
 fn a_refund_is_a_form_with_its_key() {
     let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
-    let refund = PayBack {
+    let refund = RefundRequest {
         payment_id: "pi_1",
         amount: 5,
         left: 5,
@@ -158,7 +162,7 @@ fn a_refund_is_a_form_with_its_key() {
     let form = "payment_intent=pi_1&amount=5&reason=requested_by_customer&metadata[reason]=hold%20expired";
     assert_eq!((request.path.as_str(), request.body.as_str()), ("/v1/refunds", form));
     assert!(request.headers.contains(&("idempotency-key", "refund-1".to_owned())));
-    let of = |status: u16, body: Value| api.refunded(&Answer { status, body: body.to_string().as_bytes() });
+    let of = |status: u16, body: Value| api.refunded(&GatewayResponse { status, body: body.to_string().as_bytes() });
     assert_eq!(of(200, json!({"status": "succeeded"})), Refunded::Done);
     assert_eq!(of(200, json!({"status": "pending"})), Refunded::Requested);
     assert_eq!(of(400, json!({"error": {"code": "charge_already_refunded"}})), Refunded::Already);
@@ -173,8 +177,8 @@ fn what_comes_later_names_its_intent_and_what_has_none_is_not_ours() {
         Stripe.read(json!({"type": r#type, "data": {"object": object}}).as_object().expect("an object")).expect("read")
     };
     for r#type in ["charge.refunded", "refund.failed", "charge.refund.updated", "charge.dispute.closed"] {
-        let notice = read(r#type, json!({"id": "x", "payment_intent": "pi_1"})).expect("a payment");
-        assert_eq!((notice.payment_id.as_str(), notice.kind), ("pi_1", Kind::Later { dispute: None }), "{type}");
+        let event = read(r#type, json!({"id": "x", "payment_intent": "pi_1"})).expect("a payment");
+        assert_eq!((event.payment_id.as_str(), event.kind), ("pi_1", EventKind::Later { dispute: None }), "{type}");
         assert_eq!(read(r#type, json!({"id": "x", "payment_intent": null})), None, "{type}");
     }
 }
@@ -182,19 +186,22 @@ fn what_comes_later_names_its_intent_and_what_has_none_is_not_ours() {
 #[test]
 fn a_dispute_is_asked_for_by_itself_and_what_is_open_counts_first() {
     let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
-    let truth = |charge: Value| {
+    let snapshot = |charge: Value| {
         let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": 1000, "currency": "krw",
             "livemode": true, "latest_charge": charge});
-        let Asked::Known(truth) = api.truth(&Answer { status: 200, body: intent.to_string().as_bytes() }) else {
+        let LookupResult::Known(snapshot) =
+            api.snapshot(&GatewayResponse { status: 200, body: intent.to_string().as_bytes() })
+        else {
             panic!("a payment")
         };
-        truth.disputed
+        snapshot.disputed
     };
-    assert_eq!(truth(json!({"disputed": true})), Disputed::Ask);
-    assert_eq!((truth(json!({"disputed": false})), truth(json!("ch_1"))), (Disputed::No, Disputed::Unsaid));
+    assert_eq!(snapshot(json!({"disputed": true})), Disputed::NeedsLookup);
+    assert_eq!((snapshot(json!({"disputed": false})), snapshot(json!("ch_1"))), (Disputed::No, Disputed::Unsaid));
     let dispute = |all: Value| {
         let body = json!({"data": all}).to_string();
-        api.dispute(&Answer { status: 200, body: body.as_bytes() }, "KRW").map(|one| (one.state.name(), one.amount))
+        api.dispute(&GatewayResponse { status: 200, body: body.as_bytes() }, "KRW")
+            .map(|one| (one.state.name(), one.amount))
     };
     let one = |status: &str, amount: i64| json!({"status": status, "amount": amount});
     assert_eq!(dispute(json!([one("won", 300), one("under_review", 200)])), Some(("open", 200)));
@@ -213,13 +220,14 @@ fn its_lists_go_on_after_the_last_and_refunds_go_back_a_month() {
             && path.ends_with("&starting_after=pi_9")
     );
     assert!(api.list(&page("refunds", "")).path.contains("created[gte]=997494400&"));
-    let listed =
-        |list, body: Value| api.listed(&page(list, ""), &Answer { status: 200, body: body.to_string().as_bytes() });
+    let listed = |list, body: Value| {
+        api.listed(&page(list, ""), &GatewayResponse { status: 200, body: body.to_string().as_bytes() })
+    };
     let refund = |status: &str| json!({"id": status, "payment_intent": "pi_1", "status": status, "created": 7});
     let found =
         listed("refunds", json!({"data": [refund("succeeded"), refund("failed")], "has_more": true})).expect("a page");
-    let tells: Vec<&crate::Tells> = found.entries.iter().map(|entry| &entry.tells).collect();
-    assert_eq!(tells, [&crate::Tells::Changed { at_s: Some(7) }, &crate::Tells::Changed { at_s: None }]);
+    let detail: Vec<&crate::EntryDetail> = found.entries.iter().map(|entry| &entry.detail).collect();
+    assert_eq!(detail, [&crate::EntryDetail::Changed { at_s: Some(7) }, &crate::EntryDetail::Changed { at_s: None }]);
     assert_eq!(found.next.as_deref(), Some("failed"));
-    assert!(api.listed(&page("refunds", ""), &Answer { status: 500, body: b"{}" }).is_err());
+    assert!(api.listed(&page("refunds", ""), &GatewayResponse { status: 500, body: b"{}" }).is_err());
 }

@@ -82,7 +82,8 @@ fn hold() -> Hold {
 
 #[test]
 fn a_replay_is_the_same_answer_with_a_mark() {
-    let of = |replayed| into_response(Outcome::Granted { hold: hold(), replayed }).unwrap_or_else(Response::from);
+    let of =
+        |replayed| into_response(ReserveOutcome::Granted { hold: hold(), replayed }).unwrap_or_else(Response::from);
     let (first, again) = (of(false), of(true));
     assert_eq!((first.status, first.header("Idempotent-Replayed")), (201, None));
     assert_eq!(first.header("Location"), Some("/v1/reservations/019a9e7c-4b5a-7c3d-8e9f-0123456789ab"));
@@ -94,12 +95,12 @@ fn a_replay_is_the_same_answer_with_a_mark() {
 fn every_refusal_has_its_status_code_and_facts() {
     let sku_id = || "a".to_owned();
     for (outcome, status, code, facts) in [
-        (Outcome::IdempotencyKeyReused, 422, "idempotency_key_reused", serde_json::json!({})),
-        (Outcome::RequestInProgress, 409, "request_in_progress", serde_json::json!({})),
-        (Outcome::NotFound { sku_id: None }, 404, "not_found", serde_json::json!({})),
-        (Outcome::NotFound { sku_id: Some(sku_id()) }, 404, "not_found", serde_json::json!({"sku_id": "a"})),
+        (ReserveOutcome::IdempotencyKeyReused, 422, "idempotency_key_reused", serde_json::json!({})),
+        (ReserveOutcome::RequestInProgress, 409, "request_in_progress", serde_json::json!({})),
+        (ReserveOutcome::NotFound { sku_id: None }, 404, "not_found", serde_json::json!({})),
+        (ReserveOutcome::NotFound { sku_id: Some(sku_id()) }, 404, "not_found", serde_json::json!({"sku_id": "a"})),
         (
-            Outcome::SaleNotOpen {
+            ReserveOutcome::SaleNotOpen {
                 opens_at: "2026-01-15T05:05:00Z".to_owned(),
                 status: SaleStatus::Scheduled,
                 for_ms: 0,
@@ -109,19 +110,19 @@ fn every_refusal_has_its_status_code_and_facts() {
             serde_json::json!({"opens_at": "2026-01-15T05:05:00Z", "sale_status": "scheduled"}),
         ),
         (
-            Outcome::AlreadyHolding { hold_id: "h".to_owned(), sku_id: sku_id() },
+            ReserveOutcome::AlreadyHolding { hold_id: "h".to_owned(), sku_id: sku_id() },
             409,
             "already_holding",
             serde_json::json!({"hold_id": "h", "sku_id": "a"}),
         ),
         (
-            Outcome::LimitReached { sku_id: sku_id(), max_per_user: 2, retry_at: None },
+            ReserveOutcome::LimitReached { sku_id: sku_id(), max_per_user: 2, retry_at: None },
             409,
             "limit_reached",
             serde_json::json!({"of": "sku", "sku_id": "a", "max_per_user": 2}),
         ),
         (
-            Outcome::LimitReached {
+            ReserveOutcome::LimitReached {
                 sku_id: sku_id(),
                 max_per_user: 2,
                 retry_at: Some("2026-01-15T05:05:00Z".to_owned()),
@@ -131,7 +132,7 @@ fn every_refusal_has_its_status_code_and_facts() {
             serde_json::json!({"of": "sku", "sku_id": "a", "retry_at": "2026-01-15T05:05:00Z"}),
         ),
         (
-            Outcome::SoldOut { sku_id: sku_id(), available: 0, max_per_user: 1, for_ms: 800 },
+            ReserveOutcome::SoldOut { sku_id: sku_id(), available: 0, max_per_user: 1, for_ms: 800 },
             409,
             "sold_out",
             serde_json::json!({"sku_id": "a", "available": 0}),

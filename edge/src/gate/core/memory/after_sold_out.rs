@@ -22,7 +22,7 @@ fn one(user: &str) -> Reservation {
 }
 
 fn refused_from_memory(answers: &[(u32, Verdict)]) -> Vec<u32> {
-    let repeated = |verdict: &Verdict| matches!(verdict, Verdict::Remembered(Outcome::SoldOut { .. }));
+    let repeated = |verdict: &Verdict| matches!(verdict, Verdict::Remembered(ReserveOutcome::SoldOut { .. }));
     answers.iter().filter(|(_, verdict)| repeated(verdict)).map(|(waiter, _)| *waiter).collect()
 }
 
@@ -162,7 +162,7 @@ fn what_a_call_saw_is_told_to_all_who_had_asked_before_it_left_and_to_nobody_els
 #[test]
 fn a_crowd_before_the_opening_costs_one_small_call_before_the_memory_lapses() {
     let mut gate = gate();
-    let closed = || Outcome::SaleNotOpen {
+    let closed = || ReserveOutcome::SaleNotOpen {
         opens_at: String::new(),
         status: protocol::shop::SaleStatus::Scheduled,
         for_ms: 1_000,

@@ -11,7 +11,7 @@ pub fn gate() -> Gate {
 }
 
 pub fn granted(key: &str, replayed: bool) -> Verdict {
-    Verdict::Outcome(Outcome::Granted { hold: hold(key), replayed })
+    Verdict::Outcome(ReserveOutcome::Granted { hold: hold(key), replayed })
 }
 
 pub fn remembered(verdict: Verdict) -> Verdict {
@@ -19,8 +19,8 @@ pub fn remembered(verdict: Verdict) -> Verdict {
     Verdict::Remembered(outcome)
 }
 
-pub fn sold_out() -> Outcome {
-    Outcome::SoldOut { sku_id: "a".to_owned(), available: 0, max_per_user: 1, for_ms: 1_000 }
+pub fn sold_out() -> ReserveOutcome {
+    ReserveOutcome::SoldOut { sku_id: "a".to_owned(), available: 0, max_per_user: 1, for_ms: 1_000 }
 }
 
 pub fn keys(batch: &InFlightBatch) -> Vec<&str> {
@@ -29,7 +29,8 @@ pub fn keys(batch: &InFlightBatch) -> Vec<&str> {
 
 /// Grants everything on board, each hold named after its key.
 pub fn grant(gate: &mut Gate, batch: &InFlightBatch, now_ms: u64) {
-    let outcomes = keys(batch).into_iter().map(|key| Outcome::Granted { hold: hold(key), replayed: false }).collect();
+    let outcomes =
+        keys(batch).into_iter().map(|key| ReserveOutcome::Granted { hold: hold(key), replayed: false }).collect();
     gate.land(batch, Some(outcomes), now_ms);
 }
 
@@ -97,7 +98,7 @@ fn a_finished_key_is_answered_without_a_call() {
     gate.arrive(reservation("a", "k", "fp"), 2, 1);
     gate.arrive(reservation("a", "k", "other"), 3, 1);
     assert!(gate.take_batch(1).is_none());
-    let (replay, reused) = (granted("k", true), Verdict::Outcome(Outcome::IdempotencyKeyReused));
+    let (replay, reused) = (granted("k", true), Verdict::Outcome(ReserveOutcome::IdempotencyKeyReused));
     assert_eq!(gate.drain(), [(2, remembered(replay)), (3, remembered(reused))]);
 }
 
@@ -149,7 +150,7 @@ fn another_request_under_a_running_key_is_refused_if_the_first_is_granted() {
     let batch = take(&mut gate, 0);
     grant(&mut gate, &batch, 1);
     assert!(gate.take_batch(1).is_none());
-    let reused = Verdict::Remembered(Outcome::IdempotencyKeyReused);
+    let reused = Verdict::Remembered(ReserveOutcome::IdempotencyKeyReused);
     assert_eq!(gate.drain(), [(1, granted("k", false)), (2, reused)]);
 }
 

@@ -5,8 +5,8 @@ use super::*;
 use crate::gate::testing::{hold, lines};
 use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
 
-fn not_open(status: SaleStatus, for_ms: u64) -> Outcome {
-    Outcome::SaleNotOpen { opens_at: "2026-01-15T05:00:00Z".to_owned(), status, for_ms }
+fn not_open(status: SaleStatus, for_ms: u64) -> ReserveOutcome {
+    ReserveOutcome::SaleNotOpen { opens_at: "2026-01-15T05:00:00Z".to_owned(), status, for_ms }
 }
 
 /// At 1 000 T1 said that the sale is not open; nobody has anything.
@@ -47,7 +47,7 @@ fn it_ends_with_a_change_of_the_sale_and_with_whatever_a_later_call_says() {
     memory.learn(&underway, Some(&[not_open(SaleStatus::Paused, 1_000)]), 1_003);
     assert!(!refuses(&mut memory, &one("b"), 1_003));
 
-    let granted = Outcome::Granted { hold: hold("h"), replayed: false };
+    let granted = ReserveOutcome::Granted { hold: hold("h"), replayed: false };
     for (outcome, still) in [(granted, false), (sold_out(0, 1_000), true)] {
         let mut memory = remembering(SaleStatus::Paused, 1_000);
         let (earlier, later) = (leaves(&mut memory, "c", 1_001), leaves(&mut memory, "d", 1_002));
@@ -55,7 +55,7 @@ fn it_ends_with_a_change_of_the_sale_and_with_whatever_a_later_call_says() {
         memory.learn(&earlier, Some(&[not_open(SaleStatus::Paused, 1_000)]), 1_004);
         assert_eq!(refuses(&mut memory, &one("b"), 1_005), still, "as sold out, and not as closed");
         assert!(
-            !matches!(admission(&mut memory, &one("b"), 1_005), Admission::Refused(why) if matches!(*why, Outcome::SaleNotOpen { .. }))
+            !matches!(admission(&mut memory, &one("b"), 1_005), Admission::Refused(why) if matches!(*why, ReserveOutcome::SaleNotOpen { .. }))
         );
     }
 }
@@ -66,7 +66,7 @@ fn who_has_something_or_asks_for_a_sku_that_may_not_exist_asks_t1() {
     let unknown = Reservation { items: lines(&["a", "x"]), ..one("b") };
     assert!(!refuses(&mut memory, &unknown, 1_001));
     let batch = leaves(&mut memory, "c", 1_001);
-    memory.learn(&batch, Some(&[Outcome::IdempotencyKeyReused]), 1_002);
+    memory.learn(&batch, Some(&[ReserveOutcome::IdempotencyKeyReused]), 1_002);
     assert!(!refuses(&mut memory, &one("c"), 1_003));
     assert!(refuses(&mut memory, &one("b"), 1_003));
 }
@@ -89,6 +89,6 @@ fn what_a_flight_brings_is_told_although_it_was_forgotten_meanwhile() {
         assert_eq!(memory.refused_by(&findings, &elsewhere, user("b")), None);
         memory.users.insert(user("b"));
         assert_eq!(memory.refused_by(&findings, &one("b"), user("b")), None, "who may have something asks T1");
-        assert!(memory.findings(&batch, &[Outcome::TooLate]).is_none());
+        assert!(memory.findings(&batch, &[ReserveOutcome::TooLate]).is_none());
     }
 }

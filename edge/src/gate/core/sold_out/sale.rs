@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use protocol::reserve::{Outcome, Reservation};
+use protocol::reserve::{Reservation, ReserveOutcome};
 use protocol::shop::SaleStatus;
 
 use crate::gate::core::in_flight::InFlightBatch;
@@ -103,10 +103,10 @@ impl Sale {
     }
 
     /// Learns from one outcome of a batch that is not outdated.
-    pub fn learn(&mut self, batch: &InFlightBatch, outcome: &Outcome) {
+    pub fn learn(&mut self, batch: &InFlightBatch, outcome: &ReserveOutcome) {
         let newer = |observation: &Observation| observation.batch > batch.number;
         match outcome {
-            Outcome::SoldOut { sku_id, available, max_per_user, for_ms } => {
+            ReserveOutcome::SoldOut { sku_id, available, max_per_user, for_ms } => {
                 let overtaken = self.skus.get(sku_id).is_some_and(|sku| newer(&sku.observation));
                 if overtaken || self.closed.as_ref().is_some_and(|closed| newer(&closed.observation)) {
                     return;
@@ -116,7 +116,7 @@ impl Sale {
                     (*available, *max_per_user, Observation::by(batch, *for_ms));
                 self.skus.insert(sku_id.clone(), Sku { available, max_per_user, observation });
             }
-            Outcome::SaleNotOpen { opens_at, status, for_ms } => {
+            ReserveOutcome::SaleNotOpen { opens_at, status, for_ms } => {
                 let opened = self.open.is_some_and(|open| open > batch.number);
                 if opened || self.closed.as_ref().is_some_and(|closed| newer(&closed.observation)) {
                     return;
@@ -126,30 +126,30 @@ impl Sale {
                 self.closed = Some(Closed { opens_at, status, observation });
             }
             // There is stock again, and the sale is open.
-            Outcome::Granted { hold, replayed: false } => {
+            ReserveOutcome::Granted { hold, replayed: false } => {
                 self.skus.retain(|sku_id, _| hold.items.iter().all(|line| line.sku_id != *sku_id));
                 self.open = self.open.max(Some(batch.number));
                 self.closed = self.closed.take().filter(|closed| newer(&closed.observation));
             }
-            Outcome::Granted { replayed: true, .. }
-            | Outcome::IdempotencyKeyReused
-            | Outcome::RequestInProgress
-            | Outcome::NotFound { .. }
-            | Outcome::AlreadyHolding { .. }
-            | Outcome::LimitReached { .. }
-            | Outcome::TooLate => {}
+            ReserveOutcome::Granted { replayed: true, .. }
+            | ReserveOutcome::IdempotencyKeyReused
+            | ReserveOutcome::RequestInProgress
+            | ReserveOutcome::NotFound { .. }
+            | ReserveOutcome::AlreadyHolding { .. }
+            | ReserveOutcome::LimitReached { .. }
+            | ReserveOutcome::TooLate => {}
         }
     }
 }
 
 /// Whether this outcome implies that the sale has all SKUs of the request.
-pub fn knows_skus(outcome: &Outcome) -> bool {
+pub fn knows_skus(outcome: &ReserveOutcome) -> bool {
     matches!(
         outcome,
-        Outcome::Granted { replayed: false, .. }
-            | Outcome::SaleNotOpen { .. }
-            | Outcome::AlreadyHolding { .. }
-            | Outcome::LimitReached { .. }
-            | Outcome::SoldOut { .. }
+        ReserveOutcome::Granted { replayed: false, .. }
+            | ReserveOutcome::SaleNotOpen { .. }
+            | ReserveOutcome::AlreadyHolding { .. }
+            | ReserveOutcome::LimitReached { .. }
+            | ReserveOutcome::SoldOut { .. }
     )
 }

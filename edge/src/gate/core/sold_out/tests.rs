@@ -10,8 +10,8 @@ use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
 
 pub const SALE: &str = "spring-drop";
 
-pub fn sold_out(available: i64, for_ms: u64) -> Outcome {
-    Outcome::SoldOut { sku_id: "a".to_owned(), available, max_per_user: 2, for_ms }
+pub fn sold_out(available: i64, for_ms: u64) -> ReserveOutcome {
+    ReserveOutcome::SoldOut { sku_id: "a".to_owned(), available, max_per_user: 2, for_ms }
 }
 
 fn asks(user: &str, items: Vec<Line>) -> Reservation {
@@ -32,7 +32,7 @@ pub fn leaves(memory: &mut SoldOut, user: &str, sent_ms: u64) -> InFlightBatch {
 }
 
 /// A flight with one user on board, there and back.
-pub fn flies(memory: &mut SoldOut, user: &str, sent_ms: u64, outcome: Outcome) {
+pub fn flies(memory: &mut SoldOut, user: &str, sent_ms: u64, outcome: ReserveOutcome) {
     let batch = leaves(memory, user, sent_ms);
     memory.learn(&batch, Some(&[outcome]), sent_ms);
 }
@@ -54,7 +54,7 @@ pub fn admission(memory: &mut SoldOut, asked: &Reservation, now_ms: u64) -> Admi
     memory.admission(asked, hash(asked), now_ms)
 }
 
-fn repeated(memory: &SoldOut, asked: &Reservation, now_ms: u64) -> Option<Outcome> {
+fn repeated(memory: &SoldOut, asked: &Reservation, now_ms: u64) -> Option<ReserveOutcome> {
     memory.repeated(asked, hash(asked), now_ms)
 }
 
@@ -65,7 +65,7 @@ pub fn refuses(memory: &mut SoldOut, asked: &Reservation, now_ms: u64) -> bool {
 #[test]
 fn sold_out_is_repeated_for_less_than_a_second_after_the_call_that_said_so_left() {
     let mut memory = remembering();
-    let refusal = Outcome::SoldOut { sku_id: "a".to_owned(), available: 0, max_per_user: 2, for_ms: 0 };
+    let refusal = ReserveOutcome::SoldOut { sku_id: "a".to_owned(), available: 0, max_per_user: 2, for_ms: 0 };
     assert_eq!(admission(&mut memory, &one("b"), 1_000), Admission::Refused(Box::new(refusal)));
     let last_ms = 1_000 + SOLD_OUT_KEEP_MS;
     assert!(repeated(&memory, &one("b"), last_ms - 1).is_some());
@@ -85,14 +85,14 @@ fn it_ends_when_a_hold_lapses_or_the_sale_closes() {
 
 #[test]
 fn who_may_have_something_is_never_refused_from_memory() {
-    let key = || Outcome::Granted { hold: hold("h"), replayed: true };
+    let key = || ReserveOutcome::Granted { hold: hold("h"), replayed: true };
     for (user, outcome) in [
-        ("granted", Some(Outcome::Granted { hold: hold("h"), replayed: false })),
+        ("granted", Some(ReserveOutcome::Granted { hold: hold("h"), replayed: false })),
         ("replayed", Some(key())),
-        ("reused", Some(Outcome::IdempotencyKeyReused)),
-        ("in-progress", Some(Outcome::RequestInProgress)),
-        ("holding", Some(Outcome::AlreadyHolding { hold_id: "h".to_owned(), sku_id: "a".to_owned() })),
-        ("limited", Some(Outcome::LimitReached { sku_id: "a".to_owned(), max_per_user: 2, retry_at: None })),
+        ("reused", Some(ReserveOutcome::IdempotencyKeyReused)),
+        ("in-progress", Some(ReserveOutcome::RequestInProgress)),
+        ("holding", Some(ReserveOutcome::AlreadyHolding { hold_id: "h".to_owned(), sku_id: "a".to_owned() })),
+        ("limited", Some(ReserveOutcome::LimitReached { sku_id: "a".to_owned(), max_per_user: 2, retry_at: None })),
         ("unknown", None),
     ] {
         let mut memory = remembering();
@@ -164,10 +164,10 @@ fn only_a_cart_that_t1_would_refuse_for_this_reason_is_refused() {
     ] {
         assert_eq!(refuses(&mut memory, &asked, 1_001), refused, "{what}");
     }
-    let sku_b = Outcome::SoldOut { sku_id: "b".to_owned(), available: 0, max_per_user: 1, for_ms: 900 };
+    let sku_b = ReserveOutcome::SoldOut { sku_id: "b".to_owned(), available: 0, max_per_user: 1, for_ms: 900 };
     flies(&mut memory, "first", 1_000, sku_b);
     let both = repeated(&memory, &asks("b", [qty(1), lines(&["b"])].concat()), 1_001);
-    assert!(matches!(both, Some(Outcome::SoldOut { sku_id, available: 0, .. }) if sku_id == "b"));
+    assert!(matches!(both, Some(ReserveOutcome::SoldOut { sku_id, available: 0, .. }) if sku_id == "b"));
 }
 
 #[test]
@@ -215,12 +215,12 @@ fn the_call_that_left_later_knows_better_whichever_comes_back_first() {
 fn what_was_granted_is_not_sold_out_and_a_sale_that_is_not_open_says_that() {
     let mut memory = remembering();
     let items = vec![PricedLine { sku_id: "a".to_owned(), qty: 1, unit_price: 0 }];
-    let granted = Outcome::Granted { hold: protocol::shop::Hold { items, ..hold("h") }, replayed: false };
+    let granted = ReserveOutcome::Granted { hold: protocol::shop::Hold { items, ..hold("h") }, replayed: false };
     flies(&mut memory, "c", 1_001, granted);
     assert!(!refuses(&mut memory, &one("b"), 1_002));
 
     let mut memory = remembering();
-    let closed = Outcome::SaleNotOpen { opens_at: String::new(), status: SaleStatus::Paused, for_ms: 0 };
+    let closed = ReserveOutcome::SaleNotOpen { opens_at: String::new(), status: SaleStatus::Paused, for_ms: 0 };
     flies(&mut memory, "c", 1_001, closed);
     assert!(!refuses(&mut memory, &one("b"), 1_002));
 }

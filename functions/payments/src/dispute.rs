@@ -1,0 +1,66 @@
+//! A dispute about a payment, as its gateway tells of it.
+
+/// The dispute of a payment, as its snapshot reports it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disputed {
+    /// The gateway does not report disputes in snapshots.
+    #[default]
+    Unsaid,
+    No,
+    /// There is one; its details need a request: [`crate::GatewayApi::look_up_dispute`].
+    NeedsLookup,
+    Yes(Dispute),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dispute {
+    pub state: DisputeState,
+    /// In the currency's minor unit.
+    pub amount: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisputeState {
+    Open,
+    /// Won by the shop.
+    Won,
+    /// The bank has returned the money to the buyer.
+    Lost,
+}
+
+impl DisputeState {
+    /// As schema/routines/present.sql writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Won => "won",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// None: there is no such state.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Open, Self::Won, Self::Lost].into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// What a signed message says of a dispute, for gateways whose snapshots do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisputeHint {
+    Opened,
+    /// Whether it was won or lost, the payment's balance says.
+    Resolved,
+}
+
+impl DisputeHint {
+    /// As a message to `confirm` writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Resolved => "resolved",
+        }
+    }
+}
