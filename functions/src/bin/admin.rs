@@ -70,12 +70,16 @@ async fn cancel_order(
 }
 
 async fn list_payments(database: &Database, page: &PaymentPage) -> Result<Option<AdminOutcome>, InfraError> {
+    let (sql, from) = match page.after {
+        Some(after) => ("select holdfast.payment_page($1, $2, $3, $4)", Some(after)),
+        None => ("select holdfast.newest_payments($1, $2, $3, $4)", page.before),
+    };
     database
         .json(
-            "select holdfast.payment_page($1, $2, $3, $4)",
+            sql,
             &[
                 (&page.state, Type::TEXT),
-                (&page.after, Type::INT8),
+                (&from, Type::INT8),
                 (&page.limit, Type::INT4),
                 (&PAYMENTS_LOOK_MAX, Type::INT4),
             ],

@@ -3,15 +3,19 @@
 use protocol::admin::FieldError;
 use protocol::operate::Operation;
 
-use crate::api::admin::deliveries::run;
+use crate::api::admin::deliveries::run_page;
+use crate::api::cursor;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
 use crate::http::problem::{Problem, field_error};
 use crate::runtime::limits;
 
+/// The list has none beside its name.
+const FILTERS: [&str; 1] = ["actions"];
+
 pub async fn list(context: &RequestContext) -> HandlerResult {
     let (before, limit) = page(&context.head.url)?;
-    run(context, Operation::Actions { before, limit }).await
+    run_page(context, Operation::Actions { before, limit }, &FILTERS).await
 }
 
 /// The cursor and the limit.
@@ -21,7 +25,7 @@ fn page(url: &str) -> Result<(Option<i64>, i32), Problem> {
     for (name, value) in percent::query(url) {
         let value = value.unwrap_or_default();
         match name.as_ref() {
-            "cursor" => match entry(&value) {
+            "cursor" => match cursor::read(&FILTERS, &value).and_then(|last| entry(&last)) {
                 Some(id) => before = Some(id),
                 None => wrong.push(field_error("/cursor", "Send the `next` of another page.")),
             },
@@ -56,18 +60,12 @@ mod tests {
             page.map_err(|problem| Response::from(problem).status)
         };
         assert_eq!(of(""), Ok((None, 50)));
-        assert_eq!(of("?limit=100&cursor=aff"), Ok((Some(255), 100)));
-        for wrong in [
-            "?limit=0",
-            "?limit=101",
-            "?limit=x",
-            "?cursor=",
-            "?cursor=17",
-            "?cursor=a-1",
-            "?cursor=a0",
-            "?cursor=aF",
-            "?cursor=a%2B1",
-        ] {
+        let cursor = |last: &str| cursor::write(&FILTERS, last);
+        assert_eq!(of(&format!("?limit=100&cursor={}", cursor("aff"))), Ok((Some(255), 100)));
+        for wrong in ["", "17", "a-1", "a0", "aF", "a+1"].map(cursor) {
+            assert_eq!(of(&format!("?cursor={wrong}")), Err(422), "{wrong}");
+        }
+        for wrong in ["?limit=0", "?limit=101", "?limit=x", "?cursor=", "?cursor=aff"] {
             assert_eq!(of(wrong), Err(422), "{wrong}");
         }
     }

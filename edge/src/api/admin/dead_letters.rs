@@ -4,7 +4,8 @@ use protocol::admin::FieldError;
 use protocol::operate::{Because, Decision, Filter, Operation};
 use protocol::refund::{RefundAccount, RefundSelector};
 
-use crate::api::admin::deliveries::{actor, run};
+use crate::api::admin::deliveries::{actor, run, run_page};
+use crate::api::cursor;
 use crate::api::payments::open;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Problem, field_error};
@@ -16,7 +17,15 @@ pub const KINDS: [&str; 4] = ["event", "refund", "unknown_hold", "unanswered_pay
 
 pub async fn list(context: &RequestContext) -> HandlerResult {
     let (filter, after, limit) = asked(&context.head.url).map_err(Problem::invalid)?;
-    run(context, Operation::DeadLetters { filter, after, limit }).await
+    let bound_to = filter.clone();
+    run_page(context, Operation::DeadLetters { filter, after, limit }, &filters(&bound_to)).await
+}
+
+fn filters(filter: &Filter) -> [&str; 5] {
+    let Filter { kind, event_type, subscription, sale_id, .. } = filter;
+    let [kind, event_type, subscription, sale_id] =
+        [kind, event_type, subscription, sale_id].map(|value| value.as_deref().unwrap_or_default());
+    ["dead letters", kind, event_type, subscription, sale_id]
 }
 
 pub async fn replay_one(context: &mut RequestContext, id: String) -> HandlerResult {
@@ -66,7 +75,7 @@ fn key_if_any(context: &RequestContext) -> Result<Option<String>, Problem> {
 
 /// The filter, the cursor and the limit.
 pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<FieldError>> {
-    let (mut filter, mut after, mut limit) = (Filter::default(), None, limits::PAGE_DEFAULT);
+    let (mut filter, mut given_cursor, mut limit) = (Filter::default(), None, limits::PAGE_DEFAULT);
     let mut wrong = Vec::new();
     for (name, value) in percent::query(url) {
         let value = value.unwrap_or_default();
@@ -76,7 +85,7 @@ pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<FieldError>
             "event_type" => filter.event_type = given,
             "subscription" => filter.subscription = given,
             "sale_id" => filter.sale_id = given,
-            "cursor" => after = given,
+            "cursor" => given_cursor = given,
             "limit" => match value.parse() {
                 Ok(number) if (1..=limits::PAGE_MAX).contains(&number) => limit = number,
                 _ => wrong.push(field_error("/limit", "Ask for 1 to 100 at a time.")),
@@ -85,8 +94,10 @@ pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<FieldError>
         }
     }
     wrong.extend(field_errors(&filter));
-    if after.as_deref().is_some_and(|after| !is_plain(after, limits::DEAD_LETTER_ID_MAX_CHARS)) {
-        wrong.push(field_error("/cursor", "Send the `next` of another page."));
+    let plain = |last: &String| is_plain(last, limits::DEAD_LETTER_ID_MAX_CHARS);
+    let after = given_cursor.as_deref().and_then(|given| cursor::read(&filters(&filter), given)).filter(plain);
+    if given_cursor.is_some() && after.is_none() {
+        wrong.push(field_error("/cursor", "Send the last page's `next`, with the filters of that page."));
     }
     if wrong.is_empty() { Ok((filter, after, limit)) } else { Err(wrong) }
 }
@@ -127,11 +138,14 @@ mod tests {
     #[test]
     fn a_page_is_asked_for_by_what_is_known_and_nothing_else() {
         let of = |query: &str| asked(&format!("http://edge/v1/admin/dead-letters{query}"));
+        let of_it =
+            Filter { kind: Some("event".to_owned()), sale_id: Some("spring-drop".to_owned()), ..Filter::default() };
+        let cursor = cursor::write(&filters(&of_it), "17.event-3");
         let (filter, after, limit) =
-            of("?kind=event&sale_id=spring-drop&limit=7&cursor=17.event-3").unwrap_or_default();
+            of(&format!("?kind=event&sale_id=spring-drop&limit=7&cursor={cursor}")).unwrap_or_default();
         assert_eq!((filter.kind.as_deref(), filter.sale_id.as_deref()), (Some("event"), Some("spring-drop")));
         assert_eq!((after.as_deref(), limit), (Some("17.event-3"), 7));
-        assert_eq!(of("?cursor=17%2Eevent%2D3").map(|(_, after, _)| after), Ok(Some("17.event-3".to_owned())));
+        assert!(of(&format!("?kind=event&cursor={cursor}")).is_err(), "a cursor belongs to its filters");
         assert_eq!(of(""), Ok((Filter::default(), None, 50)));
         for wrong in [
             "?kind=order",
@@ -139,7 +153,7 @@ mod tests {
             "?limit=101",
             "?limit=x",
             "?cursor=",
-            "?cursor=a%20b",
+            "?cursor=17.event-3",
             "?sale_id=A",
             "?subscription=1",
             "?sale=a",

@@ -6,6 +6,7 @@ use protocol::operate::{Actor, Operation, OperationOutcome, Subscription};
 use protocol::printable::is_printable;
 use serde::Serialize;
 
+use crate::api::cursor;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem, field_error};
 use crate::http::response::Response;
@@ -34,9 +35,28 @@ pub fn reason_error(reason: Option<&str>) -> Option<FieldError> {
 /// # Errors
 /// The refusal of the operation; `unavailable`.
 pub async fn run(context: &RequestContext, operation: Operation) -> HandlerResult {
+    into_response(outcome(context, operation).await?)
+}
+
+/// One page of a list, whose cursor belongs to `filters`: the list's name and all that it was asked with.
+///
+/// # Errors
+/// As `run`.
+pub async fn run_page(context: &RequestContext, operation: Operation, filters: &[&str]) -> HandlerResult {
+    let bound = |next: Option<String>| next.map(|last| cursor::write(filters, &last));
+    into_response(match outcome(context, operation).await? {
+        OperationOutcome::Actions { actions, next } => OperationOutcome::Actions { actions, next: bound(next) },
+        OperationOutcome::DeadLetters { dead_letters, next } => {
+            OperationOutcome::DeadLetters { dead_letters, next: bound(next) }
+        }
+        other => other,
+    })
+}
+
+async fn outcome(context: &RequestContext, operation: Operation) -> Result<OperationOutcome, Problem> {
     let request = admin::AdminRequest { trace: context.trace.clone(), command: Command::Operate { operation } };
     match invoke::call(&context.config.lambda, "admin", &request).await? {
-        admin::AdminOutcome::Operated { operated } => into_response(operated),
+        admin::AdminOutcome::Operated { operated } => Ok(operated),
         _ => Err(Problem::unavailable().because("admin answered another question")),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use protocol::admin::{Command, FieldError};
+use protocol::admin::{AdminOutcome, Command, FieldError};
 use protocol::payments::{PAYMENT_STATES, PaymentPage};
 
-use crate::api::admin;
+use crate::api::{admin, cursor};
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
 use crate::http::problem::Problem;
@@ -13,7 +13,19 @@ use crate::runtime::limits;
 
 pub async fn list(context: &RequestContext) -> HandlerResult {
     let page = page(&context.head.url).map_err(Problem::invalid)?;
-    admin::run(context, Command::ListPayments { page }).await
+    let state = page.state.clone();
+    let outcome = match admin::outcome(context, Command::ListPayments { page }).await? {
+        AdminOutcome::Payments { payments, next } => {
+            let next = next.map(|last| cursor::write(&filters(state.as_deref()), &last));
+            AdminOutcome::Payments { payments, next }
+        }
+        other => other,
+    };
+    admin::into_response(outcome)
+}
+
+fn filters(state: Option<&str>) -> [&str; 2] {
+    ["payments", state.unwrap_or_default()]
 }
 
 pub fn page(url: &str) -> Result<PaymentPage, Vec<FieldError>> {
@@ -25,20 +37,19 @@ pub fn page(url: &str) -> Result<PaymentPage, Vec<FieldError>> {
     if state.as_deref().is_some_and(|state| !PAYMENT_STATES.contains(&state)) {
         field_error("/state", format!("Ask for one of {}.", PAYMENT_STATES.join(", ")));
     }
-    let after = given("cursor").map_or(Ok(0), |cursor| cursor.parse());
-    if after.is_err() {
-        field_error("/cursor", "Send the last page's `next`.".to_owned());
+    let mut before = None;
+    if let Some(cursor) = given("cursor") {
+        before = cursor::read(&filters(state.as_deref()), &cursor).and_then(|last| last.parse().ok());
+        if before.is_none() {
+            field_error("/cursor", "Send the last page's `next`, with the filters of that page.".to_owned());
+        }
     }
     let limit = given("limit").map_or(Ok(limits::PAGE_DEFAULT), |limit| limit.parse());
     if !limit.as_ref().is_ok_and(|limit| (1..=limits::PAGE_MAX).contains(limit)) {
         field_error("/limit", "Ask for 1 to 100.".to_owned());
     }
     if errors.is_empty() {
-        return Ok(PaymentPage {
-            state,
-            after: after.unwrap_or_default(),
-            limit: limit.unwrap_or(limits::PAGE_DEFAULT),
-        });
+        return Ok(PaymentPage { state, after: None, before, limit: limit.unwrap_or(limits::PAGE_DEFAULT) });
     }
     Err(errors)
 }
@@ -50,11 +61,20 @@ mod tests {
     #[test]
     fn a_page_has_its_state_its_place_and_its_length() {
         let of = |query: &str| page(&format!("http://edge/v1/admin/payments{query}"));
-        assert_eq!(of(""), Ok(PaymentPage { state: None, after: 0, limit: 50 }));
-        let refunds = PaymentPage { state: Some("refund_failed".to_owned()), after: 7, limit: 100 };
-        assert_eq!(of("?state=refund_failed&limit=100&cursor=7"), Ok(refunds));
+        assert_eq!(of(""), Ok(PaymentPage { limit: 50, ..PaymentPage::default() }));
+        let cursor = cursor::write(&filters(Some("refund_failed")), "7");
+        let refunds = PaymentPage {
+            state: Some("refund_failed".to_owned()),
+            before: Some(7),
+            limit: 100,
+            ..PaymentPage::default()
+        };
+        assert_eq!(of(&format!("?state=refund_failed&limit=100&cursor={cursor}")), Ok(refunds));
+        for other in ["", "state=refunded&"] {
+            assert!(of(&format!("?{other}cursor={cursor}")).is_err(), "a cursor belongs to its filters: {other}");
+        }
         assert_eq!(of("?state=refund%5Ffailed").map(|page| page.state), Ok(Some("refund_failed".to_owned())));
-        for bad in ["?state=lost", "?limit=0", "?limit=101", "?limit=x", "?cursor=x", "?state="] {
+        for bad in ["?state=lost", "?limit=0", "?limit=101", "?limit=x", "?cursor=x", "?cursor=7", "?state="] {
             assert!(of(bad).is_err(), "{bad}");
         }
     }
