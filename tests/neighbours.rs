@@ -19,7 +19,8 @@ use crate::client::{Answer, Client, address, until};
 const CLIENTS: usize = 50;
 const ACTS_EVERY: Duration = Duration::from_millis(250);
 const PLAYS_FOR: Duration = Duration::from_secs(2);
-/// Alone and beside the attacker so often, by turns; the medians count. What else the machine does comes to both.
+/// Alone and beside the attacker so often, by turns; the second best of each counts. What else the machine does makes some
+/// of the turns slower, and none faster; an attacker is there in every turn of theirs.
 const ROUNDS: usize = 5;
 /// An attacker sends so many requests a second, whatever becomes of the ones before.
 const ATTACKS_PER_S: u32 = 200;
@@ -140,8 +141,9 @@ impl Stage {
             // What is still on its way is nobody's measure.
             sleep(Duration::from_millis(500)).await;
         }
-        let slower = median(&beside, |seen| seen.p99_ms) / median(&alone, |seen| seen.p99_ms);
-        let remembered = median(&beside, |seen| seen.from_memory) / median(&alone, |seen| seen.from_memory);
+        let slower = second_lowest(&beside, |seen| seen.p99_ms) / second_lowest(&alone, |seen| seen.p99_ms);
+        let remembered =
+            second_lowest(&beside, |seen| seen.from_memory) / second_lowest(&alone, |seen| seen.from_memory);
         println!("| {name}: p99 {slower:.2} times, {remembered:.2} of the answers from memory, {statuses:?}");
         let wrong = slower > P99_MAX || remembered < FROM_MEMORY_MIN;
         (wrong.then(|| format!("{name}: {slower:.2}, {remembered:.2}: {beside:?} against {alone:?}")), statuses.done())
@@ -163,10 +165,10 @@ impl Stage {
     }
 }
 
-fn median(seen: &[Seen], of: fn(&Seen) -> f64) -> f64 {
+fn second_lowest(seen: &[Seen], of: fn(&Seen) -> f64) -> f64 {
     let mut values: Vec<f64> = seen.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values[1]
 }
 
 #[derive(Debug, Default)]
