@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use harness::always;
 use protocol::audit::{PARTS, Written};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
@@ -264,15 +265,44 @@ async fn whatever_is_wrong_is_found_and_nothing_else() {
         checks.extend(expected.iter().copied());
     }
     checks.extend(crate::present::DOCTORED.iter().map(|(_, check)| *check));
+    let rules = "select check_name, part is not null from holdfast.invariant";
+    let rows = Database::new().await.owner.query(rules, &[]).await.unwrap();
+    let rules: Vec<(String, bool)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let looked_for: BTreeSet<&str> =
+        rules.iter().filter(|(_, looked)| *looked).map(|(rule, _)| rule.as_str()).collect();
+    assert_eq!(checks, looked_for, "every comparison has its doctored database");
+
+    // And every rule of the views is in their list.
     let of_a_check =
         ["counter_", "hold_", "order_", "payment_", "refund_", "active_", "stock_", "ledger_", "event_", "buyer_"];
-    let lines =
-        include_str!("../schema/routines/audit.sql").lines().filter(|line| !line.trim_start().starts_with("--"));
-    let named: BTreeSet<&str> = lines
-        .flat_map(|line| line.split('\'').skip(1).step_by(2))
-        .filter(|word| of_a_check.iter().any(|start| word.starts_with(start)) && !word.ends_with("_id"))
-        .collect();
-    assert_eq!(checks, named, "every comparison has its doctored database");
+    let views =
+        include_str!("../schema/views/invariants.sql").lines().filter(|line| !line.trim_start().starts_with("--"));
+    let no_rule = |word: &str| word.ends_with("_id") || word == "event_type";
+    for word in views.flat_map(|line| line.split('\'').skip(1).step_by(2)) {
+        let is_rule = of_a_check.iter().any(|start| word.starts_with(start)) && !no_rule(word);
+        assert!(!is_rule || rules.iter().any(|(rule, _)| rule == word), "{word} is not in holdfast.invariant");
+    }
+}
+
+#[tokio::test]
+async fn what_no_scheduled_run_compares_is_found_in_the_whole_database() {
+    for (doctoring, rule) in [
+        ("delete from inventory_ledger where event_type = 'EXPIRE_CREDIT'", "end_credit"),
+        ("update inventory_ledger set qty = -2 where event_type = 'RETAKE_DEBIT'", "retake_debit"),
+        ("delete from inventory_ledger where event_type = 'CANCEL_CREDIT'", "cancel_credit"),
+        ("update sku set max_per_user = 1; update order_items set qty = 2", "buyer_limit"),
+    ] {
+        let database = one_of_everything_and_after().await;
+        assert_eq!(always::broken(&database.owner).await.unwrap(), []);
+        let sql = format!("set search_path = holdfast; set session_replication_role = replica; {doctoring}; reset all");
+        database.owner.batch_execute(&sql).await.unwrap();
+        let whole = always::broken(&database.owner).await.unwrap();
+        let in_its_sale = always::in_sales(&database.owner, &["drop".to_owned()]).await.unwrap();
+        for found in [whole, in_its_sale] {
+            let found = found.iter().find(|found| found.says.starts_with(&format!("{rule}: ")));
+            assert!(found.is_some_and(|found| found.broken > 0), "{doctoring}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ pub const REPEATABLE: &[Repeatable] = repeatable![
     "routines/forget.sql",
     "routines/payments.sql",
     "routines/admin.sql",
+    "views/invariants.sql",
     "routines/audit.sql",
 ];
 
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn every_file_of_routines_and_views_is_applied_once() {
         let mut there = BTreeSet::from(["roles.sql".to_owned()]);
-        for folder in ["routines"] {
+        for folder in ["routines", "views"] {
             for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
                 there.insert(format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy()));
             }
@@ -117,5 +118,31 @@ mod tests {
         assert_eq!(listed, there);
         let names: BTreeSet<&str> = REPEATABLE.iter().map(super::Repeatable::name).collect();
         assert_eq!(names.len(), REPEATABLE.len(), "two files of one name");
+    }
+
+    /// A name alone is not unique as soon as a former signature is kept beside a new one.
+    #[test]
+    fn rights_and_comments_name_the_arguments_of_a_routine() {
+        let mut seen = 0;
+        for file in REPEATABLE {
+            let code: String = file.text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+            for statement in code.split(';') {
+                let statement = statement.trim_start();
+                let about_rights =
+                    ["grant execute on", "revoke execute on", "comment on function", "comment on procedure"];
+                if !about_rights.iter().any(|start| statement.starts_with(start)) {
+                    continue;
+                }
+                for (at, prefix) in statement.match_indices("holdfast.") {
+                    let (before, name) = (&statement[..at], &statement[at + prefix.len()..]);
+                    let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+                    // Between parentheses it is a type of ours.
+                    let is_type = before.matches('(').count() > before.matches(')').count();
+                    assert!(is_type || name[end..].starts_with('('), "{}: {}", file.path, &name[..end]);
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen > 100, "{seen} names");
     }
 }

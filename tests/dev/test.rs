@@ -187,6 +187,8 @@ async fn unit(tally: &mut Tally) -> anyhow::Result<()> {
         "--package",
         "edge",
         "--package",
+        "schema",
+        "--package",
         "tests",
     ]);
     command.args(["--lib", "--bins"]);

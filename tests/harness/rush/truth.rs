@@ -6,7 +6,8 @@ use tokio_postgres::Client;
 
 use super::sale;
 use super::watch::Report;
-use crate::{always, stack};
+use crate::always::{self, Rule};
+use crate::stack;
 
 #[derive(Clone, Debug)]
 pub struct Truth {
@@ -18,8 +19,8 @@ pub struct Truth {
     pub payments: HashMap<String, String>,
     /// As the operator sees it.
     pub report: Report,
-    /// Rules that do not hold, and how many rows break them.
-    pub broken: Vec<(String, i64)>,
+    /// The rules of the whole database.
+    pub rules: Vec<Rule>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,14 +79,14 @@ impl Truth {
             (row.get(0), order)
         });
         let payments = ask(PAYMENTS).await?;
-        let broken = always::broken(owner).await?;
+        let rules = always::whole(owner).await?;
         Ok(Self {
             ledger: ledger.collect(),
             holds: holds.collect(),
             orders: orders.collect(),
             payments: payments.iter().map(|row| (row.get(0), row.get(1))).collect(),
             report: serde_json::from_value(sale::report(stack, sale_id).await?)?,
-            broken: broken.into_iter().map(|(rule, rows)| (rule.to_owned(), rows)).collect(),
+            rules,
         })
     }
 }

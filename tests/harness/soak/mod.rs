@@ -190,6 +190,7 @@ impl Run<'_> {
             self.one_storm(left.min(STORM_MAX), began, &watching).await?;
         }
         let owner = self.owner().await?;
+        self.always(always::whole(&owner).await?);
         self.all_is_still_there(&owner).await?;
         // A shorter one would wait longer than it stormed.
         if self.options.lasts > calm::PAID_BACK_WITHIN {
@@ -271,7 +272,7 @@ impl Run<'_> {
         let storm =
             Storm { name: &world.name, sales: &world.sales, log: &log, truth: &truth, payments: &books, away: &away };
         check::judge(&storm, &mut self.soak.verdict);
-        self.always(&owner).await?;
+        self.always(always::in_sales(&owner, &sales).await?);
         self.soak.judged_within = self.soak.judged_within.max(calm.elapsed());
         for asked in &log.asked {
             // Whoever asks again is told of the same one.
@@ -284,13 +285,10 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn always(&mut self, owner: &Client) -> anyhow::Result<()> {
-        let broken = always::broken(owner).await?;
-        for (rule, _) in always::ALWAYS {
-            let rows = broken.iter().find(|(broken, _)| *broken == rule).map(|(_, rows)| *rows);
-            self.soak.verdict.check(rule, rows.is_none(), || format!("{} rows", rows.unwrap_or_default()));
+    fn always(&mut self, rules: Vec<always::Rule>) {
+        for rule in rules {
+            self.soak.verdict.check(rule.says, rule.broken == 0, || format!("{} rows", rule.broken));
         }
-        Ok(())
     }
 
     /// Of all storms: a later crash takes nothing of an earlier one away.

@@ -103,7 +103,7 @@ impl Soak {
         line("after a storm", format!("everything was back within {back:.1} s, and judged within {judged:.1} s"));
         line("invariants checked", format!("{} of {} rules", count(self.verdict.checks()), self.verdict.checked.len()));
         for (rule, times) in &self.verdict.checked {
-            line(&format!("  {}", count(*times)), (*rule).to_owned());
+            line(&format!("  {}", count(*times)), rule.to_string());
         }
         line("granted after a retry's refusal", count(self.verdict.late));
         line("refusals beside a crash", format!("{}, which cannot be judged", count(self.verdict.unprovable)));
@@ -112,7 +112,7 @@ impl Soak {
         }
         line("violations", count(self.verdict.violations));
         for (rule, times) in &self.verdict.broken {
-            line(&format!("  {}", count(*times)), (*rule).to_owned());
+            line(&format!("  {}", count(*times)), rule.to_string());
         }
         for words in &self.verdict.words {
             line("", words.clone());

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Found, presses, stories};
-use crate::always::ALWAYS;
 use crate::rush::Run;
 use crate::rush::clock::us;
 use crate::rush::http::DEADLINE;
@@ -91,11 +90,16 @@ fn needed_us(mut due_us: Vec<u64>, per_s: u64) -> Vec<u64> {
 }
 
 pub fn audit(run: &Run, truth: &Truth) -> Found {
-    let mut broken: Vec<String> = truth.broken.iter().map(|(rule, rows)| format!("{rule}: {rows} rows")).collect();
+    let mut broken: Vec<String> = truth
+        .rules
+        .iter()
+        .filter(|rule| rule.broken != 0)
+        .map(|rule| format!("{}: {} rows", rule.says, rule.broken))
+        .collect();
     if !truth.report.audit.ok {
         broken.extend(truth.report.audit.mismatches.iter().map(|mismatch| format!("at the end: {mismatch}")));
     }
     broken
         .extend(run.looks.iter().filter(|look| !look.audit_ok).map(|look| format!("during the sale: {:?}", look.skus)));
-    (broken, format!("{} looks, and {} rules of the whole database", run.looks.len() + 1, ALWAYS.len()))
+    (broken, format!("{} looks, and {} rules of the whole database", run.looks.len() + 1, truth.rules.len()))
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::always::Rule;
+
 use super::super::arrivals::Tabs;
 use super::super::arrivals::{Buyer, Options, Then};
 use super::super::clock::Clock;
@@ -93,7 +95,7 @@ fn sale() -> (Run, Truth) {
         orders: [order(0), order(3)].into(),
         payments: [("p0".to_owned(), "ORDERED".to_owned()), ("p3".to_owned(), "ORDERED".to_owned())].into(),
         report: Report { skus: vec![sku], audit: Audit { ok: true, mismatches: vec![] } },
-        broken: vec![],
+        rules: vec![],
     };
     (run, truth)
 }
@@ -189,7 +191,7 @@ fn each_rule_sees_what_breaks_it() {
 #[test]
 fn the_audit_is_believed() {
     let spoils: [fn(&mut Run, &mut Truth); 3] = [
-        |_, truth| truth.broken.push(("a rule".to_owned(), 1)),
+        |_, truth| truth.rules.push(Rule { says: "a rule".to_owned(), broken: 1 }),
         |_, truth| {
             truth.report.audit = Audit { ok: false, mismatches: vec![json!({"check": "available = sum(ledger)"})] };
         },

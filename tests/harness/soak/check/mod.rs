@@ -7,6 +7,7 @@ mod stock;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -24,8 +25,8 @@ const EXPLAINED: &str = "every answer and every row is one that the model explai
 /// How often each rule was looked at, and where it did not hold.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Verdict {
-    pub checked: BTreeMap<&'static str, u64>,
-    pub broken: BTreeMap<&'static str, u64>,
+    pub checked: BTreeMap<Cow<'static, str>, u64>,
+    pub broken: BTreeMap<Cow<'static, str>, u64>,
     pub violations: u64,
     pub words: Vec<String>,
     /// Refusals that cannot be judged: the database crashed so close to them that what they saw may have been lost.
@@ -35,11 +36,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub fn check(&mut self, rule: &'static str, holds: bool, words: impl FnOnce() -> String) {
-        *self.checked.entry(rule).or_default() += 1;
+    pub fn check(&mut self, rule: impl Into<Cow<'static, str>>, holds: bool, words: impl FnOnce() -> String) {
+        let rule = rule.into();
+        *self.checked.entry(rule.clone()).or_default() += 1;
         if !holds {
             self.violations += 1;
-            let broken = self.broken.entry(rule).or_default();
+            let broken = self.broken.entry(rule.clone()).or_default();
             *broken += 1;
             if *broken <= WORDS_MAX {
                 self.words.push(format!("{rule}: {}", words()));
@@ -79,12 +81,12 @@ pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
     for words in &storm.log.impossible {
         verdict.check("no answer is impossible", false, || words.clone());
     }
-    *verdict.checked.entry("no answer is impossible").or_default() += storm.log.tries;
-    *verdict.checked.entry("the sums of a report agree, in the middle of it").or_default() += storm.log.reports;
+    *verdict.checked.entry("no answer is impossible".into()).or_default() += storm.log.tries;
+    *verdict.checked.entry("the sums of a report agree, in the middle of it".into()).or_default() += storm.log.reports;
     for words in &storm.log.played.unexplained {
         verdict.check(EXPLAINED, false, || words.clone());
     }
-    *verdict.checked.entry(EXPLAINED).or_default() += storm.log.played.commands;
+    *verdict.checked.entry(EXPLAINED.into()).or_default() += storm.log.played.commands;
     holds::judge(storm, verdict);
     stock::judge(storm, verdict);
     money::judge(storm, verdict);

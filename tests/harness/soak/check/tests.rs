@@ -138,7 +138,7 @@ fn what_breaks_one_rule_a_hundred_times_does_not_hide_what_breaks_another() {
     (0..100).for_each(|_| verdict.check("a", false, String::new));
     verdict.check("b", false, String::new);
     assert_eq!((verdict.violations, verdict.words.iter().filter(|words| words.starts_with('b')).count()), (101, 1));
-    assert_eq!(verdict.broken, [("a", 100), ("b", 1)].into());
+    assert_eq!(verdict.broken, [("a".into(), 100), ("b".into(), 1)].into());
 }
 
 #[test]
