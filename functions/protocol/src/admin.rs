@@ -96,6 +96,12 @@ pub struct NewSale {
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "describe", schemars(with = "i64"))]
     pub lapse_cooldown_s: Option<i64>,
+    /// `draft`: only operators see the sale, until a `PATCH` gives it another status. Unless given, it is `open`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// Whether buyers see how many pieces there are before the sale opens: `shown`, unless given, or `hidden`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stock_before_opening: Option<String>,
     /// 1 to 100.
     pub skus: Vec<NewSku>,
     /// For the ledger: no part of the sale.

@@ -197,11 +197,13 @@ pub enum PayMethod {
     Free,
 }
 
-/// `Scheduled` before `opens_at`, `Closed` from `closes_at` on; in between what the operator set.
+/// `Draft` until the operator publishes it: buyers do not see it. Then `Scheduled` before `opens_at`, `Closed` from
+/// `closes_at` on; in between what the operator set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub enum SaleStatus {
+    Draft,
     Scheduled,
     Open,
     Paused,
@@ -233,6 +235,7 @@ pub struct Sku {
     pub sku_id: String,
     pub name: String,
     pub unit_price: i64,
-    pub available: i64,
+    /// Null before the sale opens where its operator hides the stock (`stock_before_opening`).
+    pub available: Option<i64>,
     pub max_per_user: i64,
 }

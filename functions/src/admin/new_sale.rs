@@ -46,6 +46,16 @@ pub fn checked(mut sale: NewSale) -> Result<NewSale, Vec<FieldError>> {
         Some("retake") => {}
         Some(_) => faults.add("/late_payment", "must be refund or retake"),
     }
+    match sale.status.as_deref() {
+        None | Some("open") => sale.status = None,
+        Some("draft") => {}
+        Some(_) => faults.add("/status", "must be open or draft"),
+    }
+    match sale.stock_before_opening.as_deref() {
+        None | Some("shown") => sale.stock_before_opening = None,
+        Some("hidden") => {}
+        Some(_) => faults.add("/stock_before_opening", "must be shown or hidden"),
+    }
     faults.range("/lapse_cooldown_s", sale.lapse_cooldown_s.unwrap_or(0), 0, LAPSE_COOLDOWN_S_MAX);
     sale.lapse_cooldown_s = sale.lapse_cooldown_s.filter(|seconds| *seconds != 0);
     let mut seen = HashSet::new();
