@@ -158,3 +158,21 @@ impl ConfirmOutcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn json_keeps_the_names_that_are_in_use() {
+        let rejected = ConfirmOutcome::Rejected { reason: "hold_expired".to_owned() };
+        assert_eq!(to_value(&rejected).ok(), Some(json!({"result": "turned_away", "reason": "hold_expired"})));
+        assert_eq!(to_value(ConfirmOutcome::ReadyToCapture).ok(), Some(json!({"result": "secured"})));
+        let hint = json!({"request_id": "r", "gateway": "g", "payment_id": "p", "may_take": true});
+        let read: Option<ConfirmRequest> = serde_json::from_value(hint.clone()).ok();
+        assert!(matches!(&read, Some(ConfirmRequest::Hint(PaymentHint { asks_approval: true, .. }))), "{read:?}");
+        assert_eq!(read.and_then(|read| to_value(read).ok()), Some(hint));
+    }
+}
