@@ -5,5 +5,6 @@ pub mod keys;
 pub mod memory;
 pub mod queue;
 pub mod rate_limit;
+pub mod restart;
 pub mod slow_start;
 pub mod sold_out;

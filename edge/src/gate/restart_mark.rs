@@ -3,6 +3,7 @@
 
 use worker::{SqlStorage, SqlStorageValue};
 
+use crate::gate::core::restart::settled_ms;
 use crate::runtime::limits::{GATE_MARK_MS, GATE_SETTLE_MS};
 
 pub struct RestartMark {
@@ -51,25 +52,4 @@ fn last_mark(storage: &SqlStorage) -> worker::Result<Option<u64>> {
         Some(SqlStorageValue::Integer(flew_ms)) => u64::try_from(*flew_ms).ok(),
         _ => None,
     }))
-}
-
-/// No mark: there was no call. There may have been calls after the mark, up to the time of the next one.
-fn settled_ms(mark: Option<u64>, now_ms: u64) -> u64 {
-    mark.map_or(0, |flew_ms| flew_ms.min(now_ms).saturating_add(GATE_MARK_MS).saturating_add(GATE_SETTLE_MS))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_life_waits_for_what_the_one_before_may_have_begun_and_for_nothing_else() {
-        const NOW_MS: u64 = 1_800_000_000_000;
-        let settled = |mark| settled_ms(mark, NOW_MS);
-        assert_eq!(settled(None), 0);
-        assert_eq!(settled(Some(NOW_MS)), NOW_MS + GATE_MARK_MS + GATE_SETTLE_MS);
-        assert!(settled(Some(NOW_MS - GATE_MARK_MS - GATE_SETTLE_MS)) <= NOW_MS);
-        // A clock that was ahead then.
-        assert_eq!(settled(Some(NOW_MS * 2)), settled(Some(NOW_MS)));
-    }
 }

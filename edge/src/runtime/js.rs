@@ -10,7 +10,7 @@ use worker::{Env, wasm_bindgen, web_sys};
 
 use crate::runtime::limits::{BODY_DEADLINE_MS, TICK_MS};
 
-mod js {
+mod imports {
     use super::{Env, Promise, wasm_bindgen, web_sys};
 
     #[wasm_bindgen(module = "/src/runtime/js.js", wasm_bindgen = worker::wasm_bindgen)]
@@ -32,7 +32,7 @@ mod js {
 
 /// A request's lateness, method, address and headers, a line each: see `head` in js.js.
 pub fn head(request: &web_sys::Request) -> String {
-    js::head(request)
+    imports::head(request)
 }
 
 pub enum Arrival {
@@ -50,7 +50,7 @@ pub async fn arrive(
     announced: bool,
 ) -> Result<Arrival, String> {
     let patience = ticks(BODY_DEADLINE_MS);
-    let arrived = JsFuture::from(js::arrive(request, env, address, announced, patience)).await;
+    let arrived = JsFuture::from(imports::arrive(request, env, address, announced, patience)).await;
     let arrived = arrived.map_err(|error| text_of(&error))?;
     if arrived.is_string() {
         return Ok(Arrival::Limited);
@@ -63,7 +63,7 @@ pub async fn arrive(
 
 /// Whether the named rate limit admits this address. A counter that fails admits.
 pub async fn admits(env: &Env, limit: &str, address: &str) -> bool {
-    JsFuture::from(js::admits(env, limit, address)).await.is_ok_and(|admitted| admitted.is_truthy())
+    JsFuture::from(imports::admits(env, limit, address)).await.is_ok_and(|admitted| admitted.is_truthy())
 }
 
 /// One message to one Durable Object, and its answer. None: nothing in time.
@@ -77,7 +77,7 @@ pub async fn object(
     message: &str,
     patience_ms: u64,
 ) -> Result<Option<String>, String> {
-    text(js::object(env, binding, name, message, ticks(patience_ms))).await
+    text(imports::object(env, binding, name, message, ticks(patience_ms))).await
 }
 
 /// Calls a function by HTTP. None: no response in time.
@@ -90,7 +90,7 @@ pub async fn invoke<'a>(
     body: &str,
     patience_ms: u64,
 ) -> Result<Option<InvokeResponse>, String> {
-    let answer = text(js::invoke(url, &lines(headers), body, ticks(patience_ms))).await?;
+    let answer = text(imports::invoke(url, &lines(headers), body, ticks(patience_ms))).await?;
     Ok(answer.map(InvokeResponse))
 }
 
@@ -111,7 +111,7 @@ pub fn respond<'a>(
     body: Option<&[u8]>,
 ) -> web_sys::Response {
     let text = body.map(std::str::from_utf8).and_then(Result::ok);
-    js::respond(status, &lines(headers), text, body.filter(|_| text.is_none()))
+    imports::respond(status, &lines(headers), text, body.filter(|_| text.is_none()))
 }
 
 async fn text(promise: Promise) -> Result<Option<String>, String> {

@@ -16,9 +16,9 @@ pub struct Queue<W> {
     sales: HashMap<Rc<str>, Sale>,
     entries: usize,
     waiters: usize,
-    flying: usize,
+    in_flight: usize,
     /// Batches that have left.
-    departed: u64,
+    sent_batches: u64,
     /// Requests that have arrived.
     arrived: u64,
 }
@@ -29,7 +29,7 @@ struct Sale {
     /// Users whose first request is of this sale and is not in flight.
     ready: VecDeque<Rc<str>>,
     entries: usize,
-    flying: usize,
+    in_flight: usize,
     /// The number of its last batch; 0: none yet.
     last: u64,
 }
@@ -80,7 +80,7 @@ impl Arrival {
 impl<W> Default for Queue<W> {
     fn default() -> Self {
         let (users, sales) = (HashMap::new(), HashMap::new());
-        Self { users, sales, entries: 0, waiters: 0, flying: 0, departed: 0, arrived: 0 }
+        Self { users, sales, entries: 0, waiters: 0, in_flight: 0, sent_batches: 0, arrived: 0 }
     }
 }
 
@@ -176,9 +176,9 @@ impl<W> Queue<W> {
         let (sale_id, turn) = if let Some(sale_id) = sale {
             (Rc::from(sale_id), of(self.sales.get(sale_id)?)?)
         } else {
-            let may_depart = |sale: &Sale| match sale.flying {
-                0 => self.flying < FLIGHTS_ALL_MAX,
-                flying => flying < FLIGHTS_MAX && self.flying < FLIGHTS_MAX,
+            let may_depart = |sale: &Sale| match sale.in_flight {
+                0 => self.in_flight < FLIGHTS_ALL_MAX,
+                in_flight => in_flight < FLIGHTS_MAX && self.in_flight < FLIGHTS_MAX,
             };
             let waiting = self.sales.iter().filter(|(_, sale)| may_depart(sale));
             let turns = waiting.filter_map(|(sale_id, sale)| {
@@ -201,24 +201,24 @@ impl<W> Queue<W> {
 
     /// A batch of this sale has left.
     pub fn depart(&mut self, sale_id: &str) {
-        self.flying = self.flying.saturating_add(1);
-        self.departed = self.departed.saturating_add(1);
+        self.in_flight = self.in_flight.saturating_add(1);
+        self.sent_batches = self.sent_batches.saturating_add(1);
         if let Some(sale) = self.sales.get_mut(sale_id) {
-            sale.flying = sale.flying.saturating_add(1);
-            sale.last = self.departed;
+            sale.in_flight = sale.in_flight.saturating_add(1);
+            sale.last = self.sent_batches;
         }
     }
 
     pub fn land(&mut self, sale_id: &str) {
-        self.flying = self.flying.saturating_sub(1);
+        self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(sale) = self.sales.get_mut(sale_id) {
-            sale.flying = sale.flying.saturating_sub(1);
+            sale.in_flight = sale.in_flight.saturating_sub(1);
         }
         self.close_if_empty(sale_id);
     }
 
     fn close_if_empty(&mut self, sale_id: &str) {
-        if self.sales.get(sale_id).is_some_and(|sale| sale.entries == 0 && sale.flying == 0) {
+        if self.sales.get(sale_id).is_some_and(|sale| sale.entries == 0 && sale.in_flight == 0) {
             self.sales.remove(sale_id);
         }
     }
