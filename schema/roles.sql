@@ -5,7 +5,7 @@
 --
 -- The bounds of a call stand here because they must hold before its statement begins, and because a role's
 -- settings reach through a transaction-mode pooler, where a session's do not.
--- lock_timeout < statement_timeout < the function's deadline (functions/src/runtime/limits.rs) < the edge's (edge/src/bounds.rs).
+-- lock_timeout < statement_timeout < the function's deadline (functions/src/runtime/limits.rs) < the edge's (edge/src/runtime/limits.rs).
 
 do $$
 begin

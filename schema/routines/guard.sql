@@ -23,7 +23,7 @@ begin atomic
                         'holdfast_admin', 'holdfast_relay', 'holdfast_refund', 'holdfast_reconcile', 'holdfast_audit');
 end;
 
--- The bounds of one call of T1, as functions/protocol/src/reserve.rs and edge/src/bounds.rs have them: 100 reservations of 10
+-- The bounds of one call of T1, as functions/protocol/src/reserve.rs and edge/src/runtime/limits.rs have them: 100 reservations of 10
 -- lines. More at once would hold everybody's counters for as long.
 create or replace function holdfast.assert_batch(p_reservations integer, p_lines integer) returns void
 language plpgsql immutable

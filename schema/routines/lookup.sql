@@ -76,7 +76,7 @@ end;
 -- Of one Gate's users: who may get another answer than "sold out" or "not open". That is whoever has a key, in whatever
 -- sale, for a key belongs to its user; and whoever holds, has bought or let lapse something in this one. A user is told
 -- of by a hash that only the edge can make again (p_key is its secret), and a user's hash names the Gate: see
--- edge/src/gate/users.rs, which has the same.
+-- edge/src/runtime/user_hash.rs, which has the same.
 --
 -- Each table is read in the order of its users, 32 entries a step, and the next step begins behind the last user of them:
 -- somebody's thousands of keys are passed by in one step. p_after: for each of the three where to go on after; null:

@@ -62,7 +62,8 @@ fn parameter(name: &str, segment: &str) -> Option<String> {
         "sale_id" | "sku_id" => percent::segment(segment).filter(|id| text::is_slug(id)).map(String::from),
         "hold_id" | "order_id" | "subscription_id" => text::uuid(&percent::segment(segment)?),
         "dead_letter_id" => dead_letters::id(&percent::segment(segment)?),
-        "user_id" => is_printable(segment, USER_ID_MAX_CHARS).then(|| segment.to_owned()),
+        // A user may have any printable name, a slash in it too.
+        "user_id" => percent::decoded(segment).map(String::from).filter(|id| is_printable(id, USER_ID_MAX_CHARS)),
         "name" => percent::segment(segment).map(String::from),
         // A test says that every name of the table is one of these.
         _ => None,

@@ -198,3 +198,17 @@ fn what_changes_something_needs_more_than_a_viewer() {
         assert_eq!(route.caller == VIEWER, route.method == GET, "{} {}", route.method.name, route.path);
     }
 }
+
+#[test]
+fn a_user_has_any_printable_name() {
+    let user = |segment: &str| {
+        let found = offers(&format!("/v1/admin/users/{segment}/forget"), false);
+        found.map(|offers| offers.parameters.get("user_id")).map_err(|_| ())
+    };
+    assert_eq!(user("%ED%99%8D%EA%B8%B8%EB%8F%99"), Ok("홍길동".to_owned()));
+    assert_eq!(user("a%2Fb"), Ok("a/b".to_owned()));
+    assert_eq!(user("100%25"), Ok("100%".to_owned()));
+    for wrong in ["%00", "%0A", "%FF", "100%", "a/b"] {
+        assert_eq!(user(wrong), Err(()), "{wrong}");
+    }
+}

@@ -96,7 +96,7 @@ pub enum LookupOutcome {
         sales: Vec<Sale>,
     },
     Holders {
-        /// Hashes of 63 bits that are equal to `shard` modulo `shards`, each once: see edge/src/gate/users.rs.
+        /// Hashes of 63 bits that are equal to `shard` modulo `shards`, each once: see edge/src/runtime/user_hash.rs.
         users: Vec<u64>,
         /// Whether these are all; there is no second page.
         complete: bool,

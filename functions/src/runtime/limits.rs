@@ -1,7 +1,7 @@
 //! The functions' bounds, each with its unit, in one place.
 //!
 //! Deadlines nest, so that the innermost ends first and names the cause: `lock_timeout` and `statement_timeout`
-//! (schema/roles.sql) < [`CALL_DEADLINE_MS`] < the edge's (edge/src/bounds.rs).
+//! (schema/roles.sql) < [`CALL_DEADLINE_MS`] < the edge's (edge/src/runtime/limits.rs).
 
 /// `lock_timeout` of every function's role, as schema/roles.sql sets it.
 pub const LOCK_TIMEOUT_MS: u64 = 1_500;
@@ -109,7 +109,7 @@ pub const ASK_DEADLINE_MS: u64 = 3_000;
 pub const CAPTURE_DEADLINE_MS: u64 = 10_000;
 /// Refunding: PortOne advises a minute.
 pub const REFUND_DEADLINE_MS: u64 = 60_000;
-/// Maximum length of a gateway's response, the same as of its webhooks (edge/src/bounds.rs).
+/// Maximum length of a gateway's response, the same as of its webhooks (edge/src/runtime/limits.rs).
 pub const GATEWAY_ANSWER_MAX_BYTES: usize = 1_048_576;
 /// Pending payments that one claim takes, and concurrent lookups.
 pub const CLAIM_MAX: i32 = 50;
