@@ -6,7 +6,7 @@ import { between, learn } from "./clock.js";
 import { development, page } from "./page.js";
 import * as store from "./store.js";
 
-// Longer than the edge's own: tests/deadlines.rs compares them.
+// Longer than the edge's own: tests/it/workspace/deadlines.rs compares them.
 const DEADLINE_MS = 8000;
 const LONGEST_WAIT_MS = 60_000;
 const SPREAD = [1, 1.5]; // everybody who is told "in 2 s" must not come back in the same one

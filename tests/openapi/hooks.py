@@ -1,6 +1,6 @@
 """What schemathesis is given so that it comes past the door: tokens, signatures, and a sale that is there.
 
-Read by `tests/openapi.rs`, which names the running stack in HOLDFAST_STACK and the sale in HOLDFAST_SALE.
+Read by `tests/it/edge/openapi.rs`, which names the running stack in HOLDFAST_STACK and the sale in HOLDFAST_SALE.
 """
 
 import base64

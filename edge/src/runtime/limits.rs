@@ -188,7 +188,7 @@ const _: () = {
     // Each waits for the one before it, so that the innermost gives up first and every request gets an answer.
     assert!(FUNCTION_DEADLINE_MS < INVOKE_DEADLINE_MS);
     assert!(INVOKE_DEADLINE_MS < GATEWAY_DEADLINE_MS);
-    // tests/deadlines.rs continues with the page's patience on one side and the database's on the other.
+    // tests/it/workspace/deadlines.rs continues with the page's patience on one side and the database's on the other.
     assert!(PLACE_WAIT_MS + INVOKE_DEADLINE_MS < GATE_DEADLINE_MS);
     assert!(BODY_MAX_BYTES < GATEWAY_BODY_MAX_BYTES && 2 * GATEWAY_BODY_MAX_BYTES < LAMBDA_PAYLOAD_MAX_BYTES / 2);
     assert!(GATE_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);

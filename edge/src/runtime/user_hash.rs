@@ -36,7 +36,7 @@ impl Key {
 mod tests {
     use super::*;
 
-    /// tests/holders.rs has the same for the database.
+    /// tests/it/transactions/holders.rs has the same for the database.
     #[test]
     fn the_hash_is_the_one_that_the_database_makes() {
         assert_eq!(Key::default().user("홍길동"), 1_016_084_569_214_216_481);

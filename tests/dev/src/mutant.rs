@@ -1,0 +1,143 @@
+//! Mutants: changes that break a promise, each a file in tests/mutants, and the test that has to see it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
+use serde::Deserialize;
+
+use stack::workspace;
+
+#[derive(Clone, Debug)]
+pub struct Mutant {
+    /// The file's name without its extension.
+    pub name: String,
+    /// What no longer holds.
+    pub says: String,
+    pub catcher: Catcher,
+    pub changes: Vec<Change>,
+}
+
+/// The test that has to fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Catcher {
+    /// Of the tests that need the stack: an area of `tests/it`.
+    Stack { area: String, test: String },
+    /// A unit test of a package.
+    Unit { package: String, test: String },
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// From the workspace's root.
+    pub file: String,
+    /// Text that is there exactly once.
+    pub find: String,
+    pub put: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    says: String,
+    /// A package, or `it/` and an area of `tests/it`; then `module::test`.
+    caught_by: String,
+    change: Vec<Change>,
+}
+
+/// All of them, by name.
+///
+/// # Errors
+/// One of the files cannot be read.
+pub fn all() -> anyhow::Result<Vec<Mutant>> {
+    let mut mutants = vec![];
+    for entry in fs::read_dir(workspace::root().join("tests/mutants"))? {
+        let path = entry?.path();
+        let name = path.file_stem().and_then(|stem| stem.to_str()).context("a mutant without a name")?.to_owned();
+        let file: File = toml::from_str(&fs::read_to_string(&path)?).with_context(|| format!("the mutant {name}"))?;
+        let (home, test) = file.caught_by.split_once(' ').context("caught_by names a package or an area first")?;
+        let test = test.to_owned();
+        let catcher = match home.strip_prefix("it/") {
+            Some(area) => Catcher::Stack { area: area.to_owned(), test },
+            None => Catcher::Unit { package: home.to_owned(), test },
+        };
+        mutants.push(Mutant { name, says: file.says, catcher, changes: file.change });
+    }
+    mutants.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(mutants)
+}
+
+impl Mutant {
+    /// Changes its files in `root`, a copy of the workspace.
+    ///
+    /// # Errors
+    /// Its text is no longer there, or there more than once: then it no longer says what it meant.
+    pub fn apply(&self, root: &Path) -> anyhow::Result<()> {
+        for Change { file, find, put } in &self.changes {
+            let path = root.join(file);
+            let text = fs::read_to_string(&path).with_context(|| format!("{}: there is no {file}", self.name))?;
+            let times = text.matches(find.as_str()).count();
+            ensure!(times == 1, "{}: its text is in {file} {times} times", self.name);
+            fs::write(&path, text.replacen(find, put, 1))?;
+        }
+        Ok(())
+    }
+
+    /// Puts its files back.
+    ///
+    /// # Errors
+    /// They cannot be copied.
+    pub fn take_back(&self, root: &Path) -> anyhow::Result<()> {
+        for Change { file, .. } in &self.changes {
+            // Written and not copied with its time: what is built from it is built again.
+            fs::write(root.join(file), fs::read(workspace::root().join(file))?)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it changes nothing but what the database is given.
+    #[must_use]
+    pub fn is_sql(&self) -> bool {
+        self.changes.iter().all(|change| change.file.starts_with("schema/"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Catcher, all};
+    use stack::workspace;
+
+    #[test]
+    fn every_mutant_applies_and_names_a_test_that_there_is() {
+        let root = workspace::root();
+        let mutants = all().unwrap();
+        assert!(mutants.len() >= 20);
+        for mutant in mutants {
+            for change in &mutant.changes {
+                let text = std::fs::read_to_string(root.join(&change.file)).unwrap();
+                assert_eq!(text.matches(&change.find).count(), 1, "{}: {}", mutant.name, change.file);
+                assert_ne!(change.find, change.put, "{}", mutant.name);
+            }
+            let (Catcher::Stack { test, .. } | Catcher::Unit { test, .. }) = &mutant.catcher;
+            let mut parts: Vec<&str> = test.split("::").filter(|part| *part != "tests").collect();
+            let function = parts.pop().unwrap();
+            let stem = parts.join("/");
+            let places = match &mutant.catcher {
+                Catcher::Stack { area, .. } => vec![format!("tests/it/{area}/{stem}.rs")],
+                Catcher::Unit { package, .. } => {
+                    let home = match package.as_str() {
+                        "payments" | "protocol" => format!("functions/{package}"),
+                        "edge" | "functions" | "schema" => package.clone(),
+                        tests => format!("tests/{tests}"),
+                    };
+                    vec![format!("{home}/src/{stem}.rs"), format!("{home}/src/{stem}/tests.rs")]
+                }
+            };
+            let source: String =
+                places.iter().map(|place| std::fs::read_to_string(root.join(place)).unwrap_or_default()).collect();
+            assert!(source.contains(&format!("fn {function}(")), "{}: there is no {test}", mutant.name);
+            assert!(mutant.is_sql() == matches!(mutant.catcher, Catcher::Stack { .. }), "{}", mutant.name);
+        }
+    }
+}

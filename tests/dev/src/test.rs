@@ -1,0 +1,228 @@
+//! `cargo dev test`: everything, a stage a line. What needs the stack runs against one that is booted for it once, on
+//! free ports and an empty database.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Args;
+use serde_json::Value;
+use stack::{Options, Stack};
+use stack::{database, tools, workspace};
+use tokio::process::Command;
+
+use crate::up::Ends;
+
+#[derive(Args)]
+pub struct Test {
+    /// Only the areas whose names contain one of these, or `unit`
+    stage: Vec<String>,
+    /// In place of a fresh one: for the model, of which `SEED:N` runs the Nth history alone, and for the attack on the API
+    #[arg(long, value_name = "SEED")]
+    seed: Option<String>,
+    /// Only the tests whose names contain one of these (with commas between them), of the areas that are named
+    #[arg(long, value_name = "TEXT", requires = "stage")]
+    only: Option<String>,
+}
+
+/// The order of the areas, from the inside out: whoever breaks the schema reads of that first. How many tests run at once is
+/// four where it is not said. An area that is not named here runs before the last three, which measure or kill.
+const ORDER: [(&str, usize); 12] = [
+    ("workspace", 4),
+    ("transactions", 4),
+    ("model", 1),
+    ("functions", 4),
+    ("events", 4),
+    ("operations", 4),
+    ("edge", 4),
+    ("purchases", 2),
+    // They order the one gateway of the stack to fail, and so come one after the other.
+    ("money", 1),
+    ("shop", 2),
+    // Alone: they measure.
+    ("capacity", 1),
+    // They kill what the others stand on.
+    ("failures", 1),
+];
+const AT_ONCE: usize = 4;
+/// Those at the end of `ORDER` that come after everything that is not named.
+const LAST: usize = 2;
+
+/// A test program of `tests/it`.
+pub struct Area {
+    pub name: String,
+    pub program: PathBuf,
+}
+
+impl Area {
+    fn place(&self) -> usize {
+        let named = ORDER.iter().position(|(name, _)| *name == self.name);
+        named.map_or(2 * (ORDER.len() - LAST) - 1, |place| place * 2)
+    }
+
+    fn at_once(&self) -> usize {
+        ORDER.iter().find(|(name, _)| *name == self.name).map_or(AT_ONCE, |(_, at_once)| *at_once)
+    }
+}
+
+/// What the tests' own programs print at the end, and the stages add up.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+}
+
+impl Test {
+    pub fn run(self) -> anyhow::Result<()> {
+        tokio::runtime::Runtime::new()?.block_on(self.all())
+    }
+
+    async fn all(self) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let mut tally = Tally::default();
+        let wanted = |name: &str| self.stage.is_empty() || self.stage.iter().any(|stage| name.contains(stage.as_str()));
+        if wanted("unit") {
+            unit(&mut tally).await?;
+        }
+        let known = |name: &&str| wanted(name);
+        if self.stage.is_empty() || ORDER.iter().map(|(name, _)| *name).any(|name| known(&name)) {
+            tokio::task::spawn_blocking(tools_of_the_tests).await??;
+            let areas = build().await?;
+            let mut ends = Ends::new()?;
+            let mut stack = Stack::prepare(Options::for_tests("test"))?;
+            let outcome = tokio::select! {
+                outcome = self.on_the_stack(&mut stack, &areas, &wanted, &mut tally) => outcome,
+                () = ends.asked() => {
+                    tools::interrupt();
+                    Err(anyhow::anyhow!("interrupted"))
+                }
+            };
+            stack.stop().await;
+            outcome?;
+        }
+        println!("\nin {:.0} s", began.elapsed().as_secs_f64());
+        println!("{} passed, {} failed", tally.passed, tally.failed);
+        ensure!(tally.failed == 0, "{} tests failed", tally.failed);
+        ensure!(tally.passed > 0, "no area has that name; there are: unit, {}", ORDER.map(|(name, _)| name).join(", "));
+        Ok(())
+    }
+
+    async fn on_the_stack(
+        &self,
+        stack: &mut Stack,
+        areas: &[Area],
+        wanted: &impl Fn(&str) -> bool,
+        tally: &mut Tally,
+    ) -> anyhow::Result<()> {
+        let database_url = stack.bring_up().await?.database_url;
+        for area in areas.iter().filter(|area| wanted(&area.name)) {
+            drop_databases(&database_url).await?;
+            let mut command = Command::new(&area.program);
+            command
+                .env("HOLDFAST_STACK", stack.report_path())
+                .env("HOLDFAST_DEV", std::env::current_exe()?)
+                .env("RUST_BACKTRACE", "0")
+                .current_dir(workspace::root());
+            if let Some(only) = &self.only {
+                command.args(only.split(','));
+            }
+            command.arg(format!("--test-threads={}", area.at_once())).arg("--show-output");
+            if let Some(seed) = &self.seed {
+                command.env("HOLDFAST_SEED", seed);
+            }
+            stage(&area.name, &mut command, tally, self.only.is_some()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The databases of the stage before: tens of thousands of files, each of which a Postgres that was killed opens and syncs
+/// before it answers again.
+async fn drop_databases(url: &str) -> anyhow::Result<()> {
+    let client = database::connect(url).await?;
+    for row in client.query("select datname from pg_database where datname ~ '^t[0-9]+_'", &[]).await? {
+        client.batch_execute(&format!("drop database {} with (force)", row.get::<_, &str>(0))).await?;
+    }
+    Ok(())
+}
+
+/// A browser and a pooler. Without them their stages cannot run, and a run without them is not a pass.
+fn tools_of_the_tests() -> anyhow::Result<()> {
+    tools::chromium()?;
+    tools::chromedriver()?;
+    tools::pgbouncer()?;
+    tools::schemathesis()?;
+    Ok(())
+}
+
+async fn unit(tally: &mut Tally) -> anyhow::Result<()> {
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--exclude", "it", "--lib", "--bins"]);
+    stage("unit", &mut command, tally, false).await
+}
+
+/// The tests that need the stack, a program an area; building them takes a while the first time.
+pub async fn build() -> anyhow::Result<Vec<Area>> {
+    let mut command = cargo();
+    command.args(["test", "--no-run", "--package", "it", "--tests", "--message-format", "json"]);
+    println!("  building the tests ...");
+    let built = command.stderr(Stdio::inherit()).output().await.context("cannot run cargo")?;
+    ensure!(built.status.success(), "the tests do not build");
+    let messages = String::from_utf8(built.stdout)?;
+    let area = |message: Value| {
+        let is_test = message["target"]["kind"][0] == "test" && message["profile"]["test"] == true;
+        let program = message["executable"].as_str().filter(|_| is_test).map(PathBuf::from)?;
+        Some(Area { name: message["target"]["name"].as_str()?.to_owned(), program })
+    };
+    let mut areas: Vec<Area> =
+        messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter_map(area).collect();
+    ensure!(!areas.is_empty(), "cargo built no test program");
+    areas.sort_by_key(Area::place);
+    Ok(areas)
+}
+
+/// Runs one stage and says in a line how it went; what it printed is shown when a test has failed.
+async fn stage(name: &str, command: &mut Command, tally: &mut Tally, may_be_empty: bool) -> anyhow::Result<()> {
+    let began = Instant::now();
+    println!("  {name} ...");
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.context("cannot run the tests")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (mut passed, mut failed) = (0, 0);
+    for line in text.lines().filter(|line| line.starts_with("test result: ")) {
+        passed += count(line, "passed");
+        failed += count(line, "failed");
+    }
+    println!("  {name} ... {passed} passed, {failed} failed, {:.1} s", began.elapsed().as_secs_f64());
+    // What a test has counted, it says in lines of this kind.
+    text.lines().filter(|line| line.starts_with("| ")).for_each(|line| println!("    {line}"));
+    tally.passed += passed;
+    tally.failed += failed;
+    if !output.status.success() {
+        println!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        if failed == 0 {
+            bail!("the stage {name} did not come to its end: {}", output.status);
+        }
+    } else if passed == 0 && !may_be_empty {
+        bail!("the stage {name} ran no test");
+    }
+    Ok(())
+}
+
+/// The number before `word` in `test result: ok. 3 passed; 0 failed; …`.
+fn count(line: &str, word: &str) -> usize {
+    let mut words = line.split([' ', ';']).filter(|word| !word.is_empty()).peekable();
+    while let Some(number) = words.next() {
+        if words.peek() == Some(&word) {
+            return number.parse().unwrap_or(0);
+        }
+    }
+    0
+}
+
+/// As it would be called from a shell.
+pub fn cargo() -> Command {
+    let mut command = std::process::Command::new("cargo");
+    tools::outside_cargo(&mut command).current_dir(workspace::root());
+    Command::from(command)
+}

@@ -1,0 +1,82 @@
+//! `cargo dev up`: the stack, until it is told to end.
+
+use clap::Args;
+use stack::{Options, Ports, Stack};
+use stack::{tools, workspace};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+#[derive(Args)]
+pub struct Up {
+    /// The shop's port
+    #[arg(long, value_name = "N", default_value_t = 8787)]
+    edge_port: u16,
+    /// Seconds between two sweeps for holds that nobody paid
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    sweep_interval_s: u64,
+    /// Start from an empty database
+    #[arg(long)]
+    fresh: bool,
+    /// Use this Postgres 18 in place of the embedded one
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+impl Up {
+    pub fn run(self) -> anyhow::Result<()> {
+        tokio::runtime::Runtime::new()?.block_on(self.until_told_to_end())
+    }
+
+    async fn until_told_to_end(self) -> anyhow::Result<()> {
+        let mut ends = Ends::new()?;
+        let mut stack = Stack::prepare(Options {
+            dir: workspace::dev_dir(),
+            ports: Ports::Usual { edge: self.edge_port },
+            sweep_interval_s: self.sweep_interval_s,
+            refund_retry_s: "0,5,15,60,300",
+            reconcile_every: Some(std::time::Duration::from_secs(60)),
+            fresh: self.fresh,
+            database_url: self.database_url,
+            early_release: true,
+            demo_sale: true,
+            detours: None,
+            aws: false,
+        })?;
+        let up = tokio::select! {
+            up = stack.bring_up() => up.map(Some),
+            () = ends.asked() => {
+                // It may be in the middle of an install or a build.
+                tools::interrupt();
+                Ok(None)
+            }
+        };
+        if let Ok(Some(report)) = &up {
+            println!("\n  shop      {}\n  payments  {}", report.edge_url, report.gateway_url);
+            println!("  all of it is in target/dev/stack.json, logs in target/dev/logs; Ctrl-C ends it\n");
+            ends.asked().await;
+        }
+        if up.is_ok() {
+            println!("ending everything");
+        }
+        stack.stop().await;
+        up.map(drop)
+    }
+}
+
+/// The two ways to be asked to end. Listening from the start: being asked in the middle of it is not special.
+pub struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ends {
+    pub fn new() -> anyhow::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

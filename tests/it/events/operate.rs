@@ -1,0 +1,267 @@
+//! What an operator does about deliveries, through the edge: subscriptions, dead letters, replays, and what is left of it
+//! in the ledger.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use support::client::{Answer, Client, until};
+use support::receiver::{Mood, Receiver};
+
+const SUBSCRIPTIONS: &str = "/v1/admin/subscriptions";
+
+fn operator(client: &Client, method: Method, path: &str) -> RequestBuilder {
+    // Whoever says to be somebody else is not believed: the ledger has the token's name.
+    client
+        .request(method, path)
+        .bearer_auth(client.stack["admin_tokens"]["owner"].as_str().unwrap())
+        .header("x-operator", "민지")
+}
+
+async fn subscribe(client: &Client, key: &str, body: &Value) -> Answer {
+    client.send(operator(client, Method::POST, SUBSCRIPTIONS).header("idempotency-key", key).json(body)).await
+}
+
+/// A receiver that is told of adjusted stock alone, so that other tests' sales seldom disturb it.
+async fn subscribed(client: &Client) -> (Receiver, String, String) {
+    let receiver = Receiver::start().await;
+    let body = json!({"endpoint": receiver.url(), "event_types": ["StockAdjusted"]});
+    let made = subscribe(client, &Uuid::new_v4().to_string(), &body).await.ok(201);
+    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    (receiver, text("subscription_id"), text("secret"))
+}
+
+async fn ledger(client: &Client, subject: &str) -> Vec<(String, String, Option<String>)> {
+    let owner = stack::database::connect(client.setting("database_url")).await.unwrap();
+    let sql = "select action, actor, reason from holdfast.operator_ledger where subject = $1 order by entry_id";
+    let rows = owner.query(sql, &[&subject]).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect()
+}
+
+#[tokio::test]
+async fn a_subscription_is_made_once_a_key_and_shows_its_secret_to_whoever_made_it() {
+    let (client, key) = (Client::new(), Uuid::new_v4().to_string());
+    let body =
+        json!({"endpoint": "https://shop.example/hooks", "event_types": ["OrderConfirmed"], "reason": "the shop"});
+    let made = subscribe(&client, &key, &body).await;
+    let id = made.body["subscription_id"].as_str().unwrap().to_owned();
+    assert_eq!((made.status, made.header("location")), (201, Some(format!("{SUBSCRIPTIONS}/{id}").as_str())));
+    assert!(made.body["secret"].as_str().unwrap().starts_with("whsec_"));
+    let again = subscribe(&client, &key, &body).await;
+    assert_eq!((again.status, again.header("idempotent-replayed"), &again.body), (201, Some("true"), &made.body));
+    let other = subscribe(&client, &key, &json!({"endpoint": "https://other.example/"})).await;
+    assert_eq!(other.refusal(), (422, "idempotency_key_reused".into()));
+
+    let owner = stack::database::connect(client.setting("database_url")).await.unwrap();
+    let kept = "select s.secret, r.answer::text from holdfast.subscription s, holdfast.operator_request r
+                where s.subscription_id::text = $1 and r.idem_key = $2";
+    let kept = owner.query_one(kept, &[&id, &key]).await.unwrap();
+    let secret = made.body["secret"].as_str().unwrap();
+    for text in [kept.get::<_, String>(0), kept.get(1)] {
+        assert!(text.contains("sealed:") && !text.contains(secret), "the database does not know it: {text}");
+    }
+
+    let path = format!("{SUBSCRIPTIONS}/{id}");
+    let shown = client.admin(Method::GET, &path, None).await.ok(200);
+    assert_eq!(
+        (&shown["status"], &shown["breaker"], &shown["kind"]),
+        (&json!("enabled"), &json!("closed"), &json!("http"))
+    );
+    assert!(shown.get("secret").is_none(), "{shown}");
+    let all = client.admin(Method::GET, SUBSCRIPTIONS, None).await.ok(200);
+    assert!(all["subscriptions"].as_array().unwrap().iter().any(|one| one["subscription_id"] == id.as_str()));
+
+    for _ in 0..2 {
+        let deleted = client.send(operator(&client, Method::DELETE, &path)).await;
+        assert_eq!((deleted.status, deleted.text.as_str()), (204, ""));
+    }
+    assert_eq!(client.admin(Method::GET, &path, None).await.refusal(), (404, "not_found".into()));
+    let done = ledger(&client, &id).await;
+    assert_eq!(
+        done,
+        [
+            ("subscription_created".into(), "owner".into(), Some("the shop".into())),
+            ("subscription_deleted".into(), "owner".into(), None)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_subscription_is_said() {
+    let client = Client::new();
+    for (body, pointer) in [
+        (json!({"endpoint": "shop.example"}), "/endpoint"),
+        (json!({"endpoint": ""}), "/endpoint"),
+        (json!({"endpoint": "https://me:secret@shop.example/"}), "/endpoint"),
+        (json!({"endpoint": "https://a.example/", "kind": "carrier-pigeon"}), "/kind"),
+        (json!({"endpoint": "https://a.example/", "event_types": ["OrderConfirmed", "Nonsense"]}), "/event_types/1"),
+        (json!({"endpoint": "a bus", "kind": "eventbridge"}), "/endpoint"),
+        (json!({"endpoint": "https://a.example/", "reason": ""}), "/reason"),
+    ] {
+        let refused = subscribe(&client, &Uuid::new_v4().to_string(), &body).await;
+        assert_eq!(refused.refusal(), (422, "invalid_request".into()), "{body}");
+        assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{body}");
+    }
+    let body = json!({"endpoint": "https://a.example/"});
+    let keyless = client.send(operator(&client, Method::POST, SUBSCRIPTIONS).json(&body)).await;
+    assert_eq!(keyless.refusal(), (400, "idempotency_key_missing".into()));
+    let stranger = client.send(client.request(Method::GET, SUBSCRIPTIONS).bearer_auth("wrong")).await;
+    assert_eq!(stranger.refusal(), (401, "unauthenticated".into()));
+}
+
+#[tokio::test]
+async fn a_secret_is_rotated_and_a_target_of_aws_has_none() {
+    let client = Client::new();
+    let (_receiver, id, old) = subscribed(&client).await;
+    let path = format!("{SUBSCRIPTIONS}/{id}/secret");
+    let key = Uuid::new_v4().to_string();
+    let rotate = || operator(&client, Method::POST, &path).header("idempotency-key", key.clone());
+    let rotated = client.send(rotate()).await.ok(200);
+    assert!(rotated["secret"] != old.as_str() && rotated["old_secret_until"].is_string(), "{rotated}");
+    assert_eq!(client.send(rotate()).await.ok(200), rotated);
+    let too_long = client
+        .send(operator(&client, Method::POST, &path).header("idempotency-key", "k").json(&json!({"overlap_s": 1e9})));
+    assert_eq!(too_long.await.refusal(), (422, "invalid_request".into()));
+    client.send(operator(&client, Method::DELETE, &format!("{SUBSCRIPTIONS}/{id}"))).await;
+
+    let body = json!({"kind": "sqs", "endpoint": "https://sqs.ap-northeast-2.amazonaws.com/1/shop", "event_types": ["RefundFailed"]});
+    let queue = subscribe(&client, &Uuid::new_v4().to_string(), &body).await.ok(201);
+    assert!(queue.get("secret").is_none(), "{queue}");
+    let id = queue["subscription_id"].as_str().unwrap();
+    let path = format!("{SUBSCRIPTIONS}/{id}/secret");
+    let none =
+        client.send(operator(&client, Method::POST, &path).header("idempotency-key", Uuid::new_v4().to_string())).await;
+    assert_eq!(none.refusal(), (422, "invalid_request".into()));
+    client.send(operator(&client, Method::DELETE, &format!("{SUBSCRIPTIONS}/{id}"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_seen_with_its_reason_and_delivered_after_one_replay() {
+    let client = Client::new();
+    let (receiver, id, secret) = subscribed(&client).await;
+    receiver.mood(Mood::Answers(410, vec![]));
+    let sale = client.sale(300, &[("a", 5, 1)]).await;
+    let path = format!("/v1/admin/dead-letters?kind=event&subscription={id}&sale_id={sale}");
+    let letter = until("the letter is dead", 20, || async {
+        let page = client.admin(Method::GET, &path, None).await.ok(200);
+        page["dead_letters"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    assert_eq!((&letter["event_type"], &letter["sale_id"]), (&json!("StockAdjusted"), &json!(sale)));
+    assert!(
+        letter["reason"].as_str().unwrap().contains("410") || letter["reason"].as_str().unwrap().contains("disabled"),
+        "{letter}"
+    );
+    let report = client.report(&sale).await;
+    // Another test's receiver may have been told of this sale too.
+    assert!(report["outbox"]["dead"].as_i64().unwrap() >= 1, "{report}");
+    let shown = report["outbox"]["receivers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["subscription_id"] == id.as_str())
+        .unwrap()
+        .clone();
+    assert_eq!((&shown["status"], &shown["breaker"]), (&json!("disabled"), &json!("closed")), "{shown}");
+
+    // It is disabled: that has to be put right first.
+    let letter_id = letter["id"].as_str().unwrap();
+    let replay = || {
+        let path = format!("/v1/admin/dead-letters/{letter_id}/replay");
+        operator(&client, Method::POST, &path).json(&json!({"reason": "it is back"}))
+    };
+    assert_eq!(client.send(replay()).await.refusal(), (422, "invalid_request".into()));
+    let enable = operator(&client, Method::PATCH, &format!("{SUBSCRIPTIONS}/{id}")).json(&json!({"status": "enabled"}));
+    receiver.mood(Mood::Takes);
+    assert_eq!(client.send(enable).await.ok(200)["status"], "enabled");
+    assert_eq!(client.send(replay()).await.ok(200), json!({"id": letter_id, "status": "pending"}));
+    let seen = until("it is delivered", 20, || async {
+        receiver.taken().into_iter().find(|seen| seen.body["data"]["sale_id"] == sale.as_str())
+    })
+    .await;
+    assert!(seen.is_signed_with(&secret));
+    until("it is done", 20, || async {
+        let again = client.send(replay()).await.ok(200);
+        (again == json!({"id": letter_id, "status": "delivered"})).then_some(())
+    })
+    .await;
+    assert_eq!(
+        ledger(&client, letter_id).await,
+        [("dead_letter_replayed".into(), "owner".into(), Some("it is back".into()))]
+    );
+    let page = client.admin(Method::GET, &path, None).await.ok(200);
+    assert_eq!(page, json!({"dead_letters": [], "next": null}));
+    client.send(operator(&client, Method::DELETE, &format!("{SUBSCRIPTIONS}/{id}"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_listed_a_page_at_a_time_and_replayed_by_the_same_filter() {
+    let client = Client::new();
+    let (receiver, id, _) = subscribed(&client).await;
+    receiver.mood(Mood::Answers(410, vec![]));
+    let sale = client.sale(300, &[("a", 5, 1), ("b", 5, 1), ("c", 5, 1)]).await;
+    let filter = format!("subscription={id}&sale_id={sale}");
+    until("three are dead", 20, || async {
+        let page = client.admin(Method::GET, &format!("/v1/admin/dead-letters?{filter}"), None).await.ok(200);
+        (page["dead_letters"].as_array().unwrap().len() == 3).then_some(())
+    })
+    .await;
+    let (mut listed, mut cursor) = (vec![], String::new());
+    loop {
+        let page =
+            client.admin(Method::GET, &format!("/v1/admin/dead-letters?{filter}&limit=2{cursor}"), None).await.ok(200);
+        listed
+            .extend(page["dead_letters"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        assert_eq!(listed.len(), 2);
+        cursor = format!("&cursor={next}");
+    }
+    listed.sort();
+    listed.dedup();
+    assert_eq!(listed.len(), 3);
+
+    receiver.mood(Mood::Takes);
+    let enable = operator(&client, Method::PATCH, &format!("{SUBSCRIPTIONS}/{id}")).json(&json!({"status": "enabled"}));
+    client.send(enable).await.ok(200);
+    let key = Uuid::new_v4().to_string();
+    let replay = || {
+        operator(&client, Method::POST, "/v1/admin/dead-letters/replay")
+            .header("idempotency-key", key.clone())
+            .json(&json!({"kind": "event", "subscription": id, "sale_id": sale}))
+    };
+    let replayed = client.send(replay()).await;
+    assert_eq!(replayed.body, json!({"replayed": 3, "more": false}), "{replayed:?}");
+    assert_eq!(client.send(replay()).await.body, replayed.body, "the same key, the same answer");
+    until("they are delivered", 20, || async {
+        let count = receiver.taken().iter().filter(|seen| seen.body["data"]["sale_id"] == sale.as_str()).count();
+        (count == 3).then_some(())
+    })
+    .await;
+    for wrong in ["?kind=order", "?limit=101", "?cursor=x"] {
+        let refused = client.admin(Method::GET, &format!("/v1/admin/dead-letters{wrong}"), None).await;
+        assert_eq!(refused.refusal(), (422, "invalid_request".into()), "{wrong}");
+    }
+    let unknown = client.send(operator(&client, Method::POST, "/v1/admin/dead-letters/event-999999999/replay")).await;
+    assert_eq!(unknown.refusal(), (404, "not_found".into()));
+    client.send(operator(&client, Method::DELETE, &format!("{SUBSCRIPTIONS}/{id}"))).await;
+}
+
+#[tokio::test]
+async fn a_refund_that_failed_is_a_dead_letter_and_is_required_again_after_one_replay() {
+    let client = Client::new();
+    let sale = client.sale(300, &[("a", 1, 1)]).await;
+    let hold = client.reserve("ann", "k", &sale, json!([{"sku_id": "a", "qty": 1}])).await.ok(201);
+    let payment = format!("결제 {}", Uuid::new_v4());
+    client.pay_with(&payment, &hold, "ann", 999).await.ok(200);
+    let owner = stack::database::connect(client.setting("database_url")).await.unwrap();
+    let failed = "update holdfast.refund set status = 'FAILED', finalized_at = clock_timestamp() where payment_id = $1";
+    owner.execute(failed, &[&payment]).await.unwrap();
+    let page =
+        client.admin(Method::GET, &format!("/v1/admin/dead-letters?kind=refund&sale_id={sale}"), None).await.ok(200);
+    let [letter] = page["dead_letters"].as_array().unwrap().as_slice() else { panic!("{page}") };
+    assert_eq!((&letter["payment_id"], &letter["amount"]), (&json!(payment), &json!(999)));
+    let path = format!("/v1/admin/dead-letters/{}/replay", letter["id"].as_str().unwrap());
+    let replayed = client.send(operator(&client, Method::POST, &path)).await.ok(200);
+    assert_eq!(replayed["status"], "pending");
+    assert_eq!(client.report(&sale).await["refunds"]["REQUIRED"], 1);
+}

@@ -1,0 +1,323 @@
+//! What happens when a part dies: killed by its pid, as `stack.json` names it, in the middle of a sale.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use support::client::{Client, until};
+use support::{database, sold_out};
+
+/// The processes of a part, as `stack.json` names them now.
+fn pids(part: &str) -> Vec<i64> {
+    match &database::stack()["pids"][part] {
+        Value::Array(pids) => pids.iter().filter_map(Value::as_i64).collect(),
+        pid => pid.as_i64().into_iter().collect(),
+    }
+}
+
+fn kill(pid: i64) {
+    signal("-9", pid);
+}
+
+fn signal(signal: &str, pid: i64) {
+    // Of the stack that was booted for this run, by the pid it wrote down.
+    let status = std::process::Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
+    assert!(status.success(), "kill {signal} {pid}");
+}
+
+fn items() -> Value {
+    json!([{"sku_id": "pair", "qty": 1}])
+}
+
+/// A new process stands in the dead one's place, and the shop answers from the database.
+async fn until_well(client: &Client, part: &str, dead: &[i64]) {
+    until(&format!("{part} is started again"), 30, || async {
+        let now = pids(part);
+        (now.len() >= dead.len() && dead.iter().all(|pid| !now.contains(pid))).then_some(())
+    })
+    .await;
+    until("the shop answers", 30, || async {
+        // Of a name that nobody has asked for, or it would be answered from memory.
+        let path = format!("/v1/sales/none-{}", Uuid::new_v4());
+        let request = client.request(Method::GET, &path).send().await.ok()?;
+        (request.status() == 404).then_some(())
+    })
+    .await;
+}
+
+#[derive(Clone)]
+struct Told {
+    user: String,
+    hold_id: String,
+}
+
+/// Buyers who press again with the same key until they get an answer that is one; what each was told.
+async fn stampede(client: &Arc<Client>, sale: &str, buyers: usize, underway: &Arc<AtomicBool>) -> Vec<Told> {
+    let mut crowd = JoinSet::new();
+    for n in 0..buyers {
+        let (client, sale, underway) = (Arc::clone(client), sale.to_owned(), Arc::clone(underway));
+        crowd.spawn(async move {
+            let user = format!("buyer-{n}");
+            for _ in 0..200 {
+                let request = client.reserving(&user, "the-key", &sale, items());
+                let Ok(response) = request.send().await else {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                };
+                let (status, retry_after) =
+                    (response.status().as_u16(), response.headers().contains_key("retry-after"));
+                let Ok(body) = response.json::<Value>().await else { continue };
+                match (status, body["code"].as_str()) {
+                    (201, _) => {
+                        underway.store(true, Ordering::Relaxed);
+                        return Some(Told { user, hold_id: body["hold_id"].as_str().unwrap().to_owned() });
+                    }
+                    (409, Some("sold_out")) => return None,
+                    (503, Some("unavailable")) | (429, Some("rate_limited")) => {
+                        assert!(retry_after, "{body}");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                    other => panic!("{other:?}: {body}"),
+                }
+            }
+            panic!("{user} never got an answer");
+        });
+    }
+    crowd.join_all().await.into_iter().flatten().collect()
+}
+
+/// Every 201 that somebody received is there, and the counters agree.
+async fn nothing_is_lost(client: &Client, sale: &str, stock: i64, told: &[Told]) {
+    assert_eq!(told.len() as i64, stock);
+    let mut ids: Vec<&str> = told.iter().map(|one| one.hold_id.as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len() as i64, stock, "one hold each");
+    for one in told {
+        let hold = client.get(&one.user, &format!("/v1/reservations/{}", one.hold_id)).await.ok(200);
+        assert_eq!(hold["status"], "HOLD");
+    }
+    let report = client.report(sale).await;
+    assert_eq!(report["skus"][0], json!({"sku_id": "pair", "total": stock, "available": 0, "held": stock, "sold": 0}));
+}
+
+async fn killed_in_the_middle(part: &str) {
+    let client = Arc::new(Client::new());
+    let sale = client.sale(3_600, &[("pair", 100, 1)]).await;
+    let (underway, dead) = (Arc::new(AtomicBool::new(false)), pids(part));
+    assert!(!dead.is_empty(), "stack.json names no {part}");
+    let crowd = {
+        let (client, sale, underway) = (Arc::clone(&client), sale.clone(), Arc::clone(&underway));
+        tokio::spawn(async move { stampede(&client, &sale, 600, &underway).await })
+    };
+    until("somebody was told 201", 30, || async { underway.load(Ordering::Relaxed).then_some(()) }).await;
+    for pid in &dead {
+        kill(*pid);
+    }
+    let told = crowd.await.unwrap();
+    until_well(&client, part, &dead).await;
+    nothing_is_lost(&client, &sale, 100, &told).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_killed_in_the_middle_of_the_crowd_loses_nothing_that_was_promised() {
+    killed_in_the_middle("postgres").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reserve_function_killed_in_the_middle_of_the_crowd() {
+    killed_in_the_middle("reserve").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_and_with_it_every_gate_killed_in_the_middle_of_the_crowd() {
+    killed_in_the_middle("edge").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_answered_by_the_database_when_the_gate_has_forgotten_it() {
+    let client = Client::new();
+    let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
+    let first = client.reserve("ann", "k", &sale, items()).await;
+    let dead = pids("edge");
+    dead.iter().for_each(|pid| kill(*pid));
+    until_well(&client, "edge", &dead).await;
+    let again = client.reserve("ann", "k", &sale, items()).await;
+    assert_eq!((again.status, &again.text), (201, &first.text));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_while_the_worker_is_away_is_told_to_come_again() {
+    let (client, dead) = (Client::new(), pids("edge"));
+    dead.iter().for_each(|pid| kill(*pid));
+    let away = std::sync::atomic::AtomicUsize::new(0);
+    until("the shop answers", 30, || async {
+        let answer = client.send(client.request(Method::GET, "/v1/sales/no-such-sale")).await;
+        if answer.status == 404 {
+            return Some(());
+        }
+        assert_eq!(answer.refusal(), (503, "unavailable".to_owned()), "{}", answer.text);
+        for name in ["retry-after", "x-request-id", "x-server-time"] {
+            assert!(answer.header(name).is_some(), "{name}");
+        }
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+        away.fetch_add(1, Ordering::Relaxed);
+        None
+    })
+    .await;
+    assert!(away.into_inner() > 0, "it was never away, or this proves nothing");
+    until_well(&client, "edge", &dead).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_finds_no_function_is_answered_503_and_confirmed_when_it_comes_again() {
+    let client = Client::new();
+    let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
+    let hold = client.reserve("ann", "k", &sale, items()).await.ok(201);
+    let (payment, dead) = (format!("pay_{}", uuid::Uuid::new_v4()), pids("postgres"));
+    dead.iter().for_each(|pid| kill(*pid));
+    // Until the database is back it says so; then the same payment is confirmed.
+    let answer = until("the payment is confirmed", 30, || async {
+        let answer = client.pay(&payment, &hold, "ann").await;
+        match answer.status {
+            200 => Some(answer.body),
+            503 => {
+                assert!(answer.header("retry-after").is_some());
+                None
+            }
+            other => panic!("{other}: {}", answer.text),
+        }
+    })
+    .await;
+    assert_eq!(answer["result"], "confirmed");
+    until_well(&client, "postgres", &dead).await;
+    assert_eq!(client.report(&sale).await["orders"]["CONFIRMED"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_began_again_tells_nobody_sold_out_who_has_something() {
+    let client = Client::new();
+    let (sale, held, bought) = sold_out::with_something(&client).await;
+    let dead = pids("edge");
+    dead.iter().for_each(|pid| kill(*pid));
+    until_well(&client, "edge", &dead).await;
+    sold_out::earlier_refusals(&client, &sale, &held, &bought).await;
+}
+
+/// Reserves one pair, kills Postgres the moment that is answered, and says whether the hold is there afterwards. The log
+/// is written by nobody but who waits for it: its background writer sleeps.
+async fn is_there_after_a_crash(client: &Client, user: &str, sale: &str) -> bool {
+    let hold = client.reserve(user, "k", sale, items()).await.ok(201);
+    is_there_after(client, user, &hold).await
+}
+
+/// Kills Postgres and says whether the hold is there once it is back.
+async fn is_there_after(client: &Client, user: &str, hold: &Value) -> bool {
+    let dead = pids("postgres");
+    dead.iter().for_each(|pid| kill(*pid));
+    until_well(client, "postgres", &dead).await;
+    let path = format!("/v1/reservations/{}", hold["hold_id"].as_str().unwrap());
+    match client.get(user, &path).await.status {
+        200 => true,
+        404 => false,
+        other => panic!("{other}"),
+    }
+}
+
+/// The logins that a lone reservation does not need, shut: no commit of a scheduled function writes the log to disk.
+/// Sessions that are open end.
+const SHUT_OTHER_LOGINS: &str = "do $$ declare v_role name; begin
+    for v_role in select rolname from pg_roles where rolcanlogin and rolname ~ '^holdfast_' and rolname not in
+        ('holdfast_reserve', 'holdfast_lookup') loop execute format('alter role %I nologin', v_role); end loop; end $$;
+    select pg_terminate_backend(pid, 5000) from pg_stat_activity
+    where usename ~ '^holdfast_' and usename not in ('holdfast_reserve', 'holdfast_lookup')";
+
+/// The control: reserves without the barrier while nobody else commits, asserts by the log's own positions that none of it
+/// is on disk when the buyer is told, and only then kills Postgres.
+async fn is_there_after_a_crash_without_the_barrier(client: &Client, user: &str, sale: &str) -> bool {
+    let owner = stack::database::connect(client.setting("database_url")).await.unwrap();
+    let roles: Vec<String> = owner
+        .query("select rolname::text from pg_roles where rolcanlogin and rolname ~ '^holdfast_'", &[])
+        .await
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    owner.batch_execute(SHUT_OTHER_LOGINS).await.unwrap();
+    // An ordinary commit: whatever was written before it is on disk.
+    let sql = "select pg_logical_emit_message(true, 'test', 'flushed')";
+    owner.execute(sql, &[]).await.unwrap();
+    let begin: String = owner.query_one("select pg_current_wal_insert_lsn()::text", &[]).await.unwrap().get(0);
+    let hold = client.reserve(user, "k", sale, items()).await.ok(201);
+    let sql =
+        "select pg_current_wal_flush_lsn() <= $1::text::pg_lsn and pg_current_wal_insert_lsn() > $1::text::pg_lsn";
+    let only_in_memory: bool = owner.query_one(sql, &[&begin]).await.unwrap().get(0);
+    assert!(only_in_memory, "something else wrote the log to disk, so this control would prove nothing");
+    let is_there = is_there_after(client, user, &hold).await;
+    let reopen: Vec<String> = roles.iter().map(|role| format!("alter role \"{role}\" login;")).collect();
+    run_sql(client, &reopen.concat()).await;
+    is_there
+}
+
+async fn run_sql(client: &Client, sql: &str) {
+    let owner = stack::database::connect(client.setting("database_url")).await.unwrap();
+    for statement in sql.split("-- next statement:") {
+        owner.batch_execute(statement).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does_not() {
+    let client = Client::new();
+    let sale = client.sale(3_600, &[("pair", 10, 1)]).await;
+    run_sql(&client, "alter system set wal_writer_delay = '10s' -- next statement:\n select pg_reload_conf()").await;
+    for round in 0..3 {
+        assert!(is_there_after_a_crash(&client, &format!("told-{round}"), &sale).await, "round {round}");
+    }
+
+    let source = include_str!("../../../schema/routines/reserve.sql");
+    let mutant =
+        source.replace("perform holdfast.barrier();", "perform set_config('synchronous_commit', 'off', true);");
+    assert_ne!(source, mutant);
+    run_sql(&client, &mutant).await;
+    let lost = !is_there_after_a_crash_without_the_barrier(&client, "lost", &sale).await;
+    run_sql(&client, source).await;
+    run_sql(&client, "alter system reset wal_writer_delay -- next statement:\n select pg_reload_conf()").await;
+    assert!(lost, "without the barrier it must be lost here, or this proves nothing");
+    client.report(&sale).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_lookup_stands_still_the_public_page_is_served_from_its_last_copy() {
+    let client = Client::new();
+    let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
+    let looking = || client.send(client.request(Method::GET, &format!("/v1/sales/{sale}")));
+    let before = looking().await.ok(200);
+    let stopped = pids("lookup");
+    assert!(!stopped.is_empty(), "stack.json names no lookup");
+    stopped.iter().for_each(|pid| signal("-STOP", *pid));
+    let (began, mut seen) = (Instant::now(), Vec::new());
+    while began.elapsed() < Duration::from_secs(6) {
+        let asked = Instant::now();
+        let answer = looking().await;
+        seen.push((answer.status, asked.elapsed()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stopped.iter().for_each(|pid| signal("-CONT", *pid));
+    assert!(seen.iter().all(|(status, _)| *status == 200), "{seen:?}");
+    // One request at a time waits for the function; the others need not.
+    let slow = seen.iter().filter(|(_, waited)| *waited > Duration::from_secs(1)).count();
+    assert!(slow <= 5 && seen.iter().all(|(_, waited)| *waited < Duration::from_secs(4)), "{seen:?}");
+    assert_eq!(before["skus"][0]["available"], 1);
+    client.reserve("ann", "k", &sale, items()).await.ok(201);
+    until("the page shows what is there now", 15, || async {
+        (looking().await.ok(200)["skus"][0]["available"] == 0).then_some(())
+    })
+    .await;
+}

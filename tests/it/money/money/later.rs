@@ -1,0 +1,244 @@
+//! What a gateway tells after the order or the refund: disputes, console refunds, deposits that are taken back, refunds
+//! that fail after they had succeeded. Each is on the order, on the payment, in the report, and told once; by webhook here,
+//! by the gateway's own list in `reconciled`.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{PRICE, Shop};
+use support::client::until;
+use support::till::{GATEWAYS, by_the_shop};
+
+/// Nobody tells the shop.
+pub fn never() -> Value {
+    json!({"webhooks": {"times": 0}})
+}
+
+pub struct Bought {
+    pub sale: String,
+    pub user: String,
+    pub payment: String,
+    pub hold: Value,
+}
+
+impl Shop {
+    /// An order paid at a gateway.
+    pub async fn buy(&self, gateway: &str) -> Bought {
+        let (sale, user) =
+            (self.client.sale(3_600, &[("pair", 9, 1)]).await, format!("{gateway}-{}", uuid::Uuid::new_v4().simple()));
+        let hold = self.hold(&sale, &user).await;
+        let made = self.pay(gateway, &hold, &user, json!({})).await;
+        self.until_status(&hold, &user, "COMMITTED").await;
+        Bought { sale, user, payment: made["payment_id"].as_str().unwrap().to_owned(), hold }
+    }
+
+    pub async fn order(&self, bought: &Bought) -> Value {
+        let path = format!("/v1/orders?hold_id={}", bought.hold["hold_id"].as_str().unwrap());
+        self.client.get(&bought.user, &path).await.ok(200)
+    }
+
+    /// The order shows these two.
+    pub async fn until_shown(&self, bought: &Bought, disputed: bool, refunded: i64) {
+        until(&format!("the order shows disputed {disputed}, refunded {refunded}"), 40, || async {
+            let order = self.order(bought).await;
+            (order["disputed"] == disputed && order["refunded_amount"] == refunded).then_some(())
+        })
+        .await;
+        assert_eq!(self.order(bought).await["status"], "CONFIRMED", "it stands beside the status");
+    }
+
+    pub async fn row(&self, bought: &Bought) -> Value {
+        let rows = self.payments(&bought.sale, "ordered").await;
+        rows.into_iter().find(|row| row["payment_id"] == bought.payment.as_str()).unwrap()
+    }
+
+    /// What was told of a payment under a name, in order.
+    pub async fn told(&self, payment: &str, event_type: &str) -> Vec<Value> {
+        let sql = "select data from holdfast.event_outbox where event_type = $1 and data ->> 'payment_id' = $2 order by event_id";
+        let rows = self.owner.query(sql, &[&event_type, &payment]).await.unwrap();
+        rows.iter().map(|row| row.get::<_, tokio_postgres::types::Json<Value>>(0).0).collect()
+    }
+
+    /// Every id under its own name.
+    async fn assert_named(&self, bought: &Bought, told: &Value) {
+        let order = self.order(bought).await;
+        for (member, value) in [("order_id", &order["order_id"]), ("hold_id", &bought.hold["hold_id"])] {
+            assert_eq!(&told[member], value, "{member}: {told}");
+        }
+        assert_eq!((&told["sale_id"], &told["payment_id"]), (&json!(bought.sale), &json!(bought.payment)));
+        assert_eq!((&told["user_id"], &told["currency"]), (&json!(self.client.user(&bought.user)), &json!("KRW")));
+    }
+
+    async fn until_answered(&self, payment: &str) {
+        until("the shop has answered", 20, || async {
+            let deliveries = self.till.payment(payment).await["deliveries"].clone();
+            let last = deliveries.as_array().unwrap().last().unwrap().clone();
+            (last["delivered"] == true).then(|| assert_eq!(last["attempts"][0]["body"], r#"{"result":"recorded"}"#))
+        })
+        .await;
+    }
+
+    async fn changed(&self, sale: &str) -> Value {
+        self.client.report(sale).await["payments"].clone()
+    }
+}
+
+#[tokio::test]
+async fn a_refund_in_the_console_is_on_the_order_with_its_amount_and_told_once_each_time() {
+    let shop = Shop::open().await;
+    for gateway in GATEWAYS {
+        let bought = shop.buy(gateway).await;
+        shop.until_shown(&bought, false, 0).await;
+        let thrice = json!({"amount": 300, "webhooks": {"times": 3, "fresh_ids": true, "spread_ms": 300}});
+        shop.till.console(&bought.payment, "refund-by-hand", &thrice).await;
+        shop.until_shown(&bought, false, 300).await;
+        shop.until_answered(&bought.payment).await;
+        shop.till.console(&bought.payment, "refund-by-hand", &json!({"amount": PRICE - 300})).await;
+        shop.until_shown(&bought, false, PRICE).await;
+        let row = shop.row(&bought).await;
+        assert_eq!((&row["refunded_amount"], &row["disputed"]), (&json!(PRICE), &json!(false)), "{gateway}: {row}");
+        let told = shop.told(&bought.payment, "PaymentRefundedOutside").await;
+        let amounts: Vec<&Value> = told.iter().map(|one| &one["amount"]).collect();
+        assert_eq!(amounts, [&json!(300), &json!(PRICE - 300)], "{gateway}");
+        assert_eq!((&told[1]["refunded_amount"], &told[1]["kind"]), (&json!(PRICE), &json!("refunded")));
+        shop.assert_named(&bought, &told[0]).await;
+        assert_eq!(shop.changed(&bought.sale).await, json!({"disputed": 0, "refunded_outside": 1, "reversed": 0}));
+        // An operator who takes the order back finds nothing left to pay back.
+        let cancel = format!("/v1/admin/orders/{}/cancel", shop.order(&bought).await["order_id"].as_str().unwrap());
+        shop.client.admin(Method::POST, &cancel, Some(json!({"reason": "refunded in the console"}))).await.ok(200);
+        until("the refund is over", 40, || async {
+            (shop.see(&bought.hold, &bought.user).await["refund"]["status"] == "completed").then_some(())
+        })
+        .await;
+        assert_eq!(by_the_shop(&shop.till.payment(&bought.payment).await), [0; 0], "{gateway}");
+        assert_eq!(shop.order(&bought).await["refunded_amount"], PRICE, "by whom it went back stays known");
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_is_on_the_order_until_it_is_won_and_stays_when_it_is_lost() {
+    let shop = Shop::open().await;
+    // Toss tells of none.
+    for gateway in ["standard", "portone", "stripe"] {
+        for won in [true, false] {
+            let bought = shop.buy(gateway).await;
+            shop.till.console(&bought.payment, "dispute", &json!({"amount": PRICE})).await;
+            shop.until_shown(&bought, true, 0).await;
+            shop.until_answered(&bought.payment).await;
+            let row = shop.row(&bought).await;
+            assert_eq!((&row["dispute"], &row["disputed_amount"]), (&json!("open"), &json!(PRICE)), "{gateway}: {row}");
+            assert_eq!(shop.changed(&bought.sale).await["disputed"], 1);
+            // PortOne does not say which way it went: what is left of the payment does.
+            if gateway == "portone" && !won {
+                shop.till.console(&bought.payment, "refund-by-hand", &never()).await;
+            }
+            shop.till.console(&bought.payment, "resolve-dispute", &json!({"won": won})).await;
+            let state = if won { "won" } else { "lost" };
+            until(&format!("{gateway}: it is {state}"), 40, || async {
+                (shop.row(&bought).await["dispute"] == state).then_some(())
+            })
+            .await;
+            assert_eq!(shop.order(&bought).await["disputed"], !won, "{gateway}");
+            let told = shop.told(&bought.payment, "PaymentDisputed").await;
+            let states: Vec<&Value> = told.iter().map(|one| &one["status"]).collect();
+            assert_eq!(states, [&json!("open"), &json!(state)], "{gateway}");
+            shop.assert_named(&bought, &told[0]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deposit_that_is_taken_back_leaves_an_order_that_says_so() {
+    let shop = Shop::open().await;
+    for gateway in ["standard", "toss"] {
+        let bought = shop.buy(gateway).await;
+        shop.till.console(&bought.payment, "reverse", &json!({})).await;
+        shop.until_shown(&bought, false, PRICE).await;
+        assert!(shop.row(&bought).await["reversed_at"].is_string(), "{gateway}");
+        assert_eq!(shop.changed(&bought.sale).await, json!({"disputed": 0, "refunded_outside": 0, "reversed": 1}));
+        let told = shop.told(&bought.payment, "PaymentRefundedOutside").await;
+        assert_eq!((told.len(), &told[0]["kind"]), (1, &json!("deposit_reversed")), "{gateway}");
+        assert_eq!(told[0]["amount"], PRICE);
+    }
+}
+
+/// A late payment whose money went back.
+pub async fn paid_back(shop: &Shop, gateway: &str) -> (Value, String, String) {
+    let (sale, user) =
+        (shop.client.sale(1, &[("pair", 1, 1)]).await, format!("{gateway}-{}", uuid::Uuid::new_v4().simple()));
+    let hold = shop.hold(&sale, &user).await;
+    let made = shop.pay(gateway, &hold, &user, json!({"webhooks": {"at": hold["expire_at"]}})).await;
+    let payment = made["payment_id"].as_str().unwrap().to_owned();
+    until_refund(shop, &hold, &user, "completed").await;
+    (hold, user, payment)
+}
+
+pub async fn until_refund(shop: &Shop, hold: &Value, user: &str, status: &str) {
+    until(&format!("the refund is {status}"), 40, || async {
+        (shop.see(hold, user).await["refund"]["status"] == status).then_some(())
+    })
+    .await;
+}
+
+/// It failed after all, was due again under another key, and is paid back once more.
+pub async fn assert_paid_again(shop: &Shop, gateway: &str, (hold, user, payment): &(Value, String, String)) {
+    // Toss has paid back when it answers; the others have only taken it on by now.
+    if gateway != "toss" {
+        until_refund(shop, hold, user, "pending").await;
+        until("it is taken on once more", 40, || async {
+            (by_the_shop(&shop.till.payment(payment).await) == [PRICE]).then_some(())
+        })
+        .await;
+        shop.till.finish_refunds(payment).await;
+    }
+    shop.till.later(false).await;
+    until("it is paid back once more", 40, || async {
+        (shop.told(payment, "RefundCompleted").await.len() == 2).then_some(())
+    })
+    .await;
+    until_refund(shop, hold, user, "completed").await;
+    let theirs = shop.till.payment(payment).await;
+    assert_eq!((&theirs["refunded"], by_the_shop(&theirs)), (&json!(PRICE), vec![PRICE]), "{gateway}: {theirs}");
+    let failed = shop.told(payment, "RefundFailed").await;
+    assert_eq!(
+        (failed.len(), &failed[0]["reopened"], &failed[0]["amount"]),
+        (1, &json!(true), &json!(PRICE)),
+        "{gateway}"
+    );
+    let keys =
+        "select count(distinct idem_key) from holdfast.refund_attempt where payment_id = $1 and ended_at is not null";
+    assert_eq!(shop.owner.query_one(keys, &[payment]).await.unwrap().get::<_, i64>(0), 2, "{gateway}");
+    let ledger =
+        "select string_agg(event_type, ' ' order by entry_id) from holdfast.order_ledger where payment_id = $1";
+    let ledger: String = shop.owner.query_one(ledger, &[payment]).await.unwrap().get(0);
+    assert_eq!(ledger, "REFUND_REQUIRED REFUND_COMPLETED REFUND_REOPENED REFUND_COMPLETED", "{gateway}");
+}
+
+#[tokio::test]
+async fn a_refund_that_had_succeeded_and_is_reported_failed_is_due_again() {
+    let shop = Shop::open().await;
+    // PortOne tells nobody: its list does, in `reconciled`.
+    for gateway in ["standard", "toss", "stripe"] {
+        let refunded = paid_back(&shop, gateway).await;
+        shop.till.later(true).await;
+        shop.till.console(&refunded.2, "fail-a-refund", &json!({})).await;
+        assert_paid_again(&shop, gateway, &refunded).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_payment_of_ours_is_not_recorded() {
+    let shop = Shop::open().await;
+    let forged = json!({"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": "2026-01-15T05:00:00.000000",
+        "data": {"paymentKey": "tgen_forged", "orderId": "o", "status": "CANCELED", "totalAmount": PRICE}});
+    let request = shop.client.request(Method::POST, "/v1/webhooks/toss").json(&forged);
+    assert_eq!(shop.client.send(request).await.ok(200), json!({"result": "ignored"}));
+    // What a stranger says of a payment of ours is a reason to ask, and nothing else.
+    let bought = shop.buy("toss").await;
+    let mut lie = forged.clone();
+    lie["data"]["paymentKey"] = json!(bought.payment);
+    let request = shop.client.request(Method::POST, "/v1/webhooks/toss").json(&lie);
+    assert_eq!(shop.client.send(request).await.ok(200), json!({"result": "recorded"}));
+    shop.until_shown(&bought, false, 0).await;
+    assert!(shop.told(&bought.payment, "PaymentRefundedOutside").await.is_empty());
+}

@@ -1,0 +1,132 @@
+//! A person is forgotten: a pseudonym in every table past its time, and what is still needed waits.
+
+use serde_json::{Value, json};
+use tokio_postgres::types::{Json, Type};
+
+use support::database::{Ask, Database, Paid, confirm, release, reserve};
+
+const DAY_S: f64 = 86_400.0;
+
+async fn shop() -> Database {
+    let database = Database::new().await;
+    database.sale(86_400, &[("a", 100, 10), ("b", 100, 10)]).await;
+    database
+}
+
+async fn hold(database: &Database, user: &str, sku: &str, key: &str) -> String {
+    let client = database.as_role("reserve").await;
+    let ask = Ask { user: user.into(), key: key.into(), lines: vec![(sku.into(), 1)] };
+    let answers = reserve(&client, true, &[ask]).await.unwrap();
+    answers[0]["hold"]["hold_id"].as_str().expect("granted").to_owned()
+}
+
+async fn pay(database: &Database, payment: &str, hold: &str, user: &str, amount: i64) {
+    let paid = Paid { payment: payment.into(), hold: hold.into(), user: user.into(), amount, currency: "KRW".into() };
+    confirm(&database.as_role("confirm").await, &paid).await.unwrap();
+}
+
+/// With events kept for a day and the law content with `legal_days`.
+async fn forget(database: &Database, user: &str, legal_days: f64) -> Value {
+    let admin = database.as_role("admin").await;
+    let by = Json(json!({"actor": "minji", "reason": "she asked", "request_id": "r"}));
+    let sql = "select holdfast.forget_user($1, $2, 1000, 86400, $3)";
+    let legal = legal_days * DAY_S;
+    let rows = admin.query_typed(sql, &[(&by, Type::JSON), (&user, Type::TEXT), (&legal, Type::FLOAT8)]).await.unwrap();
+    rows[0].get::<_, Json<Value>>(0).0["forgotten"].clone()
+}
+
+/// The tables in which the user still stands, with how often.
+async fn stands_in(database: &Database, user: &str) -> Vec<String> {
+    let columns = "select c.relname from pg_attribute a join pg_class c on c.oid = a.attrelid
+                   where c.relnamespace = 'holdfast'::regnamespace and c.relkind = 'r' and a.attname = 'user_id' and not a.attisdropped
+                   order by 1";
+    let mut found = vec![];
+    for row in database.owner.query(columns, &[]).await.unwrap() {
+        let table: String = row.get(0);
+        let sql = format!("select count(*) from holdfast.{table} where user_id = $1");
+        let count: i64 = database.owner.query_one(&sql, &[&user]).await.unwrap().get(0);
+        if count > 0 {
+            found.push(format!("{table} {count}"));
+        }
+    }
+    found
+}
+
+/// Everything so far happened ten days ago, and its keys and events are gone by retention.
+async fn ten_days_pass(database: &Database) {
+    let aging = "update holdfast.reservation_hold set created_at = created_at - interval '10 days',
+            expire_at = expire_at - interval '10 days', finalized_at = finalized_at - interval '10 days' where status <> 'HOLD';
+        update holdfast.payment set created_at = created_at - interval '10 days';
+        update holdfast.orders set created_at = created_at - interval '10 days';
+        update holdfast.payment_attempt set ended_at = ended_at - interval '10 days';
+        delete from holdfast.idempotency; delete from holdfast.event_outbox";
+    database.owner.batch_execute(aging).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_user_past_every_time_is_gone_from_every_table_and_the_ledger_says_who_did_it() {
+    let database = shop().await;
+    let bought = hold(&database, "ann", "a", "1").await;
+    pay(&database, "p1", &bought, "ann", 100).await;
+    let given_back = hold(&database, "ann", "b", "2").await;
+    release(&database.as_role("release").await, "ann", &given_back).await.unwrap();
+    let other = hold(&database, "bob", "a", "1").await;
+    pay(&database, "p2", &other, "bob", 100).await;
+    let attempt = "insert into holdfast.payment_attempt (gateway, payment_id, hold_ref, user_id, amount, currency, attempt, state,
+                   outcome, ask_at, ended_at) values ('toss', 'x', 'x', 'ann', 1, 'KRW', 1, 'ENDED', 'over', now(), now())";
+    database.owner.batch_execute(attempt).await.unwrap();
+    ten_days_pass(&database).await;
+
+    let forgotten = forget(&database, "ann", 5.0).await;
+    assert_eq!((&forgotten["status"], &forgotten["waits_for"]), (&json!("done"), &json!([])), "{forgotten}");
+    assert_eq!(stands_in(&database, "ann").await, [""; 0]);
+    let pseudonym = forgotten["pseudonym"].as_str().unwrap();
+    assert!(pseudonym.starts_with("forgotten-"));
+    assert_eq!(
+        stands_in(&database, pseudonym).await.iter().map(|one| one.split(' ').next().unwrap()).collect::<Vec<_>>(),
+        ["buyer_history", "order_items", "orders", "payment", "payment_attempt", "reservation_hold"]
+    );
+    assert!(!stands_in(&database, "bob").await.is_empty(), "nobody else is touched");
+    let ledger = "select json_agg(json_build_array(action, subject, actor, reason)) from holdfast.operator_ledger where action = 'user_forgotten'";
+    let ledger: Json<Value> = database.owner.query_one(ledger, &[]).await.unwrap().get(0);
+    assert_eq!(ledger.0, json!([["user_forgotten", pseudonym, "minji", "she asked"]]));
+    for part in ["sales", "holds", "payments"] {
+        let look = format!("select holdfast.audit_look('{part}', 100, 0) -> 'found'");
+        let found: Json<Value> = database.owner.query_one(&look, &[]).await.unwrap().get(0);
+        assert_eq!(found.0, json!([]), "{part}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_still_needed_waits_and_goes_by_itself() {
+    let database = shop().await;
+    let bought = hold(&database, "ann", "a", "1").await;
+    pay(&database, "p1", &bought, "ann", 100).await;
+    pay(&database, "p2", &bought, "ann", 100).await;
+    let live = hold(&database, "ann", "b", "2").await;
+    ten_days_pass(&database).await;
+    let first = forget(&database, "ann", 365.0).await;
+    assert_eq!(
+        (&first["status"], &first["waits_for"]),
+        (&json!("waiting"), &json!(["live_hold", "refund", "legal_time"]))
+    );
+    let before = stands_in(&database, "ann").await;
+
+    // The law is content, but the money is not back, and she still holds something.
+    let second = forget(&database, "ann", 5.0).await;
+    assert_eq!(second["pseudonym"], first["pseudonym"]);
+    assert_eq!(second["waits_for"], json!(["live_hold", "refund", "legal_time"]));
+    assert_eq!(stands_in(&database, "ann").await, before);
+
+    release(&database.as_role("release").await, "ann", &live).await.unwrap();
+    let refund = database.as_role("refund").await;
+    refund.query_typed("select holdfast.settle_refund('standard', 'p2', 'done', null, null)", &[]).await.unwrap();
+    ten_days_pass(&database).await;
+    let relay = database.as_role("relay").await;
+    let due = "select holdfast.forget_due(1000, 86400, 432000)";
+    while relay.query_typed(due, &[]).await.unwrap()[0].get::<_, i32>(0) > 0 {}
+    assert_eq!(stands_in(&database, "ann").await, [""; 0], "nor in the list of who is to be forgotten");
+    // Asked once more: there is nothing to do.
+    assert_eq!(forget(&database, "ann", 5.0).await["status"], "done");
+    assert_eq!(stands_in(&database, "ann").await, [""; 0]);
+}

@@ -1,0 +1,7 @@
+//! From the press to the order, and to "sold out".
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod free;
+mod journey;
+mod lists;
+mod sold_out;

@@ -1,0 +1,4 @@
+//! The hosted page, in a real browser.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod shop;

@@ -1,0 +1,243 @@
+//! The shop as a buyer sees it, in a real browser: buys, lets a hold lapse, comes too late, presses twice, opens two
+//! tabs, reloads.
+
+mod front;
+mod lost;
+mod own;
+mod slow;
+mod told;
+
+use fantoccini::Locator;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use support::browser::Browser;
+use support::client::{Client, until};
+
+async fn shop(language: &str, hold_ttl_s: i64, stock: i64) -> (Client, Browser, String) {
+    let client = Client::new();
+    let sale = client.sale(hold_ttl_s, &[("pair", stock, 1)]).await;
+    (client, Browser::new(language).await, sale)
+}
+
+/// Names the buyer with the development-only field, so that the payment page knows who pays.
+async fn be(browser: &Browser, user: &str) {
+    browser.script("document.querySelector('#dev-user').closest('details')?.setAttribute('open', '')").await;
+    let field = browser.page.wait().for_element(Locator::Css("#dev-user")).await.unwrap();
+    field.clear().await.unwrap();
+    field.send_keys(user).await.unwrap();
+    // Until the server has answered, the page is open for the last buyer: it is built anew, from loading on.
+    let watch = "const main = document.querySelector('main'); window.anew = false; \
+                 new MutationObserver(() => { window.anew ||= main.dataset.state === 'loading'; }) \
+                   .observe(main, { attributes: true });";
+    browser.script(watch).await;
+    browser.click("#dev-user-change").await;
+    until("the next buyer's page", 20, || async { (browser.script("return window.anew").await == true).then_some(()) })
+        .await;
+}
+
+async fn sku(client: &Client, sale: &str) -> Value {
+    client.report(sale).await["skus"][0].clone()
+}
+
+/// The pay button is deaf for a moment, so that the second tap of a double tap does not land on it: press until the
+/// payment page is there.
+async fn go_and_pay(browser: &Browser, button: &str) {
+    go_to_payment(browser).await;
+    browser.click(button).await;
+}
+
+async fn go_to_payment(browser: &Browser) {
+    let gateway = support::database::stack()["gateway_url"].as_str().unwrap().to_owned();
+    until("the payment page", 15, || async {
+        let url = browser.page.current_url().await.ok()?;
+        if url.as_str().starts_with(&gateway) {
+            return Some(());
+        }
+        if let Ok(pay) = browser.page.find(Locator::Css("#pay")).await {
+            let _ = pay.click().await;
+        }
+        None
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buyer_buys() {
+    let (client, browser, sale) = shop("ko-KR", 300, 2).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    assert!(browser.text("main").await.contains("1,000원"), "{}", browser.text("main").await);
+    be(&browser, "홍길동").await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    let countdown = browser.text("#countdown").await;
+    assert!(countdown.starts_with("4:5") || countdown.starts_with("04:5") || countdown.contains("5:00"), "{countdown}");
+    go_and_pay(&browser, "button[value=pay]").await;
+    browser.until("bought").await;
+    assert!(browser.text("#order-number").await.len() >= 10, "{}", browser.text("#order-number").await);
+    let order = browser.script("return document.querySelector('#see').getAttribute('href')").await;
+    let order_id = order.as_str().and_then(|href| href.strip_prefix("/orders/")).unwrap_or_default().to_owned();
+    assert!(Uuid::parse_str(&order_id).is_ok(), "{order}");
+    assert_eq!(sku(&client, &sale).await, json!({"sku_id": "pair", "total": 2, "available": 1, "held": 0, "sold": 1}));
+    // Bought it stays, whatever is pressed.
+    browser.page.refresh().await.unwrap();
+    browser.until("bought").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_paid_in_time_is_bought_though_its_message_comes_after_the_end() {
+    let (client, browser, sale) = shop("ko-KR", 20, 1).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    be(&browser, "늦은이").await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    // The money is taken at once, and the shop is told of it eleven seconds after the end: it has asked by then.
+    go_and_pay(&browser, "button[value=pay_late]").await;
+    browser.until("bought").await;
+    let report = client.report(&sale).await;
+    assert_eq!((&report["orders"]["CONFIRMED"], &report["refunds"]["COMPLETED"]), (&json!(1), &json!(0)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_paid_after_the_end_is_paid_back_and_the_page_says_so() {
+    let (client, browser, sale) = shop("ko-KR", 12, 1).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    be(&browser, "더 늦은이").await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    go_to_payment(&browser).await;
+    until("the hold's end", 60, || async { (client.report(&sale).await["holds"]["EXPIRED"] == 1).then_some(()) }).await;
+    browser.click("button[value=pay]").await;
+    browser.until("refund").await;
+    until("the money is back", 60, || async {
+        (browser.text("#heading").await == "환불이 완료되었습니다").then_some(())
+    })
+    .await;
+    told::is_for_people(&browser).await;
+    let report = client.report(&sale).await;
+    assert_eq!((&report["orders"]["CONFIRMED"], &report["refunds"]["COMPLETED"]), (&json!(0), &json!(1)), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_was_declined_leaves_the_hold_to_be_paid() {
+    let (client, browser, sale) = shop("en-US", 300, 1).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    go_and_pay(&browser, "button[value=decline]").await;
+    browser.until("holding").await;
+    assert_eq!(sku(&client, &sale).await["held"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_lapses_and_the_buyer_may_try_again() {
+    let (client, browser, sale) = shop("en-US", 2, 1).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    browser.until("expired").await;
+    browser.click("#retry, #buy").await;
+    browser.until_one_of(&["holding", "open"]).await;
+    assert!(client.report(&sale).await["holds"]["EXPIRED"].as_i64().unwrap() >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sold_out_is_said_and_what_comes_back_can_be_bought() {
+    let (client, browser, sale) = shop("en-US", 300, 1).await;
+    let hold = client.reserve("somebody-else", "k", &sale, json!([{"sku_id": "pair", "qty": 1}])).await.ok(201);
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("sold_out").await;
+    let path = format!("/v1/reservations/{}", hold["hold_id"].as_str().unwrap());
+    client.send(client.buyer("somebody-else", reqwest::Method::DELETE, &path)).await.ok(200);
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_double_click_is_one_hold() {
+    let (client, browser, sale) = shop("en-US", 300, 5).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.script("const buy = document.querySelector('#buy'); buy.click(); buy.click(); buy.click()").await;
+    browser.until("holding").await;
+    assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_are_one_hold() {
+    let (client, browser, sale) = shop("en-US", 300, 5).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    let first = browser.page.window().await.unwrap();
+    let second = browser.page.new_window(true).await.unwrap().handle;
+    browser.page.switch_to_window(second).await.unwrap();
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    browser.page.switch_to_window(first).await.unwrap();
+    // It has heard of it from the other tab, or is told when it asks.
+    if browser.until_one_of(&["open", "holding"]).await == "open"
+        && let Ok(buy) = browser.page.find(Locator::Css("#buy")).await
+    {
+        // It may hear of it in this very moment, and have no such button any more.
+        let _ = buy.click().await;
+    }
+    browser.until("holding").await;
+    assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_while_holding_goes_on_with_the_hold() {
+    let (client, browser, sale) = shop("ko-KR", 300, 5).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    browser.page.refresh().await.unwrap();
+    browser.until("holding").await;
+    assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
+    browser.click("#release").await;
+    browser.click("#release-confirm").await;
+    browser.until("open").await;
+    assert_eq!(sku(&client, &sale).await["available"], 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_it_opens_the_page_counts_down_and_opens_by_itself() {
+    let (client, browser) = (Client::new(), Browser::new("en-US").await);
+    let sale = format!("t-{}", Uuid::new_v4());
+    let opens_at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(8);
+    let body = json!({"sale_id": sale, "name": "Soon", "currency": "KRW", "opens_at": opens_at.to_string(),
+                      "skus": [{"sku_id": "pair", "name": "Pair", "unit_price": 1000, "stock": 1}]});
+    client.admin(reqwest::Method::POST, "/v1/admin/sales", Some(body)).await.ok(201);
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("scheduled").await;
+    let refused = client.reserve("early", "k", &sale, json!([{"sku_id": "pair", "qty": 1}])).await;
+    assert_eq!(refused.refusal(), (403, "sale_not_open".into()));
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_runs_under_its_own_policy_without_a_word_in_the_console() {
+    let (_client, browser, sale) = shop("ko-KR", 300, 1).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.script("window.violations = []; document.addEventListener('securitypolicyviolation', e => violations.push(e.blockedURI))").await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    assert_eq!(browser.script("return window.violations").await, json!([]));
+    browser.open("/").await;
+    browser.until("list").await;
+}

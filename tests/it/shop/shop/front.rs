@@ -1,0 +1,88 @@
+//! Stands between a browser and the edge, and loses what a test tells it to: a file, every answer of the API; or says that
+//! the shop is no development shop.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use support::database;
+
+#[derive(Clone)]
+pub struct Front {
+    pub url: String,
+    rules: Arc<Mutex<Rules>>,
+    http: reqwest::Client,
+}
+
+#[derive(Default)]
+struct Rules {
+    /// Paths that begin so are answered with this status.
+    refused: Vec<(&'static str, u16)>,
+    /// What is written in a page in place of what the edge wrote.
+    rewritten: Vec<(String, String)>,
+}
+
+impl Front {
+    pub async fn start() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let front = Self { url, rules: Arc::default(), http };
+        let app = Router::new().fallback(pass).with_state(front.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        front
+    }
+
+    pub fn refuse(&self, path: &'static str, status: u16) {
+        self.rules.lock().unwrap().refused.push((path, status));
+    }
+
+    /// Everything goes through again.
+    pub fn heal(&self) {
+        self.rules.lock().unwrap().refused.clear();
+    }
+
+    /// As in production, where this is the shop's sign-in.
+    pub fn be_production(&self, login_url: &str) {
+        let mut rules = self.rules.lock().unwrap();
+        rules.rewritten.push((r#""development":true"#.to_owned(), r#""development":false"#.to_owned()));
+        rules.rewritten.push((r#""signed_in":true"#.to_owned(), r#""signed_in":false"#.to_owned()));
+        rules.rewritten.push((r#""sign_in_url":null"#.to_owned(), format!(r#""sign_in_url":"{login_url}""#)));
+    }
+}
+
+async fn pass(State(front): State<Front>, request: Request) -> Response {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let refused = front.rules.lock().unwrap().refused.iter().find(|(start, _)| path.starts_with(start)).copied();
+    if let Some((_, status)) = refused {
+        let refused = (StatusCode::from_u16(status).unwrap(), [(header::RETRY_AFTER, "1")], "lost on the way");
+        return refused.into_response();
+    }
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 100_000).await.unwrap();
+    let mut headers = parts.headers;
+    headers.remove(header::ACCEPT_ENCODING);
+    let edge = database::stack()["edge_url"].as_str().unwrap().to_owned();
+    let asked = front.http.request(parts.method, format!("{edge}{path}")).headers(headers).body(body).send().await;
+    let Ok(answer) = asked else { return StatusCode::BAD_GATEWAY.into_response() };
+    let (status, mut headers) = (answer.status(), answer.headers().clone());
+    let mut bytes = answer.bytes().await.unwrap_or_default().to_vec();
+    let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let rewritten = front.rules.lock().unwrap().rewritten.clone();
+    if is_page && !rewritten.is_empty() {
+        let page = String::from_utf8_lossy(&bytes).into_owned();
+        bytes = rewritten.iter().fold(page, |page, (from, to)| page.replace(from, to)).into_bytes();
+    }
+    without_hops(&mut headers);
+    (status, headers, Body::from(bytes)).into_response()
+}
+
+fn without_hops(headers: &mut HeaderMap) {
+    for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION] {
+        headers.remove(name);
+    }
+}

@@ -1,0 +1,13 @@
+//! What the tests share: a client, a database of its own for each test, a browser, a receiver of events.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+pub mod browser;
+pub mod client;
+pub mod database;
+pub mod emulator;
+pub mod invoke;
+pub mod receiver;
+pub mod sold_out;
+pub mod table;
+pub mod till;
+pub mod waiting;

@@ -1,0 +1,159 @@
+//! A hold in our form that this database does not have, at a gateway that others may share: its money waits for an
+//! operator, who decides once.
+
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+use tokio_postgres::types::Json;
+
+use support::database::{Database, Paid, confirm_at};
+
+const BY: &str = r#"{"actor": "minji", "reason": "the other shop's", "request_id": "r"}"#;
+
+struct Office {
+    database: Database,
+    gateway: Client,
+    admin: Client,
+}
+
+impl Office {
+    async fn open() -> Self {
+        let database = Database::new().await;
+        let (gateway, admin) = (database.as_role("confirm").await, database.as_role("admin").await);
+        Self { database, gateway, admin }
+    }
+
+    async fn told(&self, gateway: &str, payment: &str) -> Value {
+        let hold = "01890000-0000-7000-8000-000000000000".to_owned();
+        let paid = Paid { payment: payment.into(), hold, user: "a guest".into(), amount: 100, currency: "KRW".into() };
+        confirm_at(&self.gateway, gateway, &paid).await.unwrap()
+    }
+
+    async fn ask(&self, client: &Client, sql: &str) -> Value {
+        client.query_one(sql, &[]).await.unwrap().get::<_, Option<Json<Value>>>(0).map_or(Value::Null, |Json(one)| one)
+    }
+
+    async fn letters(&self, filter: &str) -> Vec<Value> {
+        let sql = format!("select holdfast.dead_letters({filter}, null, null, null, null, null, 100)");
+        self.ask(&self.admin, &sql).await["dead_letters"].as_array().unwrap().clone()
+    }
+
+    async fn decide(&self, gateway: &str, payment: &str, decision: &str) -> Value {
+        let id: String = format!("{gateway} {payment}").bytes().map(|byte| format!("{byte:02x}")).collect();
+        let sql = match decision {
+            "replay" => format!("select holdfast.replay_dead_letter('{BY}', null, null, 'parked-{id}')"),
+            _ => format!("select holdfast.decide_dead_letter('{BY}', null, null, 'parked-{id}', '{decision}')"),
+        };
+        let sql = sql.replace("shop's", "shop''s");
+        self.ask(&self.admin, &sql).await["letter"]["status"].clone()
+    }
+
+    async fn count(&self, of: &str) -> i64 {
+        self.database.owner.query_one(&format!("select count(*) from holdfast.{of}"), &[]).await.unwrap().get(0)
+    }
+
+    /// Nothing that the audit looks for.
+    async fn is_in_order(&self) {
+        for part in ["payments", "events"] {
+            let look = format!("select holdfast.audit_look('{part}', 1000, 86400)");
+            let found = self.ask(&self.database.as_role("audit").await, &look).await["found"].clone();
+            assert_eq!(found, json!([]), "{part}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn money_for_a_hold_that_is_not_known_waits_for_an_operator() {
+    let office = Office::open().await;
+    for gateway in ["portone", "toss", "stripe"] {
+        for _ in 0..2 {
+            assert_eq!(office.told(gateway, "p1").await, json!({"result": "parked"}), "{gateway}");
+        }
+    }
+    let counted = (office.count("payment").await, office.count("refund").await, office.count("event_outbox").await);
+    assert_eq!(counted, (0, 0, 0));
+    assert_eq!(office.letters("'unknown_hold'").await.len(), 3);
+    assert_eq!((office.letters("null").await.len(), office.letters("'refund'").await.len()), (3, 0));
+    // Of many at once only what is asked for by its kind is paid back.
+    let many = |kind: &str| {
+        format!(
+            "select holdfast.replay_dead_letters('{}', null, null, {kind}, null, null, null, 2)",
+            BY.replace('\'', "''")
+        )
+    };
+    assert_eq!(office.ask(&office.admin, &many("null")).await["many"], json!({"replayed": 0, "more": false}));
+    let two = office.ask(&office.admin, &many("'unknown_hold'")).await["many"].clone();
+    assert_eq!(two, json!({"replayed": 2, "more": true}));
+    assert_eq!((office.count("refund").await, office.letters("null").await.len()), (2, 1));
+    // The shop's own service is nobody else's.
+    assert_eq!(office.told("standard", "p1").await, json!({"result": "refund_required", "reason": "hold_unknown"}));
+    office.is_in_order().await;
+}
+
+#[tokio::test]
+async fn what_names_no_id_of_ours_is_not_written_down_at_all() {
+    let office = Office::open().await;
+    let said = "select holdfast.confirm('stripe', 'p1', 'room 12', null, 'a guest', 100, 'KRW')";
+    assert_eq!(office.ask(&office.gateway, said).await, json!({"result": "ignored"}));
+    assert_eq!((office.count("payment").await, office.count("parked_payment").await), (0, 0));
+}
+
+#[tokio::test]
+async fn what_is_set_aside_for_a_hold_that_is_not_known_is_neither_taken_nor_let_go() {
+    let office = Office::open().await;
+    let secure = "select holdfast.secure('stripe', 'p1', '01890000-0000-7000-8000-000000000000',
+                  '01890000-0000-7000-8000-000000000000', 'a guest', 100, 'KRW', null)";
+    assert_eq!(office.ask(&office.gateway, secure).await, json!({"result": "hold_unknown"}));
+    assert_eq!(office.count("payment_attempt").await, 0, "nobody is to let it go");
+    let park = |captured: bool| {
+        format!("select holdfast.park('stripe', 'p1', '01890000-0000-7000-8000-000000000000', 100, 'KRW', {captured})")
+    };
+    office.ask(&office.gateway, &park(false)).await;
+    assert_eq!(office.letters("null").await[0]["captured"], false);
+    // The other shop takes it, and pays it back itself: nothing is left to decide.
+    office.ask(&office.gateway, &park(true)).await;
+    assert_eq!(office.letters("null").await[0]["captured"], true);
+    office.ask(&office.gateway, "select holdfast.end_payment('stripe', 'p1', 'paid back at the gateway')").await;
+    assert!(office.letters("null").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_an_operator_has_decided_stays_decided() {
+    let office = Office::open().await;
+    for (decision, first, again) in
+        [("dismiss", "dismissed", "dismissed"), ("settle", "settled", "settled"), ("replay", "pending", "paid_back")]
+    {
+        office.told("toss", decision).await;
+        assert_eq!(office.decide("toss", decision, decision).await, first);
+        for other in ["dismiss", "settle", "replay"] {
+            assert_eq!(office.decide("toss", decision, other).await, again, "{decision}, then {other}");
+        }
+        let told = office.told("toss", decision).await;
+        assert_eq!(told["result"], if decision == "replay" { "refund_required" } else { "parked" });
+    }
+    assert!(office.letters("null").await.is_empty());
+    assert_eq!((office.count("refund").await, office.count("operator_ledger").await), (1, 3));
+    assert_eq!(office.decide("toss", "nobody's", "dismiss").await, Value::Null);
+    office.is_in_order().await;
+}
+
+#[tokio::test]
+async fn a_refund_that_was_paid_back_by_hand_is_completed_and_is_not_dismissed() {
+    let office = Office::open().await;
+    office.told("standard", "p1").await;
+    let failed = "select holdfast.settle_refund('standard', 'p1', 'refused', 'account closed', null)";
+    office.ask(&office.database.as_role("refund").await, failed).await;
+    let id = office.letters("'refund'").await[0]["id"].as_str().unwrap().to_owned();
+    let by = BY.replace('\'', "''");
+    let decide =
+        |decision: &str| format!("select holdfast.decide_dead_letter('{by}', null, null, '{id}', '{decision}')");
+    assert_eq!(office.ask(&office.admin, &decide("dismiss")).await["outcome"], "invalid_request");
+    assert_eq!(office.ask(&office.admin, &decide("settle")).await["letter"]["status"], "settled");
+    assert_eq!(office.ask(&office.admin, &decide("settle")).await["letter"]["status"], "completed");
+    let told = "select data from holdfast.event_outbox where event_type = 'RefundCompleted'";
+    let told = office.ask(&office.database.owner, told).await;
+    assert_eq!(
+        (&told["by_hand"], &told["hold_id"], &told["hold_ref"]),
+        (&json!(true), &Value::Null, &json!("01890000-0000-7000-8000-000000000000"))
+    );
+    office.is_in_order().await;
+}

@@ -1,0 +1,123 @@
+//! The pass through a gateway's lists: one call's at a time, on where it stopped, and only what differs is asked about.
+
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+use tokio_postgres::types::{Json, Type};
+
+use support::database::{Ask, Database, Paid, confirm, reserve};
+
+async fn asked(client: &Client, sql: &str) -> Value {
+    let answer: Option<Json<Value>> = client.query_typed(sql, &[]).await.unwrap()[0].get(0);
+    answer.map_or(Value::Null, |Json(answer)| answer)
+}
+
+/// Passes that are due now: once a day, three days back.
+async fn claim(client: &Client) -> Vec<Value> {
+    let sql = "select holdfast.claim_reconcile(array['toss', 'stripe'], 72000, 3, null, 90)";
+    asked(client, sql).await.as_array().unwrap().clone()
+}
+
+async fn advance(client: &Client, gateway: &str, from: (&str, &str), to: &str) -> Value {
+    let (list, cursor) = from;
+    let sql = format!("select to_json(holdfast.advance_reconcile('{gateway}', '{list}', '{cursor}', {to}, 1, 1, 90))");
+    asked(client, &sql).await
+}
+
+#[tokio::test]
+async fn a_pass_is_one_calls_and_goes_on_where_it_stopped_and_begins_again_the_next_day() {
+    let database = Database::new().await;
+    let client = database.as_role("reconcile").await;
+    let first = claim(&client).await;
+    let gateways: Vec<&Value> = first.iter().map(|pass| &pass["gateway"]).collect();
+    assert_eq!(gateways, [&json!("stripe"), &json!("toss")]);
+    let days = (first[0]["until_s"].as_i64().unwrap() - first[0]["from_s"].as_i64().unwrap()) / 86_400;
+    assert_eq!((days, &first[0]["list"], &first[0]["cursor"]), (3, &json!(""), &json!("")));
+    assert!(claim(&client).await.is_empty(), "they are somebody's");
+
+    assert_eq!(advance(&client, "toss", ("", ""), "'transactions', 'tx_50'").await, true);
+    assert_eq!(
+        advance(&client, "toss", ("", ""), "'transactions', 'tx_50'").await,
+        Value::Null,
+        "it was moved already"
+    );
+    let dead = "update holdfast.reconcile_pass set next_at = clock_timestamp()";
+    database.owner.batch_execute(dead).await.unwrap();
+    let again = claim(&client).await;
+    assert_eq!(
+        (&again[1]["list"], &again[1]["cursor"]),
+        (&json!("transactions"), &json!("tx_50")),
+        "of who died with it"
+    );
+    assert_eq!(again[1]["until_s"], first[1]["until_s"], "the same days");
+
+    assert_eq!(advance(&client, "toss", ("transactions", "tx_50"), "null, ''").await, true);
+    client.query("select holdfast.fail_reconcile('stripe', '503')", &[]).await.unwrap();
+    assert!(claim(&client).await.is_empty(), "through, and not yet to be asked again");
+    let next_day = "update holdfast.reconcile_pass set began_at = began_at - interval '1 day' where gateway = 'toss';
+                    update holdfast.reconcile_pass set next_at = clock_timestamp() where gateway = 'stripe';
+                    insert into holdfast.gateway_breaker (gateway, state) values ('stripe', 'open')";
+    database.owner.batch_execute(next_day).await.unwrap();
+    let next = claim(&client).await;
+    let passes: Vec<(&Value, &Value)> = next.iter().map(|pass| (&pass["gateway"], &pass["list"])).collect();
+    assert_eq!(passes, [(&json!("toss"), &json!(""))], "stripe fails to answer buyers");
+}
+
+#[tokio::test]
+async fn a_page_is_compared_and_only_what_differs_is_asked_about() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 9, 3)]).await;
+    let (buyer, gateway) = (database.as_role("reserve").await, database.as_role("confirm").await);
+    for (user, payment) in [("ann", "p1"), ("bob", "p2"), ("eve", "p3")] {
+        let ask = Ask { user: user.into(), key: "k".into(), lines: vec![("a".into(), 1)] };
+        let granted = reserve(&buyer, true, &[ask]).await.unwrap();
+        let hold = granted[0]["hold"]["hold_id"].as_str().unwrap().to_owned();
+        let paid = Paid { payment: payment.into(), hold, user: user.into(), amount: 100, currency: "KRW".into() };
+        confirm(&gateway, &paid).await.unwrap();
+    }
+    let told = |state: &str, refunded: i64, dispute: Value| {
+        json!({"state": state, "amount": 100, "refunded": refunded, "currency": "KRW", "dispute": dispute,
+               "disputed_amount": if dispute == "open" { Some(100) } else { None }})
+    };
+    let client = database.as_role("reconcile").await;
+    let compare = async |payment: &str, ours: bool, told: Value| {
+        let lines = json!([{"payment_id": payment, "ours": ours, "told": told}]);
+        let params = [(&Json(&lines) as _, Type::JSON)];
+        let rows = client.query_typed("select holdfast.compare_listed('standard', $1)", &params).await.unwrap();
+        let Json(found): Json<Value> = rows[0].get(0);
+        found == json!([payment])
+    };
+    for (payment, ours, says, differs) in [
+        ("p1", true, told("paid", 0, json!("none")), false),
+        ("p1", true, told("paid", 0, Value::Null), false),
+        ("p1", true, json!({"state": "taken"}), false),
+        ("p1", true, told("paid", 30, json!("none")), true),
+        ("p1", true, told("paid", 0, json!("open")), true),
+        ("p1", true, told("paid", 0, json!("ask")), true),
+        ("p1", true, told("gone", 0, json!("none")), true),
+        ("p1", true, json!({"state": "changed", "at_s": 1}), true),
+        ("p1", true, Value::Null, true),
+        // Not ours so far.
+        ("new", true, told("paid", 0, json!("none")), true),
+        ("new", true, told("authorised", 0, json!("none")), true),
+        ("new", true, json!({"state": "taken"}), true),
+        ("new", true, told("paid", 100, json!("none")), false),
+        ("new", true, told("gone", 0, json!("none")), false),
+        ("new", false, told("paid", 0, json!("none")), false),
+        ("new", false, Value::Null, false),
+    ] {
+        assert_eq!(compare(payment, ours, says.clone()).await, differs, "{payment} {says}");
+    }
+
+    // The other direction: what no list had, a bounded piece at a time.
+    let pass = "select holdfast.claim_reconcile(array['standard'], 72000, 3, null, 90)";
+    assert_eq!(asked(&client, pass).await.as_array().unwrap().len(), 1);
+    compare("p2", true, told("paid", 0, json!("none"))).await;
+    let (mut cursor, mut found) = (String::new(), vec![]);
+    for _ in 0..4 {
+        let piece = asked(&client, &format!("select holdfast.unlisted_payments('standard', '{cursor}', 1)")).await;
+        found.extend(piece["payment_ids"].as_array().unwrap().clone());
+        let Some(next) = piece["next"].as_str() else { break };
+        cursor = next.to_owned();
+    }
+    assert_eq!(found, [json!("p1"), json!("p3")], "the list had the other one since the pass began");
+}

@@ -1,0 +1,206 @@
+//! What a function's login can do in the hands of somebody else: its own calls, and nothing that others feel for long.
+
+use std::time::{Duration, Instant};
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use stack::migrate::{self, FUNCTIONS};
+use support::client::until;
+use support::database::{Ask, Database, functions_password, reserve};
+
+/// Logged in as the function is, with all that its role's settings say.
+async fn login(database: &Database, function: &str) -> Client {
+    let role = format!("holdfast_{function}");
+    let url = migrate::url_for_role(&database.url(), &role, &functions_password()).unwrap();
+    stack::database::connect(&url).await.unwrap()
+}
+
+fn ask(user: &str) -> Ask {
+    Ask { user: user.into(), key: "k".into(), lines: vec![("a".into(), 1)] }
+}
+
+async fn shop() -> Database {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 10_000, 1)]).await;
+    database
+}
+
+#[tokio::test]
+async fn a_stolen_login_reads_no_table_makes_none_and_writes_nothing_of_its_own() {
+    let database = shop().await;
+    reserve(&database.as_role("reserve").await, true, &[ask("ann")]).await.unwrap();
+    // A copy of a database has not its rights.
+    migrate::run(&database.url()).await.unwrap();
+    for function in FUNCTIONS {
+        let client = login(&database, function).await;
+        for refused in [
+            "select * from holdfast.reservation_hold",
+            "select * from holdfast.subscription",
+            "select last_value from holdfast.event_seq",
+            "create temporary table t (a int)",
+            "create table public.t (a int)",
+            "create table holdfast.t (a int)",
+            "select lo_create(0)",
+            "select lo_from_bytea(0, 'x')",
+            "select pg_logical_emit_message(false, 'x', repeat('x', 1000000))",
+            "select pg_advisory_lock(1)",
+            "set role holdfast_owner",
+            "do $$ begin lock table holdfast.sale; end $$",
+            "set session authorization holdfast_owner",
+        ] {
+            let error = client.batch_execute(refused).await.expect_err(refused);
+            let code = error.code().map(|code| code.code().to_owned());
+            assert!(code.as_deref() == Some("42501"), "{function}: {refused}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_role_has_its_bounds_and_the_owner_of_the_definers_is_no_superuser() {
+    let database = Database::new().await;
+    let sql = "select r.rolname, r.rolconnlimit, r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolbypassrls or r.rolreplication,
+                      array_to_string(s.setconfig, ' ')
+               from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid where r.rolname = 'holdfast_' || $1::text";
+    for function in FUNCTIONS {
+        let row = database.owner.query_one(sql, &[&function]).await.unwrap();
+        let (limit, mighty, settings): (i32, bool, String) = (row.get(1), row.get(2), row.get(3));
+        assert!((1..=300).contains(&limit), "{function}: {limit} connections");
+        assert!(!mighty, "{function}");
+        for setting in [
+            "lock_timeout=1500ms",
+            "statement_timeout=2500ms",
+            "idle_in_transaction_session_timeout=5s",
+            "transaction_timeout=10s",
+            "synchronous_commit=on",
+        ] {
+            assert!(settings.contains(setting), "{function}: {setting} is not in {settings}");
+        }
+    }
+    let row = database.owner.query_one(sql, &[&"owner"]).await.unwrap();
+    assert!(!row.get::<_, bool>(2), "it owns the schema and no more");
+    let others = "select string_agg(what, ' ') from (
+        select p.oid::regprocedure::text as what from pg_proc p
+        where p.pronamespace = 'holdfast'::regnamespace and p.proowner <> 'holdfast_owner'::regrole
+        union all select c.relname from pg_class c
+        where c.relnamespace = 'holdfast'::regnamespace and c.relowner <> 'holdfast_owner'::regrole
+        union all select nspname from pg_namespace where nspname = 'holdfast' and nspowner <> 'holdfast_owner'::regrole
+        union all select 'it can log in' from pg_roles where rolname = 'holdfast_owner' and rolcanlogin) others";
+    assert_eq!(database.owner.query_one(others, &[]).await.unwrap().get::<_, Option<String>>(0), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_is_kept_no_longer_than_its_time_outs_say_by_who_follows_them() {
+    let database = shop().await;
+    let thief = login(&database, "reserve").await;
+    let began = Instant::now();
+    thief.batch_execute("begin").await.unwrap();
+    take_the_counter(&thief).await;
+    assert!(reserve(&login(&database, "reserve").await, true, &[ask("bob")]).await.is_err(), "the counter is taken");
+    until("the lock is gone", 12, || async { granted(&database, "bob").await.then_some(()) }).await;
+    assert!(began.elapsed() < Duration::from_secs(12), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thief_who_sets_the_time_outs_to_nothing_is_ended_by_the_sweep() {
+    let database = shop().await;
+    let thief = login(&database, "reserve").await;
+    thief
+        .batch_execute(
+            "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0;
+             set transaction_timeout = 0; begin",
+        )
+        .await
+        .unwrap();
+    take_the_counter(&thief).await;
+    let honest = login(&database, "lookup").await;
+    let sweeper = login(&database, "expire").await;
+    let swept = async || sweeper.query_typed("select holdfast.expire(1000)", &[]).await;
+    swept().await.unwrap();
+    assert!(!thief.is_closed(), "a transaction that has just begun is nobody's business");
+    until("the thief is gone", 25, || async {
+        let _ = swept().await;
+        thief.is_closed().then_some(())
+    })
+    .await;
+    assert!(granted(&database, "bob").await);
+    honest.query_typed("select holdfast.look_up_sale('drop')", &[]).await.unwrap();
+}
+
+/// T1's work without the commit of `reserve`: the counter is locked until the transaction ends.
+async fn take_the_counter(client: &Client) {
+    let batch =
+        "select (holdfast.reserve_batch('drop', array['thief'], array['k'], array[sha256('x')], array[1], array['a'],
+                 array[1], false)).o_told";
+    client.batch_execute(batch).await.unwrap();
+}
+
+async fn granted(database: &Database, user: &str) -> bool {
+    let answers = reserve(&login(database, "reserve").await, true, &[ask(user)]).await;
+    answers.is_ok_and(|answers| answers[0]["outcome"] == "granted")
+}
+
+#[tokio::test]
+async fn one_call_takes_a_batch_and_no_more() {
+    let database = shop().await;
+    let client = login(&database, "reserve").await;
+    let users: Vec<String> = (0..101).map(|n| format!("u{n}")).collect();
+    let batch: Vec<Ask> = users.iter().map(|user| ask(user)).collect();
+    let refused = reserve(&client, true, &batch).await.expect_err("101 in one call");
+    assert_eq!(refused.code().unwrap().code(), "54000");
+    assert_eq!(reserve(&client, true, &batch[..100]).await.unwrap().len(), 100);
+    let taken_back = "select holdfast.take_back('drop', $1, $2, $3, $4)";
+    let many = vec![1_i32; 1_001];
+    let skus = vec!["a"; 1_001];
+    let refused = client
+        .query_typed(
+            taken_back,
+            &[
+                (&users, Type::TEXT_ARRAY),
+                (&many, Type::INT4_ARRAY),
+                (&skus, Type::TEXT_ARRAY),
+                (&many, Type::INT4_ARRAY),
+            ],
+        )
+        .await
+        .expect_err("1 001 lines in one call");
+    assert_eq!(refused.code().unwrap().code(), "54000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_anything_where_a_commit_does_not_wait_for_the_disk() {
+    let database = shop().await;
+    let client = login(&database, "reserve").await;
+    assert_eq!(reserve(&client, true, &[ask("ann")]).await.unwrap()[0]["outcome"], "granted");
+    for early_release in [true, false] {
+        client.batch_execute("set synchronous_commit = off").await.unwrap();
+        let refused = reserve(&client, early_release, &[ask("bob")]).await.expect_err("nothing waits for the disk");
+        assert_eq!(refused.code().unwrap().code(), "55000");
+    }
+    let reader = login(&database, "lookup").await;
+    reader.batch_execute("set synchronous_commit = off").await.unwrap();
+    let hold = "select hold_id from holdfast.reservation_hold";
+    let hold: uuid::Uuid = database.owner.query_one(hold, &[]).await.unwrap().get(0);
+    let look = "call holdfast.look_up_hold('ann', $1, true, null)";
+    let refused = reader.query_typed(look, &[(&hold, Type::UUID)]).await.expect_err("nor for a reader");
+    assert_eq!(refused.code().unwrap().code(), "55000");
+
+    // A role has it on whatever the database says; what somebody set for a role in this database is seen.
+    let set = format!("alter database {} set synchronous_commit = off", database.name);
+    database.owner.batch_execute(&set).await.unwrap();
+    let client = login(&database, "reserve").await;
+    assert_eq!(reserve(&client, true, &[ask("cho")]).await.unwrap()[0]["outcome"], "granted");
+    let found = migrate::durability(&database.url()).await.unwrap();
+    assert!(!found.holds() && found.synchronous_commit == "off", "{found}");
+    let reset = format!(
+        "alter database {0} reset synchronous_commit; alter role holdfast_confirm in database {0} set synchronous_commit = off",
+        database.name
+    );
+    database.owner.batch_execute(&reset).await.unwrap();
+    let found = migrate::durability(&database.url()).await.unwrap();
+    assert!(!found.holds() && found.weaker == [format!("holdfast_confirm in {}", database.name)], "{found}");
+    let confirm = login(&database, "confirm").await;
+    let refused =
+        confirm.query_typed("select holdfast.assert_durable()", &[]).await.expect_err("a function asks first");
+    assert_eq!(refused.code().unwrap().code(), "55000");
+}

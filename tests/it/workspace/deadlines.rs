@@ -1,0 +1,79 @@
+//! Deadlines nest from the page inward: whoever is nearer to the trouble gives up first and says so, and nobody asks again
+//! while the first question is still being answered.
+
+use std::path::Path;
+
+use stack::workspace;
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(workspace::root().join(file)).unwrap()
+}
+
+/// `NAME: u64 = 1_500;` or `NAME = 1500;`, in milliseconds.
+fn number(text: &str, name: &str) -> Option<u64> {
+    let of_a_line = |line: &str| {
+        let (before, after) = line.split_once(name)?;
+        let (_, value) = after.split_once('=').filter(|(kind, _)| ["", ": u64"].contains(&kind.trim_end()))?;
+        let digits: String = value.trim().trim_end_matches(';').replace('_', "");
+        (before.is_empty() || before.ends_with(' ')).then(|| digits.parse().ok()).flatten()
+    };
+    text.lines().find_map(of_a_line)
+}
+
+fn of(file: &str, name: &str) -> u64 {
+    number(&read(file), name).unwrap_or_else(|| panic!("{file} has no {name}"))
+}
+
+/// The page's patience, in whichever of its files it stands.
+fn page() -> u64 {
+    let files = std::fs::read_dir(workspace::root().join("edge/shop")).unwrap();
+    let scripts = files.map(|file| file.unwrap().path()).filter(|file| file.extension().is_some_and(|ext| ext == "js"));
+    let found: Vec<u64> = scripts
+        .filter_map(|file: std::path::PathBuf| {
+            number(&std::fs::read_to_string(Path::new(&file)).unwrap(), "DEADLINE_MS")
+        })
+        .collect();
+    assert_eq!(found.len(), 1, "the page has one deadline: {found:?}");
+    found[0]
+}
+
+/// What every function's role has.
+fn of_roles(setting: &str) -> u64 {
+    let roles = read("schema/roles.sql");
+    let needle = format!("set {setting} = '");
+    let found: Vec<u64> = roles
+        .lines()
+        .filter_map(|line| line.split_once(&needle))
+        .map(|(_, value)| value.trim_end_matches("ms';").parse().unwrap())
+        .collect();
+    assert!(found.len() >= 9 && found.iter().all(|one| *one == found[0]), "{setting}: {found:?}");
+    found[0]
+}
+
+#[test]
+fn who_is_nearer_to_the_trouble_gives_up_first() {
+    let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/runtime/limits.rs");
+    let place_and_call = of(edge, "PLACE_WAIT_MS") + of(edge, "INVOKE_DEADLINE_MS");
+    let nest = [
+        ("the page's patience", page()),
+        ("the Worker's with a Gate", of(edge, "GATE_DEADLINE_MS")),
+        ("a place and a call", place_and_call),
+        ("a call", of(edge, "INVOKE_DEADLINE_MS")),
+        ("a function's call of the database", of(functions, "CALL_DEADLINE_MS")),
+        ("a statement", of(functions, "STATEMENT_TIMEOUT_MS")),
+        ("a lock", of(functions, "LOCK_TIMEOUT_MS")),
+    ];
+    for pair in nest.windows(2) {
+        assert!(pair[0].1 > pair[1].1, "{pair:?}");
+    }
+}
+
+#[test]
+fn what_is_said_of_a_deadline_elsewhere_is_what_it_is() {
+    let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/runtime/limits.rs");
+    assert_eq!(of(edge, "FUNCTION_DEADLINE_MS"), of(functions, "CALL_DEADLINE_MS"));
+    assert_eq!(of(edge, "STATEMENT_TIMEOUT_MS"), of_roles("statement_timeout"));
+    assert_eq!(of(functions, "STATEMENT_TIMEOUT_MS"), of_roles("statement_timeout"));
+    assert_eq!(of(functions, "LOCK_TIMEOUT_MS"), of_roles("lock_timeout"));
+    assert_eq!(of(edge, "TICK_MS"), number(&read("edge/src/runtime/js.js"), "TICK_MS").unwrap());
+}

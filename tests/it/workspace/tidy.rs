@@ -1,0 +1,123 @@
+//! The rules of this house that no compiler knows.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn tracked() -> Vec<PathBuf> {
+    let root = stack::workspace::root();
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(&root)
+        .output()
+        .unwrap();
+    let listed = String::from_utf8(output.stdout).unwrap();
+    let files: Vec<PathBuf> = listed.lines().map(|line| root.join(line)).filter(|file| file.is_file()).collect();
+    assert!(files.len() > 50, "git lists the files of this clone");
+    files
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap()
+}
+
+fn with_extension(extension: &str) -> Vec<PathBuf> {
+    tracked().into_iter().filter(|file| file.extension().is_some_and(|found| found == extension)).collect()
+}
+
+#[test]
+fn a_file_is_short_enough_to_be_read_whole() {
+    let tests = stack::workspace::root().join("tests");
+    for file in [with_extension("rs"), with_extension("js")].concat() {
+        let most = if file.starts_with(&tests) { 500 } else { 300 };
+        let lines = read(&file).lines().count();
+        assert!(lines <= most, "{} has {lines} lines; {most} are enough", file.display());
+    }
+}
+
+#[test]
+fn every_source_file_says_its_one_job() {
+    for file in with_extension("rs") {
+        assert!(read(&file).starts_with("//!"), "{} begins with no //!", file.display());
+    }
+    for file in with_extension("sql") {
+        assert!(read(&file).starts_with("-- "), "{} begins with no comment", file.display());
+    }
+}
+
+#[test]
+fn nothing_has_a_name_that_says_nothing() {
+    for file in tracked() {
+        let stem = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let empty = ["util", "utils", "helper", "helpers", "common", "misc", "scripts"];
+        assert!(!empty.contains(&stem.as_str()), "{}", file.display());
+    }
+}
+
+#[test]
+fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_gets() {
+    let routines = stack::workspace::root().join("schema/routines");
+    for name in [
+        "guard",
+        "reserve",
+        "confirm",
+        "parked",
+        "expire",
+        "release",
+        "lookup",
+        "lists",
+        "admin",
+        "pay",
+        "capture",
+        "opening",
+        "unanswered",
+        "refund",
+        "present",
+        "reconcile",
+        "payments",
+        "relay",
+        "operate",
+        "dead_letters",
+        "decisions",
+        "retain",
+        "forget",
+        "audit",
+    ] {
+        let text = read(&routines.join(format!("{name}.sql")));
+        let head: String = text.lines().take_while(|line| line.starts_with("--")).collect();
+        for word in ["Locks:", "Keeps:", "Isolation:", "A retry:"] {
+            assert!(head.contains(word), "schema/routines/{name}.sql does not say {word}");
+        }
+        assert!(!text.contains("execute format") && !text.contains("create trigger"), "{name}");
+    }
+}
+
+#[test]
+fn a_verb_has_one_stem_wherever_it_appears() {
+    let root = stack::workspace::root();
+    for (room, verb) in [
+        ("reservations/", "reserve"),
+        ("payments/", "confirm"),
+        ("reservations/", "release"),
+        ("", "lookup"),
+        ("", "admin"),
+    ] {
+        for file in [
+            format!("edge/src/api/{room}{verb}.rs"),
+            format!("functions/protocol/src/{verb}.rs"),
+            format!("functions/src/bin/{verb}.rs"),
+            format!("schema/routines/{verb}.sql"),
+        ] {
+            assert!(root.join(&file).is_file(), "{file}");
+        }
+    }
+}
+
+#[test]
+fn statements_live_in_schema_and_not_in_the_functions() {
+    let functions = stack::workspace::root().join("functions");
+    for file in with_extension("rs").into_iter().filter(|file| file.starts_with(&functions)) {
+        for word in ["insert into", "update holdfast", "delete from", "select * from"] {
+            assert!(!read(&file).to_lowercase().contains(word), "{} has {word}", file.display());
+        }
+    }
+}

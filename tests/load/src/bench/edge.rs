@@ -1,0 +1,209 @@
+//! The edge alone: what each hop of a reservation costs, the same requests for every row, in rounds that take turns.
+//!
+//! `crowd` sends them, `functions` answers in place of the database, `worker` is the Worker that is measured: built with
+//! the answers that only a measurement needs, in a folder of its own.
+
+mod crowd;
+mod functions;
+mod worker;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use serde_json::json;
+
+use crowd::Crowd;
+use stack::{Options, Stack};
+use worker::Worker;
+pub use worker::compressed;
+
+/// What the Worker may be at most, compressed: it is sent to every place that it runs in.
+pub const COMPRESSED_MAX_BYTES: u64 = 600_000;
+
+#[derive(Serialize)]
+pub struct Row {
+    pub name: &'static str,
+    /// The median of the rounds.
+    pub per_s: f64,
+    /// What workerd computed for one request.
+    pub cpu_us: f64,
+    pub note: String,
+}
+
+#[derive(Serialize)]
+pub struct Measured {
+    pub rows: Vec<Row>,
+    /// The product's modules, as they are published.
+    pub compressed_bytes: u64,
+    /// From workerd's start to its first answer: median of five.
+    pub first_answer_ms: f64,
+    /// What workerd grew by, over all Gates.
+    pub keys: usize,
+    pub keys_bytes: u64,
+    /// What the Wasm's memory grew by: the rest is JavaScript's, which is given back when it is needed.
+    pub keys_wasm_bytes: u64,
+}
+
+/// Which of the rows: a request of each costs one hop more than of the one before it; a call is the object's hop, made
+/// otherwise.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Worker,
+    Object,
+    Call,
+    Memory,
+    Batches,
+    Whole,
+}
+
+const WAYS: [(Way, &str); 6] = [
+    (Way::Worker, "the Worker answers at once"),
+    (Way::Object, "a bare Durable Object, asked by fetch"),
+    (Way::Call, "a Gate with nothing to do, asked by a call"),
+    (Way::Memory, "the Gate answers from memory"),
+    (Way::Batches, "the Gate, and a `reserve` that answers at once"),
+    (Way::Whole, "the whole path"),
+];
+
+const CLIENTS: usize = 64;
+const LIVE_KEYS: usize = 100_000;
+
+/// Measures every row for `seconds` in each of `rounds`.
+///
+/// # Errors
+/// A part cannot be built or started, or an answer is not the one that was asked for.
+pub async fn run(seconds: f64, rounds: usize) -> anyhow::Result<Measured> {
+    let mut stack = Stack::prepare(Options::for_tests("bench-edge"))?;
+    let measured = on(&mut stack, seconds, rounds).await;
+    stack.stop().await;
+    measured
+}
+
+/// What the Gate costs in this clone's Worker and in another build of it, in turns: `(name, of this, of the other)`, in
+/// microseconds of workerd a request.
+///
+/// # Errors
+/// As [`run`].
+pub async fn against(other: &Path, seconds: f64, rounds: usize) -> anyhow::Result<Vec<(&'static str, f64, f64)>> {
+    let functions = functions::start().await?;
+    let mut workers = [
+        Worker::start("bench-worker", functions.clone(), None).await?,
+        Worker::start("bench-other", functions, Some(other.to_owned())).await?,
+    ];
+    let ways = WAYS.into_iter().filter(|(way, _)| [Way::Memory, Way::Batches].contains(way));
+    let mut found = Vec::new();
+    for (way, name) in ways {
+        let mut cpu_us = [Vec::new(), Vec::new()];
+        for round in 0..=rounds {
+            for (worker, cpu_us) in workers.iter().zip(&mut cpu_us) {
+                let measured = worker.target()?.measure(way, Duration::from_secs_f64(seconds)).await?;
+                // The first is for who has just begun.
+                cpu_us.extend((round > 0).then_some(measured.1));
+            }
+        }
+        let [this, of_other] = cpu_us.map(|cpu_us| median(cpu_us.into_iter()));
+        found.push((name, this, of_other));
+    }
+    for worker in &mut workers {
+        worker.stop().await;
+    }
+    Ok(found)
+}
+
+async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Measured> {
+    let report = stack.bring_up().await?;
+    let compressed_bytes = compressed(&stack::workspace::root().join("edge/build"))?;
+    let mut bench = Worker::start("bench-worker", functions::start().await?, None).await?;
+    let whole = Target { url: report.edge_url.clone(), secret: report.session_secret.clone(), pid: stack.edge_pid()? };
+    let alone = bench.target()?;
+    sale(&report.edge_url, &report.admin_token).await?;
+    // Until each Gate may answer from memory, and every part has been used.
+    for (way, _) in WAYS {
+        let target = if way == Way::Whole { &whole } else { &alone };
+        target.measure(way, Duration::from_secs(1)).await?;
+    }
+
+    let mut found: [Vec<(f64, f64)>; WAYS.len()] = Default::default();
+    for round in 1..=rounds {
+        for ((way, name), found) in WAYS.iter().zip(&mut found) {
+            let target = if *way == Way::Whole { &whole } else { &alone };
+            let (per_s, cpu_us) = target.measure(*way, Duration::from_secs_f64(seconds)).await?;
+            println!("  {round} of {rounds}: {name}: {per_s:.0} a second, {cpu_us:.0} us");
+            found.push((per_s, cpu_us));
+        }
+    }
+    let per_s = found.clone().map(|found| median(found.iter().map(|one| one.0)));
+    let cpu_us = found.map(|found| median(found.iter().map(|one| one.1)));
+    let row = |(at, (_, name)): (usize, &(Way, &'static str))| {
+        let before = at.checked_sub(1).map_or(1.0, |before| per_s[at] / per_s[before]);
+        Row { name, per_s: per_s[at], cpu_us: cpu_us[at], note: format!("{before:.2} of the row before") }
+    };
+    let mut rows: Vec<Row> = WAYS.iter().enumerate().map(row).collect();
+    for row in [3, 4] {
+        rows[row].note = format!("{:.2} of fetch, {:.2} of a call", per_s[row] / per_s[1], per_s[row] / per_s[2]);
+    }
+
+    bench.restart().await?;
+    let (keys, keys_bytes, keys_wasm_bytes) = live_keys(&bench).await?;
+    let first_answer_ms = bench.first_answer_ms(5).await?;
+    bench.stop().await;
+    Ok(Measured { rows, compressed_bytes, first_answer_ms, keys, keys_bytes, keys_wasm_bytes })
+}
+
+/// A Worker that runs, and who it believes.
+struct Target {
+    url: String,
+    secret: String,
+    pid: u32,
+}
+
+impl Target {
+    /// Requests a second, and microseconds of workerd's time each.
+    async fn measure(&self, way: Way, time: Duration) -> anyhow::Result<(f64, f64)> {
+        let (path, sku, status) = match way {
+            Way::Worker => ("/bench/worker", "pair", 200),
+            Way::Object => ("/bench/object", "pair", 200),
+            Way::Call => ("/bench/call", "pair", 200),
+            Way::Memory => ("/v1/reservations", functions::SOLD_OUT, 409),
+            Way::Batches | Way::Whole => ("/v1/reservations", "pair", 201),
+        };
+        let crowd = Crowd { url: &self.url, secret: &self.secret, path, sku, status };
+        let before = worker::cpu_us(self.pid)?;
+        let sent = crowd.press(CLIENTS, crowd::Until::Time(time)).await?;
+        let spent = worker::cpu_us(self.pid)?.saturating_sub(before);
+        let answers = sent.answers as f64;
+        Ok((answers / sent.seconds, spent as f64 / answers))
+    }
+}
+
+/// Grants keys until there are as many, and says what that made workerd grow by, and the Wasm's memory in it.
+async fn live_keys(bench: &Worker) -> anyhow::Result<(usize, u64, u64)> {
+    let crowd =
+        Crowd { url: &bench.url, secret: &bench.session_secret, path: "/v1/reservations", sku: "pair", status: 201 };
+    // What running at all takes is not the keys'.
+    crowd.press(CLIENTS, crowd::Until::Answers(2_000)).await?;
+    let wasm_bytes = async || -> anyhow::Result<u64> {
+        Ok(reqwest::get(format!("{}/bench/memory", bench.url)).await?.text().await?.parse()?)
+    };
+    let (before, wasm_before) = (worker::resident_bytes(bench.pid()?)?, wasm_bytes().await?);
+    let sent = crowd.press(CLIENTS, crowd::Until::Answers(LIVE_KEYS)).await?;
+    let (after, wasm_after) = (worker::resident_bytes(bench.pid()?)?, wasm_bytes().await?);
+    Ok((sent.answers, after.saturating_sub(before), wasm_after.saturating_sub(wasm_before)))
+}
+
+async fn sale(edge_url: &str, admin_token: &str) -> anyhow::Result<()> {
+    let body = json!({"sale_id": crowd::SALE, "name": "bench", "currency": "KRW", "hold_ttl_s": 86_400,
+        "skus": [{"sku_id": "pair", "name": "pair", "unit_price": 1, "stock": 1_000_000_000}]});
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let request = http.post(format!("{edge_url}/v1/admin/sales")).bearer_auth(admin_token).json(&body);
+    request.send().await?.error_for_status().context("cannot make the sale")?;
+    Ok(())
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,72 @@
+//! The Postgres of the bench: its own, with the settings users have, but for how many may connect and how long a commit
+//! takes.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use tokio_postgres::Client;
+
+use super::place::Place;
+use stack::alone::Server;
+use stack::database;
+
+/// As the stack has it, but for connections: 256 clients, of two roles, and some to look on.
+const SETTINGS: [&str; 1] = ["max_connections=600"];
+
+pub struct Bench {
+    pub server: Server,
+    /// For the server's own settings, from outside of every place.
+    server_owner: Client,
+    /// Where the T1 table, T2 and T3 are measured, emptied for each cell.
+    pub t1: Place,
+}
+
+impl Bench {
+    /// Starts the server, its state in `target/{name}`, and makes the database of the T1 table.
+    ///
+    /// # Errors
+    /// Postgres does not start, or the schema cannot be applied.
+    pub async fn start(name: &str) -> anyhow::Result<Self> {
+        let server = Server::start(name, &SETTINGS).await?;
+        let t1 = Place::make(&server, "t1").await?;
+        let server_owner = database::connect(&server.url("postgres")).await?;
+        Ok(Self { server, server_owner, t1 })
+    }
+
+    /// Changes settings of the server, each a `name = value`.
+    ///
+    /// # Errors
+    /// The server does not take one.
+    pub async fn set(&self, settings: &[&str]) -> anyhow::Result<()> {
+        for setting in settings {
+            self.server_owner.batch_execute(&format!("alter system set {setting}")).await?;
+        }
+        let loaded = "select pg_conf_load_time()";
+        let before = self.server_owner.query_one(loaded, &[]).await?.get::<_, std::time::SystemTime>(0);
+        self.server_owner.batch_execute("select pg_reload_conf()").await?;
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.server_owner.query_one(loaded, &[]).await?.get::<_, std::time::SystemTime>(0) == before {
+            ensure!(Instant::now() < deadline, "Postgres does not take {settings:?}");
+        }
+        Ok(())
+    }
+
+    /// Has every commit take `commit_ms` longer, as a quorum over the network would; 0: as it is. Answers what a lone
+    /// commit then takes, which is measured, in milliseconds.
+    ///
+    /// # Errors
+    /// The server does not take the setting, or a commit is quicker than it has to be.
+    pub async fn commit_takes(&self, commit_ms: u64) -> anyhow::Result<f64> {
+        let delay_us = commit_ms * 1_000;
+        self.set(&[&format!("commit_delay = {delay_us}"), "commit_siblings = 0"]).await?;
+        let mut commits = Vec::new();
+        for _ in 0..21 {
+            let began = Instant::now();
+            self.server_owner.batch_execute("select pg_logical_emit_message(true, 'bench', 'a commit')").await?;
+            commits.push(began.elapsed().as_secs_f64() * 1_000.0);
+        }
+        commits.sort_by(f64::total_cmp);
+        ensure!(commits[0] >= commit_ms as f64, "a commit took {:.2} ms, and {commit_ms} were asked for", commits[0]);
+        Ok(commits[10])
+    }
+}

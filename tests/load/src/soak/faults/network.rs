@@ -1,0 +1,52 @@
+//! What a network does to what passes on it.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::soak::players;
+use stack::proxy::{Moment, Proxy};
+
+/// A player asks some hundred times a second while there is a way to the database.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub async fn disturb(way: &Proxy, what: &str, rng: &mut Rng) {
+    match what {
+        "connections cut" => way.cut(*rng.choice(&[0.2, 0.5, 1.0]).unwrap_or(&1.0)),
+        // Sometimes longer than whoever waits has patience.
+        "stalled" => {
+            let most_ms = if rng.f64() < 0.2 { 5_500 } else { 1_500 };
+            let how_long = Duration::from_millis(rng.u64(100..most_ms));
+            way.stall(how_long);
+            tokio::time::sleep(how_long).await;
+        }
+        "slow" => {
+            way.delay(Duration::from_millis(rng.u64(5..80)));
+            tokio::time::sleep(Duration::from_millis(rng.u64(500..4_000))).await;
+            way.delay(Duration::ZERO);
+        }
+        _ => way.lose(rng.u32(1..=6)),
+    }
+}
+
+/// Some players, one after the other, lose their question before it is there, or its answer.
+pub async fn waylay_players(way: &Proxy, rng: &mut Rng) -> bool {
+    let mut struck = false;
+    for _ in 0..rng.u32(3..=10) {
+        let moment = if rng.bool() { Moment::Before } else { Moment::After };
+        let (strike, at) = oneshot::channel();
+        way.ambush(players::DOORS, moment, move |_| {
+            // Whoever waited may have been dropped with the storm.
+            let _ = strike.send(());
+        });
+        if !matches!(timeout(PATIENCE, at).await, Ok(Ok(()))) {
+            break;
+        }
+        struck = true;
+        // Others come by meanwhile, or it would always be the same question asked again.
+        tokio::time::sleep(Duration::from_millis(rng.u64(50..400))).await;
+    }
+    struck
+}
