@@ -7,4 +7,5 @@
 pub mod admin;
 pub mod events;
 pub mod payment;
+pub mod reservations;
 pub mod runtime;

@@ -1,13 +1,14 @@
 //! `reserve` runs T1 (schema/routines/reserve.sql): a batch of reservations of one sale, one transaction, an outcome each.
 
+use std::num::TryFromIntError;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use functions::reservations;
 use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::CLOCK_SKEW_MS;
 use functions::runtime::{config, handler};
 use lambda_runtime::Error;
 use protocol::reserve::{BATCH_MAX, Batch, BatchResponse, ReserveOutcome};
-use tokio_postgres::types::Type;
 
 async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Result<BatchResponse, InfraError> {
     let began = Instant::now();
@@ -25,33 +26,16 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
     }
     let within_ms = left_ms.map(|left_ms| i32::try_from(left_ms).unwrap_or(i32::MAX));
 
-    // One array a column; each line has the number of its reservation.
-    let users: Vec<&str> = asked.iter().map(|one| one.user_id.as_str()).collect();
-    let keys: Vec<&str> = asked.iter().map(|one| one.idem_key.as_str()).collect();
-    let prints = asked.iter().map(|one| hex::decode(&one.fingerprint)).collect::<Result<Vec<_>, _>>();
-    let prints = prints.map_err(|_| InfraError::misuse("a fingerprint is not hexadecimal"))?;
-    let lines = (1_i32..).zip(asked).flat_map(|(n, one)| one.items.iter().map(move |line| (n, line)));
-    let line_of: Vec<i32> = lines.clone().map(|(n, _)| n).collect();
-    let skus: Vec<&str> = lines.clone().map(|(_, line)| line.sku_id.as_str()).collect();
-    let qtys = lines.map(|(_, line)| i32::try_from(line.qty)).collect::<Result<Vec<_>, _>>();
-    let qtys = qtys.map_err(|_| InfraError::misuse("a quantity is out of bounds"))?;
-
-    let outcomes: Option<Vec<ReserveOutcome>> = database
-        .json(
-            "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, $9, null)",
-            &[
-                (sale_id, Type::TEXT),
-                (&users, Type::TEXT_ARRAY),
-                (&keys, Type::TEXT_ARRAY),
-                (&prints, Type::BYTEA_ARRAY),
-                (&line_of, Type::INT4_ARRAY),
-                (&skus, Type::TEXT_ARRAY),
-                (&qtys, Type::INT4_ARRAY),
-                (&early_release, Type::BOOL),
-                (&within_ms, Type::INT4),
-            ],
-        )
-        .await?;
+    let mut columns = reservations::Batch::new(sale_id, early_release, within_ms);
+    for one in asked {
+        let fingerprint = hex::decode(&one.fingerprint);
+        let fingerprint = fingerprint.map_err(|_| InfraError::misuse("a fingerprint is not hexadecimal"))?;
+        let lines = one.items.iter().map(|line| Ok((line.sku_id.as_str(), i32::try_from(line.qty)?)));
+        let lines = lines.collect::<Result<Vec<_>, TryFromIntError>>();
+        let lines = lines.map_err(|_| InfraError::misuse("a quantity is out of bounds"))?;
+        columns.push(&one.user_id, &one.idem_key, fingerprint, lines);
+    }
+    let outcomes: Option<Vec<ReserveOutcome>> = database.json(reservations::CALL, &columns.params()).await?;
     let outcomes = outcomes.unwrap_or_default();
     for (one, outcome) in asked.iter().zip(&outcomes) {
         handler::log_outcome("reserve", &one.trace, outcome.name(), began);

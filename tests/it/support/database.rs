@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use functions::reservations;
 use serde_json::{Value, json};
 use stack::always;
 use stack::migrate;
@@ -130,34 +131,13 @@ impl Database {
 
 /// T1 for a batch, with the rights of `client`.
 pub async fn reserve(client: &Client, early_release: bool, batch: &[Ask]) -> Result<Vec<Value>, tokio_postgres::Error> {
-    let users: Vec<&str> = batch.iter().map(|ask| ask.user.as_str()).collect();
-    let keys: Vec<&str> = batch.iter().map(|ask| ask.key.as_str()).collect();
-    let prints: Vec<Vec<u8>> = batch
-        .iter()
-        .map(|ask| {
-            use sha2::Digest;
-            sha2::Sha256::digest(format!("{:?}", ask.lines)).to_vec()
-        })
-        .collect();
-    let lines: Vec<(i32, &(String, i32))> =
-        (1..).zip(batch).flat_map(|(n, ask)| ask.lines.iter().map(move |line| (n, line))).collect();
-    let line_of: Vec<i32> = lines.iter().map(|(n, _)| *n).collect();
-    let skus: Vec<&str> = lines.iter().map(|(_, line)| line.0.as_str()).collect();
-    let qtys: Vec<i32> = lines.iter().map(|(_, line)| line.1).collect();
-    let rows = client
-        .query_typed(
-            "call holdfast.reserve('drop', $1, $2, $3, $4, $5, $6, $7, null, null)",
-            &[
-                (&users, Type::TEXT_ARRAY),
-                (&keys, Type::TEXT_ARRAY),
-                (&prints, Type::BYTEA_ARRAY),
-                (&line_of, Type::INT4_ARRAY),
-                (&skus, Type::TEXT_ARRAY),
-                (&qtys, Type::INT4_ARRAY),
-                (&early_release, Type::BOOL),
-            ],
-        )
-        .await?;
+    let mut columns = reservations::Batch::new("drop", early_release, None);
+    for ask in batch {
+        use sha2::Digest;
+        let fingerprint = sha2::Sha256::digest(format!("{:?}", ask.lines)).to_vec();
+        columns.push(&ask.user, &ask.key, fingerprint, ask.lines.iter().map(|(sku, qty)| (sku.as_str(), *qty)));
+    }
+    let rows = client.query_typed(reservations::CALL, &columns.params()).await?;
     let Json(Value::Array(answers)) = rows[0].get(0) else { panic!("no answers") };
     assert_eq!(answers.len(), batch.len());
     Ok(answers)

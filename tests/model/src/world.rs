@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use functions::reservations;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -291,24 +292,12 @@ impl World {
     }
 
     async fn reserve(&self, session: &Session, sale: &str, asks: &[Ask]) -> Result<Value, Error> {
-        let users: Vec<&str> = asks.iter().map(|ask| ask.user.as_str()).collect();
-        let keys: Vec<&str> = asks.iter().map(|ask| ask.key.as_str()).collect();
-        let prints: Vec<Vec<u8>> = asks.iter().map(|ask| sha256(&format!("{sale} {:?}", ask.lines))).collect();
-        let lines = || (1..).zip(asks).flat_map(|(n, ask)| ask.lines.iter().map(move |line| (n, line)));
-        let line_of: Vec<i32> = lines().map(|(n, _)| n).collect();
-        let skus: Vec<&str> = lines().map(|(_, line)| line.0.as_str()).collect();
-        let qtys: Vec<i32> = lines().map(|(_, line)| line.1).collect();
-        let params: Params = &[
-            (&sale, Type::TEXT),
-            (&users, Type::TEXT_ARRAY),
-            (&keys, Type::TEXT_ARRAY),
-            (&prints, Type::BYTEA_ARRAY),
-            (&line_of, Type::INT4_ARRAY),
-            (&skus, Type::TEXT_ARRAY),
-            (&qtys, Type::INT4_ARRAY),
-            (&self.early_release, Type::BOOL),
-        ];
-        session.call("reserve", "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null, null)", params).await
+        let mut columns = reservations::Batch::new(sale, self.early_release, None);
+        for ask in asks {
+            let fingerprint = sha256(&format!("{sale} {:?}", ask.lines));
+            columns.push(&ask.user, &ask.key, fingerprint, ask.lines.iter().map(|(sku, qty)| (sku.as_str(), *qty)));
+        }
+        session.call("reserve", reservations::CALL, &columns.params()).await
     }
 
     fn remember(&self, command: &Command, values: &[Value]) {

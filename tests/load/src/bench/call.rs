@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use functions::reservations;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio_postgres::types::{Json, ToSql, Type};
@@ -91,24 +92,8 @@ impl Caller {
     }
 
     async fn product(&self, asks: &[Ask], early_release: bool) -> Result<u64, Error> {
-        let columns = Columns::of(asks);
-        let line_of: Vec<i32> = (1..).take(asks.len()).collect();
-        let rows = self
-            .client
-            .query_typed(
-                "call holdfast.reserve($1, $2, $3, $4, $5, $6, $7, $8, null, null)",
-                &[
-                    (&"drop", Type::TEXT),
-                    (&columns.users, Type::TEXT_ARRAY),
-                    (&columns.keys, Type::TEXT_ARRAY),
-                    (&columns.prints, Type::BYTEA_ARRAY),
-                    (&line_of, Type::INT4_ARRAY),
-                    (&columns.skus, Type::TEXT_ARRAY),
-                    (&columns.qtys, Type::INT4_ARRAY),
-                    (&early_release, Type::BOOL),
-                ],
-            )
-            .await?;
+        let batch = batch(asks, early_release);
+        let rows = self.client.query_typed(reservations::CALL, &batch.params()).await?;
         let Some(row) = rows.first() else { return Ok(0) };
         let Json(outcomes) = row.try_get::<_, Json<Vec<Outcome>>>(0)?;
         Ok(outcomes.iter().filter(|one| one.outcome == "granted").count() as u64)
@@ -159,6 +144,13 @@ impl Caller {
         }
         Ok(prepared)
     }
+}
+
+/// The product's own call, for the sale `drop`.
+pub fn batch(asks: &[Ask], early_release: bool) -> reservations::Batch<'_> {
+    let mut batch = reservations::Batch::new("drop", early_release, None);
+    asks.iter().for_each(|ask| batch.push(&ask.user, &ask.key, FINGERPRINT.to_vec(), [(ask.sku.as_str(), QTY)]));
+    batch
 }
 
 struct Columns<'a> {

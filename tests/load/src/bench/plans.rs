@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
+use functions::reservations;
 use futures_util::{StreamExt as _, stream};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, Client, Row};
 use uuid::Uuid;
 
-use super::ask::{Ask, Crowd, FINGERPRINT};
+use super::ask::{Ask, Crowd};
+use super::call::batch;
 use super::place::Place;
 
 /// What these plans taught, at the head of what is written.
@@ -233,23 +235,8 @@ impl Session {
     /// With an ordinary commit, which is the caller's: it can be rolled back.
     async fn reserve(&self, count: usize) -> Result<Vec<Row>, tokio_postgres::Error> {
         let asks = Crowd::new(1).asks(count);
-        let (users, skus) = users_and_skus(&asks);
-        let keys: Vec<&str> = asks.iter().map(|ask| ask.key.as_str()).collect();
-        let line_of: Vec<i32> = (1..).take(count).collect();
-        let (prints, qtys) = (vec![FINGERPRINT; count], vec![1; count]);
-        self.client
-            .query_typed(
-                "call holdfast.reserve('drop', $1, $2, $3, $4, $5, $6, false, null, null)",
-                &[
-                    (&users, Type::TEXT_ARRAY),
-                    (&keys, Type::TEXT_ARRAY),
-                    (&prints, Type::BYTEA_ARRAY),
-                    (&line_of, Type::INT4_ARRAY),
-                    (&skus, Type::TEXT_ARRAY),
-                    (&qtys, Type::INT4_ARRAY),
-                ],
-            )
-            .await
+        let batch = batch(&asks, false);
+        self.client.query_typed(reservations::CALL, &batch.params()).await
     }
 }
 
