@@ -18,6 +18,8 @@ use crate::up::Ends;
 
 /// A mutant may wait for ever for what it broke.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// The same for a mutant of the Worker or a function: it is built first.
+const PATIENCE_WITH_BUILD: Duration = Duration::from_secs(1_800);
 /// Postgres, after a crash.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
 
@@ -79,7 +81,7 @@ async fn all(mutants: Vec<Mutant>) -> anyhow::Result<()> {
 impl Bench {
     async fn try_all(&mut self, mutants: &[Mutant]) -> anyhow::Result<()> {
         let began = Instant::now();
-        if mutants.iter().any(|mutant| matches!(mutant.catcher, Catcher::Stack { .. })) {
+        if mutants.iter().any(|mutant| mutant.is_sql() && matches!(mutant.catcher, Catcher::Stack { .. })) {
             self.tests = build().await?;
             let stack = self.stack.insert(Stack::prepare(Options::for_tests("mutants/stack"))?);
             self.database_url = stack.bring_up().await?.database_url;
@@ -110,8 +112,7 @@ impl Bench {
     async fn is_caught(&self, mutant: &Mutant) -> anyhow::Result<bool> {
         mutant.apply(&self.root)?;
         let passes = match mutant.catcher {
-            Catcher::Unit { .. } => self.test_passes(mutant).await,
-            Catcher::Stack { .. } => {
+            Catcher::Stack { .. } if mutant.is_sql() => {
                 let changed = migrate::routines_of(&self.database_url, &self.root.join("schema")).await;
                 let passes = self.test_passes(mutant).await;
                 mutant.take_back(&self.root)?;
@@ -120,6 +121,7 @@ impl Bench {
                 migrate::routines_of(&self.database_url, &self.root.join("schema")).await?;
                 changed.and(passes)
             }
+            Catcher::Unit { .. } | Catcher::Stack { .. } => self.test_passes(mutant).await,
         };
         mutant.take_back(&self.root)?;
         Ok(!passes?)
@@ -149,8 +151,25 @@ impl Bench {
         Ok(())
     }
 
+    /// The same for what the Worker or a function is built of: the scratch copy builds it, and has a stack of its own.
+    async fn passes_in_the_copy(&self, area: &str, test: &str) -> anyhow::Result<bool> {
+        let mut command = cargo();
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.target.join("copy"));
+        command.args(["run", "--quiet", "--package", "dev", "--bin", "dev", "--", "test", area, "--only", test]);
+        let run = command.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).kill_on_drop(true).output();
+        let Ok(output) = timeout(PATIENCE_WITH_BUILD, run).await else { return Ok(false) };
+        let output = output.context("cannot run the test")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let (passed, failed) = (text.contains("\n1 passed, 0 failed"), text.contains("\n0 passed, 1 failed"));
+        ensure!(passed != failed, "{test} was not run:\n{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        Ok(passed)
+    }
+
     /// Whether its test passes as things are. One that does not come to its end does not.
     async fn test_passes(&self, mutant: &Mutant) -> anyhow::Result<bool> {
+        if let (Catcher::Stack { area, test }, false) = (&mutant.catcher, mutant.is_sql()) {
+            return self.passes_in_the_copy(area, test).await;
+        }
         let (mut command, test) = match (&mutant.catcher, &self.stack) {
             (Catcher::Stack { area, test }, Some(stack)) => {
                 let program = self.tests.iter().find(|tests| tests.name == *area);

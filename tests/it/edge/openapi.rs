@@ -21,7 +21,7 @@ struct Attack {
 }
 
 fn attack(client: &Client, sale: &str, seed: u64) -> Attack {
-    let folder = stack::workspace::root().join("tests/openapi");
+    let folder = stack::workspace::root().join("tests/it/edge/openapi");
     let mut command = Command::new(tools::schemathesis().unwrap());
     command
         .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", "--no-color"])

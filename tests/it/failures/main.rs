@@ -1,5 +1,5 @@
 //! Parts that are killed, and what is left of what somebody was told.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod failures;
 mod stack;

@@ -1,5 +1,5 @@
 //! The functions behind the Lambda runtime, with and without a pooler.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod functions;
 mod pooler;

@@ -1,5 +1,5 @@
 //! Payments and refunds at four gateways: each captured payment is one order or one refund.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod money;
 mod refund;

@@ -1,5 +1,5 @@
 //! From the press to the order, and to "sold out".
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod free;
 mod journey;
