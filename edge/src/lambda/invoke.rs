@@ -6,6 +6,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
+use hmac::Mac as _;
+use protocol::proven::{Personal, Proven, signed_text};
 use serde::{Serialize, de::DeserializeOwned};
 use worker::Delay;
 
@@ -14,8 +16,8 @@ use crate::http::problem::Problem;
 use crate::lambda::circuit_breaker::Breaker;
 use crate::lambda::concurrency::ConcurrencyLimit;
 use crate::lambda::sigv4;
-use crate::runtime::config::Lambda;
-use crate::runtime::{clock, js, limits};
+use crate::runtime::config::{Config, Lambda};
+use crate::runtime::{clock, digest, js, limits};
 
 /// Why there is no answer. In every case it is unknown whether the function did its work.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub enum InvokeError {
     Unreadable(String),
     /// The circuit breaker is open.
     Resting,
-    /// The Worker has no URL to call, or one without TLS.
+    /// The Worker has no URL to call, one without TLS, or no key to prove with.
     Unconfigured,
 }
 
@@ -96,6 +98,29 @@ pub async fn call_within<Q: Serialize, A: DeserializeOwned>(
     let answer = call_unless_broken(lambda, function, question, within_ms).await;
     IN_FLIGHT.with_borrow_mut(|calls| calls.entry(function).or_default().leave(end_ms));
     answer
+}
+
+/// A request of `confirm` for a person, with the proof that the Worker made it.
+///
+/// # Errors
+/// See [`InvokeError`]; `Unconfigured`: there is no `CONFIRM_KEY`.
+pub async fn call_proven<A: DeserializeOwned>(
+    config: &Config,
+    request: &Personal,
+    within_ms: u64,
+) -> Result<A, InvokeError> {
+    let proven = serde_json::to_string(request).map_err(unreadable)?;
+    let proven = prove(&config.confirm_key, proven, clock::now_ms()).ok_or(InvokeError::Unconfigured)?;
+    call_within(&config.lambda, "confirm", &proven, within_ms).await
+}
+
+/// None: the key is too short to prove anything.
+fn prove(key: &str, proven: String, at_ms: u64) -> Option<Proven> {
+    if key.len() < limits::CONFIRM_KEY_MIN_BYTES {
+        return None;
+    }
+    let mac = digest::hmac_sha256(key.as_bytes(), &[signed_text(at_ms, &proven).as_bytes()])?;
+    Some(Proven { proven, at_ms, mac: digest::hex(&mac.finalize().into_bytes()) })
 }
 
 /// Waits for a free call slot; it is kept until the returned time, in Unix milliseconds. Polls, because a Worker's

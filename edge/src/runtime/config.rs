@@ -30,6 +30,8 @@ pub struct Config {
     /// Concurrent calls of `confirm` for unsigned messages.
     pub unsigned_at_once: usize,
     pub lambda: Lambda,
+    /// `CONFIRM_KEY`: proves to `confirm` that a request is of a person whom the Worker knows. Empty proves nothing.
+    pub confirm_key: String,
 }
 
 /// Which session tokens are accepted.
@@ -129,6 +131,7 @@ impl Config {
                 .collect(),
             toss_addresses: list(&text("TOSS_ADDRESSES")),
             unsigned_at_once: usize::try_from(at_least_one("UNSIGNED_AT_ONCE", limits::UNSIGNED_AT_ONCE)).unwrap_or(1),
+            confirm_key: list(&text("CONFIRM_KEY")).into_iter().next().unwrap_or_default(),
             lambda: Lambda {
                 admin: Some(lambda("ADMIN_"))
                     .filter(|admin| !admin.access_key_id.is_empty() && !admin.secret_access_key.is_empty())

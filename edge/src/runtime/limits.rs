@@ -13,6 +13,8 @@ pub const BODY_DEADLINE_MS: u64 = 10_000;
 /// A session token; real ones are far shorter.
 pub const TOKEN_MAX_BYTES: usize = 4_096;
 
+/// `CONFIRM_KEY` has at least so many bytes, or proves nothing.
+pub const CONFIRM_KEY_MIN_BYTES: usize = 32;
 /// RFC 7518 asks an HS256 key to be no shorter than its hash.
 pub const SESSION_SECRET_MIN_BYTES: usize = 32;
 /// How far ahead a session may expire, and how far two clocks may differ.

@@ -15,8 +15,6 @@ pub enum ConfirmRequest {
     Hint(PaymentHint),
     /// A payment page is about to be opened.
     Open(crate::opening::OpenPaymentRequest),
-    /// An account for a refund that waits for one.
-    RefundTo(crate::refund::RefundTo),
 }
 
 /// A gateway's webhook as it came.

@@ -19,6 +19,7 @@ pub mod operate;
 pub mod pay;
 pub mod payments;
 pub mod printable;
+pub mod proven;
 pub mod reconcile;
 pub mod refund;
 pub mod relay;

@@ -5,12 +5,14 @@
 use std::time::Instant;
 
 use functions::payment::gateways::Gateways;
+use functions::payment::proof::ProofKeys;
 use functions::payment::webhook_secrets::WebhookSecrets;
 use functions::payment::{confirm as payment, opening as opened, refund_account};
 use functions::runtime::database::{Database, InfraError, Param};
 use functions::runtime::handler;
 use lambda_runtime::Error;
 use protocol::confirm::{ConfirmRequest, Settled};
+use protocol::proven::{Personal, Proven};
 use protocol::{opening, pay, refund};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
@@ -20,10 +22,10 @@ use uuid::Uuid;
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Call {
-    /// A buyer pays without a gateway.
-    Pay(pay::PayRequest),
+    /// Of a person, proven by the Worker.
+    Proven(Proven),
     /// A payment at a gateway.
-    Confirm(ConfirmRequest),
+    Confirm(Box<ConfirmRequest>),
 }
 
 /// The response to each kind of request.
@@ -40,11 +42,15 @@ async fn route(
     database: &Database,
     gateways: &Gateways,
     secrets: &WebhookSecrets,
+    keys: &ProofKeys,
     call: Call,
 ) -> Result<Response, InfraError> {
     match call {
-        Call::Pay(request) => Ok(Response::Paid(pay(database, &request).await?)),
-        Call::Confirm(request) => confirm(database, gateways, secrets, request).await,
+        Call::Proven(request) => match keys.open(&request)? {
+            Personal::Pay(request) => Ok(Response::Paid(pay(database, &request).await?)),
+            Personal::RefundTo(request) => Ok(Response::RefundTo(refund_to(database, gateways, &request).await?)),
+        },
+        Call::Confirm(request) => confirm(database, gateways, secrets, *request).await,
     }
 }
 
@@ -56,6 +62,17 @@ async fn pay(database: &Database, request: &pay::PayRequest) -> Result<pay::PayO
     let outcome: Option<pay::PayOutcome> = database.json("select holdfast.pay($1, $2, $3)", &params).await?;
     let outcome = outcome.ok_or_else(|| InfraError::misuse("the payment has no outcome"))?;
     handler::log_outcome("pay", &request.trace, outcome.name(), began);
+    Ok(outcome)
+}
+
+async fn refund_to(
+    database: &Database,
+    gateways: &Gateways,
+    request: &refund::RefundTo,
+) -> Result<refund::AccountOutcome, InfraError> {
+    let began = Instant::now();
+    let outcome = refund_account::refund_to(database, gateways, request).await?;
+    handler::log_outcome("refund_to", &request.trace, outcome.name(), began);
     Ok(outcome)
 }
 
@@ -76,11 +93,6 @@ async fn confirm(
             handler::log_outcome("open", &opening.trace, outcome.name(), began);
             return Ok(Response::Opened(outcome));
         }
-        ConfirmRequest::RefundTo(to) => {
-            let outcome = refund_account::refund_to(database, gateways, to).await?;
-            handler::log_outcome("refund_to", &to.trace, outcome.name(), began);
-            return Ok(Response::RefundTo(outcome));
-        }
     };
     handler::log_outcome("confirm", trace, settled.outcome.name(), began);
     Ok(Response::Settled(settled))
@@ -92,5 +104,6 @@ async fn main() -> Result<(), Error> {
     let database = Database::from_env()?;
     let gateways = Gateways::from_env()?;
     let secrets = WebhookSecrets::from_env()?;
-    handler::serve(async |call| route(&database, &gateways, &secrets, call).await).await
+    let keys = ProofKeys::from_env();
+    handler::serve(async |call| route(&database, &gateways, &secrets, &keys, call).await).await
 }

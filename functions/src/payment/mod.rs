@@ -4,6 +4,7 @@ pub mod confirm;
 pub mod flow;
 pub mod gateways;
 pub mod opening;
+pub mod proof;
 pub mod recheck;
 pub mod reconcile;
 pub mod refund;

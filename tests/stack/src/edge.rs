@@ -39,6 +39,7 @@ impl Local {
         ]);
         let secrets = BTreeMap::from([
             ("SESSION_SECRET", secrets.session_secret.clone()),
+            ("CONFIRM_KEY", secrets.confirm_key.clone()),
             ("ADMIN_TOKEN", secrets.admin_token.clone()),
             ("ADMIN_TOKENS", secrets.admin_tokens.variable()),
             ("WEBHOOK_SECRET", secrets.webhook_secret.clone()),

@@ -80,6 +80,9 @@ pub fn start_instances(
             if matches!(function, "admin" | "relay") {
                 one.env.push(("SEAL_KEY".to_owned(), secrets.seal_key.clone()));
             }
+            if function == "confirm" {
+                one.env.push(("CONFIRM_KEY".to_owned(), secrets.confirm_key.clone()));
+            }
             children.start(one)?;
         }
     }

@@ -59,6 +59,9 @@ pub struct Secrets {
     /// What `admin` and `relay` seal receivers' secrets with.
     #[serde(default = "seal_key")]
     pub seal_key: String,
+    /// By which the Worker proves to `confirm` that a request is of a person.
+    #[serde(default = "token")]
+    pub confirm_key: String,
     pub postgres_password: String,
     pub functions_password: String,
 }
@@ -108,6 +111,7 @@ impl Secrets {
             admin_tokens: Roles::made(),
             metrics_token: token(),
             seal_key: seal_key(),
+            confirm_key: token(),
             webhook_secret: format!("whsec_{}", STANDARD.encode(random()?)),
             postgres_password: URL_SAFE_NO_PAD.encode(random()?),
             // Letters and digits only: it is written into a statement.

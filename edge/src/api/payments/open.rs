@@ -3,6 +3,7 @@
 
 use protocol::confirm::ConfirmRequest;
 use protocol::opening::{self, OpenPaymentOutcome};
+use protocol::proven::Personal;
 use protocol::refund::{AccountOutcome, RefundAccount, RefundSelector, RefundTo};
 use serde::{Deserialize, Serialize};
 
@@ -84,8 +85,8 @@ pub async fn refund_to(
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let request = ConfirmRequest::RefundTo(RefundTo { trace: context.trace.clone(), which, refund_account });
-    let outcome = invoke::call_within(&context.config.lambda, "confirm", &request, limits::GATEWAY_DEADLINE_MS).await?;
+    let request = Personal::RefundTo(RefundTo { trace: context.trace.clone(), which, refund_account });
+    let outcome = invoke::call_proven(&context.config, &request, limits::GATEWAY_DEADLINE_MS).await?;
     match outcome {
         AccountOutcome::NotFound => {
             Err(Problem::new(Code::NotFound, "No refund of yours waits for an account to go to."))

@@ -2,6 +2,7 @@
 
 use protocol::admin::FieldError;
 use protocol::pay::{Method, PayOutcome, PayRequest};
+use protocol::proven::Personal;
 use serde::{Deserialize, Serialize};
 
 use crate::api::reservations::reserve::{charged, limits};
@@ -9,6 +10,7 @@ use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
 use crate::lambda::invoke;
+use crate::runtime::limits::INVOKE_DEADLINE_MS;
 
 /// The body.
 #[derive(Deserialize)]
@@ -42,7 +44,8 @@ async fn paid(context: &mut RequestContext, user_id: String, hold_id: String) ->
     let ToPay { method } = context.json().await?;
     let pay_with = Method::named(&method).ok_or_else(|| invalid("Pay with `free` or `wallet`."))?;
     let request = PayRequest { trace: context.trace.clone(), user_id, hold_id, pay_with };
-    into_response(invoke::call(&context.config.lambda, "confirm", &request).await?)
+    let request = Personal::Pay(request);
+    into_response(invoke::call_proven(&context.config, &request, INVOKE_DEADLINE_MS).await?)
 }
 
 fn invalid(detail: &str) -> Problem {

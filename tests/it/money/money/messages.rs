@@ -130,3 +130,29 @@ async fn whoever_can_only_call_confirm_makes_no_order() {
     assert_eq!(shop.see(&hold, "ann").await["status"], "HOLD");
     assert_eq!(invoke("confirm", &good).await.unwrap()["result"], "confirmed");
 }
+
+#[tokio::test]
+async fn whoever_can_only_call_confirm_neither_buys_for_others_nor_says_where_their_refund_goes() {
+    let shop = Shop::open().await;
+    let sale = format!("t-{}", Uuid::new_v4());
+    let sku = json!({"sku_id": "pair", "name": "Pair", "unit_price": 0, "stock": 2});
+    let body = json!({"sale_id": sale, "name": "Free", "currency": "KRW", "skus": [sku]});
+    shop.client.admin(Method::POST, "/v1/admin/sales", Some(body)).await.ok(201);
+    let hold = shop.hold(&sale, "ann").await;
+    let (hold_id, user) = (hold["hold_id"].as_str().unwrap(), shop.client.user("ann"));
+    let pay = json!({"request_id": "r", "user_id": user, "hold_id": hold_id, "pay_with": "free"});
+    let account = json!({"bank": "88", "number": "1-2", "holder": "Mallory"});
+    let of_hold = json!({"request_id": "r", "user_id": user, "hold_id": hold_id, "refund_account": account});
+    let of_letter = json!({"request_id": "r", "letter": "refund-00", "refund_account": account});
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    for request in [pay, of_hold, of_letter] {
+        let guessed = json!({"proven": request.to_string(), "at_ms": now_ms, "mac": "00".repeat(32)});
+        for payload in [request.clone(), guessed] {
+            assert!(invoke("confirm", &payload).await.is_err(), "{payload}");
+        }
+    }
+    assert_eq!(shop.see(&hold, "ann").await["status"], "HOLD");
+    let path = format!("/v1/reservations/{hold_id}/pay");
+    let request = shop.client.buyer("ann", Method::POST, &path).json(&json!({"method": "free"}));
+    assert_eq!(shop.client.send(request).await.ok(200)["result"], "confirmed", "the buyer does");
+}

@@ -1,0 +1,35 @@
+//! A request that only the Worker may make of `confirm`, for the person who asked it: to buy without a gateway, or to have
+//! a refund go to a bank account. It carries a proof by a secret that both have (`CONFIRM_KEY`), because the key that may
+//! invoke `confirm` is not enough for it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pay::PayRequest;
+use crate::refund::RefundTo;
+
+/// How old a proof may be, and how far ahead of the function's clock: 60 s.
+pub const FRESH_FOR_MS: u64 = 60_000;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    /// A [`Personal`] as JSON text: the proof is of these bytes.
+    pub proven: String,
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    /// HMAC-SHA256 of [`signed_text`], in hexadecimal.
+    pub mac: String,
+}
+
+/// What is asked for a person who is known to the Worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Personal {
+    Pay(PayRequest),
+    RefundTo(RefundTo),
+}
+
+/// What the proof is made of.
+#[must_use]
+pub fn signed_text(at_ms: u64, proven: &str) -> String {
+    format!("{at_ms}.{proven}")
+}
