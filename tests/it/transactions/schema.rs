@@ -39,7 +39,7 @@ const DUMP: &str = "
 async fn the_schema_is_what_its_golden_dump_says() {
     let database = Database::new().await;
     let dump: String = database.owner.query_one(DUMP, &[]).await.unwrap().get(0);
-    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../schema/golden.txt");
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schema/golden.txt");
     if std::env::var_os("HOLDFAST_WRITE_GOLDEN").is_some() {
         std::fs::write(golden, dump.clone() + "\n").unwrap();
     }
