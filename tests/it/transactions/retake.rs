@@ -255,7 +255,7 @@ async fn a_payment_that_becomes_another_holds_meanwhile_takes_nothing_again() {
                 insert into holdfast.order_ledger (event_type, gateway, payment_id, amount, currency)
                 values ('REFUND_REQUIRED', 'standard', 'p1', 100, 'KRW');
                 insert into holdfast.event_outbox (event_type, data)
-                values ('RefundRequired', '{\"gateway\": \"standard\", \"payment_id\": \"p1\"}')";
+                values ('RefundRequired', '{\"gateway\": \"standard\", \"payment_id\": \"p1\", \"amount\": 100}')";
     somebody.batch_execute(told).await.unwrap();
     let client = sale.database.as_role("confirm").await;
     let paid = Paid {
