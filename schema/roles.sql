@@ -46,7 +46,7 @@ alter role holdfast_audit   set statement_timeout = '2500ms';
 
 -- A session may set its own time-outs to 0: what holds then is schema/routines/guard.sql. A commit waits for the disk whatever the
 -- database says, and connections are bounded: a stolen login takes no other function's. Times two, for while a new
--- version takes the old one's place; what each needs is in README's plan, behind a pooler.
+-- version takes the old one's place; what each needs is in docs/measurements.md, behind a pooler.
 do $$
 declare
     v_role  text;

@@ -27,7 +27,7 @@ pub enum Code {
     Unavailable,
 }
 
-/// Code, name, status, title; README's table is checked against this one.
+/// Code, name, status, title; the table of docs/refusals.md is checked against this one.
 pub const TABLE: [(Code, &str, u16, &str); 22] = [
     (Code::NotFound, "not_found", 404, "Not found"),
     (Code::MethodNotAllowed, "method_not_allowed", 405, "Method not allowed"),
@@ -78,8 +78,8 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_lists_every_code_with_its_status_in_this_order() {
-        let listed: Vec<(&str, &str)> = include_str!("../../../README.md")
+    fn the_documents_list_every_code_with_its_status_in_this_order() {
+        let listed: Vec<(&str, &str)> = include_str!("../../../docs/refusals.md")
             .lines()
             .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
             .filter_map(|(code, rest)| Some((code, rest.split_once(" |")?.0)))

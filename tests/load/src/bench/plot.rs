@@ -1,4 +1,4 @@
-//! The picture in the README: reservations a second of each way, with a commit as it is and with a slow one, on a
+//! The picture in docs/measurements.md: reservations a second of each way, with a commit as it is and with a slow one, on a
 //! logarithmic scale. Its colours are seen on light pages and on dark ones.
 
 use std::fmt::Write as _;
