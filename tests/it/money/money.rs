@@ -72,13 +72,13 @@ impl Shop {
     /// Payments of a sale as an operator sees them.
     async fn payments(&self, sale: &str, state: &str) -> Vec<Value> {
         let mut found = Vec::new();
-        let mut after = String::from("0");
+        let mut after = String::new();
         loop {
-            let path = format!("/v1/admin/payments?state={state}&limit=100&cursor={after}");
+            let path = format!("/v1/admin/payments?state={state}&limit=100{after}");
             let page = self.client.admin(Method::GET, &path, None).await.ok(200);
             found.extend(page["payments"].as_array().unwrap().iter().filter(|row| row["sale_id"] == sale).cloned());
             match page["next"].as_str() {
-                Some(next) => after = next.to_owned(),
+                Some(next) => after = format!("&cursor={next}"),
                 None => return found,
             }
         }

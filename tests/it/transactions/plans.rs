@@ -214,7 +214,7 @@ impl Calls {
         let key = self.round;
         for sql in [
             format!("select holdfast.cancel_order({by}, 'cancel {key}', sha256('x'), '{order}')"),
-            "select holdfast.payment_page('unsettled', 0, 100, 5000)".to_owned(),
+            "select holdfast.newest_payments('unsettled', null, 100, 5000)".to_owned(),
             "select holdfast.dead_letters(null, null, null, 'drop', null, null, 100)".to_owned(),
             format!(
                 "select holdfast.replay_dead_letters({by}, 'replay {key}', sha256('x'), 'refund', null, null, null, 10)"

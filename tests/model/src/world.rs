@@ -267,7 +267,7 @@ impl World {
             }
             Command::Report { sale } => session.call(role, "select holdfast.report($1)", &[(sale, Type::TEXT)]).await,
             Command::ReadPayments { begin, state } => {
-                let sql = "select holdfast.payment_page($1, 0, 100000, 100000)";
+                let sql = "select holdfast.newest_payments($1, null, 100000, 100000)";
                 let list = session.call(role, sql, &[(state, Type::TEXT)]).await?;
                 Ok(without_others(list, begin))
             }

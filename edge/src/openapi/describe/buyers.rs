@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::operation::Operation;
-use super::parameters::{hold_id_in_query, idempotency_key, in_query, limit, opaque_cursor, sale_id_in_query};
+use super::parameters::{cursor, hold_id_in_query, idempotency_key, in_query, limit, sale_id_in_query};
 use super::schemas::Schemas;
 use crate::http::problem::Code;
 
@@ -39,7 +39,7 @@ pub fn order(operation: Operation, schemas: &mut Schemas) -> Operation {
 pub fn holds(operation: Operation, schemas: &mut Schemas) -> Operation {
     let status = schemas.answer::<protocol::shop::HoldStatus>();
     operation
-        .with([sale_id_in_query(), in_query("status", false, status), opaque_cursor(), limit()])
+        .with([sale_id_in_query(), in_query("status", false, status), cursor(), limit()])
         .answers(
             200,
             "A page of them, and where the next begins.",
@@ -53,7 +53,7 @@ pub fn holds(operation: Operation, schemas: &mut Schemas) -> Operation {
 pub fn orders(operation: Operation, schemas: &mut Schemas) -> Operation {
     let (page, one) = (schemas.answer::<crate::api::lists::OrderPage>(), schemas.answer::<protocol::shop::Order>());
     operation
-        .with([hold_id_in_query(), sale_id_in_query(), opaque_cursor(), limit()])
+        .with([hold_id_in_query(), sale_id_in_query(), cursor(), limit()])
         .answers(200, "A page of them, and where the next begins.", json!({"oneOf": [page, one]}), &[])
         .refuses(&[Code::NotFound, Code::MalformedRequest, Code::InvalidRequest])
         .asks()

@@ -84,7 +84,7 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
                     in_query("event_type", false, event_types()),
                     in_query("subscription", false, uuid()),
                     in_query("sale_id", false, json!({"type": "string", "pattern": SLUG})),
-                    cursor(json!({"type": "string", "pattern": "^[A-Za-z0-9.-]{1,3000}$"})),
+                    cursor(),
                     limit(),
                 ])
                 .answers(200, "A page of them, and where the next begins.", page, &[])
@@ -104,7 +104,7 @@ pub fn actions(operation: Operation, schemas: &mut Schemas) -> Operation {
     let page: Value = json!({"type": "object", "required": ["actions", "next"], "properties": {
         "actions": {"type": "array", "items": action}, "next": {"type": ["string", "null"]}}});
     operation
-        .with([cursor(json!({"type": "string", "pattern": "^a[1-9a-f][0-9a-f]{0,14}$"})), limit()])
+        .with([cursor(), limit()])
         .answers(200, "A page of them, and where the next begins.", page, &[])
         .refuses(&[Code::MalformedRequest, Code::InvalidRequest])
         .asks()

@@ -13,9 +13,13 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
     let named = |kind: &str| json!({"type": "object", "required": [kind], "properties": {kind: text()}});
     let body = if gateway == "toss" {
         // A deposit, which has no `eventType`.
-        let said = || json!({"type": "string", "minLength": 1, "maxLength": payments::TEXT_MAX_CHARS});
+        // No control character.
+        let line = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
+        let order_id =
+            json!({"type": "string", "minLength": 1, "maxLength": payments::TEXT_MAX_CHARS, "pattern": line});
+        let some = || json!({"type": "string", "minLength": 1});
         let deposit = json!({"type": "object", "required": ["orderId", "secret", "status"],
-            "properties": {"orderId": said(), "secret": said(), "status": {"type": "string", "minLength": 1}}});
+            "properties": {"orderId": order_id, "secret": some(), "status": some()}});
         json!({"anyOf": [named("eventType"), deposit]})
     } else {
         named("type")
@@ -72,11 +76,7 @@ pub fn payments(operation: Operation, schemas: &mut Schemas) -> Operation {
     let page: Value = json!({"type": "object", "required": ["payments"], "properties": {
         "payments": {"type": "array", "items": row}, "next": {}}});
     operation
-        .with([
-            in_query("state", false, json!({"enum": protocol::payments::PAYMENT_STATES})),
-            cursor(json!({"type": "string", "pattern": "^[0-9]{1,18}$"})),
-            limit(),
-        ])
+        .with([in_query("state", false, json!({"enum": protocol::payments::PAYMENT_STATES})), cursor(), limit()])
         .answers(200, "A page of them, and where the next begins.", page, &[])
         .refuses(&[Code::InvalidRequest])
         .asks()

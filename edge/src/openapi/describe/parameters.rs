@@ -30,11 +30,6 @@ pub fn sale_id_in_query() -> Value {
     in_query("sale_id", false, json!({"type": "string", "pattern": SLUG}))
 }
 
-/// `next` of the page before, with the same filters.
-pub fn opaque_cursor() -> Value {
-    cursor(json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}))
-}
-
 /// Visible ASCII characters, bare or as a structured field's string.
 pub fn idempotency_key() -> Value {
     let most = limits::IDEMPOTENCY_KEY_MAX_CHARS;
@@ -57,8 +52,9 @@ pub fn in_query(name: &str, required: bool, schema: Value) -> Value {
     json!({"name": name, "in": "query", "required": required, "schema": schema})
 }
 
-pub fn cursor(schema: Value) -> Value {
-    in_query("cursor", false, schema)
+/// `next` of the page before, with the same filters.
+pub fn cursor() -> Value {
+    in_query("cursor", false, json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}))
 }
 
 pub fn limit() -> Value {
