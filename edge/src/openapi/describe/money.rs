@@ -13,13 +13,9 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
     let named = |kind: &str| json!({"type": "object", "required": [kind], "properties": {kind: text()}});
     let body = if gateway == "toss" {
         // A deposit, which has no `eventType`.
-        // No control character.
-        let line = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
-        let order_id =
-            json!({"type": "string", "minLength": 1, "maxLength": payments::TEXT_MAX_CHARS, "pattern": line});
         let some = || json!({"type": "string", "minLength": 1});
         let deposit = json!({"type": "object", "required": ["orderId", "secret", "status"],
-            "properties": {"orderId": order_id, "secret": some(), "status": some()}});
+            "properties": {"orderId": line(payments::TEXT_MAX_CHARS), "secret": some(), "status": some()}});
         json!({"anyOf": [named("eventType"), deposit]})
     } else {
         named("type")
@@ -32,13 +28,18 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
         .asks()
 }
 
+/// Without a control character.
+fn line(max_chars: usize) -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": max_chars, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"})
+}
+
 pub fn toss_return(operation: Operation) -> Operation {
     let key = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,200}$"});
     let amount = json!({"type": "string", "pattern": "^[0-9]{1,16}(?:\\.[0-9]{1,16})?$"});
     operation
         .with([
             in_query("paymentKey", true, key),
-            in_query("orderId", true, json!({"type": "string", "pattern": "^[A-Za-z0-9_=-]{6,64}$"})),
+            in_query("orderId", true, line(payments::TEXT_MAX_CHARS)),
             in_query("amount", true, amount),
         ])
         .sends_on(303, "To the page of the hold or the order.")
