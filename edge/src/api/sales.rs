@@ -100,7 +100,7 @@ async fn ask(context: &RequestContext, name: &str, question: Question, known: bo
     }
     // Unknown names are counted against the client's address.
     if !name.is_empty() {
-        address_limit::count(context, &address_limit::STRANGERS).await?;
+        address_limit::count(context, &address_limit::UNKNOWN).await?;
     }
     lookup::ask(context, question).await.and_then(body)
 }

@@ -10,7 +10,7 @@ use crate::http::problem::{Code, Problem};
 use crate::runtime::js;
 use crate::runtime::js::Arrival;
 use crate::runtime::limits::{
-    ADDRESS_WINDOW_S, HINTS_OF_ADDRESS_MAX, PRESSES_OF_ADDRESS_MAX, STRANGERS_OF_ADDRESS_MAX,
+    ADDRESS_WINDOW_S, HINTS_OF_ADDRESS_MAX, PRESSES_OF_ADDRESS_MAX, STRANGERS_OF_ADDRESS_MAX, UNKNOWN_OF_ADDRESS_MAX,
 };
 
 /// A rate limit's binding in wrangler.toml, and its `limit` there.
@@ -21,8 +21,11 @@ pub struct Limit {
 
 /// Reservations.
 const PRESSES: Limit = Limit { binding: "PER_ADDRESS", max: PRESSES_OF_ADDRESS_MAX };
-/// Unidentified callers: a refused token, an unknown sale, a return from a payment.
+/// Unidentified callers: a refused token, a return from a payment.
 pub const STRANGERS: Limit = Limit { binding: "PER_STRANGER", max: STRANGERS_OF_ADDRESS_MAX };
+/// Sales that this isolate has never heard of: each is a call of `lookup`, while everybody who follows one link to one sale
+/// asks for the same one.
+pub const UNKNOWN: Limit = Limit { binding: "PER_UNKNOWN", max: UNKNOWN_OF_ADDRESS_MAX };
 /// Unsigned webhooks.
 pub const HINTS: Limit = Limit { binding: "PER_HINT", max: HINTS_OF_ADDRESS_MAX };
 
@@ -93,7 +96,7 @@ mod tests {
             (answer.header("RateLimit"), answer.header("Retry-After")),
             (Some(r#""address";r=0;t=10"#), Some("10"))
         );
-        for Limit { binding, max } in [PRESSES, STRANGERS, HINTS] {
+        for Limit { binding, max } in [PRESSES, STRANGERS, UNKNOWN, HINTS] {
             let text = include_str!("../../../wrangler.toml");
             let configured = text.split(&format!("name = \"{binding}\"")).nth(1).unwrap_or_default();
             let simple = configured.lines().find(|line| line.starts_with("simple"));

@@ -142,6 +142,8 @@ pub const REQUESTS_PER_S: u32 = 20;
 pub const PRESSES_OF_ADDRESS_MAX: u64 = 3_000;
 /// Unidentified requests, and unsigned webhooks.
 pub const STRANGERS_OF_ADDRESS_MAX: u64 = 1_000;
+/// Sales that nobody has asked for before.
+pub const UNKNOWN_OF_ADDRESS_MAX: u64 = 100;
 pub const HINTS_OF_ADDRESS_MAX: u64 = 30;
 pub const ADDRESS_WINDOW_S: u64 = 10;
 
