@@ -36,7 +36,9 @@ pub struct Seen<'a> {
 /// reservation of a batch is told may have been true before the rest of the batch was done, when others are at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    TakeBack,
+    /// Which round it is: between two of them somebody else may take what the first one brought, and then T1 takes back
+    /// what it had left.
+    TakeBack(usize),
     Whole,
     Ask(usize),
 }
@@ -49,9 +51,9 @@ impl State {
     pub fn after(self, seen: &Seen) -> Result<Vec<Self>, String> {
         let alone = seen.answered.len() == 1;
         let parts = |answered: &Answered| match &answered.said {
-            Command::Reserve { .. } if alone => vec![Part::TakeBack, Part::Whole],
+            Command::Reserve { .. } if alone => vec![Part::TakeBack(0), Part::Whole],
             Command::Reserve { asks, .. } => {
-                [Part::TakeBack].into_iter().chain((0..asks.len()).map(Part::Ask)).collect()
+                [0, 1].map(Part::TakeBack).into_iter().chain((0..asks.len()).map(Part::Ask)).collect()
             }
             _ => vec![Part::Whole],
         };
@@ -133,9 +135,13 @@ impl Search<'_> {
     /// What the rules say, and what was answered.
     fn rules(&mut self, mut state: State, call: usize, part: Part) -> Vec<State> {
         let answered = &self.seen.answered[call];
-        state.model.part = (self.seen.number, call * 2 + usize::from(part == Part::TakeBack));
+        let transaction = match part {
+            Part::TakeBack(round) => 1 + round,
+            Part::Whole | Part::Ask(_) => 0,
+        };
+        state.model.part = (self.seen.number, call * 3 + transaction);
         match (&answered.said, part) {
-            (Command::Reserve { sale, asks }, Part::TakeBack) => self.take_back(state, sale, asks),
+            (Command::Reserve { sale, asks }, Part::TakeBack(_)) => self.take_back(state, sale, asks),
             (Command::Reserve { sale, asks }, Part::Ask(n)) => {
                 self.reserve(state, sale, &asks[n..=n], answered.values.get(n..=n).unwrap_or_default(), call)
             }
