@@ -37,8 +37,9 @@ const COMPUTED_WITHIN: Duration = Duration::from_millis(250);
 const ROOM: usize = 2_000;
 /// Whoever has waited so long for a place is told to come again; a press is worth no more than that.
 const WAITS: Duration = Duration::from_secs(8);
-/// Connections to the Worker are let go before it closes them itself, which it does after 5 s.
-const IDLE: Duration = Duration::from_secs(4);
+/// Idle connections to the Worker are closed well before it closes them itself, which it does after 5 s: a request that is
+/// sent into a closing connection has no answer.
+const IDLE: Duration = Duration::from_secs(2);
 /// From a connection's beginning, or the last answer on it, to the end of the next request's headers.
 const HEADERS_WITHIN: Duration = Duration::from_secs(60);
 /// Who has not been taken yet waits in the system's own line.
@@ -48,11 +49,12 @@ const OTHER_FILES: u64 = ROOM as u64 + 1_000;
 /// As many files as are worth asking the system for.
 const FILES_WANTED: u64 = 65_536;
 
-/// Of a body as much is passed on as the Worker needs to see that it is too long (`BODY_MAX_BYTES` of edge/src/runtime/limits.rs,
-/// twice): it answers before the end, and who still writes to it then would not hear that.
-const BODY_MAX_BYTES: usize = 32_768;
-/// And of a gateway's message: `GATEWAY_BODY_MAX_BYTES`, and a little more.
-const WEBHOOK_MAX_BYTES: usize = 1_114_112;
+/// Of a body as much is passed on as the Worker needs to see that it is too long, one byte more than it takes
+/// (`BODY_MAX_BYTES` of edge/src/runtime/limits.rs): it answers before the end, and a write into the connection that it
+/// closes then would fail and lose the answer.
+const BODY_MAX_BYTES: usize = 16_384 + 1;
+/// And of a gateway's message (`GATEWAY_BODY_MAX_BYTES`).
+const WEBHOOK_MAX_BYTES: usize = 1_048_576 + 1;
 
 /// Between two hops, and nobody else's; how long a body is, each side says for itself.
 const HOP_BY_HOP: [HeaderName; 5] =
@@ -141,11 +143,16 @@ async fn serve(front: &Arc<Front>, request: Request<Incoming>) -> Result<Answer,
             }
         }
     });
-    Ok(match passed_on.await.unwrap_or(Err(Refused::Away)) {
+    Ok(match passed_on.await.unwrap_or_else(|error| Err(Refused::Away(error.to_string()))) {
         Ok(answer) => answer,
         Err(Refused::Strange) => refusal(StatusCode::BAD_REQUEST, "malformed_request", "Ask for a path."),
-        Err(Refused::Away) => {
-            unavailable("Ask again after `Retry-After`, with the same key: it will show what was done.")
+        Err(Refused::Away(cause)) => {
+            let mut answer =
+                unavailable("Ask again after `Retry-After`, with the same key: it will show what was done.");
+            if let Ok(cause) = cause.parse() {
+                answer.headers_mut().insert("x-front-error", cause);
+            }
+            answer
         }
     })
 }
@@ -153,8 +160,8 @@ async fn serve(front: &Arc<Front>, request: Request<Incoming>) -> Result<Answer,
 enum Refused {
     /// It asks for no path.
     Strange,
-    /// The Worker died with it, or is not there; whether it did something, a retry will show.
-    Away,
+    /// The Worker died with it, or is not there, for the reason given; whether it did something, a retry will show.
+    Away(String),
 }
 
 impl Front {
@@ -177,7 +184,8 @@ impl Front {
             head.headers.remove(CONTENT_LENGTH);
         }
         let body = Bounded { body, left: most };
-        let answer = self.client.request(Request::from_parts(head, body)).await.map_err(|_| Refused::Away)?;
+        let answer = self.client.request(Request::from_parts(head, body)).await;
+        let answer = answer.map_err(|error| Refused::Away(format!("{:#}", anyhow::Error::from(error))))?;
         let (mut head, body) = answer.into_parts();
         strip(&mut head.headers);
         Ok(Response::from_parts(head, body.boxed()))
@@ -201,9 +209,11 @@ impl Body for Bounded {
         if self.left == 0 {
             return Poll::Ready(None);
         }
+        let left = self.left;
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let frame = frame.map(|frame| frame.map(|frame| frame.map_data(|data| data.slice(..data.len().min(left)))));
         let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref().map(Bytes::len));
-        self.left = self.left.saturating_sub(bytes.unwrap_or_default());
+        self.left = left.saturating_sub(bytes.unwrap_or_default());
         Poll::Ready(frame)
     }
 
