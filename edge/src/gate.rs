@@ -3,6 +3,7 @@
 //! `client` runs in the Worker, `object` in the Durable Object, `message` is what they say to each other, and `core` decides
 //! without a clock or a network of its own.
 
+pub mod answer;
 pub mod client;
 pub mod concurrency;
 pub mod core;

@@ -17,20 +17,19 @@ const BINDING: &str = "GATE";
 /// # Errors
 /// `unavailable`: the Gate did not answer, or not in time; or this isolate has as many reservations in flight as it can
 /// serve.
-pub async fn ask(env: &Env, config: &Config, user_id: &str, ask: &Ask) -> Result<Reply, Problem> {
+pub async fn ask(env: &Env, config: &Config, user_id: &str, ask: &Ask<'_>) -> Result<Reply, Problem> {
     let _permit = Permit::begin(clock::now_ms())?;
     let shard = config.gate_key.shard(user_id, config.gate_shards);
     let reply = send(env, shard, ask, GATE_DEADLINE_MS).await?;
-    serde_json::from_str(&reply).map_err(|error| Problem::unavailable().because(error))
+    Reply::read(&reply).ok_or_else(|| Problem::unavailable().because("the Gate's reply cannot be read"))
 }
 
 /// Sends one message to one Gate.
 ///
 /// # Errors
 /// `unavailable`: it cannot be reached, or not in time.
-pub async fn send(env: &Env, shard: u64, ask: &Ask, patience_ms: u64) -> Result<String, Problem> {
-    let question = serde_json::to_string(ask).map_err(|error| Problem::unavailable().because(error))?;
-    let answer = js::object(env, BINDING, &shard.to_string(), &question, patience_ms).await;
+pub async fn send(env: &Env, shard: u64, ask: &Ask<'_>, patience_ms: u64) -> Result<String, Problem> {
+    let answer = js::object(env, BINDING, &shard.to_string(), &ask.text(), patience_ms).await;
     answer
         .map_err(|error| Problem::unavailable().because(error))?
         .ok_or_else(|| Problem::unavailable().because("the Gate did not answer in time"))

@@ -85,7 +85,7 @@ pub async fn forget(context: &RequestContext, sale_id: &str) {
 }
 
 async fn send_to_all(context: &RequestContext, sale_ids: Vec<String>) {
-    let ask = Ask::Forget { sale_ids };
+    let ask = Ask::Forget { sale_ids: sale_ids.iter().map(String::as_str).collect() };
     let sent = (0..context.config.gate_shards).map(|shard| send(&context.env, shard, &ask, FORGET_DEADLINE_MS));
     for problem in join_all(sent).await.into_iter().filter_map(Result::err) {
         let (failure, request_id) = (format!("{problem:?}"), &context.trace.request_id);

@@ -1,32 +1,47 @@
-//! The messages between Worker and Gate.
+//! The messages between Worker and Gate: texts in whose first line stands what the Gate needs to know, so that what the
+//! Worker only passes on is not read again.
 
-use protocol::reserve::{Reservation, ReserveOutcome};
-use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ask {
+use crate::http::code::Code;
+use crate::http::response::Response;
+
+/// What the Worker asks.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ask<'a> {
     /// Takes a token of the user's: for a reservation that is refused before the Gate, and for what costs as much as
     /// one.
-    Charge {
-        user_id: String,
-    },
-    Reserve(Reservation),
+    Charge { user_id: &'a str },
+    /// A reservation as JSON ([`protocol::reserve::Reservation`]).
+    Reserve(&'a str),
     /// Stock of these sales came back, or they opened or closed: drop what is remembered of them. Concerns no user, and
     /// is answered with an empty string.
-    Forget {
-        sale_ids: Vec<String>,
-    },
+    Forget { sale_ids: Vec<&'a str> },
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
-    pub charge: Charge,
-    pub verdict: Verdict,
+impl<'a> Ask<'a> {
+    pub fn text(&self) -> String {
+        match self {
+            Self::Charge { user_id } => format!("charge\n{user_id}"),
+            Self::Reserve(reservation) => format!("reserve\n{reservation}"),
+            Self::Forget { sale_ids } => format!("forget\n{}", sale_ids.join("\n")),
+        }
+    }
+
+    /// None: no such message.
+    pub fn read(text: &'a str) -> Option<Self> {
+        let (verb, rest) = text.split_once('\n')?;
+        Some(match verb {
+            "charge" => Self::Charge { user_id: rest },
+            "reserve" => Self::Reserve(rest),
+            "forget" => Self::Forget { sale_ids: rest.split('\n').filter(|sale_id| !sale_id.is_empty()).collect() },
+            _ => return None,
+        })
+    }
 }
 
 /// The state of the user's token bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Charge {
     pub admitted: bool,
     /// Whole tokens left.
@@ -35,42 +50,84 @@ pub struct Charge {
     pub reset_s: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The user was charged, or not admitted. Nothing else was done.
-    Charged,
-    Outcome(ReserveOutcome),
-    /// Answered from memory: a granted key, a SKU that is sold out, a sale that is not open.
-    Remembered(ReserveOutcome),
-    /// The user has too many requests waiting.
-    TooMany,
-    /// No outcome: the call failed, or there is no room. Asking again with the same key shows what happened.
-    Unavailable,
+/// What the Gate answers: the client's response, which the Worker sends as it is.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub charge: Charge,
+    pub response: Response,
 }
 
-impl Verdict {
-    /// The same verdict for a repeated request.
-    pub fn repeated(self) -> Self {
-        match self {
-            Self::Outcome(ReserveOutcome::Granted { hold, .. }) => {
-                Self::Outcome(ReserveOutcome::Granted { hold, replayed: true })
-            }
-            other => other,
+/// The headers that a Gate's response may have; the others are the Worker's.
+const HEADERS: [&str; 6] = ["Content-Type", "Location", "ETag", "Idempotent-Replayed", "Retry-After", "Server-Timing"];
+
+impl Reply {
+    /// Charge, status and code in one line, the log's detail in the next, a header a line, an empty line, the body.
+    pub fn text(&self) -> String {
+        let Self { charge: Charge { admitted, remaining, reset_s }, response } = self;
+        let Response { status, headers, body, code, internal } = response;
+        let code = code.map_or("-", Code::name);
+        let internal = internal.as_deref().unwrap_or_default().replace('\n', " ");
+        let mut text = format!("{} {remaining} {reset_s} {status} {code}\n{internal}\n", u8::from(*admitted));
+        for (name, value) in headers {
+            text.extend([*name, " ", value.as_str(), "\n"]);
         }
+        text.push('\n');
+        text.push_str(&String::from_utf8_lossy(body));
+        text
     }
+
+    /// None: the text is no reply.
+    pub fn read(text: &str) -> Option<Self> {
+        let (first, rest) = text.split_once('\n')?;
+        let (internal, mut rest) = rest.split_once('\n')?;
+        let mut words = first.split(' ');
+        let admitted = number::<u8>(words.next())? == 1;
+        let charge = Charge { admitted, remaining: number(words.next())?, reset_s: number(words.next())? };
+        let mut response = Response::empty(number(words.next())?);
+        response.code = words.next().and_then(Code::of_name);
+        response.internal = Some(internal.to_owned()).filter(|internal| !internal.is_empty());
+        loop {
+            let (line, after) = rest.split_once('\n')?;
+            rest = after;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(' ')?;
+            let name = HEADERS.into_iter().find(|known| *known == name)?;
+            response.headers.push((name, value.to_owned()));
+        }
+        response.body = rest.as_bytes().to_vec();
+        Some(Self { charge, response })
+    }
+}
+
+fn number<T: FromStr>(word: Option<&str>) -> Option<T> {
+    word?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::reserve::ReserveOutcome;
+
     use super::*;
-    use crate::gate::testing::{hold, reservation};
+    use crate::gate::answer::{Verdict, answer};
+    use crate::gate::testing::hold;
 
     #[test]
-    fn messages_survive_the_way_between_worker_and_gate() {
-        let ask = Ask::Reserve(reservation("홍길동", "k", "fp"));
-        let json = serde_json::to_string(&ask).unwrap_or_default();
-        assert_eq!(format!("{:?}", serde_json::from_str::<Ask>(&json).ok()), format!("{:?}", Some(ask)));
+    fn a_question_survives_the_way_to_the_gate() {
+        for ask in [
+            Ask::Charge { user_id: "홍길동\n{}" },
+            Ask::Reserve("{\"user_id\":\"a\"}"),
+            Ask::Forget { sale_ids: vec!["a", "b-1"] },
+            Ask::Forget { sale_ids: vec![] },
+        ] {
+            assert_eq!(Ask::read(&ask.text()), Some(ask));
+        }
+        assert_eq!((Ask::read("reserve"), Ask::read("other\n{}")), (None, None));
+    }
+
+    #[test]
+    fn every_answer_survives_the_way_back() {
         let charge = Charge { admitted: true, remaining: 19, reset_s: 1 };
         for verdict in [
             Verdict::Charged,
@@ -78,11 +135,18 @@ mod tests {
             Verdict::TooMany,
             Verdict::Outcome(ReserveOutcome::Granted { hold: hold("k"), replayed: true }),
             Verdict::Outcome(ReserveOutcome::NotFound { sku_id: None }),
+            Verdict::Outcome(ReserveOutcome::RequestInProgress),
+            Verdict::Outcome(ReserveOutcome::TooLate),
             Verdict::Remembered(ReserveOutcome::IdempotencyKeyReused),
+            Verdict::Remembered(ReserveOutcome::Granted { hold: hold("k"), replayed: true }),
         ] {
-            let reply = Reply { charge, verdict };
-            let json = serde_json::to_string(&reply).unwrap_or_default();
-            assert_eq!(serde_json::from_str::<Reply>(&json).ok(), Some(reply), "{json}");
+            for charge in [charge, Charge { admitted: false, ..charge }] {
+                let reply = Reply { charge, response: answer(charge, verdict.clone()) };
+                assert_eq!(Reply::read(&reply.text()), Some(reply), "{verdict:?}");
+            }
+        }
+        for wrong in ["", "1 2 3", "1 2 3 x -\n\n\n", "1 2 3 200 -\n\nSet-Cookie a\n\n", "1 2 3 200 -\n\nETag 1"] {
+            assert_eq!(Reply::read(wrong), None, "{wrong}");
         }
     }
 }

@@ -9,14 +9,15 @@ use std::rc::Rc;
 
 use futures_channel::oneshot;
 use protocol::lookup::{self, Question};
-use protocol::reserve::{Batch, BatchResponse, Reservation};
+use protocol::reserve::{BatchResponse, Reservation};
 use worker::js_sys::futures::future_to_promise;
 use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Env, State, wasm_bindgen, worker_sys};
 
+use crate::gate::answer::{Verdict, answer};
 use crate::gate::core::in_flight::InFlightBatch;
 use crate::gate::core::memory::Memory;
-use crate::gate::message::{Ask, Charge, Reply, Verdict};
+use crate::gate::message::{Ask, Charge, Reply};
 use crate::gate::restart_mark::RestartMark;
 use crate::lambda::invoke;
 use crate::runtime::config::Config;
@@ -52,27 +53,29 @@ impl Gate {
         Self { inner: Rc::new(Inner { state, config, shard: Cell::default(), restart_mark, memory }) }
     }
 
-    /// Takes an [`Ask`] as JSON. What is known from memory is answered at once with a [`Reply`] as JSON, everything
+    /// Takes an [`Ask`] as text. What is known from memory is answered at once with a [`Reply`] as text, everything
     /// else by a promise of one; `Forget` is answered with an empty string.
     ///
     /// # Errors
     /// The message is no `Ask`.
     pub fn ask(&self, question: &str) -> Result<JsValue, JsValue> {
-        match serde_json::from_str(question).map_err(|error| error.to_string())? {
+        match Ask::read(question).ok_or("this is no question")? {
             Ask::Forget { sale_ids } => {
                 let memory = &mut self.inner.memory.borrow_mut();
                 sale_ids.iter().for_each(|sale_id| memory.sold_out.forget(sale_id, clock::now_ms()));
                 Ok("".into())
             }
-            Ask::Charge { user_id } => reply(self.inner.charge(&user_id), Verdict::Charged),
-            Ask::Reserve(asked) => self.inner.reserve(asked),
+            Ask::Charge { user_id } => Ok(reply(self.inner.charge(user_id), Verdict::Charged)),
+            Ask::Reserve(asked) => {
+                let asked = Reservation::read(asked).map_err(|error| error.to_string())?;
+                Ok(self.inner.reserve(asked))
+            }
         }
     }
 }
 
-fn reply(charge: Charge, verdict: Verdict) -> Result<JsValue, JsValue> {
-    let reply = serde_json::to_string(&Reply { charge, verdict }).map_err(|error| error.to_string())?;
-    Ok(reply.into())
+fn reply(charge: Charge, verdict: Verdict) -> JsValue {
+    Reply { charge, response: answer(charge, verdict) }.text().into()
 }
 
 impl Inner {
@@ -80,7 +83,7 @@ impl Inner {
         self.memory.borrow_mut().charge(user_id, clock::now_ms())
     }
 
-    fn reserve(self: &Rc<Self>, asked: Reservation) -> Result<JsValue, JsValue> {
+    fn reserve(self: &Rc<Self>, asked: Reservation) -> JsValue {
         let charge = self.charge(&asked.user_id);
         if !charge.admitted {
             return reply(charge, Verdict::Charged);
@@ -93,8 +96,8 @@ impl Inner {
             Ok(Some(verdict)) => reply(charge, verdict),
             // The Worker has the deadline: a timer here would be a second one for every request.
             Ok(None) => {
-                Ok(future_to_promise(async move { reply(charge, verdict.await.unwrap_or(Verdict::Unavailable)) })
-                    .into())
+                future_to_promise(async move { Ok(reply(charge, verdict.await.unwrap_or(Verdict::Unavailable))) })
+                    .into()
             }
             Err(oneshot::Canceled) => reply(charge, Verdict::Unavailable),
         }
@@ -121,12 +124,10 @@ impl Inner {
         }
     }
 
-    async fn send(self: Rc<Self>, mut in_flight: InFlightBatch) {
+    async fn send(self: Rc<Self>, in_flight: InFlightBatch) {
         self.restart_mark.borrow_mut().mark(in_flight.sent_ms);
-        let (sent_ms, within_ms) = (Some(in_flight.sent_ms), Some(in_flight.within_ms));
-        let batch = Batch { reservations: std::mem::take(&mut in_flight.reservations), sent_ms, within_ms };
-        let answers = invoke::call_unguarded::<_, BatchResponse>(&self.config.lambda, "reserve", &batch).await;
-        in_flight.reservations = batch.reservations;
+        let payload = in_flight.payload();
+        let answers = invoke::call_unguarded::<BatchResponse>(&self.config.lambda, "reserve", &payload).await;
         let outcomes = match answers {
             Ok(answers) => Some(answers.outcomes),
             Err(error) => {

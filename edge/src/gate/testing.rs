@@ -5,12 +5,14 @@ use protocol::shop::{Hold, HoldStatus, Line};
 
 pub fn reservation(user_id: &str, idem_key: &str, fingerprint: &str) -> Reservation {
     Reservation {
-        trace: protocol::Trace::default(),
+        request_id: String::new(),
+        traceparent: None,
         user_id: user_id.to_owned(),
         idem_key: idem_key.to_owned(),
         fingerprint: fingerprint.to_owned(),
         sale_id: "spring-drop".to_owned(),
         items: Vec::new(),
+        json: String::new(),
     }
 }
 

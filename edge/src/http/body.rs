@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use futures_util::{Stream, StreamExt};
+use protocol::json as json_text;
 use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize};
 use worker::{ByteStream, Delay, web_sys};
@@ -78,7 +79,7 @@ pub fn json<T: DeserializeOwned>(media: Media, body: &[u8]) -> Result<T, Problem
     media.must_be_json()?;
     // All of it, a member that nobody reads included.
     let text = std::str::from_utf8(body).map_err(|_| Problem::malformed("Send JSON in UTF-8."))?;
-    let Object(value) = serde_json::from_str(text).map_err(|error| Problem::malformed(explain(&error)))?;
+    let Object(value) = json_text::read(text).map_err(|error| Problem::malformed(explain(&error)))?;
     Ok(value)
 }
 

@@ -63,6 +63,10 @@ impl Code {
     pub fn name(self) -> &'static str {
         self.row().0
     }
+
+    pub fn of_name(name: &str) -> Option<Self> {
+        TABLE.iter().find(|(_, other, ..)| *other == name).map(|(code, ..)| *code)
+    }
 }
 
 #[cfg(test)]

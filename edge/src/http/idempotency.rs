@@ -1,6 +1,7 @@
 //! The Idempotency-Key (draft-ietf-httpapi-idempotency-key-header-07, and the bare form that most clients send), and
 //! the fingerprint of the request under it.
 
+use protocol::json;
 use serde::Serialize;
 
 use crate::http::problem::{Code, Problem};
@@ -44,8 +45,17 @@ fn quoted(header: &str) -> Option<String> {
 
 /// SHA-256 of the parsed request: white space and the order of members do not change it.
 pub fn fingerprint<T: Serialize>(asked: &T) -> Result<String, Problem> {
-    let asked = serde_json::to_vec(asked).map_err(|error| Problem::unavailable().because(error))?;
-    Ok(sha256_hex(&asked))
+    Ok(fingerprint_of(&printed(asked)?))
+}
+
+/// The same of a request that is printed already.
+pub fn fingerprint_of(printed: &str) -> String {
+    sha256_hex(printed.as_bytes())
+}
+
+/// The parsed request as JSON, the members in the order of its type.
+pub fn printed<T: Serialize>(asked: &T) -> Result<String, Problem> {
+    json::print(asked).map_err(|error| Problem::unavailable().because(error))
 }
 
 #[cfg(test)]

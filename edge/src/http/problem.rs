@@ -4,6 +4,7 @@
 use std::fmt::Display;
 
 use protocol::admin::FieldError;
+use protocol::json;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -94,8 +95,8 @@ impl From<Problem> for Response {
         let r#type = format!("/problems/{code}");
         let document = Document { r#type, title, status, detail, code, extensions: &problem.extensions };
         // A map of JSON values always serializes; if it did not, an empty body with the right status would do.
-        let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut answer = Response::bytes(status, "application/problem+json", body);
+        let body = json::print(&document).unwrap_or_default();
+        let mut answer = Response::bytes(status, "application/problem+json", body.into_bytes());
         answer.headers.extend(problem.headers);
         Response { code: Some(problem.code), internal: problem.internal, ..answer }
     }

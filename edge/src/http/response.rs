@@ -1,6 +1,7 @@
 //! A response as plain data. It becomes the runtime's only in `lib.rs`, so that every status, header and body is tested
 //! without a Worker.
 
+use protocol::json;
 use serde::Serialize;
 
 use crate::http::code::Code;
@@ -22,8 +23,8 @@ impl Response {
     }
 
     pub fn json<T: Serialize>(status: u16, value: &T) -> Self {
-        match serde_json::to_vec(value) {
-            Ok(body) => Self::bytes(status, "application/json", body),
+        match json::print(value) {
+            Ok(body) => Self::bytes(status, "application/json", body.into_bytes()),
             // Our own types always serialize. If one does not, that is a bug, which only the log can use.
             Err(error) => Self { code: Some(Code::Unavailable), internal: Some(error.to_string()), ..Self::empty(503) },
         }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use hmac::Mac as _;
+use protocol::json;
 use protocol::proven::{Personal, Proven, signed_text};
 use serde::{Serialize, de::DeserializeOwned};
 use worker::Delay;
@@ -149,7 +150,10 @@ async fn call_unless_broken<Q: Serialize, A: DeserializeOwned>(
     if !BREAKERS.with_borrow_mut(admitted) {
         return Err(InvokeError::Resting);
     }
-    let answer = exchange(lambda, function, question, within_ms).await;
+    let answer = match json::print(question) {
+        Ok(payload) => exchange(lambda, function, &payload, within_ms).await,
+        Err(error) => Err(unreadable(error)),
+    };
     BREAKERS.with_borrow_mut(|breakers| {
         let breaker = breakers.entry(function).or_default();
         match &answer {
@@ -161,22 +165,22 @@ async fn call_unless_broken<Q: Serialize, A: DeserializeOwned>(
     answer
 }
 
-/// The same without a circuit breaker and a limit, for a caller that has its own.
+/// The same without a circuit breaker and a limit, for a caller that has its own and has printed its question.
 ///
 /// # Errors
 /// See [`InvokeError`].
-pub async fn call_unguarded<Q: Serialize, A: DeserializeOwned>(
+pub async fn call_unguarded<A: DeserializeOwned>(
     lambda: &Lambda,
     function: &str,
-    question: &Q,
+    payload: &str,
 ) -> Result<A, InvokeError> {
-    exchange(lambda, function, question, limits::INVOKE_DEADLINE_MS).await
+    exchange(lambda, function, payload, limits::INVOKE_DEADLINE_MS).await
 }
 
-async fn exchange<Q: Serialize, A: DeserializeOwned>(
+async fn exchange<A: DeserializeOwned>(
     lambda: &Lambda,
     function: &str,
-    question: &Q,
+    payload: &str,
     within_ms: u64,
 ) -> Result<A, InvokeError> {
     let lambda = lambda.for_function(function);
@@ -184,13 +188,12 @@ async fn exchange<Q: Serialize, A: DeserializeOwned>(
     if !lambda.url.starts_with("https://") && !origin::is_loopback(&lambda.url) {
         return Err(InvokeError::Unconfigured);
     }
-    let payload = serde_json::to_string(question).map_err(unreadable)?;
     let url = format!("{}/2015-03-31/functions/{}{function}/invocations", lambda.url, lambda.prefix);
     let invocation = [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
     let signed =
         sigv4::sign(lambda, &url, &invocation, payload.as_bytes(), clock::now_ms()).map_err(InvokeError::Network)?;
     let headers = invocation.into_iter().chain(signed.iter().map(|(name, value)| (*name, value.as_str())));
-    let said = js::invoke(&url, headers, &payload, within_ms).await;
+    let said = js::invoke(&url, headers, payload, within_ms).await;
     let said = said.map_err(InvokeError::Network)?.ok_or(InvokeError::Deadline)?;
     let (status, broke, answer) = said.parts();
     read(status, broke, answer)
@@ -202,7 +205,7 @@ async fn exchange<Q: Serialize, A: DeserializeOwned>(
 /// See [`InvokeError`].
 pub fn read<A: DeserializeOwned>(status: u16, function_error: bool, answer: &str) -> Result<A, InvokeError> {
     judge(status, function_error, answer)?;
-    serde_json::from_str(answer).map_err(unreadable)
+    json::read(answer).map_err(unreadable)
 }
 
 fn unreadable(error: serde_json::Error) -> InvokeError {

@@ -13,6 +13,7 @@ pub mod event;
 pub mod expire;
 pub mod field_error;
 pub mod forget;
+pub mod json;
 pub mod lookup;
 pub mod opening;
 pub mod operate;

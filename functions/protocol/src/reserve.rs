@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Trace;
 use crate::shop::{Hold, Line, SaleStatus};
+use crate::{Trace, json};
 
 /// Reservations a call carries at most: one call is one transaction.
 pub const BATCH_MAX: usize = 100;
@@ -25,17 +25,71 @@ pub struct Batch {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
-    #[serde(flatten)]
-    pub trace: Trace,
+    /// As in `Trace`. Flattened, it would make serde keep a copy of every member until it knows whose it is.
+    pub request_id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     pub user_id: String,
     pub idem_key: String,
     /// SHA-256 of the request, 64 hexadecimal digits: the same key with another one is refused.
     pub fingerprint: String,
     pub sale_id: String,
     pub items: Vec<Line>,
+    /// The JSON of all this, which is passed on as it is; empty where nobody passes it on.
+    #[serde(skip)]
+    pub json: String,
+}
+
+/// The members of a reservation that are not the cart's, in the form in which they are sent.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
+    user_id: &'a str,
+    idem_key: &'a str,
+    fingerprint: &'a str,
+}
+
+impl Reservation {
+    /// With its JSON, made around `cart`: the JSON object of `sale_id` and `items`, which the edge has printed for the
+    /// fingerprint already.
+    ///
+    /// # Errors
+    /// None of its members can cause one.
+    pub fn around(self, cart: &str) -> serde_json::Result<Self> {
+        let Self { request_id, traceparent, user_id, idem_key, fingerprint, .. } = &self;
+        let traceparent = traceparent.as_deref();
+        let mut json = serde_json::to_string(&Envelope { request_id, traceparent, user_id, idem_key, fingerprint })?;
+        json.pop();
+        json.push(',');
+        json.push_str(cart.trim_start_matches('{'));
+        Ok(Self { json, ..self })
+    }
+
+    /// Reads one, and keeps its JSON.
+    ///
+    /// # Errors
+    /// The text is no reservation.
+    pub fn read(text: &str) -> serde_json::Result<Self> {
+        let read: Self = json::read(text)?;
+        Ok(Self { json: text.to_owned(), ..read })
+    }
+
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        Trace { request_id: self.request_id.clone(), traceparent: self.traceparent.clone() }
+    }
 }
 
 impl Batch {
+    /// The JSON of a batch, of reservations that have theirs.
+    #[must_use]
+    pub fn json_of(reservations: &[Reservation], sent_ms: u64, within_ms: u64) -> String {
+        let reservations: Vec<&str> = reservations.iter().map(|one| one.json.as_str()).collect();
+        format!(r#"{{"sent_ms":{sent_ms},"within_ms":{within_ms},"reservations":[{}]}}"#, reservations.join(","))
+    }
+
     /// How long its response is still awaited, at `now_ms` of the caller's clock, which may differ from the edge's by
     /// `skew_ms`. None: without limit; 0: no longer. A clock that is far off must not close the shop.
     #[must_use]
@@ -46,19 +100,19 @@ impl Batch {
     }
 }
 
+/// `reserve` passes the outcomes on as the database says them, without reading them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct BatchResponse {
-    pub outcomes: Vec<ReserveOutcome>,
+pub struct BatchResponse<O = Vec<ReserveOutcome>> {
+    pub outcomes: O,
 }
 
 /// Listed in the order in which they are looked for; the first that applies is the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "outcome", rename_all = "snake_case")]
+#[serde(tag = "outcome", rename_all = "snake_case", try_from = "outcome::Members")]
 pub enum ReserveOutcome {
     /// `replayed`: the key was used before, and this is what was granted then.
     Granted {
         hold: Hold,
-        #[serde(default)]
         replayed: bool,
     },
     /// The key was used before, for something else.
@@ -73,7 +127,6 @@ pub enum ReserveOutcome {
         opens_at: String,
         status: SaleStatus,
         /// For the Gate: how long this holds at most unless the edge changes it, until the sale opens or closes.
-        #[serde(default)]
         for_ms: u64,
     },
     AlreadyHolding {
@@ -84,17 +137,15 @@ pub enum ReserveOutcome {
         sku_id: String,
         max_per_user: i64,
         /// A hold on it lapsed unpaid, and the sale's cool-down ends then, RFC 3339. None: it is orders that reach it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         retry_at: Option<String>,
     },
     /// The last two are for the Gate, which may repeat this answer to others, and not for clients.
     SoldOut {
         sku_id: String,
         available: i64,
-        #[serde(default)]
         max_per_user: i64,
         /// How long this holds at most unless stock comes back through the edge: until a hold lapses or the sale closes.
-        #[serde(default)]
         for_ms: u64,
     },
     /// The response is no longer awaited, and nothing was done. Applies to a whole batch.
@@ -120,9 +171,31 @@ impl ReserveOutcome {
     }
 }
 
+mod outcome;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reservation_around_its_cart_is_the_same_as_printed_whole() {
+        let cart = r#"{"sale_id":"s","items":[{"sku_id":"a","qty":2}]}"#;
+        for traceparent in [None, Some("00-\"\u{2028}".to_owned())] {
+            let (request_id, user_id) = ("r".to_owned(), "홍\"길\\동{".to_owned());
+            let (idem_key, fingerprint, sale_id) = ("k\"".to_owned(), "f".to_owned(), "s".to_owned());
+            let items = vec![Line { sku_id: "a".to_owned(), qty: 2 }];
+            let json = String::new();
+            let one = Reservation { request_id, traceparent, user_id, idem_key, fingerprint, sale_id, items, json };
+            let whole = serde_json::to_string(&one).unwrap();
+            let one = one.around(cart).unwrap();
+            assert_eq!(one.json, whole);
+            assert_eq!(Reservation::read(&one.json).unwrap(), one);
+            let batch = Batch::json_of(&[one.clone(), one.clone()], 7, 8);
+            let batch: Batch = serde_json::from_str(&batch).unwrap();
+            assert_eq!((batch.sent_ms, batch.within_ms, batch.reservations.len()), (Some(7), Some(8), 2));
+            assert_eq!(batch.reservations[1], Reservation { json: String::new(), ..one });
+        }
+    }
 
     #[test]
     fn a_batch_is_waited_for_from_when_it_left_and_clocks_may_differ() {

@@ -9,8 +9,14 @@ use functions::runtime::limits::CLOCK_SKEW_MS;
 use functions::runtime::{config, handler};
 use lambda_runtime::Error;
 use protocol::reserve::{BATCH_MAX, Batch, BatchResponse, ReserveOutcome};
+use serde_json::value::{RawValue, to_raw_value};
 
-async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Result<BatchResponse, InfraError> {
+const TOO_LATE: ReserveOutcome = ReserveOutcome::TooLate;
+
+/// The outcomes as the database says them: the edge reads them.
+type Answer = BatchResponse<Box<RawValue>>;
+
+async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Result<Answer, InfraError> {
     let began = Instant::now();
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
     let left_ms = batch.left_ms(now_ms, CLOCK_SKEW_MS);
@@ -21,8 +27,9 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
     }
     // The batch may have waited for an instance until its deadline was over.
     if left_ms == Some(0) {
-        asked.iter().for_each(|one| handler::log_outcome("reserve", &one.trace, ReserveOutcome::TooLate.name(), began));
-        return Ok(BatchResponse { outcomes: vec![ReserveOutcome::TooLate; asked.len()] });
+        asked.iter().for_each(|one| handler::log_outcome("reserve", &one.trace(), TOO_LATE.name(), began));
+        let outcomes = to_raw_value(&vec![TOO_LATE; asked.len()]).map_err(|_| InfraError::misuse("no JSON"))?;
+        return Ok(BatchResponse { outcomes });
     }
     let within_ms = left_ms.map(|left_ms| i32::try_from(left_ms).unwrap_or(i32::MAX));
 
@@ -35,11 +42,9 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
         let lines = lines.map_err(|_| InfraError::misuse("a quantity is out of bounds"))?;
         columns.push(&one.user_id, &one.idem_key, fingerprint, lines);
     }
-    let outcomes: Option<Vec<ReserveOutcome>> = database.json(reservations::CALL, &columns.params()).await?;
-    let outcomes = outcomes.unwrap_or_default();
-    for (one, outcome) in asked.iter().zip(&outcomes) {
-        handler::log_outcome("reserve", &one.trace, outcome.name(), began);
-    }
+    let outcomes: Option<Box<RawValue>> = database.json(reservations::CALL, &columns.params()).await?;
+    let outcomes = outcomes.ok_or_else(|| InfraError::misuse("the call returned no outcomes"))?;
+    asked.iter().for_each(|one| handler::log_outcome("reserve", &one.trace(), "answered", began));
     Ok(BatchResponse { outcomes })
 }
 

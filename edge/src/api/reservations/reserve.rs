@@ -1,18 +1,20 @@
 //! `POST /v1/reservations`: the first hop of a reservation. A bad request is found here, in memory. Then one call of
 //! the user's Gate counts it and, if it is in order, reserves.
 
+use protocol::Trace;
 use protocol::admin::FieldError;
-use protocol::reserve::{Reservation, ReserveOutcome};
+use protocol::reserve::Reservation;
 use protocol::shop::Line;
 use serde::{Deserialize, Serialize};
 
 use crate::api::reservations::before_gate;
+use crate::gate::answer::limited;
 use crate::gate::client::ask;
-use crate::gate::message::{Ask, Charge, Verdict};
+use crate::gate::message::{Ask, Charge};
 use crate::http::body::Object;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::idempotency;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::response::Response;
 use crate::http::text::is_slug;
 use crate::runtime::config::Config;
@@ -32,13 +34,12 @@ pub async fn reserve(context: &mut RequestContext) -> HandlerResult {
     let user_id = context.user_id()?;
     match in_order(context, &user_id).await {
         Ok(reservation) => {
-            let reply = ask(&context.env, &context.config, &user_id, &Ask::Reserve(reservation)).await?;
-            let answer = answer(reply.charge, reply.verdict).unwrap_or_else(Response::from);
-            Ok(limits(answer, reply.charge, &context.config))
+            let reply = ask(&context.env, &context.config, &user_id, &Ask::Reserve(&reservation.json)).await?;
+            Ok(limits(reply.response, reply.charge, &context.config))
         }
         // In the order of refusals the limit comes before the body, so a bad request is counted too.
         Err(error) => {
-            match ask(&context.env, &context.config, &user_id, &Ask::Charge { user_id: user_id.clone() }).await {
+            match ask(&context.env, &context.config, &user_id, &Ask::Charge { user_id: &user_id }).await {
                 Ok(reply) => {
                     let refusal = if reply.charge.admitted { error } else { limited(reply.charge) };
                     Ok(limits(refusal.into(), reply.charge, &context.config))
@@ -59,18 +60,29 @@ async fn in_order(context: &mut RequestContext, user_id: &str) -> Result<Reserva
 
 async fn read(context: &mut RequestContext, user_id: &str) -> Result<Reservation, Problem> {
     let cart: Cart = context.json().await?;
+    reservation(cart, user_id, context.header("Idempotency-Key"), context.trace.clone())
+}
+
+/// A cart is printed once, for its fingerprint and for the functions.
+fn reservation(cart: Cart, user_id: &str, key: Option<&str>, trace: Trace) -> Result<Reservation, Problem> {
     let errors = field_errors(&cart);
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    Ok(Reservation {
-        trace: context.trace.clone(),
+    let idem_key = idempotency::key(key)?;
+    let printed = idempotency::printed(&cart)?;
+    let Trace { request_id, traceparent } = trace;
+    let reservation = Reservation {
+        request_id,
+        traceparent,
         user_id: user_id.to_owned(),
-        idem_key: idempotency::key(context.header("Idempotency-Key"))?,
-        fingerprint: idempotency::fingerprint(&cart)?,
+        idem_key,
+        fingerprint: idempotency::fingerprint_of(&printed),
         sale_id: cart.sale_id,
         items: cart.items.into_iter().map(|Object(line)| line).collect(),
-    })
+        json: String::new(),
+    };
+    reservation.around(&printed).map_err(|error| Problem::unavailable().because(error))
 }
 
 fn field_errors(cart: &Cart) -> Vec<FieldError> {
@@ -95,92 +107,16 @@ fn field_errors(cart: &Cart) -> Vec<FieldError> {
     errors
 }
 
-fn answer(charge: Charge, verdict: Verdict) -> HandlerResult {
-    match verdict {
-        Verdict::Charged if !charge.admitted => Err(limited(charge)),
-        Verdict::TooMany => Err(limited(charge)),
-        Verdict::Charged => Err(Problem::unavailable().because("the Gate only counted a reservation")),
-        Verdict::Unavailable => Err(Problem::unavailable().because("the Gate has no outcome")),
-        Verdict::Outcome(outcome) => into_response(outcome),
-        Verdict::Remembered(outcome) => {
-            // For measurements: this answer needed no function.
-            let why = match outcome {
-                ReserveOutcome::SoldOut { .. } => "sold-out",
-                ReserveOutcome::SaleNotOpen { .. } => "not-open",
-                _ => "key",
-            };
-            Ok(into_response(outcome)
-                .unwrap_or_else(Response::from)
-                .with("Server-Timing", format!("gate;desc=\"{why}\"")))
-        }
-    }
-}
-
-fn into_response(outcome: ReserveOutcome) -> HandlerResult {
-    Err(match outcome {
-        ReserveOutcome::Granted { hold, replayed } => {
-            let location = format!("/v1/reservations/{}", hold.hold_id);
-            let answer = Response::json(201, &hold).with("Location", location).versioned(hold.version);
-            return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
-        }
-        ReserveOutcome::IdempotencyKeyReused => {
-            Problem::new(Code::IdempotencyKeyReused, "Use a new Idempotency-Key for another request.")
-        }
-        ReserveOutcome::RequestInProgress => {
-            Problem::new(Code::RequestInProgress, "Ask again in a moment.").header("Retry-After", "1")
-        }
-        ReserveOutcome::NotFound { sku_id: None } => {
-            Problem::new(Code::NotFound, "Check `sale_id`: there is no such sale.")
-        }
-        ReserveOutcome::NotFound { sku_id: Some(sku_id) } => {
-            Problem::new(Code::NotFound, "Check `items`: the sale has no such SKU.").with("sku_id", sku_id)
-        }
-        ReserveOutcome::SaleNotOpen { opens_at, status, .. } => {
-            // A problem's own `status` is the HTTP status (RFC 9457): the sale's needs another name.
-            Problem::new(Code::SaleNotOpen, "Come back when the sale is open; `opens_at` and `sale_status` say more.")
-                .with("opens_at", opens_at)
-                .with("sale_status", serde_json::json!(status))
-        }
-        ReserveOutcome::AlreadyHolding { hold_id, sku_id } => {
-            Problem::new(Code::AlreadyHolding, "Pay for the hold that `hold_id` names, or give it back first.")
-                .with("hold_id", hold_id)
-                .with("sku_id", sku_id)
-        }
-        ReserveOutcome::LimitReached { sku_id, max_per_user, retry_at } => {
-            let detail = match &retry_at {
-                None => "Ask for fewer: your orders and this request exceed `max_per_user`.",
-                Some(_) => "A hold of yours on it lapsed unpaid: come back at `retry_at`.",
-            };
-            let problem = Problem::new(Code::LimitReached, detail)
-                .with("of", "sku")
-                .with("sku_id", sku_id)
-                .with("max_per_user", max_per_user);
-            retry_at.into_iter().fold(problem, |problem, retry_at| problem.with("retry_at", retry_at))
-        }
-        ReserveOutcome::SoldOut { sku_id, available, .. } => {
-            Problem::new(Code::SoldOut, "Ask for what is `available`, or try later: holds that lapse come back.")
-                .with("sku_id", sku_id)
-                .with("available", available)
-        }
-        ReserveOutcome::TooLate => Problem::unavailable().because("the batch came too late to be answered in time"),
-    })
-}
-
 /// Takes a token of the user's bucket for what is no reservation but costs as much. None: the Gate could not be
 /// reached, which must not stop a buyer from paying or releasing.
 ///
 /// # Errors
 /// `rate_limited`.
 pub async fn charged(context: &RequestContext, user_id: &str) -> Result<Option<Charge>, Problem> {
-    match ask(&context.env, &context.config, user_id, &Ask::Charge { user_id: user_id.to_owned() }).await {
+    match ask(&context.env, &context.config, user_id, &Ask::Charge { user_id }).await {
         Ok(reply) if !reply.charge.admitted => Err(limited(reply.charge)),
         counted => Ok(counted.ok().map(|reply| reply.charge)),
     }
-}
-
-fn limited(charge: Charge) -> Problem {
-    Problem::new(Code::RateLimited, "Wait as long as `Retry-After` says, then ask again with the same Idempotency-Key.")
-        .header("Retry-After", charge.reset_s.to_string())
 }
 
 /// draft-ietf-httpapi-ratelimit-headers-11, on every answer, so that a client can slow down before it is refused.
@@ -191,5 +127,7 @@ pub fn limits(answer: Response, charge: Charge, config: &Config) -> Response {
         .with("RateLimit", format!("\"reservations\";r={};t={}", charge.remaining, charge.reset_s))
 }
 
+#[cfg(test)]
+mod passes;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use protocol::reserve::Reservation;
+use protocol::reserve::{Batch, Reservation};
 
 /// One call of `reserve`, with its users in the order of the batch.
 #[derive(Default)]
@@ -15,4 +15,11 @@ pub struct InFlightBatch {
     pub sale_id: String,
     pub users: Vec<Rc<str>>,
     pub reservations: Vec<Reservation>,
+}
+
+impl InFlightBatch {
+    /// What `reserve` gets: the reservations as they came.
+    pub fn payload(&self) -> String {
+        Batch::json_of(&self.reservations, self.sent_ms, self.within_ms)
+    }
 }

@@ -11,7 +11,6 @@ use fastrand::Rng;
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use protocol::Trace;
 use protocol::reserve::{BATCH_MAX, Batch, BatchResponse, Reservation, ReserveOutcome};
 use protocol::shop::{self, Line};
 use sha2::{Digest as _, Sha256};
@@ -183,12 +182,14 @@ impl World {
             one.lines.iter().map(|(sku, qty)| Line { sku_id: skus[*sku].id.clone(), qty: *qty }).collect();
         let cart = serde_json::to_vec(&Cart { sale_id: id, items: &items }).unwrap_or_default();
         Reservation {
-            trace: Trace { request_id: format!("{}-{}", self.name, one.user), traceparent: None },
+            request_id: format!("{}-{}", self.name, one.user),
+            traceparent: None,
             user_id: self.user_id(one.user),
             idem_key: one.key.to_string(),
             fingerprint: Sha256::digest(cart).iter().map(|byte| format!("{byte:02x}")).collect(),
             sale_id: id.clone(),
             items,
+            json: String::new(),
         }
     }
 }
