@@ -110,8 +110,8 @@ pub const PLACE_POLL_MS: u64 = 50;
 pub const PLACE_WAIT_MS: u64 = 750;
 /// Calls of `reserve` that one Gate has in flight: for one sale, and for all, where one more is kept for a sale that
 /// has none.
-pub const FLIGHTS_MAX: usize = 2;
-pub const FLIGHTS_ALL_MAX: usize = 3;
+pub const SALE_BATCHES_IN_FLIGHT_MAX: usize = 2;
+pub const BATCHES_IN_FLIGHT_MAX: usize = 3;
 /// Reservations of one sale queued at one Gate; above it 503. When that many are queued in all, a sale with fewer than
 /// its share may still queue, up to the limit of all.
 pub const QUEUE_MAX: usize = 2_000;
@@ -207,9 +207,9 @@ const _: () = {
     assert!(INVOKE_DEADLINE_MS < GATE_SETTLE_MS);
     // A waiter needs a place in the queue, or an entry to join.
     assert!(QUEUE_MAX + QUEUE_SHARE <= QUEUE_ALL_MAX && QUEUE_ALL_MAX <= WAITERS_MAX);
-    assert!(FLIGHTS_MAX < FLIGHTS_ALL_MAX && USER_ENTRIES_MAX <= USER_WAITERS_MAX);
+    assert!(SALE_BATCHES_IN_FLIGHT_MAX < BATCHES_IN_FLIGHT_MAX && USER_ENTRIES_MAX <= USER_WAITERS_MAX);
     // More than one batch must fit into the queue, or batches would never be full.
-    assert!(FLIGHTS_MAX * protocol::reserve::BATCH_MAX < QUEUE_MAX);
+    assert!(SALE_BATCHES_IN_FLIGHT_MAX * protocol::reserve::BATCH_MAX < QUEUE_MAX);
     assert!(SALE_FRESH_MS < SALE_STALE_MS && SALE_POLL_MS < SALE_WAIT_MS);
     assert!(SALE_POLL_MS < SALE_SLOW_MS && SALE_SLOW_MS < SALE_REFRESH_MS);
     // A stale copy outlives the call that would replace it, several times over.

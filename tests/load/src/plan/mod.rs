@@ -51,7 +51,7 @@ pub struct Strain {
     pub share: f64,
 }
 
-/// Calls a Gate has in the air: `FLIGHTS_MAX` of edge/src/runtime/limits.rs.
+/// Calls a Gate has in the air: `SALE_BATCHES_IN_FLIGHT_MAX` of edge/src/runtime/limits.rs.
 pub const FLIGHTS: f64 = 2.0;
 /// Reservations a call carries at most: `protocol::reserve::BATCH_MAX`.
 pub const BATCH_MAX: f64 = 100.0;
