@@ -13,6 +13,7 @@ mod courier;
 mod desk;
 pub mod dialect;
 mod faults;
+pub mod http;
 mod journal;
 mod keys;
 mod lists;
