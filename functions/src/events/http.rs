@@ -4,12 +4,12 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use payments::signature::signatures;
 use reqwest::{Client, Response};
 
 use super::attempt::Attempt;
 use super::endpoint::{self, GuardedResolver};
 use super::message::Message;
-use super::sign;
 use crate::runtime::config::ConfigError;
 use crate::runtime::http::{client, innermost};
 use crate::runtime::limits::{ANSWER_READ_MAX_BYTES, ATTEMPTS_AT_ONCE, DRAIN_MS};
@@ -41,7 +41,7 @@ impl Http {
         };
         let id = message.event_id.to_string();
         let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let Some(signatures) = sign::signatures(secrets, &id, seconds, &message.body) else {
+        let Some(signature) = signatures(secrets, &id, seconds, &message.body) else {
             return Attempt::failed("the subscription has no secret to sign with");
         };
         let request = self
@@ -51,7 +51,7 @@ impl Http {
             .header("content-type", "application/json")
             .header("webhook-id", id)
             .header("webhook-timestamp", seconds)
-            .header("webhook-signature", signatures)
+            .header("webhook-signature", signature)
             .body(message.body.clone());
         match request.send().await {
             Ok(response) => {
