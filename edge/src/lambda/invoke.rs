@@ -121,7 +121,7 @@ fn prove(key: &str, proven: String, at_ms: u64) -> Option<Proven> {
         return None;
     }
     let mac = digest::hmac_sha256(key.as_bytes(), &[signed_text(at_ms, &proven).as_bytes()])?;
-    Some(Proven { proven, at_ms, mac: digest::hex(&mac.finalize().into_bytes()) })
+    Some(Proven { proven, at_ms, mac: hex::encode(mac.finalize().into_bytes()) })
 }
 
 /// Waits for a free call slot; it is kept until the returned time, in Unix milliseconds. Polls, because a Worker's

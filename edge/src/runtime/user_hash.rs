@@ -16,7 +16,7 @@ impl Key {
 
     /// 64 lower-case hexadecimal digits.
     pub fn hex(self) -> String {
-        crate::runtime::digest::hex(&self.0)
+        hex::encode(self.0)
     }
 
     /// The first 63 bits of SHA-256 of key and user, as `holdfast.look_up_holders` in schema/routines/lookup.sql computes it.

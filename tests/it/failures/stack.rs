@@ -51,7 +51,8 @@ async fn kill_each(report_path: &Path, edge_url: &str) -> Result<(), String> {
 
 /// An answer that comes from the database: there is no such sale.
 async fn answers(edge_url: &str) -> bool {
-    let request = reqwest::Client::new().get(format!("{edge_url}/v1/sales/none-{}", uuid::Uuid::new_v4()));
+    let http = simulator::http::client().build().unwrap();
+    let request = http.get(format!("{edge_url}/v1/sales/none-{}", uuid::Uuid::new_v4()));
     request.timeout(Duration::from_secs(3)).send().await.is_ok_and(|answer| answer.status() == 404)
 }
 

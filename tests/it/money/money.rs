@@ -182,7 +182,7 @@ async fn a_thousand_buyers_through_each_gateway_have_an_order_or_their_money_and
 async fn come_back(shop: &Shop, made: &Value, amount: impl std::fmt::Display) -> (u16, String) {
     let (key, order) = (made["payment_id"].as_str().unwrap(), made["order_ref"].as_str().unwrap());
     let path = format!("/v1/payments/toss/return?paymentType=NORMAL&paymentKey={key}&orderId={order}&amount={amount}");
-    let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+    let browser = simulator::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let answer = browser.get(format!("{}{path}", shop.client.setting("edge_url"))).send().await.unwrap();
     let location = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
     (answer.status().as_u16(), location.unwrap_or_default())

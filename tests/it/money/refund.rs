@@ -251,7 +251,7 @@ impl Killed {
                 assert_eq!(told["reason"], "hold_unknown");
             } else {
                 assert_eq!(told["result"], "parked", "{gateway}");
-                let hex: String = format!("{gateway} {payment}").bytes().map(|byte| format!("{byte:02x}")).collect();
+                let hex = hex::encode(format!("{gateway} {payment}"));
                 let by = r#"{"actor": "minji", "reason": "it is ours", "request_id": "r"}"#;
                 let replay = format!("select holdfast.replay_dead_letter('{by}', null, null, 'parked-{hex}')");
                 let decided: Json<Value> = admin.query_one(&replay, &[]).await.unwrap().get(0);

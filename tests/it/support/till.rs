@@ -15,7 +15,7 @@ pub struct Till {
 
 impl Till {
     pub fn at(url: &str) -> Self {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+        let http = simulator::http::client().timeout(Duration::from_secs(20)).build().unwrap();
         Self { url: url.to_owned(), http }
     }
 

@@ -38,7 +38,7 @@ impl Office {
     }
 
     async fn decide(&self, gateway: &str, payment: &str, decision: &str) -> Value {
-        let id: String = format!("{gateway} {payment}").bytes().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(format!("{gateway} {payment}"));
         let sql = match decision {
             "replay" => format!("select holdfast.replay_dead_letter('{BY}', null, null, 'parked-{id}')"),
             _ => format!("select holdfast.decide_dead_letter('{BY}', null, null, 'parked-{id}', '{decision}')"),

@@ -13,6 +13,7 @@ mod courier;
 mod desk;
 pub mod dialect;
 mod faults;
+pub mod http;
 mod journal;
 mod keys;
 mod lists;
@@ -87,8 +88,7 @@ impl Config {
             Dialect::Toss | Dialect::Stripe => "live_sk_",
             Dialect::Standard | Dialect::PortOne => "",
         };
-        let hex: String = self.derived("api", gateway).iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{prefix}{hex}")
+        format!("{prefix}{}", hex::encode(self.derived("api", gateway)))
     }
 
     /// What the functions are configured with to reach these gateways at `url`.

@@ -32,7 +32,7 @@ impl Counter {
         let api = payments::api(gateway, Account { secret: config.api_secret(dialect), live: true }).unwrap();
         let running = Gateway::start(config).await.unwrap();
         let till = Till::at(&running.url);
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let http = simulator::http::client().build().unwrap();
         Self { gateway, api, url: format!("{}/{gateway}", running.url), till, http, _running: running }
     }
 

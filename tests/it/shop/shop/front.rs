@@ -30,7 +30,7 @@ impl Front {
     pub async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let http = simulator::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let front = Self { url, rules: Arc::default(), http };
         let app = Router::new().fallback(pass).with_state(front.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });

@@ -77,7 +77,7 @@ impl World {
         let config = Config { bind, edge_url: shop_url.clone(), webhook_secret: SECRET.to_owned(), log };
         let gateway = Gateway::start(config).await.unwrap();
         let none = reqwest::redirect::Policy::none();
-        let client = reqwest::Client::builder().redirect(none).no_proxy().build().unwrap();
+        let client = crate::http::client().redirect(none).build().unwrap();
         Self { shop, shop_url, gateway, client }
     }
 
