@@ -295,6 +295,7 @@ const ATTACKERS: [Attacker; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn an_attacker_takes_no_more_than_a_share_of_their_own() {
     let stage = Stage::set().await;
     let mut wrong = Vec::new();
@@ -311,6 +312,7 @@ async fn an_attacker_takes_no_more_than_a_share_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn five_hundred_buyers_behind_one_address_get_the_page_the_polls_and_the_purchase() {
     const BUYERS: usize = 500;
     let client = Client::new();
@@ -338,6 +340,7 @@ async fn five_hundred_buyers_behind_one_address_get_the_page_the_polls_and_the_p
 }
 
 #[tokio::test]
+#[ignore = "long"]
 async fn a_signed_payment_finds_its_place_while_strangers_ask() {
     let client = Client::new();
     let sale = client.sale(300, &[("pair", 3, 1)]).await;
@@ -362,6 +365,7 @@ async fn a_signed_payment_finds_its_place_while_strangers_ask() {
 }
 
 #[tokio::test]
+#[ignore = "long"]
 async fn one_payment_is_not_asked_about_at_every_word_of_a_stranger() {
     let client = Client::new();
     let payment = fresh("no");

@@ -37,6 +37,7 @@ async fn buyers_through_each_gateway_have_an_order_or_their_money_and_the_books_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn a_thousand_buyers_through_each_gateway_have_an_order_or_their_money_and_the_books_agree() {
     play(1_000).await;
 }
