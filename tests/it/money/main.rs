@@ -1,6 +1,6 @@
 //! Payments at four gateways that work: each captured payment is one order or one refund. These tests run beside each
 //! other, and so none of them orders a fault; those that do are in `gateways`.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod asked;
 mod asked_first;
