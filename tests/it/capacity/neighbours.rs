@@ -1,6 +1,7 @@
 //! What a neighbour costs: each attacker plays for some seconds beside an honest crowd, which is held against the same
 //! crowd alone. A stage of its own, for it measures: ratios within one run, the crowd alone and beside by turns.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,9 +20,10 @@ use support::client::{Answer, Client, address, until};
 const CLIENTS: usize = 50;
 const ACTS_EVERY: Duration = Duration::from_millis(250);
 const PLAYS_FOR: Duration = Duration::from_secs(2);
-/// Alone and beside the attacker so often, by turns; the second best of each counts. What else the machine does makes some
-/// of the turns slower, and none faster; an attacker is there in every turn of theirs.
-const ROUNDS: usize = 5;
+/// Alone and beside the attacker so often, by turns, and as often as the second says where the first is over the bound; the
+/// lower quartile of each counts (of five turns the second best). What else the machine does makes some of the turns
+/// slower, and none faster; an attacker is there in every turn of theirs.
+const ROUNDS: [usize; 2] = [5, 15];
 /// An attacker sends so many requests a second, whatever becomes of the ones before.
 const ATTACKS_PER_S: u32 = 200;
 /// How much slower the crowd may be beside an attacker, and how much fewer of its presses may be answered from memory.
@@ -129,24 +131,25 @@ impl Stage {
         self.client.reserve(&fresh("crowd"), "k", &self.sale, pair()).await
     }
 
-    /// The crowd beside an attacker, held against the crowd alone: what is wrong, and how often the attacker was told what.
-    async fn beside(self: &Arc<Self>, name: &str, attack: fn(&Stage, u64) -> RequestBuilder) -> (Option<String>, u64) {
+    /// The crowd beside an attacker, held against the crowd alone.
+    async fn beside(self: &Arc<Self>, attacker: &Attacker) -> Compared {
         let statuses = Arc::new(Statuses::default());
-        let (mut alone, mut beside) = (Vec::new(), Vec::new());
-        for _ in 0..ROUNDS {
-            alone.push(self.crowd().await);
-            let attacker = tokio::spawn(Arc::clone(self).attack(attack, Arc::clone(&statuses)));
-            beside.push(self.crowd().await);
-            attacker.abort();
-            // What is still on its way is nobody's measure.
-            sleep(Duration::from_millis(500)).await;
+        let mut compared = Compared { alone: vec![], beside: vec![], statuses: Arc::clone(&statuses) };
+        for rounds in ROUNDS {
+            while compared.alone.len() < rounds {
+                compared.alone.push(self.crowd().await);
+                let attack = tokio::spawn(Arc::clone(self).attack(attacker.sends, Arc::clone(&statuses)));
+                compared.beside.push(self.crowd().await);
+                attack.abort();
+                // What is still on its way is nobody's measure.
+                sleep(Duration::from_millis(500)).await;
+            }
+            println!("| {}: {compared}", attacker.name);
+            if compared.is_within_bounds() {
+                break;
+            }
         }
-        let slower = second_lowest(&beside, |seen| seen.p99_ms) / second_lowest(&alone, |seen| seen.p99_ms);
-        let remembered =
-            second_lowest(&beside, |seen| seen.from_memory) / second_lowest(&alone, |seen| seen.from_memory);
-        println!("| {name}: p99 {slower:.2} times, {remembered:.2} of the answers from memory, {statuses:?}");
-        let wrong = slower > P99_MAX || remembered < FROM_MEMORY_MIN;
-        (wrong.then(|| format!("{name}: {slower:.2}, {remembered:.2}: {beside:?} against {alone:?}")), statuses.done())
+        compared
     }
 
     async fn attack(self: Arc<Self>, attack: fn(&Stage, u64) -> RequestBuilder, statuses: Arc<Statuses>) {
@@ -165,10 +168,41 @@ impl Stage {
     }
 }
 
-fn second_lowest(seen: &[Seen], of: fn(&Seen) -> f64) -> f64 {
+/// The turns of the crowd alone, those beside an attacker, and what the attacker was answered.
+struct Compared {
+    alone: Vec<Seen>,
+    beside: Vec<Seen>,
+    statuses: Arc<Statuses>,
+}
+
+impl Compared {
+    /// Beside the attacker in multiples of alone.
+    fn ratio(&self, of: fn(&Seen) -> f64) -> f64 {
+        lower_quartile(&self.beside, of) / lower_quartile(&self.alone, of)
+    }
+
+    fn is_within_bounds(&self) -> bool {
+        self.ratio(|seen| seen.p99_ms) <= P99_MAX && self.ratio(|seen| seen.from_memory) >= FROM_MEMORY_MIN
+    }
+
+    /// From the first request of the attacker to the last.
+    fn attacked_for_s(&self) -> u64 {
+        self.beside.len() as u64 * (2 * PLAYS_FOR.as_secs() + 1)
+    }
+}
+
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (slower, remembered) = (self.ratio(|seen| seen.p99_ms), self.ratio(|seen| seen.from_memory));
+        let (turns, statuses) = (self.beside.len(), &self.statuses);
+        write!(f, "p99 {slower:.2} times, {remembered:.2} of the answers from memory in {turns} turns, {statuses:?}")
+    }
+}
+
+fn lower_quartile(seen: &[Seen], of: fn(&Seen) -> f64) -> f64 {
     let mut values: Vec<f64> = seen.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
-    values[1]
+    values[(values.len() - 1) / 4]
 }
 
 #[derive(Debug, Default)]
@@ -195,79 +229,90 @@ fn unsigned(stage: &Stage, address: String) -> RequestBuilder {
     stage.client.request(Method::POST, "/v1/webhooks/toss").header("cf-connecting-ip", address).json(&event)
 }
 
-/// From the first request of an attacker to the last.
-fn attacked_for_s() -> u64 {
-    ROUNDS as u64 * (2 * PLAYS_FOR.as_secs() + 1)
+/// What an address gets done in so many seconds of which 100 are allowed in 10 s.
+fn of_unknown_sales(attacked_for_s: u64) -> u64 {
+    100 * (attacked_for_s / 10 + 2)
 }
 
-/// What an address gets done of which 100 are allowed in 10 s.
-fn of_unknown_sales() -> u64 {
-    100 * (attacked_for_s() / 10 + 2)
+/// The same of which 30 are allowed in 10 s, and what one token gets done with a burst of 60 and 20 a second.
+fn of_one_address(attacked_for_s: u64) -> u64 {
+    30 * (attacked_for_s / 10 + 2)
 }
 
-/// What an address gets done of which 30 are allowed in 10 s, and one token with a burst of 60 and 20 a second.
-fn of_one_address() -> u64 {
-    30 * (attacked_for_s() / 10 + 2)
+fn of_one_token(attacked_for_s: u64) -> u64 {
+    60 + 20 * attacked_for_s
 }
 
-fn of_one_token() -> u64 {
-    60 + 20 * attacked_for_s()
+struct Attacker {
+    name: &'static str,
+    /// The request of a number.
+    sends: fn(&Stage, u64) -> RequestBuilder,
+    /// How many may be answered with something other than 429 in so many seconds.
+    most_done: fn(u64) -> u64,
 }
 
-/// Who attacks, how, and how much of it may be done.
-type Attacker = (&'static str, fn(&Stage, u64) -> RequestBuilder, u64);
+const ATTACKERS: [Attacker; 6] = [
+    Attacker {
+        name: "unsigned webhooks",
+        sends: |stage, _| unsigned(stage, "203.0.113.1".to_owned()),
+        most_done: of_one_address,
+    },
+    // As many addresses as requests, all of one network.
+    Attacker {
+        name: "unsigned webhooks from one IPv6 /64",
+        sends: |stage, number| unsigned(stage, format!("2001:db8:a77a:c4::{number:x}")),
+        most_done: of_one_address,
+    },
+    Attacker {
+        name: "sales that are not there",
+        sends: |stage, _| {
+            let path = format!("/v1/sales/{}", fresh("no"));
+            stage.client.request(Method::GET, &path).header("cf-connecting-ip", "203.0.113.2")
+        },
+        most_done: of_unknown_sales,
+    },
+    Attacker {
+        name: "a hold that is given back again and again",
+        sends: |stage, _| {
+            let (hold, user) = &stage.released;
+            stage.client.buyer(user, Method::DELETE, &format!("/v1/reservations/{hold}"))
+        },
+        most_done: of_one_token,
+    },
+    Attacker {
+        name: "one token and holds that are not there",
+        sends: |stage, _| stage.client.buyer("one-token", Method::GET, &format!("/v1/reservations/{}", Uuid::now_v7())),
+        most_done: of_one_token,
+    },
+    Attacker {
+        name: "one address with tokens that are refused",
+        sends: |stage, _| {
+            let request = stage.client.request(Method::POST, "/v1/reservations").bearer_auth("a.b.c");
+            request.header("cf-connecting-ip", "203.0.113.3").json(&json!({}))
+        },
+        most_done: |_| u64::MAX,
+    },
+];
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn an_attacker_takes_no_more_than_a_share_of_their_own() {
-    let attackers: [Attacker; 6] = [
-        ("unsigned webhooks", |stage, _| unsigned(stage, "203.0.113.1".to_owned()), of_one_address()),
-        // As many addresses as requests, all of one network.
-        (
-            "unsigned webhooks from one IPv6 /64",
-            |stage, number| unsigned(stage, format!("2001:db8:a77a:c4::{number:x}")),
-            of_one_address(),
-        ),
-        (
-            "sales that are not there",
-            |stage, _| {
-                let path = format!("/v1/sales/{}", fresh("no"));
-                stage.client.request(Method::GET, &path).header("cf-connecting-ip", "203.0.113.2")
-            },
-            of_unknown_sales(),
-        ),
-        (
-            "a hold that is given back again and again",
-            |stage, _| {
-                let (hold, user) = &stage.released;
-                stage.client.buyer(user, Method::DELETE, &format!("/v1/reservations/{hold}"))
-            },
-            of_one_token(),
-        ),
-        (
-            "one token and holds that are not there",
-            |stage, _| stage.client.buyer("one-token", Method::GET, &format!("/v1/reservations/{}", Uuid::now_v7())),
-            of_one_token(),
-        ),
-        (
-            "one address with tokens that are refused",
-            |stage, _| {
-                let request = stage.client.request(Method::POST, "/v1/reservations").bearer_auth("a.b.c");
-                request.header("cf-connecting-ip", "203.0.113.3").json(&json!({}))
-            },
-            u64::MAX,
-        ),
-    ];
     let stage = Stage::set().await;
     let mut wrong = Vec::new();
-    for (name, attack, most) in attackers {
-        let (slower, done) = stage.beside(name, attack).await;
-        wrong.extend(slower);
+    for attacker in &ATTACKERS {
+        let compared = stage.beside(attacker).await;
+        let (name, done) = (attacker.name, compared.statuses.done());
+        if !compared.is_within_bounds() {
+            wrong.push(format!("{name}: {compared}: {:?} against {:?}", compared.beside, compared.alone));
+        }
+        let most = (attacker.most_done)(compared.attacked_for_s());
         wrong.extend((done > most).then(|| format!("{name}: {done} got done, and {most} are enough")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn five_hundred_buyers_behind_one_address_get_the_page_the_polls_and_the_purchase() {
     const BUYERS: usize = 500;
     let client = Client::new();
@@ -295,6 +340,7 @@ async fn five_hundred_buyers_behind_one_address_get_the_page_the_polls_and_the_p
 }
 
 #[tokio::test]
+#[ignore = "long"]
 async fn a_signed_payment_finds_its_place_while_strangers_ask() {
     let client = Client::new();
     let sale = client.sale(300, &[("pair", 3, 1)]).await;
@@ -319,6 +365,7 @@ async fn a_signed_payment_finds_its_place_while_strangers_ask() {
 }
 
 #[tokio::test]
+#[ignore = "long"]
 async fn one_payment_is_not_asked_about_at_every_word_of_a_stranger() {
     let client = Client::new();
     let payment = fresh("no");

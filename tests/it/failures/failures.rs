@@ -125,21 +125,25 @@ async fn killed_in_the_middle(part: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn postgres_killed_in_the_middle_of_the_crowd_loses_nothing_that_was_promised() {
     killed_in_the_middle("postgres").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn every_reserve_function_killed_in_the_middle_of_the_crowd() {
     killed_in_the_middle("reserve").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn the_worker_and_with_it_every_gate_killed_in_the_middle_of_the_crowd() {
     killed_in_the_middle("edge").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn a_key_is_answered_by_the_database_when_the_gate_has_forgotten_it() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
@@ -153,6 +157,7 @@ async fn a_key_is_answered_by_the_database_when_the_gate_has_forgotten_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn whoever_asks_while_the_worker_is_away_is_told_to_come_again() {
     let (client, dead) = (Client::new(), pids("edge"));
     dead.iter().for_each(|pid| kill(*pid));
@@ -176,6 +181,7 @@ async fn whoever_asks_while_the_worker_is_away_is_told_to_come_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn a_webhook_that_finds_no_function_is_answered_503_and_confirmed_when_it_comes_again() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
@@ -201,6 +207,7 @@ async fn a_webhook_that_finds_no_function_is_answered_503_and_confirmed_when_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn a_gate_that_began_again_tells_nobody_sold_out_who_has_something() {
     let client = Client::new();
     let (sale, held, bought) = sold_out::with_something(&client).await;
@@ -273,6 +280,7 @@ async fn run_sql(client: &Client, sql: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does_not() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 10, 1)]).await;
@@ -294,6 +302,7 @@ async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn while_lookup_stands_still_the_public_page_is_served_from_its_last_copy() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 1, 1)]).await;

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::later::{assert_paid_again, paid_back};
-use super::{PRICE, Shop};
+use super::later::{assert_paid_again, finish_again, paid_back};
 use support::client::until;
 use support::invoke::invoke;
+use support::shop::{PRICE, Shop};
 use support::till::GATEWAYS;
 
 /// A refund, a dispute: whatever it is, nobody tells of it.
@@ -21,26 +21,25 @@ pub async fn tick() -> Value {
     invoke("reconcile", &tick).await.unwrap()
 }
 
-impl Shop {
-    /// A pass of every gateway that began after this call.
-    pub async fn reconcile(&self) {
-        let now = "select clock_timestamp()::text";
-        let before: String = self.owner.query_one(now, &[]).await.unwrap().get(0);
-        let over = "update holdfast.reconcile_pass set next_at = clock_timestamp() where finished_at is null";
-        self.owner.batch_execute(over).await.unwrap();
-        until("every gateway's pass is through", 120, || async {
-            tick().await;
-            let through = "select count(*) from holdfast.reconcile_pass
-                           where began_at > $1::text::timestamptz and finished_at is not null";
-            (self.owner.query_one(through, &[&before]).await.unwrap().get::<_, i64>(0) == 4).then_some(())
-        })
-        .await;
-    }
+/// A pass of every gateway that began after this call.
+pub async fn reconcile(shop: &Shop) {
+    let now = "select clock_timestamp()::text";
+    let before: String = shop.owner.query_one(now, &[]).await.unwrap().get(0);
+    let over = "update holdfast.reconcile_pass set next_at = clock_timestamp() where finished_at is null";
+    shop.owner.batch_execute(over).await.unwrap();
+    until("every gateway's pass is through", 120, || async {
+        tick().await;
+        let through = "select count(*) from holdfast.reconcile_pass
+                       where began_at > $1::text::timestamptz and finished_at is not null";
+        (shop.owner.query_one(through, &[&before]).await.unwrap().get::<_, i64>(0) == 4).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_was_paid_and_never_told_is_an_order_or_goes_back() {
-    let shop = Shop::open().await;
+    let shop = Shop::open_alone().await;
+    let mut paid = Vec::new();
     for gateway in GATEWAYS {
         let (sale, late) =
             (shop.client.sale(3_600, &[("pair", 9, 1)]).await, shop.client.sale(1, &[("pair", 9, 1)]).await);
@@ -49,63 +48,89 @@ async fn what_was_paid_and_never_told_is_an_order_or_goes_back() {
         shop.pay(gateway, &hold, &ann, silent(json!({}))).await;
         let lapsed = shop.hold(&late, &bob).await;
         shop.pay(gateway, &lapsed, &bob, silent(json!({}))).await;
-        shop.until_status(&lapsed, &bob, "EXPIRED").await;
-        assert_eq!(shop.see(&hold, &ann).await["status"], "HOLD", "{gateway}: nobody knows yet");
-        shop.reconcile().await;
-        assert_eq!(shop.see(&hold, &ann).await["status"], "COMMITTED", "{gateway}");
-        super::later::until_refund(&shop, &lapsed, &bob, "completed").await;
+        paid.push((gateway, ann, hold, bob, lapsed));
     }
+    for (gateway, ann, hold, bob, lapsed) in &paid {
+        shop.until_status(lapsed, bob, "EXPIRED").await;
+        assert_eq!(shop.see(hold, ann).await["status"], "HOLD", "{gateway}: nobody knows yet");
+    }
+    reconcile(&shop).await;
+    for (gateway, ann, hold, bob, lapsed) in &paid {
+        assert_eq!(shop.see(hold, ann).await["status"], "COMMITTED", "{gateway}");
+        shop.until_refund(lapsed, bob, "completed").await;
+    }
+}
+
+/// What Toss and PortOne do not say in any list, no list can tell.
+fn lists_disputes(gateway: &str) -> bool {
+    ["standard", "stripe"].contains(&gateway)
 }
 
 #[tokio::test]
 async fn what_people_did_in_the_console_and_nobody_told_is_found_with_its_amount() {
-    let shop = Shop::open().await;
+    let shop = Shop::open_alone().await;
+    let mut bought = Vec::new();
     for gateway in GATEWAYS {
         let (part, disputed) = (shop.buy(gateway).await, shop.buy(gateway).await);
-        let untouched = shop.buy(gateway).await;
         shop.till.console(&part.payment, "refund-by-hand", &silent(json!({"amount": 300}))).await;
-        // What Toss and PortOne do not say in any list, no list can tell.
-        let says = ["standard", "stripe"].contains(&gateway);
-        if says {
+        if lists_disputes(gateway) {
             shop.till.console(&disputed.payment, "dispute", &silent(json!({"amount": 400}))).await;
         }
-        shop.reconcile().await;
-        shop.until_shown(&part, false, 300).await;
-        shop.until_shown(&disputed, says, 0).await;
-        shop.until_shown(&untouched, false, 0).await;
-        if says {
+        bought.push((gateway, part, disputed, shop.buy(gateway).await));
+    }
+    reconcile(&shop).await;
+    for (gateway, part, disputed, untouched) in &bought {
+        shop.until_shown(part, false, 300).await;
+        shop.until_shown(disputed, lists_disputes(gateway), 0).await;
+        shop.until_shown(untouched, false, 0).await;
+        if lists_disputes(gateway) {
             shop.till.console(&disputed.payment, "resolve-dispute", &silent(json!({"won": true}))).await;
-            shop.reconcile().await;
-            assert_eq!(shop.row(&disputed).await["dispute"], "won", "{gateway}");
         }
-        // Again, and nothing is told twice.
-        shop.reconcile().await;
+    }
+    reconcile(&shop).await;
+    for (gateway, _, disputed, _) in bought.iter().filter(|(gateway, ..)| lists_disputes(gateway)) {
+        assert_eq!(shop.row(disputed).await["dispute"], "won", "{gateway}");
+    }
+    // Again, and nothing is told twice.
+    reconcile(&shop).await;
+    for (gateway, part, disputed, _) in &bought {
         assert_eq!(shop.told(&part.payment, "PaymentRefundedOutside").await.len(), 1, "{gateway}");
-        assert_eq!(shop.told(&disputed.payment, "PaymentDisputed").await.len(), if says { 2 } else { 0 }, "{gateway}");
+        let told = if lists_disputes(gateway) { 2 } else { 0 };
+        assert_eq!(shop.told(&disputed.payment, "PaymentDisputed").await.len(), told, "{gateway}");
     }
 }
 
 #[tokio::test]
 async fn a_deposit_that_was_taken_back_and_a_refund_that_failed_are_found() {
-    let shop = Shop::open().await;
-    for gateway in ["standard", "toss"] {
-        let bought = shop.buy(gateway).await;
+    let shop = Shop::open_alone().await;
+    let reversed = [shop.buy("standard").await, shop.buy("toss").await];
+    for bought in &reversed {
         shop.till.console(&bought.payment, "reverse", &silent(json!({}))).await;
-        shop.reconcile().await;
-        shop.until_shown(&bought, false, PRICE).await;
     }
+    let mut refunded = Vec::new();
     for gateway in GATEWAYS {
-        let refunded = paid_back(&shop, gateway).await;
-        shop.till.later(true).await;
-        shop.till.console(&refunded.2, "fail-a-refund", &silent(json!({}))).await;
-        shop.reconcile().await;
-        assert_paid_again(&shop, gateway, &refunded).await;
+        refunded.push((gateway, paid_back(&shop, gateway).await));
+    }
+    shop.till.later(true).await;
+    for (_, (_, _, payment)) in &refunded {
+        shop.till.console(payment, "fail-a-refund", &silent(json!({}))).await;
+    }
+    reconcile(&shop).await;
+    for bought in &reversed {
+        shop.until_shown(bought, false, PRICE).await;
+    }
+    for (gateway, refunded) in &refunded {
+        finish_again(&shop, gateway, refunded).await;
+    }
+    shop.till.later(false).await;
+    for (gateway, refunded) in &refunded {
+        assert_paid_again(&shop, gateway, refunded).await;
     }
 }
 
 #[tokio::test]
 async fn what_only_we_have_is_a_finding_until_the_gateway_has_it() {
-    let shop = Shop::open().await;
+    let shop = Shop::open_alone().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let payment = format!("tgen_{}", uuid::Uuid::now_v7().simple());
     let insert = format!(
@@ -113,13 +138,13 @@ async fn what_only_we_have_is_a_finding_until_the_gateway_has_it() {
          values ('toss', '{payment}', 'h', '{sale}', 'ann', 1000, 'KRW', 'REFUND_REQUIRED', 'hold_expired')"
     );
     shop.owner.batch_execute(&insert).await.unwrap();
-    shop.reconcile().await;
+    reconcile(&shop).await;
     let found = "select count(*) from holdfast.audit_finding where check_name = 'gateway_missing' and gone_at is null and subject = $1";
     let subject = format!("toss/{payment}");
     assert_eq!(shop.owner.query_one(found, &[&subject]).await.unwrap().get::<_, i64>(0), 1);
     let told =
         "select count(*) from holdfast.event_outbox where event_type = 'AuditFinding' and data ->> 'subject' = $1";
-    shop.reconcile().await;
+    reconcile(&shop).await;
     assert_eq!(shop.owner.query_one(told, &[&subject]).await.unwrap().get::<_, i64>(0), 1, "told once");
     let gone = format!(
         "delete from holdfast.payment where payment_id = '{payment}'; delete from holdfast.audit_finding where subject = '{subject}'"
@@ -129,9 +154,9 @@ async fn what_only_we_have_is_a_finding_until_the_gateway_has_it() {
 
 #[tokio::test]
 async fn a_gateway_that_does_not_list_holds_up_no_other_and_goes_on_where_it_stopped() {
-    let shop = Shop::open().await;
+    let shop = Shop::open_alone().await;
     let bought = shop.buy("stripe").await;
-    shop.reconcile().await;
+    reconcile(&shop).await;
     shop.till.console(&bought.payment, "refund-by-hand", &silent(json!({"amount": 300}))).await;
     shop.till.fault("toss", "list", 1, "down").await;
     let done = tick().await;
@@ -144,5 +169,5 @@ async fn a_gateway_that_does_not_list_holds_up_no_other_and_goes_on_where_it_sto
     let breaker = "select count(*) from holdfast.gateway_breaker where gateway = 'toss' and failures > 0";
     assert_eq!(shop.count(breaker).await, 0, "buyers are not asked to wait for a list");
     shop.till.well_again().await;
-    shop.reconcile().await;
+    reconcile(&shop).await;
 }

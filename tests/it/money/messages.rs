@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use simulator::Dialect;
 use uuid::Uuid;
 
-use super::{PRICE, Shop};
 use support::client::{paid, until};
 use support::invoke::invoke;
+use support::shop::{PRICE, Shop};
 
 /// When a message that was sent late has been answered, and how.
 async fn answered(shop: &Shop, payment: &str) -> Value {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::{PRICE, Shop};
+use super::reconciled::reconcile;
 use support::client::until;
+use support::shop::{PRICE, Shop};
 use support::till::GATEWAYS;
 
 /// `HOLDFAST_BUYERS=1000` plays more of them.
@@ -102,7 +103,7 @@ async fn change(shop: &Shop, paid: &Paid) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_people_did_at_the_gateways_the_books_agree_and_each_difference_is_on_its_order() {
-    let shop = Arc::new(Shop::open().await);
+    let shop = Arc::new(Shop::open_alone().await);
     let most = buyers();
     let sale = shop.client.sale(3_600, &[("pair", i64::try_from(most).unwrap(), 1)]).await;
     let crowd = stream::iter(0..most).map(|n| pay(Arc::clone(&shop), sale.clone(), n)).buffer_unordered(12);
@@ -114,7 +115,7 @@ async fn whatever_people_did_at_the_gateways_the_books_agree_and_each_difference
     })
     .await;
     stream::iter(&crowd).map(|paid| change(&shop, paid)).buffer_unordered(12).collect::<()>().await;
-    shop.reconcile().await;
+    reconcile(&shop).await;
 
     let rows = "select p.payment_id, p.amount - p.refunded_outside, p.refunded_outside, coalesce(p.dispute, 'none'), o.hold_id::text,
                        o.status from holdfast.payment p left join holdfast.orders o using (gateway, payment_id)";

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{PRICE, Shop, come_back, silent};
+use support::shop::{PRICE, Shop, silent};
 
 #[tokio::test]
 async fn a_wrong_signature_is_refused_and_the_same_message_is_believed_once_it_is_signed() {
@@ -33,7 +33,7 @@ async fn questions_that_a_stranger_has_us_ask_do_not_cut_a_gateway_off() {
     }
     let hold = shop.hold(&sale, "ann").await;
     let made = shop.pay("toss", &hold, "ann", silent()).await;
-    assert!(come_back(&shop, &made, PRICE).await.1.ends_with("&result=paid"));
+    assert!(shop.come_back(&made, PRICE).await.1.ends_with("&result=paid"));
     let failed = "select coalesce(max(failures), 0)::bigint from holdfast.gateway_breaker where gateway = 'toss'";
     assert_eq!(shop.count(failed).await, 0, "Toss has answered each time");
 }

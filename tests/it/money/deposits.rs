@@ -4,36 +4,13 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{PRICE, Shop, come_back};
-use support::client::until;
+use support::client::{Answer, until};
+use support::shop::{PRICE, Shop};
 
-/// The buyer has chosen to pay by a deposit, and nobody tells the shop of anything yet.
-fn chosen() -> Value {
-    json!({"authorise": true, "deposit": true, "webhooks": {"delay_ms": 3_600_000}})
-}
-
-impl Shop {
-    /// The shop has had the account issued, as each gateway does it.
-    pub async fn issue(&self, gateway: &str, hold: &Value, user: &str) -> String {
-        let made = self.pay(gateway, hold, user, chosen()).await;
-        let id = made["payment_id"].as_str().unwrap().to_owned();
-        if gateway == "toss" {
-            let (status, to) = come_back(self, &made, PRICE).await;
-            assert!(status == 303 && to.ends_with("&result=pending"), "{to}");
-        } else {
-            let body = json!({"payment_id": id, "payment_token": format!("token-{id}")});
-            let request = self.client.buyer(user, Method::POST, "/v1/payments/portone/confirm").json(&body);
-            assert_eq!(self.client.send(request).await.ok(200), json!({"result": "pending"}));
-        }
-        assert_eq!(self.till.payment(&id).await["state"], "waiting");
-        id
-    }
-
-    async fn name_account(&self, hold: &Value, user: &str) -> support::client::Answer {
-        let path = format!("/v1/reservations/{}/refund-account", hold["hold_id"].as_str().unwrap());
-        let account = json!({"bank": "88", "number": "110-123-456789", "holder": "홍길동"});
-        self.client.send(self.client.buyer(user, Method::POST, &path).json(&account)).await
-    }
+async fn name_account(shop: &Shop, hold: &Value, user: &str) -> Answer {
+    let path = format!("/v1/reservations/{}/refund-account", hold["hold_id"].as_str().unwrap());
+    let account = json!({"bank": "88", "number": "110-123-456789", "holder": "홍길동"});
+    shop.client.send(shop.client.buyer(user, Method::POST, &path).json(&account)).await
 }
 
 #[tokio::test]
@@ -99,13 +76,13 @@ async fn a_late_deposit_goes_back_to_the_account_that_its_buyer_names_and_nobody
         .await;
         let refund = shop.see(&hold, gateway).await["refund"].clone();
         assert_eq!((&refund["status"], &refund["reason"]), (&json!("failed"), &json!("hold_expired")));
-        assert_eq!(shop.name_account(&hold, "somebody else").await.refusal(), (404, "not_found".into()));
-        assert_eq!(shop.name_account(&hold, gateway).await.ok(200), json!({"status": "completed"}));
+        assert_eq!(name_account(&shop, &hold, "somebody else").await.refusal(), (404, "not_found".into()));
+        assert_eq!(name_account(&shop, &hold, gateway).await.ok(200), json!({"status": "completed"}));
         let theirs = shop.till.payment(&id).await;
         assert_eq!(theirs["refunded"], PRICE);
         assert!(theirs["refunds"][0]["account"].to_string().contains("110-123-456789"), "{theirs}");
         assert_eq!(shop.see(&hold, gateway).await["refund"]["status"], "completed");
-        assert_eq!(shop.name_account(&hold, gateway).await.refusal(), (404, "not_found".into()), "it waits no more");
+        assert_eq!(name_account(&shop, &hold, gateway).await.refusal(), (404, "not_found".into()), "it waits no more");
     }
     let kept = "select count(*) from holdfast.refund r join holdfast.refund_attempt a using (gateway, payment_id)
                 join holdfast.payment p using (gateway, payment_id), holdfast.operator_ledger l

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use simulator::Dialect;
 use uuid::Uuid;
 
-use super::{PRICE, Shop, come_back, silent};
 use support::client::until;
+use support::shop::{PRICE, Shop, silent};
 
 /// Those whose account others may use, too.
 const SHARED: [(&str, Dialect); 3] =
@@ -80,7 +80,7 @@ async fn whatever_is_posted_of_somebody_elses_payment_the_gateways_books_stay_as
                 assert_eq!(status, if gateway == "toss" { 200 } else { 401 }, "{body}");
             }
             if gateway == "toss" {
-                assert_eq!(come_back(&shop, &made, PRICE).await, (303, "/".to_owned()));
+                assert_eq!(shop.come_back(&made, PRICE).await, (303, "/".to_owned()));
             }
             if gateway == "portone" {
                 let body = json!({"payment_id": made["payment_id"], "payment_token": "token"});
@@ -97,29 +97,27 @@ async fn whatever_is_posted_of_somebody_elses_payment_the_gateways_books_stay_as
     assert_eq!(written(&shop, &made, false).await, 0);
 }
 
-impl Shop {
-    /// The dead letter of a payment, if it is one.
-    async fn letter(&self, made: &Value) -> Option<Value> {
-        let mut cursor = String::new();
-        loop {
-            let path = format!("/v1/admin/dead-letters?kind=unknown_hold&limit=100{cursor}");
-            let page = self.client.admin(Method::GET, &path, None).await.ok(200);
-            let letters = page["dead_letters"].as_array().unwrap();
-            assert!(letters.iter().all(|letter| letter["kind"] == "unknown_hold"), "{page}");
-            if let Some(letter) = letters.iter().find(|letter| letter["payment_id"] == made["payment_id"]) {
-                return Some(letter.clone());
-            }
-            cursor = format!("&cursor={}", page["next"].as_str()?);
+/// The dead letter of a payment, if it is one.
+async fn letter_of(shop: &Shop, made: &Value) -> Option<Value> {
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/v1/admin/dead-letters?kind=unknown_hold&limit=100{cursor}");
+        let page = shop.client.admin(Method::GET, &path, None).await.ok(200);
+        let letters = page["dead_letters"].as_array().unwrap();
+        assert!(letters.iter().all(|letter| letter["kind"] == "unknown_hold"), "{page}");
+        if let Some(letter) = letters.iter().find(|letter| letter["payment_id"] == made["payment_id"]) {
+            return Some(letter.clone());
         }
+        cursor = format!("&cursor={}", page["next"].as_str()?);
     }
+}
 
-    async fn decide(&self, letter: &Value, decision: &str) -> Value {
-        let path = format!("/v1/admin/dead-letters/{}/{decision}", letter["id"].as_str().unwrap());
-        let answer = self.client.admin(Method::POST, &path, Some(json!({"reason": "the other shop's"}))).await.ok(200);
-        let by = "select count(*) from holdfast.operator_ledger where reason = 'the other shop''s' and subject = ";
-        assert_eq!(self.count(&format!("{by}'{}'", letter["id"].as_str().unwrap())).await, 1, "{decision}");
-        answer["status"].clone()
-    }
+async fn decide(shop: &Shop, letter: &Value, decision: &str) -> Value {
+    let path = format!("/v1/admin/dead-letters/{}/{decision}", letter["id"].as_str().unwrap());
+    let answer = shop.client.admin(Method::POST, &path, Some(json!({"reason": "the other shop's"}))).await.ok(200);
+    let by = "select count(*) from holdfast.operator_ledger where reason = 'the other shop''s' and subject = ";
+    assert_eq!(shop.count(&format!("{by}'{}'", letter["id"].as_str().unwrap())).await, 1, "{decision}");
+    answer["status"].clone()
 }
 
 #[tokio::test]
@@ -142,29 +140,29 @@ async fn an_id_of_our_form_that_is_no_hold_of_ours_waits_for_an_operator() {
                 shop.client.send(shop.client.message_of(dialect, message.to_string().as_bytes())).await.ok(200);
             }
             if gateway == "toss" {
-                assert_eq!(come_back(&shop, &made, PRICE).await, (303, "/".to_owned()));
+                assert_eq!(shop.come_back(&made, PRICE).await, (303, "/".to_owned()));
             }
             assert_eq!(books(&shop, &made).await, before, "{gateway}");
             assert_eq!(written(&shop, &made, true).await, i64::from(parked), "{gateway} {authorise}");
             if !parked {
                 continue;
             }
-            let letter = shop.letter(&made).await.expect("a dead letter");
+            let letter = letter_of(&shop, &made).await.expect("a dead letter");
             let seen = (&letter["gateway"], &letter["amount"], &letter["captured"]);
             assert_eq!(seen, (&json!(gateway), &json!(PRICE), &json!(!authorise)), "{letter}");
-            assert_eq!(shop.decide(&letter, "dismiss").await, "dismissed");
+            assert_eq!(decide(&shop, &letter, "dismiss").await, "dismissed");
             let again = messages(gateway, &made)[0].to_string();
             let again = shop.client.send(shop.client.message_of(dialect, again.as_bytes())).await.ok(200);
             assert_eq!(again, json!({"result": "parked"}), "{gateway}");
-            assert_eq!((shop.letter(&made).await, books(&shop, &made).await), (None, before), "{gateway}");
+            assert_eq!((letter_of(&shop, &made).await, books(&shop, &made).await), (None, before), "{gateway}");
 
             let (made, _) = pay().await;
-            let letter = shop.letter(&made).await.expect("a dead letter");
-            assert_eq!(shop.decide(&letter, "settle").await, "settled");
+            let letter = letter_of(&shop, &made).await.expect("a dead letter");
+            assert_eq!(decide(&shop, &letter, "settle").await, "settled");
 
             let (made, _) = pay().await;
-            let letter = shop.letter(&made).await.expect("a dead letter");
-            assert_eq!(shop.decide(&letter, "replay").await, "pending");
+            let letter = letter_of(&shop, &made).await.expect("a dead letter");
+            assert_eq!(decide(&shop, &letter, "replay").await, "pending");
             let id = made["payment_id"].as_str().unwrap();
             until(&format!("{gateway}: the refund is over"), 40, || async {
                 let over = "select count(*) from holdfast.refund where status = 'COMPLETED' and payment_id = ";
@@ -224,7 +222,7 @@ async fn whoever_comes_back_from_toss_with_another_order_or_only_looks_takes_no_
     let elsewhere = |order: &str| json!({"payment_id": id, "order_ref": order});
     let order_of_bob = format!("{}07", other["hold_id"].as_str().unwrap().replace('-', ""));
     for order in [order_of_bob.as_str(), "another-order"] {
-        assert_eq!(come_back(&shop, &elsewhere(order), PRICE).await, (303, "/".to_owned()), "{order}");
+        assert_eq!(shop.come_back(&elsewhere(order), PRICE).await, (303, "/".to_owned()), "{order}");
     }
     let order = made["order_ref"].as_str().unwrap();
     let path = format!("/v1/payments/toss/return?paymentKey={id}&orderId={order}&amount={PRICE}");
@@ -232,9 +230,9 @@ async fn whoever_comes_back_from_toss_with_another_order_or_only_looks_takes_no_
     assert_eq!((head.status, head.header("allow")), (405, Some("GET")));
     assert_eq!(shop.till.payment(id).await["captured"], 0);
     assert_eq!(shop.see(&hold, "ann").await["status"], "HOLD");
-    assert!(come_back(&shop, &made, PRICE).await.1.ends_with("&result=paid"));
+    assert!(shop.come_back(&made, PRICE).await.1.ends_with("&result=paid"));
     // Nor is anybody sent to somebody else's order.
-    assert_eq!(come_back(&shop, &elsewhere(&order_of_bob), PRICE).await, (303, "/".to_owned()));
+    assert_eq!(shop.come_back(&elsewhere(&order_of_bob), PRICE).await, (303, "/".to_owned()));
 }
 
 /// As the release before this one wrote it down, or somebody with the database's password.

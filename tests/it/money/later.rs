@@ -1,0 +1,128 @@
+//! What a gateway tells after the order: disputes, console refunds, deposits that are taken back. Each is on the order, on
+//! the payment, in the report, and told once; by webhook here, by the gateway's own list in `gateways/reconciled`.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use support::client::until;
+use support::shop::{Bought, PRICE, Shop};
+use support::till::{GATEWAYS, by_the_shop};
+
+/// Every id under its own name.
+async fn assert_named(shop: &Shop, bought: &Bought, told: &Value) {
+    let order = shop.order(bought).await;
+    for (member, value) in [("order_id", &order["order_id"]), ("hold_id", &bought.hold["hold_id"])] {
+        assert_eq!(&told[member], value, "{member}: {told}");
+    }
+    assert_eq!((&told["sale_id"], &told["payment_id"]), (&json!(bought.sale), &json!(bought.payment)));
+    assert_eq!((&told["user_id"], &told["currency"]), (&json!(shop.client.user(&bought.user)), &json!("KRW")));
+}
+
+async fn until_answered(shop: &Shop, payment: &str) {
+    until("the shop has answered", 20, || async {
+        let deliveries = shop.till.payment(payment).await["deliveries"].clone();
+        let last = deliveries.as_array().unwrap().last().unwrap().clone();
+        (last["delivered"] == true).then(|| assert_eq!(last["attempts"][0]["body"], r#"{"result":"recorded"}"#))
+    })
+    .await;
+}
+
+async fn changed(shop: &Shop, sale: &str) -> Value {
+    shop.client.report(sale).await["payments"].clone()
+}
+
+#[tokio::test]
+async fn a_refund_in_the_console_is_on_the_order_with_its_amount_and_told_once_each_time() {
+    let shop = Shop::open().await;
+    for gateway in GATEWAYS {
+        let bought = shop.buy(gateway).await;
+        shop.until_shown(&bought, false, 0).await;
+        let thrice = json!({"amount": 300, "webhooks": {"times": 3, "fresh_ids": true, "spread_ms": 300}});
+        shop.till.console(&bought.payment, "refund-by-hand", &thrice).await;
+        shop.until_shown(&bought, false, 300).await;
+        until_answered(&shop, &bought.payment).await;
+        shop.till.console(&bought.payment, "refund-by-hand", &json!({"amount": PRICE - 300})).await;
+        shop.until_shown(&bought, false, PRICE).await;
+        let row = shop.row(&bought).await;
+        assert_eq!((&row["refunded_amount"], &row["disputed"]), (&json!(PRICE), &json!(false)), "{gateway}: {row}");
+        let told = shop.told(&bought.payment, "PaymentRefundedOutside").await;
+        let amounts: Vec<&Value> = told.iter().map(|one| &one["amount"]).collect();
+        assert_eq!(amounts, [&json!(300), &json!(PRICE - 300)], "{gateway}");
+        assert_eq!((&told[1]["refunded_amount"], &told[1]["kind"]), (&json!(PRICE), &json!("refunded")));
+        assert_named(&shop, &bought, &told[0]).await;
+        assert_eq!(changed(&shop, &bought.sale).await, json!({"disputed": 0, "refunded_outside": 1, "reversed": 0}));
+        // An operator who takes the order back finds nothing left to pay back.
+        let cancel = format!("/v1/admin/orders/{}/cancel", shop.order(&bought).await["order_id"].as_str().unwrap());
+        shop.client.admin(Method::POST, &cancel, Some(json!({"reason": "refunded in the console"}))).await.ok(200);
+        until("the refund is over", 40, || async {
+            (shop.see(&bought.hold, &bought.user).await["refund"]["status"] == "completed").then_some(())
+        })
+        .await;
+        assert_eq!(by_the_shop(&shop.till.payment(&bought.payment).await), [0; 0], "{gateway}");
+        assert_eq!(shop.order(&bought).await["refunded_amount"], PRICE, "by whom it went back stays known");
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_is_on_the_order_until_it_is_won_and_stays_when_it_is_lost() {
+    let shop = Shop::open().await;
+    // Toss tells of none.
+    for gateway in ["standard", "portone", "stripe"] {
+        for won in [true, false] {
+            let bought = shop.buy(gateway).await;
+            shop.till.console(&bought.payment, "dispute", &json!({"amount": PRICE})).await;
+            shop.until_shown(&bought, true, 0).await;
+            until_answered(&shop, &bought.payment).await;
+            let row = shop.row(&bought).await;
+            assert_eq!((&row["dispute"], &row["disputed_amount"]), (&json!("open"), &json!(PRICE)), "{gateway}: {row}");
+            assert_eq!(changed(&shop, &bought.sale).await["disputed"], 1);
+            // PortOne does not say which way it went: what is left of the payment does.
+            if gateway == "portone" && !won {
+                shop.till.console(&bought.payment, "refund-by-hand", &json!({"webhooks": {"times": 0}})).await;
+            }
+            shop.till.console(&bought.payment, "resolve-dispute", &json!({"won": won})).await;
+            let state = if won { "won" } else { "lost" };
+            until(&format!("{gateway}: it is {state}"), 40, || async {
+                (shop.row(&bought).await["dispute"] == state).then_some(())
+            })
+            .await;
+            assert_eq!(shop.order(&bought).await["disputed"], !won, "{gateway}");
+            let told = shop.told(&bought.payment, "PaymentDisputed").await;
+            let states: Vec<&Value> = told.iter().map(|one| &one["status"]).collect();
+            assert_eq!(states, [&json!("open"), &json!(state)], "{gateway}");
+            assert_named(&shop, &bought, &told[0]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deposit_that_is_taken_back_leaves_an_order_that_says_so() {
+    let shop = Shop::open().await;
+    for gateway in ["standard", "toss"] {
+        let bought = shop.buy(gateway).await;
+        shop.till.console(&bought.payment, "reverse", &json!({})).await;
+        shop.until_shown(&bought, false, PRICE).await;
+        assert!(shop.row(&bought).await["reversed_at"].is_string(), "{gateway}");
+        assert_eq!(changed(&shop, &bought.sale).await, json!({"disputed": 0, "refunded_outside": 0, "reversed": 1}));
+        let told = shop.told(&bought.payment, "PaymentRefundedOutside").await;
+        assert_eq!((told.len(), &told[0]["kind"]), (1, &json!("deposit_reversed")), "{gateway}");
+        assert_eq!(told[0]["amount"], PRICE);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_payment_of_ours_is_not_recorded() {
+    let shop = Shop::open().await;
+    let forged = json!({"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": "2026-01-15T05:00:00.000000",
+        "data": {"paymentKey": "tgen_forged", "orderId": "o", "status": "CANCELED", "totalAmount": PRICE}});
+    let request = shop.client.request(Method::POST, "/v1/webhooks/toss").json(&forged);
+    assert_eq!(shop.client.send(request).await.ok(200), json!({"result": "ignored"}));
+    // What a stranger says of a payment of ours is a reason to ask, and nothing else.
+    let bought = shop.buy("toss").await;
+    let mut lie = forged.clone();
+    lie["data"]["paymentKey"] = json!(bought.payment);
+    let request = shop.client.request(Method::POST, "/v1/webhooks/toss").json(&lie);
+    assert_eq!(shop.client.send(request).await.ok(200), json!({"result": "recorded"}));
+    shop.until_shown(&bought, false, 0).await;
+    assert!(shop.told(&bought.payment, "PaymentRefundedOutside").await.is_empty());
+}
