@@ -101,6 +101,11 @@ pub async fn call_within<Q: Serialize, A: DeserializeOwned>(
     answer
 }
 
+/// Whether the circuit breaker of `function` refuses every call at this moment.
+pub fn rests(function: &'static str) -> bool {
+    BREAKERS.with_borrow(|breakers| breakers.get(function).is_some_and(|breaker| breaker.refuses(clock::now_ms())))
+}
+
 /// A request of `confirm` for a person, with the proof that the Worker made it.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ impl Key {
         hex::encode(self.0)
     }
 
-    /// The first 63 bits of SHA-256 of key and user, as `holdfast.look_up_holders` in schema/routines/lookup.sql computes it.
+    /// The first 63 bits of SHA-256 of key and user, as `holdfast.holders_piece` in schema/routines/lookup.sql computes it.
     pub fn user(self, user_id: &str) -> u64 {
         let digest: [u8; 32] = Sha256::new().chain_update(self.0).chain_update(user_id).finalize().into();
         let [a, b, c, d, e, f, g, h, ..] = digest;

@@ -3,7 +3,7 @@
 //! not ours. Our own go on to flow.rs.
 
 use payments::{EventKind, LookupResult, PaymentDetails, PaymentSnapshot, RawEvent, WebhookEvent};
-use protocol::confirm::{ConfirmOutcome, HoldOf, PaymentHint, Settled, Signed};
+use protocol::confirm::{BuyerPayment, ConfirmOutcome, HoldOf, PaymentHint, Settled, Signed};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -57,12 +57,38 @@ pub async fn settle_signed(
     settle_by(database, gateways, &hint, details).await
 }
 
+/// Settles a payment that anybody may hint at.
+///
 /// # Errors
-/// The database cannot answer, or the gateway is not configured. A gateway that does not answer is no error: payments
-/// at other gateways go on.
+/// The database cannot answer, the gateway is not configured, or the hint says what needs a proof. A gateway that does
+/// not answer is no error: payments at other gateways go on.
 pub async fn settle(database: &Database, gateways: &Gateways, hint: &PaymentHint) -> Result<Settled, InfraError> {
+    settle_by(database, gateways, &believed(hint)?, None).await
+}
+
+/// What is believed of a hint that proves nothing. A made-up token ends the attempt of the buyer it is for, and only the
+/// Worker knows who a buyer is.
+fn believed(hint: &PaymentHint) -> Result<PaymentHint, InfraError> {
+    if hint.token.is_some() || hint.buyer.is_some() {
+        return Err(InfraError::misuse("a buyer's token needs a proof: deploy the Worker and confirm together"));
+    }
     // Only a signed message may report a dispute.
-    settle_by(database, gateways, &PaymentHint { dispute: None, ..hint.clone() }, None).await
+    Ok(PaymentHint { dispute: None, ..hint.clone() })
+}
+
+/// Settles a payment that its buyer has brought back, as the Worker has proven.
+///
+/// # Errors
+/// As for [`settle`].
+pub async fn settle_of_buyer(
+    database: &Database,
+    gateways: &Gateways,
+    request: &BuyerPayment,
+) -> Result<Settled, InfraError> {
+    let BuyerPayment { trace, user_id, gateway, payment_id, token } = request.clone();
+    let (token, buyer) = (Some(token), Some(user_id));
+    let hint = PaymentHint { trace, gateway, payment_id, token, buyer, ..PaymentHint::default() };
+    settle_by(database, gateways, &hint, None).await
 }
 
 /// A hint is about the past, so the gateway is asked for the present state before money or stock moves. `details`: what
@@ -239,4 +265,20 @@ async fn belongs_to_buyer(
 async fn record_signed(database: &Database, id: (&str, &str), details: &PaymentDetails) -> Result<Settled, InfraError> {
     let PaymentDetails { hold_ref, user_id, amount, currency, .. } = details;
     done(record_payment(database, id, hold_ref, Some(user_id), *amount, currency).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_that_proves_nothing_brings_no_token_names_no_buyer_and_tells_of_no_dispute() {
+        let hint = PaymentHint { gateway: "portone".to_owned(), payment_id: "p".to_owned(), ..PaymentHint::default() };
+        let dispute = PaymentHint { dispute: Some("opened".to_owned()), ..hint.clone() };
+        assert_eq!(believed(&dispute).ok(), Some(hint.clone()));
+        let (token, buyer) = (Some("x".to_owned()), Some("ann".to_owned()));
+        for (token, buyer) in [(token.clone(), buyer.clone()), (token, None), (None, buyer)] {
+            assert!(believed(&PaymentHint { token, buyer, ..hint.clone() }).is_err());
+        }
+    }
 }

@@ -104,7 +104,7 @@ impl Shop {
         let path =
             format!("/v1/payments/toss/return?paymentType=NORMAL&paymentKey={key}&orderId={order}&amount={amount}");
         let browser =
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+            simulator::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let answer = browser.get(format!("{}{path}", self.client.setting("edge_url"))).send().await.unwrap();
         let location = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
         (answer.status().as_u16(), location.unwrap_or_default())

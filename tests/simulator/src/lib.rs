@@ -13,6 +13,7 @@ mod courier;
 mod desk;
 pub mod dialect;
 mod faults;
+pub mod guard;
 pub mod http;
 mod journal;
 mod keys;
@@ -38,7 +39,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use base64::Engine as _;
@@ -202,5 +203,6 @@ fn router(desk: Desk) -> Router {
         .route("/faults", post(faults::order).delete(faults::clear))
         .merge(apis())
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(from_fn_with_state(desk.clone(), guard::turn_away))
         .with_state(desk)
 }

@@ -3,7 +3,8 @@
 
 use std::borrow::Cow;
 
-use protocol::confirm::{ConfirmOutcome, ConfirmRequest, PaymentHint, Settled};
+use protocol::confirm::{BuyerPayment, ConfirmOutcome, ConfirmRequest, PaymentHint, Settled};
+use protocol::proven::Personal;
 use serde::Deserialize;
 
 use crate::api::payments::{confirm, unsigned};
@@ -13,6 +14,7 @@ use crate::http::percent;
 use crate::http::problem::Problem;
 use crate::http::response::Response;
 use crate::http::text::is_line;
+use crate::lambda::invoke;
 use crate::runtime::limits;
 
 /// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success URL. Its parameters are not trusted:
@@ -51,22 +53,22 @@ pub struct ToConfirm {
 /// `POST /v1/payments/portone/confirm`: what PortOne's browser SDK was given is handed in by the buyer's page.
 pub async fn portone_confirm(context: &mut RequestContext) -> HandlerResult {
     let gateway = "portone";
-    let buyer = context.user_id()?;
+    let user_id = context.user_id()?;
     let ToConfirm { payment_id, payment_token } = context.json().await?;
     for text in [&payment_id, &payment_token] {
         if !is_line(text, limits::PAYMENT_TOKEN_MAX_CHARS) {
             return Err(Problem::malformed("Send `payment_id` and `payment_token` as the gateway's SDK gave them."));
         }
     }
-    let hint = PaymentHint {
+    let request = Personal::Payment(BuyerPayment {
         trace: context.trace.clone(),
+        user_id,
         gateway: gateway.to_owned(),
         payment_id,
-        token: Some(payment_token),
-        buyer: Some(buyer),
-        ..PaymentHint::default()
-    };
-    match confirm::settle(context, &ConfirmRequest::Hint(hint)).await?.outcome {
+        token: payment_token,
+    });
+    let settled = invoke::call_proven(&context.config, &request, limits::GATEWAY_DEADLINE_MS).await?;
+    match confirm::checked(settled)?.outcome {
         ConfirmOutcome::Rejected { reason } => Err(confirm::rejected(&reason)),
         outcome => Ok(confirm::outcome_response(&outcome)),
     }
