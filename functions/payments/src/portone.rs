@@ -52,9 +52,11 @@ impl WebhookReader for PortOne {
             },
             "Transaction.DisputeCreated" => EventKind::Later { dispute: Some(DisputeHint::Opened) },
             "Transaction.DisputeResolved" => EventKind::Later { dispute: Some(DisputeHint::Resolved) },
-            "Transaction.Cancelled" | "Transaction.PartialCancelled" | "Transaction.CancelPending" => {
-                EventKind::Later { dispute: None }
-            }
+            // Money was refunded, or a deposit is awaited: for the first time, or again.
+            "Transaction.Cancelled"
+            | "Transaction.PartialCancelled"
+            | "Transaction.CancelPending"
+            | "Transaction.VirtualAccountIssued" => EventKind::Later { dispute: None },
             other if other.starts_with("Transaction.") => EventKind::Changed,
             _ => return Ok(None),
         };

@@ -20,6 +20,10 @@ struct Known {
     stored: Option<ConfirmOutcome>,
     hold: Option<HoldOf>,
     token: Option<String>,
+    /// Its attempt has not ended, settled or not.
+    under_way: bool,
+    /// It was settled, and its deposit is recorded as taken back.
+    reversed: bool,
     shaky: bool,
     /// The gateway has answered 429 and its `Retry-After` is not over.
     slowed: bool,
@@ -93,6 +97,16 @@ async fn settle_by(
         if returned_with.is_some() && returned_with != known.hold.as_ref().and_then(|hold| of(&hold.hold_id)) {
             return done(rejected("order_mismatch"));
         }
+        if known.under_way {
+            end(database, id, outcome.name()).await?;
+        }
+        // The deposit may be there again.
+        if known.reversed
+            && is_hint(hint)
+            && let Some(settled) = recheck::look_again(database, gateways, hint).await?
+        {
+            return Ok(settled);
+        }
         return Ok(Settled { outcome, hold: known.hold });
     }
     // In a live shop a test payment buys nothing and is not refunded.
@@ -104,9 +118,7 @@ async fn settle_by(
         (None, Some(details)) => return record_signed(database, id, details).await,
         (None, None) => return Err(InfraError::misuse("a gateway that this function has no secret for")),
     };
-    // A webhook or the sweep repeats its hint later; a waiting buyer or a gateway that asks for approval does not.
-    let is_hint = hint.token.is_none() && hint.buyer.is_none() && !hint.asks_approval && !is_return(hint);
-    let result = if !known.admitted || (known.slowed && is_hint) {
+    let result = if !known.admitted || (known.slowed && is_hint(hint)) {
         LookupResult::Unknown("the gateway is left alone".to_owned())
     } else if hint.deposit_secret.is_some() {
         // The message names the payment by our order id.
@@ -129,6 +141,12 @@ async fn settle_by(
         (LookupResult::Unknown(_), None) => return done(ConfirmOutcome::Unreachable),
     };
     settle_known(database, gateways, client, hint, snapshot, known.token).await
+}
+
+/// Whether the hint came from a webhook or the sweep, which repeat it later; a waiting buyer or a gateway that asks for
+/// approval does not.
+fn is_hint(hint: &PaymentHint) -> bool {
+    hint.token.is_none() && hint.buyer.is_none() && !hint.asks_approval && !is_return(hint)
 }
 
 /// Whether the hint came from a browser that returns from the payment page and is redirected to its hold.
@@ -180,7 +198,11 @@ pub(crate) async fn settle_known(
         return done(rejected("order_mismatch"));
     }
     let flow = PaymentFlow { database, gateways, client, id, token: hint.token.clone().or(token), mark, snapshot };
-    let outcome = flow.settle(hint.asks_approval).await?;
+    let mut outcome = flow.settle(hint.asks_approval).await?;
+    // The message names the payment by our order id, and tells of a settled deposit too.
+    if hint.deposit_secret.is_some() {
+        outcome = with_present(database, gateways, hint, id.1, outcome).await?;
+    }
     // Only a returning browser needs the hold, to be redirected to it.
     let hold = if is_return(hint) {
         database.json("select holdfast.hold_of_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)]).await?
@@ -188,6 +210,22 @@ pub(crate) async fn settle_known(
         None
     };
     Ok(answered(hint, Settled { outcome, hold }))
+}
+
+/// Records the present state of a payment that has just been settled, or was before. Where the gateway does not answer,
+/// the hint has to come again.
+async fn with_present(
+    database: &Database,
+    gateways: &Gateways,
+    hint: &PaymentHint,
+    payment_id: &str,
+    outcome: ConfirmOutcome,
+) -> Result<ConfirmOutcome, InfraError> {
+    let hint = PaymentHint { payment_id: payment_id.to_owned(), ..hint.clone() };
+    Ok(match recheck::look_again(database, gateways, &hint).await? {
+        Some(Settled { outcome: ConfirmOutcome::Unreachable, .. }) => ConfirmOutcome::Unreachable,
+        _ => outcome,
+    })
 }
 
 /// A gateway that asks for approval captures when it gets `ignored`. So `ignored` is kept for payments that are not

@@ -178,7 +178,8 @@ impl PaymentFlow<'_> {
         Ok(ConfirmOutcome::Parked)
     }
 
-    /// Records that the payment is pending. `taken`: no capture is in flight any more, whatever was recorded.
+    /// Records that the payment is pending. `taken`: no capture is in flight any more, whatever was recorded. A payment
+    /// that was settled meanwhile keeps its outcome.
     async fn note(&self, taken: bool) -> Result<ConfirmOutcome, InfraError> {
         let PaymentSnapshot { user_id, amount, currency, .. } = &self.snapshot;
         let params = &[
@@ -191,8 +192,11 @@ impl PaymentFlow<'_> {
             (currency as _, Type::TEXT),
             (&taken as _, Type::BOOL),
         ];
-        self.database.call("select holdfast.note_payment($1, $2, $3, $4, $5, $6, $7, $8)", params).await?;
-        Ok(ConfirmOutcome::Pending)
+        let noted = self.database.json("select holdfast.note_payment($1, $2, $3, $4, $5, $6, $7, $8)", params).await?;
+        Ok(match noted {
+            Some(stored @ (ConfirmOutcome::Confirmed { .. } | ConfirmOutcome::RefundRequired { .. })) => stored,
+            _ => ConfirmOutcome::Pending,
+        })
     }
 }
 

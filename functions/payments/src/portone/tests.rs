@@ -28,8 +28,10 @@ fn an_event_names_its_payment_and_unknown_ones_are_ignored() {
     assert_eq!(read(json!({"type": "BillingKey.Issued", "data": {}})), Ok(None));
     let dispute = read(json!({"type": "Transaction.DisputeCreated", "data": {"paymentId": "p"}})).expect("read");
     assert_eq!(dispute.map(|event| event.kind), Some(EventKind::Later { dispute: Some(DisputeHint::Opened) }));
-    let cancelled = read(json!({"type": "Transaction.PartialCancelled", "data": {"paymentId": "p"}})).expect("read");
-    assert_eq!(cancelled.map(|event| event.kind), Some(EventKind::Later { dispute: None }));
+    for name in ["PartialCancelled", "Cancelled", "CancelPending", "VirtualAccountIssued"] {
+        let later = read(json!({"type": format!("Transaction.{name}"), "data": {"paymentId": "p"}})).expect("read");
+        assert_eq!(later.map(|event| event.kind), Some(EventKind::Later { dispute: None }), "{name}");
+    }
     assert!(read(json!({"type": "Transaction.Paid", "data": {}})).is_err());
     assert!(read(json!({})).is_err());
 }
