@@ -2,7 +2,7 @@
 //! message, checks that the buyer owns the payment, looks the payment up at its gateway, and ignores payments that are
 //! not ours. Our own go on to flow.rs.
 
-use payments::{EventKind, LookupResult, PaymentDetails, PaymentSnapshot, RawEvent, WebhookEvent};
+use payments::{Disputed, EventKind, LookupResult, PaymentDetails, PaymentSnapshot, RawEvent, WebhookEvent};
 use protocol::confirm::{ConfirmOutcome, HoldOf, PaymentHint, Settled, Signed};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
@@ -69,21 +69,35 @@ pub async fn settle(database: &Database, gateways: &Gateways, hint: &PaymentHint
     settle_by(database, gateways, &PaymentHint { dispute: None, ..hint.clone() }, None).await
 }
 
-/// A hint is about the past, so the gateway is asked for the present state before money or stock moves. `details`: what
-/// a signed message of the shop's own service says; it counts where that service cannot be asked or does not know the
-/// payment.
+/// A message about a settled payment may be the first that is heard of it: then the payment is settled, and what the
+/// message says, of a dispute for example, is recorded after that.
 async fn settle_by(
     database: &Database,
     gateways: &Gateways,
     hint: &PaymentHint,
     details: Option<PaymentDetails>,
 ) -> Result<Settled, InfraError> {
-    let id = (hint.gateway.as_str(), hint.payment_id.as_str());
-    if hint.later
-        && let Some(settled) = recheck::look_again(database, gateways, hint).await?
-    {
+    if !hint.later {
+        return settle_anew(database, gateways, hint, details).await;
+    }
+    if let Some(settled) = recheck::look_again(database, gateways, hint).await? {
         return Ok(settled);
     }
+    let Settled { outcome, hold } = settle_anew(database, gateways, hint, details).await?;
+    let outcome = with_present(database, gateways, hint, &hint.payment_id, outcome).await?;
+    Ok(Settled { outcome, hold })
+}
+
+/// A hint is about the past, so the gateway is asked for the present state before money or stock moves. `details`: what
+/// a signed message of the shop's own service says; it counts where that service cannot be asked or does not know the
+/// payment.
+async fn settle_anew(
+    database: &Database,
+    gateways: &Gateways,
+    hint: &PaymentHint,
+    details: Option<PaymentDetails>,
+) -> Result<Settled, InfraError> {
+    let id = (hint.gateway.as_str(), hint.payment_id.as_str());
     // Before the gateway is asked: a buyer may name another buyer's payment.
     if belongs_to_buyer(database, hint, payments::hold_id(id.1)).await? == Some(false) {
         return done(ConfirmOutcome::NotFound);
@@ -198,9 +212,11 @@ pub(crate) async fn settle_known(
         return done(rejected("order_mismatch"));
     }
     let flow = PaymentFlow { database, gateways, client, id, token: hint.token.clone().or(token), mark, snapshot };
+    let is_disputed = !matches!(flow.snapshot.disputed, Disputed::Unsaid | Disputed::No);
     let mut outcome = flow.settle(hint.asks_approval).await?;
-    // The message names the payment by our order id, and tells of a settled deposit too.
-    if hint.deposit_secret.is_some() {
+    // A message about a deposit names the payment by our order id, and tells of a settled one too. A dispute that began
+    // before the payment was settled is recorded with it.
+    if hint.deposit_secret.is_some() || (is_disputed && !hint.later) {
         outcome = with_present(database, gateways, hint, id.1, outcome).await?;
     }
     // Only a returning browser needs the hold, to be redirected to it.

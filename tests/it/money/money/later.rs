@@ -288,3 +288,25 @@ async fn a_settled_payment_that_is_still_asked_about_is_asked_about_once_more_an
     .await;
     assert_eq!(shop.order(&bought).await["status"], "CONFIRMED");
 }
+
+#[tokio::test]
+async fn a_dispute_that_is_told_of_before_its_payment_is_on_the_order() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    let dispute = |webhooks: Value| json!({"amount": PRICE, "webhooks": webhooks});
+    // The message about the dispute is all that is ever told; or the dispute is not told of, and the payment late.
+    let told = [("portone", true), ("stripe", true), ("standard", true), ("stripe", false), ("standard", false)];
+    for (gateway, is_told) in told {
+        let user = format!("{gateway}-{is_told}");
+        let hold = shop.hold(&sale, &user).await;
+        let late = if is_told { never() } else { json!({"webhooks": {"delay_ms": 1_500}}) };
+        let payment = shop.pay(gateway, &hold, &user, late).await["payment_id"].as_str().unwrap().to_owned();
+        let webhooks = if is_told { json!({}) } else { json!({"times": 0}) };
+        shop.till.console(&payment, "dispute", &dispute(webhooks)).await;
+        shop.until_status(&hold, &user, "COMMITTED").await;
+        let bought = Bought { sale: sale.clone(), user, payment, hold };
+        shop.until_shown(&bought, true, 0).await;
+        let events = shop.told(&bought.payment, "PaymentDisputed").await;
+        assert_eq!((events.len(), &events[0]["status"]), (1, &json!("open")), "{gateway} {is_told}");
+    }
+}
