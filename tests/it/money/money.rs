@@ -6,6 +6,7 @@ mod changed;
 mod deposits;
 mod keys;
 mod later;
+mod leaving;
 mod messages;
 mod odd_amounts;
 mod ownership;
