@@ -89,8 +89,8 @@ async fn settle_by(
 }
 
 /// A hint is about the past, so the gateway is asked for the present state before money or stock moves. `details`: what
-/// a signed message of the shop's own service says; it counts where that service cannot be asked or does not know the
-/// payment.
+/// a signed message of the shop's own service says; it counts where no address of that service is configured, or where
+/// the service does not know the payment.
 async fn settle_anew(
     database: &Database,
     gateways: &Gateways,
@@ -143,16 +143,18 @@ async fn settle_anew(
     };
     let snapshot = match (result, &details) {
         (LookupResult::Known(snapshot), _) => snapshot,
-        (_, Some(details)) => return record_signed(database, id, details).await,
+        // The service answers and does not know it: what it has signed is all there is.
+        (LookupResult::NotFound, Some(details)) => return record_signed(database, id, details).await,
         (LookupResult::NotFound, None) => {
             return Ok(answered(hint, end(database, id, "the gateway knows no such payment").await?));
         }
         // The gateway works but does not say. That concerns this payment alone: it is asked again at growing intervals.
-        (LookupResult::Refused(why) | LookupResult::Unreadable(why), None) => {
+        (LookupResult::Refused(why) | LookupResult::Unreadable(why), _) => {
             record_no_answer(database, id, &why).await?;
             return done(ConfirmOutcome::Unreachable);
         }
-        (LookupResult::Unknown(_), None) => return done(ConfirmOutcome::Unreachable),
+        // What was signed is about the past: the money may have gone back since. The message comes again.
+        (LookupResult::Unknown(_), _) => return done(ConfirmOutcome::Unreachable),
     };
     settle_known(database, gateways, client, hint, snapshot, known.token).await
 }
