@@ -103,3 +103,26 @@ fn a_payment_says_what_is_left_of_it_and_whether_it_is_play_money() {
     assert!(matches!(read(json!({"status": "NEW_STATUS"})), LookupResult::Unreadable(_)));
     assert_eq!(api().snapshot(&GatewayResponse { status: 404, body: b"{}" }), LookupResult::NotFound);
 }
+
+#[test]
+fn nothing_is_left_of_a_cancelled_payment_whatever_its_sums_say() {
+    let read = |more: Value| {
+        let mut payment = json!({"status": "CANCELLED", "id": "p1", "channel": {"type": "LIVE"}, "currency": "KRW"});
+        payment.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let body = payment.to_string();
+        let LookupResult::Known(snapshot) = api().snapshot(&GatewayResponse { status: 200, body: body.as_bytes() })
+        else {
+            panic!("a payment")
+        };
+        (snapshot.state, snapshot.amount, snapshot.refunded, snapshot.left())
+    };
+    // An account that was cancelled before its deposit, and a payment that was paid back.
+    for more in [
+        json!({"amount": {"total": 1000, "paid": 0, "cancelled": 0}, "cancellations": []}),
+        json!({"amount": {"total": 1000}}),
+        json!({"amount": {"total": 1000, "paid": 0, "cancelled": 1000},
+               "cancellations": [{"status": "SUCCEEDED", "totalAmount": 1000}]}),
+    ] {
+        assert_eq!(read(more.clone()), (State::Paid, 1_000, 1_000, 0), "{more}");
+    }
+}
