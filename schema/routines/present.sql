@@ -26,7 +26,7 @@ begin atomic
     insert into holdfast.event_outbox (event_type, sale_id, hold_id, data)
     values (p_event_type, p_payment.sale_id, p_payment.hold_id, (jsonb_build_object(
         'gateway', p_payment.gateway, 'payment_id', p_payment.payment_id, 'hold_id', p_payment.hold_id,
-        'order_id', p_payment.order_id, 'sale_id', p_payment.sale_id, 'user_id', p_payment.user_id,
+        'order_id', p_payment.order_id, 'sale_id', p_payment.sale_id, 'user_id', nullif(p_payment.user_id, ''),
         'currency', p_payment.currency) || p_more)::json);
 end;
 

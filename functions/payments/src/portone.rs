@@ -52,9 +52,11 @@ impl WebhookReader for PortOne {
             },
             "Transaction.DisputeCreated" => EventKind::Later { dispute: Some(DisputeHint::Opened) },
             "Transaction.DisputeResolved" => EventKind::Later { dispute: Some(DisputeHint::Resolved) },
-            "Transaction.Cancelled" | "Transaction.PartialCancelled" | "Transaction.CancelPending" => {
-                EventKind::Later { dispute: None }
-            }
+            // Money was refunded, or a deposit is awaited: for the first time, or again.
+            "Transaction.Cancelled"
+            | "Transaction.PartialCancelled"
+            | "Transaction.CancelPending"
+            | "Transaction.VirtualAccountIssued" => EventKind::Later { dispute: None },
             other if other.starts_with("Transaction.") => EventKind::Changed,
             _ => return Ok(None),
         };
@@ -199,14 +201,18 @@ fn payment(payment: &Value) -> Option<PaymentSnapshot> {
         let mut all = payment["cancellations"].as_array().into_iter().flatten().filter(|one| one["status"] == status);
         all.try_fold(0_i64, |sum, one| sum.checked_add(amount(&one["totalAmount"], unit)?))
     };
+    let total = amount(&payment["amount"]["total"], unit)?;
+    // Nothing is left of a cancelled payment, whatever its sums say: an account that is cancelled before its deposit was
+    // never paid.
     let cancelled = match &payment["amount"]["cancelled"] {
+        _ if payment["status"] == "CANCELLED" => total,
         Value::Null => 0,
         cancelled => amount(cancelled, unit)?,
     };
     Some(PaymentSnapshot {
         state,
         payment_id: id.clone(),
-        amount: amount(&payment["amount"]["total"], unit)?,
+        amount: total,
         refunded: cancellations("SUCCEEDED")?.max(cancelled),
         refunding: Some(cancellations("REQUESTED")?),
         currency,

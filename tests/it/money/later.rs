@@ -126,3 +126,76 @@ async fn what_is_no_payment_of_ours_is_not_recorded() {
     shop.until_shown(&bought, false, 0).await;
     assert!(shop.told(&bought.payment, "PaymentRefundedOutside").await.is_empty());
 }
+
+/// No message is sent.
+fn never() -> Value {
+    json!({"webhooks": {"times": 0}})
+}
+
+/// The callback names no payment but our order id, and a deposit is told of again by the message that told of it first.
+#[tokio::test]
+async fn a_deposit_that_is_taken_back_and_made_again_is_recorded_however_it_is_told() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    for (gateway, told) in [("toss", "callback"), ("toss", "changed"), ("portone", "changed")] {
+        let user = format!("{gateway}-{told}");
+        let hold = shop.hold(&sale, &user).await;
+        let payment = shop.issue(gateway, &hold, &user).await;
+        shop.till.deposit(&payment, told).await;
+        shop.until_status(&hold, &user, "COMMITTED").await;
+        let bought = Bought { sale: sale.clone(), user, payment, hold };
+        shop.till.reverse(&bought.payment, told).await;
+        shop.until_shown(&bought, false, PRICE).await;
+        shop.till.deposit(&bought.payment, told).await;
+        shop.until_shown(&bought, false, 0).await;
+        let events = shop.told(&bought.payment, "PaymentRefundedOutside").await;
+        let kinds: Vec<&Value> = events.iter().map(|one| &one["kind"]).collect();
+        assert_eq!(kinds, [&json!("deposit_reversed"), &json!("deposit_restored")], "{gateway} {told}");
+        let asked = "select count(*) from holdfast.payment_attempt where state <> 'ENDED' and payment_id = ";
+        assert_eq!(shop.count(&format!("{asked}'{}'", bought.payment)).await, 0, "{gateway} {told}");
+    }
+}
+
+/// As a release before this one left them.
+#[tokio::test]
+async fn a_settled_payment_that_is_still_asked_about_is_asked_about_once_more_and_no_longer() {
+    let shop = Shop::open().await;
+    let bought = shop.buy("stripe").await;
+    let again = "update holdfast.payment_attempt set state = 'UNDER_WAY', ended_at = null, outcome = null,
+                     ask_at = clock_timestamp() where payment_id = $1";
+    let noted = "insert into holdfast.payment_attempt
+                     (gateway, payment_id, hold_ref, hold_id, amount, currency, attempt, state, ask_at)
+                 select gateway, payment_id, hold_ref, hold_id, amount, currency, 1, 'UNDER_WAY', clock_timestamp()
+                 from holdfast.payment where payment_id = $1 on conflict do nothing";
+    for sql in [noted, again] {
+        shop.owner.execute(sql, &[&bought.payment]).await.unwrap();
+    }
+    until("nobody asks any more", 60, || async {
+        let asked = "select count(*) from holdfast.payment_attempt where state <> 'ENDED' and payment_id = ";
+        (shop.count(&format!("{asked}'{}'", bought.payment)).await == 0).then_some(())
+    })
+    .await;
+    assert_eq!(shop.order(&bought).await["status"], "CONFIRMED");
+}
+
+#[tokio::test]
+async fn a_dispute_that_is_told_of_before_its_payment_is_on_the_order() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    let dispute = |webhooks: Value| json!({"amount": PRICE, "webhooks": webhooks});
+    // The message about the dispute is all that is ever told; or the dispute is not told of, and the payment late.
+    let told = [("portone", true), ("stripe", true), ("standard", true), ("stripe", false), ("standard", false)];
+    for (gateway, is_told) in told {
+        let user = format!("{gateway}-{is_told}");
+        let hold = shop.hold(&sale, &user).await;
+        let late = if is_told { never() } else { json!({"webhooks": {"delay_ms": 1_500}}) };
+        let payment = shop.pay(gateway, &hold, &user, late).await["payment_id"].as_str().unwrap().to_owned();
+        let webhooks = if is_told { json!({}) } else { json!({"times": 0}) };
+        shop.till.console(&payment, "dispute", &dispute(webhooks)).await;
+        shop.until_status(&hold, &user, "COMMITTED").await;
+        let bought = Bought { sale: sale.clone(), user, payment, hold };
+        shop.until_shown(&bought, true, 0).await;
+        let events = shop.told(&bought.payment, "PaymentDisputed").await;
+        assert_eq!((events.len(), &events[0]["status"]), (1, &json!("open")), "{gateway} {is_told}");
+    }
+}

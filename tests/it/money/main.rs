@@ -8,6 +8,7 @@ mod deposits;
 mod keys;
 mod killed;
 mod later;
+mod leaving;
 mod messages;
 mod odd_amounts;
 mod ownership;

@@ -247,3 +247,23 @@ async fn a_token_is_kept_no_longer_than_its_attempt() {
         assert_eq!(token(payment).await, ("ENDED".to_owned(), None));
     }
 }
+
+/// A slow answer that nobody has paid, or a deposit that is taken back: either comes after the payment was settled.
+#[tokio::test]
+async fn what_is_settled_is_not_asked_about_again_whatever_is_noted_of_it() {
+    let shop = Shop::open().await;
+    let hold = shop.hold("ann").await;
+    shop.note("p1", &hold).await;
+    let paid =
+        Paid { payment: "p1".into(), hold: hold.clone(), user: "ann".into(), amount: 100, currency: "KRW".into() };
+    let stored = confirm_at(&shop.confirm, "toss", &paid).await.unwrap();
+    assert_eq!(stored["result"], "confirmed");
+    assert_eq!(ask(&shop.confirm, &noted("p1", &hold)).await, stored);
+    assert_eq!(shop.attempt("p1").await[0], "ENDED");
+    let asked = "update holdfast.payment_attempt set dead_at = clock_timestamp(), ask_at = clock_timestamp()";
+    shop.database.owner.batch_execute(asked).await.unwrap();
+    let letter: String = "toss p1".bytes().map(|byte| format!("{byte:02x}")).collect();
+    let again = format!("select to_json(holdfast.ask_again(array['asked-{letter}']))");
+    assert_eq!(ask(&shop.database.owner, &again).await, 0, "its money came to rest: it is no letter");
+    assert_eq!(shop.claim("toss", 50).await, 0);
+}
