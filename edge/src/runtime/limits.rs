@@ -155,6 +155,12 @@ pub const HINTED_MAX: usize = 10_000;
 /// Concurrent calls of `confirm` of one isolate for unsigned messages, unless configured: fewer than the concurrency of
 /// `confirm`.
 pub const UNSIGNED_AT_ONCE: u32 = 2;
+/// The same for questions of signed-in buyers, unless configured; how many of them one user has; and how long a buyer
+/// waits for one. Together with the unsigned ones they are fewer than the concurrency of `confirm`. Two for a user: a
+/// page that is loaded again leaves its first request behind.
+pub const BUYERS_AT_ONCE: u32 = 4;
+pub const PLACES_OF_BUYER_MAX: usize = 2;
+pub const BUYER_PLACE_WAIT_MS: u64 = 10_000;
 
 /// Circuit breaker: consecutive failures that open it, and how long it stays open.
 pub const BREAKER_FAILURES: u32 = 5;
@@ -219,5 +225,7 @@ const _: () = {
     // The limit for all requests is above the one for reservations, which otherwise would never apply.
     assert!(USER_BURST < REQUESTS_BURST && USER_PER_S < REQUESTS_PER_S);
     assert!(HINT_EVERY_MS <= HINT_WAIT_MS);
+    // One user leaves places to other buyers.
+    assert!(PLACES_OF_BUYER_MAX < BUYERS_AT_ONCE as usize && PLACE_WAIT_MS < BUYER_PLACE_WAIT_MS);
     assert!(USER_PER_S > 0 && USER_BURST > 0);
 };

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use crate::payment::flow::{PaymentFlow, end, record_payment};
 use crate::payment::gateways::{GatewayClient, Gateways};
-use crate::payment::recheck;
 use crate::payment::webhook_secrets::WebhookSecrets;
+use crate::payment::{recheck, returned};
 use crate::runtime::database::{Database, InfraError};
 
 #[derive(Deserialize)]
@@ -132,10 +132,8 @@ async fn settle_anew(
         database.json("select holdfast.look_at_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)]).await?;
     let known = known.ok_or_else(|| InfraError::misuse("looking at a payment has no outcome"))?;
     if let Some(outcome) = known.stored {
-        let of = |text: &str| payments::hold_id(text);
-        let returned_with = hint.order_ref.as_deref().and_then(of);
-        if returned_with.is_some() && returned_with != known.hold.as_ref().and_then(|hold| of(&hold.hold_id)) {
-            return done(rejected("order_mismatch"));
+        if let Some(mismatch) = returned::mismatch(database, gateways, hint, known.hold.as_ref()).await? {
+            return done(mismatch);
         }
         if known.under_way {
             end(database, id, outcome.name()).await?;

@@ -15,6 +15,7 @@ use tokio::time::{interval, sleep};
 use uuid::Uuid;
 
 use support::client::{Answer, Client, address, until};
+use support::till::Till;
 
 /// The crowd: so many, each of whom looks at the sale or presses this often, for so long.
 const CLIENTS: usize = 50;
@@ -251,7 +252,7 @@ struct Attacker {
     most_done: fn(u64) -> u64,
 }
 
-const ATTACKERS: [Attacker; 6] = [
+const ATTACKERS: [Attacker; 8] = [
     Attacker {
         name: "unsigned webhooks",
         sends: |stage, _| unsigned(stage, "203.0.113.1".to_owned()),
@@ -291,6 +292,16 @@ const ATTACKERS: [Attacker; 6] = [
             request.header("cf-connecting-ip", "203.0.113.3").json(&json!({}))
         },
         most_done: |_| u64::MAX,
+    },
+    Attacker {
+        name: "coming back from Toss without a session",
+        sends: |stage, _| comes_back(&stage.client, &fresh("no")).header("cf-connecting-ip", "203.0.113.4"),
+        most_done: of_one_address,
+    },
+    Attacker {
+        name: "one token and payments that are not there",
+        sends: |stage, _| asks_portone(&stage.client, "one-asker", &fresh("no")),
+        most_done: of_one_token,
     },
 ];
 
@@ -379,4 +390,96 @@ async fn one_payment_is_not_asked_about_at_every_word_of_a_stranger() {
     assert!(limited >= 15, "{limited} of {}", answers.len());
     let refused = answers.iter().find(|answer| answer.status == 429).unwrap();
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
+}
+
+/// A browser comes back from Toss's payment window, with a payment that may not be there.
+fn comes_back(client: &Client, payment: &str) -> RequestBuilder {
+    client.request(Method::GET, &format!("/v1/payments/toss/return?paymentKey={payment}&orderId={payment}&amount=100"))
+}
+
+/// A page hands in what PortOne's SDK gave it, or what nobody gave it.
+fn asks_portone(client: &Client, user: &str, payment: &str) -> RequestBuilder {
+    let body = json!({"payment_id": payment, "payment_token": "token"});
+    client.buyer(user, Method::POST, "/v1/payments/portone/confirm").json(&body)
+}
+
+/// The gateways take a second for each answer, so that whoever asks keeps a place of `confirm` for as long.
+#[tokio::test]
+#[ignore = "long"]
+async fn a_signed_payment_finds_its_place_while_one_account_or_one_address_asks_about_payments() {
+    let client = Client::new();
+    let till = Till::at(client.setting("gateway_url"));
+    let sale = client.sale(300, &[("pair", 6, 1)]).await;
+    for gateway in ["portone", "toss"] {
+        till.fault(gateway, "ask", 1, "slow").await;
+    }
+    type Asks = fn(&Client) -> RequestBuilder;
+    let askers: [(&str, Asks); 3] = [
+        ("one token at PortOne", |client| asks_portone(client, "busy-asker", &fresh("no"))),
+        ("one token at Toss", |client| {
+            let request = comes_back(client, &fresh("no"));
+            request.bearer_auth(client.token(&client.user("busy-returner"))).header("cf-connecting-ip", address())
+        }),
+        ("one address at Toss", |client| comes_back(client, &fresh("no")).header("cf-connecting-ip", "203.0.113.5")),
+    ];
+    for (n, (name, asks)) in askers.into_iter().enumerate() {
+        let asked: Vec<_> = (0..50).map(|_| tokio::spawn(asks(&client).send())).collect();
+        // They are under way.
+        sleep(Duration::from_millis(500)).await;
+        for user in ["ann", "bob"] {
+            let user = format!("{user}-{n}");
+            let hold = client.reserve(&user, "k", &sale, pair()).await.ok(201);
+            let began = Instant::now();
+            assert_eq!(client.pay(&fresh("pay"), &hold, &user).await.ok(200)["result"], "confirmed");
+            assert!(began.elapsed() < Duration::from_secs(3), "{name}: {user} waited {:?}", began.elapsed());
+        }
+        for answer in asked {
+            let status = answer.await.unwrap().unwrap().status().as_u16();
+            assert!([303, 404, 429, 503, 200].contains(&status), "{name}: {status}");
+        }
+    }
+    till.well_again().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
+async fn five_hundred_buyers_behind_one_address_come_back_from_paying_and_have_their_orders() {
+    const BUYERS: usize = 500;
+    let client = Client::new();
+    let till = Till::at(client.setting("gateway_url"));
+    let sale = client.sale(3_600, &[("pair", BUYERS as i64, 1)]).await;
+    let wifi = address();
+    let buyers = iter(0..BUYERS).map(|buyer| {
+        let (client, till, sale, wifi) = (&client, &till, sale.as_str(), wifi.as_str());
+        async move {
+            let name = format!("payer-{buyer}");
+            let hold = client.reserve(&name, "k", sale, pair()).await.ok(201);
+            let (id, user) = (hold["hold_id"].as_str().unwrap(), client.user(&name));
+            let gateway = if buyer % 2 == 0 { "toss" } else { "portone" };
+            let amount = hold["total_amount"].as_i64().unwrap();
+            let unheard = json!({"authorise": true, "webhooks": {"delay_ms": 3_600_000}});
+            let made = till.pay(gateway, id, &user, amount, unheard).await;
+            let payment = made["payment_id"].as_str().unwrap().to_owned();
+            let order = made["order_ref"].as_str().unwrap_or_default().to_owned();
+            // As a person who is told to come again does.
+            let status = until("the buyer has paid", 60, || async {
+                let request = if gateway == "toss" {
+                    let path = format!("/v1/payments/toss/return?paymentKey={payment}&orderId={order}&amount={amount}");
+                    client.request(Method::GET, &path).bearer_auth(client.token(&user))
+                } else {
+                    let body = json!({"payment_id": payment, "payment_token": format!("token-{payment}")});
+                    let request = client.request(Method::POST, "/v1/payments/portone/confirm");
+                    request.bearer_auth(client.token(&user)).json(&body)
+                };
+                let answer = client.send(request.header("cf-connecting-ip", wifi)).await;
+                (![429, 503].contains(&answer.status)).then_some(answer.status)
+            })
+            .await;
+            assert!([200, 303].contains(&status), "{status}");
+            let seen = client.get(&name, &format!("/v1/reservations/{id}")).await.ok(200);
+            assert_eq!(seen["status"], "COMMITTED", "{gateway}");
+        }
+    });
+    buyers.buffer_unordered(CLIENTS).collect::<Vec<()>>().await;
+    assert_eq!(client.report(&sale).await["skus"][0]["sold"], BUYERS);
 }

@@ -264,3 +264,26 @@ async fn a_refund_that_was_written_down_for_somebody_elses_payment_is_not_sent()
         assert_eq!(books(&shop, &made).await, before, "{gateway}");
     }
 }
+
+/// A payment of which everything is settled sends nobody to its hold who does not name its order, and its buyer always.
+#[tokio::test]
+async fn whoever_comes_back_to_a_settled_payment_names_its_order_and_no_other() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    for (user, reference) in [("ann", None), ("bob", Some("shop-order-77"))] {
+        let hold = shop.hold(&sale, user).await;
+        let mut how = silent();
+        if let Some(reference) = reference {
+            how["reference"] = json!(reference);
+        }
+        let made = shop.pay("toss", &hold, user, how).await;
+        let (status, own) = shop.come_back(&made, PRICE).await;
+        assert!(status == 303 && own.ends_with("&result=paid"), "{user}: {own}");
+        for order in ["another-order", "shop-order-78", "019a9e7c4b5a7c3d8e9f0123456789ab01"] {
+            let elsewhere = json!({"payment_id": made["payment_id"], "order_ref": order});
+            assert_eq!(shop.come_back(&elsewhere, PRICE).await, (303, "/".to_owned()), "{user}: {order}");
+        }
+        assert_eq!(shop.come_back(&made, PRICE).await, (303, own), "{user}: a reload finds what was done");
+        assert_eq!(shop.till.payment(made["payment_id"].as_str().unwrap()).await["captured"], PRICE);
+    }
+}

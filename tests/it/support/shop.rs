@@ -103,8 +103,7 @@ impl Shop {
         let (key, order) = (made["payment_id"].as_str().unwrap(), made["order_ref"].as_str().unwrap());
         let path =
             format!("/v1/payments/toss/return?paymentType=NORMAL&paymentKey={key}&orderId={order}&amount={amount}");
-        let browser =
-            simulator::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let browser = simulator::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let answer = browser.get(format!("{}{path}", self.client.setting("edge_url"))).send().await.unwrap();
         let location = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
         (answer.status().as_u16(), location.unwrap_or_default())

@@ -7,11 +7,11 @@ use protocol::confirm::{BuyerPayment, ConfirmOutcome, ConfirmRequest, PaymentHin
 use protocol::proven::Personal;
 use serde::Deserialize;
 
-use crate::api::payments::{confirm, unsigned};
-use crate::auth;
+use crate::api::payments::{buyers, confirm, unsigned};
+use crate::auth::{self, address_limit};
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
 use crate::http::text::is_line;
 use crate::lambda::invoke;
@@ -21,11 +21,23 @@ use crate::runtime::limits;
 /// the payment is looked up, and its own amount, order and hold count. Loading it again shows the same result.
 pub async fn toss_return(context: &RequestContext) -> HandlerResult {
     let gateway = "toss";
+    let buyer = match auth::buyer(context) {
+        Ok(buyer) => Some(buyer),
+        // Whoever is too quick is no stranger for it.
+        Err(problem) if problem.code == Code::RateLimited => return Err(problem),
+        Err(_) => None,
+    };
+    if buyer.is_none() {
+        address_limit::count(context, &address_limit::HINTS).await?;
+    }
     let back = comeback(&context.head.url)?;
-    // A signed-in buyer is counted by user, and needs no slot for unsigned messages.
-    let _slot = match auth::buyer(context) {
-        Ok(_) => None,
-        Err(_) => Some(unsigned::slot(context).await?),
+    let _place = match &buyer {
+        Some(buyer) => (Some(buyers::place(context, buyer, &back.payment_key).await?), None),
+        // Without a session it is worth as much as an unsigned webhook.
+        None => {
+            unsigned::turn(&back.payment_key).await?;
+            (None, Some(unsigned::slot(context).await?))
+        }
     };
     let hint = PaymentHint {
         trace: context.trace.clone(),
@@ -60,6 +72,7 @@ pub async fn portone_confirm(context: &mut RequestContext) -> HandlerResult {
             return Err(Problem::malformed("Send `payment_id` and `payment_token` as the gateway's SDK gave them."));
         }
     }
+    let _place = buyers::place(context, &user_id, &payment_id).await?;
     let request = Personal::Payment(BuyerPayment {
         trace: context.trace.clone(),
         user_id,
