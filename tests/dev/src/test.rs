@@ -152,7 +152,7 @@ impl Test {
     /// Every test outside `tests/it`, wherever it stands.
     async fn unit(&self, tally: &mut Tally) -> anyhow::Result<()> {
         let mut command = cargo();
-        command.args(["test", "--workspace", "--exclude", "it", "--tests", "--"]).args(self.length());
+        command.args(["test", "--workspace", "--exclude", "it", "--tests", "--no-fail-fast", "--"]).args(self.length());
         self.run_area(UNIT, &mut command, tally).await
     }
 
