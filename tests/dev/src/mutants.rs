@@ -81,8 +81,13 @@ async fn all(mutants: Vec<Mutant>) -> anyhow::Result<()> {
 impl Bench {
     async fn try_all(&mut self, mutants: &[Mutant]) -> anyhow::Result<()> {
         let began = Instant::now();
-        if mutants.iter().any(|mutant| mutant.is_sql() && matches!(mutant.catcher, Catcher::Stack { .. })) {
-            self.tests = build().await?;
+        let area_of = |mutant: &Mutant| match &mutant.catcher {
+            Catcher::Stack { area, .. } if mutant.is_sql() => Some(area.clone()),
+            Catcher::Stack { .. } | Catcher::Unit { .. } => None,
+        };
+        let areas: BTreeSet<String> = mutants.iter().filter_map(area_of).collect();
+        if !areas.is_empty() {
+            self.tests = build(&Vec::from_iter(areas)).await?;
             let stack = self.stack.insert(Stack::prepare(Options::for_tests("mutants/stack"))?);
             self.database_url = stack.bring_up().await?.database_url;
         }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
+use serde::Deserialize;
 use serde_json::Value;
 use stack::{Options, Stack};
 use stack::{database, tools, workspace};
@@ -93,15 +94,15 @@ impl Test {
         let began = Instant::now();
         let mut tally = Tally::default();
         let is_wanted = |name: &str| self.area.is_empty() || self.area.iter().any(|area| name.contains(area.as_str()));
+        let (names, others): (Vec<String>, Vec<String>) = names()?.into_iter().partition(|name| is_wanted(name));
+        let is_nothing = names.is_empty() && !is_wanted(UNIT);
+        ensure!(!is_nothing, "no area has that name; there are: {UNIT}, {}", others.join(", "));
         if is_wanted(UNIT) {
             self.unit(&mut tally).await?;
         }
-        if self.area.is_empty() || self.area.iter().any(|area| !UNIT.contains(area.as_str())) {
+        if !names.is_empty() {
             tokio::task::spawn_blocking(move || tools_of_the_tests(self.all || self.rest)).await??;
-            let built = build().await?;
-            let names: Vec<&str> = built.iter().map(|area| area.name.as_str()).collect();
-            let areas: Vec<&Area> = built.iter().filter(|area| is_wanted(&area.name)).collect();
-            ensure!(!areas.is_empty(), "no area has that name; there are: {UNIT}, {}", names.join(", "));
+            let areas = build(&names).await?;
             let mut ends = Ends::new()?;
             let mut stack = Stack::prepare(Options::for_tests("test"))?;
             let outcome = tokio::select! {
@@ -124,7 +125,7 @@ impl Test {
         Ok(())
     }
 
-    async fn on_the_stack(&self, stack: &mut Stack, areas: &[&Area], tally: &mut Tally) -> anyhow::Result<()> {
+    async fn on_the_stack(&self, stack: &mut Stack, areas: &[Area], tally: &mut Tally) -> anyhow::Result<()> {
         let database_url = stack.bring_up().await?.database_url;
         for area in areas {
             if self.rest && long_tests(area).await? == 0 {
@@ -225,10 +226,28 @@ fn tools_of_the_tests(long: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The tests that need the stack, a program an area; building them takes a while the first time.
-pub async fn build() -> anyhow::Result<Vec<Area>> {
+#[derive(Deserialize)]
+struct Manifest {
+    test: Vec<Program>,
+}
+
+#[derive(Deserialize)]
+struct Program {
+    name: String,
+}
+
+/// Every area that there is.
+fn names() -> anyhow::Result<Vec<String>> {
+    let manifest = std::fs::read_to_string(workspace::root().join("tests/it/Cargo.toml"))?;
+    let manifest: Manifest = toml::from_str(&manifest).context("tests/it/Cargo.toml")?;
+    Ok(manifest.test.into_iter().map(|program| program.name).collect())
+}
+
+/// These areas, which need the stack, a program each; building them takes a while the first time.
+pub async fn build(names: &[String]) -> anyhow::Result<Vec<Area>> {
     let mut command = cargo();
-    command.args(["test", "--no-run", "--package", "it", "--tests", "--message-format", "json-render-diagnostics"]);
+    command.args(["test", "--no-run", "--package", "it", "--message-format", "json-render-diagnostics"]);
+    command.args(names.iter().flat_map(|name| ["--test", name]));
     println!("  building the tests ...");
     let built = command.stderr(Stdio::inherit()).output().await.context("cannot run cargo")?;
     ensure!(built.status.success(), "the tests do not build");
