@@ -141,7 +141,7 @@ begin
     o_users := '{}';
     loop
         select p.o_users, p.o_after into v_piece, v_after
-        from holders_piece(p_sale_id, p_key, p_shard, p_shards, v_after, 500) p;
+        from holders_piece(p_sale_id, p_key, p_shard, p_shards, v_after, 200) p;
         o_users := o_users || v_piece;
         exit when v_after is null or cardinality(o_users) > 3 * p_most or clock_timestamp() >= v_until;
     end loop;
