@@ -1,5 +1,6 @@
 //! A gateway's own lists of payments, a page at a time.
 
+use crate::dispute::Dispute;
 use crate::snapshot::PaymentSnapshot;
 
 /// Maximum entries of a page, so that it fits into the maximum response.
@@ -40,6 +41,8 @@ pub enum EntryDetail {
     Snapshot(Box<PaymentSnapshot>),
     /// Only that it was captured.
     Taken,
+    /// A dispute of the payment as it is now.
+    Disputed(Dispute),
     /// Something changed; the payment itself says what. `at_s`: Unix seconds, if the entry is final; None: it may
     /// change later.
     Changed { at_s: Option<i64> },
