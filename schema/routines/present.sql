@@ -14,6 +14,10 @@ begin atomic
     select json_build_object(
         'stored', holdfast.stored_payment(p_gateway, p_payment_id),
         'asked_at', clock_timestamp(),
+        'won_at', case p.dispute when 'won' then (
+            select max(l.created_at) from holdfast.order_ledger l
+            where (l.gateway, l.payment_id, l.event_type) = (p.gateway, p.payment_id, 'DISPUTE_WON')
+              and l.event_type not in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')) end,
         'shaky', exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway and b.failures > 0),
         'admitted', holdfast.admit_gateway(p_gateway))
     from holdfast.payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id);

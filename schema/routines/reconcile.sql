@@ -53,6 +53,9 @@ return case p_told ->> 'state'
         and holdfast.paid_back_by_us((p_payment).gateway, (p_payment).payment_id, true) = 0
     when 'changed' then (p_payment).seen_at > to_timestamp((p_told ->> 'at_s')::bigint)
     when 'gone' then (p_payment).reversed_at is not null
+    -- One of its disputes: of several the payment itself says what they come to.
+    when 'disputed' then ((p_payment).dispute, (p_payment).disputed_amount)
+        is not distinct from (p_told ->> 'dispute', (p_told ->> 'disputed_amount')::bigint)
     when 'paid' then (p_payment).reversed_at is null and (p_payment).currency = p_told ->> 'currency'
         and (p_payment).amount - greatest((p_told ->> 'amount')::bigint - (p_told ->> 'refunded')::bigint, 0)
             = (p_payment).refunded_outside

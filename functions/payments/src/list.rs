@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use crate::dispute::Dispute;
 use crate::snapshot::PaymentSnapshot;
 
 /// Maximum entries of a page, so that it fits into the maximum response.
@@ -42,6 +43,8 @@ pub enum EntryDetail {
     Snapshot(Box<PaymentSnapshot>),
     /// Only that it was captured.
     Taken,
+    /// A dispute of the payment as it is now.
+    Disputed(Dispute),
     /// Something changed; the payment itself says what. `at_s`: Unix seconds, if the entry is final; None: it may
     /// change later.
     Changed { at_s: Option<i64> },

@@ -50,7 +50,9 @@ impl WebhookReader for PortOne {
             "Transaction.Confirm" => EventKind::CaptureApproval {
                 amount: event.get("data").and_then(|data| amount(&data["totalAmount"], Unit::Minor)),
             },
-            "Transaction.DisputeCreated" => EventKind::Later { dispute: Some(DisputeHint::Opened) },
+            "Transaction.DisputeCreated" => {
+                EventKind::Later { dispute: Some(DisputeHint::Opened { at: event.get("timestamp").and_then(text) }) }
+            }
             "Transaction.DisputeResolved" => EventKind::Later { dispute: Some(DisputeHint::Resolved) },
             // Money was refunded, or a deposit is awaited: for the first time, or again.
             "Transaction.Cancelled"

@@ -166,7 +166,7 @@ fn disputed(dispute: Option<&Value>, unit: Unit) -> Option<Disputed> {
         Some(Value::Null) => Some(Disputed::No),
         Some(dispute) => {
             let state = DisputeState::named(dispute["status"].as_str()?)?;
-            Some(Disputed::Yes(Dispute { state, amount: amount(&dispute["amount"], unit)? }))
+            Some(Disputed::Yes(Dispute { state, amount: amount(&dispute["amount"], unit)?, lost_before: 0 }))
         }
     }
 }

@@ -47,6 +47,9 @@ pub struct PaymentHint {
     /// disputes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispute: Option<String>,
+    /// When the dispute was opened, by the same message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute_at: Option<String>,
     /// The token that the gateway's SDK gave the buyer's browser, for gateways that capture with one. Never in a request:
     /// see [`BuyerPayment`].
     #[serde(default, skip_serializing_if = "Option::is_none")]

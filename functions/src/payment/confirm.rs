@@ -2,7 +2,9 @@
 //! message, checks that the buyer owns the payment, looks the payment up at its gateway, and ignores payments that are
 //! not ours. Our own go on to flow.rs.
 
-use payments::{Disputed, EventKind, LookupResult, PaymentDetails, PaymentSnapshot, RawEvent, WebhookEvent};
+use payments::{
+    DisputeHint, Disputed, EventKind, LookupResult, PaymentDetails, PaymentSnapshot, RawEvent, WebhookEvent,
+};
 use protocol::confirm::{BuyerPayment, ConfirmOutcome, HoldOf, PaymentHint, Settled, Signed};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
@@ -53,7 +55,8 @@ pub async fn settle_signed(
         EventKind::Changed => hint,
         EventKind::CaptureApproval { amount } => PaymentHint { asks_approval: true, amount, ..hint },
         EventKind::Later { dispute } => {
-            PaymentHint { later: true, dispute: dispute.map(|hint| hint.name().to_owned()), ..hint }
+            let dispute_at = dispute.as_ref().and_then(DisputeHint::at);
+            PaymentHint { later: true, dispute: dispute.map(|hint| hint.name().to_owned()), dispute_at, ..hint }
         }
         // Only unsigned gateways send it.
         EventKind::Deposit { .. } => return done(ConfirmOutcome::Ignored),
@@ -183,8 +186,7 @@ async fn settle_anew(
     settle_known(database, gateways, client, hint, snapshot, known.token).await
 }
 
-/// Whether the hint came from a webhook or the sweep, which repeat it later; a waiting buyer or a gateway that asks for
-/// approval does not.
+/// Whether the hint came from a webhook or the sweep, which repeat it; a waiting buyer or gateway does not.
 fn is_hint(hint: &PaymentHint) -> bool {
     hint.token.is_none() && hint.buyer.is_none() && !hint.asks_approval && !is_return(hint)
 }
@@ -240,8 +242,8 @@ pub(crate) async fn settle_known(
     let flow = PaymentFlow { database, gateways, client, id, token: hint.token.clone().or(token), mark, snapshot };
     let is_disputed = !matches!(flow.snapshot.disputed, Disputed::Unsaid | Disputed::No);
     let mut outcome = flow.settle(hint.asks_approval).await?;
-    // A message about a deposit names the payment by our order id, and tells of a settled one too. A dispute that began
-    // before the payment was settled is recorded with it.
+    // A message about a deposit names our order id and tells of a settled payment too; and a dispute may have begun before
+    // the payment was settled.
     if hint.deposit_secret.is_some() || (is_disputed && !hint.later) {
         outcome = with_present(database, gateways, hint, id.1, outcome).await?;
     }

@@ -171,6 +171,10 @@ fn line(entry: &Entry) -> Value {
                 "dispute": if asks { Some("ask") } else { dispute }, "disputed_amount": disputed});
         }
         EntryDetail::Taken => line["told"] = json!({"state": "taken"}),
+        EntryDetail::Disputed(dispute) => {
+            line["told"] =
+                json!({"state": "disputed", "dispute": dispute.state.name(), "disputed_amount": dispute.amount});
+        }
         EntryDetail::Changed { at_s: Some(at_s) } => line["told"] = json!({"state": "changed", "at_s": at_s}),
         EntryDetail::Changed { at_s: None } => {}
     }

@@ -199,3 +199,32 @@ async fn a_dispute_that_is_told_of_before_its_payment_is_on_the_order() {
         assert_eq!((events.len(), &events[0]["status"]), (1, &json!("open")), "{gateway} {is_told}");
     }
 }
+
+#[tokio::test]
+async fn a_second_dispute_is_another_one_and_a_late_message_about_the_first_is_not() {
+    let shop = Shop::open().await;
+    // The other gateways say themselves what is so now.
+    let bought = shop.buy("portone").await;
+    let became = async |state: &'static str| {
+        until(&format!("it is {state}"), 40, || async { (shop.row(&bought).await["dispute"] == state).then_some(()) })
+            .await;
+    };
+    let mut first = Value::Null;
+    for _ in 0..2 {
+        shop.till.console(&bought.payment, "dispute", &json!({"amount": PRICE})).await;
+        if first.is_null() {
+            first = shop.till.payment(&bought.payment).await["dispute"]["made_at"].clone();
+        }
+        became("open").await;
+        shop.till.console(&bought.payment, "resolve-dispute", &json!({"won": true})).await;
+        became("won").await;
+    }
+    let late = json!({"type": "Transaction.DisputeCreated", "timestamp": first,
+        "data": {"storeId": "store-1", "paymentId": bought.payment, "transactionId": "tx-1"}});
+    let message = shop.client.message_of(simulator::Dialect::PortOne, late.to_string().as_bytes());
+    assert_eq!(shop.client.send(message).await.ok(200), json!({"result": "recorded"}));
+    assert_eq!(shop.row(&bought).await["dispute"], "won");
+    let told = shop.told(&bought.payment, "PaymentDisputed").await;
+    let states: Vec<&Value> = told.iter().map(|one| &one["status"]).collect();
+    assert_eq!(states, [&json!("open"), &json!("won"), &json!("open"), &json!("won")]);
+}

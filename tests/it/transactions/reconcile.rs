@@ -108,6 +108,13 @@ async fn a_page_is_compared_and_only_what_differs_is_asked_about() {
         assert_eq!(compare(payment, ours, says.clone()).await, differs, "{payment} {says}");
     }
 
+    let lost = |amount: i64| json!({"state": "disputed", "dispute": "lost", "disputed_amount": amount});
+    assert!(compare("p1", false, lost(100)).await, "no dispute is recorded");
+    let recorded = "update holdfast.payment set dispute = 'lost', disputed_amount = 100 where payment_id = 'p1'";
+    database.owner.batch_execute(recorded).await.unwrap();
+    assert!(!compare("p1", false, lost(100)).await && compare("p1", false, lost(60)).await);
+    assert!(!compare("new", false, lost(100)).await, "what is not ours is not asked about");
+
     // The other direction: what no list had, a bounded piece at a time.
     let pass = "select holdfast.claim_reconcile(array['standard'], 72000, 3, null, 90)";
     assert_eq!(asked(&client, pass).await.as_array().unwrap().len(), 1);

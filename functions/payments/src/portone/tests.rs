@@ -26,8 +26,10 @@ fn an_event_names_its_payment_and_unknown_ones_are_ignored() {
     let event = read(event).expect("read").expect("a question");
     assert_eq!(event.kind, EventKind::CaptureApproval { amount: Some(1_000) });
     assert_eq!(read(json!({"type": "BillingKey.Issued", "data": {}})), Ok(None));
-    let dispute = read(json!({"type": "Transaction.DisputeCreated", "data": {"paymentId": "p"}})).expect("read");
-    assert_eq!(dispute.map(|event| event.kind), Some(EventKind::Later { dispute: Some(DisputeHint::Opened) }));
+    let at = "2024-04-25T10:00:00.000Z";
+    let dispute = json!({"type": "Transaction.DisputeCreated", "timestamp": at, "data": {"paymentId": "p"}});
+    let opened = DisputeHint::Opened { at: Some(at.to_owned()) };
+    assert_eq!(read(dispute).expect("read").map(|event| event.kind), Some(EventKind::Later { dispute: Some(opened) }));
     for name in ["PartialCancelled", "Cancelled", "CancelPending", "VirtualAccountIssued"] {
         let later = read(json!({"type": format!("Transaction.{name}"), "data": {"paymentId": "p"}})).expect("read");
         assert_eq!(later.map(|event| event.kind), Some(EventKind::Later { dispute: None }), "{name}");
