@@ -15,6 +15,7 @@ begin atomic
         'stored', holdfast.stored_payment(p_gateway, p_payment_id),
         'asked_at', clock_timestamp(),
         'shaky', exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway and b.failures > 0),
+        'slowed', holdfast.is_slowed(p_gateway),
         'admitted', holdfast.admit_gateway(p_gateway))
     from holdfast.payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id);
 end;

@@ -15,6 +15,9 @@ use crate::runtime::limits::ASK_DEADLINE_MS;
 struct Settlement {
     asked_at: String,
     shaky: bool,
+    /// The gateway has answered 429 and its `Retry-After` is not over.
+    #[serde(default)]
+    slowed: bool,
     admitted: bool,
 }
 
@@ -34,7 +37,8 @@ pub async fn look_again(
     let done = |outcome| Ok(Some(Settled { outcome, hold: None }));
     let client =
         gateways.client(id.0).ok_or_else(|| InfraError::misuse("a gateway that this function has no secret for"))?;
-    if !settled.admitted {
+    // No buyer waits for this: whoever hinted does so again.
+    if settled.slowed || !settled.admitted {
         return done(ConfirmOutcome::Unreachable);
     }
     let snapshot = match gateways.look_up(database, client, id.1, settled.shaky).await? {
