@@ -19,6 +19,7 @@ begin atomic
             where (l.gateway, l.payment_id, l.event_type) = (p.gateway, p.payment_id, 'DISPUTE_WON')
               and l.event_type not in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')) end,
         'shaky', exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway and b.failures > 0),
+        'slowed', holdfast.is_slowed(p_gateway),
         'admitted', holdfast.admit_gateway(p_gateway))
     from holdfast.payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id);
 end;

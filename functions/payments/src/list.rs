@@ -24,8 +24,24 @@ pub struct ListPage<'a> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Listed {
     pub entries: Vec<Entry>,
+    /// Entries that name no payment that can be read. One of them hides no other.
+    pub unread: usize,
     /// Where the next page begins; none: there is none.
     pub next: Option<String>,
+}
+
+impl Listed {
+    /// A page of these entries. None: it cannot be read, or is about no payment.
+    pub fn of(entries: impl Iterator<Item = Option<Entry>>, next: Option<String>) -> Self {
+        let mut listed = Self { next, ..Self::default() };
+        for entry in entries {
+            match entry {
+                Some(entry) => listed.entries.push(entry),
+                None => listed.unread += 1,
+            }
+        }
+        listed
+    }
 }
 
 /// An entry: a payment, or a change of one.

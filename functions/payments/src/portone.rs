@@ -181,7 +181,7 @@ impl GatewayApi for PortOneApi {
         };
         // A V1 payment has no amount here, and none of them is ours.
         let entry = |one: &&Value| Some(listed_payment(text(&one["id"])?, payment(one)?));
-        Ok(Listed { entries: payments.iter().filter_map(entry).collect(), next })
+        Ok(Listed::of(payments.iter().map(entry), next))
     }
 }
 

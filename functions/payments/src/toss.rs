@@ -220,7 +220,7 @@ impl GatewayApi for TossApi {
             Some(Entry { payment_id: text(&one["paymentKey"])?, hold_ref, detail })
         };
         let next = all.last().filter(|_| all.len() >= PAGE_MAX).and_then(|last| text(&last["transactionKey"]));
-        Ok(Listed { entries: all.iter().filter_map(entry).collect(), next })
+        Ok(Listed::of(all.iter().map(entry), next))
     }
 }
 

@@ -17,6 +17,9 @@ struct Settlement {
     /// When it was recorded that the payment's dispute was won.
     won_at: Option<String>,
     shaky: bool,
+    /// The gateway has answered 429 and its `Retry-After` is not over.
+    #[serde(default)]
+    slowed: bool,
     admitted: bool,
 }
 
@@ -36,7 +39,8 @@ pub async fn look_again(
     let done = |outcome| Ok(Some(Settled { outcome, hold: None }));
     let client =
         gateways.client(id.0).ok_or_else(|| InfraError::misuse("a gateway that this function has no secret for"))?;
-    if !settled.admitted {
+    // No buyer waits for this: whoever hinted does so again.
+    if settled.slowed || !settled.admitted {
         return done(ConfirmOutcome::Unreachable);
     }
     let snapshot = match gateways.look_up(database, client, id.1, settled.shaky).await? {

@@ -171,3 +171,46 @@ async fn a_gateway_that_does_not_list_holds_up_no_other_and_goes_on_where_it_sto
     shop.till.well_again().await;
     reconcile(&shop).await;
 }
+
+#[tokio::test]
+async fn a_deposit_that_nobody_told_of_is_an_order() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    for gateway in ["toss", "portone"] {
+        let hold = shop.hold(&sale, gateway).await;
+        let made = shop.pay(gateway, &hold, gateway, silent(json!({"deposit": true}))).await;
+        shop.reconcile().await;
+        assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}: nobody has paid");
+        shop.till.deposit(made["payment_id"].as_str().unwrap(), "none").await;
+        shop.reconcile().await;
+        assert_eq!(shop.see(&hold, gateway).await["status"], "COMMITTED", "{gateway}");
+    }
+}
+
+#[tokio::test]
+async fn what_differs_and_cannot_be_asked_about_keeps_its_page_and_is_not_left_to_the_next_day() {
+    let shop = Shop::open().await;
+    let bought = shop.buy("stripe").await;
+    shop.reconcile().await;
+    shop.till.console(&bought.payment, "refund-by-hand", &silent(json!({"amount": 300}))).await;
+    for kind in ["busy", "down"] {
+        shop.till.fault("stripe", "ask", 1, kind).await;
+        let over = "update holdfast.reconcile_pass set next_at = clock_timestamp() where finished_at is null";
+        shop.owner.batch_execute(over).await.unwrap();
+        let done = tick().await;
+        assert!(done["failed"].as_u64() >= Some(1), "{kind}: {done}");
+        let stays = "select count(*) from holdfast.reconcile_pass where gateway = 'stripe' and finished_at is null
+                     and last_error like '%could not be asked about'";
+        assert_eq!(shop.count(stays).await, 1, "{kind}");
+        shop.till.well_again().await;
+        let quiet = "update holdfast.gateway_breaker set ask_after = null, failures = 0, state = 'closed'";
+        shop.owner.batch_execute(quiet).await.unwrap();
+    }
+    let began = "select extract(epoch from began_at)::bigint from holdfast.reconcile_pass where gateway = 'stripe'";
+    let before = shop.count(began).await;
+    let over = "update holdfast.reconcile_pass set next_at = clock_timestamp() where finished_at is null";
+    shop.owner.batch_execute(over).await.unwrap();
+    tick().await;
+    assert_eq!(shop.count(began).await, before, "the same pass");
+    shop.until_shown(&bought, false, 300).await;
+}

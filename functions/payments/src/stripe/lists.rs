@@ -39,7 +39,7 @@ pub fn read(wanted: &ListPage, page: &Value) -> Result<Listed, String> {
         }),
     };
     let next = data.last().filter(|_| page["has_more"] == true).and_then(|last| text(&last["id"]));
-    Ok(Listed { entries: data.iter().filter_map(entry).collect(), next })
+    Ok(Listed::of(data.iter().map(entry), next))
 }
 
 /// A refund that succeeded is what it was when it was made; one that failed, or waits, may have changed at any time since. A
