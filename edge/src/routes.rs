@@ -194,10 +194,10 @@ table! {
     "webhook" POST "/v1/webhooks/stripe": GATEWAY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_STRIPE;
         |c, _| Box::pin(confirm::webhook(c, "stripe"));
     "toss_return" GET_ACTS "/v1/payments/toss/return": ANYBODY, STRANGER, IGNORED, "" => "", where WITH_TOSS;
-        |c, _| Box::pin(returns::toss_return(c));
+        |c, _| Box::pin(returns::redirect(c, "toss"));
     "portone_confirm" POST "/v1/payments/portone/confirm": BUYER, FREE, NO_QUERY, "ToConfirm" => "PaymentOutcome",
         where WITH_PORTONE;
-        |c, _| Box::pin(returns::portone_confirm(c));
+        |c, _| Box::pin(returns::token(c, "portone"));
 
     "admin_create_sale" POST "/v1/admin/sales": OPERATOR, FREE, NO_QUERY, "NewSale" => "Sale";
         |c, _| Box::pin(admin_sales::create(c));

@@ -16,6 +16,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::gate::answer::{Verdict, answer};
+use crate::gate::message::Charge;
+use crate::http::code::Code;
 use crate::routes::{self, Caller, Exists, Route, TABLE};
 use schemas::Schemas;
 
@@ -172,6 +175,34 @@ fn a_route_reads_and_answers_the_schemas_that_are_described() {
             successes.filter(|(status, _)| status.starts_with('2')).map(|(_, one)| &one["content"]).collect();
         assert_eq!(references(&json!(successes)), route.response, "what {} {} answers", route.method.name, route.path);
     }
+}
+
+#[test]
+fn every_refusal_of_a_reservation_is_described_with_its_members() {
+    let mut schemas = Schemas::new();
+    let reserve = TABLE.iter().find(|route| route.name == "reserve").expect("the route");
+    let described = operations::of(reserve, &mut schemas).refusals;
+    let schemas = schemas.finish();
+    let charge = Charge { admitted: true, remaining: 1, reset_s: 1 };
+    let mut codes = Vec::new();
+    for outcome in protocol::reserve::examples() {
+        let name = outcome.name();
+        let answer = answer(charge, Verdict::Outcome(outcome));
+        let code = answer.code.expect(name);
+        assert!(described.contains(&code), "describe/buyers.rs: reserving is not refused by {name}");
+
+        let body: Map<String, Value> = serde_json::from_slice(&answer.body).expect(name);
+        let schema = &schemas[&format!("problem_{}", code.name())];
+        let undescribed: Vec<_> = body.keys().filter(|member| schema["properties"].get(member).is_none()).collect();
+        assert!(undescribed.is_empty(), "describe/problems.rs: {name} has {undescribed:?}");
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let missing: Vec<_> = required.filter(|member| !body.contains_key(*member)).collect();
+        assert!(missing.is_empty(), "describe/problems.rs: {name} does not have {missing:?}");
+        codes.push(code);
+    }
+    // These two stand for more than what T1 refuses, and have a place of their own in the order.
+    codes.retain(|code| !matches!(code, Code::NotFound | Code::Unavailable));
+    assert!(codes.is_sorted_by_key(|code| *code as usize), "T1 refuses in another order than http/code.rs: {codes:?}");
 }
 
 #[test]

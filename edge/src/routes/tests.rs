@@ -1,5 +1,7 @@
 //! What the table of paths says.
 
+use ::payments::{self as registry, ReturnPage};
+
 use super::*;
 use crate::http::response::Response;
 
@@ -61,6 +63,32 @@ fn every_path_of_the_contract_is_found_by_its_method() {
         ("POST", "/v1/admin/dead-letters/refund-61/settle", "admin_settle_dead_letter"),
     ] {
         assert_eq!(answer(method, path), Ok(name), "{method} {path}");
+    }
+}
+
+#[test]
+fn every_gateway_of_the_registry_has_its_webhook_and_its_return_page() {
+    let row = |method: Method, path: &str| TABLE.iter().find(|route| route.method == method && route.path == path);
+    for gateway in registry::GATEWAYS {
+        let (name, mine) = (gateway.name, Exists::WithGateway(gateway.name));
+        let webhook = row(POST, &format!("/v1/webhooks/{name}")).unwrap_or_else(|| panic!("{name} has no webhook"));
+        let caller = if gateway.webhook.signs() { GATEWAY } else { ANYBODY };
+        assert_eq!((webhook.name, webhook.caller, webhook.exists), (WEBHOOK, caller, mine), "{name}");
+
+        let back = |method, last: &str| {
+            row(method, &format!("/v1/payments/{name}/{last}")).map(|route| (route.caller, route.limit, route.exists))
+        };
+        let (redirect, token) = match gateway.return_page {
+            ReturnPage::None => (None, None),
+            ReturnPage::Redirect(_) => (Some((ANYBODY, STRANGER, mine)), None),
+            ReturnPage::Token => (None, Some((BUYER, FREE, mine))),
+        };
+        assert_eq!((back(GET_ACTS, "return"), back(POST, "confirm")), (redirect, token), "the return page of {name}");
+    }
+    for route in TABLE {
+        let Exists::WithGateway(name) = route.exists else { continue };
+        assert!(registry::gateway(name).is_some(), "{} is of no gateway", route.path);
+        assert!(route.path.split('/').any(|word| word == name), "{} is not {name}'s", route.path);
     }
 }
 

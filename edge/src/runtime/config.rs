@@ -23,10 +23,8 @@ pub struct Config {
     /// `ADMIN_TOKENS` and `ADMIN_TOKEN`, as `auth::operator` reads them.
     pub admin_tokens: String,
     pub admin_token: String,
-    /// The configured gateways with their webhook secrets: several while one replaces another.
-    webhooks: Vec<(String, Vec<String>)>,
-    /// The addresses from which Toss sends its webhooks, which it does not sign.
-    toss_addresses: Vec<String>,
+    /// The configured gateways. A name that the registry does not have has neither secret nor address.
+    gateways: Vec<GatewayConfig>,
     /// Concurrent calls of `confirm` for unsigned messages.
     pub unsigned_at_once: usize,
     /// Concurrent calls of `confirm` for questions of signed-in buyers.
@@ -34,6 +32,15 @@ pub struct Config {
     pub lambda: Lambda,
     /// `CONFIRM_KEY`: proves to `confirm` that a request is of a person whom the Worker knows. Empty proves nothing.
     pub confirm_key: String,
+}
+
+/// One of `GATEWAYS`, with what the variables that the registry names for it say.
+struct GatewayConfig {
+    name: String,
+    /// Several while one replaces another.
+    webhook_secrets: Vec<String>,
+    /// The addresses that its unsigned webhooks come from.
+    addresses: Vec<String>,
 }
 
 /// Which session tokens are accepted.
@@ -85,7 +92,7 @@ pub fn of(env: &Env) -> Rc<Config> {
 impl Config {
     /// The names of the configured gateways.
     pub fn gateways(&self) -> impl Iterator<Item = &str> {
-        self.webhooks.iter().map(|(name, _)| name.as_str())
+        self.gateways.iter().map(|gateway| gateway.name.as_str())
     }
 
     /// A missing variable is empty. An empty secret admits nobody, an empty URL is never called.
@@ -121,17 +128,16 @@ impl Config {
             },
             admin_tokens: text("ADMIN_TOKENS"),
             admin_token: text("ADMIN_TOKEN"),
-            webhooks: list(&var("GATEWAYS").unwrap_or_else(|| "standard".to_owned()))
+            gateways: list(&var("GATEWAYS").unwrap_or_else(|| "standard".to_owned()))
                 .into_iter()
-                .map(|gateway| {
-                    let secrets = match gateway.as_str() {
-                        "standard" => list(&text("WEBHOOK_SECRET")),
-                        other => list(&text(&format!("{}_WEBHOOK_SECRET", other.to_ascii_uppercase()))),
-                    };
-                    (gateway, secrets)
+                .map(|name| {
+                    let known = payments::gateway(&name);
+                    let listed = |variable: Option<&str>| variable.map(|name| list(&text(name))).unwrap_or_default();
+                    let webhook_secrets = listed(known.map(|gateway| gateway.webhook_secret_variable));
+                    let addresses = listed(known.and_then(|gateway| gateway.addresses_variable));
+                    GatewayConfig { name, webhook_secrets, addresses }
                 })
                 .collect(),
-            toss_addresses: list(&text("TOSS_ADDRESSES")),
             unsigned_at_once: usize::try_from(at_least_one("UNSIGNED_AT_ONCE", limits::UNSIGNED_AT_ONCE)).unwrap_or(1),
             buyers_at_once: usize::try_from(at_least_one("BUYERS_AT_ONCE", limits::BUYERS_AT_ONCE)).unwrap_or(1),
             confirm_key: list(&text("CONFIRM_KEY")).into_iter().next().unwrap_or_default(),
@@ -148,12 +154,17 @@ impl Config {
 impl Config {
     /// Whether an unsigned message comes from the gateway's own addresses. `address`: the client's, from Cloudflare.
     pub fn is_from_gateway(&self, gateway: &str, address: Option<&str>) -> bool {
-        gateway == "toss" && address.is_some_and(|address| self.toss_addresses.iter().any(|one| one == address))
+        let addresses = self.gateway(gateway).map(|gateway| gateway.addresses.as_slice()).unwrap_or_default();
+        address.is_some_and(|address| addresses.iter().any(|one| one == address))
     }
 
     /// None: this gateway is not configured.
     pub fn webhook_secrets(&self, gateway: &str) -> Option<&[String]> {
-        self.webhooks.iter().find(|(name, _)| name == gateway).map(|(_, secrets)| secrets.as_slice())
+        self.gateway(gateway).map(|gateway| gateway.webhook_secrets.as_slice())
+    }
+
+    fn gateway(&self, name: &str) -> Option<&GatewayConfig> {
+        self.gateways.iter().find(|gateway| gateway.name == name)
     }
 }
 
@@ -192,6 +203,51 @@ mod tests {
             [secrets("portone"), secrets("toss"), secrets("standard"), secrets("stripe")],
             [Some(2), Some(0), Some(0), None]
         );
+    }
+
+    #[test]
+    fn every_gateway_is_documented_with_its_variables() {
+        let wrangler = include_str!("../../../wrangler.toml");
+        let (integrating, money) =
+            (include_str!("../../../docs/integrating.md"), include_str!("../../../docs/payments.md"));
+        for gateway in payments::GATEWAYS {
+            let name = gateway.name;
+            assert!(wrangler.lines().any(|line| line.starts_with('#') && line.contains(name)), "wrangler.toml: {name}");
+            let addresses = gateway.addresses_variable;
+            let set = |name: &str| wrangler.lines().any(|line| line.starts_with(&format!("{name} = ")));
+            assert!(addresses.is_none_or(set), "wrangler.toml does not set {addresses:?}");
+
+            let row = integrating.lines().find(|line| line.trim_start().starts_with(&format!("| `{name}`")));
+            let row = row.unwrap_or_else(|| panic!("docs/integrating.md has no row of {name}"));
+            let secret = gateway.webhook_secret_variable;
+            assert!(row.contains(secret) == gateway.webhook.signs(), "docs/integrating.md: {secret}");
+            let api = format!("{}_API_SECRET", name.to_ascii_uppercase());
+            assert!(row.contains(&api), "docs/integrating.md: {api}");
+            let rows = money.lines().filter(|line| line.starts_with(&format!("| `{name}` |"))).count();
+            assert_eq!(rows, 2, "docs/payments.md: where {name} names the hold, and its amounts");
+        }
+    }
+
+    #[test]
+    fn an_unsigned_message_is_the_gateways_where_it_comes_from_one_of_its_addresses() {
+        let config = |gateways: &'static str| {
+            Config::from(move |name| match name {
+                "GATEWAYS" => Some(gateways.to_owned()),
+                "TOSS_ADDRESSES" => Some("192.0.2.1, 192.0.2.2".to_owned()),
+                _ => None,
+            })
+        };
+        let (with, without) = (config("toss,stripe"), config("stripe"));
+        for (gateway, address, is) in [
+            ("toss", Some("192.0.2.2"), true),
+            ("toss", Some("192.0.2.3"), false),
+            ("toss", None, false),
+            ("stripe", Some("192.0.2.1"), false),
+            ("other", Some("192.0.2.1"), false),
+        ] {
+            assert_eq!(with.is_from_gateway(gateway, address), is, "{gateway} {address:?}");
+            assert!(!without.is_from_gateway(gateway, address), "{gateway} {address:?}");
+        }
     }
 
     #[test]

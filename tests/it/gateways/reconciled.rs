@@ -174,24 +174,24 @@ async fn a_gateway_that_does_not_list_holds_up_no_other_and_goes_on_where_it_sto
 
 #[tokio::test]
 async fn a_deposit_that_nobody_told_of_is_an_order() {
-    let shop = Shop::open().await;
+    let shop = Shop::open_alone().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     for gateway in ["toss", "portone"] {
         let hold = shop.hold(&sale, gateway).await;
         let made = shop.pay(gateway, &hold, gateway, silent(json!({"deposit": true}))).await;
-        shop.reconcile().await;
+        reconcile(&shop).await;
         assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}: nobody has paid");
         shop.till.deposit(made["payment_id"].as_str().unwrap(), "none").await;
-        shop.reconcile().await;
+        reconcile(&shop).await;
         assert_eq!(shop.see(&hold, gateway).await["status"], "COMMITTED", "{gateway}");
     }
 }
 
 #[tokio::test]
 async fn what_differs_and_cannot_be_asked_about_keeps_its_page_and_is_not_left_to_the_next_day() {
-    let shop = Shop::open().await;
+    let shop = Shop::open_alone().await;
     let bought = shop.buy("stripe").await;
-    shop.reconcile().await;
+    reconcile(&shop).await;
     shop.till.console(&bought.payment, "refund-by-hand", &silent(json!({"amount": 300}))).await;
     for kind in ["busy", "down"] {
         shop.till.fault("stripe", "ask", 1, kind).await;

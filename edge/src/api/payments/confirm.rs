@@ -49,7 +49,7 @@ pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> Han
         }
         _ => None,
     };
-    into_response(settle(context, &request).await?.outcome, may_take)
+    into_response(settle(context, &request).await?.outcome, gateway, may_take)
 }
 
 /// # Errors
@@ -105,16 +105,16 @@ fn unproven() -> Problem {
 
 /// The response to the gateway. One that asks whether it may capture reads only the status, and a 200 makes it capture:
 /// for a hold that waits for it, or for a payment that is not ours.
-fn into_response(outcome: ConfirmOutcome, may_take: bool) -> HandlerResult {
+fn into_response(outcome: ConfirmOutcome, gateway: &str, may_take: bool) -> HandlerResult {
     match outcome {
         ConfirmOutcome::Unreachable => Err(Problem::unavailable()),
         ConfirmOutcome::Unproven => Err(unproven()),
         ConfirmOutcome::NotFound => Err(Problem::not_found()),
-        ConfirmOutcome::Rejected { reason } if may_take => Err(payment_rejection(&reason)),
+        ConfirmOutcome::Rejected { reason } if may_take => Err(payment_rejection(gateway, &reason)),
         ConfirmOutcome::RefundRequired { .. } | ConfirmOutcome::Parked if may_take => {
-            Err(payment_rejection("already_paid"))
+            Err(payment_rejection(gateway, "already_paid"))
         }
-        ConfirmOutcome::Pending if may_take => Err(payment_rejection("payment_unknown")),
+        ConfirmOutcome::Pending if may_take => Err(payment_rejection(gateway, "payment_unknown")),
         // Nothing has changed yet.
         ConfirmOutcome::Pending => Ok(outcome_response(&ConfirmOutcome::Ignored)),
         ConfirmOutcome::Confirmed { .. }
@@ -137,10 +137,10 @@ pub fn rejected(reason: &str) -> Problem {
         .with("reason", reason)
 }
 
-/// A refused capture, with the text that PortOne shows to the buyer.
-fn payment_rejection(reason: &str) -> Problem {
-    rejected(reason)
-        .with("errorMessage", "결제되지 않았습니다. 예약이 끝났거나 결제할 수 없는 예약입니다. (Nothing was charged.)")
+/// A refused capture, with the text that the gateway shows to the buyer.
+fn payment_rejection(gateway: &str, reason: &str) -> Problem {
+    let shown = payments::gateway(gateway).and_then(|gateway| gateway.refusal);
+    shown.into_iter().fold(rejected(reason), |problem, (member, text)| problem.with(member, text))
 }
 
 #[cfg(test)]
@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn a_gateway_that_asks_first_is_refused_by_the_status() {
-        let status = |outcome, may_take| into_response(outcome, may_take).unwrap_or_else(Response::from).status;
+        let status =
+            |outcome, may_take| into_response(outcome, "portone", may_take).unwrap_or_else(Response::from).status;
         let rejected = || ConfirmOutcome::Rejected { reason: "hold_expired".to_owned() };
         assert_eq!((status(rejected(), true), status(rejected(), false)), (409, 200));
         assert_eq!(
@@ -176,5 +177,16 @@ mod tests {
         assert_eq!((status(ConfirmOutcome::Unproven, false), status(ConfirmOutcome::NotFound, false)), (401, 404));
         assert_eq!((status(refund(), true), status(refund(), false)), (409, 200));
         assert_eq!((status(ConfirmOutcome::Unreachable, true)), 503);
+    }
+
+    #[test]
+    fn a_refused_capture_carries_the_text_that_its_gateway_shows() {
+        for gateway in payments::GATEWAYS {
+            let body = Response::from(payment_rejection(gateway.name, "hold_expired")).body;
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            assert_eq!(body["reason"], "hold_expired", "{}", gateway.name);
+            let shown = gateway.refusal.map(|(member, text)| (body[member].as_str(), text));
+            assert!(shown.is_none_or(|(said, text)| said == Some(text)), "{}", gateway.name);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use payments::{ReturnPage, ReturnQuery};
 use protocol::confirm::{BuyerPayment, ConfirmOutcome, ConfirmRequest, PaymentHint, Settled};
 use protocol::proven::Personal;
 use serde::Deserialize;
@@ -17,20 +18,23 @@ use crate::http::text::is_line;
 use crate::lambda::invoke;
 use crate::runtime::limits;
 
-/// `GET /v1/payments/toss/return?paymentKey=…&orderId=…&amount=…`: Toss's success URL. Its parameters are not trusted:
-/// the payment is looked up, and its own amount, order and hold count. Loading it again shows the same result.
-pub async fn toss_return(context: &RequestContext) -> HandlerResult {
-    let gateway = "toss";
+/// `GET /v1/payments/{gateway}/return`: where a gateway sends the buyer's browser after paying (`ReturnPage::Redirect`). Its
+/// parameters are not trusted: the payment is looked up, and its own amount, order and hold count. Loading it again shows
+/// the same result.
+pub async fn redirect(context: &RequestContext, gateway: &'static str) -> HandlerResult {
+    let Some(ReturnPage::Redirect(query)) = payments::gateway(gateway).map(|gateway| gateway.return_page) else {
+        return Err(Problem::not_found());
+    };
     let buyer = match auth::buyer(context) {
         Ok(buyer) => Some(buyer),
-        // Whoever is too quick is no stranger for it.
+        // A buyer who asks too often is no stranger for that.
         Err(problem) if problem.code == Code::RateLimited => return Err(problem),
         Err(_) => None,
     };
     if buyer.is_none() {
         address_limit::count(context, &address_limit::HINTS).await?;
     }
-    let back = comeback(&context.head.url)?;
+    let back = comeback(&context.head.url, query)?;
     let _place = match &buyer {
         Some(buyer) => (Some(buyers::place(context, buyer, &back.payment_key).await?), None),
         // Without a session it is worth as much as an unsigned webhook.
@@ -62,9 +66,9 @@ pub struct ToConfirm {
     payment_token: String,
 }
 
-/// `POST /v1/payments/portone/confirm`: what PortOne's browser SDK was given is handed in by the buyer's page.
-pub async fn portone_confirm(context: &mut RequestContext) -> HandlerResult {
-    let gateway = "portone";
+/// `POST /v1/payments/{gateway}/confirm`: what the gateway's browser SDK was given is handed in by the buyer's page
+/// (`ReturnPage::Token`).
+pub async fn token(context: &mut RequestContext, gateway: &'static str) -> HandlerResult {
     let user_id = context.user_id()?;
     let ToConfirm { payment_id, payment_token } = context.json().await?;
     for text in [&payment_id, &payment_token] {
@@ -91,20 +95,20 @@ pub async fn portone_confirm(context: &mut RequestContext) -> HandlerResult {
 struct Comeback {
     payment_key: String,
     order_id: String,
-    /// As Toss writes it: in whole won, in dollars and cents.
+    /// As the gateway writes it: Toss in whole won, in dollars and cents.
     amount: String,
 }
 
-fn comeback(url: &str) -> Result<Comeback, Problem> {
+fn comeback(url: &str, query: ReturnQuery) -> Result<Comeback, Problem> {
     let key = |key: &Cow<str>| {
         (1..=200).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
-    let payment_key = percent::given(url, "paymentKey").filter(key);
+    let payment_key = percent::given(url, query.payment_id).filter(key);
     // Toss's rule for it is 6 to 64 of these, and `=`; it is only ever compared.
-    let order_id = percent::given(url, "orderId").filter(|id| is_line(id, limits::GATEWAY_TEXT_MAX_CHARS));
+    let order_id = percent::given(url, query.order_ref).filter(|id| is_line(id, limits::GATEWAY_TEXT_MAX_CHARS));
     // The currency is known from the payment only.
     let digits = |text: &str| (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    let amount = percent::given(url, "amount").filter(|amount| match amount.split_once('.') {
+    let amount = percent::given(url, query.amount).filter(|amount| match amount.split_once('.') {
         Some((whole, fraction)) => digits(whole) && digits(fraction),
         None => digits(amount),
     });
@@ -113,18 +117,24 @@ fn comeback(url: &str) -> Result<Comeback, Problem> {
             let amount = amount.into_owned();
             Ok(Comeback { payment_key: payment_key.into_owned(), order_id: order_id.into_owned(), amount })
         }
-        _ => Err(Problem::malformed(
-            "Come back with the `paymentKey`, `orderId` and `amount` that the payment window added.",
-        )),
+        _ => {
+            let ReturnQuery { payment_id, order_ref, amount } = query;
+            Err(Problem::malformed(format!(
+                "Come back with the `{payment_id}`, `{order_ref}` and `{amount}` that the payment window added."
+            )))
+        }
     }
 }
 
 /// For the fuzzer: whatever is let through is a key that is one segment of a path, and an amount that is digits.
 #[cfg(any(test, feature = "fuzz"))]
 pub fn assert_comeback(url: &str) {
-    let Ok(Comeback { payment_key, amount, .. }) = comeback(url) else { return };
-    assert!(payment_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
-    assert!(amount.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && amount.len() <= 33);
+    for gateway in payments::GATEWAYS {
+        let ReturnPage::Redirect(query) = gateway.return_page else { continue };
+        let Ok(Comeback { payment_key, amount, .. }) = comeback(url, query) else { continue };
+        assert!(payment_key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
+        assert!(amount.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && amount.len() <= 33);
+    }
 }
 
 /// Redirects to the hold's own page, which shows the order, the refund or the time that is left; never to another site.
@@ -157,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_comeback_needs_its_key_and_its_amount() {
-        let back = |query: &str| comeback(&format!("http://edge/v1/payments/toss/return{query}"));
+        let toss = ReturnQuery { payment_id: "paymentKey", order_ref: "orderId", amount: "amount" };
+        let back = |query: &str| comeback(&format!("http://edge/v1/payments/toss/return{query}"), toss);
         let good = back("?paymentType=NORMAL&orderId=o&paymentKey=5zJ4xY7m0kODnyRpQWGrN_2-x&amount=15000#a");
         let payment_key = "5zJ4xY7m0kODnyRpQWGrN_2-x".to_owned();
         let came = |amount: &str| {

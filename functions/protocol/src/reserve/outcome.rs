@@ -66,20 +66,7 @@ mod tests {
 
     #[test]
     fn every_outcome_is_read_as_it_is_printed_and_nothing_else() {
-        let sku_id = || "a".to_owned();
-        let at = || "2026-01-15T05:05:00Z".to_owned();
-        for outcome in [
-            ReserveOutcome::IdempotencyKeyReused,
-            ReserveOutcome::RequestInProgress,
-            ReserveOutcome::NotFound { sku_id: None },
-            ReserveOutcome::NotFound { sku_id: Some(sku_id()) },
-            ReserveOutcome::SaleNotOpen { opens_at: at(), status: SaleStatus::Scheduled, for_ms: 7 },
-            ReserveOutcome::AlreadyHolding { hold_id: "h".to_owned(), sku_id: sku_id() },
-            ReserveOutcome::LimitReached { sku_id: sku_id(), max_per_user: 2, retry_at: None },
-            ReserveOutcome::LimitReached { sku_id: sku_id(), max_per_user: 2, retry_at: Some(at()) },
-            ReserveOutcome::SoldOut { sku_id: sku_id(), available: 1, max_per_user: 2, for_ms: 9 },
-            ReserveOutcome::TooLate,
-        ] {
+        for outcome in super::super::examples() {
             let json = serde_json::to_string(&outcome).unwrap();
             assert_eq!(serde_json::from_str::<ReserveOutcome>(&json).unwrap(), outcome, "{json}");
         }

@@ -144,12 +144,16 @@ impl Sale {
 
 /// Whether this outcome implies that the sale has all SKUs of the request.
 pub fn knows_skus(outcome: &ReserveOutcome) -> bool {
-    matches!(
-        outcome,
+    match outcome {
         ReserveOutcome::Granted { replayed: false, .. }
-            | ReserveOutcome::SaleNotOpen { .. }
-            | ReserveOutcome::AlreadyHolding { .. }
-            | ReserveOutcome::LimitReached { .. }
-            | ReserveOutcome::SoldOut { .. }
-    )
+        | ReserveOutcome::SaleNotOpen { .. }
+        | ReserveOutcome::AlreadyHolding { .. }
+        | ReserveOutcome::LimitReached { .. }
+        | ReserveOutcome::SoldOut { .. } => true,
+        ReserveOutcome::Granted { replayed: true, .. }
+        | ReserveOutcome::IdempotencyKeyReused
+        | ReserveOutcome::RequestInProgress
+        | ReserveOutcome::NotFound { .. }
+        | ReserveOutcome::TooLate => false,
+    }
 }
