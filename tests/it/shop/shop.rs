@@ -2,6 +2,7 @@
 //! tabs, reloads.
 
 mod account;
+mod crowd;
 mod front;
 mod lost;
 mod own;
