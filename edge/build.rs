@@ -51,8 +51,7 @@ fn read(name: &str) -> Outcome<String> {
 }
 
 fn fingerprint(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&Sha256::digest(text.as_bytes())[..8])
 }
 
 /// The sentences of one language, as the module that `texts.js` imports: see `words` in `src/shop.rs`, which writes the same.

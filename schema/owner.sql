@@ -27,5 +27,13 @@ begin
     loop
         execute format('alter routine %s owner to holdfast_owner', v_one);
     end loop;
+    -- The others belong to a table or to one of these.
+    for v_one in
+        select t.oid::regtype::text from pg_type t left join pg_class c on c.oid = t.typrelid
+        where t.typnamespace = 'holdfast'::regnamespace and (t.typtype = 'e' or c.relkind = 'c')
+          and t.typowner <> 'holdfast_owner'::regrole
+    loop
+        execute format('alter type %s owner to holdfast_owner', v_one);
+    end loop;
 end
 $$;

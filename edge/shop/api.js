@@ -24,6 +24,8 @@ export const release = (hold_id) => call("DELETE", `/v1/reservations/${seg(hold_
 export const payFree = (hold_id) => call("POST", `/v1/reservations/${seg(hold_id)}/pay`, { method: "free" });
 export const orderOfHold = (hold_id) => call("GET", `/v1/orders?hold_id=${seg(hold_id)}`);
 export const order = (order_id) => call("GET", `/v1/orders/${seg(order_id)}`);
+/** `account` is { bank, number, holder }: where a deposit that bought nothing goes back to. */
+export const refundTo = (hold_id, account) => call("POST", `/v1/reservations/${seg(hold_id)}/refund-account`, account);
 export const cancel = (order_id) => call("POST", `/v1/orders/${seg(order_id)}/cancel`, {});
 
 /** Says that the payment page is opened, so that nobody has to tell what came of it. The page is about to be left. */
@@ -67,7 +69,7 @@ async function send(method, path, body, headers = {}) {
   let answer;
   try {
     if (body) headers = { ...headers, "Content-Type": "application/json" };
-    const asked = method === "GET" ? await early(path) : null;
+    const asked = method === "GET" ? await early(path, deadline.signal) : null;
     const response = asked ?? await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store", signal: deadline.signal });
     if (!asked) learn(Number(response.headers.get("X-Server-Time")), sent_ms, performance.now());
     answer = await result(response);
@@ -80,11 +82,15 @@ async function send(method, path, body, headers = {}) {
   return answer;
 }
 
-/** What the page asked for before this script was here, each once; null: it was not, or there is no answer. */
-async function early(path) {
+/**
+ * What the page asked for before this script was here, each once; null: it was not, or there is no answer. It ends with
+ * the deadline like every other call, also where it has begun to answer.
+ */
+async function early(path, signal) {
   const asked = window.early?.get(path);
   window.early?.delete(path);
-  return (await asked) ?? null;
+  signal.addEventListener("abort", () => asked?.stop.abort());
+  return (await asked?.answer) ?? null;
 }
 
 async function result(response) {

@@ -42,5 +42,9 @@
     if (hold) own.push(`/v1/reservations/${seg(hold)}`, `/v1/orders?hold_id=${seg(hold)}`);
     else if (page.said && page.said.status !== "scheduled") own.push(`/v1/reservations?sale_id=${seg(page.sale_id)}&status=HOLD`);
   }
-  window.early = new Map(page.signed_in ? own.map((path) => [path, fetch(path, { cache: "no-store" }).catch(() => null)]) : []);
+  const ask = (path) => {
+    const stop = new AbortController();
+    return [path, { stop, answer: fetch(path, { cache: "no-store", signal: stop.signal }).catch(() => null) }];
+  };
+  window.early = new Map(page.signed_in ? own.map(ask) : []);
 })();

@@ -1,9 +1,11 @@
 // The caller's own orders: all of them, and one with its number, at addresses of their own.
 
+import { createAccount } from "./account.js";
 import * as api from "./api.js";
 import { backoff, between } from "./clock.js";
 import { byId, h } from "./dom.js";
 import { development, page, signInUrl } from "./page.js";
+import { accountNeeded } from "./states.js";
 import { t, whyRefused } from "./texts.js";
 import { besides, button, link, orderTicket, sure } from "./ticket.js";
 import { frame, heading, message, note, orderCard, say } from "./view.js";
@@ -71,39 +73,55 @@ export async function startOrders() {
 
 export async function startOrder() {
   const { order_id } = page;
+  const account = createAccount(() => look());
   let timer = 0;
   let shown = "";
+  let order = null;
+  let hold = null;
   let confirming = false;
   let failed = false;
 
   async function look() {
     clearTimeout(timer);
     const answer = shown ? await api.order(order_id) : await asked(() => api.order(order_id), t("order_title"), true);
-    if (answer?.kind === "ok") await show(answer.body);
+    if (answer?.kind === "ok") {
+      order = answer.body;
+      show();
+      await Promise.all([saleOf(order.sale_id).then(show), api.hold(order.hold_id).then(adopt)]);
+    }
     if (!document.hidden && shown) timer = setTimeout(look, Math.max(between(EVERY_MS), answer?.retry_after_ms ?? 0));
   }
 
-  async function show(order) {
-    const [sale, hold] = await Promise.all([saleOf(order.sale_id), api.hold(order.hold_id)]);
+  function adopt(answer) {
+    hold = answer.body ?? hold;
+    show();
+  }
+
+  /** The order alone is enough to be shown; what is known of its sale and its hold is added when it is there. */
+  function show() {
+    const sale = sales.get(order.sale_id) ?? null;
     const state = order.status === "CANCELLED" || order.status === "RETURNED" ? "cancelled" : "bought";
-    const model = { state, order, hold: hold.body ?? null, sale };
-    const next = JSON.stringify([order, model.hold, sale?.name, confirming, failed]);
+    const model = { state, order, hold, sale };
+    const next = JSON.stringify([order, hold, sale?.name, sale?.buyer_cancel, confirming, failed]);
     if (next === shown) return;
     const changed = shown && byId("main").dataset.state !== state;
     shown = next;
     frame(state, sale?.name ?? order.sale_id, t(heading(model)), failed ? t("code_transition_not_allowed") : message(model), failed);
     document.title = `${order.order_number ?? t("order_title")} · ${sale?.name ?? order.sale_id}`;
-    byId("panel").replaceChildren(...[note(besides(model)), orderTicket(model, true)].filter(Boolean));
-    byId("bar").replaceChildren(...bar(order, sale));
+    const focused = document.activeElement.id;
+    const form = accountNeeded(hold, order) && account(order.hold_id);
+    byId("panel").replaceChildren(...[note(besides(model)), form, orderTicket(model, true)].filter(Boolean));
+    byId("bar").replaceChildren(...bar(sale));
+    if (focused) byId(focused)?.focus();
     if (changed) say(t(heading(model)));
   }
 
-  function bar(order, sale) {
+  function bar(sale) {
     const back = link("back", "my_orders", "/orders", "secondary");
     if (!sale?.buyer_cancel || order.status !== "CONFIRMED") return [back];
-    const turn = (yes, focus) => async () => {
+    const turn = (yes, focus) => () => {
       confirming = yes;
-      await show(order);
+      show();
       byId(focus)?.focus();
     };
     if (!confirming) return [back, button("cancel", "order_cancel", turn(true, "cancel-question"), "quiet")];

@@ -42,8 +42,9 @@ export function createRefusals({ model, go, browse, sync, count, hold }) {
     browse();
   }
 
-  /** Over the limit: what was bought already is shown, with the way there. */
-  async function limit({ max_per_user, of }) {
+  /** Over the limit: what was bought already is shown, with the way there. Or a hold lapsed, and it is too early. */
+  async function limit({ max_per_user, of, retry_at }) {
+    if (retry_at) return go("limit", { limit: { retry_at } });
     const n = max_per_user ?? skuOf(model().sale, model().chosen)?.max_per_user;
     go("limit", { limit: { n, of } });
     const answer = await api.orders({ sale_id: page.sale_id });

@@ -4,11 +4,21 @@
 
 import * as api from "./api.js";
 import { backoff, between, nap, now } from "./clock.js";
+import { development, page } from "./page.js";
 import * as store from "./store.js";
 
 /** A press in the very second of the opening may be early by the error of the clock. */
 const EARLY_TRIES = 4;
 const EARLY_MS = 2000;
+
+/** Who is signed in: in production not a name, but the same for the same one. */
+const user = () => (development && store.read("user")) || page.user;
+
+/** The stored question, if it is this user's: an answer to another one's would be a purchase that nobody pressed for. */
+export function pendingOf(sale_id) {
+  const question = store.read(`pending:${sale_id}`);
+  return question && (question.user ?? user()) === user() ? question : null;
+}
 
 /**
  * `wanted` is { body, ttl_ms } of a new purchase, or null to ask for the answer of a stored one;
@@ -20,9 +30,9 @@ const EARLY_MS = 2000;
 export async function reserve(sale_id, wanted, tell) {
   const [pending, hold] = [`pending:${sale_id}`, `hold:${sale_id}`];
   if (wanted && store.read(hold)) return { kind: "elsewhere" };
-  let question = store.read(pending);
+  let question = pendingOf(sale_id);
   if (wanted && (!question || isStale(question))) {
-    question = { ...wanted, key: newKey(), at_ms: Date.now() };
+    question = { ...wanted, user: user(), key: newKey(), at_ms: Date.now() };
     store.write(pending, question); // before it is sent: a reload must find it
   }
   let limited = false;

@@ -4,9 +4,10 @@
 import * as api from "./api.js";
 import { backoff, between, countDown, nap, now, wake } from "./clock.js";
 import { byId } from "./dom.js";
+import { readHold, runningHold } from "./own.js";
 import { development, page } from "./page.js";
 import { createRefusals } from "./refusals.js";
-import { reserve } from "./reserve.js";
+import { pendingOf, reserve } from "./reserve.js";
 import { STATES, browsingState, comeback, firstChoice, holdState, isMismatch, mostOf, skuOf, statusAt } from "./states.js";
 import * as store from "./store.js";
 import { money, t } from "./texts.js";
@@ -16,8 +17,8 @@ const SETTLE_MS = 600; // the second tap of a double tap must not land on "pay" 
 const LONG_PAYING_MS = 20_000;
 const LAPSE_MS = 300; // by then the server's clock has passed the end too, whatever the estimate's error
 const TRIES = 5;
-const PAGES = 5;
-const SPOKEN_S = { scheduled: [60, 10], holding: [60, 30, 10] };
+const SPOKEN_S = { scheduled: [60, 10], holding: [60, 30, 10], limit: [] };
+const OWN_EVERY_MS = 60_000; // after the first time; a sale that is sold out again and again must not be asked each time
 
 export function startSale(config) {
   const { sale_id } = page;
@@ -31,6 +32,7 @@ export function startSale(config) {
   let failures = 0;
   let entered_ms = 0;
   let left_s = 0;
+  let own_ms = 0; // when "sold out" last made the page ask for own holds
   let running = null;
   let stopClock = () => {};
 
@@ -57,7 +59,7 @@ export function startSale(config) {
 
   function show() {
     view.render(m);
-    const target = { scheduled: m.sale?.opens_at, holding: m.hold?.expire_at }[m.state];
+    const target = { scheduled: m.sale?.opens_at, holding: m.hold?.expire_at, limit: m.limit?.retry_at }[m.state];
     if (target !== running) {
       stopClock();
       running = target;
@@ -73,13 +75,18 @@ export function startSale(config) {
     view.tick(seconds);
     const time = seconds < 60 ? t("seconds", { n: seconds }) : t("minutes", { n: seconds / 60 });
     if (SPOKEN_S[m.state].includes(seconds)) say(t("a_left", { time }));
-    if (seconds === 0) setTimeout(m.state === "scheduled" ? open : lapse);
+    if (seconds === 0) setTimeout({ scheduled: open, holding: lapse, limit: over }[m.state]);
   }
 
   /** The second of the opening: everyone's button turns on, and nobody needs to ask for it. */
   function open() {
     if (m.state === "scheduled") browse();
     if (m.state === "open") say(t("a_open"));
+  }
+
+  /** A hold lapsed, and now the buyer may have another one. */
+  function over() {
+    if (m.state === "limit" && m.limit.retry_at) settle("limit", { limit: { ...m.limit, over: true } });
   }
 
   /** Time is up by the countdown; whether it is, the server says. */
@@ -105,40 +112,38 @@ export function startSale(config) {
     if (!what || m.asking || document.hidden) return;
     if (what === "all") return sync();
     const mine = run;
-    const answer = what === "sale" ? await api.sale(sale_id) : await readHold(m.hold.hold_id);
+    const answer = what === "sale" ? await api.sale(sale_id) : await readHold(m.hold.hold_id, m.order);
     if (mine !== run) return;
     failures = answer.kind === "no_answer" ? failures + 1 : 0;
     if (m.state === "paying" && performance.now() - entered_ms > LONG_PAYING_MS) m.long = true;
     if (answer.kind === "no_answer" || answer.code === "rate_limited") return plan(answer.retry_after_ms);
     if (answer.kind === "refused") return sync();
     if (what === "hold") return holdIs(answer);
+    const before = m.state;
     adopt(answer.body);
     settle(browsingState(m.sale, m.chosen, now()));
+    // The last one may be with another device of the same buyer.
+    if (m.state !== "sold_out" || before === "sold_out" || (own_ms && performance.now() - own_ms < OWN_EVERY_MS)) return;
+    own_ms = performance.now();
+    sync(undefined, answer.body);
   }
 
-  /** The hold, and once it is an order, the order. */
-  async function readHold(hold_id) {
-    const answer = await api.hold(hold_id);
-    if (answer.body?.status !== "COMMITTED") return answer;
-    let order = await api.orderOfHold(hold_id);
-    // What the page asked for before this script was here may be older than the order.
-    if (order.code === "not_found") order = await api.orderOfHold(hold_id);
-    answer.order = order.body ?? m.order;
-    return answer;
+  /** The buyer is back at this page, or the network is: another device may have done something meanwhile. */
+  function comeTo() {
+    const { look: what, browsing } = STATES[m.state];
+    if (what && browsing && !document.hidden) sync();
+    else look();
   }
 
   /** What this buyer holds: what this device remembers, or what another one began; before the opening nobody has anything. */
   async function readOwn() {
     const hold_id = store.read(HOLD)?.hold_id ?? (STATES[m.state].look === "hold" ? m.hold.hold_id : null);
-    if (hold_id) return readHold(hold_id);
+    const known = hold_id && await readHold(hold_id, m.order);
+    if (known && known.code !== "not_found") return known;
+    // What is remembered is another user's; this one may hold something all the same.
+    if (known && store.read(HOLD)?.hold_id === hold_id) store.drop(HOLD);
     if (m.signed_out || (m.sale && statusAt(m.sale, now()) === "scheduled")) return null;
-    let answer = await api.ownHolds(sale_id);
-    // A page may be empty and not the last.
-    for (let more = 0; more < PAGES && answer.body?.next && !answer.body.reservations.length; more++) {
-      answer = await api.ownHolds(sale_id, answer.body.next);
-    }
-    if (answer.kind === "ok") return answer.body.reservations.length ? { kind: "ok", body: answer.body.reservations[0] } : null;
-    return answer.code === "unauthenticated" ? answer : null; // a press will find it too
+    return runningHold(sale_id);
   }
 
   /** Asks for everything: at the start, when the network is back, when another tab did something. */
@@ -152,11 +157,12 @@ export function startSale(config) {
     if (own?.kind === "ok" && m.sale) return holdIs(own, change);
     if (sale.code === "not_found") return go("error", { missing: true });
     if (own?.code === "unauthenticated") Object.assign(m, { signed_out: true });
-    else if (own?.code === "not_found") store.drop(HOLD);
     else if (own) return m.state === "holding" || m.state === "paying" ? plan(own.retry_after_ms) : settle("offline", { reason: own.reason });
     if (!m.sale) return settle("offline", { reason: sale.reason });
-    if (!m.signed_out && store.read(`pending:${sale_id}`)) return ask(null);
-    browse(change);
+    if (!m.signed_out && pendingOf(sale_id)) return ask(null);
+    if (change || !STATES[m.state].browsing) return browse(change);
+    Object.assign(m, { hold: null, order: null });
+    settle(browsingState(m.sale, m.chosen, now()));
   }
 
   function adopt(sale) {
@@ -179,7 +185,7 @@ export function startSale(config) {
   function paymentNotice(hold, record) {
     if (!hold.refund) return {};
     if (isMismatch(hold, record)) store.write(HOLD, { hold_id: hold.hold_id, seen: hold.refunds.length });
-    const name = hold.refund.status === "completed" ? "n_mismatch_refunded" : "n_mismatch";
+    const name = { completed: "n_mismatch_refunded", failed: "n_mismatch_failed" }[hold.refund.status] ?? "n_mismatch";
     return { notice: t(name, { amount: money(hold.refund.amount, { ...hold, ...hold.refund }) }), urgent: true };
   }
 
@@ -263,8 +269,8 @@ export function startSale(config) {
   }
 
   store.onOtherTab(sale_id, () => { if (!m.asking) sync(); });
-  document.addEventListener("visibilitychange", look);
-  addEventListener("online", () => { wake(); look(); });
+  document.addEventListener("visibilitychange", comeTo);
+  addEventListener("online", () => { wake(); comeTo(); });
   addEventListener("pageshow", (event) => { if (event.persisted) sync(); });
 
   const { notice, ...back } = comeback(new URLSearchParams(location.search)) ?? {};
@@ -278,7 +284,7 @@ export function startSale(config) {
     m.chosen = before;
     adopt(page.said);
   }
-  if (page.said && !store.read(HOLD) && !store.read(`pending:${sale_id}`)) browse(first);
+  if (page.said && !store.read(HOLD) && !pendingOf(sale_id)) browse(first);
   else show();
   sync(first, page.said);
 

@@ -65,6 +65,10 @@ export function refundOf(hold, order) {
   return hold?.status === "RELEASED" ? "released" : "late";
 }
 
+/** The refund that waits until its buyer names an account: a deposit goes back to no card. Null: none does. */
+export const accountNeeded = (hold, order) =>
+  [order?.refund, ...(hold?.refunds ?? [hold?.refund])].find((refund) => refund?.account_needed && refund.status === "failed") ?? null;
+
 /** A payment that bought nothing while its hold lives, and that this page has not seen: it is not the one it waits for. */
 export const isMismatch = (hold, record) => hold.status === "HOLD" && (hold.refunds?.length ?? 0) > (record?.seen ?? 0);
 

@@ -36,6 +36,9 @@ export function moment(rfc3339) {
   return new Intl.DateTimeFormat(locale, shape).format(new Date(rfc3339));
 }
 
+/** The first full minute at which that time has come: a person who is there then is not too early. */
+export const momentAfter = (rfc3339) => moment(Math.ceil(Date.parse(rfc3339) / 60_000) * 60_000);
+
 /** When a sale opens or ends. */
 export function facts({ opens_at, closes_at }, status) {
   if (status === "scheduled") return t("opens", { time: moment(opens_at) });

@@ -2,7 +2,7 @@
 
 import { digits } from "./clock.js";
 import { h, setText } from "./dom.js";
-import { skuOf } from "./states.js";
+import { accountNeeded, skuOf } from "./states.js";
 import { moment, money, number, t } from "./texts.js";
 
 const URGENT_S = 60;
@@ -98,9 +98,12 @@ export function lines(what, sale) {
   ];
 }
 
-/** What happened beside the order: a second payment goes back. */
+/** What happened beside the order: a second payment goes back, or waits for an account to go to. */
 export function besides({ order, hold }) {
+  if (!order || order.status === "CANCELLED" || order.status === "RETURNED") return null;
+  const waiting = accountNeeded(hold, order);
+  if (waiting) return t("n_account", { amount: money(waiting.amount, { ...order, ...waiting }) });
   const refund = hold?.refunds?.find(({ reason }) => reason === "already_paid");
-  if (!refund || !order || order.status === "CANCELLED" || order.status === "RETURNED") return null;
+  if (!refund) return null;
   return t(`n_second_${refund.status}`, { amount: money(refund.amount, { ...order, ...refund }) });
 }

@@ -1,10 +1,11 @@
 // Puts the model of a sale's page on the screen, state by state.
 
+import { createAccount } from "./account.js";
 import { createBrowse } from "./browse.js";
 import { now } from "./clock.js";
 import { byId, h, setChildren, setText } from "./dom.js";
-import { STATES, refundOf, shownStatus } from "./states.js";
-import { facts, money, t, whyRefused } from "./texts.js";
+import { STATES, accountNeeded, refundOf, shownStatus } from "./states.js";
+import { facts, money, momentAfter, t, whyRefused } from "./texts.js";
 import { besides, button, holdTicket, lines, link, orderTicket } from "./ticket.js";
 
 /** Speaks to a screen reader without a visible change. */
@@ -24,13 +25,14 @@ export function frame(state, title, heading, message, urgent = false) {
 }
 
 export function createView(actions, config) {
+  const account = createAccount(actions.retry);
   let browse = null;
   let skus = "";
   let current = null;
   let shown = "";
 
   function render(model) {
-    const { state, sale, hold, order, orders, asking, confirming, releasing, lapsed, long, missing, code } = model;
+    const { state, sale, hold, order, orders, asking, confirming, releasing, lapsed, limit, missing, code } = model;
     frame(state, sale?.name ?? "", t(missing ? "h_missing" : heading(model)), model.notice ?? message(model), model.urgent);
     byId("main").toggleAttribute("data-signed-out", Boolean(model.signed_out));
     hero(sale);
@@ -44,9 +46,9 @@ export function createView(actions, config) {
       return;
     }
     // Rebuilt only when it would differ: an answer that says nothing new must not move the focus.
-    const next = JSON.stringify([state, hold, order, orders, confirming, releasing, lapsed, long, missing, code, ids]);
+    const next = JSON.stringify([state, hold, order, orders, confirming, releasing, lapsed, limit, missing, code, ids]);
     if (next === shown) return;
-    [current, shown] = [state === "holding" ? holdTicket(model, actions, config) : still(model, actions), next];
+    [current, shown] = [state === "holding" ? holdTicket(model, actions, config) : still(model, actions, account), next];
     byId("panel").replaceChildren(...current.panel);
     byId("bar").replaceChildren(...current.bar);
   }
@@ -72,9 +74,10 @@ export function createView(actions, config) {
 const waiting = h("progress", { class: "waiting", "aria-hidden": "true" });
 
 /** The states that only say something, and the one way on from each. */
-function still(model, actions) {
-  const { state, hold, order, orders, sale } = model;
+function still(model, actions, account) {
+  const { state, hold, order, orders, sale, limit } = model;
   const ticket = hold ? [h("div", { class: "ticket" }, ...lines(hold, sale))] : [];
+  const form = accountNeeded(hold, order) && account(hold.hold_id);
   const back = [button("retry", "back", actions.leave, "secondary")];
   const order_id = order?.order_id ?? hold?.order_id;
   const see = order_id && link("see", "order_see", `/orders/${order_id}`, "primary");
@@ -82,12 +85,12 @@ function still(model, actions) {
     case "loading":
     case "reserving": return { panel: [waiting], bar: [] };
     case "offline": return { panel: [waiting], bar: [button("retry", "retry", actions.retry)] };
-    case "paying": return { panel: [waiting, ...ticket], bar: model.long ? [link("see", "my_orders", "/orders", "secondary")] : [] };
-    case "bought": return { panel: [note(besides(model)), orderTicket(model)].filter(Boolean), bar: [see, button("again", "back", actions.leave, "secondary")] };
-    case "cancelled": return { panel: [orderTicket(model)], bar: [see, ...back] };
-    case "unsure":
-    case "refund": return { panel: ticket, bar: back };
-    case "limit": return { panel: mine(orders, sale), bar: back };
+    case "paying": return { panel: [waiting, ...ticket], bar: [link("see", "my_orders", "/orders", "secondary")] };
+    case "bought": return { panel: [note(besides(model)), form, orderTicket(model)].filter(Boolean), bar: [see, button("again", "back", actions.leave, "secondary")] };
+    case "cancelled": return { panel: [form, orderTicket(model)].filter(Boolean), bar: [see, ...back] };
+    case "unsure": return { panel: ticket, bar: back };
+    case "refund": return { panel: [form, ...ticket].filter(Boolean), bar: back };
+    case "limit": return { panel: mine(orders, sale), bar: limit.over ? [button("again", "again", actions.leave)] : back };
     case "expired": return { panel: ticket, bar: [button("retry", "again", actions.leave)] };
     default: return { panel: [], bar: [model.missing ? link("all", "all_sales", "/") : button("retry", "retry", actions.leave)] };
   }
@@ -108,7 +111,9 @@ export function orderCard(order, sale) {
 }
 
 /** The heading of a state that has a hold or an order. */
-export function heading({ state, hold, order }) {
+export function heading({ state, hold, order, limit }) {
+  if (state === "limit" && limit.retry_at) return limit.over ? "h_limit_over" : "h_limit_later";
+  if (state === "refund" && accountNeeded(hold)) return "h_account";
   if (state === "refund" && refundOf(hold) === "completed") return "h_refunded";
   if (state === "cancelled" && order.status === "RETURNED") return "h_returned";
   return `h_${state}`;
@@ -116,12 +121,15 @@ export function heading({ state, hold, order }) {
 
 export function message({ state, hold, order, sale, chosen, missing, limit, asking, reason, long, code }) {
   if (missing) return t("m_missing");
+  const waiting = (state === "refund" || state === "cancelled") && accountNeeded(hold, order);
+  if (waiting) return t("n_account", { amount: money(waiting.amount, { ...hold, ...order, ...waiting }) });
   if (state === "refund") return t(`m_refund_${refundOf(hold)}`);
   if (state === "cancelled") return t(`m_refund_${refundOf(hold, order)}`);
   if (state === "bought" && order) return t(`m_${order.status}`) || t("m_bought");
   if (state === "offline") return `${t(`m_${reason ?? "busy"}`)} ${t(asking ? "m_same" : "m_offline")}`;
   if (state === "paying" && long) return t("m_paying_long");
   if (state === "holding" && hold.total_amount === 0) return t("m_holding_free");
+  if (state === "limit" && limit.retry_at) return limit.over ? t("m_limit_over") : t("m_limit_later", { time: momentAfter(limit.retry_at) });
   if (state === "limit") return t({ sale: "m_limit_sale", coupon: "m_limit_coupon" }[limit.of] ?? "m_limit", { n: limit.n });
   if (state === "error") return whyRefused(code);
   if (state === "open" && sale.skus.length === 1 && !(sale.skus[0].max_per_user > 1)) return t(sale.skus[0].unit_price ? "m_open_one" : "m_open_free");

@@ -12,11 +12,12 @@ mod texts;
 use serde_json::{Map, Value, json};
 
 use crate::api::sales;
-use crate::auth;
+use crate::auth::{self, session};
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::language;
 use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
+use crate::runtime::digest::sha256_hex;
 use crate::runtime::limits;
 use frame::{Data, ICON, Page, SCRIPTS};
 use html::{escape, query_value};
@@ -206,10 +207,19 @@ fn data(context: &RequestContext, page: &str, more: &[(&str, Value)]) -> Map<Str
     members.insert("now_ms".to_owned(), context.now_ms.into());
     members.insert("development".to_owned(), config.development.into());
     members.insert("signed_in".to_owned(), (!needs_sign_in(context)).into());
+    members.insert("user".to_owned(), json!(user_mark(context)));
     members.insert("sign_in_url".to_owned(), json!(sign_in_url(context)));
     members.insert("payment_page_url".to_owned(), config.payment_page_url.as_str().into());
     members.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     members
+}
+
+/// Tells one signed-in user from another on the same device, and is not a name: the script keeps it beside what a user has
+/// asked and has no answer to yet. Null: nobody is signed in.
+fn user_mark(context: &RequestContext) -> Option<String> {
+    let (bearer, cookie) = (context.header("Authorization"), context.header("Cookie"));
+    let buyer = session::buyer(bearer, cookie, &context.config.session, context.now_ms).ok()?;
+    sha256_hex(buyer.user_id.as_bytes()).get(..16).map(str::to_owned)
 }
 
 /// In development the page signs its visitor in.
@@ -252,7 +262,6 @@ fn preview(context: &RequestContext, language: &str, title: &str, about: &str, i
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::digest::sha256_hex;
 
     #[test]
     fn a_file_with_its_fingerprint_is_kept_for_ever_and_another_one_is_served_once() {

@@ -149,6 +149,11 @@ begin atomic
         'hold', holdfast.hold_of_payment(p_gateway, p_payment_id),
         'token', (select a.token from holdfast.payment_attempt a
                   where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)),
+        -- It is asked about although it may be settled: a release before this one began some again.
+        'under_way', exists (select from holdfast.payment_attempt a
+                             where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED'),
+        'reversed', exists (select from holdfast.payment p
+                            where (p.gateway, p.payment_id) = (p_gateway, p_payment_id) and p.reversed_at is not null),
         'shaky', exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway and b.failures > 0),
         'slowed', holdfast.is_slowed(p_gateway),
         'admitted', case when exists (
@@ -228,13 +233,14 @@ $$;
 
 -- A payment that is not ready yet: written down, so that it is asked about before its hold ends, and for days after, at
 -- growing distances, in case nobody tells us. p_taken: the gateway has done what it was asked to, and the money comes later,
--- as a deposit does: no capture is under way any more.
+-- as a deposit does: no capture is under way any more. What is settled gets its stored answer.
 create or replace function holdfast.note_payment(
     p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text,
     p_taken boolean)
 returns json language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
+    v_stored json;
     v_hold reservation_hold;
     v_now  timestamptz;
     v_end  timestamptz;
@@ -243,6 +249,11 @@ begin
     -- Locked, for its attempts are counted: two with one number would share the key of their captures.
     select * into v_hold from reservation_hold h where h.hold_id = p_hold_id for update;
     if found then
+        -- Settled before, or while the gateway answered: its attempt is over, and would never be ended again.
+        v_stored := stored_payment(p_gateway, p_payment_id);
+        if v_stored is not null then
+            return v_stored;
+        end if;
         v_now := clock_timestamp();
         v_end := promised_end(v_hold);
         insert into payment_attempt as a (gateway, payment_id, hold_ref, hold_id, user_id, amount, currency, attempt, state, ask_at)

@@ -161,7 +161,7 @@ begin
         values ('REFUND_REQUIRED', p_gateway, p_payment_id, p_amount, p_currency);
         insert into event_outbox (event_type, sale_id, hold_id, data)
         values ('RefundRequired', v_hold.sale_id, v_hold.hold_id, json_build_object(
-            'gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', v_hold.hold_id, 'hold_ref', p_hold_ref, 'user_id', p_user_id,
+            'gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', v_hold.hold_id, 'hold_ref', p_hold_ref, 'user_id', nullif(p_user_id, ''),
             'amount', p_amount, 'currency', p_currency, 'reason', v_reason));
         return stored_payment(p_gateway, p_payment_id);
     end if;

@@ -73,19 +73,15 @@ begin atomic
     from (select * from holdfast.sale where status <> 'draft' order by created_at desc limit 100) s;
 end;
 
--- Of one Gate's users: who may get another answer than "sold out" or "not open". That is whoever has a key, in whatever
--- sale, for a key belongs to its user; and whoever holds, has bought or let lapse something in this one. A user is told
--- of by a hash that only the edge can make again (p_key is its secret), and a user's hash names the Gate: see
--- edge/src/runtime/user_hash.rs, which has the same.
+-- A piece of the question for holders, for `tell_holders` alone: users stand in clear in o_after.
 --
 -- Each table is read in the order of its users, 32 entries a step, and the next step begins behind the last user of them:
 -- somebody's thousands of keys are passed by in one step. p_after: for each of the three where to go on after; null:
 -- nothing is left there. p_steps: so many at most in each. o_after: what to go on with, null when all are told.
--- Nobody is shown anything by this: no barrier.
-create or replace function holdfast.look_up_holders(
+create or replace function holdfast.holders_piece(
     p_sale_id text, p_key bytea, p_shard bigint, p_shards bigint, p_after text[], p_steps integer,
     out o_users bigint[], out o_after text[])
-language sql volatile security definer set search_path = holdfast, pg_temp
+language sql volatile
 begin atomic
     with recursive keyed as (
         select 0 as step, p_after[1] as upto, null::text[] as users where p_after[1] is not null
@@ -123,24 +119,66 @@ begin atomic
             left join lateral (select step.upto from step where step.part = part.n order by step.step desc limit 1) s on true);
 end;
 
--- The former form, for functions of the release before.
+-- Of one Gate's users: who may get another answer than "sold out" or "not open". That is whoever has a key, in whatever
+-- sale, for a key belongs to its user; and whoever holds, has bought or let lapse something in this one. A user is told
+-- of by a hash that only the edge can make again (p_key is its secret), and a user's hash names the Gate: see
+-- edge/src/runtime/user_hash.rs, which has the same. No answer has a user's id in it, and nobody outside says where a
+-- table is read on: with this function's login nobody lists users.
+--
+-- p_most: no more users are looked for. p_for_ms: no piece is begun after it, and never after a second, which with the
+-- piece that has begun is below statement_timeout. o_complete: these are all.
+-- Nobody is shown anything by this: no barrier.
+create or replace function holdfast.tell_holders(
+    p_sale_id text, p_key bytea, p_shard bigint, p_shards bigint, p_most integer, p_for_ms integer,
+    out o_users bigint[], out o_complete boolean)
+language plpgsql volatile security definer set search_path = holdfast, pg_temp
+as $$
+declare
+    v_until timestamptz := clock_timestamp() + least(p_for_ms, 1000) * interval '1 millisecond';
+    v_after text[]      := array['', '', ''];
+    v_piece bigint[];
+begin
+    o_users := '{}';
+    loop
+        select p.o_users, p.o_after into v_piece, v_after
+        from holders_piece(p_sale_id, p_key, p_shard, p_shards, v_after, 200) p;
+        o_users := o_users || v_piece;
+        exit when v_after is null or cardinality(o_users) > 3 * p_most or clock_timestamp() >= v_until;
+    end loop;
+    o_users := array(select distinct u from unnest(o_users) as u limit p_most + 1);
+    o_complete := v_after is null and cardinality(o_users) <= p_most;
+    o_users := o_users[:p_most];
+end
+$$;
+
+-- The former forms, for functions of the releases before. This one was called until o_after was null or a second was
+-- over: a call now takes that second by itself, or tells all. Whoever went on from a user of their choice goes on from
+-- the beginning.
+create or replace function holdfast.look_up_holders(
+    p_sale_id text, p_key bytea, p_shard bigint, p_shards bigint, p_after text[], p_steps integer,
+    out o_users bigint[], out o_after text[])
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    select h.o_users, case when not h.o_complete then array[null, null, null]::text[] end
+    from holdfast.tell_holders(p_sale_id, p_key, p_shard, p_shards, 200000, 1000) h;
+end;
+
+-- And this one listed users in clear. As many as were asked for are read as "there may be more, so remember nothing".
 create or replace function holdfast.look_up_holders(p_sale_id text, p_most integer) returns text[]
 language sql volatile security definer set search_path = holdfast, pg_temp
-return array(
-    (select h.user_id from holdfast.reservation_hold h
-     where h.hold_id >= (select uuidv7(interval '-25 hours')) limit p_most)
-    union all
-    (select o.user_id from holdfast.order_items o where o.sale_id = p_sale_id limit p_most)
-    limit p_most);
+return array_fill(''::text, array[least(p_most, 100000)]);
 
 revoke execute on function holdfast.refund_json(holdfast.reservation_hold),
     holdfast.shown_hold(holdfast.reservation_hold), holdfast.read_hold(text, uuid),
     holdfast.look_up_order(text, uuid), holdfast.look_up_order_of_hold(text, uuid), holdfast.look_up_sale(text),
-    holdfast.look_up_sales(), holdfast.look_up_holders(text, bytea, bigint, bigint, text[], integer),
+    holdfast.look_up_sales(), holdfast.holders_piece(text, bytea, bigint, bigint, text[], integer),
+    holdfast.tell_holders(text, bytea, bigint, bigint, integer, integer),
+    holdfast.look_up_holders(text, bytea, bigint, bigint, text[], integer),
     holdfast.look_up_holders(text, integer) from public;
 revoke execute on procedure holdfast.look_up_hold(text, uuid, boolean, json) from public;
 grant execute on procedure holdfast.look_up_hold(text, uuid, boolean, json) to holdfast_lookup;
 grant execute on function holdfast.read_hold(text, uuid), holdfast.look_up_order(text, uuid),
     holdfast.look_up_order_of_hold(text, uuid), holdfast.look_up_sale(text), holdfast.look_up_sales(),
+    holdfast.tell_holders(text, bytea, bigint, bigint, integer, integer),
     holdfast.look_up_holders(text, bytea, bigint, bigint, text[], integer), holdfast.look_up_holders(text, integer)
     to holdfast_lookup;

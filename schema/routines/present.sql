@@ -14,7 +14,12 @@ begin atomic
     select json_build_object(
         'stored', holdfast.stored_payment(p_gateway, p_payment_id),
         'asked_at', clock_timestamp(),
+        'won_at', case p.dispute when 'won' then (
+            select max(l.created_at) from holdfast.order_ledger l
+            where (l.gateway, l.payment_id, l.event_type) = (p.gateway, p.payment_id, 'DISPUTE_WON')
+              and l.event_type not in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')) end,
         'shaky', exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway and b.failures > 0),
+        'slowed', holdfast.is_slowed(p_gateway),
         'admitted', holdfast.admit_gateway(p_gateway))
     from holdfast.payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id);
 end;
@@ -26,7 +31,7 @@ begin atomic
     insert into holdfast.event_outbox (event_type, sale_id, hold_id, data)
     values (p_event_type, p_payment.sale_id, p_payment.hold_id, (jsonb_build_object(
         'gateway', p_payment.gateway, 'payment_id', p_payment.payment_id, 'hold_id', p_payment.hold_id,
-        'order_id', p_payment.order_id, 'sale_id', p_payment.sale_id, 'user_id', p_payment.user_id,
+        'order_id', p_payment.order_id, 'sale_id', p_payment.sale_id, 'user_id', nullif(p_payment.user_id, ''),
         'currency', p_payment.currency) || p_more)::json);
 end;
 

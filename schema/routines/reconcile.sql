@@ -21,8 +21,9 @@ begin atomic
         select r.gateway, r.finished_at is not null as begins, clock_timestamp() as now from holdfast.reconcile_pass r
         where r.gateway = any (p_gateways) and r.next_at <= clock_timestamp()
           and (r.finished_at is null or r.began_at + make_interval(secs => p_every_s) <= clock_timestamp())
-          -- One that fails to answer buyers is not asked for lists.
-          and not exists (select from holdfast.gateway_breaker b where b.gateway = r.gateway and b.state <> 'closed')
+          -- One that fails to answer buyers, or is asked too often, is not asked for lists.
+          and not exists (select from holdfast.gateway_breaker b where b.gateway = r.gateway
+                          and (b.state <> 'closed' or b.ask_after > clock_timestamp()))
         order by r.gateway for update skip locked
     ), taken as (
         update holdfast.reconcile_pass r set
@@ -53,6 +54,9 @@ return case p_told ->> 'state'
         and holdfast.paid_back_by_us((p_payment).gateway, (p_payment).payment_id, true) = 0
     when 'changed' then (p_payment).seen_at > to_timestamp((p_told ->> 'at_s')::bigint)
     when 'gone' then (p_payment).reversed_at is not null
+    -- One of its disputes: of several the payment itself says what they come to.
+    when 'disputed' then ((p_payment).dispute, (p_payment).disputed_amount)
+        is not distinct from (p_told ->> 'dispute', (p_told ->> 'disputed_amount')::bigint)
     when 'paid' then (p_payment).reversed_at is null and (p_payment).currency = p_told ->> 'currency'
         and (p_payment).amount - greatest((p_told ->> 'amount')::bigint - (p_told ->> 'refunded')::bigint, 0)
             = (p_payment).refunded_outside
@@ -89,9 +93,10 @@ begin atomic
     from line l left join known k on k.payment_id = l.payment_id
     where case
         when k.payment_id is not null then not coalesce(holdfast.agrees(k.payment, l.told), false)
-        -- Not ours yet: what was taken, or is set aside, and of which something is left.
+        -- Not ours yet: what was taken, or is set aside, and of which something is left; and where the list does not say
+        -- what there is now, as of a deposit, which may have been taken back.
         when not l.ours then false
-        else coalesce(l.told ->> 'state' in ('taken', 'authorised')
+        else l.told is null or coalesce(l.told ->> 'state' in ('taken', 'authorised')
                       or (l.told ->> 'state' = 'paid' and (l.told ->> 'amount')::bigint > (l.told ->> 'refunded')::bigint), false) end;
 end;
 
@@ -133,24 +138,44 @@ begin atomic
     returning true;
 end;
 
--- The gateway does not list: half a minute's distance, doubling to an hour.
+-- Half a minute, doubling to an hour.
+create or replace function holdfast.reconcile_distance(p_failures integer) returns interval
+language sql immutable
+return make_interval(secs => least(3600, 30 * 2 ^ least(p_failures, 7)));
+
+-- The gateway does not list: it is asked again at growing distances.
 create or replace function holdfast.fail_reconcile(p_gateway text, p_error text) returns void
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
     update holdfast.reconcile_pass r set failures = r.failures + 1, last_error = left(p_error, 500),
-        next_at = clock_timestamp() + make_interval(secs => least(3600, 30 * 2 ^ least(r.failures, 7)))
+        next_at = clock_timestamp() + holdfast.reconcile_distance(r.failures)
     where r.gateway = p_gateway and r.finished_at is null;
+end;
+
+-- Some payments of a page could not be asked about: the page is compared again at the same distances, while its gateway is
+-- asked too often or fails. Null: the pass goes on, because the gateway is well and has no answer about these payments
+-- alone; or it fails only now and then, and has done so with this page five times: then they may be the reason.
+create or replace function holdfast.stay_reconcile(p_gateway text, p_list text, p_cursor text, p_error text) returns boolean
+language sql volatile security definer set search_path = holdfast, pg_temp
+begin atomic
+    update holdfast.reconcile_pass r set failures = r.failures + 1, last_error = left(p_error, 500),
+        next_at = clock_timestamp() + holdfast.reconcile_distance(r.failures)
+    where r.gateway = p_gateway and r.list = p_list and r.cursor = p_cursor and r.finished_at is null
+      and exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway
+                  and (b.ask_after > clock_timestamp() or b.state <> 'closed' or (b.failures > 0 and r.failures < 5)))
+    returning true;
 end;
 
 revoke execute on function holdfast.claim_reconcile(text[], double precision, double precision, text, integer),
     holdfast.agrees(holdfast.payment, json), holdfast.compare_listed(text, json),
     holdfast.unlisted_payments(text, text, integer),
     holdfast.advance_reconcile(text, text, text, text, text, bigint, bigint, integer),
-    holdfast.fail_reconcile(text, text) from public;
+    holdfast.reconcile_distance(integer), holdfast.fail_reconcile(text, text),
+    holdfast.stay_reconcile(text, text, text, text) from public;
 grant execute on function holdfast.claim_reconcile(text[], double precision, double precision, text, integer),
     holdfast.compare_listed(text, json), holdfast.unlisted_payments(text, text, integer),
     holdfast.advance_reconcile(text, text, text, text, text, bigint, bigint, integer),
-    holdfast.fail_reconcile(text, text) to holdfast_reconcile;
+    holdfast.fail_reconcile(text, text), holdfast.stay_reconcile(text, text, text, text) to holdfast_reconcile;
 -- And what follows where something differs: the way of a webhook.
 grant execute on function holdfast.look_again(text, text),
     holdfast.record_present(text, text, text, text, bigint, bigint, text, text, bigint),

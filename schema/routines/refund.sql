@@ -34,7 +34,7 @@ begin atomic
 end;
 
 -- The attempt that is still open, or a new one. One that was for more than is left now cannot be done any more: somebody
--- has paid part of it back at the gateway's own desk.
+-- has paid part of it back in the gateway's own console.
 create or replace function holdfast.begin_refund(p_gateway text, p_payment_id text, p_amount bigint) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$

@@ -16,7 +16,8 @@
 
 -- Earlier forms of what follows.
 drop function if exists holdfast.unanswered(json[]), holdfast.sale_not_open(holdfast.sale),
-    holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[]);
+    holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[]),
+    holdfast.refusal(integer, holdfast.sale, text, text, bytea, text);
 
 -- The answer to a key that was used before.
 create or replace function holdfast.stored_reservation(p_user_id text, p_idem_key text, p_fingerprint bytea) returns json
@@ -29,30 +30,34 @@ begin atomic
     where i.user_id = p_user_id and i.idem_key = p_idem_key;
 end;
 
--- Why one reservation is refused, in words. The reasons have numbers, in their order of precedence; the last, 9, is
--- `sold_out`. Null where it is no longer so.
-create or replace function holdfast.refusal(
-    p_why integer, p_sale holdfast.sale, p_user_id text, p_idem_key text, p_fingerprint bytea, p_sku_id text) returns json
+-- The answer to one reservation that is refused: the refusal's name is its outcome. A key that was used for the same
+-- request is answered by what it was granted. p_waits: the limit is not reached, but a hold on it lapsed unpaid, and the
+-- buyer has to wait. Null where it is no longer so.
+create or replace function holdfast.refusal_json(
+    p_why holdfast.refusal, p_waits boolean, p_sale holdfast.sale, p_user_id text, p_idem_key text, p_fingerprint bytea,
+    p_sku_id text) returns json
 language plpgsql set search_path = holdfast, pg_temp
 as $$
 begin
     return case p_why
-        when 1 then stored_reservation(p_user_id, p_idem_key, p_fingerprint)
-        when 2 then json_build_object('outcome', 'request_in_progress')
-        when 3 then json_build_object('outcome', 'not_found')
-        when 4 then json_build_object('outcome', 'not_found', 'sku_id', p_sku_id)
-        when 5 then json_build_object('outcome', 'sale_not_open', 'opens_at', rfc3339(p_sale.opens_at),
+        when 'idempotency_key_reused' then stored_reservation(p_user_id, p_idem_key, p_fingerprint)
+        when 'request_in_progress' then json_build_object('outcome', p_why)
+        when 'not_found' then case when p_sale.sale_id is null
+            then json_build_object('outcome', p_why) else json_build_object('outcome', p_why, 'sku_id', p_sku_id) end
+        when 'sale_not_open' then json_build_object('outcome', p_why, 'opens_at', rfc3339(p_sale.opens_at),
                                       'status', sale_status(p_sale), 'for_ms', status_stands_ms(p_sale))
-        when 6 then (select json_build_object('outcome', 'already_holding', 'hold_id', a.hold_id, 'sku_id', a.sku_id)
-                     from user_active_hold a
-                     where (a.sale_id, a.user_id, a.sku_id) = (p_sale.sale_id, p_user_id, p_sku_id))
-        when 7 then (select json_build_object('outcome', 'limit_reached', 'sku_id', k.sku_id, 'max_per_user', k.max_per_user)
-                     from sku k where (k.sale_id, k.sku_id) = (p_sale.sale_id, p_sku_id))
-        when 8 then (select json_build_object('outcome', 'limit_reached', 'sku_id', k.sku_id, 'max_per_user', k.max_per_user,
-                            'retry_at', rfc3339(b.lapsed_at + make_interval(secs => p_sale.lapse_cooldown_s)))
-                     from sku k join buyer_history b using (sale_id, sku_id)
-                     where (k.sale_id, k.sku_id, b.user_id) = (p_sale.sale_id, p_sku_id, p_user_id)
-                       and b.lapsed_at is not null) end;
+        when 'already_holding' then (
+            select json_build_object('outcome', p_why, 'hold_id', a.hold_id, 'sku_id', a.sku_id)
+            from user_active_hold a
+            where (a.sale_id, a.user_id, a.sku_id) = (p_sale.sale_id, p_user_id, p_sku_id))
+        when 'limit_reached' then case when p_waits
+            then (select json_build_object('outcome', p_why, 'sku_id', k.sku_id, 'max_per_user', k.max_per_user,
+                         'retry_at', rfc3339(b.lapsed_at + make_interval(secs => p_sale.lapse_cooldown_s)))
+                  from sku k join buyer_history b using (sale_id, sku_id)
+                  where (k.sale_id, k.sku_id, b.user_id) = (p_sale.sale_id, p_sku_id, p_user_id)
+                    and b.lapsed_at is not null)
+            else (select json_build_object('outcome', p_why, 'sku_id', k.sku_id, 'max_per_user', k.max_per_user)
+                  from sku k where (k.sale_id, k.sku_id) = (p_sale.sale_id, p_sku_id)) end end;
 end
 $$;
 
@@ -80,8 +85,9 @@ declare
     v_bought    text[];     -- what they have bought of each SKU
     v_changed   boolean;
     v_twice     boolean;
-    v_why       integer[];  -- for each reservation: 0, or why not (the numbers of `refusal`, in order of precedence) ...
-    v_at        integer[];  -- ... and which line
+    v_why       refusal[];  -- for each reservation: null, or why it is refused, ...
+    v_waits     boolean[];  -- ... whether a limit is reached only for a while, ...
+    v_at        integer[];  -- ... and which line it is refused for
     v_refused   bigint;
     v_short     json[];     -- for each SKU: that it is sold out
     v_hold_ids  uuid[];
@@ -120,33 +126,36 @@ begin
             from buyer_history b where b.sale_id = p_sale_id and b.user_id = any (p_user_ids) and b.bought > 0),
            (select count(distinct user_id) < count(*) from unnest(p_user_ids) as user_id)
     into v_known, v_bought, v_twice;
-    select array_agg(coalesce(line.worst / 100000, 0)), array_agg(coalesce(line.worst % 100000, 0)), count(line.worst)
-    into v_why, v_at, v_refused
-    from (select l.n, min(case
+    -- Of a reservation's lines the one whose refusal comes first in the order of `refusal`, and of equals the first line.
+    select array_agg((line.refused).why), array_agg((line.refused).waits), array_agg((line.refused).line), count(line.refused)
+    into v_why, v_waits, v_at, v_refused
+    from (select distinct on (l.n) l.n, case
                  when l.n is distinct from p_line_of[l.at - 1] and exists (
-                     select from idempotency i where (i.user_id, i.idem_key) = (p_user_ids[l.n], p_idem_keys[l.n])) then 1
-                 when v_twice and array_position(p_user_ids, p_user_ids[l.n]) < l.n then 2
-                 when v_sale.sale_id is null then 3
-                 when l.sku is null then 4
-                 when v_status <> 'open' then 5
+                     select from idempotency i where (i.user_id, i.idem_key) = (p_user_ids[l.n], p_idem_keys[l.n]))
+                     then ('idempotency_key_reused', false, l.at)::refused_line
+                 when v_twice and array_position(p_user_ids, p_user_ids[l.n]) < l.n
+                     then ('request_in_progress', false, l.at)::refused_line
+                 when v_sale.sale_id is null or l.sku is null then ('not_found', false, l.at)::refused_line
+                 when v_status <> 'open' then ('sale_not_open', false, l.at)::refused_line
                  when p_user_ids[l.n] = any (v_known) and exists (
                      select from user_active_hold a
-                     where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])) then 6
+                     where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at]))
+                     then ('already_holding', false, l.at)::refused_line
                  when l.qty + case when p_user_ids[l.n] = any (v_known) then coalesce((
                      select b.bought from buyer_history b
                      where (b.sale_id, b.user_id, b.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])), 0) else 0 end
-                     > v_limits[l.sku] then 7
+                     > v_limits[l.sku] then ('limit_reached', false, l.at)::refused_line
                  when v_sale.lapse_cooldown_s > 0 and p_user_ids[l.n] = any (v_known) and exists (
                      select from buyer_history b
                      where (b.sale_id, b.user_id, b.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])
-                       and b.lapsed_at > v_cooled) then 8
-                 when l.qty > v_stock[l.sku] then 9 end * 100000 + l.at) as worst
+                       and b.lapsed_at > v_cooled) then ('limit_reached', true, l.at)::refused_line
+                 when l.qty > v_stock[l.sku] then ('sold_out', false, l.at)::refused_line end as refused
           from unnest(p_line_of, v_sku_of, p_qtys) with ordinality as l (n, sku, qty, at)
-          group by l.n order by l.n) line;
+          order by l.n, refused) line;
     o_answers := array_fill(null::json, array[cardinality(v_why)]);
     if v_refused > 0 then
-        o_lapsed := p_take_back and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids, 9 = any (v_why));
-        if not o_lapsed and 9 = any (v_why) then
+        o_lapsed := p_take_back and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids, 'sold_out' = any (v_why));
+        if not o_lapsed and 'sold_out' = any (v_why) then
             -- Nothing waits for the sweep any more; but if that is because it was swept after we had looked at the
             -- stock, its pieces are there now. So are those of an order that was over a limit when we looked at the
             -- stock, and cancelled when we looked at the orders: however often we look, it is looked at again.
@@ -160,9 +169,9 @@ begin
             return;
         end if;
         for v_n in 1 .. cardinality(v_why) loop
-            continue when v_why[v_n] = 0;
+            continue when v_why[v_n] is null;
             -- Said once for a SKU, however many ask: when it is sold out, all of them do.
-            if v_why[v_n] = 9 then
+            if v_why[v_n] = 'sold_out' then
                 v_j := v_sku_of[v_at[v_n]];
                 v_short[v_j] := coalesce(v_short[v_j], sold_out(p_sale_id, v_skus[v_j], v_stock[v_j]));
                 o_answers[v_n] := v_short[v_j];
@@ -170,9 +179,10 @@ begin
             end if;
             -- What was looked at a moment ago may be gone already: then asking again will do.
             o_answers[v_n] := coalesce(
-                refusal(v_why[v_n], v_sale, p_user_ids[v_n], p_idem_keys[v_n], p_fingerprints[v_n], p_sku_ids[v_at[v_n]]),
-                refusal(2, v_sale, null, null, null, null));
-            o_told := o_told or v_why[v_n] in (1, 6);
+                refusal_json(v_why[v_n], v_waits[v_n], v_sale, p_user_ids[v_n], p_idem_keys[v_n], p_fingerprints[v_n],
+                             p_sku_ids[v_at[v_n]]),
+                refusal_json('request_in_progress', false, v_sale, null, null, null, null));
+            o_told := o_told or v_why[v_n] in ('idempotency_key_reused', 'already_holding');
         end loop;
         if v_refused = cardinality(v_why) then
             return;
@@ -192,7 +202,7 @@ begin
     with line as materialized (
         select l.n, p_sku_ids[l.at] as sku_id, l.qty, l.at, v_prices[l.sku] as unit_price
         from unnest(p_line_of, v_sku_of, p_qtys) with ordinality as l (n, sku, qty, at)
-        where v_why[l.n] = 0
+        where v_why[l.n] is null
     ), granted as materialized (
         select n, total_amount, (v_head || v_hold_ids[n] || v_body || to_json(p_user_ids[n])
                                  || ',"items":[' || items || '],"subtotal_amount":' || total_amount
@@ -225,14 +235,14 @@ begin
     select array_agg(answer order by n), (select count(*) from flag), (select count(*) from active)
     into o_answers, v_rows, v_rows
     from (select n, json_build_object('outcome', 'granted', 'hold', hold) as answer from granted
-          union all select n, o_answers[n] from generate_subscripts(o_answers, 1) as n where v_why[n] <> 0) told;
+          union all select n, o_answers[n] from generate_subscripts(o_answers, 1) as n where v_why[n] is not null) told;
     o_told := true;
 
     -- 3. Stock: the counters, locked; then, seen by a statement that begins after that, whether the sale is still open
     -- (a pause takes the same locks) and what the users have bought.
     select array_agg(wanted.qty order by wanted.sku), array_agg(c.available order by wanted.sku), bool_and(c.available >= wanted.qty)
     into v_taken, v_stock, v_enough
-    from (select sku, coalesce(sum(l.qty) filter (where v_why[l.n] = 0), 0) as qty
+    from (select sku, coalesce(sum(l.qty) filter (where v_why[l.n] is null), 0) as qty
           from unnest(p_line_of, v_sku_of, p_qtys) as l (n, sku, qty) where sku is not null group by sku order by v_skus[sku]) wanted
     cross join lateral (select c.available from inventory_counter c
                         where (c.sale_id, c.sku_id) = (p_sale_id, v_skus[wanted.sku]) for update) c;
@@ -248,7 +258,7 @@ begin
         end if;
         v_over := array(
             select l.at from unnest(p_line_of, v_sku_of, p_qtys) with ordinality as l (n, sku, qty, at)
-            where v_why[l.n] = 0 and l.qty + coalesce((
+            where v_why[l.n] is null and l.qty + coalesce((
                 select b.bought from buyer_history b where (b.sale_id, b.user_id, b.sku_id)
                 = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])), 0) > v_limits[l.sku]);
 
@@ -256,22 +266,22 @@ begin
         select * into v_sale from sale s where s.sale_id = p_sale_id;
         v_taken := array_fill(0::bigint, array[cardinality(v_skus)]);
         for v_n in 1 .. cardinality(v_why) loop
-            continue when v_why[v_n] <> 0;
+            continue when v_why[v_n] is not null;
             v_at[v_n] := (select min(at) from unnest(v_over) as at where p_line_of[at] = v_n);
-            v_why[v_n] := case when v_status <> 'open' then 5 when v_at[v_n] is not null then 7 else 0 end;
+            v_why[v_n] := case when v_status <> 'open' then 'sale_not_open' when v_at[v_n] is not null then 'limit_reached' end;
             v_j := array_position(p_line_of, v_n);
-            while v_why[v_n] = 0 and p_line_of[v_j] = v_n loop
+            while v_why[v_n] is null and p_line_of[v_j] = v_n loop
                 v_left := v_stock[v_sku_of[v_j]] - v_taken[v_sku_of[v_j]];
                 if v_left < p_qtys[v_j] then
-                    v_why[v_n] := 9;
+                    v_why[v_n] := 'sold_out';
                     o_answers[v_n] := sold_out(p_sale_id, p_sku_ids[v_j], v_left);
                 end if;
                 v_j := v_j + 1;
             end loop;
-            if v_why[v_n] in (5, 7) then
-                o_answers[v_n] := refusal(v_why[v_n], v_sale, null, null, null, p_sku_ids[v_at[v_n]]);
+            if v_why[v_n] in ('sale_not_open', 'limit_reached') then
+                o_answers[v_n] := refusal_json(v_why[v_n], false, v_sale, null, null, null, p_sku_ids[v_at[v_n]]);
             end if;
-            continue when v_why[v_n] <> 0;
+            continue when v_why[v_n] is not null;
             v_j := array_position(p_line_of, v_n);
             while p_line_of[v_j] = v_n loop
                 v_taken[v_sku_of[v_j]] := v_taken[v_sku_of[v_j]] + p_qtys[v_j];
@@ -280,13 +290,13 @@ begin
         end loop;
 
         -- Who lost after all leaves no trace.
-        v_lost := array(select n from generate_subscripts(v_why, 1) as n where v_why[n] <> 0);
+        v_lost := array(select n from generate_subscripts(v_why, 1) as n where v_why[n] is not null);
         delete from event_outbox e using unnest(v_lost) as n where e.event_id = v_hold_ids[n];
         delete from inventory_ledger e using unnest(v_lost) as n where e.hold_id = v_hold_ids[n];
         delete from reservation_hold_item i using unnest(v_lost) as n where i.hold_id = v_hold_ids[n];
         delete from reservation_hold h using unnest(v_lost) as n where h.hold_id = v_hold_ids[n];
         delete from user_active_hold a using unnest(p_line_of, p_sku_ids) as l (n, sku_id)
-        where v_why[l.n] <> 0
+        where v_why[l.n] is not null
           and (a.sale_id, a.user_id, a.sku_id, a.hold_id) = (p_sale_id, p_user_ids[l.n], l.sku_id, v_hold_ids[l.n]);
         delete from idempotency i using unnest(v_lost) as n
         where (i.user_id, i.idem_key, i.hold_id) = (p_user_ids[n], p_idem_keys[n], v_hold_ids[n]);
@@ -453,7 +463,7 @@ end
 $former$;
 
 revoke execute on function holdfast.stored_reservation(text, text, bytea),
-    holdfast.refusal(integer, holdfast.sale, text, text, bytea, text),
+    holdfast.refusal_json(holdfast.refusal, boolean, holdfast.sale, text, text, bytea, text),
     holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean),
     holdfast.lapsed_in_the_way(text, text[], integer[], text[], boolean),
     holdfast.take_back(text, text[], integer[], text[], integer[]) from public;

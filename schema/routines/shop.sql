@@ -55,7 +55,9 @@ language sql immutable
 return (jsonb_build_object(
     'status', case (p_refund).status when 'REQUIRED' then 'pending' when 'COMPLETED' then 'completed' else 'failed' end,
     'amount', (p_refund).amount,
-    'currency', (p_refund).currency)
+    'currency', (p_refund).currency,
+    -- Its own: a payment that bought nothing may have been in another currency than its hold.
+    'currency_decimals', holdfast.currency_decimals((p_refund).currency))
     || case when (p_refund).account_needed and (p_refund).status <> 'COMPLETED'
        then jsonb_build_object('account_needed', true) else '{}' end)::json;
 

@@ -32,7 +32,8 @@ begin
     set state = 'UNDER_WAY', dead_at = null, ended_at = null, outcome = null, unanswered = 0, ask_at = clock_timestamp(),
         created_at = clock_timestamp()
     from (select f.gateway, f.payment_id from unnest(p_ids) as i, payment_of_letter(i) f) letter
-    where a.gateway = letter.gateway and a.payment_id = letter.payment_id and a.dead_at is not null;
+    where a.gateway = letter.gateway and a.payment_id = letter.payment_id and a.dead_at is not null
+      and not exists (select from payment p where (p.gateway, p.payment_id) = (a.gateway, a.payment_id));
     get diagnostics v_count = row_count;
     return v_count;
 end

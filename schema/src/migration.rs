@@ -41,14 +41,17 @@ pub async fn migrate(url: &str, files: Files<'_>) -> Result<Migrated> {
     Ok(done)
 }
 
-/// Applies the repeatable files of `files` that have changed, and leaves the tables alone.
+/// Applies the repeatable files of `files` that have changed, and the owner, and leaves the tables alone.
 ///
 /// # Errors
 /// The database cannot be reached, or refuses a statement.
 pub async fn apply_repeatable(url: &str, files: Files<'_>) -> Result<Migrated> {
     let mut client = connect(url).await?;
     use_public(&client).await?;
-    Ok(Migrated { applied: apply_changed(&mut client, files).await? })
+    let applied = apply_changed(&mut client, files).await?;
+    // A routine that only those files have must be callable by the others, whose rights are the owner's.
+    client.batch_execute(OWNER).await.context("applying schema/owner.sql")?;
+    Ok(Migrated { applied })
 }
 
 /// The record of what was applied is in `public` whoever migrates: a user of the schema's name would have that schema

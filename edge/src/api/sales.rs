@@ -19,6 +19,7 @@ use crate::auth::address_limit;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::Problem;
 use crate::http::response::Response;
+use crate::lambda::invoke;
 use crate::runtime::digest::fnv1a;
 use crate::runtime::{clock, limits};
 
@@ -77,14 +78,46 @@ async fn copy(context: &RequestContext, name: &str, question: Question) -> Resul
             CacheLookup::Busy => {
                 return Err(Problem::unavailable().because("too many sales that nobody knows are asked for"));
             }
-            CacheLookup::Wait => return fetch(context, name, question, false).await,
-            CacheLookup::Fetch { known } => return fetch(context, name, question, known).await,
+            // The answer is late, which is not this caller's doing.
+            CacheLookup::Wait => return fetch(context, name, question, Cost::Free).await,
+            CacheLookup::Fetch { known: true } => return fetch(context, name, question, Cost::Refresh).await,
+            CacheLookup::Fetch { known: false } => {
+                let failed = CACHE.with_borrow(|cache| cache.failed_before(name, now_ms));
+                let cost = Cost::of_new(name, failed, invoke::rests("lookup"));
+                return fetch(context, name, question, cost).await;
+            }
         }
     }
 }
 
-async fn fetch(context: &RequestContext, name: &str, question: Question, known: bool) -> Result<Body, Problem> {
-    let body = ask(context, name, question, known).await;
+/// What a fetch costs the caller.
+#[derive(Debug, PartialEq, Eq)]
+enum Cost {
+    /// Nothing: there is such a sale, and an old copy stands in for a late answer.
+    Refresh,
+    /// Nothing.
+    Free,
+    /// A name that nobody knows is counted against the client's address.
+    Counted,
+}
+
+impl Cost {
+    /// Of a name that this isolate does not know. While `lookup` cannot be asked, or its last answer about this name was
+    /// a failure, a crowd behind one address that repeats its question is not at fault.
+    fn of_new(name: &str, failed: bool, rests: bool) -> Self {
+        if name.is_empty() || failed || rests { Self::Free } else { Self::Counted }
+    }
+}
+
+async fn fetch(context: &RequestContext, name: &str, question: Question, cost: Cost) -> Result<Body, Problem> {
+    if cost == Cost::Counted
+        && let Err(limited) = address_limit::count(context, &address_limit::UNKNOWN).await
+    {
+        CACHE.with_borrow_mut(|cache| cache.fetched(name, Fetched::Limited, clock::now_ms()));
+        return Err(limited);
+    }
+    let within_ms = if cost == Cost::Refresh { limits::SALE_REFRESH_MS } else { limits::INVOKE_DEADLINE_MS };
+    let body = lookup::ask_within(context, question, within_ms).await.and_then(body);
     let fetched = match &body {
         Ok(Some(body)) => Fetched::Found(Rc::clone(body)),
         Ok(None) => Fetched::Missing,
@@ -92,17 +125,6 @@ async fn fetch(context: &RequestContext, name: &str, question: Question, known: 
     };
     CACHE.with_borrow_mut(|cache| cache.fetched(name, fetched, clock::now_ms()));
     body.or_else(|problem| last_resort(name, problem))
-}
-
-async fn ask(context: &RequestContext, name: &str, question: Question, known: bool) -> Result<Body, Problem> {
-    if known {
-        return lookup::ask_within(context, question, limits::SALE_REFRESH_MS).await.and_then(body);
-    }
-    // Unknown names are counted against the client's address.
-    if !name.is_empty() {
-        address_limit::count(context, &address_limit::UNKNOWN).await?;
-    }
-    lookup::ask(context, question).await.and_then(body)
 }
 
 /// A stale copy is better than an error.
@@ -148,6 +170,14 @@ mod tests {
         assert_eq!((again.status, again.body.len()), (304, 0));
         let changed = into_response(Some(b"{ }".as_slice().into()), etag.as_deref()).unwrap_or_else(Response::from);
         assert_eq!(changed.status, 200);
+    }
+
+    #[test]
+    fn only_a_name_that_nobody_knows_is_counted_and_not_what_fails_here() {
+        assert_eq!(Cost::of_new("drop", false, false), Cost::Counted);
+        assert_eq!(Cost::of_new("drop", true, false), Cost::Free, "its last answer was a failure of ours");
+        assert_eq!(Cost::of_new("drop", false, true), Cost::Free, "nobody is called");
+        assert_eq!(Cost::of_new("", false, false), Cost::Free, "the list");
     }
 
     #[test]

@@ -71,6 +71,8 @@ impl Code {
 
 #[cfg(test)]
 mod tests {
+    use protocol::reserve::Refusal;
+
     use super::*;
 
     #[test]
@@ -79,6 +81,15 @@ mod tests {
             assert_eq!((code as usize, code.row()), (index, (name, status, title)));
         }
         assert_eq!(TABLE.len(), Code::Unavailable as usize + 1);
+    }
+
+    /// `not_found` stands first, for an address that nobody has; T1 looks for the sale and its SKUs after the key.
+    #[test]
+    fn what_t1_refuses_stands_in_the_order_in_which_t1_looks() {
+        let others = || Refusal::ALL.map(Refusal::name).into_iter().filter(|name| *name != Code::NotFound.name());
+        let listed = TABLE.iter().map(|(_, name, ..)| *name).filter(|name| others().any(|other| other == *name));
+        assert!(listed.eq(others()));
+        assert!(Refusal::ALL.contains(&Refusal::NotFound) && TABLE[0].1 == Refusal::NotFound.name());
     }
 
     #[test]

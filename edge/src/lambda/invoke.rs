@@ -101,6 +101,11 @@ pub async fn call_within<Q: Serialize, A: DeserializeOwned>(
     answer
 }
 
+/// Whether the circuit breaker of `function` refuses every call at this moment.
+pub fn rests(function: &'static str) -> bool {
+    BREAKERS.with_borrow(|breakers| breakers.get(function).is_some_and(|breaker| breaker.refuses(clock::now_ms())))
+}
+
 /// A request of `confirm` for a person, with the proof that the Worker made it.
 ///
 /// # Errors
@@ -121,7 +126,7 @@ fn prove(key: &str, proven: String, at_ms: u64) -> Option<Proven> {
         return None;
     }
     let mac = digest::hmac_sha256(key.as_bytes(), &[signed_text(at_ms, &proven).as_bytes()])?;
-    Some(Proven { proven, at_ms, mac: digest::hex(&mac.finalize().into_bytes()) })
+    Some(Proven { proven, at_ms, mac: hex::encode(mac.finalize().into_bytes()) })
 }
 
 /// Waits for a free call slot; it is kept until the returned time, in Unix milliseconds. Polls, because a Worker's

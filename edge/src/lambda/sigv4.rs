@@ -2,9 +2,11 @@
 //! Worker's size; here it only verifies, in the tests.
 
 use hmac::Mac;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use time::OffsetDateTime;
 
 use crate::runtime::config::Lambda;
-use crate::runtime::digest::{hex, hmac_sha256, sha256_hex};
+use crate::runtime::digest::{hmac_sha256, sha256_hex};
 
 const SERVICE: &str = "lambda";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -52,45 +54,29 @@ fn sign_for(
         key = hmac_sha256(&key, &[part.as_bytes()])?.finalize().into_bytes().to_vec();
     }
     let credential = format!("{}/{scope}", lambda.access_key_id);
-    let authorization = format!("{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={}", hex(&key));
+    let authorization =
+        format!("{ALGORITHM} Credential={credential}, SignedHeaders={names}, Signature={}", hex::encode(&key));
 
     let mut signed = vec![("authorization", authorization), ("x-amz-date", moment)];
     signed.extend(lambda.session_token.clone().map(|token| ("x-amz-security-token", token)));
     Some(signed)
 }
 
+/// What stays as it is in a canonical path.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// A path as it is sent, encoded once more.
 fn canonical(path: &str) -> String {
-    if path.is_empty() {
-        return "/".to_owned();
-    }
-    path.bytes().fold(String::new(), |mut canonical, byte| {
-        match byte {
-            b'/' | b'-' | b'_' | b'.' | b'~' => canonical.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => canonical.push(char::from(byte)),
-            _ => canonical.push_str(&format!("%{byte:02X}")),
-        }
-        canonical
-    })
+    if path.is_empty() { "/".to_owned() } else { utf8_percent_encode(path, PATH).to_string() }
 }
 
 /// `20150830` and `123600`, in UTC. None: later than a year of four digits.
 fn date_and_time(now_ms: u64) -> Option<(String, String)> {
-    let now_s = now_ms / 1_000;
-    let (mut days, hour, minute, second) = (now_s / 86_400, now_s / 3_600 % 24, now_s / 60 % 60, now_s % 60);
-    for year in 1970..=9999_u32 {
-        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-        for (month, length) in (1..).zip([31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) {
-            match days.checked_sub(length) {
-                Some(rest) => days = rest,
-                None => {
-                    let day = days.saturating_add(1);
-                    return Some((format!("{year}{month:02}{day:02}"), format!("{hour:02}{minute:02}{second:02}")));
-                }
-            }
-        }
-    }
-    None
+    let now = OffsetDateTime::from_unix_timestamp(i64::try_from(now_ms / 1_000).ok()?).ok()?;
+    let (year, month, day) = now.to_calendar_date();
+    let (hour, minute, second) = now.to_hms();
+    let date = format!("{year}{:02}{day:02}", u8::from(month));
+    Some((date, format!("{hour:02}{minute:02}{second:02}")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! From a path and a method to a row of the table. Only ids are percent-decoded: whoever filters addresses in front of the
 //! Worker (`/v1/admin`) must see the same words that the Worker sees.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use matchit::Router;
 use protocol::printable::is_printable;
 
 use super::{Exists, Route, TABLE};
@@ -26,33 +30,30 @@ impl PathParameters {
     }
 }
 
+/// The table's routes by their paths, in the table's order. Paths that cannot be told apart are left out: a test finds
+/// every route.
+static PATHS: LazyLock<Router<Vec<&'static Route>>> = LazyLock::new(|| {
+    let mut paths: BTreeMap<&str, Vec<&'static Route>> = BTreeMap::new();
+    for route in TABLE {
+        paths.entry(route.path).or_default().push(route);
+    }
+    let mut router = Router::new();
+    for (path, routes) in paths {
+        let _ = router.insert(path, routes);
+    }
+    router
+});
+
 /// # Errors
 /// `not_found`: no such path. A path with an id of the wrong form is no such path, either.
 pub fn offers(path: &str, development: bool) -> Result<Offers, Problem> {
-    let mut found = Offers { routes: Vec::new(), parameters: PathParameters::default() };
-    for route in TABLE.iter().filter(|route| development || route.exists != Exists::InDevelopment) {
-        if let Some(parameters) = parameters(route.path, path) {
-            found.routes.push(route);
-            found.parameters = parameters;
-        }
-    }
-    if found.routes.is_empty() { Err(Problem::not_found()) } else { Ok(found) }
-}
-
-/// What stands in the template's braces; none: another path.
-fn parameters(template: &'static str, path: &str) -> Option<PathParameters> {
-    let mut found = Vec::new();
-    let (mut words, mut given) = (template.split('/'), path.split('/'));
-    loop {
-        match (words.next(), given.next()) {
-            (None, None) => return Some(PathParameters(found)),
-            (Some(word), Some(given)) => match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
-                Some(name) => found.push((name, parameter(name, given)?)),
-                None if word == given => {}
-                None => return None,
-            },
-            _ => return None,
-        }
+    let found = PATHS.at(path).map_err(|_| Problem::not_found())?;
+    let exists = |route: &&Route| development || route.exists != Exists::InDevelopment;
+    let routes: Vec<_> = found.value.iter().copied().filter(exists).collect();
+    let parameters = found.params.iter().map(|(name, given)| Some((name, parameter(name, given)?)));
+    match parameters.collect::<Option<Vec<_>>>() {
+        Some(parameters) if !routes.is_empty() => Ok(Offers { routes, parameters: PathParameters(parameters) }),
+        _ => Err(Problem::not_found()),
     }
 }
 

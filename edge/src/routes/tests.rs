@@ -112,6 +112,7 @@ fn a_path_that_is_not_there_is_not_found_whatever_the_method() {
         "/v1%2Fsales",
         "/v1/sales/a%2Fb",
         "/assets/..%2Fshop.js",
+        "/assets/",
         "/v1/sales/-",
         "/v1/admin/skus/x/stock/y",
         "/v1/webhooks/other",

@@ -27,6 +27,8 @@ pub struct Config {
     gateways: Vec<GatewayConfig>,
     /// Concurrent calls of `confirm` for unsigned messages.
     pub unsigned_at_once: usize,
+    /// Concurrent calls of `confirm` for questions of signed-in buyers.
+    pub buyers_at_once: usize,
     pub lambda: Lambda,
     /// `CONFIRM_KEY`: proves to `confirm` that a request is of a person whom the Worker knows. Empty proves nothing.
     pub confirm_key: String,
@@ -137,6 +139,7 @@ impl Config {
                 })
                 .collect(),
             unsigned_at_once: usize::try_from(at_least_one("UNSIGNED_AT_ONCE", limits::UNSIGNED_AT_ONCE)).unwrap_or(1),
+            buyers_at_once: usize::try_from(at_least_one("BUYERS_AT_ONCE", limits::BUYERS_AT_ONCE)).unwrap_or(1),
             confirm_key: list(&text("CONFIRM_KEY")).into_iter().next().unwrap_or_default(),
             lambda: Lambda {
                 admin: Some(lambda("ADMIN_"))

@@ -9,17 +9,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// 64 lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&sha256(bytes))
-}
-
-/// Two lower-case hexadecimal digits a byte.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex::encode(sha256(bytes))
 }
 
 /// FNV-1a, 64 bits, at compile time where possible. For `ETag`s only: collisions can be made.

@@ -110,8 +110,8 @@ pub const PLACE_POLL_MS: u64 = 50;
 pub const PLACE_WAIT_MS: u64 = 750;
 /// Calls of `reserve` that one Gate has in flight: for one sale, and for all, where one more is kept for a sale that
 /// has none.
-pub const FLIGHTS_MAX: usize = 2;
-pub const FLIGHTS_ALL_MAX: usize = 3;
+pub const SALE_BATCHES_IN_FLIGHT_MAX: usize = 2;
+pub const BATCHES_IN_FLIGHT_MAX: usize = 3;
 /// Reservations of one sale queued at one Gate; above it 503. When that many are queued in all, a sale with fewer than
 /// its share may still queue, up to the limit of all.
 pub const QUEUE_MAX: usize = 2_000;
@@ -155,6 +155,12 @@ pub const HINTED_MAX: usize = 10_000;
 /// Concurrent calls of `confirm` of one isolate for unsigned messages, unless configured: fewer than the concurrency of
 /// `confirm`.
 pub const UNSIGNED_AT_ONCE: u32 = 2;
+/// The same for questions of signed-in buyers, unless configured; how many of them one user has; and how long a buyer
+/// waits for one. Together with the unsigned ones they are fewer than the concurrency of `confirm`. Two for a user: a
+/// page that is loaded again leaves its first request behind.
+pub const BUYERS_AT_ONCE: u32 = 4;
+pub const PLACES_OF_BUYER_MAX: usize = 2;
+pub const BUYER_PLACE_WAIT_MS: u64 = 10_000;
 
 /// Circuit breaker: consecutive failures that open it, and how long it stays open.
 pub const BREAKER_FAILURES: u32 = 5;
@@ -207,9 +213,9 @@ const _: () = {
     assert!(INVOKE_DEADLINE_MS < GATE_SETTLE_MS);
     // A waiter needs a place in the queue, or an entry to join.
     assert!(QUEUE_MAX + QUEUE_SHARE <= QUEUE_ALL_MAX && QUEUE_ALL_MAX <= WAITERS_MAX);
-    assert!(FLIGHTS_MAX < FLIGHTS_ALL_MAX && USER_ENTRIES_MAX <= USER_WAITERS_MAX);
+    assert!(SALE_BATCHES_IN_FLIGHT_MAX < BATCHES_IN_FLIGHT_MAX && USER_ENTRIES_MAX <= USER_WAITERS_MAX);
     // More than one batch must fit into the queue, or batches would never be full.
-    assert!(FLIGHTS_MAX * protocol::reserve::BATCH_MAX < QUEUE_MAX);
+    assert!(SALE_BATCHES_IN_FLIGHT_MAX * protocol::reserve::BATCH_MAX < QUEUE_MAX);
     assert!(SALE_FRESH_MS < SALE_STALE_MS && SALE_POLL_MS < SALE_WAIT_MS);
     assert!(SALE_POLL_MS < SALE_SLOW_MS && SALE_SLOW_MS < SALE_REFRESH_MS);
     // A stale copy outlives the call that would replace it, several times over.
@@ -219,5 +225,7 @@ const _: () = {
     // The limit for all requests is above the one for reservations, which otherwise would never apply.
     assert!(USER_BURST < REQUESTS_BURST && USER_PER_S < REQUESTS_PER_S);
     assert!(HINT_EVERY_MS <= HINT_WAIT_MS);
+    // One user leaves places to other buyers.
+    assert!(PLACES_OF_BUYER_MAX < BUYERS_AT_ONCE as usize && PLACE_WAIT_MS < BUYER_PLACE_WAIT_MS);
     assert!(USER_PER_S > 0 && USER_BURST > 0);
 };

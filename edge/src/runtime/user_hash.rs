@@ -16,10 +16,10 @@ impl Key {
 
     /// 64 lower-case hexadecimal digits.
     pub fn hex(self) -> String {
-        crate::runtime::digest::hex(&self.0)
+        hex::encode(self.0)
     }
 
-    /// The first 63 bits of SHA-256 of key and user, as `holdfast.look_up_holders` in schema/routines/lookup.sql computes it.
+    /// The first 63 bits of SHA-256 of key and user, as `holdfast.holders_piece` in schema/routines/lookup.sql computes it.
     pub fn user(self, user_id: &str) -> u64 {
         let digest: [u8; 32] = Sha256::new().chain_update(self.0).chain_update(user_id).finalize().into();
         let [a, b, c, d, e, f, g, h, ..] = digest;

@@ -33,6 +33,7 @@ mod tests {
     use super::*;
 
     const SCRIPTS: &[&str] = &[
+        include_str!("../../shop/account.js"),
         include_str!("../../shop/api.js"),
         include_str!("../../shop/browse.js"),
         include_str!("../../shop/list.js"),

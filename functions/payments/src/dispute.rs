@@ -17,6 +17,8 @@ pub struct Dispute {
     pub state: DisputeState,
     /// In the currency's minor unit.
     pub amount: i64,
+    /// What the bank has returned in other disputes of the payment, while this one is open.
+    pub lost_before: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +49,30 @@ impl DisputeState {
 }
 
 /// What a signed message says of a dispute, for gateways whose snapshots do not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DisputeHint {
-    Opened,
+    /// When, by the message's RFC 3339: a message about the dispute that is over may come late, and another dispute may
+    /// follow it.
+    Opened { at: Option<String> },
     /// Whether it was won or lost, the payment's balance says.
     Resolved,
 }
 
 impl DisputeHint {
+    /// When the dispute was opened, if the message says so.
+    #[must_use]
+    pub fn at(&self) -> Option<String> {
+        match self {
+            Self::Opened { at } => at.clone(),
+            Self::Resolved => None,
+        }
+    }
+
     /// As a message to `confirm` writes it.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Opened => "opened",
+            Self::Opened { .. } => "opened",
             Self::Resolved => "resolved",
         }
     }

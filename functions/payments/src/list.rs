@@ -1,5 +1,8 @@
 //! A gateway's own lists of payments, a page at a time.
 
+use time::OffsetDateTime;
+
+use crate::dispute::Dispute;
 use crate::snapshot::PaymentSnapshot;
 
 /// Maximum entries of a page, so that it fits into the maximum response.
@@ -21,8 +24,24 @@ pub struct ListPage<'a> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Listed {
     pub entries: Vec<Entry>,
+    /// Entries that name no payment that can be read. One of them hides no other.
+    pub unread: usize,
     /// Where the next page begins; none: there is none.
     pub next: Option<String>,
+}
+
+impl Listed {
+    /// A page of these entries. None: it cannot be read, or is about no payment.
+    pub fn of(entries: impl Iterator<Item = Option<Entry>>, next: Option<String>) -> Self {
+        let mut listed = Self { next, ..Self::default() };
+        for entry in entries {
+            match entry {
+                Some(entry) => listed.entries.push(entry),
+                None => listed.unread += 1,
+            }
+        }
+        listed
+    }
 }
 
 /// An entry: a payment, or a change of one.
@@ -40,6 +59,8 @@ pub enum EntryDetail {
     Snapshot(Box<PaymentSnapshot>),
     /// Only that it was captured.
     Taken,
+    /// A dispute of the payment as it is now.
+    Disputed(Dispute),
     /// Something changed; the payment itself says what. `at_s`: Unix seconds, if the entry is final; None: it may
     /// change later.
     Changed { at_s: Option<i64> },
@@ -51,19 +72,12 @@ pub fn listed_payment(payment_id: String, snapshot: PaymentSnapshot) -> Entry {
     Entry { payment_id, hold_ref, detail: EntryDetail::Snapshot(Box::new(snapshot)) }
 }
 
-/// A moment as `2026-01-15T05:00:00`, without its zone.
+/// A moment of the years to 9999 as `2026-01-15T05:00:00`, without its zone.
 pub fn civil(unix_s: i64) -> String {
-    let (days, second) = (unix_s.div_euclid(86_400), unix_s.rem_euclid(86_400));
-    // Days since 0000-03-01, in eras of 400 years.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + 400 * era + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
+    let at = OffsetDateTime::from_unix_timestamp(unix_s).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second) = at.to_hms();
+    format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}", u8::from(month))
 }
 
 #[cfg(test)]

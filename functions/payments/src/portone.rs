@@ -50,11 +50,15 @@ impl WebhookReader for PortOne {
             "Transaction.Confirm" => EventKind::CaptureApproval {
                 amount: event.get("data").and_then(|data| amount(&data["totalAmount"], Unit::Minor)),
             },
-            "Transaction.DisputeCreated" => EventKind::Later { dispute: Some(DisputeHint::Opened) },
-            "Transaction.DisputeResolved" => EventKind::Later { dispute: Some(DisputeHint::Resolved) },
-            "Transaction.Cancelled" | "Transaction.PartialCancelled" | "Transaction.CancelPending" => {
-                EventKind::Later { dispute: None }
+            "Transaction.DisputeCreated" => {
+                EventKind::Later { dispute: Some(DisputeHint::Opened { at: event.get("timestamp").and_then(text) }) }
             }
+            "Transaction.DisputeResolved" => EventKind::Later { dispute: Some(DisputeHint::Resolved) },
+            // Money was refunded, or a deposit is awaited: for the first time, or again.
+            "Transaction.Cancelled"
+            | "Transaction.PartialCancelled"
+            | "Transaction.CancelPending"
+            | "Transaction.VirtualAccountIssued" => EventKind::Later { dispute: None },
             other if other.starts_with("Transaction.") => EventKind::Changed,
             _ => return Ok(None),
         };
@@ -177,7 +181,7 @@ impl GatewayApi for PortOneApi {
         };
         // A V1 payment has no amount here, and none of them is ours.
         let entry = |one: &&Value| Some(listed_payment(text(&one["id"])?, payment(one)?));
-        Ok(Listed { entries: payments.iter().filter_map(entry).collect(), next })
+        Ok(Listed::of(payments.iter().map(entry), next))
     }
 }
 
@@ -199,14 +203,18 @@ fn payment(payment: &Value) -> Option<PaymentSnapshot> {
         let mut all = payment["cancellations"].as_array().into_iter().flatten().filter(|one| one["status"] == status);
         all.try_fold(0_i64, |sum, one| sum.checked_add(amount(&one["totalAmount"], unit)?))
     };
+    let total = amount(&payment["amount"]["total"], unit)?;
+    // Nothing is left of a cancelled payment, whatever its sums say: an account that is cancelled before its deposit was
+    // never paid.
     let cancelled = match &payment["amount"]["cancelled"] {
+        _ if payment["status"] == "CANCELLED" => total,
         Value::Null => 0,
         cancelled => amount(cancelled, unit)?,
     };
     Some(PaymentSnapshot {
         state,
         payment_id: id.clone(),
-        amount: amount(&payment["amount"]["total"], unit)?,
+        amount: total,
         refunded: cancellations("SUCCEEDED")?.max(cancelled),
         refunding: Some(cancellations("REQUESTED")?),
         currency,

@@ -1,5 +1,6 @@
 //! Reading gateways' responses and writing requests: what the gateways have in common.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::http::GatewayResponse;
@@ -38,18 +39,14 @@ pub fn text(value: &Value) -> Option<String> {
     value.as_str().map(ToOwned::to_owned)
 }
 
-/// An id from outside as one segment of a path.
+/// All but RFC 3986's unreserved characters; the dot is encoded, too.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
+
+/// An id from outside as one segment of a path. `.` and `..` are encoded twice, because URL parsers take `%2E%2E` for the
+/// parent, too: the gateway is asked for an id that no payment has.
 pub fn segment(id: &str) -> String {
-    use std::fmt::Write;
-    id.bytes().fold(String::new(), |mut path, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(path, "%{byte:02X}");
-        }
-        path
-    })
+    let encoded = utf8_percent_encode(id, SEGMENT).to_string();
+    if matches!(id, "." | "..") { segment(&encoded) } else { encoded }
 }
 
 /// A page of a list, as JSON.
@@ -112,5 +109,9 @@ mod tests {
     fn an_id_from_outside_stays_one_segment_of_the_path() {
         assert_eq!(segment("pay_1-A~"), "pay_1-A~");
         assert_eq!(segment("../refunds?a=1#b 가"), "%2E%2E%2Frefunds%3Fa%3D1%23b%20%EA%B0%80");
+        assert_eq!(
+            (segment("."), segment(".."), segment("...")),
+            ("%252E".into(), "%252E%252E".into(), "%2E%2E%2E".into())
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A gateway proves itself by the signature of its webhook, over the raw bytes: Standard Webhooks 1.0.0.
+//! Standard Webhooks 1.0.0, over the raw bytes: how a gateway's webhook is verified, and how a message to a subscriber is
+//! signed.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,6 +20,8 @@ const ENCODED_CHARS: usize = 44;
 /// A secret's length after decoding, as the specification bounds it.
 const SECRET_MIN_BYTES: usize = 24;
 const SECRET_MAX_BYTES: usize = 64;
+/// Bytes of a subscriber's secret.
+pub const SECRET_BYTES: usize = 32;
 
 /// What came with a webhook, as it came.
 struct Signed<'a> {
@@ -71,9 +74,33 @@ fn check(signed: &Signed, key: &[u8], now_s: u64) -> Option<bool> {
     if candidates.is_empty() {
         return Some(false);
     }
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
-    [id.as_bytes(), b".", timestamp.as_bytes(), b".", signed.body].iter().for_each(|part| mac.update(part));
+    let mac = mac(key, id, timestamp, signed.body)?;
     Some(candidates.iter().any(|candidate| mac.clone().verify_slice(candidate).is_ok()))
+}
+
+fn mac(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    [id.as_bytes(), b".", timestamp.as_bytes(), b".", body].iter().for_each(|part| mac.update(part));
+    Some(mac)
+}
+
+/// A new secret's text.
+#[must_use]
+pub fn secret(bytes: &[u8; SECRET_BYTES]) -> String {
+    format!("whsec_{}", STANDARD.encode(bytes))
+}
+
+/// `webhook-signature`: one signature for each secret, separated by spaces, so that a receiver with either of two
+/// accepts it. `timestamp` is in Unix seconds. None: a secret is malformed, or there is none.
+#[must_use]
+pub fn signatures(secrets: &[String], id: &str, timestamp: u64, body: &str) -> Option<String> {
+    let signed: Option<Vec<String>> = secrets.iter().map(|secret| signature(secret, id, timestamp, body)).collect();
+    signed.filter(|signed| !signed.is_empty()).map(|signed| signed.join(" "))
+}
+
+fn signature(secret: &str, id: &str, timestamp: u64, body: &str) -> Option<String> {
+    let mac = mac(&key(secret)?, id, &timestamp.to_string(), body.as_bytes())?;
+    Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
 }
 
 /// What may be a signature, and no more of it than is worth a look: nobody is known yet, and each costs a hash.
@@ -195,5 +222,38 @@ mod tests {
         for secret in ["", "whsec_", "whsec_AAAA", "not base64!", &format!("whsec_{}", "A".repeat(88))] {
             assert_eq!(key(secret), None, "{secret}");
         }
+    }
+
+    #[test]
+    fn the_published_vectors_come_out() {
+        for (secret, id, timestamp, body, want) in [
+            (
+                SECRET,
+                "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
+                SENT_S,
+                r#"{"email":"test@example.com","username":"test_user"}"#,
+                GOOD,
+            ),
+            (
+                "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                1_614_265_330,
+                r#"{"test": 2432232314}"#,
+                "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+            ),
+        ] {
+            assert_eq!(signatures(&[secret.to_owned()], id, timestamp, body).as_deref(), Some(want));
+        }
+    }
+
+    #[test]
+    fn two_secrets_are_two_signatures_and_none_is_no_message() {
+        let secrets = [secret(&[1; SECRET_BYTES]), secret(&[2; SECRET_BYTES])];
+        let both = signatures(&secrets, "id", 1, "{}").unwrap_or_default();
+        let each: Vec<String> = secrets.iter().filter_map(|secret| signature(secret, "id", 1, "{}")).collect();
+        assert_eq!(both.split(' ').collect::<Vec<_>>(), each);
+        assert_ne!(each[0], each[1]);
+        assert_eq!(signatures(&[], "id", 1, "{}"), None);
+        assert_eq!(signatures(&["whsec_?".to_owned()], "id", 1, "{}"), None);
     }
 }

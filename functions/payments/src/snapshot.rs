@@ -62,8 +62,8 @@ impl PaymentSnapshot {
     #[must_use]
     pub fn in_dispute(&self) -> (i64, i64) {
         match self.disputed {
-            Disputed::Yes(Dispute { state: DisputeState::Lost, amount }) => (amount, 0),
-            Disputed::Yes(Dispute { state: DisputeState::Open, amount }) => (0, amount),
+            Disputed::Yes(Dispute { state: DisputeState::Lost, amount, .. }) => (amount, 0),
+            Disputed::Yes(Dispute { state: DisputeState::Open, amount, lost_before }) => (lost_before, amount),
             _ => (0, 0),
         }
     }

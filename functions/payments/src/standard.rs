@@ -10,7 +10,7 @@ use crate::dispute::{Dispute, DisputeState, Disputed};
 use crate::event::{EventKind, Message, PaymentDetails, WebhookEvent, WebhookReader};
 use crate::gateway::{Gateway, ReturnPage};
 use crate::http::{GatewayRequest, GatewayResponse};
-use crate::list::{Entry, ListPage, Listed, PAGE_MAX};
+use crate::list::{ListPage, Listed, PAGE_MAX};
 use crate::list::{civil, listed_payment};
 use crate::mark::Mark;
 use crate::reading::{amount, excerpt, is_inconclusive, json as body, lookup_result, page, segment, text};
@@ -154,8 +154,7 @@ impl GatewayApi for StandardApi {
         let page = page(response)?;
         let all = page["payments"].as_array().ok_or("a page without `payments`")?;
         let entry = |one: &Value| Some(listed_payment(text(&one["payment_id"])?, payment(one)?));
-        let entries: Option<Vec<Entry>> = all.iter().map(entry).collect();
-        Ok(Listed { entries: entries.ok_or("a payment that is none")?, next: text(&page["next"]) })
+        Ok(Listed::of(all.iter().map(entry), text(&page["next"])))
     }
 }
 
@@ -166,7 +165,7 @@ fn disputed(dispute: Option<&Value>, unit: Unit) -> Option<Disputed> {
         Some(Value::Null) => Some(Disputed::No),
         Some(dispute) => {
             let state = DisputeState::named(dispute["status"].as_str()?)?;
-            Some(Disputed::Yes(Dispute { state, amount: amount(&dispute["amount"], unit)? }))
+            Some(Disputed::Yes(Dispute { state, amount: amount(&dispute["amount"], unit)?, lost_before: 0 }))
         }
     }
 }
@@ -221,6 +220,21 @@ mod tests {
         };
         assert_eq!(read(json!({})), (700, None, true));
         assert_eq!(read(json!({"refunding_amount": 700, "live": false})), (700, Some(700), false));
+    }
+
+    #[test]
+    fn a_listed_payment_that_cannot_be_read_hides_no_other() {
+        let payment = |id: &str, status: &str| {
+            json!({"payment_id": id, "hold_id": "h", "user_id": "u", "status": status, "amount": 1000,
+                "refunded_amount": 0, "currency": "KRW"})
+        };
+        let body = json!({"payments": [payment("a", "paid"), payment("b", "who_knows"), {}, payment("c", "paid")], "next": "n"});
+        let api = StandardApi(Account { secret: "s".to_owned(), live: true });
+        let wanted = ListPage { list: "payments", from_s: 0, until_s: 1, cursor: "" };
+        let listed = api.listed(&wanted, &GatewayResponse { status: 200, body: body.to_string().as_bytes() });
+        let listed = listed.expect("a page");
+        let ids: Vec<&str> = listed.entries.iter().map(|entry| entry.payment_id.as_str()).collect();
+        assert_eq!((ids, listed.unread, listed.next.as_deref()), (vec!["a", "c"], 2, Some("n")));
     }
 
     #[test]

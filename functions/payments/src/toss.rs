@@ -220,7 +220,7 @@ impl GatewayApi for TossApi {
             Some(Entry { payment_id: text(&one["paymentKey"])?, hold_ref, detail })
         };
         let next = all.last().filter(|_| all.len() >= PAGE_MAX).and_then(|last| text(&last["transactionKey"]));
-        Ok(Listed { entries: all.iter().filter_map(entry).collect(), next })
+        Ok(Listed::of(all.iter().map(entry), next))
     }
 }
 
@@ -250,7 +250,16 @@ fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<PaymentSnap
     let unit = GATEWAY.unit(&currency)?;
     let amounts: Amounts = serde_json::from_slice(text_of_it).ok()?;
     let amount = unit.read(amounts.total_amount.get())?;
-    let (refunded, refunding) = if state == State::Paid { refunded_amounts(&amounts, amount, unit)? } else { (0, 0) };
+    let (refunded, refunding) = match payment["status"].as_str()? {
+        "DONE" | "PARTIAL_CANCELED" => refunded_amounts(&amounts, amount, unit)?,
+        // Nothing is left of it, whatever its balance says: an account that is cancelled before its deposit was never
+        // paid. What the bank has not paid back yet is pending.
+        "CANCELED" => {
+            let (_, refunding) = refunded_amounts(&amounts, amount, unit)?;
+            (amount.saturating_sub(refunding).max(0), refunding)
+        }
+        _ => (0, 0),
+    };
     let order_ref = text(&payment["orderId"])?;
     let account = &payment["virtualAccount"];
     Some(PaymentSnapshot {

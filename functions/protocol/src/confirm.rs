@@ -29,7 +29,7 @@ pub struct Signed {
     pub body: String,
 }
 
-/// A hint to look a payment up, from an unsigned webhook, the buyer's browser or a scheduled function. It is not
+/// A hint to look a payment up, from an unsigned webhook, a returning browser or a scheduled function. It is not
 /// trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentHint {
@@ -47,7 +47,11 @@ pub struct PaymentHint {
     /// disputes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dispute: Option<String>,
-    /// The token that the gateway's SDK gave the buyer's browser, for gateways that capture with one.
+    /// When the dispute was opened, by the same message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispute_at: Option<String>,
+    /// The token that the gateway's SDK gave the buyer's browser, for gateways that capture with one. Never in a request:
+    /// see [`BuyerPayment`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// The amount in the buyer's return address; the payment must have the same.
@@ -56,7 +60,7 @@ pub struct PaymentHint {
     /// The order id in the buyer's return address; the payment must have the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_ref: Option<String>,
-    /// The signed-in buyer; the payment's hold must be theirs.
+    /// The signed-in buyer; the payment's hold must be theirs. Never in a request, likewise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buyer: Option<String>,
     /// `amount` as the gateway wrote it, where its unit depends on the currency, which the address does not say.
@@ -66,6 +70,20 @@ pub struct PaymentHint {
     /// order id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deposit_secret: Option<String>,
+}
+
+/// A payment that a buyer's browser brings back with the token that captures it. Only the Worker knows who the buyer is,
+/// so it is asked with a proof: [`crate::proven::Personal::Payment`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuyerPayment {
+    #[serde(flatten)]
+    pub trace: Trace,
+    /// The signed-in buyer; the payment's hold must be theirs.
+    pub user_id: String,
+    pub gateway: String,
+    pub payment_id: String,
+    /// From the gateway's SDK.
+    pub token: String,
 }
 
 /// Money that was taken ends as one of the first two; the same payment again gets the same one.

@@ -1,9 +1,10 @@
-//! A request that only the Worker may make of `confirm`, for the person who asked it: to buy without a gateway, or to have
-//! a refund go to a bank account. It carries a proof by a secret that both have (`CONFIRM_KEY`), because the key that may
+//! A request that only the Worker may make of `confirm`, for the person who asked it: to buy without a gateway, to have
+//! a refund go to a bank account, or to have a payment captured with a token. It carries a proof by a secret that both have (`CONFIRM_KEY`), because the key that may
 //! invoke `confirm` is not enough for it.
 
 use serde::{Deserialize, Serialize};
 
+use crate::confirm::BuyerPayment;
 use crate::pay::PayRequest;
 use crate::refund::RefundTo;
 
@@ -26,10 +27,33 @@ pub struct Proven {
 pub enum Personal {
     Pay(PayRequest),
     RefundTo(RefundTo),
+    Payment(BuyerPayment),
 }
 
 /// What the proof is made of.
 #[must_use]
 pub fn signed_text(at_ms: u64, proven: &str) -> String {
     format!("{at_ms}.{proven}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_a_person_is_told_apart_by_its_members() {
+        let read = |request| from_value::<Personal>(request).ok();
+        let payment =
+            json!({"request_id": "r", "user_id": "ann", "gateway": "portone", "payment_id": "p", "token": "t"});
+        assert!(matches!(read(payment.clone()), Some(Personal::Payment(_))));
+        let hold = json!({"request_id": "r", "user_id": "ann", "hold_id": "h", "pay_with": "free"});
+        assert!(matches!(read(hold), Some(Personal::Pay(_))));
+        for member in ["user_id", "gateway", "payment_id", "token"] {
+            let mut less = payment.clone();
+            less.as_object_mut().map(|less| less.remove(member));
+            assert_eq!(read(less), None, "{member}");
+        }
+    }
 }

@@ -106,7 +106,47 @@ pub struct BatchResponse<O = Vec<ReserveOutcome>> {
     pub outcomes: O,
 }
 
-/// Listed in the order in which they are looked for; the first that applies is the answer.
+/// Why a reservation is refused, in order of precedence: of several that apply, the first is the answer. The names and the
+/// order are those of the type `holdfast.refusal` (schema/tables/V13__refusals.sql), of the problem table and of the model;
+/// tests compare them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    IdempotencyKeyReused,
+    RequestInProgress,
+    NotFound,
+    SaleNotOpen,
+    AlreadyHolding,
+    LimitReached,
+    SoldOut,
+}
+
+impl Refusal {
+    pub const ALL: [Self; 7] = [
+        Self::IdempotencyKeyReused,
+        Self::RequestInProgress,
+        Self::NotFound,
+        Self::SaleNotOpen,
+        Self::AlreadyHolding,
+        Self::LimitReached,
+        Self::SoldOut,
+    ];
+
+    /// Its name in SQL and in an answer.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::RequestInProgress => "request_in_progress",
+            Self::NotFound => "not_found",
+            Self::SaleNotOpen => "sale_not_open",
+            Self::AlreadyHolding => "already_holding",
+            Self::LimitReached => "limit_reached",
+            Self::SoldOut => "sold_out",
+        }
+    }
+}
+
+/// What became of a reservation: granted, or a [`Refusal`] with what its answer tells, or not even looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case", try_from = "outcome::Members")]
 pub enum ReserveOutcome {
@@ -153,20 +193,29 @@ pub enum ReserveOutcome {
 }
 
 impl ReserveOutcome {
+    /// Which refusal it is; none: it was granted, or nobody looked at it.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<Refusal> {
+        Some(match self {
+            Self::IdempotencyKeyReused => Refusal::IdempotencyKeyReused,
+            Self::RequestInProgress => Refusal::RequestInProgress,
+            Self::NotFound { .. } => Refusal::NotFound,
+            Self::SaleNotOpen { .. } => Refusal::SaleNotOpen,
+            Self::AlreadyHolding { .. } => Refusal::AlreadyHolding,
+            Self::LimitReached { .. } => Refusal::LimitReached,
+            Self::SoldOut { .. } => Refusal::SoldOut,
+            Self::Granted { .. } | Self::TooLate => return None,
+        })
+    }
+
     /// The outcome's name, for logs and counts.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Granted { replayed: false, .. } => "granted",
-            Self::Granted { replayed: true, .. } => "replayed",
-            Self::IdempotencyKeyReused => "idempotency_key_reused",
-            Self::RequestInProgress => "request_in_progress",
-            Self::NotFound { .. } => "not_found",
-            Self::SaleNotOpen { .. } => "sale_not_open",
-            Self::AlreadyHolding { .. } => "already_holding",
-            Self::LimitReached { .. } => "limit_reached",
-            Self::SoldOut { .. } => "sold_out",
-            Self::TooLate => "too_late",
+    pub const fn name(&self) -> &'static str {
+        match (self.refusal(), self) {
+            (Some(refusal), _) => refusal.name(),
+            (None, Self::Granted { replayed: false, .. }) => "granted",
+            (None, Self::Granted { replayed: true, .. }) => "replayed",
+            (None, _) => "too_late",
         }
     }
 }
@@ -225,6 +274,20 @@ mod tests {
             let batch: Batch = serde_json::from_str(&batch).unwrap();
             assert_eq!((batch.sent_ms, batch.within_ms, batch.reservations.len()), (Some(7), Some(8), 2));
             assert_eq!(batch.reservations[1], Reservation { json: String::new(), ..one });
+        }
+    }
+
+    #[test]
+    fn each_refusal_is_listed_once_in_order_and_read_by_its_name() {
+        assert!(Refusal::ALL.is_sorted_by(|one, next| *one as usize + 1 == *next as usize));
+        assert_eq!(Refusal::ALL.len(), Refusal::SoldOut as usize + 1);
+        for refusal in Refusal::ALL {
+            let told = serde_json::json!({
+                "outcome": refusal.name(), "sku_id": "a", "hold_id": "h", "opens_at": "2026-01-15T05:00:00Z",
+                "status": "open", "max_per_user": 1, "available": 0,
+            });
+            let outcome: ReserveOutcome = serde_json::from_value(told).unwrap();
+            assert_eq!((outcome.refusal(), outcome.name()), (Some(refusal), refusal.name()));
         }
     }
 

@@ -97,6 +97,9 @@ pub struct Refund {
     /// In the currency's minor unit.
     pub amount: i64,
     pub currency: String,
+    /// Of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
+    #[serde(default)]
+    pub currency_decimals: u8,
     /// Why the money goes back: `amount_mismatch`, `hold_expired` and so on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -115,6 +118,9 @@ pub struct RefundOf {
     /// In the currency's minor unit.
     pub amount: i64,
     pub currency: String,
+    /// Of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
+    #[serde(default)]
+    pub currency_decimals: u8,
     /// As in `refund`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub account_needed: bool,

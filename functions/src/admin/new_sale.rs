@@ -123,7 +123,8 @@ pub fn in_utc(text: &str) -> Option<DateTime> {
     (time.year() >= 1).then_some(time)
 }
 
-/// Checks the form only. The library would accept more: an offset over a day or without minutes, a zone name.
+/// Checks the form only, because no library does: `jiff` accepts an offset over a day or without minutes and a zone's name,
+/// `time` any separator before the hour, and it makes a leap second the last fraction of the second before.
 fn is_rfc3339(text: &str) -> bool {
     let is_like = |text: &str, form: &str| {
         let like = |(byte, form): (u8, u8)| match form {

@@ -49,6 +49,12 @@ async fn route(
         Call::Proven(request) => match keys.open(&request)? {
             Personal::Pay(request) => Ok(Response::Paid(pay(database, &request).await?)),
             Personal::RefundTo(request) => Ok(Response::RefundTo(refund_to(database, gateways, &request).await?)),
+            Personal::Payment(request) => {
+                let began = Instant::now();
+                let settled = payment::settle_of_buyer(database, gateways, &request).await?;
+                handler::log_outcome("confirm", &request.trace, settled.outcome.name(), began);
+                Ok(Response::Settled(settled))
+            }
         },
         Call::Confirm(request) => confirm(database, gateways, secrets, *request).await,
     }

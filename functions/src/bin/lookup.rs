@@ -1,10 +1,9 @@
 //! `lookup` (schema/routines/lookup.sql): everything that only reads.
 
-use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use functions::runtime::database::{Database, InfraError};
-use functions::runtime::limits::{HOLDERS_FOR_MS, HOLDERS_STEPS, LISTS_LOOK_MAX};
+use functions::runtime::limits::{HOLDERS_FOR_MS, LISTS_LOOK_MAX};
 use functions::runtime::{config, handler};
 use lambda_runtime::Error;
 use protocol::lookup::{HOLDERS_MAX, LookupOutcome, LookupRequest, Page, Question};
@@ -84,39 +83,32 @@ fn before(page: &Page) -> Result<Option<Uuid>, InfraError> {
     page.before.as_ref().map(id).transpose()
 }
 
-/// Reads in pieces, a statement each. Holds granted meanwhile are known to the asking Gate: it granted them.
+/// Holds granted meanwhile are known to the asking Gate: it granted them.
 async fn holders(
     database: &Database,
     sale_id: &str,
     (shard, shards): (u64, u64),
     key: &str,
 ) -> Result<LookupOutcome, InfraError> {
-    let began = Instant::now();
     let key = hex::decode(key).map_err(|_| InfraError::misuse("the key is not hexadecimal"))?;
     let number = |number: u64| i64::try_from(number).map_err(|_| InfraError::misuse("a shard is out of bounds"));
     let (shard, shards) = (number(shard)?, number(shards.max(1))?);
-    let mut users: HashSet<u64> = HashSet::new();
-    let mut after: Option<Vec<Option<String>>> = Some(vec![Some(String::new()); 3]);
-    while let Some(from) = after.as_ref().filter(|_| began.elapsed() < Duration::from_millis(HOLDERS_FOR_MS)) {
-        let rows = database
-            .call(
-                "select o_users, o_after from holdfast.look_up_holders($1, $2, $3, $4, $5, $6)",
-                &[
-                    (&sale_id, Type::TEXT),
-                    (&key, Type::BYTEA),
-                    (&shard, Type::INT8),
-                    (&shards, Type::INT8),
-                    (from, Type::TEXT_ARRAY),
-                    (&HOLDERS_STEPS, Type::INT4),
-                ],
-            )
-            .await?;
-        let row = rows.first().ok_or_else(|| InfraError::misuse("the call returned no row"))?;
-        users.extend(row.try_get::<_, Vec<i64>>(0)?.into_iter().map(i64::unsigned_abs));
-        after = row.try_get(1)?;
-    }
-    let complete = after.is_none() && users.len() <= HOLDERS_MAX;
-    Ok(LookupOutcome::Holders { users: users.into_iter().take(HOLDERS_MAX).collect(), complete })
+    let rows = database
+        .call(
+            "select o_users, o_complete from holdfast.tell_holders($1, $2, $3, $4, $5, $6)",
+            &[
+                (&sale_id, Type::TEXT),
+                (&key, Type::BYTEA),
+                (&shard, Type::INT8),
+                (&shards, Type::INT8),
+                (&(HOLDERS_MAX as i32), Type::INT4),
+                (&HOLDERS_FOR_MS, Type::INT4),
+            ],
+        )
+        .await?;
+    let row = rows.first().ok_or_else(|| InfraError::misuse("the call returned no row"))?;
+    let users = row.try_get::<_, Vec<i64>>(0)?.into_iter().map(i64::unsigned_abs).collect();
+    Ok(LookupOutcome::Holders { users, complete: row.try_get(1)? })
 }
 
 async fn lookup(database: &Database, early_release: bool, request: LookupRequest) -> Result<LookupOutcome, InfraError> {

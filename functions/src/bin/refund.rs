@@ -1,5 +1,5 @@
 //! `refund` (schema/routines/refund.sql) makes due refunds on the scheduler's tick until none is left, and again every
-//! `REFUND_INTERVAL_S` until `REFUND_FOR_S` is over.
+//! `REFUND_INTERVAL_S` until `REFUND_FOR_S` is over, at each gateway independently.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use functions::payment::refund::{RefundJob, RefundResult, refund_now};
 use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::{REFUND_LEASE_S, REFUNDS_AT_ONCE};
 use functions::runtime::{config, handler};
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use protocol::expire::Tick;
 use protocol::refund::RefundRun;
@@ -29,16 +29,9 @@ struct Refund {
 }
 
 impl Refund {
-    /// Refunds until nothing is due or `stop`. Each gateway independently: a slow one does not delay the others.
-    async fn all(&self, stop: Instant) -> Result<RefundRun, InfraError> {
-        let gateways = self.gateways.names().into_iter().map(|gateway| self.refund_at(gateway, stop));
-        let all = try_join_all(gateways).await?;
-        Ok(all.into_iter().fold(RefundRun::default(), RefundRun::and))
-    }
-
-    async fn refund_at(&self, gateway: &str, stop: Instant) -> Result<RefundRun, InfraError> {
+    /// Refunds at one gateway until nothing is due or `stop`.
+    async fn refund_at(&self, gateway: &str, stop: Instant, run: &mut RefundRun) -> Result<(), InfraError> {
         let gateways = [gateway];
-        let mut run = RefundRun::default();
         loop {
             let jobs: Option<Vec<RefundJob>> = self
                 .database
@@ -53,7 +46,7 @@ impl Refund {
                 .await?;
             let jobs = jobs.unwrap_or_default();
             if jobs.is_empty() {
-                return Ok(run);
+                return Ok(());
             }
             let attempts = jobs.iter().map(|job| refund_now(&self.database, &self.gateways, &self.schedule, job));
             for ended in join_all(attempts).await {
@@ -66,23 +59,37 @@ impl Refund {
                 }
             }
             if Instant::now() >= stop {
-                return Ok(run);
+                return Ok(());
             }
         }
     }
 
-    async fn run(&self) -> Result<RefundRun, InfraError> {
-        let began = Instant::now();
-        let stop = began + self.window;
+    /// One gateway's refunds, round after round. A round that fails is tried again with the next one.
+    ///
+    /// # Errors
+    /// The last round failed: refunds may be left that are due.
+    async fn rounds(&self, gateway: &str, stop: Instant) -> (RefundRun, Result<(), InfraError>) {
         let mut run = RefundRun::default();
         loop {
-            run = run.and(self.all(stop).await?);
+            let done = self.refund_at(gateway, stop, &mut run).await;
+            if let Err(broken) = &done {
+                error!(verb = "refund", gateway, %broken, "refunds could not be claimed");
+            }
             let next = Instant::now() + self.every;
             if next >= stop {
-                return Ok(run);
+                return (run, done);
             }
             tokio::time::sleep_until(next.into()).await;
         }
+    }
+
+    /// Every gateway by itself: one whose refunds cannot be claimed, or that is slow, neither ends nor delays what is
+    /// done at another. What was done counts also where a gateway failed.
+    async fn run(&self) -> (RefundRun, Result<(), InfraError>) {
+        let stop = Instant::now() + self.window;
+        let all = join_all(self.gateways.names().into_iter().map(|gateway| self.rounds(gateway, stop))).await;
+        all.into_iter()
+            .fold((RefundRun::default(), Ok(())), |(run, done), (more, ended)| (run.and(more), done.and(ended)))
     }
 }
 
@@ -99,15 +106,16 @@ async fn main() -> Result<(), Error> {
     };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
-        let run = refund.run().await;
+        let (run, done) = refund.run().await;
         let (tick, ms) = (event.payload, began.elapsed().as_millis() as u64);
-        match &run {
-            Ok(RefundRun { completed, failed, later }) => {
-                info!(verb = "refund", completed, failed, later, request_id = tick.execution_id, ms);
+        let RefundRun { completed, failed, later } = run;
+        match &done {
+            Ok(()) => info!(verb = "refund", completed, failed, later, request_id = tick.execution_id, ms),
+            Err(broken) => {
+                error!(verb = "refund", completed, failed, later, %broken, request_id = tick.execution_id, ms);
             }
-            Err(broken) => error!(verb = "refund", %broken, request_id = tick.execution_id, ms),
         }
-        run.map_err(lambda_runtime::Diagnostic::from)
+        done.map(|()| run).map_err(lambda_runtime::Diagnostic::from)
     }))
     .await
 }

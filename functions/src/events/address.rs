@@ -1,51 +1,64 @@
 //! Internal addresses: this machine, its network, the cloud's metadata services. An operator's endpoint must not reach
 //! them (SSRF). By IANA's special-purpose registries: every address outside the public internet is internal.
+//! `ip_network::is_global` is not used: it calls fifteen of the internal addresses in the tests below global, among
+//! them multicast, NAT64, 6to4 and mapped IPv4 addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{Ipv4Net, Ipv6Net};
 
 #[must_use]
 pub fn is_internal(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(address) => v4(address),
-        IpAddr::V6(address) => v6(address),
+        IpAddr::V4(address) => V4.iter().any(|network| network.contains(&address)),
+        IpAddr::V6(address) => match embedded(address) {
+            Some(address) => is_internal(IpAddr::V4(address)),
+            None => !PUBLIC.contains(&address) || V6.iter().any(|network| network.contains(&address)),
+        },
     }
 }
 
-fn v4(address: Ipv4Addr) -> bool {
-    const INSIDE: [([u8; 4], u32); 15] = [
-        ([0, 0, 0, 0], 8),       // this network
-        ([10, 0, 0, 0], 8),      // private
-        ([100, 64, 0, 0], 10),   // carrier-grade NAT
-        ([127, 0, 0, 0], 8),     // loopback
-        ([169, 254, 0, 0], 16),  // link-local, the clouds' metadata
-        ([172, 16, 0, 0], 12),   // private
-        ([192, 0, 0, 0], 24),    // protocol assignments
-        ([192, 0, 2, 0], 24),    // documentation
-        ([192, 88, 99, 0], 24),  // 6to4 relays
-        ([192, 168, 0, 0], 16),  // private
-        ([198, 18, 0, 0], 15),   // benchmarks
-        ([198, 51, 100, 0], 24), // documentation
-        ([203, 0, 113, 0], 24),  // documentation
-        ([224, 0, 0, 0], 4),     // multicast
-        ([240, 0, 0, 0], 4),     // reserved, broadcast
-    ];
-    INSIDE
-        .iter()
-        .any(|(network, bits)| address.to_bits() >> (32 - bits) == Ipv4Addr::from(*network).to_bits() >> (32 - bits))
+const V4: [Ipv4Net; 15] = [
+    v4([0, 0, 0, 0], 8),       // this network
+    v4([10, 0, 0, 0], 8),      // private
+    v4([100, 64, 0, 0], 10),   // carrier-grade NAT
+    v4([127, 0, 0, 0], 8),     // loopback
+    v4([169, 254, 0, 0], 16),  // link-local, the clouds' metadata
+    v4([172, 16, 0, 0], 12),   // private
+    v4([192, 0, 0, 0], 24),    // protocol assignments
+    v4([192, 0, 2, 0], 24),    // documentation
+    v4([192, 88, 99, 0], 24),  // 6to4 relays
+    v4([192, 168, 0, 0], 16),  // private
+    v4([198, 18, 0, 0], 15),   // benchmarks
+    v4([198, 51, 100, 0], 24), // documentation
+    v4([203, 0, 113, 0], 24),  // documentation
+    v4([224, 0, 0, 0], 4),     // multicast
+    v4([240, 0, 0, 0], 4),     // reserved, broadcast
+];
+
+/// The public internet; everything else is internal.
+const PUBLIC: Ipv6Net = v6([0x2000, 0, 0], 3);
+const V6: [Ipv6Net; 3] = [
+    v6([0x2001, 0, 0], 23),     // protocol assignments, Teredo
+    v6([0x2001, 0xdb8, 0], 32), // documentation
+    v6([0x3fff, 0, 0], 20),     // documentation
+];
+
+const fn v4([a, b, c, d]: [u8; 4], bits: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits)
 }
 
-fn v6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    let embedded = |high: u16, low: u16| v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
-    match segments {
-        // An IPv4 address in another spelling is judged as what it is: mapped, NAT64, 6to4.
+const fn v6([a, b, c]: [u16; 3], bits: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), bits)
+}
+
+/// An IPv4 address in another spelling is judged as what it is: mapped, NAT64, 6to4.
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-            embedded(high, low)
+            Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
         }
-        // Protocol assignments (Teredo among them) and documentation.
-        [0x2001, 0..0x200, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..0x1000, ..] => true,
-        // The rest of the public internet is 2000::/3.
-        [first, ..] => !(0x2000..0x4000).contains(&first),
+        _ => None,
     }
 }
 

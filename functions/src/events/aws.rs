@@ -3,7 +3,6 @@
 
 use std::env;
 use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
@@ -15,6 +14,7 @@ use aws_smithy_http_client::{Builder, tls};
 
 use super::attempt::Attempt;
 use super::message::Message;
+use crate::runtime::http::innermost;
 
 /// `source` of what is put on a bus.
 const SOURCE: &str = "holdfast";
@@ -108,13 +108,8 @@ impl Aws {
     }
 }
 
-/// The innermost error.
 fn failed(service: &str, error: &(dyn Error + 'static)) -> Attempt {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    Attempt::failed(fmt::format(format_args!("{service}: {innermost}")))
+    Attempt::failed(format!("{service}: {}", innermost(error)))
 }
 
 fn late(deadline: Duration) -> Attempt {

@@ -5,10 +5,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use hyper_util::client::legacy::connect::dns::Name;
-use tower_service::Service;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::Url;
 
 use super::address::is_internal;
@@ -64,23 +62,15 @@ impl GuardedResolver {
     }
 }
 
-impl Service<Name> for GuardedResolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
+impl Resolve for GuardedResolver {
+    fn resolve(&self, name: Name) -> Resolving {
         let (looked, allow_private) = ((self.look_up)(name.as_str().to_owned()), self.allow_private);
         Box::pin(async move {
-            let addresses = looked.await.map_err(|_| io::Error::other("its name has no address"))?;
+            let addresses = looked.await.map_err(|_| "its name has no address")?;
             if !allow_private && addresses.iter().any(|address| is_internal(address.ip())) {
-                return Err(io::Error::other(INSIDE));
+                return Err(INSIDE.into());
             }
-            Ok(addresses.into_iter())
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }
@@ -132,9 +122,8 @@ mod tests {
         assert!(url("http://127.0.0.1:8080/", true).is_ok());
     }
 
-    fn ask(resolver: &GuardedResolver, name: &str) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + use<> {
-        let (mut resolver, name) = (resolver.clone(), name.parse::<Name>());
-        async move { Ok(resolver.call(name.map_err(io::Error::other)?).await?.collect()) }
+    async fn ask(resolver: &GuardedResolver, name: &str) -> Option<Vec<SocketAddr>> {
+        Some(resolver.resolve(name.parse().ok()?).await.ok()?.collect())
     }
 
     /// A name that is outside when it is looked at and inside when it is connected to.
@@ -148,15 +137,15 @@ mod tests {
             Box::pin(async move { Ok(vec![SocketAddr::from((address, 0))]) })
         });
         let first = ask(&rebinding, "rebinding.example").await;
-        assert_eq!(first.ok(), Some(vec![SocketAddr::from(([8, 8, 8, 8], 0))]));
-        assert!(ask(&rebinding, "rebinding.example").await.is_err());
+        assert_eq!(first, Some(vec![SocketAddr::from(([8, 8, 8, 8], 0))]));
+        assert!(ask(&rebinding, "rebinding.example").await.is_none());
         assert_eq!(asked.load(Ordering::Relaxed), 2, "one look a connection: what is checked is what is used");
 
         let two_faced = GuardedResolver::with(false, |_| {
             Box::pin(async { Ok(vec![SocketAddr::from(([8, 8, 8, 8], 0)), SocketAddr::from(([10, 0, 0, 1], 0))]) })
         });
-        assert!(ask(&two_faced, "two-faced.example").await.is_err());
-        assert!(ask(&GuardedResolver::new(false), "localhost").await.is_err());
-        assert!(ask(&GuardedResolver::new(true), "localhost").await.is_ok());
+        assert!(ask(&two_faced, "two-faced.example").await.is_none());
+        assert!(ask(&GuardedResolver::new(false), "localhost").await.is_none());
+        assert!(ask(&GuardedResolver::new(true), "localhost").await.is_some());
     }
 }

@@ -14,12 +14,12 @@ impl Retries {
     }
 
     /// The pause after `made` attempts, with up to 20 % jitter, so that attempts that failed together are not repeated
-    /// together. None: that was the last attempt.
+    /// together. None: that was the last attempt. A schedule of its own and not `backon`'s: an attempt's number and time are
+    /// in the database, and the next one is another invocation's.
     #[must_use]
     pub fn after(&self, made: usize, asked: Option<Duration>) -> Option<Duration> {
         let pause = *self.0.get(made)?;
-        let jitter = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX) / 5.0;
-        Some(pause.mul_f64(1.0 + jitter).max(asked.unwrap_or_default()))
+        Some(pause.mul_f64(1.0 + fastrand::f64() / 5.0).max(asked.unwrap_or_default()))
     }
 
     /// How long a delivery waits for a receiver whose breaker is open before it is given up without further attempts:

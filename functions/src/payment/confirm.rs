@@ -2,8 +2,10 @@
 //! message, checks that the buyer owns the payment, looks the payment up at its gateway, and ignores payments that are
 //! not ours. Our own go on to flow.rs.
 
-use payments::{EventKind, LookupResult, PaymentDetails, PaymentSnapshot, RawEvent, WebhookEvent};
-use protocol::confirm::{ConfirmOutcome, HoldOf, PaymentHint, Settled, Signed};
+use payments::{
+    DisputeHint, Disputed, EventKind, LookupResult, PaymentDetails, PaymentSnapshot, RawEvent, WebhookEvent,
+};
+use protocol::confirm::{BuyerPayment, ConfirmOutcome, HoldOf, PaymentHint, Settled, Signed};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -11,8 +13,8 @@ use uuid::Uuid;
 
 use crate::payment::flow::{PaymentFlow, end, record_payment};
 use crate::payment::gateways::{GatewayClient, Gateways};
-use crate::payment::recheck;
 use crate::payment::webhook_secrets::WebhookSecrets;
+use crate::payment::{recheck, returned};
 use crate::runtime::database::{Database, InfraError};
 
 #[derive(Deserialize)]
@@ -20,6 +22,10 @@ struct Known {
     stored: Option<ConfirmOutcome>,
     hold: Option<HoldOf>,
     token: Option<String>,
+    /// Its attempt has not ended, settled or not.
+    under_way: bool,
+    /// It was settled, and its deposit is recorded as taken back.
+    reversed: bool,
     shaky: bool,
     /// The gateway has answered 429 and its `Retry-After` is not over.
     slowed: bool,
@@ -49,7 +55,8 @@ pub async fn settle_signed(
         EventKind::Changed => hint,
         EventKind::CaptureApproval { amount } => PaymentHint { asks_approval: true, amount, ..hint },
         EventKind::Later { dispute } => {
-            PaymentHint { later: true, dispute: dispute.map(|hint| hint.name().to_owned()), ..hint }
+            let dispute_at = dispute.as_ref().and_then(DisputeHint::at);
+            PaymentHint { later: true, dispute: dispute.map(|hint| hint.name().to_owned()), dispute_at, ..hint }
         }
         // Only unsigned gateways send it.
         EventKind::Deposit { .. } => return done(ConfirmOutcome::Ignored),
@@ -57,29 +64,69 @@ pub async fn settle_signed(
     settle_by(database, gateways, &hint, details).await
 }
 
+/// Settles a payment that anybody may hint at.
+///
 /// # Errors
-/// The database cannot answer, or the gateway is not configured. A gateway that does not answer is no error: payments
-/// at other gateways go on.
+/// The database cannot answer, the gateway is not configured, or the hint says what needs a proof. A gateway that does
+/// not answer is no error: payments at other gateways go on.
 pub async fn settle(database: &Database, gateways: &Gateways, hint: &PaymentHint) -> Result<Settled, InfraError> {
-    // Only a signed message may report a dispute.
-    settle_by(database, gateways, &PaymentHint { dispute: None, ..hint.clone() }, None).await
+    settle_by(database, gateways, &believed(hint)?, None).await
 }
 
-/// A hint is about the past, so the gateway is asked for the present state before money or stock moves. `details`: what
-/// a signed message of the shop's own service says; it counts where that service cannot be asked or does not know the
-/// payment.
+/// What is believed of a hint that proves nothing. A made-up token ends the attempt of the buyer it is for, and only the
+/// Worker knows who a buyer is.
+fn believed(hint: &PaymentHint) -> Result<PaymentHint, InfraError> {
+    if hint.token.is_some() || hint.buyer.is_some() {
+        return Err(InfraError::misuse("a buyer's token needs a proof: deploy the Worker and confirm together"));
+    }
+    // Only a signed message may report a dispute.
+    Ok(PaymentHint { dispute: None, ..hint.clone() })
+}
+
+/// Settles a payment that its buyer has brought back, as the Worker has proven.
+///
+/// # Errors
+/// As for [`settle`].
+pub async fn settle_of_buyer(
+    database: &Database,
+    gateways: &Gateways,
+    request: &BuyerPayment,
+) -> Result<Settled, InfraError> {
+    let BuyerPayment { trace, user_id, gateway, payment_id, token } = request.clone();
+    let (token, buyer) = (Some(token), Some(user_id));
+    let hint = PaymentHint { trace, gateway, payment_id, token, buyer, ..PaymentHint::default() };
+    settle_by(database, gateways, &hint, None).await
+}
+
+/// A message about a settled payment may be the first that is heard of it: then the payment is settled, and what the
+/// message says, of a dispute for example, is recorded after that.
 async fn settle_by(
     database: &Database,
     gateways: &Gateways,
     hint: &PaymentHint,
     details: Option<PaymentDetails>,
 ) -> Result<Settled, InfraError> {
-    let id = (hint.gateway.as_str(), hint.payment_id.as_str());
-    if hint.later
-        && let Some(settled) = recheck::look_again(database, gateways, hint).await?
-    {
+    if !hint.later {
+        return settle_anew(database, gateways, hint, details).await;
+    }
+    if let Some(settled) = recheck::look_again(database, gateways, hint).await? {
         return Ok(settled);
     }
+    let Settled { outcome, hold } = settle_anew(database, gateways, hint, details).await?;
+    let outcome = with_present(database, gateways, hint, &hint.payment_id, outcome).await?;
+    Ok(Settled { outcome, hold })
+}
+
+/// A hint is about the past, so the gateway is asked for the present state before money or stock moves. `details`: what
+/// a signed message of the shop's own service says; it counts where no address of that service is configured, or where
+/// the service does not know the payment.
+async fn settle_anew(
+    database: &Database,
+    gateways: &Gateways,
+    hint: &PaymentHint,
+    details: Option<PaymentDetails>,
+) -> Result<Settled, InfraError> {
+    let id = (hint.gateway.as_str(), hint.payment_id.as_str());
     // Before the gateway is asked: a buyer may name another buyer's payment.
     if belongs_to_buyer(database, hint, payments::hold_id(id.1)).await? == Some(false) {
         return done(ConfirmOutcome::NotFound);
@@ -88,10 +135,18 @@ async fn settle_by(
         database.json("select holdfast.look_at_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)]).await?;
     let known = known.ok_or_else(|| InfraError::misuse("looking at a payment has no outcome"))?;
     if let Some(outcome) = known.stored {
-        let of = |text: &str| payments::hold_id(text);
-        let returned_with = hint.order_ref.as_deref().and_then(of);
-        if returned_with.is_some() && returned_with != known.hold.as_ref().and_then(|hold| of(&hold.hold_id)) {
-            return done(rejected("order_mismatch"));
+        if let Some(mismatch) = returned::mismatch(database, gateways, hint, known.hold.as_ref()).await? {
+            return done(mismatch);
+        }
+        if known.under_way {
+            end(database, id, outcome.name()).await?;
+        }
+        // The deposit may be there again.
+        if known.reversed
+            && is_hint(hint)
+            && let Some(settled) = recheck::look_again(database, gateways, hint).await?
+        {
+            return Ok(settled);
         }
         return Ok(Settled { outcome, hold: known.hold });
     }
@@ -104,9 +159,7 @@ async fn settle_by(
         (None, Some(details)) => return record_signed(database, id, details).await,
         (None, None) => return Err(InfraError::misuse("a gateway that this function has no secret for")),
     };
-    // A webhook or the sweep repeats its hint later; a waiting buyer or a gateway that asks for approval does not.
-    let is_hint = hint.token.is_none() && hint.buyer.is_none() && !hint.asks_approval && !is_return(hint);
-    let result = if !known.admitted || (known.slowed && is_hint) {
+    let result = if !known.admitted || (known.slowed && is_hint(hint)) {
         LookupResult::Unknown("the gateway is left alone".to_owned())
     } else if hint.deposit_secret.is_some() {
         // The message names the payment by our order id.
@@ -117,18 +170,25 @@ async fn settle_by(
     };
     let snapshot = match (result, &details) {
         (LookupResult::Known(snapshot), _) => snapshot,
-        (_, Some(details)) => return record_signed(database, id, details).await,
+        // The service answers and does not know it: what it has signed is all there is.
+        (LookupResult::NotFound, Some(details)) => return record_signed(database, id, details).await,
         (LookupResult::NotFound, None) => {
             return Ok(answered(hint, end(database, id, "the gateway knows no such payment").await?));
         }
         // The gateway works but does not say. That concerns this payment alone: it is asked again at growing intervals.
-        (LookupResult::Refused(why) | LookupResult::Unreadable(why), None) => {
+        (LookupResult::Refused(why) | LookupResult::Unreadable(why), _) => {
             record_no_answer(database, id, &why).await?;
             return done(ConfirmOutcome::Unreachable);
         }
-        (LookupResult::Unknown(_), None) => return done(ConfirmOutcome::Unreachable),
+        // What was signed is about the past: the money may have gone back since. The message comes again.
+        (LookupResult::Unknown(_), _) => return done(ConfirmOutcome::Unreachable),
     };
     settle_known(database, gateways, client, hint, snapshot, known.token).await
+}
+
+/// Whether the hint came from a webhook or the sweep, which repeat it; a waiting buyer or gateway does not.
+fn is_hint(hint: &PaymentHint) -> bool {
+    hint.token.is_none() && hint.buyer.is_none() && !hint.asks_approval && !is_return(hint)
 }
 
 /// Whether the hint came from a browser that returns from the payment page and is redirected to its hold.
@@ -180,7 +240,13 @@ pub(crate) async fn settle_known(
         return done(rejected("order_mismatch"));
     }
     let flow = PaymentFlow { database, gateways, client, id, token: hint.token.clone().or(token), mark, snapshot };
-    let outcome = flow.settle(hint.asks_approval).await?;
+    let is_disputed = !matches!(flow.snapshot.disputed, Disputed::Unsaid | Disputed::No);
+    let mut outcome = flow.settle(hint.asks_approval).await?;
+    // A message about a deposit names our order id and tells of a settled payment too; and a dispute may have begun before
+    // the payment was settled.
+    if hint.deposit_secret.is_some() || (is_disputed && !hint.later) {
+        outcome = with_present(database, gateways, hint, id.1, outcome).await?;
+    }
     // Only a returning browser needs the hold, to be redirected to it.
     let hold = if is_return(hint) {
         database.json("select holdfast.hold_of_payment($1, $2)", &[(&id.0, Type::TEXT), (&id.1, Type::TEXT)]).await?
@@ -188,6 +254,22 @@ pub(crate) async fn settle_known(
         None
     };
     Ok(answered(hint, Settled { outcome, hold }))
+}
+
+/// Records the present state of a payment that has just been settled, or was before. Where the gateway does not answer,
+/// the hint has to come again.
+async fn with_present(
+    database: &Database,
+    gateways: &Gateways,
+    hint: &PaymentHint,
+    payment_id: &str,
+    outcome: ConfirmOutcome,
+) -> Result<ConfirmOutcome, InfraError> {
+    let hint = PaymentHint { payment_id: payment_id.to_owned(), ..hint.clone() };
+    Ok(match recheck::look_again(database, gateways, &hint).await? {
+        Some(Settled { outcome: ConfirmOutcome::Unreachable, .. }) => ConfirmOutcome::Unreachable,
+        _ => outcome,
+    })
 }
 
 /// A gateway that asks for approval captures when it gets `ignored`. So `ignored` is kept for payments that are not
@@ -239,4 +321,20 @@ async fn belongs_to_buyer(
 async fn record_signed(database: &Database, id: (&str, &str), details: &PaymentDetails) -> Result<Settled, InfraError> {
     let PaymentDetails { hold_ref, user_id, amount, currency, .. } = details;
     done(record_payment(database, id, hold_ref, Some(user_id), *amount, currency).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_that_proves_nothing_brings_no_token_names_no_buyer_and_tells_of_no_dispute() {
+        let hint = PaymentHint { gateway: "portone".to_owned(), payment_id: "p".to_owned(), ..PaymentHint::default() };
+        let dispute = PaymentHint { dispute: Some("opened".to_owned()), ..hint.clone() };
+        assert_eq!(believed(&dispute).ok(), Some(hint.clone()));
+        let (token, buyer) = (Some("x".to_owned()), Some("ann".to_owned()));
+        for (token, buyer) in [(token.clone(), buyer.clone()), (token, None), (None, buyer)] {
+            assert!(believed(&PaymentHint { token, buyer, ..hint.clone() }).is_err());
+        }
+    }
 }

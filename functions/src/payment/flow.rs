@@ -9,7 +9,9 @@ use tokio_postgres::types::Type;
 use tracing::warn;
 use uuid::Uuid;
 
+use crate::payment::confirm::record_no_answer;
 use crate::payment::gateways::{GatewayClient, Gateways};
+use crate::payment::recheck;
 use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::CAPTURE_DEADLINE_MS;
 
@@ -50,11 +52,7 @@ pub(crate) struct PaymentFlow<'a> {
 impl PaymentFlow<'_> {
     pub async fn settle(&self, asks_approval: bool) -> Result<ConfirmOutcome, InfraError> {
         Ok(match self.snapshot.state {
-            // A zero-amount payment has no balance left but is still a purchase.
-            State::Paid if self.snapshot.refunded > 0 && self.snapshot.left() <= 0 => {
-                end(self.database, self.id, "paid back at the gateway").await?.outcome
-            }
-            State::Paid => self.record_payment(&self.snapshot).await?,
+            State::Paid => self.settle_paid(&self.snapshot).await?,
             State::Authorised | State::Pending if asks_approval => self.approve_capture().await?,
             State::Authorised => self.capture().await?,
             State::Pending if self.token.is_some() => self.capture().await?,
@@ -63,6 +61,29 @@ impl PaymentFlow<'_> {
             State::Waiting => self.note(true).await?,
             State::Failed => end(self.database, self.id, "no money was taken").await?.outcome,
         })
+    }
+
+    /// Money that has left the gateway, or that the gateway is about to pay back, buys nothing.
+    async fn settle_paid(&self, snapshot: &PaymentSnapshot) -> Result<ConfirmOutcome, InfraError> {
+        // A zero-amount payment has no balance left but is still a purchase.
+        if snapshot.refunded > 0 && snapshot.left() <= 0 {
+            return Ok(end(self.database, self.id, "paid back at the gateway").await?.outcome);
+        }
+        // Until the gateway has decided, nobody knows what will be left: it is asked again.
+        if snapshot.refunding.is_some_and(|refunding| refunding > 0) {
+            return self.note(true).await;
+        }
+        let Some(snapshot) = recheck::with_dispute(self.gateways, self.client, self.id.1, snapshot.clone()).await
+        else {
+            record_no_answer(self.database, self.id, "its dispute cannot be asked about").await?;
+            return Ok(ConfirmOutcome::Unreachable);
+        };
+        // The bank has returned it to the buyer.
+        let (lost, _) = snapshot.in_dispute();
+        if lost > 0 && snapshot.left() <= lost {
+            return Ok(end(self.database, self.id, "lost in a dispute").await?.outcome);
+        }
+        self.record_payment(&snapshot).await
     }
 
     /// The paid amount is what was captured, less what was refunded in the gateway's own console.
@@ -134,9 +155,7 @@ impl PaymentFlow<'_> {
             Captured::Unknown(why) => {
                 warn!(gateway = self.client.name, %why, "the outcome of a capture is unknown");
                 match self.gateways.look_up(self.database, self.client, self.id.1, true).await? {
-                    LookupResult::Known(snapshot) if snapshot.state == State::Paid => {
-                        self.record_payment(&snapshot).await
-                    }
+                    LookupResult::Known(snapshot) if snapshot.state == State::Paid => self.settle_paid(&snapshot).await,
                     LookupResult::Known(snapshot) if snapshot.state == State::Waiting => self.note(true).await,
                     // The capture attempt stays recorded: the next hint or sweep asks the gateway before anything else.
                     LookupResult::Known(_)
@@ -178,7 +197,8 @@ impl PaymentFlow<'_> {
         Ok(ConfirmOutcome::Parked)
     }
 
-    /// Records that the payment is pending. `taken`: no capture is in flight any more, whatever was recorded.
+    /// Records that the payment is pending. `taken`: no capture is in flight any more, whatever was recorded. A payment
+    /// that was settled meanwhile keeps its outcome.
     async fn note(&self, taken: bool) -> Result<ConfirmOutcome, InfraError> {
         let PaymentSnapshot { user_id, amount, currency, .. } = &self.snapshot;
         let params = &[
@@ -191,8 +211,11 @@ impl PaymentFlow<'_> {
             (currency as _, Type::TEXT),
             (&taken as _, Type::BOOL),
         ];
-        self.database.call("select holdfast.note_payment($1, $2, $3, $4, $5, $6, $7, $8)", params).await?;
-        Ok(ConfirmOutcome::Pending)
+        let noted = self.database.json("select holdfast.note_payment($1, $2, $3, $4, $5, $6, $7, $8)", params).await?;
+        Ok(match noted {
+            Some(stored @ (ConfirmOutcome::Confirmed { .. } | ConfirmOutcome::RefundRequired { .. })) => stored,
+            _ => ConfirmOutcome::Pending,
+        })
     }
 }
 

@@ -132,17 +132,31 @@ impl Gateways {
                 let noted = [(&client.name as _, Type::TEXT), (&why as _, Type::TEXT)];
                 database.call("select holdfast.gateway_failed($1, $2)", &noted).await?;
             }
-            (None, Ok(response)) if response.status == 429 => {
-                let after_s = response.retry_after_s.map(f64::from);
-                warn!(gateway = client.name, after_s, "a gateway wants to be asked less often");
-                let noted = [(&client.name as _, Type::TEXT), (&after_s as _, Type::FLOAT8)];
-                database.call("select holdfast.gateway_slowed($1, $2)", &noted).await?;
-            }
+            (None, Ok(response)) if response.status == 429 => self.record_slowed(database, client, response).await?,
             (None, _) if shaky => {
                 database.call("select holdfast.gateway_answered($1)", &[(&client.name, Type::TEXT)]).await?;
             }
             (None, _) => {}
         }
         Ok(response)
+    }
+
+    /// After a 429 the gateway is asked less often, whatever it was asked for.
+    ///
+    /// # Errors
+    /// The database could not note it.
+    pub async fn record_slowed(
+        &self,
+        database: &Database,
+        client: &GatewayClient,
+        response: &HttpResponse,
+    ) -> Result<(), InfraError> {
+        if response.status != 429 {
+            return Ok(());
+        }
+        let after_s = response.retry_after_s.map(f64::from);
+        warn!(gateway = client.name, after_s, "a gateway wants to be asked less often");
+        let noted = [(&client.name as _, Type::TEXT), (&after_s as _, Type::FLOAT8)];
+        database.call("select holdfast.gateway_slowed($1, $2)", &noted).await.map(drop)
     }
 }

@@ -9,4 +9,5 @@ pub mod recheck;
 pub mod reconcile;
 pub mod refund;
 pub mod refund_account;
+pub mod returned;
 pub mod webhook_secrets;

@@ -14,7 +14,12 @@ use crate::runtime::limits::ASK_DEADLINE_MS;
 #[derive(Deserialize)]
 struct Settlement {
     asked_at: String,
+    /// When it was recorded that the payment's dispute was won.
+    won_at: Option<String>,
     shaky: bool,
+    /// The gateway has answered 429 and its `Retry-After` is not over.
+    #[serde(default)]
+    slowed: bool,
     admitted: bool,
 }
 
@@ -34,7 +39,8 @@ pub async fn look_again(
     let done = |outcome| Ok(Some(Settled { outcome, hold: None }));
     let client =
         gateways.client(id.0).ok_or_else(|| InfraError::misuse("a gateway that this function has no secret for"))?;
-    if !settled.admitted {
+    // No buyer waits for this: whoever hinted does so again.
+    if settled.slowed || !settled.admitted {
         return done(ConfirmOutcome::Unreachable);
     }
     let snapshot = match gateways.look_up(database, client, id.1, settled.shaky).await? {
@@ -51,7 +57,7 @@ pub async fn look_again(
     let Some(snapshot) = with_dispute(gateways, client, id.1, snapshot).await else {
         return done(ConfirmOutcome::Unreachable);
     };
-    let stated = by_the_message(&snapshot, hint.dispute.as_deref());
+    let stated = by_the_message(&snapshot, hint, settled.won_at.as_deref());
     compare(database, id, &settled.asked_at, &snapshot, stated).await?;
     info!(verb = "present", gateway = id.0, payment_id = id.1, left = snapshot.left());
     done(ConfirmOutcome::Recorded)
@@ -79,9 +85,13 @@ pub async fn with_dispute(
 }
 
 /// For a gateway whose snapshots do not report disputes, the signed message counts: a dispute was opened, or it ended
-/// and the balance says how. Messages come in any order. None: the snapshot reports disputes.
-fn by_the_message(snapshot: &PaymentSnapshot, stated: Option<&str>) -> Option<(&'static str, i64)> {
-    match (snapshot.disputed, stated?) {
+/// and the balance says how. Messages come in any order: one that was opened after the last one was won is another. None:
+/// the snapshot reports disputes.
+fn by_the_message(snapshot: &PaymentSnapshot, hint: &PaymentHint, won_at: Option<&str>) -> Option<(&'static str, i64)> {
+    let moment = |text: Option<&str>| text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let is_another = || Some(moment(hint.dispute_at.as_deref())? > moment(won_at)?);
+    match (snapshot.disputed, hint.dispute.as_deref()?) {
+        (Disputed::Unsaid, "opened") if is_another() == Some(true) => Some(("open", snapshot.left())),
         (Disputed::Unsaid, "opened") => Some(("opened", snapshot.left())),
         (Disputed::Unsaid, _) if snapshot.left() > 0 => Some(("won", snapshot.left())),
         (Disputed::Unsaid, _) => Some(("lost", snapshot.amount)),
@@ -129,7 +139,7 @@ pub fn facts(snapshot: &PaymentSnapshot) -> (&'static str, Option<&'static str>,
     match snapshot.disputed {
         Disputed::Unsaid | Disputed::NeedsLookup => (state, None, None),
         Disputed::No => (state, Some("none"), None),
-        Disputed::Yes(Dispute { state: dispute, amount }) => (state, Some(dispute.name()), Some(amount)),
+        Disputed::Yes(Dispute { state: dispute, amount, .. }) => (state, Some(dispute.name()), Some(amount)),
     }
 }
 

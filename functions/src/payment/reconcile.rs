@@ -97,7 +97,10 @@ async fn go_on(
             done.failed += 1;
             return Ok(done);
         };
-        settle_all(database, gateways, &pass.gateway, &payment_ids).await;
+        if !settle_page(database, gateways, &pass, &payment_ids).await? {
+            done.failed += 1;
+            return Ok(done);
+        }
         done.looked += u64::try_from(looked).unwrap_or(0);
         done.differed += payment_ids.len() as u64;
         let following = order.iter().position(|one| *one == list).and_then(|index| order.get(index + 1));
@@ -135,10 +138,13 @@ async fn theirs(
 ) -> Result<Option<Page>, InfraError> {
     let page = ListPage { list, from_s: pass.from_s, until_s: pass.until_s, cursor: &pass.cursor };
     let response = match gateways.send(client, &client.api.list(&page), LIST_DEADLINE_MS).await {
-        Ok(response) => client.api.listed(&page, &response.as_gateway_response()),
+        Ok(response) => {
+            gateways.record_slowed(database, client, &response).await?;
+            client.api.listed(&page, &response.as_gateway_response())
+        }
         Err(no_response) => Err(no_response.0),
     };
-    let Listed { entries, next } = match response {
+    let Listed { entries, unread, next } = match response {
         Ok(listed) => listed,
         Err(why) => {
             warn!(verb = "reconcile", gateway = client.name, list, %why, "a gateway does not list");
@@ -147,6 +153,9 @@ async fn theirs(
             return Ok(None);
         }
     };
+    if unread > 0 {
+        warn!(verb = "reconcile", gateway = client.name, list, unread, "entries that cannot be read are left out");
+    }
     let looked = i64::try_from(entries.len()).unwrap_or(i64::MAX);
     // Test payments are not compared in a live shop.
     let real =
@@ -171,6 +180,10 @@ fn line(entry: &Entry) -> Value {
                 "dispute": if asks { Some("ask") } else { dispute }, "disputed_amount": disputed});
         }
         EntryDetail::Taken => line["told"] = json!({"state": "taken"}),
+        EntryDetail::Disputed(dispute) => {
+            line["told"] =
+                json!({"state": "disputed", "dispute": dispute.state.name(), "disputed_amount": dispute.amount});
+        }
         EntryDetail::Changed { at_s: Some(at_s) } => line["told"] = json!({"state": "changed", "at_s": at_s}),
         EntryDetail::Changed { at_s: None } => {}
     }
@@ -185,22 +198,58 @@ async fn ours(database: &Database, pass: &Pass) -> Result<Option<Page>, InfraErr
     Ok(page.map(|Ours { payment_ids, looked, next }| Page { looked, payment_ids, next }))
 }
 
-/// Settles each of them as if a webhook had come.
-async fn settle_all(database: &Database, gateways: &Gateways, gateway: &str, payment_ids: &[String]) {
+/// Settles what differs on a page, and what could not be asked about once more. False: the page comes again later,
+/// because its gateway fails or wants to be asked less often.
+async fn settle_page(
+    database: &Database,
+    gateways: &Gateways,
+    pass: &Pass,
+    payment_ids: &[String],
+) -> Result<bool, InfraError> {
+    let mut left = payment_ids.to_vec();
+    for _ in 0..2 {
+        left = settle_all(database, gateways, &pass.gateway, &left).await;
+        if left.is_empty() {
+            return Ok(true);
+        }
+        let why = format!("{} payments of a page could not be asked about", left.len());
+        let params = &[
+            (&pass.gateway as _, Type::TEXT),
+            (&pass.list as _, Type::TEXT),
+            (&pass.cursor as _, Type::TEXT),
+            (&why as _, Type::TEXT),
+        ];
+        let stays: Option<bool> =
+            database.json("select to_json(holdfast.stay_reconcile($1, $2, $3, $4))", params).await?;
+        if stays.unwrap_or(false) {
+            warn!(verb = "reconcile", gateway = pass.gateway, %why);
+            return Ok(false);
+        }
+    }
+    // It concerns these payments alone; the next pass finds them once more.
+    Ok(true)
+}
+
+/// Settles each of them as if a webhook had come. Returns those that could not be asked about.
+async fn settle_all(database: &Database, gateways: &Gateways, gateway: &str, payment_ids: &[String]) -> Vec<String> {
     let lookups = stream::iter(payment_ids).map(async |payment_id| {
         let (trace, gateway, payment_id) = (Trace::default(), gateway.to_owned(), payment_id.clone());
         let hint = PaymentHint { trace, gateway, payment_id, later: true, ..PaymentHint::default() };
         let outcome = confirm::settle(database, gateways, &hint).await;
         let name = outcome.as_ref().map_or("broken", |settled| settled.outcome.name());
         match &outcome {
-            // The next pass finds it once more.
             Err(_) | Ok(protocol::confirm::Settled { outcome: ConfirmOutcome::Unreachable, .. }) => {
                 warn!(verb = "reconcile", gateway = hint.gateway, payment_id = hint.payment_id, outcome = name);
+                Some(hint.payment_id)
             }
-            Ok(_) => info!(verb = "reconcile", gateway = hint.gateway, payment_id = hint.payment_id, outcome = name),
+            Ok(_) => {
+                info!(verb = "reconcile", gateway = hint.gateway, payment_id = hint.payment_id, outcome = name);
+                None
+            }
         }
     });
-    lookups.buffer_unordered(AT_ONCE_MAX).collect::<()>().await;
+    let all: Vec<Option<String>> = lookups.buffer_unordered(AT_ONCE_MAX).collect().await;
+    all.into_iter().flatten().collect()
 }
 
 /// Moves the pass on. False: another invocation has claimed it.

@@ -254,9 +254,7 @@ async fn void(gateways: &Gateways, client: &GatewayClient, job: &RefundJob) -> R
 
 /// A random value from half to all of it, so that attempts that failed together are not retried together.
 fn jittered(seconds: f64) -> f64 {
-    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-    let share = f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX);
-    seconds * (0.5 + share / 2.0)
+    seconds * (0.5 + fastrand::f64() / 2.0)
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
 //! A function's configuration: read once, before the first invocation, so that a mistake is found at deployment.
+//!
+//! `clap` and `figment` are not used: their messages quote the value, which may be a secret, and a gateway's variables are
+//! named after it (`TOSS_API_SECRET`), by the registry.
 
 use std::env;
 use std::fmt;

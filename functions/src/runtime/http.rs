@@ -1,23 +1,41 @@
-//! HTTP to a gateway: one request, one bounded response, one deadline. No redirects and no retries: the caller decides
-//! what a failure means.
+//! HTTP clients, and HTTP to a gateway: one request, one bounded response, one deadline. No redirects and no retries: the
+//! caller decides what a failure means.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::time::timeout;
+use reqwest::{Client, ClientBuilder, Method, Response, redirect, retry};
 
 use crate::runtime::config::ConfigError;
 use crate::runtime::limits::{GATEWAY_ANSWER_MAX_BYTES, HTTP_IDLE_MAX_S};
 use crate::runtime::tls;
 
-type Body = Full<std::collections::VecDeque<u8>>;
+/// A client that follows no redirect, uses no proxy and repeats nothing. It trusts the web's authorities, and those in the
+/// file that `ca_variable` names.
+///
+/// # Errors
+/// `ca_variable` names no file of certificates.
+pub fn client(ca_variable: &str) -> Result<ClientBuilder, ConfigError> {
+    Ok(Client::builder()
+        .tls_backend_preconfigured(tls::trusting(ca_variable)?)
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .pool_idle_timeout(Duration::from_secs(HTTP_IDLE_MAX_S)))
+}
 
-pub struct Http(Client<HttpsConnector<HttpConnector>, Body>);
+/// The innermost cause: the outermost says only that a request failed, and names its address.
+#[must_use]
+pub fn innermost(error: &(dyn Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+pub struct Http(Client);
 
 /// No response; whether the request was carried out is unknown.
 #[derive(Debug)]
@@ -46,18 +64,11 @@ impl HttpResponse {
 }
 
 impl Http {
-    /// Trusts the web's authorities, and those in the file that `GATEWAY_CA_FILE` names.
-    ///
     /// # Errors
     /// `GATEWAY_CA_FILE` is no file of certificates.
     pub fn from_env() -> Result<Self, ConfigError> {
-        let tls = tls::trusting("GATEWAY_CA_FILE")?;
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(HTTP_IDLE_MAX_S))
-            .build(connector);
-        Ok(Self(client))
+        const CA: &str = "GATEWAY_CA_FILE";
+        client(CA)?.build().map(Self).map_err(|error| ConfigError::new(CA, &innermost(&error)))
     }
 
     /// # Errors
@@ -68,37 +79,66 @@ impl Http {
         request: &payments::GatewayRequest,
         deadline_ms: u64,
     ) -> Result<HttpResponse, NoResponse> {
-        let mut sent = http::Request::builder().method(request.method).uri(format!("{url}{}", request.path));
-        for (name, value) in &request.headers {
-            sent = sent.header(*name, value);
-        }
-        let body = Full::new(request.body.clone().into_bytes().into());
-        let sent = sent.body(body).map_err(|error| NoResponse(format!("no such request: {error}")))?;
-        match timeout(Duration::from_millis(deadline_ms), self.exchange(sent)).await {
-            Ok(response) => response,
-            Err(_) => Err(NoResponse(format!("no answer within {deadline_ms} ms"))),
-        }
+        let exchanged = self.exchange(url, request, Duration::from_millis(deadline_ms)).await;
+        exchanged.map_err(|error| {
+            let late = error.is_timeout();
+            NoResponse(if late { format!("no answer within {deadline_ms} ms") } else { innermost(&error) })
+        })
     }
 
-    async fn exchange(&self, request: http::Request<Body>) -> Result<HttpResponse, NoResponse> {
-        let response = self.0.request(request).await.map_err(|error| NoResponse(deepest(&error)))?;
+    async fn exchange(
+        &self,
+        url: &str,
+        request: &payments::GatewayRequest,
+        deadline: Duration,
+    ) -> reqwest::Result<HttpResponse> {
+        let method = Method::from_bytes(request.method.as_bytes()).unwrap_or_default();
+        let mut sending = self.0.request(method, format!("{url}{}", request.path)).timeout(deadline);
+        for (name, value) in &request.headers {
+            sending = sending.header(*name, value);
+        }
+        let response = sending.body(request.body.clone()).send().await?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after_s = retry_after.and_then(|value| value.trim().parse().ok());
-        let body = match Limited::new(response.into_body(), GATEWAY_ANSWER_MAX_BYTES).collect().await {
-            Ok(body) => body.to_bytes().to_vec(),
-            Err(error) if error.is::<LengthLimitError>() => Vec::new(),
-            Err(error) => return Err(NoResponse(format!("the answer broke off: {error}"))),
-        };
-        Ok(HttpResponse { status, body, retry_after_s })
+        Ok(HttpResponse { status, body: bounded_body(response).await?, retry_after_s })
     }
 }
 
-/// The outermost error says only that a request failed.
-fn deepest(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
+async fn bounded_body(mut response: Response) -> reqwest::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > GATEWAY_ANSWER_MAX_BYTES {
+            return Ok(Vec::new());
+        }
+        body.extend_from_slice(&chunk);
     }
-    error.to_string()
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use payments::{Account, RefundRequest};
+
+    use super::*;
+
+    /// The client's URL parser normalizes paths: an id must not become another path by it.
+    #[test]
+    fn whatever_an_id_is_a_request_keeps_its_path() {
+        let client =
+            Client::builder().tls_backend_preconfigured(tls::trusting("NO_SUCH_FILE").unwrap()).build().unwrap();
+        for gateway in payments::GATEWAYS {
+            let api = (gateway.api)(Account { secret: "s".to_owned(), live: true });
+            for payment_id in ["pay_1", ".", "..", "...", "../x", "a/../b", "%2e%2e", "\\..", "a\tb", " a ", "?#", "가"]
+            {
+                let (currency, reason, key, account) = ("KRW", "", "", None);
+                let refund = RefundRequest { payment_id, amount: 1, left: 1, currency, reason, key, account };
+                for request in [api.look_up(payment_id), api.refund(&refund)] {
+                    let url = format!("http://127.0.0.1{}", request.path);
+                    let sent = client.get(&url).build().unwrap();
+                    assert_eq!(sent.url().as_str(), url, "{} {payment_id}", gateway.name);
+                }
+            }
+        }
+    }
 }

@@ -25,10 +25,9 @@ pub const TCP_USER_TIMEOUT_MS: u64 = 1_200;
 pub const HTTP_IDLE_MAX_S: u64 = 20;
 /// Maximum difference between the edge's clock and a function's.
 pub const CLOCK_SKEW_MS: u64 = 500;
-/// Steps of 32 entries in one statement of a Gate's `holders` query, and how long new statements are started: some 500
-/// 000 users. Beyond it the Gate sends every request to T1.
-pub const HOLDERS_STEPS: i32 = 2_000;
-pub const HOLDERS_FOR_MS: u64 = 1_000;
+/// How long `holdfast.tell_holders` looks for a Gate's users: some 500 000 of them. Beyond it the Gate sends every
+/// request to T1.
+pub const HOLDERS_FOR_MS: i32 = 1_000;
 /// Holds a transaction of the sweep ends at most.
 pub const SWEEP_BATCH: i32 = 1_000;
 /// The sweep stops this long before Lambda would end it in the middle of a transaction.
@@ -42,7 +41,7 @@ pub const AUDIT_PIECE: i32 = 1_000;
 pub const AUDIT_FOR_S: u64 = 20;
 
 const _: () = assert!(AUDIT_FOR_S * 1_000 + CALL_DEADLINE_MS < SWEEP_DEFAULT_MS);
-const _: () = assert!(HOLDERS_FOR_MS + STATEMENT_TIMEOUT_MS <= CALL_DEADLINE_MS);
+const _: () = assert!(2 * HOLDERS_FOR_MS as u64 <= STATEMENT_TIMEOUT_MS);
 // What Lambda answers at most is 6 MB; a hash is 19 digits and a comma.
 const _: () = assert!(protocol::lookup::HOLDERS_MAX * 20 < 5_000_000);
 /// Events a transaction of `relay` fans out at most; each is a row a subscription.

@@ -35,7 +35,7 @@ enum Command {
     Plan(plan::Plan),
     /// Format, lints, licences, advisories
     Check,
-    /// Runs every test on the real parts, a stage a line
+    /// Runs the tests on the real parts, an area a line; with --all those that take long, too
     Test(test::Test),
     /// Measures every way of reserving against the others, on a Postgres of its own
     Bench(bench::Bench),

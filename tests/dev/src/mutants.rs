@@ -81,8 +81,13 @@ async fn all(mutants: Vec<Mutant>) -> anyhow::Result<()> {
 impl Bench {
     async fn try_all(&mut self, mutants: &[Mutant]) -> anyhow::Result<()> {
         let began = Instant::now();
-        if mutants.iter().any(|mutant| mutant.is_sql() && matches!(mutant.catcher, Catcher::Stack { .. })) {
-            self.tests = build().await?;
+        let area_of = |mutant: &Mutant| match &mutant.catcher {
+            Catcher::Stack { area, .. } if mutant.is_sql() => Some(area.clone()),
+            Catcher::Stack { .. } | Catcher::Unit { .. } => None,
+        };
+        let areas: BTreeSet<String> = mutants.iter().filter_map(area_of).collect();
+        if !areas.is_empty() {
+            self.tests = build(&Vec::from_iter(areas)).await?;
             let stack = self.stack.insert(Stack::prepare(Options::for_tests("mutants/stack"))?);
             self.database_url = stack.bring_up().await?.database_url;
         }
@@ -155,7 +160,20 @@ impl Bench {
     async fn passes_in_the_copy(&self, area: &str, test: &str) -> anyhow::Result<bool> {
         let mut command = cargo();
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.target.join("copy"));
-        command.args(["run", "--quiet", "--package", "dev", "--bin", "dev", "--", "test", area, "--only", test]);
+        command.args([
+            "run",
+            "--quiet",
+            "--package",
+            "dev",
+            "--bin",
+            "dev",
+            "--",
+            "test",
+            area,
+            "--all",
+            "--only",
+            test,
+        ]);
         let run = command.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).kill_on_drop(true).output();
         let Ok(output) = timeout(PATIENCE_WITH_BUILD, run).await else { return Ok(false) };
         let output = output.context("cannot run the test")?;
@@ -175,12 +193,16 @@ impl Bench {
                 let program = self.tests.iter().find(|tests| tests.name == *area);
                 let mut command = Command::new(&program.with_context(|| format!("there is no area {area}"))?.program);
                 command.env("HOLDFAST_STACK", stack.report_path());
-                command.env(migrate::ANOTHER_SCHEMA, self.root.join("schema")).arg("--exact").arg(test);
+                command.env(migrate::ANOTHER_SCHEMA, self.root.join("schema")).args([
+                    "--include-ignored",
+                    "--exact",
+                    test,
+                ]);
                 (command, test)
             }
             (Catcher::Unit { package, test }, ..) => {
                 let mut command = self.unit_tests(package);
-                command.args(["--", "--exact", test]);
+                command.args(["--", "--include-ignored", "--exact", test]);
                 (command, test)
             }
             (Catcher::Stack { .. }, None) => bail!("there is no stack to run it on"),

@@ -1,5 +1,5 @@
-//! `cargo dev test`: everything, a stage a line. What needs the stack runs against one that is booted for it once, on
-//! free ports and an empty database.
+//! `cargo dev test`: the tests, an area a line. What needs the stack runs against one that is booted for it once, on free
+//! ports and an empty database. A test that takes long says so with `#[ignore = "long"]`, and runs with `--all` or `--rest`.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
+use serde::Deserialize;
 use serde_json::Value;
 use stack::{Options, Stack};
 use stack::{database, tools, workspace};
@@ -17,18 +18,26 @@ use crate::up::Ends;
 #[derive(Args)]
 pub struct Test {
     /// Only the areas whose names contain one of these, or `unit`
-    stage: Vec<String>,
+    area: Vec<String>,
+    /// Also the tests that take long: soaks, a drop, the benches, killed parts, large crowds
+    #[arg(long)]
+    all: bool,
+    /// Only the tests that take long: what is left after a run without `--all`
+    #[arg(long, conflicts_with = "all")]
+    rest: bool,
     /// In place of a fresh one: for the model, of which `SEED:N` runs the Nth history alone, and for the attack on the API
     #[arg(long, value_name = "SEED")]
     seed: Option<String>,
     /// Only the tests whose names contain one of these (with commas between them), of the areas that are named
-    #[arg(long, value_name = "TEXT", requires = "stage")]
+    #[arg(long, value_name = "TEXT", requires = "area")]
     only: Option<String>,
 }
 
+/// The unit tests, which need no stack.
+const UNIT: &str = "unit";
 /// The order of the areas, from the inside out: whoever breaks the schema reads of that first. How many tests run at once is
-/// four where it is not said. An area that is not named here runs before the last three, which measure or kill.
-const ORDER: [(&str, usize); 12] = [
+/// four where it is not said. An area that is not named here runs before the last two, which measure or kill.
+const ORDER: [(&str, usize); 13] = [
     ("workspace", 4),
     ("transactions", 4),
     ("model", 1),
@@ -37,8 +46,9 @@ const ORDER: [(&str, usize); 12] = [
     ("operations", 4),
     ("edge", 4),
     ("purchases", 2),
+    ("money", 4),
     // They order the one gateway of the stack to fail, and so come one after the other.
-    ("money", 1),
+    ("gateways", 1),
     ("shop", 2),
     // Alone: they measure.
     ("capacity", 1),
@@ -66,33 +76,37 @@ impl Area {
     }
 }
 
-/// What the tests' own programs print at the end, and the stages add up.
+/// What the tests' own programs print at the end, added up.
 #[derive(Default)]
 struct Tally {
     passed: usize,
     failed: usize,
+    /// Take long, and were not asked for.
+    left: usize,
 }
 
 impl Test {
     pub fn run(self) -> anyhow::Result<()> {
-        tokio::runtime::Runtime::new()?.block_on(self.all())
+        tokio::runtime::Runtime::new()?.block_on(self.run_areas())
     }
 
-    async fn all(self) -> anyhow::Result<()> {
+    async fn run_areas(self) -> anyhow::Result<()> {
         let began = Instant::now();
         let mut tally = Tally::default();
-        let wanted = |name: &str| self.stage.is_empty() || self.stage.iter().any(|stage| name.contains(stage.as_str()));
-        if wanted("unit") {
-            unit(&mut tally).await?;
+        let is_wanted = |name: &str| self.area.is_empty() || self.area.iter().any(|area| name.contains(area.as_str()));
+        let (names, others): (Vec<String>, Vec<String>) = names()?.into_iter().partition(|name| is_wanted(name));
+        let is_nothing = names.is_empty() && !is_wanted(UNIT);
+        ensure!(!is_nothing, "no area has that name; there are: {UNIT}, {}", others.join(", "));
+        if is_wanted(UNIT) {
+            self.unit(&mut tally).await?;
         }
-        let known = |name: &&str| wanted(name);
-        if self.stage.is_empty() || ORDER.iter().map(|(name, _)| *name).any(|name| known(&name)) {
-            tokio::task::spawn_blocking(tools_of_the_tests).await??;
-            let areas = build().await?;
+        if !names.is_empty() {
+            tokio::task::spawn_blocking(move || tools_of_the_tests(self.all || self.rest)).await??;
+            let areas = build(&names).await?;
             let mut ends = Ends::new()?;
             let mut stack = Stack::prepare(Options::for_tests("test"))?;
             let outcome = tokio::select! {
-                outcome = self.on_the_stack(&mut stack, &areas, &wanted, &mut tally) => outcome,
+                outcome = self.on_the_stack(&mut stack, &areas, &mut tally) => outcome,
                 () = ends.asked() => {
                     tools::interrupt();
                     Err(anyhow::anyhow!("interrupted"))
@@ -103,20 +117,20 @@ impl Test {
         }
         println!("\nin {:.0} s", began.elapsed().as_secs_f64());
         println!("{} passed, {} failed", tally.passed, tally.failed);
+        if tally.left > 0 {
+            println!("{} take long and did not run: the same with --rest runs them", tally.left);
+        }
         ensure!(tally.failed == 0, "{} tests failed", tally.failed);
-        ensure!(tally.passed > 0, "no area has that name; there are: unit, {}", ORDER.map(|(name, _)| name).join(", "));
+        ensure!(tally.passed > 0, "no test ran");
         Ok(())
     }
 
-    async fn on_the_stack(
-        &self,
-        stack: &mut Stack,
-        areas: &[Area],
-        wanted: &impl Fn(&str) -> bool,
-        tally: &mut Tally,
-    ) -> anyhow::Result<()> {
+    async fn on_the_stack(&self, stack: &mut Stack, areas: &[Area], tally: &mut Tally) -> anyhow::Result<()> {
         let database_url = stack.bring_up().await?.database_url;
-        for area in areas.iter().filter(|area| wanted(&area.name)) {
+        for area in areas {
+            if self.rest && long_tests(area).await? == 0 {
+                continue;
+            }
             drop_databases(&database_url).await?;
             let mut command = Command::new(&area.program);
             command
@@ -127,17 +141,70 @@ impl Test {
             if let Some(only) = &self.only {
                 command.args(only.split(','));
             }
-            command.arg(format!("--test-threads={}", area.at_once())).arg("--show-output");
+            command.args(self.length()).arg(format!("--test-threads={}", area.at_once())).arg("--show-output");
             if let Some(seed) = &self.seed {
                 command.env("HOLDFAST_SEED", seed);
             }
-            stage(&area.name, &mut command, tally, self.only.is_some()).await?;
+            self.run_area(&area.name, &mut command, tally).await?;
+        }
+        Ok(())
+    }
+
+    /// Every test outside `tests/it`, wherever it stands.
+    async fn unit(&self, tally: &mut Tally) -> anyhow::Result<()> {
+        let mut command = cargo();
+        command.args(["test", "--workspace", "--exclude", "it", "--tests", "--no-fail-fast", "--"]).args(self.length());
+        self.run_area(UNIT, &mut command, tally).await
+    }
+
+    /// What the test programs are told of long tests; by themselves they leave them out.
+    fn length(&self) -> Option<&'static str> {
+        match (self.all, self.rest) {
+            (true, _) => Some("--include-ignored"),
+            (_, true) => Some("--ignored"),
+            _ => None,
+        }
+    }
+
+    /// Runs one area and says in a line how it went; what it printed is shown when a test has failed.
+    async fn run_area(&self, name: &str, command: &mut Command, tally: &mut Tally) -> anyhow::Result<()> {
+        let began = Instant::now();
+        println!("  {name} ...");
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.context("cannot run the tests")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let (mut passed, mut failed, mut left) = (0, 0, 0);
+        for line in text.lines().filter(|line| line.starts_with("test result: ")) {
+            passed += count(line, "passed");
+            failed += count(line, "failed");
+            left += count(line, "ignored");
+        }
+        let and_left = if left > 0 { format!(", {left} left out") } else { String::new() };
+        println!("  {name} ... {passed} passed, {failed} failed{and_left}, {:.1} s", began.elapsed().as_secs_f64());
+        // What a test has counted, it says in lines of this kind.
+        text.lines().filter(|line| line.starts_with("| ")).for_each(|line| println!("    {line}"));
+        tally.passed += passed;
+        tally.failed += failed;
+        tally.left += left;
+        if !output.status.success() {
+            println!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
+            if failed == 0 {
+                bail!("the area {name} did not come to its end: {}", output.status);
+            }
+        } else if passed + left == 0 && self.only.is_none() && !self.rest {
+            bail!("the area {name} has no test");
         }
         Ok(())
     }
 }
 
-/// The databases of the stage before: tens of thousands of files, each of which a Postgres that was killed opens and syncs
+/// How many tests of an area take long.
+async fn long_tests(area: &Area) -> anyhow::Result<usize> {
+    let listed = Command::new(&area.program).args(["--list", "--ignored"]).output().await?;
+    ensure!(listed.status.success(), "cannot list the tests of {}: {}", area.name, listed.status);
+    Ok(String::from_utf8_lossy(&listed.stdout).lines().filter(|line| line.ends_with(": test")).count())
+}
+
+/// The databases of the area before: tens of thousands of files, each of which a Postgres that was killed opens and syncs
 /// before it answers again.
 async fn drop_databases(url: &str) -> anyhow::Result<()> {
     let client = database::connect(url).await?;
@@ -147,25 +214,40 @@ async fn drop_databases(url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A browser and a pooler. Without them their stages cannot run, and a run without them is not a pass.
-fn tools_of_the_tests() -> anyhow::Result<()> {
+/// A browser and a pooler, and for the long ones what attacks the API. Without them their tests cannot run, and a run without
+/// them is not a pass.
+fn tools_of_the_tests(long: bool) -> anyhow::Result<()> {
     tools::chromium()?;
     tools::chromedriver()?;
     tools::pgbouncer()?;
-    tools::schemathesis()?;
+    if long {
+        tools::schemathesis()?;
+    }
     Ok(())
 }
 
-async fn unit(tally: &mut Tally) -> anyhow::Result<()> {
-    let mut command = cargo();
-    command.args(["test", "--workspace", "--exclude", "it", "--lib", "--bins"]);
-    stage("unit", &mut command, tally, false).await
+#[derive(Deserialize)]
+struct Manifest {
+    test: Vec<Program>,
 }
 
-/// The tests that need the stack, a program an area; building them takes a while the first time.
-pub async fn build() -> anyhow::Result<Vec<Area>> {
+#[derive(Deserialize)]
+struct Program {
+    name: String,
+}
+
+/// Every area that there is.
+fn names() -> anyhow::Result<Vec<String>> {
+    let manifest = std::fs::read_to_string(workspace::root().join("tests/it/Cargo.toml"))?;
+    let manifest: Manifest = toml::from_str(&manifest).context("tests/it/Cargo.toml")?;
+    Ok(manifest.test.into_iter().map(|program| program.name).collect())
+}
+
+/// These areas, which need the stack, a program each; building them takes a while the first time.
+pub async fn build(names: &[String]) -> anyhow::Result<Vec<Area>> {
     let mut command = cargo();
-    command.args(["test", "--no-run", "--package", "it", "--tests", "--message-format", "json"]);
+    command.args(["test", "--no-run", "--package", "it", "--message-format", "json-render-diagnostics"]);
+    command.args(names.iter().flat_map(|name| ["--test", name]));
     println!("  building the tests ...");
     let built = command.stderr(Stdio::inherit()).output().await.context("cannot run cargo")?;
     ensure!(built.status.success(), "the tests do not build");
@@ -180,33 +262,6 @@ pub async fn build() -> anyhow::Result<Vec<Area>> {
     ensure!(!areas.is_empty(), "cargo built no test program");
     areas.sort_by_key(Area::place);
     Ok(areas)
-}
-
-/// Runs one stage and says in a line how it went; what it printed is shown when a test has failed.
-async fn stage(name: &str, command: &mut Command, tally: &mut Tally, may_be_empty: bool) -> anyhow::Result<()> {
-    let began = Instant::now();
-    println!("  {name} ...");
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.context("cannot run the tests")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let (mut passed, mut failed) = (0, 0);
-    for line in text.lines().filter(|line| line.starts_with("test result: ")) {
-        passed += count(line, "passed");
-        failed += count(line, "failed");
-    }
-    println!("  {name} ... {passed} passed, {failed} failed, {:.1} s", began.elapsed().as_secs_f64());
-    // What a test has counted, it says in lines of this kind.
-    text.lines().filter(|line| line.starts_with("| ")).for_each(|line| println!("    {line}"));
-    tally.passed += passed;
-    tally.failed += failed;
-    if !output.status.success() {
-        println!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
-        if failed == 0 {
-            bail!("the stage {name} did not come to its end: {}", output.status);
-        }
-    } else if passed == 0 && !may_be_empty {
-        bail!("the stage {name} ran no test");
-    }
-    Ok(())
 }
 
 /// The number before `word` in `test result: ok. 3 passed; 0 failed; …`.

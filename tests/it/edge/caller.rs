@@ -205,7 +205,7 @@ async fn a_development_server_answers_this_machine_and_its_own_pages() {
 #[tokio::test]
 async fn the_emulator_answers_programs_and_no_page() {
     let client = Client::new();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = simulator::http::client().build().unwrap();
     let url = format!("{}/2015-03-31/functions/admin/invocations", client.setting("lambda_url"));
     let asking = || http.post(&url).body("{}");
     let answer = asking().send().await.unwrap();

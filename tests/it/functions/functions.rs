@@ -79,6 +79,34 @@ async fn a_connection_that_the_server_has_closed_is_replaced() {
     }
 }
 
+/// Whose payment it is says the Worker alone, and it proves that: a made-up token ends the attempt of the buyer it is for.
+#[tokio::test]
+async fn who_can_only_call_confirm_brings_no_buyers_token() {
+    let client = Client::new();
+    let owner = stack::database::connect(client.setting("database_url")).await.unwrap();
+    let payment = Uuid::now_v7().simple().to_string();
+    let hint = |more: Value| {
+        let mut hint = json!({"request_id": "r", "gateway": "portone", "payment_id": payment});
+        hint.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        hint
+    };
+    let request =
+        json!({"request_id": "r", "user_id": "ann", "gateway": "portone", "payment_id": payment, "token": "x"});
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    let guessed = json!({"proven": request.to_string(), "at_ms": now_ms, "mac": "00".repeat(32)});
+    for payload in [
+        hint(json!({"token": "x", "buyer": "ann"})),
+        hint(json!({"token": "x"})),
+        hint(json!({"buyer": "ann"})),
+        hint(json!({"token": "x", "user_id": "ann"})),
+        guessed,
+    ] {
+        assert_eq!(invoke("confirm", &payload).await, Err("NonRetryable".into()), "{payload}");
+    }
+    let written = "select count(*) from holdfast.payment_attempt where payment_id = $1";
+    assert_eq!(owner.query_one(written, &[&payment]).await.unwrap().get::<_, i64>(0), 0);
+}
+
 #[tokio::test]
 async fn a_tick_of_the_scheduler_sweeps_until_nothing_is_left() {
     let tick = json!({"job": "expire", "scheduled_time": "2026-01-15T05:00:00Z", "execution_id": "x", "attempt": "1"});

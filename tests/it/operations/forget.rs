@@ -130,3 +130,22 @@ async fn what_is_still_needed_waits_and_goes_by_itself() {
     assert_eq!(forget(&database, "ann", 5.0).await["status"], "done");
     assert_eq!(stands_in(&database, "ann").await, [""; 0]);
 }
+
+/// Nothing else is in the way.
+#[tokio::test]
+async fn what_the_law_wants_kept_stays_in_clear_until_its_time_is_over() {
+    let database = shop().await;
+    let bought = hold(&database, "ann", "a", "1").await;
+    pay(&database, "p1", &bought, "ann", 100).await;
+    ten_days_pass(&database).await;
+    let before = stands_in(&database, "ann").await;
+    for legal_days in [365.0, 11.0] {
+        let forgotten = forget(&database, "ann", legal_days).await;
+        assert_eq!((&forgotten["status"], &forgotten["waits_for"]), (&json!("waiting"), &json!(["legal_time"])));
+        let now: Vec<_> =
+            stands_in(&database, "ann").await.into_iter().filter(|one| one != "forget_request 1").collect();
+        assert_eq!(now, before);
+    }
+    assert_eq!(forget(&database, "ann", 9.0).await["status"], "done");
+    assert_eq!(stands_in(&database, "ann").await, [""; 0]);
+}

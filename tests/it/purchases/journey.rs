@@ -207,7 +207,7 @@ async fn the_gateway_stand_in_pays_and_the_order_is_there() {
     let sale = client.sale(300, &[("pair", 1, 1)]).await;
     let hold = client.reserve("ann", "k", &sale, one("pair", 1)).await.ok(201);
     let id = hold["hold_id"].as_str().unwrap();
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let http = simulator::http::client().build().unwrap();
     let payment = json!({"hold_id": id, "user_id": client.user("ann"), "amount": 1000, "currency": "KRW", "webhooks": {"times": 3}});
     let url = format!("{}/payments", client.setting("gateway_url"));
     assert_eq!(http.post(url).json(&payment).send().await.unwrap().status(), 201);

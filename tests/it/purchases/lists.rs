@@ -87,7 +87,7 @@ async fn an_order_has_a_number_a_version_and_how_it_was_paid_and_only_an_operato
     let cancelled = client.admin(Method::POST, &format!("{path}/cancel"), Some(json!({"reason": "broken"}))).await;
     assert_eq!(cancelled.header("etag"), Some("\"2\""));
     (wanted["status"], wanted["version"]) = (json!("CANCELLED"), json!(2));
-    wanted["refund"] = json!({"status": "pending", "amount": 1000, "currency": "KRW"});
+    wanted["refund"] = json!({"status": "pending", "amount": 1000, "currency": "KRW", "currency_decimals": 0});
     assert_eq!(cancelled.ok(200), wanted);
     let nobodys = format!("/v1/admin/orders/{}", Uuid::now_v7());
     assert_eq!(client.admin(Method::GET, &nobodys, None).await.refusal(), (404, "not_found".into()));

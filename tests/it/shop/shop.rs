@@ -1,6 +1,8 @@
 //! The shop as a buyer sees it, in a real browser: buys, lets a hold lapse, comes too late, presses twice, opens two
 //! tabs, reloads.
 
+mod account;
+mod crowd;
 mod front;
 mod lost;
 mod own;
@@ -34,6 +36,23 @@ async fn be(browser: &Browser, user: &str) {
     browser.click("#dev-user-change").await;
     until("the next buyer's page", 20, || async { (browser.script("return window.anew").await == true).then_some(()) })
         .await;
+}
+
+/// This buyer of `client`, from the next page on.
+async fn sign_in(browser: &Browser, client: &Client, user: &str) {
+    let cookie = json!({"name": "holdfast_session", "value": client.token(user), "url": client.setting("edge_url"),
+                        "httpOnly": true});
+    browser.devtools("Network.setCookie", cookie).await;
+}
+
+/// A hold of one pair, made on some other device.
+async fn held(client: &Client, user: &str, sale: &str) -> Value {
+    client.reserve(user, &Uuid::new_v4().to_string(), sale, json!([{"sku_id": "pair", "qty": 1}])).await.ok(201)
+}
+
+/// What this device remembers of the sale: `hold` or `pending`. A page of the shop has to be open.
+async fn remember(browser: &Browser, what: &str, sale: &str, record: &Value) {
+    browser.script(&format!("localStorage.setItem('holdfast:{what}:{sale}', '{record}')")).await;
 }
 
 async fn sku(client: &Client, sale: &str) -> Value {

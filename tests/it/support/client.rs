@@ -58,7 +58,7 @@ impl Default for Client {
 
 impl Client {
     pub fn new() -> Self {
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().unwrap();
+        let http = simulator::http::client().timeout(Duration::from_secs(20)).build().unwrap();
         Self { http, stack: database::stack(), run: Uuid::new_v4().simple().to_string() }
     }
 

@@ -12,7 +12,7 @@ pub async fn invoke(function: &str, payload: &Value) -> Result<Value, String> {
 }
 
 pub async fn invoke_at(url: &str, function: &str, payload: &Value) -> Result<Value, String> {
-    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
+    let http = simulator::http::client().timeout(Duration::from_secs(20)).build().unwrap();
     let request = http.post(format!("{url}/2015-03-31/functions/{function}/invocations")).body(payload.to_string());
     let response = request.send().await.unwrap();
     let failed = response.headers().contains_key("x-amz-function-error") || !response.status().is_success();

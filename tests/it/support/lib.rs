@@ -7,6 +7,7 @@ pub mod database;
 pub mod emulator;
 pub mod invoke;
 pub mod receiver;
+pub mod shop;
 pub mod sold_out;
 pub mod table;
 pub mod till;

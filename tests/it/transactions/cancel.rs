@@ -94,8 +94,7 @@ async fn a_buyer_reads_of_the_newest_refund_and_of_nobody_elses() {
         let rows = reading.query_typed("select holdfast.read_hold('ann', $1) -> 'refund'", params).await.unwrap();
         rows[0].get::<_, Option<Json<Value>>>(0).map_or(Value::Null, |json| json.0)
     };
-    let pending =
-        |amount: i64, reason| json!({"status": "pending", "reason": reason, "amount": amount, "currency": "KRW"});
+    let pending = |amount: i64, reason| json!({"status": "pending", "reason": reason, "amount": amount, "currency": "KRW", "currency_decimals": 0});
     assert_eq!(read().await, Value::Null);
     pay("p2", "ann", 8).await;
     pay("p3", "ann", 7).await;

@@ -222,3 +222,48 @@ async fn a_gateway_that_fails_is_left_alone_and_then_one_finds_out_whether_it_is
     shop.confirm.query_typed("select holdfast.gateway_answered('toss')", &[]).await.unwrap();
     assert_eq!((admitted().await, health().await), (json!(true), json!("closed")));
 }
+
+/// It captures money at its gateway, and is nobody's once the attempt is over.
+#[tokio::test]
+async fn a_token_is_kept_no_longer_than_its_attempt() {
+    let shop = Shop::open().await;
+    let token = async |payment: &str| {
+        let sql = "select state, token from holdfast.payment_attempt where payment_id = $1";
+        let row = shop.database.owner.query_one(sql, &[&payment]).await.unwrap();
+        (row.get::<_, String>(0), row.get::<_, Option<String>>(1))
+    };
+    for (payment, user) in [("ended", "ann"), ("bought", "bob")] {
+        let hold = shop.hold(user).await;
+        let of_hold = format!("'portone', '{payment}', '{hold}', '{hold}', '{user}', 100, 'KRW'");
+        let secured = ask(&shop.confirm, &format!("select holdfast.secure({of_hold}, 'a token')")).await;
+        assert_eq!(secured["result"], "secured");
+        assert_eq!(token(payment).await, ("CAPTURING".to_owned(), Some("a token".to_owned())));
+        if payment == "ended" {
+            ask(&shop.confirm, &format!("select holdfast.end_payment('portone', '{payment}', 'over')")).await;
+        } else {
+            let bought = ask(&shop.confirm, &format!("select holdfast.confirm({of_hold})")).await;
+            assert_eq!(bought["result"], "confirmed");
+        }
+        assert_eq!(token(payment).await, ("ENDED".to_owned(), None));
+    }
+}
+
+/// A slow answer that nobody has paid, or a deposit that is taken back: either comes after the payment was settled.
+#[tokio::test]
+async fn what_is_settled_is_not_asked_about_again_whatever_is_noted_of_it() {
+    let shop = Shop::open().await;
+    let hold = shop.hold("ann").await;
+    shop.note("p1", &hold).await;
+    let paid =
+        Paid { payment: "p1".into(), hold: hold.clone(), user: "ann".into(), amount: 100, currency: "KRW".into() };
+    let stored = confirm_at(&shop.confirm, "toss", &paid).await.unwrap();
+    assert_eq!(stored["result"], "confirmed");
+    assert_eq!(ask(&shop.confirm, &noted("p1", &hold)).await, stored);
+    assert_eq!(shop.attempt("p1").await[0], "ENDED");
+    let asked = "update holdfast.payment_attempt set dead_at = clock_timestamp(), ask_at = clock_timestamp()";
+    shop.database.owner.batch_execute(asked).await.unwrap();
+    let letter: String = "toss p1".bytes().map(|byte| format!("{byte:02x}")).collect();
+    let again = format!("select to_json(holdfast.ask_again(array['asked-{letter}']))");
+    assert_eq!(ask(&shop.database.owner, &again).await, 0, "its money came to rest: it is no letter");
+    assert_eq!(shop.claim("toss", 50).await, 0);
+}

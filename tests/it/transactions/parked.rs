@@ -38,7 +38,7 @@ impl Office {
     }
 
     async fn decide(&self, gateway: &str, payment: &str, decision: &str) -> Value {
-        let id: String = format!("{gateway} {payment}").bytes().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(format!("{gateway} {payment}"));
         let sql = match decision {
             "replay" => format!("select holdfast.replay_dead_letter('{BY}', null, null, 'parked-{id}')"),
             _ => format!("select holdfast.decide_dead_letter('{BY}', null, null, 'parked-{id}', '{decision}')"),
@@ -156,4 +156,20 @@ async fn a_refund_that_was_paid_back_by_hand_is_completed_and_is_not_dismissed()
         (&json!(true), &Value::Null, &json!("01890000-0000-7000-8000-000000000000"))
     );
     office.is_in_order().await;
+}
+
+#[tokio::test]
+async fn an_event_about_a_payment_of_nobody_known_names_no_user() {
+    let office = Office::open().await;
+    office.told("stripe", "pi_1").await;
+    assert_eq!(office.decide("stripe", "pi_1", "replay").await, "pending");
+    let present =
+        "select holdfast.record_present('stripe', 'pi_1', clock_timestamp()::text, 'paid', 100, 30, 'KRW', 'open', 70)";
+    assert_eq!(office.ask(&office.gateway, present).await, json!({"result": "recorded"}));
+    // The shop's own service may say nothing of the user, too.
+    let unknown = "select holdfast.confirm('standard', 'p1', 'no hold', null, '', 100, 'KRW')";
+    assert_eq!(office.ask(&office.gateway, unknown).await["result"], "refund_required");
+    let named = "event_outbox where data ->> 'user_id' = ''";
+    assert_eq!(office.count(named).await, 0);
+    assert_eq!(office.count("event_outbox where data::jsonb -> 'user_id' = 'null'").await, 4);
 }

@@ -423,7 +423,7 @@ async fn nobodys_past_is_read_through() {
         for _ in 0..4 {
             Calls::call(&calls.relay, "select holdfast.remove_keys(100, 0)").await;
         }
-        let holders = "select holdfast.look_up_holders('drop', sha256(''), 0, 4, array['', '', ''], 100)";
+        let holders = "select holdfast.tell_holders('drop', sha256(''), 0, 4, 200000, 0)";
         Calls::call(&calls.lookup, holders).await;
         let (read, which) = calls.read().await;
         entries[usize::from(many)] = read;

@@ -100,6 +100,8 @@ async fn a_page_is_compared_and_only_what_differs_is_asked_about() {
         ("new", true, told("paid", 0, json!("none")), true),
         ("new", true, told("authorised", 0, json!("none")), true),
         ("new", true, json!({"state": "taken"}), true),
+        // The list does not say what there is now: a deposit.
+        ("new", true, Value::Null, true),
         ("new", true, told("paid", 100, json!("none")), false),
         ("new", true, told("gone", 0, json!("none")), false),
         ("new", false, told("paid", 0, json!("none")), false),
@@ -107,6 +109,13 @@ async fn a_page_is_compared_and_only_what_differs_is_asked_about() {
     ] {
         assert_eq!(compare(payment, ours, says.clone()).await, differs, "{payment} {says}");
     }
+
+    let lost = |amount: i64| json!({"state": "disputed", "dispute": "lost", "disputed_amount": amount});
+    assert!(compare("p1", false, lost(100)).await, "no dispute is recorded");
+    let recorded = "update holdfast.payment set dispute = 'lost', disputed_amount = 100 where payment_id = 'p1'";
+    database.owner.batch_execute(recorded).await.unwrap();
+    assert!(!compare("p1", false, lost(100)).await && compare("p1", false, lost(60)).await);
+    assert!(!compare("new", false, lost(100)).await, "what is not ours is not asked about");
 
     // The other direction: what no list had, a bounded piece at a time.
     let pass = "select holdfast.claim_reconcile(array['standard'], 72000, 3, null, 90)";
@@ -120,4 +129,57 @@ async fn a_page_is_compared_and_only_what_differs_is_asked_about() {
         cursor = next.to_owned();
     }
     assert_eq!(found, [json!("p1"), json!("p3")], "the list had the other one since the pass began");
+}
+
+#[tokio::test]
+async fn a_page_of_a_gateway_that_fails_or_is_asked_too_often_comes_again_and_a_healthy_gateways_goes_on() {
+    let database = Database::new().await;
+    let client = database.as_role("reconcile").await;
+    assert_eq!(claim(&client).await.len(), 2);
+    let stays = async |cursor: &str| {
+        let sql = format!("select to_json(holdfast.stay_reconcile('toss', '', '{cursor}', 'no answer'))");
+        asked(&client, &sql).await
+    };
+    let due = "update holdfast.reconcile_pass set next_at = clock_timestamp()";
+    let claimed = async || {
+        database.owner.batch_execute(due).await.unwrap();
+        let passes = claim(&client).await;
+        passes.iter().map(|pass| pass["gateway"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(stays("").await, Value::Null, "the gateway is well: it concerns these payments alone");
+
+    client.query("select holdfast.gateway_slowed('toss', 60)", &[]).await.unwrap();
+    assert_eq!(stays("elsewhere").await, Value::Null, "somebody else has moved it");
+    assert_eq!(stays("").await, true);
+    assert!(claim(&client).await.is_empty(), "not yet");
+    assert_eq!(claimed().await, ["stripe"], "nor is it asked for a list");
+    let quiet = "update holdfast.gateway_breaker set ask_after = null";
+    database.owner.batch_execute(quiet).await.unwrap();
+    assert_eq!(claimed().await, ["stripe", "toss"], "the same page again");
+
+    // Now and then it fails: five times, then these payments may be the reason.
+    client.query("select holdfast.gateway_failed('toss', '503')", &[]).await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(stays("").await, true);
+    }
+    assert_eq!(stays("").await, Value::Null);
+    // Nobody is answered: that is no payment's fault.
+    database.owner.batch_execute("update holdfast.gateway_breaker set state = 'open'").await.unwrap();
+    assert_eq!(stays("").await, true);
+    let row = "select failures, last_error, finished_at is null from holdfast.reconcile_pass where gateway = 'toss'";
+    let row = database.owner.query_one(row, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i32>(0), row.get::<_, &str>(1), row.get::<_, bool>(2)), (6, "no answer", true));
+}
+
+#[tokio::test]
+async fn a_settled_payment_says_whether_its_gateway_wants_to_be_asked_less_often() {
+    let database = Database::new().await;
+    let (gateway, hold) = (database.as_role("confirm").await, "no hold".to_owned());
+    let paid = Paid { payment: "p".into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };
+    assert_eq!(confirm(&gateway, &paid).await.unwrap()["reason"], "hold_unknown");
+    let looked = async || asked(&gateway, "select holdfast.look_again('standard', 'p')").await;
+    assert_eq!(looked().await["slowed"], false);
+    gateway.query("select holdfast.gateway_slowed('standard', 60)", &[]).await.unwrap();
+    let known = looked().await;
+    assert_eq!((&known["slowed"], &known["admitted"]), (&json!(true), &json!(true)));
 }

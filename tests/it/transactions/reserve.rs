@@ -194,6 +194,9 @@ async fn who_let_a_hold_lapse_waits_where_the_sale_has_a_cool_down() {
          reserve ann k2 a:1       = limit_reached a 2 retry
          sweep                    = 0
          reserve ann k3 a:3       = limit_reached a 2
+         # All lines are held against the limit before any waits.
+         reserve ann k3 a:1 b:3   = limit_reached b 2
+         reserve ann k3 a:1 b:1   = limit_reached a 2 retry
          reserve ann k3 b:1       = granted
          reserve bob k2 a:1       = granted
          reserve cho k2 a:1       = granted

@@ -1,5 +1,6 @@
 //! The schema says as much of the rules as it can, and is what its files say it is.
 
+use protocol::reserve::Refusal;
 use stack::migrate::{self, FUNCTIONS, Migrated};
 
 use support::database::{Ask, Database, reserve};
@@ -9,7 +10,7 @@ const DUMP: &str = "
     select string_agg(line, E'\\n' order by part, line) from (
         select 1 as part, format('column %s.%s %s%s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
             case when a.attnotnull then ' not null' end, ' default ' || pg_get_expr(d.adbin, d.adrelid)) as line
-        from pg_attribute a join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'v')
+        from pg_attribute a join pg_class c on c.oid = a.attrelid and c.relkind in ('r', 'v', 'c')
         left join pg_attrdef d on (d.adrelid, d.adnum) = (a.attrelid, a.attnum)
         where c.relnamespace = 'holdfast'::regnamespace and a.attnum > 0 and not a.attisdropped
         union all
@@ -33,6 +34,9 @@ const DUMP: &str = "
         union all
         select 6, format('role %s %s', r.rolname, s.setting) from pg_db_role_setting d
         join pg_roles r on r.oid = d.setrole, unnest(d.setconfig) as s (setting) where r.rolname like 'holdfast\\_%'
+        union all
+        select 7, format('enum %s %s', t.oid::regtype, string_agg(e.enumlabel, ', ' order by e.enumsortorder))
+        from pg_enum e join pg_type t on t.oid = e.enumtypid where t.typnamespace = 'holdfast'::regnamespace group by t.oid
     ) dump";
 
 #[tokio::test]
@@ -76,20 +80,48 @@ async fn migrating_twice_changes_nothing_and_two_at_once_wait_for_each_other() {
     assert_eq!(migrate::run(&url).await.unwrap().applied.len(), applied[1]);
     assert_eq!(migrate::run(&url).await.unwrap(), Migrated::default());
     let managed = stack::database::connect(&url).await.unwrap();
-    let owners = "select string_agg(distinct pg_get_userbyid(proowner), ' ') from pg_proc where pronamespace = 'holdfast'::regnamespace";
+    let owners = "select string_agg(distinct pg_get_userbyid(owner), ' ') from (
+        select proowner from pg_proc where pronamespace = 'holdfast'::regnamespace
+        union all select typowner from pg_type where typnamespace = 'holdfast'::regnamespace) of_it (owner)";
     assert_eq!(managed.query_one(owners, &[]).await.unwrap().get::<_, &str>(0), "holdfast_owner");
 }
 
 #[tokio::test]
-async fn every_table_column_and_view_says_what_it_is() {
+async fn every_table_column_view_and_type_says_what_it_is() {
     let database = Database::new().await;
     let silent = "select count(*), string_agg(c.relname || '.' || coalesce(a.attname, ''), ' ')
         from pg_class c left join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
         where c.relnamespace = 'holdfast'::regnamespace and (c.relkind = 'r'
           and (obj_description(c.oid) is null or col_description(c.oid, a.attnum) is null)
-          or c.relkind = 'v' and obj_description(c.oid) is null)";
-    let row = database.owner.query_one(silent, &[]).await.unwrap();
-    assert_eq!(row.get::<_, i64>(0), 0, "{:?}", row.get::<_, Option<String>>(1));
+          or c.relkind = 'v' and obj_description(c.oid) is null or c.relkind = 'c' and col_description(c.oid, a.attnum) is null)";
+    let silent_types = "select count(*), string_agg(t.typname, ' ')
+        from pg_type t left join pg_class c on c.oid = t.typrelid
+        where t.typnamespace = 'holdfast'::regnamespace and (t.typtype = 'e' or c.relkind = 'c')
+          and obj_description(t.oid, 'pg_type') is null";
+    for silent in [silent, silent_types] {
+        let row = database.owner.query_one(silent, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 0, "{:?}", row.get::<_, Option<String>>(1));
+    }
+}
+
+/// And in the edge's problem table, which is compared beside it (edge/src/http/code.rs).
+#[tokio::test]
+async fn refusals_have_one_order_in_the_database_the_protocol_the_model_and_the_documents() {
+    let names = Refusal::ALL.map(Refusal::name);
+    let database = Database::new().await;
+    let labels = "select array_agg(enumlabel::text order by enumsortorder) from pg_enum
+                  where enumtypid = 'holdfast.refusal'::regtype";
+    let labels: Vec<String> = database.owner.query_one(labels, &[]).await.unwrap().get(0);
+    assert_eq!(labels, names);
+    assert!(model::refusals().eq(names), "the model's rules");
+
+    let document = std::fs::read_to_string(stack::workspace::root().join("docs/refusals.md")).unwrap();
+    let listed = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let listed: Vec<&str> = listed.map(|(name, _)| name).filter(|name| names.contains(name)).collect();
+    // An address that nobody has is looked for first; the sale and its SKUs after the key.
+    assert_eq!(listed[0], "not_found");
+    let after_the_address = names.into_iter().filter(|name| *name != "not_found");
+    assert!(after_the_address.eq(listed[1..].iter().copied()), "{listed:?}");
 }
 
 #[tokio::test]

@@ -1,13 +1,14 @@
 //! What a function's login can do in the hands of somebody else: its own calls, and nothing that others feel for long.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use stack::migrate::{self, FUNCTIONS};
 use support::client::until;
-use support::database::{Ask, Database, functions_password, reserve};
+use support::database::{Ask, Database, Paid, confirm, functions_password, release, reserve, sweep};
 
 /// Logged in as the function is, with all that its role's settings say.
 async fn login(database: &Database, function: &str) -> Client {
@@ -203,4 +204,85 @@ async fn nobody_is_told_anything_where_a_commit_does_not_wait_for_the_disk() {
     let refused =
         confirm.query_typed("select holdfast.assert_durable()", &[]).await.expect_err("a function asks first");
     assert_eq!(refused.code().unwrap().code(), "55000");
+}
+
+/// Every call that `lookup` may make, by a thief who has a hold of their own. `$hold`, `$order`: somebody else's.
+const LOOKS: [(&str, &str); 13] = [
+    ("assert_durable()", "select holdfast.assert_durable()"),
+    ("barrier()", "select holdfast.barrier()"),
+    (
+        "list_holds(text,text,text,uuid,integer,integer)",
+        "select holdfast.list_holds('thief', null, null, null, 1000000, 1000000)",
+    ),
+    ("look_up_hold(text,uuid,boolean,json)", "call holdfast.look_up_hold('thief', '$hold', false, null)"),
+    (
+        "look_up_holders(text,bytea,bigint,bigint,text[],integer)",
+        "select * from holdfast.look_up_holders('drop', '', 0, 1, array['', '', ''], 1)",
+    ),
+    ("look_up_holders(text,integer)", "select holdfast.look_up_holders('drop', 1000)"),
+    (
+        "look_up_holds(text,text,text,uuid,integer,integer,boolean,json)",
+        "call holdfast.look_up_holds('thief', null, null, null, 1000000, 1000000, false, null)",
+    ),
+    ("look_up_order(text,uuid)", "select holdfast.look_up_order('thief', '$order')"),
+    ("look_up_order_of_hold(text,uuid)", "select holdfast.look_up_order_of_hold('thief', '$hold')"),
+    (
+        "look_up_orders(text,text,uuid,integer,integer)",
+        "select holdfast.look_up_orders('thief', null, null, 1000000, 1000000)",
+    ),
+    ("look_up_sale(text)", "select holdfast.look_up_sale('drop')"),
+    ("look_up_sales()", "select holdfast.look_up_sales()"),
+    (
+        "tell_holders(text,bytea,bigint,bigint,integer,integer)",
+        "select * from holdfast.tell_holders('drop', '', 0, 1, 1000000, 1000000)",
+    ),
+];
+
+/// What an answer says, whatever its types are.
+async fn answer(client: &Client, sql: &str) -> String {
+    let messages = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    let mut text = String::new();
+    for message in messages {
+        let SimpleQueryMessage::Row(row) = message else { continue };
+        (0..row.len()).for_each(|n| text += row.get(n).unwrap_or_default());
+    }
+    text
+}
+
+/// Who may ask for a user's holds by that user's id has to know it.
+#[tokio::test]
+async fn with_the_login_of_lookup_nobody_lists_users() {
+    let database = shop().await;
+    let users = ["thief", "victim-holds", "victim-bought", "victim-gave-back", "victim-forgot-to-pay"];
+    let buyer = database.as_role("reserve").await;
+    let answers = reserve(&buyer, true, &users.map(ask)).await.unwrap();
+    let hold = |n: usize| answers[n]["hold"]["hold_id"].as_str().unwrap().to_owned();
+    let (payment, user) = ("p".to_owned(), users[2].to_owned());
+    let paid = Paid { payment, hold: hold(2), user, amount: 100, currency: "KRW".into() };
+    let order = confirm(&database.as_role("confirm").await, &paid).await.unwrap();
+    release(&database.as_role("release").await, users[3], &hold(3)).await.unwrap();
+    let lapse = format!(
+        "update holdfast.reservation_hold set expire_at = now() - interval '1 minute' where hold_id = '{}'",
+        hold(4)
+    );
+    database.owner.batch_execute(&lapse).await.unwrap();
+    sweep(&database.as_role("expire").await).await.unwrap();
+
+    let granted = "select p.oid::regprocedure::text from pg_proc p, aclexplode(p.proacl) a
+                   where p.pronamespace = 'holdfast'::regnamespace and a.grantee = 'holdfast_lookup'::regrole";
+    let granted = database.owner.query(granted, &[]).await.unwrap();
+    let granted: BTreeSet<String> =
+        granted.iter().map(|row| row.get::<_, String>(0).trim_start_matches("holdfast.").to_owned()).collect();
+    assert_eq!(granted, LOOKS.map(|(routine, _)| routine.to_owned()).into(), "a new one has its line here");
+    let client = database.as_role("lookup").await;
+    for (routine, sql) in LOOKS {
+        let sql = sql.replace("$order", order["order_id"].as_str().unwrap()).replace("$hold", &hold(2));
+        let answer = answer(&client, &sql).await;
+        assert!(!answer.contains("victim"), "{routine}: {answer}");
+    }
+    // What goes on with the users themselves is nobody's to call.
+    let piece = "select * from holdfast.holders_piece('drop', '', 0, 1, array['', '', ''], 1)";
+    assert!(answer(&database.owner, piece).await.contains("victim"), "the test can see them");
+    let refused = client.simple_query(piece).await.err().and_then(|error| error.code().cloned());
+    assert_eq!(refused.as_ref().map(|code| code.code()), Some("42501"));
 }

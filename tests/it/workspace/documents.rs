@@ -91,6 +91,12 @@ fn every_test_file_is_a_module() {
     let files: Vec<&str> =
         files.lines().filter(|file| !file.ends_with("/main.rs") && !file.ends_with("/lib.rs")).collect();
     assert!(files.len() > 50, "git lists the tests of this clone");
+    let programs = std::fs::read_to_string(root.join("tests/it/Cargo.toml")).unwrap();
+    for folder in std::fs::read_dir(root.join("tests/it")).unwrap().map(|entry| entry.unwrap().path()) {
+        let area = folder.file_name().unwrap().to_str().unwrap();
+        let is_program = programs.contains(&format!("path = \"{area}/main.rs\""));
+        assert!(is_program || !folder.join("main.rs").exists(), "tests/it/Cargo.toml has no [[test]] for {area}");
+    }
     for file in files {
         let path = root.join(file);
         let is_folder = path.file_stem().unwrap() == "mod";

@@ -54,6 +54,15 @@ fn nothing_has_a_name_that_says_nothing() {
 }
 
 #[test]
+fn a_test_is_left_out_only_because_it_takes_long() {
+    for file in with_extension("rs") {
+        for line in read(&file).lines().map(str::trim).filter(|line| line.starts_with("#[ignore")) {
+            assert_eq!(line, "#[ignore = \"long\"]", "{}", file.display());
+        }
+    }
+}
+
+#[test]
 fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_gets() {
     let routines = stack::workspace::root().join("schema/routines");
     for name in [

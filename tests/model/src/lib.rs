@@ -1,6 +1,6 @@
 //! A model of a limited sale, and the real transactions held against it.
 //!
-//! `rules`, `payments` and `shown` are the model: what DESIGN.md and API.md say, as a value that is copied, sharing
+//! `rules`, `refusals`, `payments` and `shown` are the model: what DESIGN.md and API.md say, as a value that is copied, sharing
 //! nothing with the product. `generate` makes a history from a seed; `check` gives its commands, one after the other
 //! and some of them at once, to the model and to the transactions (`world`, over the connections of `session`), and
 //! compares every answer, and at the end every row of every table (`tables`). `explain` finds the orders that explain
@@ -14,6 +14,7 @@ mod explain;
 pub mod generate;
 mod names;
 mod payments;
+mod refusals;
 mod rules;
 mod session;
 mod shown;
@@ -24,6 +25,7 @@ mod world;
 pub use command::{Amount, Ask, Command, HoldOf, Phase};
 pub use explain::{Seen, State};
 pub use names::Window;
+pub use refusals::refusals;
 pub use rules::Model;
 pub use session::Session;
 pub use unseen::Crash;

@@ -66,6 +66,13 @@ pub struct Order {
 }
 
 impl Payment {
+    /// Its money on its way back, as its buyer sees it.
+    pub fn shown_refund(&self) -> Value {
+        // Of the currencies that a history has, the euro has cents.
+        let decimals = if self.currency == "EUR" { 2 } else { 0 };
+        json!({"status": "pending", "amount": self.amount, "currency": self.currency, "currency_decimals": decimals})
+    }
+
     /// The hold that it names, in the gateway's words.
     pub fn hold_ref(&self) -> String {
         match (&self.sale, &self.of) {
@@ -244,8 +251,9 @@ impl Model {
         let mut own: Vec<&Payment> = self.refunds_of(of).filter(|paid| paid.user == of.user).collect();
         own.sort_by_key(|paid| std::cmp::Reverse(paid.refund.map(|(_, n)| n)));
         let told = |paid: &&Payment| {
-            json!({"reason": paid.refund.map(|(reason, _)| reason), "status": "pending", "amount": paid.amount,
-                   "currency": paid.currency})
+            let mut shown = paid.shown_refund();
+            shown["reason"] = json!(paid.refund.map(|(reason, _)| reason));
+            shown
         };
         own.iter().map(told).collect()
     }

@@ -148,17 +148,19 @@ impl Model {
         let mut answers = Vec::new();
         for (n, ask) in asks.iter().enumerate() {
             let earlier = asks[..n].iter().any(|other| other.user == ask.user);
-            let refusal = match before.as_ref().unwrap_or(self).by_its_key(sale, ask, earlier) {
-                Some(known) => Some(known),
-                None => self.refuse(sale, ask)?,
-            };
+            let began = before.as_ref().unwrap_or(self);
+            if let Some(replayed) = began.replayed(sale, ask) {
+                answers.push(vec![replayed]);
+                continue;
+            }
+            let refusal = self.refusal(began, sale, ask, earlier)?;
             let Some(refusal) = refusal else {
                 answers.push(vec![self.grant(sale, ask)]);
                 continue;
             };
             // What was left when the batch began is as true an answer as what was left at its turn.
             let also = match &before {
-                Some(before) if refusal["outcome"] == "sold_out" => before.refuse(sale, ask)?,
+                Some(before) if refusal["outcome"] == "sold_out" => before.refusal(before, sale, ask, earlier)?,
                 _ => None,
             };
             let also = also.filter(|also| *also != refusal);
@@ -167,55 +169,11 @@ impl Model {
         Ok(answers)
     }
 
-    /// The key first; then whether the user has another request in the batch. `None`: on with the rest.
-    fn by_its_key(&self, sale: &str, ask: &Ask, earlier: bool) -> Option<Value> {
+    /// What the same request was granted, if its key was used for it.
+    fn replayed(&self, sale: &str, ask: &Ask) -> Option<Value> {
         let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
-        match self.keys.get(&of) {
-            Some((of_sale, lines)) if of_sale == sale && *lines == ask.lines => {
-                Some(json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD"), "replayed": true}))
-            }
-            Some(_) => Some(json!({"outcome": "idempotency_key_reused"})),
-            None => earlier.then(|| json!({"outcome": "request_in_progress"})),
-        }
-    }
-
-    /// Why it cannot be granted: the first reason that applies, and within it the first line.
-    fn refuse(&self, id: &str, ask: &Ask) -> Result<Option<Value>, String> {
-        let Some(sale) = self.sales.get(id) else { return Ok(Some(json!({"outcome": "not_found"}))) };
-        let known = |name: &str| sale.skus.iter().find(|sku| sku.sku == name);
-        if let Some((sku, _)) = ask.lines.iter().find(|(sku, _)| known(sku).is_none()) {
-            return Ok(Some(json!({"outcome": "not_found", "sku_id": sku})));
-        }
-        if sale.status() != "open" {
-            return Ok(Some(json!({"outcome": "sale_not_open", "opens_at": sale.opens_at(), "status": sale.status(),
-                                  "for_ms": "?for"})));
-        }
-        for (sku, _) in &ask.lines {
-            let Some((hold, active)) = self.active(id, &ask.user, sku) else { continue };
-            if active.lapsed.is_some() {
-                return Err(format!("{} has a lapsed hold on {sku} in the way", ask.user));
-            }
-            return Ok(Some(json!({"outcome": "already_holding", "hold_id": format!("?hold:{hold}"), "sku_id": sku})));
-        }
-        let lines: Vec<(&Sku, i64)> =
-            ask.lines.iter().filter_map(|(sku, qty)| Some((known(sku)?, i64::from(*qty)))).collect();
-        if let Some((sku, _)) =
-            lines.iter().find(|(sku, qty)| self.bought(id, &ask.user, &sku.sku) + qty > sku.max_per_user)
-        {
-            return Ok(Some(json!({"outcome": "limit_reached", "sku_id": sku.sku, "max_per_user": sku.max_per_user})));
-        }
-        let waits = |sku: &Sku| self.lapsed.contains(&(id.to_owned(), ask.user.clone(), sku.sku.clone()));
-        if let Some((sku, _)) = lines.iter().find(|(sku, _)| waits(sku)) {
-            return Ok(Some(json!({"outcome": "limit_reached", "sku_id": sku.sku, "max_per_user": sku.max_per_user,
-                                  "retry_at": "?time"})));
-        }
-        let Some((short, _)) = lines.iter().find(|(sku, qty)| sku.available < *qty) else { return Ok(None) };
-        let waits = |hold: &Hold| hold.is_due() && hold.sale == id && hold.has(&short.sku);
-        if self.holds.values().any(waits) {
-            return Err(format!("sold out of {} is a lie while a lapsed hold has some", short.sku));
-        }
-        Ok(Some(json!({"outcome": "sold_out", "sku_id": short.sku, "available": short.available,
-                       "max_per_user": short.max_per_user, "for_ms": "?for"})))
+        let same = self.keys.get(&of).is_some_and(|(of_sale, lines)| of_sale == sale && *lines == ask.lines);
+        same.then(|| json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD"), "replayed": true}))
     }
 
     fn grant(&mut self, id: &str, ask: &Ask) -> Value {

@@ -97,7 +97,7 @@ impl Model {
             "disputed": paid.later.is_disputed(), "refunded_amount": paid.later.moved(paid.amount),
             "created_at": format!("?created:{of}")});
         if paid.refund.is_some() {
-            shown["refund"] = json!({"status": "pending", "amount": paid.amount, "currency": paid.currency});
+            shown["refund"] = paid.shown_refund();
         }
         shown
     }

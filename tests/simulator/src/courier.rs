@@ -44,8 +44,8 @@ pub fn run(
     secrets: Secrets,
     mut jobs: UnboundedReceiver<Job>,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-    // A redirect is a failed delivery, says the specification; and a proxy from the environment is not for loopback.
-    let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).no_proxy();
+    // A redirect is a failed delivery, says the specification.
+    let client = crate::http::client().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
     let courier = Arc::new(Courier {
         client: client.build().context("the gateway's HTTP client")?,
         secrets,

@@ -13,6 +13,8 @@ mod courier;
 mod desk;
 pub mod dialect;
 mod faults;
+pub mod guard;
+pub mod http;
 mod journal;
 mod keys;
 mod lists;
@@ -37,7 +39,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use base64::Engine as _;
@@ -87,8 +89,7 @@ impl Config {
             Dialect::Toss | Dialect::Stripe => "live_sk_",
             Dialect::Standard | Dialect::PortOne => "",
         };
-        let hex: String = self.derived("api", gateway).iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{prefix}{hex}")
+        format!("{prefix}{}", hex::encode(self.derived("api", gateway)))
     }
 
     /// What the functions are configured with to reach these gateways at `url`.
@@ -199,5 +200,6 @@ fn router(desk: Desk) -> Router {
         .route("/faults", post(faults::order).delete(faults::clear))
         .merge(apis())
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(from_fn_with_state(desk.clone(), guard::turn_away))
         .with_state(desk)
 }

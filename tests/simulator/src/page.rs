@@ -74,7 +74,8 @@ fn guarded(status: StatusCode, shop_origin: &str, html: String) -> Response {
         (CONTENT_SECURITY_POLICY, &policy),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (X_FRAME_OPTIONS, "DENY"),
-        (REFERRER_POLICY, "no-referrer"),
+        // With "no-referrer" its own form would come from the origin "null".
+        (REFERRER_POLICY, "same-origin"),
         // Coming back to a page that was paid from shows a new one, and not the old button.
         (CACHE_CONTROL, "no-store"),
     ];

@@ -45,7 +45,9 @@ pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
     if event == Event::MayTake {
         data["totalAmount"] = payment.charge.amount.into();
     }
-    Some(json!({"type": name, "timestamp": payment.created_at, "data": data}).to_string().into())
+    let opened = payment.dispute.as_ref().filter(|_| event == Event::Disputed).map(|dispute| &dispute.made_at);
+    let at = opened.unwrap_or(&payment.created_at);
+    Some(json!({"type": name, "timestamp": at, "data": data}).to_string().into())
 }
 
 pub fn routes() -> Router<Desk> {

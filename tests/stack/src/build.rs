@@ -60,7 +60,7 @@ fn inputs() -> anyhow::Result<String> {
         digest.update((contents.len() as u64).to_le_bytes());
         digest.update(contents);
     }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(digest.finalize()))
 }
 
 fn collect(dir: &Path, except: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {

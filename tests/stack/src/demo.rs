@@ -22,7 +22,7 @@ pub async fn open(database_url: &str, edge_url: &str, admin_token: &str) -> anyh
             {"sku_id": "tote-bag", "name": "Tote bag", "unit_price": 39_000, "stock": 30, "max_per_user": 2},
         ],
     });
-    let client = reqwest::Client::new();
+    let client = crate::http::client().build()?;
     // The instance that answers may still be starting; the same body again is the same sale.
     ready::within(Duration::from_secs(30), "the shop", async || {
         let request = client.post(format!("{edge_url}/v1/admin/sales")).bearer_auth(admin_token).json(&sale);

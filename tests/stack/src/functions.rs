@@ -15,8 +15,8 @@ use crate::{migrate, workspace};
 /// or nothing that goes wrong between two of them would ever be seen here.
 pub const INSTANCES: [(&str, usize); 10] = [
     ("reserve", 3),
-    // One more than UNSIGNED_AT_ONCE (wrangler.toml), so that a signed payment finds one.
-    ("confirm", 3),
+    // One more than UNSIGNED_AT_ONCE and BUYERS_AT_ONCE (wrangler.toml), so that a signed payment finds one.
+    ("confirm", 7),
     ("expire", 2),
     ("release", 2),
     ("lookup", 2),

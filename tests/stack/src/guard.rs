@@ -2,7 +2,7 @@
 //! whatever any page of the web sends to it, and what it runs is the operator's function too.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -84,10 +84,9 @@ async fn serve(
 /// A page names its origin, or its browser says how it came; and one whose own name was made to lead here (DNS rebinding)
 /// asks for that name.
 fn is_a_pages(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
-    let ours = name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    !ours || headers.contains_key(ORIGIN) || headers.contains_key(SEC_FETCH_SITE)
+    !simulator::guard::is_of_this_machine(headers)
+        || headers.contains_key(ORIGIN)
+        || headers.contains_key(SEC_FETCH_SITE)
 }
 
 fn refusal(status: StatusCode, detail: &str) -> Answer {

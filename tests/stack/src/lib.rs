@@ -39,6 +39,7 @@ use children::Children;
 use detours::Detours;
 pub use ports::free as free_port;
 pub use report::Report;
+pub use simulator::http;
 use simulator::{self, Gateway};
 use state::{Secrets, State};
 use wrangler::Wrangler;

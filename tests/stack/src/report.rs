@@ -56,7 +56,7 @@ impl Report {
     /// A question whose answer comes from the database tells that the Worker, the emulator, an instance and Postgres
     /// work together.
     pub async fn until_everything_answers(&self) -> anyhow::Result<()> {
-        let client = reqwest::Client::new();
+        let client = crate::http::client().build()?;
         let url = format!("{}/v1/sales/no-such-sale", self.edge_url);
         ready::within(Duration::from_secs(30), "the shop", async || {
             let answer = client.get(&url).timeout(Duration::from_secs(10)).send().await?;

@@ -41,7 +41,7 @@ pub async fn run(function: &'static str, lambda_url: String, every: Duration, hu
     let mut beat = tokio::time::interval(every);
     // After a pause of ours the next one comes a beat later, not several at once.
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let client = reqwest::Client::new();
+    let Ok(client) = crate::http::client().build() else { return };
     let mut under_way = JoinSet::new();
     let mut failing = false;
     loop {

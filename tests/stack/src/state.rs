@@ -115,7 +115,7 @@ impl Secrets {
             webhook_secret: format!("whsec_{}", STANDARD.encode(random()?)),
             postgres_password: URL_SAFE_NO_PAD.encode(random()?),
             // Letters and digits only: it is written into a statement.
-            functions_password: random()?.iter().map(|byte| format!("{byte:02x}")).collect(),
+            functions_password: hex::encode(random()?),
         };
         write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
         Ok(secrets)

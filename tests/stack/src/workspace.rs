@@ -26,5 +26,5 @@ pub fn short_hash() -> String {
 /// Twelve hexadecimal digits of SHA-256: enough to tell versions of one file apart in a folder's name.
 pub fn short_hash_of(bytes: &[u8]) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&sha2::Sha256::digest(bytes)[..6])
 }

@@ -55,8 +55,14 @@ pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> Han
 /// # Errors
 /// `unavailable`: the gateway could not be asked; `signature_invalid`; `not_found`.
 pub async fn settle(context: &RequestContext, request: &ConfirmRequest) -> Result<Settled, Problem> {
-    let settled: Settled =
-        invoke::call_within(&context.config.lambda, "confirm", request, limits::GATEWAY_DEADLINE_MS).await?;
+    checked(invoke::call_within(&context.config.lambda, "confirm", request, limits::GATEWAY_DEADLINE_MS).await?)
+}
+
+/// What of an answer of `confirm` is a problem.
+///
+/// # Errors
+/// As for [`settle`].
+pub fn checked(settled: Settled) -> Result<Settled, Problem> {
     match settled.outcome {
         ConfirmOutcome::Unreachable => Err(Problem::unavailable().because("the gateway does not answer")),
         ConfirmOutcome::Unproven => Err(unproven().because("confirm has other secrets, or another clock")),

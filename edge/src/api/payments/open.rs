@@ -7,6 +7,7 @@ use protocol::proven::Personal;
 use protocol::refund::{AccountOutcome, RefundAccount, RefundSelector, RefundTo};
 use serde::{Deserialize, Serialize};
 
+use crate::api::payments::buyers;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem, field_error};
 use crate::http::response::Response;
@@ -69,6 +70,11 @@ pub async fn open(context: &mut RequestContext, hold_id: String) -> HandlerResul
 pub async fn refund_account(context: &mut RequestContext, hold_id: String) -> HandlerResult {
     let user_id = context.user_id()?;
     let refund_account: RefundAccount = context.json().await?;
+    // What is refused below takes no place.
+    let _place = match field_errors(&refund_account).next() {
+        None => Some(buyers::place(context, &user_id, &hold_id).await?),
+        Some(_) => None,
+    };
     refund_to(context, RefundSelector::OfHold { user_id, hold_id }, refund_account).await
 }
 

@@ -4,16 +4,18 @@
 use std::borrow::Cow;
 
 use payments::{ReturnPage, ReturnQuery};
-use protocol::confirm::{ConfirmOutcome, ConfirmRequest, PaymentHint, Settled};
+use protocol::confirm::{BuyerPayment, ConfirmOutcome, ConfirmRequest, PaymentHint, Settled};
+use protocol::proven::Personal;
 use serde::Deserialize;
 
-use crate::api::payments::{confirm, unsigned};
-use crate::auth;
+use crate::api::payments::{buyers, confirm, unsigned};
+use crate::auth::{self, address_limit};
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
 use crate::http::text::is_line;
+use crate::lambda::invoke;
 use crate::runtime::limits;
 
 /// `GET /v1/payments/{gateway}/return`: where a gateway sends the buyer's browser after paying (`ReturnPage::Redirect`). Its
@@ -23,11 +25,23 @@ pub async fn redirect(context: &RequestContext, gateway: &'static str) -> Handle
     let Some(ReturnPage::Redirect(query)) = payments::gateway(gateway).map(|gateway| gateway.return_page) else {
         return Err(Problem::not_found());
     };
+    let buyer = match auth::buyer(context) {
+        Ok(buyer) => Some(buyer),
+        // A buyer who asks too often is no stranger for that.
+        Err(problem) if problem.code == Code::RateLimited => return Err(problem),
+        Err(_) => None,
+    };
+    if buyer.is_none() {
+        address_limit::count(context, &address_limit::HINTS).await?;
+    }
     let back = comeback(&context.head.url, query)?;
-    // A signed-in buyer is counted by user, and needs no slot for unsigned messages.
-    let _slot = match auth::buyer(context) {
-        Ok(_) => None,
-        Err(_) => Some(unsigned::slot(context).await?),
+    let _place = match &buyer {
+        Some(buyer) => (Some(buyers::place(context, buyer, &back.payment_key).await?), None),
+        // Without a session it is worth as much as an unsigned webhook.
+        None => {
+            unsigned::turn(&back.payment_key).await?;
+            (None, Some(unsigned::slot(context).await?))
+        }
     };
     let hint = PaymentHint {
         trace: context.trace.clone(),
@@ -55,22 +69,23 @@ pub struct ToConfirm {
 /// `POST /v1/payments/{gateway}/confirm`: what the gateway's browser SDK was given is handed in by the buyer's page
 /// (`ReturnPage::Token`).
 pub async fn token(context: &mut RequestContext, gateway: &'static str) -> HandlerResult {
-    let buyer = context.user_id()?;
+    let user_id = context.user_id()?;
     let ToConfirm { payment_id, payment_token } = context.json().await?;
     for text in [&payment_id, &payment_token] {
         if !is_line(text, limits::PAYMENT_TOKEN_MAX_CHARS) {
             return Err(Problem::malformed("Send `payment_id` and `payment_token` as the gateway's SDK gave them."));
         }
     }
-    let hint = PaymentHint {
+    let _place = buyers::place(context, &user_id, &payment_id).await?;
+    let request = Personal::Payment(BuyerPayment {
         trace: context.trace.clone(),
+        user_id,
         gateway: gateway.to_owned(),
         payment_id,
-        token: Some(payment_token),
-        buyer: Some(buyer),
-        ..PaymentHint::default()
-    };
-    match confirm::settle(context, &ConfirmRequest::Hint(hint)).await?.outcome {
+        token: payment_token,
+    });
+    let settled = invoke::call_proven(&context.config, &request, limits::GATEWAY_DEADLINE_MS).await?;
+    match confirm::checked(settled)?.outcome {
         ConfirmOutcome::Rejected { reason } => Err(confirm::rejected(&reason)),
         outcome => Ok(confirm::outcome_response(&outcome)),
     }

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::thread::LocalKey;
 use std::time::Duration;
 
 use worker::Delay;
@@ -36,8 +37,16 @@ impl Drop for Slot {
 /// # Errors
 /// `rate_limited`: too many wait for this payment.
 pub async fn turn(payment_id: &str) -> Result<(), Problem> {
+    turn_in(&PAYMENTS, payment_id).await
+}
+
+/// The same, counted in `payments` under `key`.
+///
+/// # Errors
+/// As for [`turn`].
+pub async fn turn_in(payments: &'static LocalKey<RefCell<Payments>>, key: &str) -> Result<(), Problem> {
     let now_ms = clock::now_ms();
-    let turn_ms = PAYMENTS.with_borrow_mut(|payments| payments.turn(payment_id, now_ms));
+    let turn_ms = payments.with_borrow_mut(|payments| payments.turn(key, now_ms));
     let turn_ms = turn_ms.ok_or_else(|| {
         Problem::new(Code::RateLimited, "Wait as long as `Retry-After` says: this payment is being asked about.")
             .header("Retry-After", HINT_WAIT_MS.div_ceil(1_000).to_string())
@@ -69,7 +78,7 @@ pub async fn slot(context: &RequestContext) -> Result<Slot, Problem> {
 
 /// When each payment was looked up last, or will be.
 #[derive(Default)]
-struct Payments(HashMap<String, u64>);
+pub struct Payments(HashMap<String, u64>);
 
 impl Payments {
     /// When this payment may be looked up. None: too many wait for it.

@@ -15,6 +15,8 @@ pub struct SaleCache<T> {
     asked: HashMap<String, u64>,
     /// Names that are no sale's, and since when that is known.
     missing: HashMap<String, u64>,
+    /// Unknown names whose last look-up failed, and when.
+    failed: HashMap<String, u64>,
 }
 
 struct Copy<T> {
@@ -47,12 +49,15 @@ pub enum CacheLookup<T> {
 pub enum Fetched<T> {
     Found(T),
     Missing,
+    /// The functions gave no answer.
     Failed,
+    /// They were not asked: the caller had no question left.
+    Limited,
 }
 
 impl<T> Default for SaleCache<T> {
     fn default() -> Self {
-        Self { cache: HashMap::new(), asked: HashMap::new(), missing: HashMap::new() }
+        Self { cache: HashMap::new(), asked: HashMap::new(), missing: HashMap::new(), failed: HashMap::new() }
     }
 }
 
@@ -98,6 +103,11 @@ impl<T: Clone> SaleCache<T> {
         CacheLookup::Fetch { known: false }
     }
 
+    /// Whether the last look-up of this unknown name failed, which was not its caller's fault.
+    pub fn failed_before(&self, name: &str, now_ms: u64) -> bool {
+        self.failed.get(name).is_some_and(|since_ms| now_ms.abs_diff(*since_ms) < SALE_KEEP_MS)
+    }
+
     /// The copy to use when a fetch fails.
     pub fn last_resort(&self, name: &str, now_ms: u64) -> Option<T> {
         let copy = self.cache.get(name).filter(|copy| now_ms.abs_diff(copy.kept_ms) < SALE_KEEP_MS);
@@ -106,6 +116,9 @@ impl<T: Clone> SaleCache<T> {
 
     pub fn fetched(&mut self, name: &str, fetched: Fetched<T>, now_ms: u64) {
         let asked = self.asked.remove(name).is_some();
+        if matches!(fetched, Fetched::Found(_) | Fetched::Missing) {
+            self.failed.remove(name);
+        }
         match fetched {
             Fetched::Found(body) => {
                 self.missing.remove(name);
@@ -124,8 +137,11 @@ impl<T: Clone> SaleCache<T> {
             Fetched::Failed => {
                 if let Some(copy) = self.cache.get_mut(name) {
                     (copy.fetching_ms, copy.failed) = (None, true);
+                } else {
+                    self.remember_failed(name, now_ms);
                 }
             }
+            Fetched::Limited => {}
         }
     }
 
@@ -142,6 +158,15 @@ impl<T: Clone> SaleCache<T> {
         }
         let oldest = self.cache.iter().min_by_key(|(_, copy)| copy.used_ms).map(|(name, _)| name.clone());
         oldest.and_then(|oldest| self.cache.remove(&oldest));
+    }
+
+    fn remember_failed(&mut self, name: &str, now_ms: u64) {
+        if self.failed.len() >= NEW_SALES_MAX {
+            self.failed.retain(|_, since_ms| now_ms.abs_diff(*since_ms) < SALE_KEEP_MS);
+        }
+        if self.failed.len() < NEW_SALES_MAX || self.failed.contains_key(name) {
+            self.failed.insert(name.to_owned(), now_ms);
+        }
     }
 
     fn remember_missing(&mut self, name: &str, now_ms: u64) {

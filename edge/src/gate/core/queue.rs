@@ -8,7 +8,8 @@ use std::rc::Rc;
 use protocol::reserve::Reservation;
 
 use crate::runtime::limits::{
-    FLIGHTS_ALL_MAX, FLIGHTS_MAX, QUEUE_ALL_MAX, QUEUE_MAX, QUEUE_SHARE, USER_ENTRIES_MAX, USER_WAITERS_MAX,
+    BATCHES_IN_FLIGHT_MAX, QUEUE_ALL_MAX, QUEUE_MAX, QUEUE_SHARE, SALE_BATCHES_IN_FLIGHT_MAX, USER_ENTRIES_MAX,
+    USER_WAITERS_MAX,
 };
 
 pub struct Queue<W> {
@@ -177,8 +178,8 @@ impl<W> Queue<W> {
             (Rc::from(sale_id), of(self.sales.get(sale_id)?)?)
         } else {
             let may_depart = |sale: &Sale| match sale.in_flight {
-                0 => self.in_flight < FLIGHTS_ALL_MAX,
-                in_flight => in_flight < FLIGHTS_MAX && self.in_flight < FLIGHTS_MAX,
+                0 => self.in_flight < BATCHES_IN_FLIGHT_MAX,
+                in_flight => in_flight < SALE_BATCHES_IN_FLIGHT_MAX && self.in_flight < SALE_BATCHES_IN_FLIGHT_MAX,
             };
             let waiting = self.sales.iter().filter(|(_, sale)| may_depart(sale));
             let turns = waiting.filter_map(|(sale_id, sale)| {

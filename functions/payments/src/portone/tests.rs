@@ -26,10 +26,14 @@ fn an_event_names_its_payment_and_unknown_ones_are_ignored() {
     let event = read(event).expect("read").expect("a question");
     assert_eq!(event.kind, EventKind::CaptureApproval { amount: Some(1_000) });
     assert_eq!(read(json!({"type": "BillingKey.Issued", "data": {}})), Ok(None));
-    let dispute = read(json!({"type": "Transaction.DisputeCreated", "data": {"paymentId": "p"}})).expect("read");
-    assert_eq!(dispute.map(|event| event.kind), Some(EventKind::Later { dispute: Some(DisputeHint::Opened) }));
-    let cancelled = read(json!({"type": "Transaction.PartialCancelled", "data": {"paymentId": "p"}})).expect("read");
-    assert_eq!(cancelled.map(|event| event.kind), Some(EventKind::Later { dispute: None }));
+    let at = "2024-04-25T10:00:00.000Z";
+    let dispute = json!({"type": "Transaction.DisputeCreated", "timestamp": at, "data": {"paymentId": "p"}});
+    let opened = DisputeHint::Opened { at: Some(at.to_owned()) };
+    assert_eq!(read(dispute).expect("read").map(|event| event.kind), Some(EventKind::Later { dispute: Some(opened) }));
+    for name in ["PartialCancelled", "Cancelled", "CancelPending", "VirtualAccountIssued"] {
+        let later = read(json!({"type": format!("Transaction.{name}"), "data": {"paymentId": "p"}})).expect("read");
+        assert_eq!(later.map(|event| event.kind), Some(EventKind::Later { dispute: None }), "{name}");
+    }
     assert!(read(json!({"type": "Transaction.Paid", "data": {}})).is_err());
     assert!(read(json!({})).is_err());
 }
@@ -100,4 +104,27 @@ fn a_payment_says_what_is_left_of_it_and_whether_it_is_play_money() {
     assert_eq!(snapshot.user_id.as_deref(), Some("u"));
     assert!(matches!(read(json!({"status": "NEW_STATUS"})), LookupResult::Unreadable(_)));
     assert_eq!(api().snapshot(&GatewayResponse { status: 404, body: b"{}" }), LookupResult::NotFound);
+}
+
+#[test]
+fn nothing_is_left_of_a_cancelled_payment_whatever_its_sums_say() {
+    let read = |more: Value| {
+        let mut payment = json!({"status": "CANCELLED", "id": "p1", "channel": {"type": "LIVE"}, "currency": "KRW"});
+        payment.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let body = payment.to_string();
+        let LookupResult::Known(snapshot) = api().snapshot(&GatewayResponse { status: 200, body: body.as_bytes() })
+        else {
+            panic!("a payment")
+        };
+        (snapshot.state, snapshot.amount, snapshot.refunded, snapshot.left())
+    };
+    // An account that was cancelled before its deposit, and a payment that was paid back.
+    for more in [
+        json!({"amount": {"total": 1000, "paid": 0, "cancelled": 0}, "cancellations": []}),
+        json!({"amount": {"total": 1000}}),
+        json!({"amount": {"total": 1000, "paid": 0, "cancelled": 1000},
+               "cancellations": [{"status": "SUCCEEDED", "totalAmount": 1000}]}),
+    ] {
+        assert_eq!(read(more.clone()), (State::Paid, 1_000, 1_000, 0), "{more}");
+    }
 }

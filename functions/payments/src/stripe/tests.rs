@@ -186,14 +186,13 @@ fn what_comes_later_names_its_intent_and_what_has_none_is_not_ours() {
 #[test]
 fn a_dispute_is_asked_for_by_itself_and_what_is_open_counts_first() {
     let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
-    let snapshot = |charge: Value| {
+    let snapshot_of = |charge: Value| {
         let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": 1000, "currency": "krw",
             "livemode": true, "latest_charge": charge});
-        let LookupResult::Known(snapshot) =
-            api.snapshot(&GatewayResponse { status: 200, body: intent.to_string().as_bytes() })
-        else {
-            panic!("a payment")
-        };
+        api.snapshot(&GatewayResponse { status: 200, body: intent.to_string().as_bytes() })
+    };
+    let snapshot = |charge: Value| {
+        let LookupResult::Known(snapshot) = snapshot_of(charge) else { panic!("a payment") };
         snapshot.disputed
     };
     assert_eq!(snapshot(json!({"disputed": true})), Disputed::NeedsLookup);
@@ -201,12 +200,17 @@ fn a_dispute_is_asked_for_by_itself_and_what_is_open_counts_first() {
     let dispute = |all: Value| {
         let body = json!({"data": all}).to_string();
         api.dispute(&GatewayResponse { status: 200, body: body.as_bytes() }, "KRW")
-            .map(|one| (one.state.name(), one.amount))
+            .map(|one| (one.state.name(), one.amount, one.lost_before))
     };
     let one = |status: &str, amount: i64| json!({"status": status, "amount": amount});
-    assert_eq!(dispute(json!([one("won", 300), one("under_review", 200)])), Some(("open", 200)));
-    assert_eq!(dispute(json!([one("won", 300), one("lost", 200)])), Some(("lost", 200)));
-    assert_eq!(dispute(json!([one("warning_closed", 300)])), Some(("won", 300)));
+    assert_eq!(dispute(json!([one("won", 300), one("under_review", 200)])), Some(("open", 200, 0)));
+    assert_eq!(dispute(json!([one("won", 300), one("lost", 200)])), Some(("lost", 200, 0)));
+    assert_eq!(dispute(json!([one("warning_closed", 300)])), Some(("won", 300, 0)));
+    // The bank has returned a part of it, and may return another.
+    let both = Dispute { state: crate::DisputeState::Open, amount: 200, lost_before: 300 };
+    assert_eq!(dispute(json!([one("lost", 300), one("won", 100), one("under_review", 200)])), Some(("open", 200, 300)));
+    let LookupResult::Known(snapshot) = snapshot_of(json!({"disputed": true})) else { panic!("a payment") };
+    assert_eq!(PaymentSnapshot { disputed: Disputed::Yes(both), ..snapshot }.in_dispute(), (300, 200));
     assert_eq!(dispute(json!([])), None);
 }
 
@@ -230,4 +234,10 @@ fn its_lists_go_on_after_the_last_and_refunds_go_back_a_month() {
     assert_eq!(detail, [&crate::EntryDetail::Changed { at_s: Some(7) }, &crate::EntryDetail::Changed { at_s: None }]);
     assert_eq!(found.next.as_deref(), Some("failed"));
     assert!(api.listed(&page("refunds", ""), &GatewayResponse { status: 500, body: b"{}" }).is_err());
+    // A bank decides months later: what it has decided is in the list.
+    assert!(api.list(&page("disputes", "")).path.contains("created[gte]=965526400&"));
+    let dispute = json!({"id": "dp_1", "payment_intent": "pi_1", "status": "lost", "amount": 300, "currency": "krw"});
+    let found = listed("disputes", json!({"data": [dispute], "has_more": false})).expect("a page");
+    let lost = Dispute { state: crate::DisputeState::Lost, amount: 300, lost_before: 0 };
+    assert_eq!(found.entries[0].detail, crate::EntryDetail::Disputed(lost));
 }

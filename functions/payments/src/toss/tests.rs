@@ -146,3 +146,23 @@ fn what_was_cancelled_already_is_cancelled_and_in_flight_is_unknown() {
     assert!(matches!(captured(400, "ALREADY_PROCESSED_PAYMENT"), Captured::Unknown(_)));
     assert!(matches!(captured(400, "REJECT_CARD_PAYMENT"), Captured::Refused(_)));
 }
+
+#[test]
+fn nothing_is_left_of_a_cancelled_payment_but_what_the_bank_has_not_paid_back_yet() {
+    let read = |balance: i64, cancels: Value| {
+        let payment = json!({"paymentKey": "k", "orderId": "o", "status": "CANCELED", "totalAmount": 1000,
+            "balanceAmount": balance, "currency": "KRW", "cancels": cancels});
+        let body = payment.to_string();
+        let LookupResult::Known(snapshot) =
+            api("live_sk_1").snapshot(&GatewayResponse { status: 200, body: body.as_bytes() })
+        else {
+            panic!("a payment")
+        };
+        (snapshot.refunded, snapshot.refunding)
+    };
+    // An account that was cancelled before its deposit; a payment that was paid back, and one that is being paid back.
+    assert_eq!(read(1_000, Value::Null), (1_000, Some(0)));
+    let cancel = |status: &str| json!([{"cancelAmount": 1000, "cancelStatus": status}]);
+    assert_eq!(read(0, cancel("DONE")), (1_000, Some(0)));
+    assert_eq!(read(0, cancel("IN_PROGRESS")), (0, Some(1_000)));
+}

@@ -48,7 +48,7 @@ async fn relay_killed_a_hundred_times_at_any_step_loses_nothing() {
     // The scheduler's ticks, of which those of a killed instance are never answered.
     let ticks = {
         let (over, url) = (Arc::clone(&over), emulator.url.clone());
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build().unwrap();
+        let http = simulator::http::client().timeout(Duration::from_secs(2)).build().unwrap();
         tokio::spawn(async move {
             while !over.load(Ordering::Relaxed) {
                 let tick = http.post(format!("{url}/2015-03-31/functions/relay/invocations"));

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::invoke_at;
 use support::client::{Client, until};
-use support::database::{Ask, Database, reserve};
+use support::database::{Ask, Database, Paid, confirm, reserve};
 use support::emulator::{Ended, emulator, free_port, secrets};
-use support::till::Till;
+use support::till::{Till, by_the_shop};
 
 struct Alone {
     lambda: String,
@@ -112,4 +112,42 @@ async fn a_gateway_whose_payments_cannot_be_claimed_stops_no_sweep_and_no_other_
     let holds = "select string_agg(user_id || ' ' || status, ', ' order by user_id) from holdfast.reservation_hold";
     let holds: String = database.owner.query_one(holds, &[]).await.unwrap().get(0);
     assert_eq!(holds, "ann COMMITTED, bob EXPIRED", "and the other gateway was asked to the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_whose_refunds_cannot_be_claimed_drops_no_refund_of_another() {
+    let client = Client::new();
+    let till = Till::at(client.setting("gateway_url"));
+    till.well_again().await;
+    let database = Database::new().await;
+    // Money for no hold of this database: the shop's own service is paid back at once.
+    let hold = uuid::Uuid::new_v4().to_string();
+    let made = till.pay("standard", &hold, "ann", 1_000, json!({"webhooks": {"times": 0}})).await;
+    let payment = made["payment_id"].as_str().unwrap().to_owned();
+    let paid = Paid { payment: payment.clone(), hold, user: "ann".into(), amount: 1_000, currency: "KRW".into() };
+    let told = confirm(&database.as_role("confirm").await, &paid).await.unwrap();
+    assert_eq!(told["reason"], "hold_unknown");
+    let broken = "alter function holdfast.claim_refunds rename to claim_refunds_of;
+        create function holdfast.claim_refunds(p_gateways text[], p_most integer, p_lease_s integer) returns json
+        language plpgsql security definer set search_path = holdfast, pg_temp as $$ begin
+            if 'portone' = any (p_gateways) then raise exception 'no' using errcode = '55P03'; end if;
+            return claim_refunds_of(p_gateways, p_most, p_lease_s);
+        end $$;
+        grant execute on function holdfast.claim_refunds to holdfast_refund;";
+    database.owner.batch_execute(broken).await.unwrap();
+    // The request is under way when the other claim fails.
+    till.fault("standard", "refund", 1, "slow").await;
+
+    let secret = simulator::Config::keys(client.setting("webhook_secret"));
+    let env = secret.functions_env(&till.url).into_iter().chain([("REFUND_FOR_S".to_owned(), "0".to_owned())]);
+    let env: Vec<(String, String)> = env.collect();
+    let env: Vec<(&str, String)> = env.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let refund = Alone::start("refund", &database.url(), &env).await;
+    let run = refund.invoke("refund", &json!({"job": "refund"})).await;
+    till.well_again().await;
+    assert!(run.is_err(), "and the failure is told: {run:?}");
+    let status = "select status from holdfast.refund where payment_id = $1";
+    let status: String = database.owner.query_one(status, &[&payment]).await.unwrap().get(0);
+    assert_eq!(status, "COMPLETED");
+    assert_eq!(by_the_shop(&till.payment(&payment).await), [1_000]);
 }

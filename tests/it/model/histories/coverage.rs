@@ -146,8 +146,9 @@ impl Coverage {
         }
     }
 
-    /// What no answer tells: what late payments came to, and what moved the stock.
+    /// At the end of a history what no answer tells: what late payments came to, and what moved the stock.
     pub fn count_ended(&mut self, model: &Model) {
+        self.histories += 1;
         let late = model.payments.values().filter_map(|paid| paid.late).map(|late| format!("late: {late}"));
         let moved = model.ledger.iter().map(|entry| format!("ledger {}", entry.2));
         let changed = model.changes.iter().map(|change| format!("changed {}", change.1));

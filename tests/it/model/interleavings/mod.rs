@@ -51,10 +51,21 @@ struct Steps {
     runs: usize,
 }
 
+/// At the isolation level that the functions use.
 #[test]
 fn every_two_transactions_step_by_step() {
+    step_by_step(&LEVELS[..1]);
+}
+
+#[test]
+#[ignore = "long"]
+fn every_two_transactions_step_by_step_at_each_isolation_level() {
+    step_by_step(&LEVELS);
+}
+
+fn step_by_step(levels: &[&'static str]) {
     let labels = labels();
-    let cases: Vec<(Scenario, &'static str, bool)> = LEVELS
+    let cases: Vec<(Scenario, &'static str, bool)> = levels
         .iter()
         .flat_map(|level| [true, false].map(|in_order| (*level, in_order)))
         .flat_map(|(level, in_order)| scenarios::all().into_iter().map(move |scenario| (scenario, level, in_order)))
@@ -83,9 +94,9 @@ fn every_two_transactions_step_by_step() {
     assert_eq!(done.failures.len(), 0, "schedules that came to what no order comes to");
     let never: Vec<&String> = labels.iter().filter(|label| !done.passed.contains(*label)).collect();
     assert_eq!(never, Vec::<&String>::new(), "statements that nobody came to");
-    for level in LEVELS {
+    for level in levels {
         for (one, other) in VERBS.iter().flat_map(|one| VERBS.map(|other| (*one, other))) {
-            assert!(done.pairs.contains(&(one, other, level)), "{one} was not stopped for {other} at {level}");
+            assert!(done.pairs.contains(&(one, other, *level)), "{one} was not stopped for {other} at {level}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Stands between a browser and the edge, and loses what a test tells it to: a file, every answer of the API; or says that
-//! the shop is no development shop.
+//! Stands between a browser and the edge, and loses what a test tells it to: a file, every answer of the API, at once or by
+//! never answering; or says something else than the edge did.
 
 use std::sync::{Arc, Mutex};
 
@@ -22,15 +22,19 @@ pub struct Front {
 struct Rules {
     /// Paths that begin so are answered with this status.
     refused: Vec<(&'static str, u16)>,
+    /// Paths that begin so are accepted and never answered; with true the headers come, and the body never.
+    stalled: Vec<(&'static str, bool)>,
     /// What is written in a page in place of what the edge wrote.
     rewritten: Vec<(String, String)>,
+    /// The same in what the API says.
+    said: Vec<(&'static str, &'static str)>,
 }
 
 impl Front {
     pub async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let http = simulator::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let front = Self { url, rules: Arc::default(), http };
         let app = Router::new().fallback(pass).with_state(front.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -41,9 +45,20 @@ impl Front {
         self.rules.lock().unwrap().refused.push((path, status));
     }
 
+    pub fn stall(&self, path: &'static str, after_the_headers: bool) {
+        self.rules.lock().unwrap().stalled.push((path, after_the_headers));
+    }
+
+    /// The API says `put` in place of `find`.
+    pub fn says(&self, find: &'static str, put: &'static str) {
+        self.rules.lock().unwrap().said.push((find, put));
+    }
+
     /// Everything goes through again.
     pub fn heal(&self) {
-        self.rules.lock().unwrap().refused.clear();
+        let mut rules = self.rules.lock().unwrap();
+        rules.refused.clear();
+        rules.stalled.clear();
     }
 
     /// As in production, where this is the shop's sign-in.
@@ -62,6 +77,15 @@ async fn pass(State(front): State<Front>, request: Request) -> Response {
         let refused = (StatusCode::from_u16(status).unwrap(), [(header::RETRY_AFTER, "1")], "lost on the way");
         return refused.into_response();
     }
+    let stalled = front.rules.lock().unwrap().stalled.iter().find(|(start, _)| path.starts_with(start)).copied();
+    match stalled {
+        Some((_, false)) => std::future::pending().await,
+        Some((_, true)) => {
+            let never = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+            return ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(never)).into_response();
+        }
+        None => {}
+    }
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 100_000).await.unwrap();
     let mut headers = parts.headers;
@@ -72,10 +96,17 @@ async fn pass(State(front): State<Front>, request: Request) -> Response {
     let (status, mut headers) = (answer.status(), answer.headers().clone());
     let mut bytes = answer.bytes().await.unwrap_or_default().to_vec();
     let is_page = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    let rewritten = front.rules.lock().unwrap().rewritten.clone();
+    let (rewritten, said) = {
+        let rules = front.rules.lock().unwrap();
+        (rules.rewritten.clone(), rules.said.clone())
+    };
     if is_page && !rewritten.is_empty() {
         let page = String::from_utf8_lossy(&bytes).into_owned();
         bytes = rewritten.iter().fold(page, |page, (from, to)| page.replace(from, to)).into_bytes();
+    }
+    if path.starts_with("/v1/") && !said.is_empty() {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        bytes = said.iter().fold(text, |text, (find, put)| text.replace(find, put)).into_bytes();
     }
     without_hops(&mut headers);
     (status, headers, Body::from(bytes)).into_response()

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::front::Front;
-use super::{be, shop};
+use super::{be, held, remember, shop, sign_in};
 use support::browser::Browser;
 use support::client::{Client, until};
 
@@ -39,6 +39,56 @@ async fn each_file_taken_away_leaves_a_sentence_and_a_button_and_comes_back_by_i
             (browser.script("return document.querySelector('#buy')?.disabled === false").await == true).then_some(())
         })
         .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_their_script_the_list_the_orders_and_an_order_are_no_wall_and_come_back_by_themselves() {
+    let (client, browser, sale) = shop("ko-KR", 300, 5).await;
+    let hold = held(&client, "ann", &sale).await;
+    let order_id = client.pay(&format!("pay_{sale}"), &hold, "ann").await.ok(200)["order_id"].clone();
+    let order = format!("/orders/{}", order_id.as_str().unwrap());
+    sign_in(&browser, &client, "ann").await;
+    for (path, state) in [("/", "list"), ("/orders", "orders"), (order.as_str(), "bought")] {
+        let front = Front::start().await;
+        front.refuse("/assets/shop", 503);
+        browser.page.goto(&format!("{}{path}", front.url)).await.unwrap();
+        until("the sentence", 20, || async { (!browser.text("#lost").await.is_empty()).then_some(()) }).await;
+        is_no_wall(&browser).await;
+        front.heal();
+        until("the page works", 20, || async {
+            let ready = browser.script("return document.documentElement.dataset.ready === 'yes'").await == true;
+            (ready && browser.state().await == state).then_some(())
+        })
+        .await;
+        is_no_wall(&browser).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_never_comes_is_given_up_and_leaves_a_sentence_and_a_button() {
+    let (client, browser, sale) = shop("ko-KR", 300, 5).await;
+    let hold = held(&client, "ann", &sale).await;
+    sign_in(&browser, &client, "ann").await;
+    let front = Front::start().await;
+    browser.page.goto(&front.url).await.unwrap();
+    remember(&browser, "hold", &sale, &json!({"hold_id": hold["hold_id"]})).await;
+    // The page itself comes, and asks for these before its script is here.
+    let sale_page = format!("/sales/{sale}");
+    let order_page = format!("/orders/{}", uuid::Uuid::new_v4());
+    for (path, api, after_the_headers, in_the_end) in [
+        (&sale_page, "/v1/reservations", false, "holding"),
+        (&sale_page, "/v1/reservations", true, "holding"),
+        (&"/orders".to_owned(), "/v1/orders", false, "orders"),
+        (&order_page, "/v1/orders", false, "missing"),
+    ] {
+        front.stall(api, after_the_headers);
+        browser.page.goto(&format!("{}{path}", front.url)).await.unwrap();
+        until(&format!("{path} gives up"), 13, || async { (browser.state().await == "offline").then_some(()) }).await;
+        is_no_wall(&browser).await;
+        front.heal();
+        browser.script("document.querySelector('#retry')?.click()").await;
+        until(&format!("{path} goes on"), 20, || async { (browser.state().await == in_the_end).then_some(()) }).await;
     }
 }
 

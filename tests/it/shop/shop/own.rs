@@ -4,7 +4,7 @@ use fantoccini::Locator;
 use serde_json::json;
 
 use super::told::{holding, is_for_people};
-use super::{go_and_pay, shop};
+use super::{go_and_pay, held, remember, shop, sign_in};
 use support::browser::Browser;
 use support::client::{Client, until};
 
@@ -75,4 +75,104 @@ async fn what_costs_nothing_is_had_by_one_press() {
     browser.until("bought").await;
     assert_eq!(client.report(&sale).await["orders"]["CONFIRMED"], 1);
     is_for_people(&browser).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_open_pages_the_second_gets_to_the_hold_with_which_the_first_took_the_last_piece() {
+    let (client, browser, sale) = shop("en-US", 300, 1).await;
+    let phone = Browser::new("ko-KR").await;
+    for one in [&browser, &phone] {
+        sign_in(one, &client, "ann").await;
+        one.open(&format!("/sales/{sale}")).await;
+        one.until("open").await;
+    }
+    browser.click("#buy").await;
+    browser.until("holding").await;
+    phone.until("holding").await;
+    assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
+}
+
+/// What the page asks for at its start, the own holds, has been answered.
+async fn until_asked(browser: &Browser) {
+    let asked = "return performance.getEntriesByType('resource') \
+                 .some((one) => one.name.includes('status=HOLD') && one.responseEnd)";
+    until("the page's own question", 20, || async { (browser.script(asked).await == true).then_some(()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_back_to_an_open_page_finds_what_another_device_holds() {
+    let (client, browser, sale) = shop("en-US", 300, 5).await;
+    sign_in(&browser, &client, "ann").await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    until_asked(&browser).await;
+    held(&client, "ann", &sale).await;
+    browser.script("document.dispatchEvent(new Event('visibilitychange'))").await;
+    browser.until("holding").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_of_somebody_else_in_the_devices_memory_does_not_hide_the_own_one() {
+    let (client, browser, sale) = shop("en-US", 300, 5).await;
+    let (own, theirs) = (held(&client, "ann", &sale).await, held(&client, "bob", &sale).await);
+    sign_in(&browser, &client, "ann").await;
+    browser.open("/").await;
+    remember(&browser, "hold", &sale, &json!({"hold_id": theirs["hold_id"]})).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("holding").await;
+    let shown = browser.script("return document.querySelector('#bar [name=hold_id]').value").await;
+    assert_eq!(shown, own["hold_id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_without_an_answer_is_asked_again_for_its_own_user_alone() {
+    let (client, browser, sale) = shop("en-US", 300, 5).await;
+    let users = "return JSON.parse(document.querySelector('#page').textContent).user";
+    sign_in(&browser, &client, "ann").await;
+    browser.open("/").await;
+    let ann = browser.script(users).await;
+    sign_in(&browser, &client, "bob").await;
+    browser.open("/").await;
+    let bob = browser.script(users).await;
+    assert!(ann.is_string() && bob.is_string() && ann != bob, "{ann} {bob}");
+    let body = json!({"sale_id": sale, "items": [{"sku_id": "pair", "qty": 1}]});
+    let now_ms = browser.script("return Date.now()").await;
+    let question = |user: &serde_json::Value| {
+        let key = uuid::Uuid::new_v4().to_string();
+        json!({"key": key, "body": body, "at_ms": now_ms, "ttl_ms": 300_000, "user": user})
+    };
+    remember(&browser, "pending", &sale, &question(&ann)).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    until_asked(&browser).await;
+    assert_eq!(browser.state().await, "open");
+    assert_eq!(client.report(&sale).await["holds"]["HOLD"], 0, "Bob has pressed nothing");
+    remember(&browser, "pending", &sale, &question(&bob)).await;
+    browser.page.refresh().await.unwrap();
+    browser.until("holding").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_let_a_hold_lapse_is_told_from_when_on_to_buy_again_and_has_a_button_then() {
+    let (client, browser) = (Client::new(), Browser::new("en-US").await);
+    let sale = format!("t-{}", uuid::Uuid::new_v4());
+    let body = json!({"sale_id": sale, "name": "Slow down", "currency": "KRW", "hold_ttl_s": 2, "lapse_cooldown_s": 20,
+                      "skus": [{"sku_id": "pair", "name": "Pair", "unit_price": 1000, "stock": 5}]});
+    client.admin(reqwest::Method::POST, "/v1/admin/sales", Some(body)).await.ok(201);
+    held(&client, "ann", &sale).await;
+    until("the hold's end", 30, || async { (client.report(&sale).await["holds"]["EXPIRED"] == 1).then_some(()) }).await;
+    sign_in(&browser, &client, "ann").await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("limit").await;
+    let text = browser.text("#message").await;
+    assert!(text.contains("buy again from") && !text.contains("already bought"), "{text}");
+    assert_eq!(browser.text("#heading").await, "You can buy again soon");
+    assert_eq!(browser.text("#again").await, "", "it is too early");
+    is_for_people(&browser).await;
+    until("the button", 40, || async { (!browser.text("#again").await.is_empty()).then_some(()) }).await;
+    browser.click("#again").await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    browser.until("holding").await;
 }

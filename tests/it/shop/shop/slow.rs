@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{be, go_and_pay, shop};
+use super::{be, go_and_pay, held, remember, shop, sign_in};
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::till::Till;
 
 const TEXT_MS: f64 = 3_000.0;
 const BUTTON_MS: f64 = 6_000.0;
@@ -23,9 +24,25 @@ const WATCH: &str = "(() => {
 
 /// Loads the page as it is now, slowly; when the first words and the button were there.
 async fn timed(browser: &Browser, state: &str, button: &str) {
+    watch(browser, state, button).await;
+    browser.page.refresh().await.unwrap();
+    judge(browser, state).await;
+}
+
+/// The same for somebody who has never been here: nothing is in the browser's cache.
+async fn timed_cold(browser: &Browser, path: &str, state: &str, button: &str) {
+    browser.devtools("Network.clearBrowserCache", json!({})).await;
+    watch(browser, state, button).await;
+    browser.open(path).await;
+    judge(browser, &format!("{state} of {path}, cold")).await;
+}
+
+async fn watch(browser: &Browser, state: &str, button: &str) {
     let note = format!("sessionStorage.setItem('state', '{state}'); sessionStorage.setItem('watch', '{button}')");
     browser.script(&note).await;
-    browser.page.refresh().await.unwrap();
+}
+
+async fn judge(browser: &Browser, state: &str) {
     let button_ms =
         until(state, 30, || async { browser.script("return window.button_ms ?? null").await.as_f64() }).await;
     let text = "return performance.getEntriesByName('first-contentful-paint')[0].startTime";
@@ -59,9 +76,11 @@ async fn every_state_of_a_sale_is_there_in_time_on_a_slow_phone() {
     browser.until("open").await;
     browser.slow().await;
     timed(&browser, "open", "#buy").await;
+    timed_cold(&browser, &format!("/sales/{sale}"), "open", "#buy").await;
     browser.click("#buy").await;
     browser.until("holding").await;
     timed(&browser, "holding", "#pay").await;
+    timed_cold(&browser, &format!("/sales/{sale}"), "holding", "#pay").await;
     set(&client, &sale, "paused").await;
     let other = Browser::new("en-US").await;
     other.before_each_page(WATCH).await;
@@ -96,4 +115,87 @@ async fn what_comes_before_and_after_is_there_in_time_too() {
     quick.until("bought").await;
     quick.slow().await;
     timed(&quick, "bought", "#see").await;
+}
+
+/// A buyer's browser on a slow phone, on a page of the shop.
+async fn phone(client: &Client, user: &str) -> Browser {
+    let browser = Browser::new("ko-KR").await;
+    browser.before_each_page(WATCH).await;
+    sign_in(&browser, client, user).await;
+    browser.open("/").await;
+    browser.until("list").await;
+    browser.slow().await;
+    browser
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_became_of_a_hold_is_there_in_time() {
+    let client = Client::new();
+    let till = Till::at(client.setting("gateway_url"));
+    let (short, long) = (client.sale(2, &[("pair", 5, 1)]).await, client.sale(3_600, &[("pair", 5, 1)]).await);
+    let (lapsed, held_long) = (held(&client, "ann", &short).await, held(&client, "ann", &long).await);
+    let browser = phone(&client, "ann").await;
+    let (short_page, long_page) = (format!("/sales/{short}"), format!("/sales/{long}"));
+    let record = |hold: &Value, paid: &str| json!({"hold_id": hold["hold_id"], "paid": paid});
+
+    remember(&browser, "hold", &long, &record(&held_long, "yes")).await;
+    timed_cold(&browser, &long_page, "paying", "#see").await;
+    until("the hold's end", 30, || async { (client.report(&short).await["holds"]["EXPIRED"] == 1).then_some(()) })
+        .await;
+    remember(&browser, "hold", &short, &record(&lapsed, "maybe")).await;
+    timed_cold(&browser, &short_page, "unsure", "#retry").await;
+    remember(&browser, "hold", &short, &record(&lapsed, "")).await;
+    timed_cold(&browser, &short_page, "expired", "#retry").await;
+    for hold in [&lapsed, &held_long] {
+        till.pay("standard", hold["hold_id"].as_str().unwrap(), &client.user("ann"), 1_000, json!({})).await;
+    }
+    until("the refund", 60, || async {
+        let path = format!("/v1/reservations/{}", lapsed["hold_id"].as_str().unwrap());
+        client.get("ann", &path).await.ok(200)["refund"].is_object().then_some(())
+    })
+    .await;
+    remember(&browser, "hold", &short, &record(&lapsed, "")).await;
+    timed_cold(&browser, &short_page, "refund", "#retry").await;
+    cancelled(&client, &held_long, "ann").await;
+    remember(&browser, "hold", &long, &record(&held_long, "yes")).await;
+    timed_cold(&browser, &long_page, "cancelled", "#see").await;
+}
+
+/// The order of a hold that is paid.
+async fn order_of(client: &Client, hold: &Value, user: &str) -> String {
+    let path = format!("/v1/orders?hold_id={}", hold["hold_id"].as_str().unwrap());
+    until("the order", 60, || async { client.get(user, &path).await.body["order_id"].as_str().map(ToOwned::to_owned) })
+        .await
+}
+
+async fn cancelled(client: &Client, hold: &Value, user: &str) {
+    let order = order_of(client, hold, user).await;
+    let path = format!("/v1/admin/orders/{order}/cancel");
+    client.admin(reqwest::Method::POST, &path, Some(json!({"reason": "a test"}))).await.ok(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_the_orders_an_order_and_the_limit_are_there_in_time() {
+    let client = Client::new();
+    let sale = client.sale(3_600, &[("pair", 5, 1)]).await;
+    let hold = held(&client, "bob", &sale).await;
+    let till = Till::at(client.setting("gateway_url"));
+    till.pay("standard", hold["hold_id"].as_str().unwrap(), &client.user("bob"), 1_000, json!({})).await;
+    let order = order_of(&client, &hold, "bob").await;
+    let browser = phone(&client, "bob").await;
+    timed_cold(&browser, "/", "list", ".card").await;
+    timed_cold(&browser, "/orders", "orders", ".card").await;
+    timed_cold(&browser, &format!("/orders/{order}"), "bought", "#back").await;
+    timed_cold(&browser, &format!("/orders/{}", Uuid::new_v4()), "missing", "#all").await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
+    let press = "window.limit_ms = null; const from = performance.now(), main = document.querySelector('main'); \
+                 new MutationObserver(() => { \
+                     if (main.dataset.state === 'limit' && document.querySelector('#retry')) window.limit_ms ??= performance.now() - from; \
+                 }).observe(main, { attributes: true, childList: true, subtree: true }); \
+                 document.querySelector('#buy').click()";
+    browser.script(press).await;
+    let limit_ms = until("limit", 30, || async { browser.script("return window.limit_ms").await.as_f64() }).await;
+    println!("limit: the button {limit_ms:.0} ms after the press");
+    assert!(limit_ms < BUTTON_MS, "{limit_ms}");
 }

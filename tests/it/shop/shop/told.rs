@@ -3,9 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::{be, go_and_pay, shop};
+use super::front::Front;
+use super::{be, go_and_pay, held, remember, shop, sign_in};
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::till::Till;
 
 /// Holds one as this buyer, named so that the payment page knows who pays; the user's id.
 pub async fn holding(browser: &Browser, sale: &str, user: &str) -> String {
@@ -85,6 +87,35 @@ async fn a_wrong_amount_is_explained_and_can_be_paid_again() {
     go_and_pay(&browser, "button[value=pay]").await;
     browser.until("bought").await;
     assert_eq!(client.report(&sale).await["orders"]["CONFIRMED"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_in_another_currency_goes_back_with_its_own_decimals_and_a_refund_that_failed_is_not_called_automatic() {
+    let (client, browser, sale) = shop("en-US", 300, 5).await;
+    let hold = held(&client, "ann", &sale).await;
+    let hold_id = hold["hold_id"].as_str().unwrap();
+    let till = Till::at(client.setting("gateway_url"));
+    till.pay("standard", hold_id, &client.user("ann"), 1_050, json!({"currency": "USD"})).await;
+    let refund = until("the refund is done", 60, || async {
+        let seen = client.get("ann", &format!("/v1/reservations/{hold_id}")).await.ok(200);
+        (seen["refund"]["status"] == "completed").then(|| seen["refund"].clone())
+    })
+    .await;
+    assert_eq!((&refund["currency"], &refund["currency_decimals"]), (&json!("USD"), &json!(2)));
+    sign_in(&browser, &client, "ann").await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("holding").await;
+    assert!(browser.text("#message").await.contains("your $10.50 was refunded"), "{}", browser.text("#message").await);
+
+    let front = Front::start().await;
+    front.says(r#""status":"completed""#, r#""status":"failed""#);
+    browser.page.goto(&front.url).await.unwrap();
+    remember(&browser, "hold", &sale, &json!({"hold_id": hold_id})).await;
+    browser.page.goto(&format!("{}/sales/{sale}", front.url)).await.unwrap();
+    browser.until("holding").await;
+    let text = browser.text("#message").await;
+    assert!(text.contains("The refund of your $10.50 is late") && !text.contains("automatically"), "{text}");
+    is_for_people(&browser).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

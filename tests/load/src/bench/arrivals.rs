@@ -11,10 +11,11 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::ask::Crowd;
-use super::load::{self, percentile_ms};
+use super::load;
 use super::place::Place;
 use super::t1::PLENTY;
 use super::variant;
+use crate::percentile::Percentiles;
 
 /// Calls in the air at once: of one Gate that may have one, of one and of two that may have two each (edge/src/runtime/limits.rs).
 pub const FLIGHTS: [usize; 3] = [1, 2, 4];
@@ -56,15 +57,15 @@ pub async fn run(place: &Place, commit_ms: u64, flights: usize, seconds: f64) ->
     let batches = variant::named("batch-100-early")?;
     let maximum = load::run(batches, &place.callers(batches, flights).await?, &crowd(), seconds).await?;
     place.begin_cell(1, PLENTY, 0).await?;
-    let mut took = open_loop(place, flights, maximum.per_s / 2.0, seconds).await?;
-    took.sort_unstable();
+    let took = open_loop(place, flights, maximum.per_s / 2.0, seconds).await?;
+    let Percentiles { p50_ms, p99_ms, .. } = Percentiles::of_durations(&took);
     Ok(Waiting {
         commit_ms,
         flights,
         maximum_per_s: maximum.per_s,
         arrivals_per_s: maximum.per_s / 2.0,
-        p50_ms: percentile_ms(&took, 0.50),
-        p99_ms: percentile_ms(&took, 0.99),
+        p50_ms,
+        p99_ms,
         alone_p50_ms: alone.p50_ms,
     })
 }

@@ -185,7 +185,8 @@ async fn live_keys(bench: &Worker) -> anyhow::Result<(usize, u64, u64)> {
     // What running at all takes is not the keys'.
     crowd.press(CLIENTS, crowd::Until::Answers(2_000)).await?;
     let wasm_bytes = async || -> anyhow::Result<u64> {
-        Ok(reqwest::get(format!("{}/bench/memory", bench.url)).await?.text().await?.parse()?)
+        let http = stack::http::client().build()?;
+        Ok(http.get(format!("{}/bench/memory", bench.url)).send().await?.text().await?.parse()?)
     };
     let (before, wasm_before) = (worker::resident_bytes(bench.pid()?)?, wasm_bytes().await?);
     let sent = crowd.press(CLIENTS, crowd::Until::Answers(LIVE_KEYS)).await?;
@@ -196,7 +197,7 @@ async fn live_keys(bench: &Worker) -> anyhow::Result<(usize, u64, u64)> {
 async fn sale(edge_url: &str, admin_token: &str) -> anyhow::Result<()> {
     let body = json!({"sale_id": crowd::SALE, "name": "bench", "currency": "KRW", "hold_ttl_s": 86_400,
         "skus": [{"sku_id": "pair", "name": "pair", "unit_price": 1, "stock": 1_000_000_000}]});
-    let http = reqwest::Client::builder().no_proxy().build()?;
+    let http = stack::http::client().build()?;
     let request = http.post(format!("{edge_url}/v1/admin/sales")).bearer_auth(admin_token).json(&body);
     request.send().await?.error_for_status().context("cannot make the sale")?;
     Ok(())

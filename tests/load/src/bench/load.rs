@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::ask::Crowd;
 use super::call::{Answered, Caller};
 use super::variant::Variant;
+use crate::percentile::Percentiles;
 
 /// Before the clock starts: plans are made, pages are there, everybody waits for everybody.
 const WARM_UP: Duration = Duration::from_millis(300);
@@ -61,13 +62,8 @@ pub async fn run(
         sum.add(answered);
         took.extend(calls);
     }
-    took.sort_unstable();
-    Ok(Measured {
-        per_s: sum.granted as f64 / seconds,
-        p50_ms: percentile_ms(&took, 0.50),
-        p99_ms: percentile_ms(&took, 0.99),
-        answered: sum,
-    })
+    let Percentiles { p50_ms, p99_ms, .. } = Percentiles::of_durations(&took);
+    Ok(Measured { per_s: sum.granted as f64 / seconds, p50_ms, p99_ms, answered: sum })
 }
 
 impl Answered {
@@ -76,13 +72,6 @@ impl Answered {
         self.refused += other.refused;
         self.failed += other.failed;
     }
-}
-
-/// Of sorted times; 0 where there are none.
-#[must_use]
-pub fn percentile_ms(sorted: &[Duration], part: f64) -> f64 {
-    let at = (sorted.len() as f64 * part) as usize;
-    sorted.get(at.min(sorted.len().saturating_sub(1))).map_or(0.0, |took| took.as_secs_f64() * 1_000.0)
 }
 
 /// The middle of what several rounds measured.

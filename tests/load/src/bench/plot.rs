@@ -1,5 +1,6 @@
 //! The picture in docs/measurements.md: reservations a second of each way, with a commit as it is and with a slow one, on a
-//! logarithmic scale. Its colours are seen on light pages and on dark ones.
+//! logarithmic scale. Its colours follow the reader's page, light or dark, by
+//! a media query, which `plotters` cannot write.
 
 use std::fmt::Write as _;
 

@@ -12,8 +12,8 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 
-use super::load::percentile_ms;
 use super::place::Place;
+use crate::percentile::Percentiles;
 
 /// Far more than this machine confirms in a second.
 const HOLDS_PER_S: f64 = 8_000.0;
@@ -66,8 +66,7 @@ pub async fn run(place: &Place, clients: usize, commit_ms: u64, seconds: f64) ->
         took.extend(client??);
     }
     let confirms_per_s = took.len() as f64 / began.elapsed().as_secs_f64();
-    took.sort_unstable();
-    let (p50_ms, p99_ms) = (percentile_ms(&took, 0.50), percentile_ms(&took, 0.99));
+    let Percentiles { p50_ms, p99_ms, .. } = Percentiles::of_durations(&took);
     Ok(Confirms { clients, commit_ms, confirms_per_s, p50_ms, p99_ms })
 }
 

@@ -8,8 +8,8 @@ use serde::Serialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::load::percentile_ms;
 use super::place::Place;
+use crate::percentile::Percentiles;
 
 #[derive(Clone, Serialize)]
 pub struct Swept {
@@ -42,8 +42,7 @@ pub async fn run(place: &Place, holds: i64, skus: u64) -> anyhow::Result<Swept> 
     }
     let holds_per_s = swept as f64 / began.elapsed().as_secs_f64();
     ensure!(swept == holds, "T3 ended {swept} of {holds} holds");
-    took.sort_unstable();
-    let (p50_ms, p99_ms) = (percentile_ms(&took, 0.50), percentile_ms(&took, 0.99));
+    let Percentiles { p50_ms, p99_ms, .. } = Percentiles::of_durations(&took);
     Ok(Swept { holds, skus, holds_per_s, p50_ms, p99_ms })
 }
 

@@ -51,7 +51,7 @@ pub struct Strain {
     pub share: f64,
 }
 
-/// Calls a Gate has in the air: `FLIGHTS_MAX` of edge/src/runtime/limits.rs.
+/// Calls a Gate has in the air: `SALE_BATCHES_IN_FLIGHT_MAX` of edge/src/runtime/limits.rs.
 pub const FLIGHTS: f64 = 2.0;
 /// Reservations a call carries at most: `protocol::reserve::BATCH_MAX`.
 pub const BATCH_MAX: f64 = 100.0;
@@ -59,6 +59,9 @@ pub const BATCH_MAX: f64 = 100.0;
 const FILL: f64 = 0.7;
 /// Each of release, lookup, admin, expire: few calls, but never none.
 const OTHERS: f64 = 8.0;
+/// Places of `confirm` that unsigned messages and buyers' questions may take: `UNSIGNED_AT_ONCE` and `BUYERS_AT_ONCE` of
+/// wrangler.toml.
+const QUESTIONS: f64 = 6.0;
 /// How often a Gate asks whether stock is back: `SOLD_OUT_PROBE` of edge/src/runtime/limits.rs, a second.
 const PROBES_PER_GATE_S: f64 = 2.0;
 
@@ -82,7 +85,8 @@ pub fn plan(day: Day, measured: Measured) -> Plan {
     let reserve = (shards * FLIGHTS).ceil();
     // Half of those who pay do so in the busiest minute.
     let confirms_per_s = day.stock * day.pay / 2.0 / 60.0;
-    let confirm = (confirms_per_s * (day.way_ms + day.commit_ms + measured.confirm_ms) / 1000.0 / FILL).ceil().max(2.0);
+    let confirm =
+        (confirms_per_s * (day.way_ms + day.commit_ms + measured.confirm_ms) / 1000.0 / FILL).ceil() + QUESTIONS;
     let granted_per_s = day.arrivals_per_s.min(measured.hot_sku_per_s * FILL);
     let t1_ms_per_s = granted_per_s * (measured.reservation_ms + measured.batch_ms / batch);
     Plan {

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::Rush;
 use super::clock::us;
-use super::percentile::{Percentiles, ms};
 use super::tally::{GRANTED, Told};
 use super::verdict::Check;
 use super::watch::{Look, Sku};
+use crate::percentile::{Percentiles, ms};
 
 /// A press that left later than this after its time was not sent in time: the tool's doing, not the shop's.
 const LATE_US: u64 = 100_000;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::arrivals::Options;
 use super::buyer::World;
-use super::percentile::Percentiles;
 use super::tally::GRANTED;
 use super::watch::Looks;
+use crate::percentile::Percentiles;
 
 const EVERY: Duration = Duration::from_secs(1);
 

@@ -15,7 +15,6 @@ pub(crate) mod http;
 pub mod live;
 mod load;
 pub mod page;
-mod percentile;
 mod plot;
 mod sale;
 mod series;

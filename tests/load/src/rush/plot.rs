@@ -1,4 +1,6 @@
-//! Plots as inline SVG: an axis each way with its unit, and lines or stacked areas between them. Colours are the page's.
+//! Plots as inline SVG: an axis each way with its unit, and lines or stacked areas between them. Colours are classes of the
+//! page's stylesheet, which has a light and a dark form: `plotters` writes a fixed colour into every element, and `charming`
+//! draws by a script of its own.
 
 /// In the SVG's own units; the page scales it to the width it has.
 const WIDTH: f64 = 460.0;

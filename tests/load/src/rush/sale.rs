@@ -44,5 +44,5 @@ pub async fn report(stack: &Report, sale_id: &str) -> anyhow::Result<Value> {
 }
 
 fn client() -> anyhow::Result<reqwest::Client> {
-    Ok(reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?)
+    Ok(stack::http::client().timeout(Duration::from_secs(30)).build()?)
 }

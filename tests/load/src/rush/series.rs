@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Run;
 use super::clock::us;
-use super::percentile::{ms, of_sorted};
 use super::tally::{After, Story, Told};
 use super::truth::{Entry, Truth};
+use crate::percentile::{at, counted, ms};
 
 /// A number of pieces over time.
 pub struct Stock(Vec<(i64, i64)>);
@@ -110,9 +110,9 @@ pub fn latencies(run: &Run, step_us: u64, shares: &[f64]) -> Vec<(u64, Vec<f64>)
         let waits = story.presses.iter().map(|press| press.answered_us.saturating_sub(due_us));
         steps.entry(due_us / step_us).or_default().extend(waits);
     }
-    let percentiles = |(step, mut waits): (u64, Vec<u64>)| {
-        waits.sort_unstable();
-        (step * step_us + step_us / 2, shares.iter().map(|share| ms(of_sorted(&waits, *share))).collect())
+    let percentiles = |(step, waits): (u64, Vec<u64>)| {
+        let waits = counted(waits);
+        (step * step_us + step_us / 2, shares.iter().map(|share| ms(at(&waits, *share))).collect())
     };
     steps.into_iter().map(percentiles).collect()
 }

@@ -1,7 +1,7 @@
 //! Figures as words: for the terminal, and for the page's tables.
 
 use super::figures::Figures;
-use super::percentile::Percentiles;
+use crate::percentile::Percentiles;
 
 /// What has to be known before any wait is believed.
 pub const TOO_SLOW: &str = "This machine could not send the presses in time: what is said of waits, silences and 5xx is \

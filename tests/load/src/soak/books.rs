@@ -126,7 +126,7 @@ pub async fn since(stack: &Report, after: Option<String>) -> anyhow::Result<Vec<
 }
 
 async fn page(stack: &Report, query: String) -> anyhow::Result<Page> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
+    let client = stack::http::client().build()?;
     let answer = client.get(format!("{}/payments?{query}", stack.gateway_url)).send().await?;
     Ok(answer.error_for_status()?.json().await?)
 }

@@ -186,7 +186,7 @@ impl World {
             traceparent: None,
             user_id: self.user_id(one.user),
             idem_key: one.key.to_string(),
-            fingerprint: Sha256::digest(cart).iter().map(|byte| format!("{byte:02x}")).collect(),
+            fingerprint: hex::encode(Sha256::digest(cart)),
             sale_id: id.clone(),
             items,
             json: String::new(),

@@ -3,6 +3,7 @@
 
 mod delivery;
 mod paying;
+mod visitors;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -77,7 +78,7 @@ impl World {
         let config = Config { bind, edge_url: shop_url.clone(), webhook_secret: SECRET.to_owned(), log };
         let gateway = Gateway::start(config).await.unwrap();
         let none = reqwest::redirect::Policy::none();
-        let client = reqwest::Client::builder().redirect(none).no_proxy().build().unwrap();
+        let client = crate::http::client().redirect(none).build().unwrap();
         Self { shop, shop_url, gateway, client }
     }
 
@@ -104,6 +105,11 @@ impl World {
 
     /// Presses a button of the page; the answer's status and where it sends the buyer.
     async fn press(&self, fields: &[(&str, &str)]) -> (u16, String) {
+        self.press_from(&[], fields).await
+    }
+
+    /// The same with these headers.
+    async fn press_from(&self, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> (u16, String) {
         let mut form = reqwest::Url::parse("http://form/").unwrap();
         let ended = (Timestamp::now() - Duration::from_millis(500)).to_string();
         let order =
@@ -117,6 +123,7 @@ impl World {
         form.query_pairs_mut().extend_pairs(fields);
         let request = self.client.post(format!("{}/pay", self.gateway.url));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let answer = request.body(form.query().unwrap().to_owned()).send().await.unwrap();
         let location = answer.headers().get("location").map(|l| l.to_str().unwrap().to_owned());
         (answer.status().as_u16(), location.unwrap_or_default())

@@ -55,7 +55,7 @@ fn installed(package: &str, binary: &str, version: &str, why: &str) -> anyhow::R
 }
 
 /// With the lockfile that the package was published with, which has a hash for everything: there is no way without it.
-fn cargo_install(package: &str, version: &str, folder: &Path) -> Command {
+pub(super) fn cargo_install(package: &str, version: &str, folder: &Path) -> Command {
     let mut command = Command::new("cargo");
     run::outside_cargo(&mut command).args(["install", "--locked", "--root"]).arg(folder);
     command.arg(format!("{package}@{version}"));

@@ -128,3 +128,23 @@ fn a_clock_that_is_put_back_makes_no_copy_last_longer() {
     cache.fetched("s", Fetched::Missing, AHEAD_MS);
     assert_eq!(cache.look("s", 0), CacheLookup::Fetch { known: false });
 }
+
+#[test]
+fn a_name_whose_look_up_failed_is_known_for_half_a_minute_and_until_there_is_an_answer() {
+    let mut cache = Kept::default();
+    let asked = |cache: &mut Kept, fetched, now_ms| {
+        assert_eq!(cache.look("s", now_ms), CacheLookup::Fetch { known: false });
+        cache.fetched("s", fetched, now_ms);
+        cache.failed_before("s", now_ms)
+    };
+    assert!(!asked(&mut cache, Fetched::Limited, 0), "who was limited has learnt nothing of the sale");
+    assert!(asked(&mut cache, Fetched::Failed, 1));
+    assert!(asked(&mut cache, Fetched::Limited, 2) && !cache.failed_before("another", 2));
+    assert!(cache.failed_before("s", SALE_KEEP_MS) && !cache.failed_before("s", SALE_KEEP_MS + 1));
+    assert!(!asked(&mut cache, Fetched::Missing, 3));
+    for name in 0..10_000 {
+        cache.look(&format!("x{name}"), 10_000);
+        cache.fetched(&format!("x{name}"), Fetched::Failed, 10_000);
+    }
+    assert!(cache.failed.len() <= NEW_SALES_MAX, "made-up names fill no memory");
+}

@@ -3,7 +3,7 @@
 use super::tests::{Gate, gate, grant, granted, keys, remembered, sold_out, take};
 use super::*;
 use crate::gate::testing::{lines, reservation};
-use crate::runtime::limits::{FLIGHTS_MAX, SLOW_START_FIRST, SOLD_OUT_PROBE_MS};
+use crate::runtime::limits::{SALE_BATCHES_IN_FLIGHT_MAX, SLOW_START_FIRST, SOLD_OUT_PROBE_MS};
 
 /// At 0 T1 said that `a` is sold out, and the database that nobody had anything.
 fn sold_out_gate() -> Gate {
@@ -44,7 +44,7 @@ fn after_sold_out_a_crowd_costs_one_small_call_before_the_memory_lapses() {
 #[test]
 fn who_stood_in_line_when_it_sold_out_is_told_without_a_call() {
     let mut gate = gate();
-    let batches: Vec<InFlightBatch> = (0..FLIGHTS_MAX as u32)
+    let batches: Vec<InFlightBatch> = (0..SALE_BATCHES_IN_FLIGHT_MAX as u32)
         .map(|user| {
             gate.arrive(one(&user.to_string()), user, 0);
             take(&mut gate, 0)
@@ -119,17 +119,17 @@ fn when_something_may_have_come_back_a_few_go_and_the_crowd_hears_what_they_hear
     for user in 0..50_u32 {
         gate.arrive(one(&user.to_string()), user, 0);
     }
-    let batches: Vec<InFlightBatch> = (0..FLIGHTS_MAX).map(|_| take(&mut gate, 0)).collect();
+    let batches: Vec<InFlightBatch> = (0..SALE_BATCHES_IN_FLIGHT_MAX).map(|_| take(&mut gate, 0)).collect();
     assert!(batches.iter().all(|batch| batch.users.len() == SLOW_START_FIRST));
     assert!(gate.take_batch(0).is_none());
     gate.land(&batches[0], Some(vec![sold_out(); SLOW_START_FIRST]), 0);
     assert!(gate.take_batch(0).is_none());
-    let crowd = u32::try_from(FLIGHTS_MAX * SLOW_START_FIRST).unwrap_or_default()..50;
+    let crowd = u32::try_from(SALE_BATCHES_IN_FLIGHT_MAX * SLOW_START_FIRST).unwrap_or_default()..50;
     assert_eq!(refused_from_memory(&gate.drain()), crowd.collect::<Vec<_>>());
 }
 
 #[test]
-fn until_it_is_known_who_has_something_the_crowd_is_not_kept_waiting_for_scouts() {
+fn until_the_holders_are_known_the_crowd_does_not_wait_for_slow_start() {
     let mut gate = gate();
     gate.arrive(one("first"), 0, 0);
     let batch = take(&mut gate, 0);
@@ -148,13 +148,13 @@ fn what_a_call_saw_is_told_to_all_who_had_asked_before_it_left_and_to_nobody_els
     for user in 0..20_u32 {
         gate.arrive(one(&user.to_string()), user, 0);
     }
-    let batches: Vec<InFlightBatch> = (0..FLIGHTS_MAX).map(|_| take(&mut gate, 0)).collect();
+    let batches: Vec<InFlightBatch> = (0..SALE_BATCHES_IN_FLIGHT_MAX).map(|_| take(&mut gate, 0)).collect();
     gate.arrive(one("later"), 99, 1);
     gate.arrive(one("19"), 98, 1);
     gate.sold_out.forget("spring-drop", 1);
     gate.land(&batches[0], Some(vec![sold_out(); SLOW_START_FIRST]), 2);
     let refused = refused_from_memory(&gate.drain());
-    let crowd = u32::try_from(FLIGHTS_MAX * SLOW_START_FIRST).unwrap_or_default()..19;
+    let crowd = u32::try_from(SALE_BATCHES_IN_FLIGHT_MAX * SLOW_START_FIRST).unwrap_or_default()..19;
     assert_eq!(refused, crowd.collect::<Vec<_>>(), "19 asked again after it had left");
     assert_eq!(keys(&take(&mut gate, 2)), ["19", "later"]);
 }

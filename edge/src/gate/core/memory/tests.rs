@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::gate::testing::{hold, reservation};
-use crate::runtime::limits::{BREAKER_FAILURES, BREAKER_OPEN_MS, FLIGHTS_MAX, QUEUE_MAX, USER_WAITERS_MAX};
+use crate::runtime::limits::{
+    BREAKER_FAILURES, BREAKER_OPEN_MS, QUEUE_MAX, SALE_BATCHES_IN_FLIGHT_MAX, USER_WAITERS_MAX,
+};
 
 pub type Gate = Memory<u32>;
 
@@ -55,7 +57,7 @@ fn what_arrives_while_calls_fly_leaves_together_in_the_next() {
     let users: Vec<String> = (0..150).map(|user| format!("user-{user}")).collect();
     for (waiter, user) in (0..).zip(&users) {
         gate.arrive(reservation(user, user, "fp"), waiter, 0);
-        if waiter < FLIGHTS_MAX as u32 {
+        if waiter < SALE_BATCHES_IN_FLIGHT_MAX as u32 {
             assert_eq!(take(&mut gate, 0).users.len(), 1);
         }
         assert!(gate.take_batch(0).is_none());
@@ -133,7 +135,7 @@ fn who_asks_again_after_a_call_left_is_not_told_a_refusal_from_before_the_questi
 }
 
 #[test]
-fn a_failed_flight_is_told_to_who_asked_again_too() {
+fn a_failed_batch_is_reported_to_duplicates_too() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     let batch = take(&mut gate, 0);
@@ -168,7 +170,7 @@ fn a_refusal_leaves_no_trace_and_the_key_may_succeed_later() {
 }
 
 #[test]
-fn a_failed_flight_forgets_its_keys_and_tells_everybody() {
+fn a_failed_batch_forgets_its_keys_and_answers_everybody() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("a", "k", "fp"), 2, 0);
@@ -274,7 +276,7 @@ fn who_waited_while_it_opened_is_told_at_once() {
     let mut batches = Vec::new();
     for user in 0..BREAKER_FAILURES {
         gate.arrive(reservation(&user.to_string(), "k", "fp"), user, 0);
-        if user < FLIGHTS_MAX as u32 {
+        if user < SALE_BATCHES_IN_FLIGHT_MAX as u32 {
             batches.push(take(&mut gate, 0));
         }
     }

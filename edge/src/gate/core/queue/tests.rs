@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gate::testing::reservation;
-use crate::runtime::limits::{FLIGHTS_MAX, QUEUE_MAX, QUEUE_SHARE};
+use crate::runtime::limits::{QUEUE_MAX, QUEUE_SHARE, SALE_BATCHES_IN_FLIGHT_MAX};
 
 fn until(deadline_ms: u64) -> Arrival {
     Arrival { deadline_ms, ..Arrival::default() }
@@ -144,7 +144,7 @@ fn sales_take_turns_however_many_want_one_of_them() {
 fn calls_of_one_sale_that_take_long_leave_room_for_another_sales() {
     let mut queue = Queue::default();
     (0..50).for_each(|user| queue.push(of_sale(&format!("a{user}"), "crowded"), vec![0], Arrival::default()));
-    for _ in 0..FLIGHTS_MAX {
+    for _ in 0..SALE_BATCHES_IN_FLIGHT_MAX {
         let (sale, _) = batch(&mut queue, 10);
         queue.depart(&sale);
     }

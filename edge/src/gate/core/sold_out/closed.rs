@@ -1,6 +1,6 @@
 //! Tests: when "not open" is repeated, and what a batch answers for those who were in the queue when it left.
 
-use super::tests::{SALE, admission, flies, leaves, one, refuses, sold_out};
+use super::tests::{SALE, admission, lands, leaves, one, refuses, sold_out};
 use super::*;
 use crate::gate::testing::{hold, lines};
 use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
@@ -12,7 +12,7 @@ fn not_open(status: SaleStatus, for_ms: u64) -> ReserveOutcome {
 /// At 1 000 T1 said that the sale is not open; nobody has anything.
 fn remembering(status: SaleStatus, for_ms: u64) -> SoldOut {
     let mut memory = SoldOut::default();
-    flies(&mut memory, "first", 1_000, not_open(status, for_ms));
+    lands(&mut memory, "first", 1_000, not_open(status, for_ms));
     assert_eq!(memory.question(1_000).as_deref(), Some(SALE));
     memory.holders(SALE, Some((Vec::new(), true)), 1_000);
     memory
@@ -35,7 +35,7 @@ fn during_a_pause_it_is_asked_for_again_within_a_second_by_one_for_all() {
     assert!(refuses(&mut memory, &one("d"), due_ms), "one is enough");
     assert!(refuses(&mut memory, &one("d"), 999 + SOLD_OUT_KEEP_MS));
     assert!(!refuses(&mut memory, &one("d"), 1_000 + SOLD_OUT_KEEP_MS));
-    flies(&mut memory, "c", due_ms, not_open(SaleStatus::Paused, 1_000));
+    lands(&mut memory, "c", due_ms, not_open(SaleStatus::Paused, 1_000));
     assert!(refuses(&mut memory, &one("d"), 1_000 + SOLD_OUT_KEEP_MS), "it lasts on");
 }
 
@@ -72,7 +72,7 @@ fn who_has_something_or_asks_for_a_sku_that_may_not_exist_asks_t1() {
 }
 
 #[test]
-fn what_a_flight_brings_is_told_although_it_was_forgotten_meanwhile() {
+fn what_a_batch_finds_is_told_although_it_was_forgotten_meanwhile() {
     for outcome in [sold_out(0, 0), not_open(SaleStatus::Paused, 0)] {
         let mut memory = remembering(SaleStatus::Paused, 1_000);
         let batch = leaves(&mut memory, "c", 1_001);

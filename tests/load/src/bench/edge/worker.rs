@@ -72,7 +72,7 @@ impl Worker {
 
     /// From the start of the process to the first answer of the Worker: the median.
     pub async fn first_answer_ms(&mut self, times: usize) -> anyhow::Result<f64> {
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = stack::http::client().build()?;
         let mut taken = Vec::new();
         for _ in 0..times {
             self.children.stop(&[]).await;

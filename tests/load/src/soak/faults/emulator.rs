@@ -20,7 +20,7 @@ pub const KIND: &str = "(the emulator hung, and was started again)";
 
 /// Watches it until it is dropped.
 pub async fn watch(hands: Arc<Hands>) {
-    let Ok(client) = reqwest::Client::builder().no_proxy().build() else { return };
+    let Ok(client) = stack::http::client().build() else { return };
     loop {
         tokio::time::sleep(EVERY).await;
         let mut asked = JoinSet::new();

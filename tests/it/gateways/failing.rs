@@ -1,0 +1,132 @@
+//! Gateways that are down, busy, or answer what nobody can read: what is done then is asked about, and nobody else waits
+//! for it.
+
+use reqwest::Method;
+use serde_json::json;
+
+use support::client::until;
+use support::shop::{PRICE, Shop, silent};
+
+#[tokio::test]
+async fn a_capture_whose_answer_is_lost_is_asked_about_and_one_that_failed_is_taken_up_by_the_sweep() {
+    let shop = Shop::open_alone().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    shop.till.fault("toss", "capture", 1, "cut").await;
+    let hold = shop.hold(&sale, "ann").await;
+    let made = shop.pay("toss", &hold, "ann", silent()).await;
+    assert!(shop.come_back(&made, PRICE).await.1.ends_with("&result=paid"));
+    assert_eq!(shop.see(&hold, "ann").await["status"], "COMMITTED");
+
+    shop.till.well_again().await;
+    shop.till.fault("toss", "capture", 1, "down").await;
+    let short = shop.client.sale(3, &[("pair", 9, 1)]).await;
+    let hold = shop.hold(&short, "bob").await;
+    let made = shop.pay("toss", &hold, "bob", silent()).await;
+    assert_eq!(shop.come_back(&made, PRICE).await.0, 503);
+    assert_eq!(shop.till.payment(made["payment_id"].as_str().unwrap()).await["captured"], 0);
+    // While its money may be on the way the hold is nobody's to give away.
+    let path = format!("/v1/reservations/{}", hold["hold_id"].as_str().unwrap());
+    assert_eq!(shop.client.send(shop.client.buyer("bob", Method::DELETE, &path)).await.refusal().0, 409);
+    shop.till.well_again().await;
+    // Nobody comes back and nobody tells: the sweep asks, after the end that was promised and before the real one.
+    let seen = shop.until_status(&hold, "bob", "COMMITTED").await;
+    assert_eq!(seen["expire_at"], hold["expire_at"], "what was promised stays what was promised");
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_down_stops_nobody_else_and_its_buyers_are_confirmed_when_it_is_back() {
+    let shop = Shop::open_alone().await;
+    let sale = shop.client.sale(3_600, &[("pair", 99, 1)]).await;
+    shop.till.fault("toss", "ask", 1, "down").await;
+    let mut waiting = Vec::new();
+    for n in 0..6 {
+        let (user, hold) = (format!("toss-{n}"), shop.hold(&sale, &format!("toss-{n}")).await);
+        shop.pay("toss", &hold, &user, json!({})).await;
+        waiting.push((user, hold));
+    }
+    let breaker = |state: &'static str| {
+        let (shop, sale) = (&shop, &sale);
+        async move {
+            until(&format!("the breaker is {state}"), 20, || async {
+                let gateways = shop.client.report(sale).await["gateways"].clone();
+                gateways
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|g| g["gateway"] == "toss" && g["breaker"] == state)
+                    .then_some(())
+            })
+            .await;
+        }
+    };
+    breaker("open").await;
+    for gateway in ["standard", "portone", "stripe"] {
+        let hold = shop.hold(&sale, gateway).await;
+        shop.pay(gateway, &hold, gateway, json!({})).await;
+        shop.until_status(&hold, gateway, "COMMITTED").await;
+    }
+    shop.till.well_again().await;
+    for (user, hold) in &waiting {
+        shop.until_status(hold, user, "COMMITTED").await;
+    }
+    breaker("closed").await;
+}
+
+async fn failures(shop: &Shop, gateway: &str) -> i64 {
+    let sql = "select coalesce(max(failures), 0)::bigint from holdfast.gateway_breaker where gateway = ";
+    shop.count(&format!("{sql}'{gateway}'")).await
+}
+
+#[tokio::test]
+async fn too_many_questions_slow_the_asking_and_turn_no_buyer_away() {
+    let shop = Shop::open_alone().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    shop.till.fault("toss", "ask", 1, "busy").await;
+    for n in 0..8 {
+        let body = json!({"eventType": "PAYMENT_STATUS_CHANGED", "data": {"paymentKey": format!("tgen_{n}")}});
+        let answer = shop.client.send(shop.client.request(Method::POST, "/v1/webhooks/toss").json(&body)).await;
+        assert_eq!(answer.refusal(), (503, "unavailable".into()));
+    }
+    assert_eq!(failures(&shop, "toss").await, 0, "it has answered each time");
+    shop.till.well_again().await;
+    let hold = shop.hold(&sale, "ann").await;
+    let made = shop.pay("toss", &hold, "ann", silent()).await;
+    assert!(shop.come_back(&made, PRICE).await.1.ends_with("&result=paid"));
+    shop.owner.batch_execute("update holdfast.gateway_breaker set ask_after = null").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_payment_of_which_nothing_can_be_read_is_given_up_by_itself_and_no_other_is() {
+    let shop = Shop::open_alone().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    for kind in ["forbidden", "garbled"] {
+        let hold = shop.hold(&sale, kind).await;
+        let made = shop.pay("portone", &hold, kind, silent()).await;
+        let id = made["payment_id"].as_str().unwrap().to_owned();
+        let noted = "insert into holdfast.payment_attempt
+                         (gateway, payment_id, hold_ref, hold_id, amount, currency, attempt, state, ask_at, unanswered)
+                     values ('portone', $1, $2::uuid::text, $2::uuid, 1000, 'KRW', 1, 'UNDER_WAY', clock_timestamp(), 10)";
+        let hold_id: uuid::Uuid = hold["hold_id"].as_str().unwrap().parse().unwrap();
+        shop.till.fault("portone", "ask", 1, kind).await;
+        shop.owner.execute(noted, &[&id, &hold_id]).await.unwrap();
+        let path = format!("/v1/admin/dead-letters?kind=unanswered_payment&sale_id={sale}");
+        let again = format!("update holdfast.payment_attempt set ask_at = clock_timestamp() where payment_id = '{id}'");
+        let letter = until("it is a dead letter", 60, || async {
+            // Its distances are hours by now.
+            shop.owner.batch_execute(&again).await.unwrap();
+            let page = shop.client.admin(Method::GET, &path, None).await.ok(200);
+            page["dead_letters"].as_array().unwrap().iter().find(|letter| letter["payment_id"] == id.as_str()).cloned()
+        })
+        .await;
+        assert_eq!((failures(&shop, "portone").await, &letter["attempts"]), (0, &json!(12)), "{letter}");
+        shop.till.well_again().await;
+        // Asked about again it is what it is.
+        let replay = format!("/v1/admin/dead-letters/{}/replay", letter["id"].as_str().unwrap());
+        shop.client.admin(Method::POST, &replay, Some(json!({"reason": "they are well again"}))).await.ok(200);
+        until("it is no dead letter any more", 20, || async {
+            let page = shop.client.admin(Method::GET, &path, None).await.ok(200);
+            page["dead_letters"].as_array().unwrap().is_empty().then_some(())
+        })
+        .await;
+    }
+}

@@ -1,0 +1,92 @@
+//! Money that is about to leave the gateway, or that a bank has taken, when its payment is told of: it buys nothing, and
+//! the hold can be paid again.
+
+use serde_json::{Value, json};
+
+use support::client::until;
+use support::shop::{PRICE, Shop};
+
+/// A payment whose message comes late.
+async fn paid(shop: &Shop, gateway: &str, hold: &Value) -> String {
+    let made = shop.pay(gateway, hold, gateway, json!({"webhooks": {"delay_ms": 2_000}})).await;
+    made["payment_id"].as_str().unwrap().to_owned()
+}
+
+/// The answer to the message that was sent first and came late.
+async fn answer(shop: &Shop, payment: &str) -> Value {
+    until("the late message is answered", 30, || async {
+        let delivery = shop.till.payment(payment).await["deliveries"][0].clone();
+        (delivery["delivered"] == true)
+            .then(|| delivery["attempts"].as_array().unwrap().last().unwrap()["body"].clone())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_a_gateway_is_about_to_pay_back_buys_nothing_until_that_has_failed() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    // Toss has paid back when it answers.
+    for gateway in ["standard", "portone", "stripe"] {
+        let hold = shop.hold(&sale, gateway).await;
+        let (back, kept) = (paid(&shop, gateway, &hold).await, paid(&shop, gateway, &hold).await);
+        for payment in [&back, &kept] {
+            shop.till.refund_by_hand_later(payment, PRICE).await;
+        }
+        for payment in [&back, &kept] {
+            assert_eq!(answer(&shop, payment).await, r#"{"result":"ignored"}"#, "{gateway}");
+        }
+        assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}");
+        shop.till.finish_refunds(&back).await;
+        shop.till.fail_refunds(&kept).await;
+        shop.until_status(&hold, gateway, "COMMITTED").await;
+        let order = shop.payments(&sale, "ordered").await;
+        assert!(order.iter().any(|row| row["payment_id"] == kept.as_str()), "{gateway}: {order:?}");
+        assert!(order.iter().all(|row| row["payment_id"] != back.as_str()), "{gateway}: {order:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_lost_in_a_dispute_before_its_message_comes_buys_nothing() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    // What the others do not say of a dispute, their balance does.
+    for gateway in ["standard", "stripe"] {
+        let hold = shop.hold(&sale, gateway).await;
+        let payment = paid(&shop, gateway, &hold).await;
+        let silent = |mut order: Value| {
+            order["webhooks"] = json!({"times": 0});
+            order
+        };
+        shop.till.console(&payment, "dispute", &silent(json!({"amount": PRICE}))).await;
+        shop.till.console(&payment, "resolve-dispute", &silent(json!({"won": false}))).await;
+        assert_eq!(answer(&shop, &payment).await, r#"{"result":"ignored"}"#, "{gateway}");
+        assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}: and it can still be paid");
+        shop.pay(gateway, &hold, gateway, json!({})).await;
+        shop.until_status(&hold, gateway, "COMMITTED").await;
+    }
+}
+
+/// The message tells of the past: the money went back while nobody could ask.
+#[tokio::test]
+async fn what_the_shops_own_service_signed_does_not_count_while_it_does_not_answer() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    for kind in ["busy", "down", "forbidden", "garbled"] {
+        let hold = shop.hold(&sale, kind).await;
+        shop.till.fault("standard", "ask", 1, kind).await;
+        let made = shop.pay("standard", &hold, kind, json!({})).await;
+        let payment = made["payment_id"].as_str().unwrap();
+        until("the shop has been told in vain", 20, || async {
+            let attempts = shop.till.payment(payment).await["deliveries"][0]["attempts"].clone();
+            (attempts[0]["status"] == 503).then_some(())
+        })
+        .await;
+        let refund = json!({"amount": PRICE, "webhooks": {"times": 0}});
+        shop.till.console(payment, "refund-by-hand", &refund).await;
+        shop.till.well_again().await;
+        shop.owner.batch_execute("update holdfast.gateway_breaker set ask_after = null").await.unwrap();
+        assert_eq!(answer(&shop, payment).await, r#"{"result":"ignored"}"#, "{kind}");
+        assert_eq!(shop.see(&hold, kind).await["status"], "HOLD", "{kind}");
+    }
+}

@@ -1,0 +1,289 @@
+//! Whose money it is, before any of it moves: other products' payments on the same account, a second Holdfast's, another
+//! buyer's.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use simulator::Dialect;
+use uuid::Uuid;
+
+use support::client::until;
+use support::shop::{PRICE, Shop, silent};
+
+/// Those whose account others may use, too.
+const SHARED: [(&str, Dialect); 3] =
+    [("portone", Dialect::PortOne), ("toss", Dialect::Toss), ("stripe", Dialect::Stripe)];
+
+/// Everything that a gateway may say of a payment.
+fn messages(gateway: &str, made: &Value) -> Vec<Value> {
+    let (id, order) = (&made["payment_id"], &made["order_ref"]);
+    let names: &[&str] = match gateway {
+        "portone" => {
+            &["Ready", "Paid", "VirtualAccountIssued", "PartialCancelled", "Cancelled", "Failed", "PayPending"]
+        }
+        "toss" => &["DONE", "IN_PROGRESS", "CANCELED", "EXPIRED"],
+        _ => &["succeeded", "amount_capturable_updated", "canceled", "payment_failed", "processing"],
+    };
+    let one = |name: &&str| match gateway {
+        "portone" => json!({"type": format!("Transaction.{name}"), "timestamp": "2026-01-15T05:00:00Z",
+            "data": {"storeId": "store-1", "paymentId": id, "transactionId": "tx-1"}}),
+        "toss" => json!({"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": "2026-01-15T05:00:00.000000",
+            "data": {"paymentKey": id, "orderId": order, "status": name, "totalAmount": PRICE}}),
+        _ => json!({"id": "evt_1", "object": "event", "type": format!("payment_intent.{name}"), "livemode": true,
+            "data": {"object": {"id": id, "object": "payment_intent", "amount": PRICE, "amount_received": PRICE,
+                                "currency": "krw", "livemode": true, "status": "succeeded", "metadata": {}}}}),
+    };
+    names.iter().map(one).collect()
+}
+
+/// What the gateway has of a payment, without who was told of it.
+async fn books(shop: &Shop, made: &Value) -> Value {
+    let mut payment = shop.till.payment(made["payment_id"].as_str().unwrap()).await;
+    payment.as_object_mut().unwrap().remove("deliveries");
+    payment
+}
+
+/// What the shop has written of a payment, anywhere.
+async fn written(shop: &Shop, made: &Value, parked: bool) -> i64 {
+    let tables = if parked { "'parked_payment'" } else { "'payment', 'payment_attempt', 'refund', 'parked_payment'" };
+    let mut found = 0;
+    for table in tables.split(", ") {
+        let table = table.trim_matches('\'');
+        let id = made["payment_id"].as_str().unwrap();
+        found += shop.count(&format!("select count(*) from holdfast.{table} where payment_id = '{id}'")).await;
+    }
+    found
+}
+
+async fn first_answer(shop: &Shop, made: &Value) -> Value {
+    until("the shop has answered", 20, || async {
+        let delivery = shop.till.payment(made["payment_id"].as_str().unwrap()).await["deliveries"][0].clone();
+        (delivery["delivered"] == true).then(|| delivery["attempts"][0]["body"].clone())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn whatever_is_posted_of_somebody_elses_payment_the_gateways_books_stay_as_they_were() {
+    let shop = Shop::open().await;
+    for (gateway, dialect) in SHARED {
+        for authorise in [false, true] {
+            let how = json!({"authorise": authorise, "foreign": true});
+            let made = shop.till.pay(gateway, "room 12", "a guest", PRICE, how).await;
+            assert_eq!(first_answer(&shop, &made).await, r#"{"result":"ignored"}"#, "{gateway}");
+            let before = books(&shop, &made).await;
+            for message in messages(gateway, &made) {
+                let body = message.to_string();
+                let signed = shop.client.send(shop.client.message_of(dialect, body.as_bytes())).await.ok(200);
+                assert_eq!(signed, json!({"result": "ignored"}), "{body}");
+                let unsigned = shop.client.request(Method::POST, &dialect.path()).json(&message);
+                let status = shop.client.send(unsigned).await.status;
+                assert_eq!(status, if gateway == "toss" { 200 } else { 401 }, "{body}");
+            }
+            if gateway == "toss" {
+                assert_eq!(shop.come_back(&made, PRICE).await, (303, "/".to_owned()));
+            }
+            if gateway == "portone" {
+                let body = json!({"payment_id": made["payment_id"], "payment_token": "token"});
+                let confirm = shop.client.buyer("ann", Method::POST, "/v1/payments/portone/confirm").json(&body);
+                assert_eq!(shop.client.send(confirm).await.ok(200), json!({"result": "ignored"}));
+            }
+            assert_eq!(books(&shop, &made).await, before, "{gateway}");
+            assert_eq!(written(&shop, &made, false).await, 0, "{gateway}");
+        }
+    }
+    // Who asks first is answered "ignored", and takes what is theirs.
+    let made = shop.till.pay("portone", "room 12", "a guest", PRICE, json!({"asks": true, "foreign": true})).await;
+    assert_eq!(first_answer(&shop, &made).await, r#"{"result":"ignored"}"#);
+    assert_eq!(written(&shop, &made, false).await, 0);
+}
+
+/// The dead letter of a payment, if it is one.
+async fn letter_of(shop: &Shop, made: &Value) -> Option<Value> {
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/v1/admin/dead-letters?kind=unknown_hold&limit=100{cursor}");
+        let page = shop.client.admin(Method::GET, &path, None).await.ok(200);
+        let letters = page["dead_letters"].as_array().unwrap();
+        assert!(letters.iter().all(|letter| letter["kind"] == "unknown_hold"), "{page}");
+        if let Some(letter) = letters.iter().find(|letter| letter["payment_id"] == made["payment_id"]) {
+            return Some(letter.clone());
+        }
+        cursor = format!("&cursor={}", page["next"].as_str()?);
+    }
+}
+
+async fn decide(shop: &Shop, letter: &Value, decision: &str) -> Value {
+    let path = format!("/v1/admin/dead-letters/{}/{decision}", letter["id"].as_str().unwrap());
+    let answer = shop.client.admin(Method::POST, &path, Some(json!({"reason": "the other shop's"}))).await.ok(200);
+    let by = "select count(*) from holdfast.operator_ledger where reason = 'the other shop''s' and subject = ";
+    assert_eq!(shop.count(&format!("{by}'{}'", letter["id"].as_str().unwrap())).await, 1, "{decision}");
+    answer["status"].clone()
+}
+
+#[tokio::test]
+async fn an_id_of_our_form_that_is_no_hold_of_ours_waits_for_an_operator() {
+    let shop = Shop::open().await;
+    for (gateway, dialect) in SHARED {
+        for authorise in [false, true] {
+            let pay = async || {
+                let hold = Uuid::now_v7().to_string();
+                let made = shop.till.pay(gateway, &hold, "a guest", PRICE, json!({"authorise": authorise})).await;
+                // PortOne has set nothing aside while its buyer is not through.
+                let parked = !(authorise && gateway == "portone");
+                let said = if parked { r#"{"result":"parked"}"# } else { r#"{"result":"ignored"}"# };
+                assert_eq!(first_answer(&shop, &made).await, said, "{gateway} {authorise}");
+                (made, parked)
+            };
+            let (made, parked) = pay().await;
+            let before = books(&shop, &made).await;
+            for message in messages(gateway, &made) {
+                shop.client.send(shop.client.message_of(dialect, message.to_string().as_bytes())).await.ok(200);
+            }
+            if gateway == "toss" {
+                assert_eq!(shop.come_back(&made, PRICE).await, (303, "/".to_owned()));
+            }
+            assert_eq!(books(&shop, &made).await, before, "{gateway}");
+            assert_eq!(written(&shop, &made, true).await, i64::from(parked), "{gateway} {authorise}");
+            if !parked {
+                continue;
+            }
+            let letter = letter_of(&shop, &made).await.expect("a dead letter");
+            let seen = (&letter["gateway"], &letter["amount"], &letter["captured"]);
+            assert_eq!(seen, (&json!(gateway), &json!(PRICE), &json!(!authorise)), "{letter}");
+            assert_eq!(decide(&shop, &letter, "dismiss").await, "dismissed");
+            let again = messages(gateway, &made)[0].to_string();
+            let again = shop.client.send(shop.client.message_of(dialect, again.as_bytes())).await.ok(200);
+            assert_eq!(again, json!({"result": "parked"}), "{gateway}");
+            assert_eq!((letter_of(&shop, &made).await, books(&shop, &made).await), (None, before), "{gateway}");
+
+            let (made, _) = pay().await;
+            let letter = letter_of(&shop, &made).await.expect("a dead letter");
+            assert_eq!(decide(&shop, &letter, "settle").await, "settled");
+
+            let (made, _) = pay().await;
+            let letter = letter_of(&shop, &made).await.expect("a dead letter");
+            assert_eq!(decide(&shop, &letter, "replay").await, "pending");
+            let id = made["payment_id"].as_str().unwrap();
+            until(&format!("{gateway}: the refund is over"), 40, || async {
+                let over = "select count(*) from holdfast.refund where status = 'COMPLETED' and payment_id = ";
+                (shop.count(&format!("{over}'{id}'")).await == 1).then_some(())
+            })
+            .await;
+            let theirs = books(&shop, &made).await;
+            assert_eq!(theirs["refunded"], if authorise { 0 } else { PRICE }, "{theirs}");
+            if gateway == "stripe" && authorise {
+                assert_eq!(theirs["state"], "voided", "{theirs}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_buyers_payment_is_not_there_for_whoever_makes_a_token_up() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    let hold = shop.hold(&sale, "ann").await;
+    let made = shop.pay("portone", &hold, "ann", silent()).await;
+    let id = made["payment_id"].as_str().unwrap();
+    let confirm = |user: &str, token: &str| {
+        let body = json!({"payment_id": id, "payment_token": token});
+        shop.client.send(shop.client.buyer(user, Method::POST, "/v1/payments/portone/confirm").json(&body))
+    };
+    let attempt = async || {
+        let row = "select coalesce(max(state || ' ' || coalesce(token, '-') || ' ' || attempt), 'none')
+                   from holdfast.payment_attempt where payment_id = $1";
+        shop.owner.query_one(row, &[&id]).await.unwrap().get::<_, String>(0)
+    };
+    // Whether nobody has heard of it yet, or its own buyer has.
+    assert_eq!(confirm("mallory", "made up").await.refusal(), (404, "not_found".into()));
+    assert_eq!(attempt().await, "none");
+    assert_eq!(confirm("ann", "forged").await.status, 409, "the bank says no");
+    let before = attempt().await;
+    assert_eq!(confirm("mallory", "made up").await.refusal(), (404, "not_found".into()));
+    assert_eq!(attempt().await, before);
+    let confirmed = confirm("ann", &format!("token-{id}")).await.ok(200);
+    assert_eq!(confirmed["result"], "confirmed");
+    assert_eq!(confirm("mallory", "made up").await.refusal(), (404, "not_found".into()), "nor is what it became");
+    // Of a hold that nobody here has.
+    let stray = shop.till.pay("portone", &Uuid::now_v7().to_string(), "a guest", PRICE, silent()).await;
+    let body = json!({"payment_id": stray["payment_id"], "payment_token": "token"});
+    let confirm = shop.client.buyer("ann", Method::POST, "/v1/payments/portone/confirm").json(&body);
+    assert_eq!(shop.client.send(confirm).await.refusal(), (404, "not_found".into()));
+    assert_eq!(written(&shop, &stray, false).await, 0);
+}
+
+#[tokio::test]
+async fn whoever_comes_back_from_toss_with_another_order_or_only_looks_takes_no_money() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    let (hold, other) = (shop.hold(&sale, "ann").await, shop.hold(&sale, "bob").await);
+    let made = shop.pay("toss", &hold, "ann", silent()).await;
+    let id = made["payment_id"].as_str().unwrap();
+    let elsewhere = |order: &str| json!({"payment_id": id, "order_ref": order});
+    let order_of_bob = format!("{}07", other["hold_id"].as_str().unwrap().replace('-', ""));
+    for order in [order_of_bob.as_str(), "another-order"] {
+        assert_eq!(shop.come_back(&elsewhere(order), PRICE).await, (303, "/".to_owned()), "{order}");
+    }
+    let order = made["order_ref"].as_str().unwrap();
+    let path = format!("/v1/payments/toss/return?paymentKey={id}&orderId={order}&amount={PRICE}");
+    let head = shop.client.send(shop.client.request(Method::HEAD, &path)).await;
+    assert_eq!((head.status, head.header("allow")), (405, Some("GET")));
+    assert_eq!(shop.till.payment(id).await["captured"], 0);
+    assert_eq!(shop.see(&hold, "ann").await["status"], "HOLD");
+    assert!(shop.come_back(&made, PRICE).await.1.ends_with("&result=paid"));
+    // Nor is anybody sent to somebody else's order.
+    assert_eq!(shop.come_back(&elsewhere(&order_of_bob), PRICE).await, (303, "/".to_owned()));
+}
+
+/// As the release before this one wrote it down, or somebody with the database's password.
+#[tokio::test]
+async fn a_refund_that_was_written_down_for_somebody_elses_payment_is_not_sent() {
+    let shop = Shop::open().await;
+    for (gateway, _) in SHARED {
+        let silent = json!({"foreign": true, "webhooks": {"delay_ms": 3_600_000}});
+        let made = shop.till.pay(gateway, "room 12", "a guest", PRICE, silent).await;
+        let before = books(&shop, &made).await;
+        let id = made["payment_id"].as_str().unwrap();
+        let payment = format!("'{gateway}', '{id}'");
+        let due = format!(
+            "insert into holdfast.payment (gateway, payment_id, hold_ref, user_id, amount, currency, state, refund_reason)
+             values ({payment}, 'room 12', 'a guest', {PRICE}, 'KRW', 'REFUND_REQUIRED', 'hold_unknown');
+             insert into holdfast.order_ledger (event_type, gateway, payment_id, amount, currency)
+             values ('REFUND_REQUIRED', {payment}, {PRICE}, 'KRW');
+             insert into holdfast.event_outbox (event_type, data) values ('RefundRequired',
+                json_build_object('gateway', '{gateway}', 'payment_id', '{id}', 'amount', {PRICE}));
+             insert into holdfast.refund (gateway, payment_id, reason, amount, currency)
+             values ({payment}, 'hold_unknown', {PRICE}, 'KRW')"
+        );
+        shop.owner.batch_execute(&due).await.unwrap();
+        until(&format!("{gateway}: it is given up"), 40, || async {
+            let failed = "select count(*) from holdfast.refund where status = 'FAILED' and payment_id = ";
+            (shop.count(&format!("{failed}'{id}'")).await == 1).then_some(())
+        })
+        .await;
+        assert_eq!(books(&shop, &made).await, before, "{gateway}");
+    }
+}
+
+/// A payment of which everything is settled sends nobody to its hold who does not name its order, and its buyer always.
+#[tokio::test]
+async fn whoever_comes_back_to_a_settled_payment_names_its_order_and_no_other() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    for (user, reference) in [("ann", None), ("bob", Some("shop-order-77"))] {
+        let hold = shop.hold(&sale, user).await;
+        let mut how = silent();
+        if let Some(reference) = reference {
+            how["reference"] = json!(reference);
+        }
+        let made = shop.pay("toss", &hold, user, how).await;
+        let (status, own) = shop.come_back(&made, PRICE).await;
+        assert!(status == 303 && own.ends_with("&result=paid"), "{user}: {own}");
+        for order in ["another-order", "shop-order-78", "019a9e7c4b5a7c3d8e9f0123456789ab01"] {
+            let elsewhere = json!({"payment_id": made["payment_id"], "order_ref": order});
+            assert_eq!(shop.come_back(&elsewhere, PRICE).await, (303, "/".to_owned()), "{user}: {order}");
+        }
+        assert_eq!(shop.come_back(&made, PRICE).await, (303, own), "{user}: a reload finds what was done");
+        assert_eq!(shop.till.payment(made["payment_id"].as_str().unwrap()).await["captured"], PRICE);
+    }
+}

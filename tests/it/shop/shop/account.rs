@@ -1,0 +1,121 @@
+//! What was deposited and bought nothing goes back to a bank account, which the page asks its buyer for.
+
+use fantoccini::Locator;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::told::is_for_people;
+use super::{held, remember, shop, sign_in};
+use support::browser::Browser;
+use support::client::{Client, until};
+use support::till::Till;
+
+/// The buyer has been given an account to pay into, and nobody has paid yet.
+async fn issued(client: &Client, till: &Till, hold: &Value, user: &str) -> String {
+    let more = json!({"authorise": true, "deposit": true, "webhooks": {"delay_ms": 3_600_000}});
+    let made = till.pay("portone", hold["hold_id"].as_str().unwrap(), &client.user(user), 1_000, more).await;
+    let id = made["payment_id"].as_str().unwrap().to_owned();
+    let body = json!({"payment_id": id, "payment_token": format!("token-{id}")});
+    let request = client.buyer(user, Method::POST, "/v1/payments/portone/confirm").json(&body);
+    assert_eq!(client.send(request).await.ok(200), json!({"result": "pending"}));
+    id
+}
+
+async fn until_hold(client: &Client, hold: &Value, user: &str, what: &str, is: impl Fn(&Value) -> bool) {
+    let path = format!("/v1/reservations/{}", hold["hold_id"].as_str().unwrap());
+    until(what, 60, || async { is(&client.get(user, &path).await.ok(200)).then_some(()) }).await;
+}
+
+/// Fills the form in and sends it.
+async fn name_account(browser: &Browser) {
+    for (field, value) in [("bank", "SHINHAN_BANK"), ("number", "110-123-456789"), ("holder", "홍길동")] {
+        let input = browser.page.wait().for_element(Locator::Css(&format!("#account-{field}"))).await.unwrap();
+        input.send_keys(value).await.unwrap();
+    }
+    is_for_people(browser).await;
+    browser.click("#account-send").await;
+}
+
+async fn has_no_form(browser: &Browser) -> Option<()> {
+    (browser.script("return document.querySelector('#account-send')").await == Value::Null).then_some(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_deposit_is_asked_for_an_account_and_goes_back_to_it() {
+    let (client, browser, sale) = shop("ko-KR", 8, 5).await;
+    let till = Till::at(client.setting("gateway_url"));
+    sign_in(&browser, &client, "ann").await;
+    let hold = held(&client, "ann", &sale).await;
+    let id = issued(&client, &till, &hold, "ann").await;
+    // As the payment window sends a buyer back who will pay by a deposit.
+    browser.open(&format!("/sales/{sale}?hold_id={}&result=pending", hold["hold_id"].as_str().unwrap())).await;
+    browser.until_one_of(&["holding", "unsure"]).await;
+    until_hold(&client, &hold, "ann", "the hold's end", |hold| hold["status"] == "EXPIRED").await;
+    till.deposit(&id, "changed").await;
+    until_hold(&client, &hold, "ann", "the account is needed", |hold| hold["refund"]["account_needed"] == true).await;
+    browser.until("refund").await;
+    let text = until("the question", 30, || async {
+        let text = browser.text("#message").await;
+        text.contains("계좌").then_some(text)
+    })
+    .await;
+    assert!(text.contains("1,000원") && !text.contains("자동"), "{text}");
+    assert_eq!(browser.text("#heading").await, "환불받으실 계좌를 알려 주세요");
+    name_account(&browser).await;
+    until("the money is back", 60, || async {
+        (browser.text("#heading").await == "환불이 완료되었습니다").then_some(())
+    })
+    .await;
+    assert!(has_no_form(&browser).await.is_some(), "{}", browser.text("main").await);
+    let theirs = till.payment(&id).await;
+    assert!(theirs["refunds"][0]["account"].to_string().contains("110-123-456789"), "{theirs}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_an_order_and_after_its_cancellation_the_account_is_asked_for_too() {
+    let (client, browser, sale) = shop("en-US", 300, 5).await;
+    let till = Till::at(client.setting("gateway_url"));
+    sign_in(&browser, &client, "ann").await;
+    // Paid by card, and then by the deposit as well.
+    let hold = held(&client, "ann", &sale).await;
+    let id = issued(&client, &till, &hold, "ann").await;
+    till.pay("standard", hold["hold_id"].as_str().unwrap(), &client.user("ann"), 1_000, json!({})).await;
+    until_hold(&client, &hold, "ann", "the order", |hold| hold["status"] == "COMMITTED").await;
+    till.deposit(&id, "changed").await;
+    until_hold(&client, &hold, "ann", "the account is needed", |hold| hold["refund"]["account_needed"] == true).await;
+    browser.open("/").await;
+    remember(&browser, "hold", &sale, &json!({"hold_id": hold["hold_id"]})).await;
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("bought").await;
+    assert!(browser.text("#panel").await.contains("return your ₩1,000"), "{}", browser.text("#panel").await);
+    name_account(&browser).await;
+    until("the form is gone", 30, || has_no_form(&browser)).await;
+    till.until_paid_back(&id).await;
+
+    // Paid by a deposit in time, and cancelled.
+    let other = client.sale(300, &[("pair", 5, 1)]).await;
+    let hold = held(&client, "ann", &other).await;
+    let id = issued(&client, &till, &hold, "ann").await;
+    till.deposit(&id, "changed").await;
+    until_hold(&client, &hold, "ann", "the order", |hold| hold["status"] == "COMMITTED").await;
+    let path = format!("/v1/orders?hold_id={}", hold["hold_id"].as_str().unwrap());
+    let order = client.get("ann", &path).await.ok(200)["order_id"].as_str().unwrap().to_owned();
+    let cancel = format!("/v1/admin/orders/{order}/cancel");
+    client.admin(Method::POST, &cancel, Some(json!({"reason": "a test"}))).await.ok(200);
+    until("the account is needed", 60, || async {
+        (client.get("ann", &path).await.ok(200)["refund"]["account_needed"] == true).then_some(())
+    })
+    .await;
+    browser.open(&format!("/orders/{order}")).await;
+    browser.until("cancelled").await;
+    until("the question", 30, || async {
+        browser.text("#message").await.contains("return your ₩1,000").then_some(())
+    })
+    .await;
+    name_account(&browser).await;
+    until("the money is back", 60, || async {
+        browser.text("#message").await.contains("has been refunded").then_some(())
+    })
+    .await;
+    assert!(has_no_form(&browser).await.is_some(), "{}", browser.text("main").await);
+}

@@ -1,0 +1,83 @@
+//! A buyer in a crowd: hundreds behind the same address, and the way to the payment window and back.
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use reqwest::Method;
+use serde_json::json;
+
+use super::told::is_for_people;
+use super::{be, go_to_payment, shop, sku};
+use support::client::address;
+
+/// Behind one Wi-Fi, beside the browser.
+const NEIGHBOURS: usize = 500;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn among_five_hundred_behind_one_address_a_browser_gets_the_page_and_the_purchase() {
+    let (client, browser, sale) = shop("ko-KR", 300, NEIGHBOURS as i64 + 1).await;
+    let wifi = address();
+    browser.devtools("Network.enable", json!({})).await;
+    browser.devtools("Network.setExtraHTTPHeaders", json!({"headers": {"CF-Connecting-IP": wifi}})).await;
+    let crowd = stream::iter(0..NEIGHBOURS).map(|neighbour| {
+        let (client, sale, wifi) = (&client, sale.as_str(), wifi.as_str());
+        async move {
+            for path in [format!("/sales/{sale}"), format!("/v1/sales/{sale}")] {
+                let request = client.request(Method::GET, &path).header("cf-connecting-ip", wifi);
+                assert_eq!(client.send(request).await.status, 200, "{path}");
+            }
+            let items = json!([{"sku_id": "pair", "qty": 1}]);
+            let request = client.reserving(&format!("neighbour-{neighbour}"), "k", sale, items);
+            client.send(request.header("cf-connecting-ip", wifi)).await.ok(201);
+        }
+    });
+    let crowd = async { crowd.buffer_unordered(20).collect::<Vec<()>>().await };
+    let buyer = async {
+        browser.open(&format!("/sales/{sale}")).await;
+        browser.until("open").await;
+        be(&browser, "in-the-crowd").await;
+        browser.until("open").await;
+        browser.click("#buy").await;
+        browser.until("holding").await;
+        go_to_payment(&browser).await;
+        browser.click("button[value=pay]").await;
+        browser.until("bought").await;
+    };
+    tokio::join!(crowd, buyer);
+    let sku = sku(&client, &sale).await;
+    assert_eq!((&sku["held"], &sku["sold"]), (&json!(NEIGHBOURS), &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn back_and_forth_through_the_payment_window_the_hold_stays_and_is_paid_once() {
+    for language in ["ko-KR", "en-US"] {
+        let (client, browser, sale) = shop(language, 300, 1).await;
+        browser.open(&format!("/sales/{sale}")).await;
+        browser.until("open").await;
+        be(&browser, language).await;
+        browser.until("open").await;
+        browser.click("#buy").await;
+        browser.until("holding").await;
+        for _ in 0..2 {
+            go_to_payment(&browser).await;
+            browser.page.back().await.unwrap();
+            browser.until("holding").await;
+            assert_eq!(sku(&client, &sale).await["held"], 1, "{language}");
+        }
+        go_to_payment(&browser).await;
+        browser.page.back().await.unwrap();
+        browser.until("holding").await;
+        browser.page.forward().await.unwrap();
+        browser.click("button[value=pay]").await;
+        browser.until("bought").await;
+        // Back to the window of a payment that is made, and to the page again.
+        browser.page.back().await.unwrap();
+        browser.page.forward().await.unwrap();
+        browser.until("bought").await;
+        is_for_people(&browser).await;
+        assert_eq!(
+            sku(&client, &sale).await,
+            json!({"sku_id": "pair", "total": 1, "available": 0, "held": 0, "sold": 1})
+        );
+        assert_eq!(client.report(&sale).await["orders"]["CONFIRMED"], 1, "{language}");
+    }
+}
