@@ -8,7 +8,7 @@ use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::CLOCK_SKEW_MS;
 use functions::runtime::{config, handler};
 use lambda_runtime::Error;
-use protocol::reserve::{BATCH_MAX, Batch, BatchResponse, ReserveOutcome};
+use protocol::reserve::{BATCH_MAX, Batch, BatchResponse, Reservation, ReserveOutcome};
 use serde_json::value::{RawValue, to_raw_value};
 
 const TOO_LATE: ReserveOutcome = ReserveOutcome::TooLate;
@@ -35,12 +35,15 @@ async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Resu
 
     let mut columns = reservations::Batch::new(sale_id, early_release, within_ms);
     for one in asked {
-        let fingerprint = hex::decode(&one.fingerprint);
+        // Each member by name: a new one is passed on, or said here to need no column.
+        let Reservation { request_id: _, traceparent: _, user_id, idem_key, fingerprint, sale_id: _, items, json: _ } =
+            one;
+        let fingerprint = hex::decode(fingerprint);
         let fingerprint = fingerprint.map_err(|_| InfraError::misuse("a fingerprint is not hexadecimal"))?;
-        let lines = one.items.iter().map(|line| Ok((line.sku_id.as_str(), i32::try_from(line.qty)?)));
+        let lines = items.iter().map(|line| Ok((line.sku_id.as_str(), i32::try_from(line.qty)?)));
         let lines = lines.collect::<Result<Vec<_>, TryFromIntError>>();
         let lines = lines.map_err(|_| InfraError::misuse("a quantity is out of bounds"))?;
-        columns.push(&one.user_id, &one.idem_key, fingerprint, lines);
+        columns.push(user_id, idem_key, fingerprint, lines);
     }
     let outcomes: Option<Box<RawValue>> = database.json(reservations::CALL, &columns.params()).await?;
     let outcomes = outcomes.ok_or_else(|| InfraError::misuse("the call returned no outcomes"))?;

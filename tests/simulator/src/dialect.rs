@@ -41,6 +41,9 @@ pub enum Event {
 }
 
 impl Dialect {
+    /// In the order of the shop's registry.
+    pub const ALL: [Self; 4] = [Self::Standard, Self::PortOne, Self::Toss, Self::Stripe];
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Standard => standard::NAME,
@@ -102,6 +105,11 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::Dialect;
+
+    #[test]
+    fn every_gateway_of_the_shop_is_played() {
+        assert_eq!(Dialect::ALL.map(Dialect::name), payments::NAMES);
+    }
 
     #[test]
     fn each_tries_again_as_often_and_as_late_as_it_publishes() {

@@ -94,24 +94,21 @@ impl Config {
 
     /// What the functions are configured with to reach these gateways at `url`.
     pub fn functions_env(&self, url: &str) -> Vec<(String, String)> {
-        let all = [Dialect::Standard, Dialect::PortOne, Dialect::Toss, Dialect::Stripe];
         let of = |gateway: Dialect| {
             let name = gateway.name().to_uppercase();
             let address = (format!("{name}_API_URL"), format!("{url}/{}", gateway.name()));
             [address, (format!("{name}_API_SECRET"), self.api_secret(gateway))]
         };
-        all.into_iter().flat_map(of).collect()
+        Dialect::ALL.into_iter().flat_map(of).collect()
     }
 
-    /// What `confirm` is configured with to prove what these gateways send.
-    pub fn webhook_env(&self) -> Vec<(String, String)> {
-        [
-            ("WEBHOOK_SECRET", Dialect::Standard),
-            ("PORTONE_WEBHOOK_SECRET", Dialect::PortOne),
-            ("STRIPE_WEBHOOK_SECRET", Dialect::Stripe),
-        ]
-        .map(|(name, gateway)| (name.to_owned(), self.secret_of(gateway)))
-        .to_vec()
+    /// What the Worker and `confirm` are configured with to prove what these gateways send.
+    pub fn webhook_env(&self) -> Vec<(&'static str, String)> {
+        let of = |gateway: Dialect| {
+            let known = ::payments::gateway(gateway.name()).filter(|known| known.webhook.signs())?;
+            Some((known.webhook_secret_variable, self.secret_of(gateway)))
+        };
+        Dialect::ALL.into_iter().filter_map(of).collect()
     }
 
     fn derived(&self, purpose: &str, gateway: Dialect) -> [u8; 32] {

@@ -35,20 +35,18 @@ impl Local {
             ("ENVIRONMENT", "development".to_owned()),
             ("LAMBDA_URL", lambda_url.to_owned()),
             ("PAYMENT_PAGE_URL", format!("{gateway_url}/pay")),
-            ("GATEWAYS", "standard,portone,toss,stripe".to_owned()),
+            ("GATEWAYS", Dialect::ALL.map(Dialect::name).join(",")),
         ]);
-        let secrets = BTreeMap::from([
+        let mut secrets = BTreeMap::from([
             ("SESSION_SECRET", secrets.session_secret.clone()),
             ("CONFIRM_KEY", secrets.confirm_key.clone()),
             ("ADMIN_TOKEN", secrets.admin_token.clone()),
             ("ADMIN_TOKENS", secrets.admin_tokens.variable()),
-            ("WEBHOOK_SECRET", secrets.webhook_secret.clone()),
-            ("PORTONE_WEBHOOK_SECRET", gateway.secret_of(Dialect::PortOne)),
-            ("STRIPE_WEBHOOK_SECRET", gateway.secret_of(Dialect::Stripe)),
             // The emulator checks no signature; the Worker signs all the same.
             ("AWS_ACCESS_KEY_ID", "local".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         ]);
+        secrets.extend(gateway.webhook_env());
         Self { port, vars, secrets, clock: None }
     }
 }

@@ -146,3 +146,75 @@ fn instance(
         prepare: Box::new(|| Ok(())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::migrate::FUNCTIONS;
+    use crate::scheduler;
+
+    fn read(file: &str) -> String {
+        fs::read_to_string(workspace::root().join(file)).unwrap_or_default()
+    }
+
+    fn count(text: &str, word: &str) -> usize {
+        let is_more = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        text.split(word).skip(1).filter(|rest| !is_more(rest)).count()
+    }
+
+    #[test]
+    fn every_binary_of_the_functions_runs_here() -> std::io::Result<()> {
+        let files = fs::read_dir(workspace::root().join("functions/src/bin"))?.collect::<Result<Vec<_>, _>>()?;
+        let stem = |file: fs::DirEntry| file.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let mut binaries: Vec<String> = files.into_iter().filter_map(stem).collect();
+        let mut known = FUNCTIONS;
+        binaries.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(binaries, known, "functions/src/bin and INSTANCES");
+        Ok(())
+    }
+
+    #[test]
+    fn every_function_has_its_role_its_time_outs_and_its_place_in_the_documents() {
+        let (roles, integrating, deploying) =
+            (read("schema/roles.sql"), read("docs/integrating.md"), read("docs/deploying.md"));
+        // Every list of roles.sql but that of the four that read no bitmap.
+        let lists = count(&roles, "holdfast_audit");
+        for function in FUNCTIONS {
+            let role = format!("holdfast_{function}");
+            assert!(count(&roles, &role) >= lists, "a list of schema/roles.sql leaves out {role}");
+            assert_ne!(count(&integrating, &role), 0, "docs/integrating.md: the login of {role}");
+            assert_ne!(count(&integrating, &format!("`{function}`")), 0, "docs/integrating.md: deploy `{function}`");
+            assert_ne!(
+                count(&deploying, &format!(":function:{function}")),
+                0,
+                "docs/deploying.md: who may invoke {function}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_scheduled_function_is_documented_with_its_schedule() {
+        let documents = (read("docs/integrating.md"), read("docs/deploying.md"));
+        let scheduled = documents.0.split_once("Have EventBridge Scheduler").map_or("", |(_, rest)| rest);
+        let scheduled = scheduled.split_once("each with its own name").map_or("", |(list, _)| list);
+        let policy = documents.1.split_once("and of the scheduler's role:").map_or("", |(_, rest)| rest);
+        let policy = policy.split("```").nth(1).unwrap_or_default();
+        for function in
+            scheduler::beats(&Options::for_tests("x")).map(|(name, _)| name).into_iter().chain([scheduler::SWEEP])
+        {
+            assert_ne!(
+                count(scheduled, &format!("`{function}`")),
+                0,
+                "docs/integrating.md: the schedule of {function}"
+            );
+            assert_ne!(
+                count(policy, &format!(":function:{function}")),
+                0,
+                "docs/deploying.md: the scheduler may invoke {function}"
+            );
+        }
+    }
+}

@@ -44,11 +44,6 @@ use simulator::{self, Gateway};
 use state::{Secrets, State};
 use wrangler::Wrangler;
 
-/// EventBridge's finest beat.
-const AUDIT_EVERY: Duration = Duration::from_secs(60);
-/// Locally a receiver is told at once; deployed, the function itself looks again every few seconds.
-const RELAY_EVERY: Duration = Duration::from_secs(1);
-
 /// How a stack is to run.
 pub struct Options {
     /// Where it keeps its state; one running stack a folder.
@@ -158,7 +153,8 @@ impl Stack {
             Some(detours) => (detours.shop.url(), detours.lambda.url(), detours.clock_dir.clone()),
         };
         let config = self.gateway_config(gateway_port, &shop_url);
-        let gateways = [config.functions_env(&loopback(gateway_port)), config.webhook_env()].concat();
+        let secrets = config.webhook_env().into_iter().map(|(name, secret)| (name.to_owned(), secret));
+        let gateways: Vec<_> = config.functions_env(&loopback(gateway_port)).into_iter().chain(secrets).collect();
         functions::start_instances(&self.options, emulator, &database_url, &self.secrets, &gateways, &self.children)?;
         let gateway_url = self.start_gateway(gateway_port, &shop_url).await?;
         let worker_port = ports::free()?;
@@ -169,12 +165,9 @@ impl Stack {
 
         self.schedule(&emulator_url, 1);
         let hushed = self.is_hushed();
-        self.tasks.push(tokio::spawn(scheduler::run("audit", emulator_url.clone(), AUDIT_EVERY, hushed)));
-        let every = Duration::from_secs(self.options.sweep_interval_s);
-        self.tasks.push(tokio::spawn(scheduler::run("refund", emulator_url.clone(), every, hushed)));
-        self.tasks.push(tokio::spawn(scheduler::run("relay", emulator_url.clone(), RELAY_EVERY, hushed)));
-        if let Some(every) = self.options.reconcile_every {
-            self.tasks.push(tokio::spawn(scheduler::run("reconcile", emulator_url.clone(), every, hushed)));
+        for (function, every) in scheduler::beats(&self.options) {
+            let Some(every) = every else { continue };
+            self.tasks.push(tokio::spawn(scheduler::run(function, emulator_url.clone(), every, hushed)));
         }
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
@@ -189,7 +182,7 @@ impl Stack {
     pub fn schedule(&mut self, lambda_url: &str, schedulers: usize) {
         let (every, hushed) = (Duration::from_secs(self.options.sweep_interval_s), self.is_hushed());
         self.schedulers.drain(..).for_each(|scheduler| scheduler.abort());
-        let begin = |_| tokio::spawn(scheduler::run("expire", lambda_url.to_owned(), every, hushed));
+        let begin = |_| tokio::spawn(scheduler::run(scheduler::SWEEP, lambda_url.to_owned(), every, hushed));
         self.schedulers = (0..schedulers).map(begin).collect();
     }
 

@@ -9,10 +9,18 @@ pub use schema::durability::durability;
 pub use schema::files::REPEATABLE;
 
 use crate::database;
+use crate::functions::INSTANCES;
 
-/// The functions' roles, as `schema/roles.sql` names them: `holdfast_` and the function's name.
-pub const FUNCTIONS: [&str; 10] =
-    ["reserve", "confirm", "expire", "release", "lookup", "admin", "relay", "refund", "reconcile", "audit"];
+/// Every function by its name; its role in `schema/roles.sql` is `holdfast_` and this.
+pub const FUNCTIONS: [&str; INSTANCES.len()] = {
+    let mut names = [""; INSTANCES.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = INSTANCES[i].0;
+        i += 1;
+    }
+    names
+};
 
 /// Names a folder whose files are applied in place of the ones that were built in: what a mutant of the schema is tried by.
 pub const ANOTHER_SCHEMA: &str = "HOLDFAST_ANOTHER_SCHEMA";

@@ -7,12 +7,34 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::Options;
+
 /// As long as Lambda would let the function run.
 const INVOCATION_WITHIN: Duration = Duration::from_secs(60);
 
 /// Invocations of one function under way at most: one that is never answered, because its instance was killed, must not hold up the next.
 /// Two at once share the work, since each passes by what the other has locked.
 const UNDER_WAY_MAX: usize = 2;
+
+/// The minute, the shortest interval of EventBridge Scheduler.
+const AUDIT_EVERY: Duration = Duration::from_secs(60);
+
+/// Locally a receiver is told at once; deployed, the function itself looks again every few seconds.
+const RELAY_EVERY: Duration = Duration::from_secs(1);
+
+/// The sweep. It is not among `beats`, because `cargo dev soak` has several schedulers of it.
+pub const SWEEP: &str = "expire";
+
+/// Every other function that is invoked on a schedule, and how often here. None: only a test invokes it.
+#[must_use]
+pub fn beats(options: &Options) -> [(&'static str, Option<Duration>); 4] {
+    [
+        ("audit", Some(AUDIT_EVERY)),
+        ("refund", Some(Duration::from_secs(options.sweep_interval_s))),
+        ("relay", Some(RELAY_EVERY)),
+        ("reconcile", options.reconcile_every),
+    ]
+}
 
 /// Runs until it is dropped. A failed invocation is told, unless failing is meant to be, and the next comes at its time.
 pub async fn run(function: &'static str, lambda_url: String, every: Duration, hushed: bool) {

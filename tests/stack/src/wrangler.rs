@@ -117,3 +117,45 @@ impl Wrangler {
         self.migrations.push(Migration { _tag: String::new(), new_sqlite_classes });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_durable_object_has_its_class_its_migration_and_its_rust_side() -> anyhow::Result<()> {
+        let wrangler = Wrangler::read()?;
+        let main = fs::read_to_string(workspace::root().join(&wrangler.main))?;
+        let migrated: Vec<&String> = wrangler.migrations.iter().flat_map(|one| &one.new_sqlite_classes).collect();
+        let rust = rust_files(&workspace::root().join("edge/src"))?;
+        for DurableObject { name, class_name } in &wrangler.durable_objects.bindings {
+            assert!(migrated.contains(&class_name), "wrangler.toml: no migration makes {class_name}");
+            let class = format!("export class {class_name} extends DurableObject");
+            assert!(main.contains(&class), "edge/main.js does not export {class_name}");
+            assert!(rust.contains(&format!("BINDING: &str = \"{name}\"")), "edge/src: no BINDING is {name}");
+        }
+        for binding in rust.split("BINDING: &str = \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let bound = wrangler.durable_objects.bindings.iter().any(|one| one.name == binding);
+            assert!(bound, "wrangler.toml: no binding {binding}");
+        }
+        for class in main.split("export class ").skip(1).filter_map(|rest| rest.split(' ').next()) {
+            let bound = wrangler.durable_objects.bindings.iter().any(|one| one.class_name == class);
+            assert!(bound, "wrangler.toml binds no class {class}, which edge/main.js exports");
+        }
+        Ok(())
+    }
+
+    /// Every Rust file of a folder, as one text.
+    fn rust_files(folder: &std::path::Path) -> std::io::Result<String> {
+        let mut text = String::new();
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                text.push_str(&rust_files(&path)?);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text.push_str(&fs::read_to_string(&path)?);
+            }
+        }
+        Ok(text)
+    }
+}

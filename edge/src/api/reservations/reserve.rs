@@ -71,15 +71,18 @@ fn reservation(cart: Cart, user_id: &str, key: Option<&str>, trace: Trace) -> Re
     }
     let idem_key = idempotency::key(key)?;
     let printed = idempotency::printed(&cart)?;
+    let fingerprint = idempotency::fingerprint_of(&printed);
     let Trace { request_id, traceparent } = trace;
+    // Every member of the cart goes on.
+    let Cart { sale_id, items } = cart;
     let reservation = Reservation {
         request_id,
         traceparent,
         user_id: user_id.to_owned(),
         idem_key,
-        fingerprint: idempotency::fingerprint_of(&printed),
-        sale_id: cart.sale_id,
-        items: cart.items.into_iter().map(|Object(line)| line).collect(),
+        fingerprint,
+        sale_id,
+        items: items.into_iter().map(|Object(line)| line).collect(),
         json: String::new(),
     };
     reservation.around(&printed).map_err(|error| Problem::unavailable().because(error))
