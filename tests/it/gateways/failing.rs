@@ -130,3 +130,27 @@ async fn a_payment_of_which_nothing_can_be_read_is_given_up_by_itself_and_no_oth
         .await;
     }
 }
+
+/// The message tells of the past: the money went back while nobody could ask.
+#[tokio::test]
+async fn what_the_shops_own_service_signed_does_not_count_while_it_does_not_answer() {
+    let shop = Shop::open_alone().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    for kind in ["busy", "down", "forbidden", "garbled"] {
+        let hold = shop.hold(&sale, kind).await;
+        shop.till.fault("standard", "ask", 1, kind).await;
+        let made = shop.pay("standard", &hold, kind, json!({})).await;
+        let payment = made["payment_id"].as_str().unwrap();
+        until("the shop has been told in vain", 20, || async {
+            let attempts = shop.till.payment(payment).await["deliveries"][0]["attempts"].clone();
+            (attempts[0]["status"] == 503).then_some(())
+        })
+        .await;
+        let refund = json!({"amount": PRICE, "webhooks": {"times": 0}});
+        shop.till.console(payment, "refund-by-hand", &refund).await;
+        shop.till.well_again().await;
+        shop.owner.batch_execute("update holdfast.gateway_breaker set ask_after = null").await.unwrap();
+        assert_eq!(shop.late_answer(payment).await, r#"{"result":"ignored"}"#, "{kind}");
+        assert_eq!(shop.see(&hold, kind).await["status"], "HOLD", "{kind}");
+    }
+}

@@ -3,23 +3,12 @@
 
 use serde_json::{Value, json};
 
-use support::client::until;
 use support::shop::{PRICE, Shop};
 
 /// A payment whose message comes late.
 async fn paid(shop: &Shop, gateway: &str, hold: &Value) -> String {
     let made = shop.pay(gateway, hold, gateway, json!({"webhooks": {"delay_ms": 2_000}})).await;
     made["payment_id"].as_str().unwrap().to_owned()
-}
-
-/// The answer to the message that was sent first and came late.
-async fn answer(shop: &Shop, payment: &str) -> Value {
-    until("the late message is answered", 30, || async {
-        let delivery = shop.till.payment(payment).await["deliveries"][0].clone();
-        (delivery["delivered"] == true)
-            .then(|| delivery["attempts"].as_array().unwrap().last().unwrap()["body"].clone())
-    })
-    .await
 }
 
 #[tokio::test]
@@ -34,7 +23,7 @@ async fn what_a_gateway_is_about_to_pay_back_buys_nothing_until_that_has_failed(
             shop.till.refund_by_hand_later(payment, PRICE).await;
         }
         for payment in [&back, &kept] {
-            assert_eq!(answer(&shop, payment).await, r#"{"result":"ignored"}"#, "{gateway}");
+            assert_eq!(shop.late_answer(payment).await, r#"{"result":"ignored"}"#, "{gateway}");
         }
         assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}");
         shop.till.finish_refunds(&back).await;
@@ -60,33 +49,9 @@ async fn what_was_lost_in_a_dispute_before_its_message_comes_buys_nothing() {
         };
         shop.till.console(&payment, "dispute", &silent(json!({"amount": PRICE}))).await;
         shop.till.console(&payment, "resolve-dispute", &silent(json!({"won": false}))).await;
-        assert_eq!(answer(&shop, &payment).await, r#"{"result":"ignored"}"#, "{gateway}");
+        assert_eq!(shop.late_answer(&payment).await, r#"{"result":"ignored"}"#, "{gateway}");
         assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}: and it can still be paid");
         shop.pay(gateway, &hold, gateway, json!({})).await;
         shop.until_status(&hold, gateway, "COMMITTED").await;
-    }
-}
-
-/// The message tells of the past: the money went back while nobody could ask.
-#[tokio::test]
-async fn what_the_shops_own_service_signed_does_not_count_while_it_does_not_answer() {
-    let shop = Shop::open().await;
-    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
-    for kind in ["busy", "down", "forbidden", "garbled"] {
-        let hold = shop.hold(&sale, kind).await;
-        shop.till.fault("standard", "ask", 1, kind).await;
-        let made = shop.pay("standard", &hold, kind, json!({})).await;
-        let payment = made["payment_id"].as_str().unwrap();
-        until("the shop has been told in vain", 20, || async {
-            let attempts = shop.till.payment(payment).await["deliveries"][0]["attempts"].clone();
-            (attempts[0]["status"] == 503).then_some(())
-        })
-        .await;
-        let refund = json!({"amount": PRICE, "webhooks": {"times": 0}});
-        shop.till.console(payment, "refund-by-hand", &refund).await;
-        shop.till.well_again().await;
-        shop.owner.batch_execute("update holdfast.gateway_breaker set ask_after = null").await.unwrap();
-        assert_eq!(answer(&shop, payment).await, r#"{"result":"ignored"}"#, "{kind}");
-        assert_eq!(shop.see(&hold, kind).await["status"], "HOLD", "{kind}");
     }
 }

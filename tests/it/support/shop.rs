@@ -181,4 +181,14 @@ impl Shop {
         let made = self.pay(gateway, &hold, user, json!({"webhooks": {"at": hold["expire_at"]}})).await;
         (hold, made["payment_id"].as_str().unwrap().to_owned())
     }
+
+    /// The answer to the message that was sent first and came late.
+    pub async fn late_answer(&self, payment: &str) -> Value {
+        until("the late message is answered", 30, || async {
+            let delivery = self.till.payment(payment).await["deliveries"][0].clone();
+            (delivery["delivered"] == true)
+                .then(|| delivery["attempts"].as_array().unwrap().last().unwrap()["body"].clone())
+        })
+        .await
+    }
 }
