@@ -160,20 +160,8 @@ impl Bench {
     async fn passes_in_the_copy(&self, area: &str, test: &str) -> anyhow::Result<bool> {
         let mut command = cargo();
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.target.join("copy"));
-        command.args([
-            "run",
-            "--quiet",
-            "--package",
-            "dev",
-            "--bin",
-            "dev",
-            "--",
-            "test",
-            area,
-            "--all",
-            "--only",
-            test,
-        ]);
+        command.args(["run", "--quiet", "--package", "dev", "--bin", "dev", "--"]);
+        command.args(["test", area, "--all", "--only", test]);
         let run = command.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).kill_on_drop(true).output();
         let Ok(output) = timeout(PATIENCE_WITH_BUILD, run).await else { return Ok(false) };
         let output = output.context("cannot run the test")?;
@@ -193,11 +181,8 @@ impl Bench {
                 let program = self.tests.iter().find(|tests| tests.name == *area);
                 let mut command = Command::new(&program.with_context(|| format!("there is no area {area}"))?.program);
                 command.env("HOLDFAST_STACK", stack.report_path());
-                command.env(migrate::ANOTHER_SCHEMA, self.root.join("schema")).args([
-                    "--include-ignored",
-                    "--exact",
-                    test,
-                ]);
+                command.env(migrate::ANOTHER_SCHEMA, self.root.join("schema"));
+                command.args(["--include-ignored", "--exact", test]);
                 (command, test)
             }
             (Catcher::Unit { package, test }, ..) => {

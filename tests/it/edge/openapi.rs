@@ -53,7 +53,7 @@ async fn no_answer_is_unknown(seed: u64) {
     let client = Client::new();
     let sale = sale(&client).await;
     let attack = attack(&client, &sale, seed);
-    assert!(attack.passed, "`cargo dev test openapi --seed {seed}` repeats it\n{}", attack.said);
+    assert!(attack.passed, "`cargo dev test edge --rest --seed {seed}` repeats it\n{}", attack.said);
     println!("| seed {seed}: {} requests, every answer as it is described", attack.requests);
     assert!(attack.requests > 500, "{}", attack.said);
     // It did come past the door: it has bought something.
