@@ -377,6 +377,7 @@ async fn while_lookup_stands_still_a_crowd_behind_one_address_is_not_told_that_i
         statuses.extend(crowd.join_all().await);
     }
     stopped.iter().for_each(|pid| signal("-CONT", *pid));
+    // And never 429, which says that they ask too much.
     assert!(statuses.iter().all(|status| *status == 503), "{statuses:?}");
     let looking = || client.send(client.request(Method::GET, &format!("/v1/sales/{sale}")));
     until("the sale is shown", 30, || async { (looking().await.status == 200).then_some(()) }).await;

@@ -207,7 +207,7 @@ async fn nobody_is_told_anything_where_a_commit_does_not_wait_for_the_disk() {
 }
 
 /// Every call that `lookup` may make, by a thief who has a hold of their own. `$hold`, `$order`: somebody else's.
-const LOOKS: [(&str, &str); 13] = [
+const LOOKS: [(&str, &str); 14] = [
     ("assert_durable()", "select holdfast.assert_durable()"),
     ("barrier()", "select holdfast.barrier()"),
     (
@@ -232,6 +232,7 @@ const LOOKS: [(&str, &str); 13] = [
     ),
     ("look_up_sale(text)", "select holdfast.look_up_sale('drop')"),
     ("look_up_sales()", "select holdfast.look_up_sales()"),
+    ("read_hold(text,uuid)", "select holdfast.read_hold('thief', '$hold')"),
     (
         "tell_holders(text,bytea,bigint,bigint,integer,integer)",
         "select * from holdfast.tell_holders('drop', '', 0, 1, 1000000, 1000000)",
