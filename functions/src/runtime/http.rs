@@ -118,9 +118,48 @@ async fn bounded_body(mut response: Response) -> reqwest::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use payments::{Account, RefundRequest};
+    use payments::{Account, GatewayRequest, RefundRequest};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
     use super::*;
+
+    /// What a gateway's answer is read as; it closes the connection, or keeps it open for ever.
+    async fn answered(answer: String, closes: bool) -> Result<(u16, usize, Option<u32>), String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 1_024]).await;
+            let _ = socket.write_all(answer.as_bytes()).await;
+            if !closes {
+                std::future::pending::<()>().await;
+            }
+        });
+        let (method, path) = ("GET", "/v1/payments/pay_1".to_owned());
+        let request =
+            GatewayRequest { method, path, headers: vec![("authorization", "a".to_owned())], body: String::new() };
+        let response = Http::from_env().unwrap().send(&url, &request, 2_000).await;
+        response.map(|told| (told.status, told.body.len(), told.retry_after_s)).map_err(|none| none.0)
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_as_it_is_and_within_its_bounds() {
+        let head = |status: &str, length: usize| format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n");
+        let body = |length| "a".repeat(length);
+        let found = head("302 Found", 0) + "location: /elsewhere\r\n\r\n";
+        assert_eq!(answered(found, true).await, Ok((302, 0, None)), "no redirect is followed");
+        let slowed = head("429 Too Many Requests", 2) + "retry-after: 7\r\n\r\n{}";
+        assert_eq!(answered(slowed, true).await, Ok((429, 2, Some(7))));
+        const MOST: usize = GATEWAY_ANSWER_MAX_BYTES;
+        let whole = |length| head("200 OK", length) + "\r\n" + &body(length);
+        assert_eq!(answered(whole(MOST), true).await, Ok((200, MOST, None)));
+        assert_eq!(answered(whole(MOST + 1), true).await, Ok((200, 0, None)), "too long");
+        assert!(answered(head("200 OK", 10) + "\r\nabc", true).await.is_err(), "it broke off");
+        for part in [String::new(), head("200 OK", 10) + "\r\nabc"] {
+            assert_eq!(answered(part, false).await, Err("no answer within 2000 ms".to_owned()));
+        }
+    }
 
     /// The client's URL parser normalizes paths: an id must not become another path by it.
     #[test]

@@ -305,6 +305,24 @@ const ATTACKERS: [Attacker; 8] = [
     },
 ];
 
+/// The judgement alone, of turns that nobody played.
+#[test]
+fn noise_in_some_turns_is_no_attacker_and_an_attacker_in_each_turn_is_seen() {
+    let seen = |p99_ms: f64| Seen { p99_ms, from_memory: 1.0 };
+    let [fewest, most] = ROUNDS;
+    let judged = |beside: Vec<f64>| {
+        let alone = beside.iter().map(|_| seen(10.0)).collect();
+        let beside = beside.into_iter().map(seen).collect();
+        Compared { alone, beside, statuses: Arc::default() }.is_within_bounds()
+    };
+    let slow = 10.0 * P99_MAX + 1.0;
+    assert!(!judged(vec![slow; fewest]), "five slow turns alone are over the bound");
+    let calm_then = vec![10.0; most - 2 * fewest];
+    assert!(judged([vec![slow; 2 * fewest], calm_then].concat()), "ten of fifteen were slow for another reason");
+    assert!(!judged(vec![slow; most]), "an attacker is there in every turn");
+    assert!(!judged([vec![slow; most - 3], vec![10.0; 3]].concat()), "three lucky turns hide nobody");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long"]
 async fn an_attacker_takes_no_more_than_a_share_of_their_own() {

@@ -262,7 +262,7 @@ async fn with_the_login_of_lookup_nobody_lists_users() {
     let order = confirm(&database.as_role("confirm").await, &paid).await.unwrap();
     release(&database.as_role("release").await, users[3], &hold(3)).await.unwrap();
     let lapse = format!(
-        "update holdfast.reservation_hold set expire_at = now() - interval '1 minute' where hold_id = '{}'",
+        "update holdfast.reservation_hold set created_at = created_at - interval '1 hour', expire_at = now() - interval '1 minute' where hold_id = '{}'",
         hold(4)
     );
     database.owner.batch_execute(&lapse).await.unwrap();

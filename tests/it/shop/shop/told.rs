@@ -108,7 +108,7 @@ async fn money_in_another_currency_goes_back_with_its_own_decimals_and_a_refund_
     assert!(browser.text("#message").await.contains("your $10.50 was refunded"), "{}", browser.text("#message").await);
 
     let front = Front::start().await;
-    front.says(r#""status":"completed""#, r#""status":"failed""#);
+    front.says(r#""completed""#, r#""failed""#);
     browser.page.goto(&front.url).await.unwrap();
     remember(&browser, "hold", &sale, &json!({"hold_id": hold_id})).await;
     browser.page.goto(&format!("{}/sales/{sale}", front.url)).await.unwrap();
