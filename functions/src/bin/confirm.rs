@@ -1,4 +1,4 @@
-//! `confirm` settles payments: it verifies webhooks itself, whoever calls it, asks the gateway (payment/confirm.rs,
+//! `confirm` settles payments: it verifies webhooks itself, whoever calls it, asks the gateway (payment/hints.rs, payment/confirm.rs,
 //! payment/flow.rs) and records what was captured (T2, schema/routines/confirm.sql). A payment without a gateway goes to T2 at
 //! once (schema/routines/pay.sql).
 
@@ -7,7 +7,7 @@ use std::time::Instant;
 use functions::payment::gateways::Gateways;
 use functions::payment::proof::ProofKeys;
 use functions::payment::webhook_secrets::WebhookSecrets;
-use functions::payment::{confirm as payment, opening as opened, refund_account};
+use functions::payment::{hints, opening as opened, refund_account};
 use functions::runtime::database::{Database, InfraError, Param};
 use functions::runtime::handler;
 use lambda_runtime::Error;
@@ -51,7 +51,7 @@ async fn route(
             Personal::RefundTo(request) => Ok(Response::RefundTo(refund_to(database, gateways, &request).await?)),
             Personal::Payment(request) => {
                 let began = Instant::now();
-                let settled = payment::settle_of_buyer(database, gateways, &request).await?;
+                let settled = hints::settle_of_buyer(database, gateways, &request).await?;
                 handler::log_outcome("confirm", &request.trace, settled.outcome.name(), began);
                 Ok(Response::Settled(settled))
             }
@@ -91,9 +91,9 @@ async fn confirm(
     let began = Instant::now();
     let (trace, settled) = match &request {
         ConfirmRequest::Signed(signed) => {
-            (&signed.trace, payment::settle_signed(database, gateways, secrets, signed).await?)
+            (&signed.trace, hints::settle_signed(database, gateways, secrets, signed).await?)
         }
-        ConfirmRequest::Hint(hint) => (&hint.trace, payment::settle(database, gateways, hint).await?),
+        ConfirmRequest::Hint(hint) => (&hint.trace, hints::settle(database, gateways, hint).await?),
         ConfirmRequest::Open(opening) => {
             let outcome = opened::open(database, gateways, opening).await?;
             handler::log_outcome("open", &opening.trace, outcome.name(), began);

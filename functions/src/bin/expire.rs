@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use functions::payment::gateways::Gateways;
-use functions::payment::{confirm, opening};
+use functions::payment::{hints, opening};
 use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::{
     ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS,
@@ -65,7 +65,7 @@ async fn look_up(database: &Database, gateways: &Gateways, due: Vec<PendingPayme
         } else {
             let (gateway, payment_id) = (gateway.clone(), payment_id.clone());
             let hint = PaymentHint { trace: Trace::default(), gateway, payment_id, ..PaymentHint::default() };
-            confirm::settle(database, gateways, &hint).await.map(|settled| settled.outcome)
+            hints::settle(database, gateways, &hint).await.map(|settled| settled.outcome)
         };
         match outcome {
             Ok(outcome) => info!(verb = "ask", gateway, payment_id, opened, outcome = outcome.name()),

@@ -1,11 +1,8 @@
-//! Settles a payment that a webhook, a returning browser or the sweep hints at: verifies the signature of a signed
-//! message, checks that the buyer owns the payment, looks the payment up at its gateway, and ignores payments that are
-//! not ours. Our own go on to flow.rs.
+//! Settles a payment that a hint names: checks that the buyer owns the payment, looks the payment up at its gateway, and
+//! ignores payments that are not ours. Our own go on to flow.rs.
 
-use payments::{
-    DisputeHint, Disputed, EventKind, LookupResult, PaymentDetails, PaymentSnapshot, RawEvent, WebhookEvent,
-};
-use protocol::confirm::{BuyerPayment, ConfirmOutcome, HoldOf, PaymentHint, Settled, Signed};
+use payments::{Disputed, LookupResult, PaymentDetails, PaymentSnapshot};
+use protocol::confirm::{ConfirmOutcome, HoldOf, PaymentHint, Settled};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -13,7 +10,6 @@ use uuid::Uuid;
 
 use crate::payment::flow::{PaymentFlow, end, record_payment};
 use crate::payment::gateways::{GatewayClient, Gateways};
-use crate::payment::webhook_secrets::WebhookSecrets;
 use crate::payment::{recheck, returned};
 use crate::runtime::database::{Database, InfraError};
 
@@ -32,75 +28,9 @@ struct Known {
     admitted: bool,
 }
 
-/// Verifies a signed webhook with the secrets of this function, and settles the payment it names.
-///
-/// # Errors
-/// As for [`settle`]; or the message has a valid signature and is no event of its gateway.
-pub async fn settle_signed(
-    database: &Database,
-    gateways: &Gateways,
-    secrets: &WebhookSecrets,
-    signed: &Signed,
-) -> Result<Settled, InfraError> {
-    let Some(reader) = payments::webhook(&signed.gateway).filter(|reader| secrets.prove(*reader, signed)) else {
-        return done(ConfirmOutcome::Unproven);
-    };
-    let RawEvent(event) =
-        serde_json::from_str(&signed.body).map_err(|_| InfraError::misuse("a signed message is no event"))?;
-    let event_read = payments::read_event(reader, &event)
-        .map_err(|_| InfraError::misuse("an event is not what its type promises"))?;
-    let Some(WebhookEvent { payment_id, kind, details }) = event_read else { return done(ConfirmOutcome::Ignored) };
-    let hint = PaymentHint { gateway: signed.gateway.clone(), payment_id, ..PaymentHint::default() };
-    let hint = match kind {
-        EventKind::Changed => hint,
-        EventKind::CaptureApproval { amount } => PaymentHint { asks_approval: true, amount, ..hint },
-        EventKind::Later { dispute } => {
-            let dispute_at = dispute.as_ref().and_then(DisputeHint::at);
-            PaymentHint { later: true, dispute: dispute.map(|hint| hint.name().to_owned()), dispute_at, ..hint }
-        }
-        // Only unsigned gateways send it.
-        EventKind::Deposit { .. } => return done(ConfirmOutcome::Ignored),
-    };
-    settle_by(database, gateways, &hint, details).await
-}
-
-/// Settles a payment that anybody may hint at.
-///
-/// # Errors
-/// The database cannot answer, the gateway is not configured, or the hint says what needs a proof. A gateway that does
-/// not answer is no error: payments at other gateways go on.
-pub async fn settle(database: &Database, gateways: &Gateways, hint: &PaymentHint) -> Result<Settled, InfraError> {
-    settle_by(database, gateways, &believed(hint)?, None).await
-}
-
-/// What is believed of a hint that proves nothing. A made-up token ends the attempt of the buyer it is for, and only the
-/// Worker knows who a buyer is.
-fn believed(hint: &PaymentHint) -> Result<PaymentHint, InfraError> {
-    if hint.token.is_some() || hint.buyer.is_some() {
-        return Err(InfraError::misuse("a buyer's token needs a proof: deploy the Worker and confirm together"));
-    }
-    // Only a signed message may report a dispute.
-    Ok(PaymentHint { dispute: None, ..hint.clone() })
-}
-
-/// Settles a payment that its buyer has brought back, as the Worker has proven.
-///
-/// # Errors
-/// As for [`settle`].
-pub async fn settle_of_buyer(
-    database: &Database,
-    gateways: &Gateways,
-    request: &BuyerPayment,
-) -> Result<Settled, InfraError> {
-    let BuyerPayment { trace, user_id, gateway, payment_id, token } = request.clone();
-    let (token, buyer) = (Some(token), Some(user_id));
-    let hint = PaymentHint { trace, gateway, payment_id, token, buyer, ..PaymentHint::default() };
-    settle_by(database, gateways, &hint, None).await
-}
-
 /// A message about a settled payment may be the first that is heard of it: then the payment is settled, and what the
 /// message says, of a dispute for example, is recorded after that.
-async fn settle_by(
+pub(crate) async fn settle_by(
     database: &Database,
     gateways: &Gateways,
     hint: &PaymentHint,
@@ -291,7 +221,7 @@ pub(crate) async fn record_no_answer(database: &Database, id: (&str, &str), why:
     database.call("select holdfast.payment_unanswered($1, $2, $3)", params).await.map(drop)
 }
 
-fn done(outcome: ConfirmOutcome) -> Result<Settled, InfraError> {
+pub(crate) fn done(outcome: ConfirmOutcome) -> Result<Settled, InfraError> {
     Ok(Settled { outcome, hold: None })
 }
 
@@ -321,20 +251,4 @@ async fn belongs_to_buyer(
 async fn record_signed(database: &Database, id: (&str, &str), details: &PaymentDetails) -> Result<Settled, InfraError> {
     let PaymentDetails { hold_ref, user_id, amount, currency, .. } = details;
     done(record_payment(database, id, hold_ref, Some(user_id), *amount, currency).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hint_that_proves_nothing_brings_no_token_names_no_buyer_and_tells_of_no_dispute() {
-        let hint = PaymentHint { gateway: "portone".to_owned(), payment_id: "p".to_owned(), ..PaymentHint::default() };
-        let dispute = PaymentHint { dispute: Some("opened".to_owned()), ..hint.clone() };
-        assert_eq!(believed(&dispute).ok(), Some(hint.clone()));
-        let (token, buyer) = (Some("x".to_owned()), Some("ann".to_owned()));
-        for (token, buyer) in [(token.clone(), buyer.clone()), (token, None), (None, buyer)] {
-            assert!(believed(&PaymentHint { token, buyer, ..hint.clone() }).is_err());
-        }
-    }
 }

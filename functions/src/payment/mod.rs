@@ -3,6 +3,7 @@
 pub mod confirm;
 pub mod flow;
 pub mod gateways;
+pub mod hints;
 pub mod opening;
 pub mod proof;
 pub mod recheck;

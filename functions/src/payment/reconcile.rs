@@ -15,7 +15,7 @@ use tokio_postgres::types::{Json, Type};
 use tracing::{info, warn};
 
 use crate::payment::gateways::{GatewayClient, Gateways};
-use crate::payment::{confirm, recheck};
+use crate::payment::{hints, recheck};
 use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::{AT_ONCE_MAX, LIST_DEADLINE_MS, RECONCILE_LEASE_S, RECONCILE_LOOK};
 
@@ -235,7 +235,7 @@ async fn settle_all(database: &Database, gateways: &Gateways, gateway: &str, pay
     let lookups = stream::iter(payment_ids).map(async |payment_id| {
         let (trace, gateway, payment_id) = (Trace::default(), gateway.to_owned(), payment_id.clone());
         let hint = PaymentHint { trace, gateway, payment_id, later: true, ..PaymentHint::default() };
-        let outcome = confirm::settle(database, gateways, &hint).await;
+        let outcome = hints::settle(database, gateways, &hint).await;
         let name = outcome.as_ref().map_or("broken", |settled| settled.outcome.name());
         match &outcome {
             Err(_) | Ok(protocol::confirm::Settled { outcome: ConfirmOutcome::Unreachable, .. }) => {

@@ -5,3 +5,4 @@ mod bench;
 mod neighbours;
 mod rush;
 mod soak;
+mod strangers;
