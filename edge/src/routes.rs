@@ -82,7 +82,8 @@ pub enum Limit {
     Stranger,
     /// The user's reservations at the Gate, by the handler: what costs as much as one.
     User,
-    /// `PER_HINT`, by the handler: of an unsigned webhook only.
+    /// `PER_HINT`, by the handler: of an unsigned webhook only. A return from a payment without a session is counted there
+    /// by its handler, too.
     Hint,
 }
 

@@ -160,7 +160,7 @@ language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
     update holdfast.reconcile_pass r set failures = r.failures + 1, last_error = left(p_error, 500),
         next_at = clock_timestamp() + holdfast.reconcile_distance(r.failures)
-    where r.gateway = p_gateway and r.list = p_list and r.cursor = p_cursor and r.finished_at is null
+    where (r.gateway, r.list, r.cursor) = (p_gateway, p_list, p_cursor) and r.finished_at is null
       and exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway
                   and (b.ask_after > clock_timestamp() or b.state <> 'closed' or (b.failures > 0 and r.failures < 5)))
     returning true;

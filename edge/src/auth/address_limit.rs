@@ -26,7 +26,7 @@ pub const STRANGERS: Limit = Limit { binding: "PER_STRANGER", max: STRANGERS_OF_
 /// Sales that this isolate has never heard of: each is a call of `lookup`, while everybody who follows one link to one sale
 /// asks for the same one.
 pub const UNKNOWN: Limit = Limit { binding: "PER_UNKNOWN", max: UNKNOWN_OF_ADDRESS_MAX };
-/// Unsigned webhooks.
+/// Unsigned webhooks, and returns from a payment without a session.
 pub const HINTS: Limit = Limit { binding: "PER_HINT", max: HINTS_OF_ADDRESS_MAX };
 
 /// Counts a reservation against its address, and reads its body in the same call to JavaScript if its length is known.
