@@ -5,6 +5,7 @@ use crate::mark::Mark;
 
 /// The result of looking a payment up.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is matched by its fields")]
 pub enum LookupResult {
     Known(PaymentSnapshot),
     /// The gateway has no such payment.
