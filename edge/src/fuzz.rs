@@ -139,7 +139,7 @@ fn kept<T: DeserializeOwned + Serialize>(json: &[u8]) {
     let said = serde_json::to_vec(&first).unwrap_or_default();
     let again = body::json::<T>(JSON, &said).map(|again| serde_json::to_vec(&again).ok());
     assert_eq!(again.ok().flatten(), Some(said));
-    assert!(idempotency::fingerprint(&first).is_ok_and(|print| print.len() == 64));
+    assert!(idempotency::printed(&first).is_ok_and(|printed| idempotency::fingerprint_of(&printed).len() == 64));
 }
 
 /// id, timestamp, signatures and body, separated by line feeds; a secret of its own.

@@ -43,12 +43,7 @@ fn quoted(header: &str) -> Option<String> {
     Some(text)
 }
 
-/// SHA-256 of the parsed request: white space and the order of members do not change it.
-pub fn fingerprint<T: Serialize>(asked: &T) -> Result<String, Problem> {
-    Ok(fingerprint_of(&printed(asked)?))
-}
-
-/// The same of a request that is printed already.
+/// SHA-256 of a request as [`printed`]: white space and the order of members do not change it.
 pub fn fingerprint_of(printed: &str) -> String {
     sha256_hex(printed.as_bytes())
 }

@@ -22,7 +22,10 @@ struct Asked<'a> {
 /// could be asked.
 type Broken = Result<Option<Value>, String>;
 
-const RULES: [(&str, fn(&Model, &Asked) -> Broken); 7] = [
+/// A refusal's name, and when it applies.
+type Rule = (&'static str, fn(&Model, &Asked) -> Broken);
+
+const RULES: [Rule; 7] = [
     ("idempotency_key_reused", |_, asked| {
         let of = HoldOf { user: asked.ask.user.clone(), key: asked.ask.key.clone() };
         Ok(asked.before.keys.contains_key(&of).then(|| json!({})))
