@@ -131,7 +131,8 @@ mod tests {
                         "edge" | "functions" | "schema" => package.clone(),
                         tests => format!("tests/{tests}"),
                     };
-                    vec![format!("{home}/src/{stem}.rs"), format!("{home}/src/{stem}/tests.rs")]
+                    let whole = test.rsplit_once("::").map(|(module, _)| module.replace("::", "/")).unwrap_or_default();
+                    [stem.clone(), format!("{stem}/tests"), whole].map(|file| format!("{home}/src/{file}.rs")).into()
                 }
             };
             let source: String =
