@@ -1,6 +1,7 @@
 //! `cargo dev`: the whole of Holdfast on this machine, from a fresh clone.
 
 mod bench;
+mod changes;
 mod check;
 mod fuzz;
 mod mutant;

@@ -1,6 +1,8 @@
 //! `cargo dev up`: the stack, until it is told to end.
 
 use clap::Args;
+
+use crate::changes::Changes;
 use stack::{Options, Ports, Stack};
 use stack::{tools, workspace};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,14 +53,31 @@ impl Up {
         };
         if let Ok(Some(report)) = &up {
             println!("\n  shop      {}\n  payments  {}", report.edge_url, report.gateway_url);
-            println!("  all of it is in target/dev/stack.json, logs in target/dev/logs; Ctrl-C ends it\n");
-            ends.asked().await;
+            println!("  all of it is in target/dev/stack.json, logs in target/dev/logs");
+            println!("  a change of edge, functions or schema is built and started; Ctrl-C ends it\n");
+            let mut changes = Changes::watch()?;
+            tokio::select! {
+                () = keep_up(&stack, &mut changes) => {}
+                () = ends.asked() => tools::interrupt(),
+            }
         }
         if up.is_ok() {
             println!("ending everything");
         }
         stack.stop().await;
         up.map(drop)
+    }
+}
+
+/// Builds and starts what has changed, each time that something has.
+async fn keep_up(stack: &Stack, changes: &mut Changes) {
+    loop {
+        let changed = changes.next().await;
+        match stack.renew(&changed).await {
+            Ok(parts) if parts.is_empty() => println!("  nothing that runs has changed"),
+            Ok(parts) => println!("  started again: {}", parts.join(", ")),
+            Err(error) => println!("  what runs is as before: {error:#}"),
+        }
     }
 }
 

@@ -142,15 +142,18 @@ async fn an_outcome_is_one_line_with_its_request_and_no_key_or_token() {
         let entries = std::fs::read_dir(state_dir().join("logs")).unwrap();
         entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap_or_default()).collect::<String>()
     };
-    let line = until("the line is written", 5, || async {
-        logs()
-            .lines()
-            .find(|line| line.contains(&request_id) && line.contains("\"verb\":\"reserve\""))
-            .map(ToOwned::to_owned)
-    })
-    .await;
-    let line: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!((&line["outcome"], &line["level"]), (&json!("granted"), &json!("INFO")));
+    let line = async |marked: &str| -> Value {
+        let line = until("the line is written", 5, || async {
+            let of_it = |line: &&str| line.contains(&request_id) && line.contains(marked);
+            logs().lines().find(of_it).map(ToOwned::to_owned)
+        });
+        serde_json::from_str(&line.await).unwrap()
+    };
+    // The function passes the outcome on unread; the edge's line says what it was.
+    let edge = line("\"route\"").await;
+    assert_eq!((&edge["status"], &edge["code"]), (&json!(201), &json!(null)), "{edge}");
+    let line = line("\"verb\":\"reserve\"").await;
+    assert_eq!((&line["outcome"], &line["level"]), (&json!("answered"), &json!("INFO")));
     assert!(line["traceparent"].as_str().unwrap().contains(&trace), "{line}");
     let all = logs();
     assert!(!all.contains(&key) && !all.contains(&client.token("ann")[..40]), "a key or a token is in a log");

@@ -23,13 +23,13 @@ pub fn functions(aws: bool) -> anyhow::Result<()> {
 }
 
 /// The Worker, as `wrangler.toml` says it is built. `worker-build` does all its work anew each time, so it runs only
-/// when something that goes into the Worker has changed.
-pub fn worker(wrangler: &Wrangler) -> anyhow::Result<()> {
+/// when something that goes into the Worker has changed; whether it has.
+pub fn worker(wrangler: &Wrangler) -> anyhow::Result<bool> {
     let root = workspace::root();
     let stamp = workspace::dev_dir().join("worker.stamp");
     let inputs = inputs()?;
     if fs::read_to_string(&stamp).is_ok_and(|built| built == inputs) && wrangler.built_in().join("index.js").exists() {
-        return Ok(());
+        return Ok(false);
     }
     let tools = tools::for_worker()?;
     let mut words = wrangler.build.command.split_whitespace();
@@ -40,7 +40,8 @@ pub fn worker(wrangler: &Wrangler) -> anyhow::Result<()> {
     tools.apply(&mut command).args(words).current_dir(root.join(&wrangler.build.cwd));
     tools::quietly("building the Worker (a first time takes about 3 minutes)", "build-worker", &mut command)?;
     // What was read before the build is what was built: an edit during it makes the next start build again.
-    fs::write(&stamp, inputs).with_context(|| format!("cannot write {}", stamp.display()))
+    fs::write(&stamp, inputs).with_context(|| format!("cannot write {}", stamp.display()))?;
+    Ok(true)
 }
 
 /// A digest of everything that goes into the Worker.

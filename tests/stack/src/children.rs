@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use rustix::process::Signal;
 use tokio::process::{Child, Command};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::leftovers::{self, Record};
@@ -66,6 +66,7 @@ struct Inner {
 struct Supervised {
     part: &'static str,
     stop: watch::Sender<bool>,
+    again: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -102,10 +103,15 @@ impl Children {
     pub fn start(&self, spec: Spec) -> anyhow::Result<()> {
         let child = self.spawn(&spec)?;
         let (stop, stopping) = watch::channel(false);
-        let part = spec.part;
-        let task = tokio::spawn(supervise(self.clone(), spec, child, stopping));
-        held(&self.0.supervised).push(Supervised { part, stop, task });
+        let (part, again) = (spec.part, Arc::new(Notify::new()));
+        let task = tokio::spawn(supervise(self.clone(), spec, child, stopping, again.clone()));
+        held(&self.0.supervised).push(Supervised { part, stop, again, task });
         Ok(())
+    }
+
+    /// Has the processes of a part ended and started again, from what their files are now.
+    pub fn start_again(&self, part: &str) {
+        held(&self.0.supervised).iter().filter(|one| one.part == part).for_each(|one| one.again.notify_one());
     }
 
     /// Ends the processes of these parts, or of all when none is named; returns when they are gone.
@@ -211,7 +217,13 @@ impl Children {
 }
 
 /// One process for as long as the stack runs.
-async fn supervise(children: Children, spec: Spec, first: Child, mut stopping: watch::Receiver<bool>) {
+async fn supervise(
+    children: Children,
+    spec: Spec,
+    first: Child,
+    mut stopping: watch::Receiver<bool>,
+    again: Arc<Notify>,
+) {
     let mut child = Some(first);
     let mut deaths: usize = 0;
     loop {
@@ -223,6 +235,11 @@ async fn supervise(children: Children, spec: Spec, first: Child, mut stopping: w
                     children.forget(&spec);
                     return;
                 }
+                () = again.notified() => {
+                    end(running, &spec).await;
+                    children.forget(&spec);
+                    deaths = 0;
+                }
                 status = running.wait() => {
                     children.forget(&spec);
                     deaths = if started.elapsed() >= STEADY { 1 } else { deaths + 1 };
@@ -232,7 +249,7 @@ async fn supervise(children: Children, spec: Spec, first: Child, mut stopping: w
         } else {
             deaths += 1;
         }
-        let pause = PAUSES_MS[(deaths - 1).min(PAUSES_MS.len() - 1)];
+        let pause = PAUSES_MS[deaths.saturating_sub(1).min(PAUSES_MS.len() - 1)];
         tokio::select! {
             () = told(&mut stopping) => return,
             () = tokio::time::sleep(Duration::from_millis(pause)) => {}

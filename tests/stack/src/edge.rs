@@ -18,6 +18,7 @@ use simulator::{self, Dialect};
 const RATE_LIMIT_MODULE: &str = "holdfast:rate-limit";
 
 /// What a local Worker is given in place of what `wrangler.toml` says for Cloudflare.
+#[derive(Clone)]
 pub struct Local {
     pub port: u16,
     /// Replace [vars] of the same name.
@@ -59,21 +60,8 @@ pub async fn start(
     dir: &Path,
     children: &Children,
 ) -> anyhow::Result<()> {
-    let mut modules = copy_modules(wrangler, dir)?;
-    // What a Durable Object stores outlives its process here as on Cloudflare; a new stack begins with nothing.
-    let gates = dir.join("gates");
-    fs::create_dir(&gates).with_context(|| format!("cannot create {}", gates.display()))?;
-    fs::copy(workspace::root().join("tests/stack/js/rate_limit.js"), dir.join("rate_limit.js"))
-        .context("cannot copy tests/stack/js/rate_limit.js")?;
-    if local.clock.is_some() {
-        fs::copy(workspace::root().join("tests/stack/js/clock.js"), dir.join("clock.js"))
-            .context("cannot copy tests/stack/js/clock.js")?;
-        // The main module is the first.
-        modules.insert(0, "clock.js".to_owned());
-    }
-    let config = dir.join("workerd.capnp");
-    fs::write(&config, configuration(wrangler, &local, &modules, &gates)?)
-        .with_context(|| format!("cannot write {}", config.display()))?;
+    let _ = fs::remove_dir_all(dir);
+    let config = lay_out(wrangler, &local, dir)?;
     let env = local.secrets.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     children.start(Spec {
         name: "edge".to_owned(),
@@ -90,9 +78,31 @@ pub async fn start(
     ready::listening(local.port, Duration::from_secs(30), "the Worker").await
 }
 
+/// Copies what workerd runs to `dir`, and writes its configuration; its path. What a Durable Object has stored there
+/// outlives its process as on Cloudflare; a new stack begins with nothing.
+///
+/// # Errors
+/// A file cannot be copied or written.
+pub fn lay_out(wrangler: &Wrangler, local: &Local, dir: &Path) -> anyhow::Result<PathBuf> {
+    let mut modules = copy_modules(wrangler, dir)?;
+    let gates = dir.join("gates");
+    fs::create_dir_all(&gates).with_context(|| format!("cannot create {}", gates.display()))?;
+    fs::copy(workspace::root().join("tests/stack/js/rate_limit.js"), dir.join("rate_limit.js"))
+        .context("cannot copy tests/stack/js/rate_limit.js")?;
+    if local.clock.is_some() {
+        fs::copy(workspace::root().join("tests/stack/js/clock.js"), dir.join("clock.js"))
+            .context("cannot copy tests/stack/js/clock.js")?;
+        // The main module is the first.
+        modules.insert(0, "clock.js".to_owned());
+    }
+    let config = dir.join("workerd.capnp");
+    fs::write(&config, configuration(wrangler, local, &modules, &gates)?)
+        .with_context(|| format!("cannot write {}", config.display()))?;
+    Ok(config)
+}
+
 /// The names of the Worker's modules, the main one first: it imports the build from a folder beside it.
 fn copy_modules(wrangler: &Wrangler, dir: &Path) -> anyhow::Result<Vec<String>> {
-    let _ = fs::remove_dir_all(dir);
     fs::create_dir_all(dir.join("build")).with_context(|| format!("cannot create {}", dir.display()))?;
     let main = workspace::root().join(&wrangler.main);
     let mut files = vec![("main.js".to_owned(), main)];

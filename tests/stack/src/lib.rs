@@ -21,6 +21,7 @@ pub mod ports;
 pub mod postgres;
 pub mod proxy;
 pub mod ready;
+mod renew;
 mod report;
 pub mod scheduler;
 pub mod state;
@@ -101,6 +102,7 @@ pub struct Stack {
     secrets: Secrets,
     children: Children,
     gateway: Option<Gateway>,
+    running: Option<renew::Running>,
     tasks: Vec<JoinHandle<()>>,
     schedulers: Vec<JoinHandle<()>>,
 }
@@ -114,7 +116,7 @@ impl Stack {
         let _ = std::fs::remove_file(state.path("stack.json"));
         let secrets = Secrets::of(&state)?;
         let children = Children::new(&state);
-        Ok(Self { options, state, secrets, children, gateway: None, tasks: vec![], schedulers: vec![] })
+        Ok(Self { options, state, secrets, children, gateway: None, running: None, tasks: vec![], schedulers: vec![] })
     }
 
     /// Builds and starts everything; when it returns, all of it answers.
@@ -160,7 +162,8 @@ impl Stack {
         let worker_port = ports::free()?;
         let mut local = edge::Local::new(worker_port, &behind_url, &gateway_url, &self.secrets);
         local.clock = clock;
-        edge::start(workerd, &wrangler, local, &self.state.path("edge"), &self.children).await?;
+        edge::start(workerd, &wrangler, local.clone(), &self.state.path("edge"), &self.children).await?;
+        self.running = Some(renew::Running { local, database_url: database_url.clone() });
         self.tasks.push(front::start(edge_port, worker_port)?);
 
         self.schedule(&emulator_url, 1);
