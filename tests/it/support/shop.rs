@@ -168,7 +168,8 @@ impl Shop {
     pub async fn until_refund(&self, hold: &Value, user: &str, status: &str) {
         until(&format!("the refund is {status}"), 40, || async {
             let seen = self.see(hold, user).await["refund"].clone();
-            let as_it_is = json!({"status": status, "amount": PRICE, "currency": "KRW", "reason": seen["reason"]});
+            let as_it_is = json!({"status": status, "amount": PRICE, "currency": "KRW", "currency_decimals": 0,
+                                  "reason": seen["reason"]});
             (seen == as_it_is).then_some(())
         })
         .await;

@@ -100,9 +100,22 @@ fn shown(payment: &Payment) -> Value {
     json!({
         "paymentKey": payment.payment_id, "orderId": payment.order_ref, "status": status, "totalAmount": theirs(charge.amount, &charge.currency),
         "balanceAmount": theirs(charge.amount - payment.refunded, &charge.currency), "currency": charge.currency, "method": "카드",
-        "metadata": if payment.foreign { Value::Null } else { json!({"user_id": charge.user_id}) }, "cancels": cancels, "secret": secret(payment),
+        "metadata": metadata(payment), "cancels": cancels, "secret": secret(payment),
         "virtualAccount": payment.deposit.then(|| json!({"accountNumber": "X1", "refundReceiveAccount": null})),
     })
+}
+
+/// What the shop's page gave with the payment. An order id of our form names the hold already; a shop's own id does not.
+fn metadata(payment: &Payment) -> Value {
+    let Payment { charge, order_ref, .. } = payment;
+    if payment.foreign {
+        return Value::Null;
+    }
+    let user_id = &charge.user_id;
+    match payments::hold_id(order_ref) {
+        Some(_) => json!({"user_id": user_id}),
+        None => json!({"user_id": user_id, "hold_id": charge.hold_id}),
+    }
 }
 
 /// A live key sees no test payment.
