@@ -112,7 +112,7 @@ fn metadata(payment: &Payment) -> Value {
         return Value::Null;
     }
     let user_id = &charge.user_id;
-    match payments::hold_id(order_ref) {
+    match ::payments::hold_id(order_ref) {
         Some(_) => json!({"user_id": user_id}),
         None => json!({"user_id": user_id, "hold_id": charge.hold_id}),
     }
