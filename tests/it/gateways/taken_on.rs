@@ -1,4 +1,4 @@
-//! Refunds that a gateway only takes on: ours and its own desk's, those that end well and those that do not; and
+//! Refunds that a gateway only takes on: ours and its console's, those that end well and those that do not; and
 //! requests that are still in flight when they are sent once more.
 
 use serde_json::json;
@@ -55,7 +55,7 @@ async fn what_is_taken_on_has_not_arrived_and_what_is_not_done_in_the_end_is_ask
 }
 
 #[tokio::test]
-async fn what_the_gateways_own_desk_has_taken_on_is_left_to_it() {
+async fn what_the_gateways_console_has_taken_on_is_left_to_it() {
     let shop = Shop::open_alone().await;
     for gateway in TAKE_THEIR_TIME {
         shop.till.well_again().await;

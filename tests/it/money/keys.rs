@@ -8,7 +8,7 @@ use simulator::{Config, Dialect, Gateway};
 use support::client::until;
 use support::till::{GATEWAYS, Till, by_the_shop};
 
-struct Counter {
+struct GatewayAccount {
     gateway: &'static str,
     api: Box<dyn GatewayApi>,
     url: String,
@@ -17,7 +17,7 @@ struct Counter {
     _running: Gateway,
 }
 
-impl Counter {
+impl GatewayAccount {
     async fn of(gateway: &'static str) -> Self {
         let dialect = match gateway {
             "portone" => Dialect::PortOne,
@@ -81,12 +81,12 @@ const KEY: &str = "refund-0192d3a4e5f60718";
 #[tokio::test]
 async fn a_key_is_answered_once_more_and_another_amount_under_it_is_paid_back_by_nobody() {
     for gateway in GATEWAYS {
-        let counter = Counter::of(gateway).await;
-        let (payment, _) = counter.pay(false).await;
+        let account = GatewayAccount::of(gateway).await;
+        let (payment, _) = account.pay(false).await;
         for _ in 0..3 {
-            assert_eq!(counter.refund(&payment, 300, 1_000, KEY).await, Refunded::Done, "{gateway}");
+            assert_eq!(account.refund(&payment, 300, 1_000, KEY).await, Refunded::Done, "{gateway}");
         }
-        let other = counter.refund(&payment, 200, 700, KEY).await;
+        let other = account.refund(&payment, 200, 700, KEY).await;
         match gateway {
             // It does not look at the body: what was answered to the first is its answer to the second.
             "toss" => assert_eq!(other, Refunded::Done),
@@ -95,62 +95,62 @@ async fn a_key_is_answered_once_more_and_another_amount_under_it_is_paid_back_by
             }
             _ => assert!(matches!(&other, Refunded::Refused(_)), "{gateway}: {other:?}"),
         }
-        assert_eq!(counter.paid_back(&payment).await, [300], "{gateway}");
-        assert_eq!(counter.refund(&payment, 200, 700, "refund-0192d3a4e5f60719").await, Refunded::Done, "{gateway}");
-        assert_eq!(counter.paid_back(&payment).await, [300, 200], "{gateway}");
+        assert_eq!(account.paid_back(&payment).await, [300], "{gateway}");
+        assert_eq!(account.refund(&payment, 200, 700, "refund-0192d3a4e5f60719").await, Refunded::Done, "{gateway}");
+        assert_eq!(account.paid_back(&payment).await, [300, 200], "{gateway}");
     }
 }
 
 #[tokio::test]
 async fn a_key_in_flight_is_409_and_unknown_until_it_is_answered() {
     for gateway in GATEWAYS {
-        let counter = Counter::of(gateway).await;
-        let (payment, _) = counter.pay(false).await;
-        counter.till.fault(gateway, "refund", 1, "linger").await;
-        assert!(counter.send(&counter.refund_of(&payment, 1_000, 1_000, KEY)).await.is_none(), "{gateway}: it is cut");
-        assert!(counter.paid_back(&payment).await.is_empty());
-        let in_flight = counter.refund(&payment, 1_000, 1_000, KEY).await;
+        let account = GatewayAccount::of(gateway).await;
+        let (payment, _) = account.pay(false).await;
+        account.till.fault(gateway, "refund", 1, "linger").await;
+        assert!(account.send(&account.refund_of(&payment, 1_000, 1_000, KEY)).await.is_none(), "{gateway}: it is cut");
+        assert!(account.paid_back(&payment).await.is_empty());
+        let in_flight = account.refund(&payment, 1_000, 1_000, KEY).await;
         assert!(matches!(&in_flight, Refunded::Unknown(why) if why.starts_with("409 ")), "{gateway}: {in_flight:?}");
         until("the first request is through", 10, || async {
-            (counter.paid_back(&payment).await == [1_000]).then_some(())
+            (account.paid_back(&payment).await == [1_000]).then_some(())
         })
         .await;
-        assert_eq!(counter.refund(&payment, 1_000, 1_000, KEY).await, Refunded::Done, "{gateway}");
-        assert_eq!(counter.paid_back(&payment).await, [1_000], "{gateway}");
+        assert_eq!(account.refund(&payment, 1_000, 1_000, KEY).await, Refunded::Done, "{gateway}");
+        assert_eq!(account.paid_back(&payment).await, [1_000], "{gateway}");
     }
 }
 
 #[tokio::test]
 async fn portone_wants_its_keys_quoted_and_of_plain_characters() {
-    let counter = Counter::of("portone").await;
-    let (payment, _) = counter.pay(false).await;
+    let account = GatewayAccount::of("portone").await;
+    let (payment, _) = account.pay(false).await;
     for bad in [KEY.to_owned(), "\"short\"".to_owned(), format!("\"{KEY} {KEY}\""), format!("\"{}\"", "a".repeat(257))]
     {
-        let mut request = counter.refund_of(&payment, 300, 1_000, KEY);
+        let mut request = account.refund_of(&payment, 300, 1_000, KEY);
         let key = request.headers.iter_mut().find(|(name, _)| *name == "idempotency-key").unwrap();
         assert_eq!(key.1, format!("\"{KEY}\""), "as it is sent");
         key.1 = bad.clone();
-        assert_eq!(counter.send(&request).await.unwrap().0, 400, "{bad}");
+        assert_eq!(account.send(&request).await.unwrap().0, 400, "{bad}");
     }
     // What is left is compared: somebody else was quicker.
-    let stale = counter.refund(&payment, 300, 900, KEY).await;
+    let stale = account.refund(&payment, 300, 900, KEY).await;
     assert!(matches!(&stale, Refunded::Refused(why) if why.contains("CONSISTENCY")), "{stale:?}");
-    assert!(counter.paid_back(&payment).await.is_empty());
+    assert!(account.paid_back(&payment).await.is_empty());
 }
 
 /// Why no two payments may ever share the key of their captures.
 #[tokio::test]
 async fn toss_answers_for_one_payment_what_it_was_asked_of_another_under_the_same_key() {
-    let counter = Counter::of("toss").await;
-    let (one, two) = (counter.pay(true).await, counter.pay(true).await);
+    let account = GatewayAccount::of("toss").await;
+    let (one, two) = (account.pay(true).await, account.pay(true).await);
     let capture = async |(payment_id, order_ref): &(String, String), key: &str| {
         let capture = Capture { payment_id, order_ref, amount: 1_000, currency: "KRW", key, token: None, live: true };
-        let (status, body) = counter.send(&counter.api.capture(&capture).unwrap()).await.unwrap();
-        counter.api.captured(&GatewayResponse { status, body: &body })
+        let (status, body) = account.send(&account.api.capture(&capture).unwrap()).await.unwrap();
+        account.api.captured(&GatewayResponse { status, body: &body })
     };
     assert_eq!(capture(&one, "capture-1").await, Captured::Done);
     assert_eq!(capture(&two, "capture-1").await, Captured::Done);
-    assert_eq!(counter.till.payment(&two.0).await["captured"], 0, "and took nothing");
+    assert_eq!(account.till.payment(&two.0).await["captured"], 0, "and took nothing");
     assert_eq!(capture(&two, "capture-2").await, Captured::Done);
-    assert_eq!(counter.till.payment(&two.0).await["captured"], 1_000);
+    assert_eq!(account.till.payment(&two.0).await["captured"], 1_000);
 }

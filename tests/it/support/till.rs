@@ -81,7 +81,7 @@ impl Till {
         self.by_hand(payment_id, &json!({"amount": amount})).await;
     }
 
-    /// The gateway's own desk only takes it on.
+    /// The gateway's console only takes it on.
     pub async fn refund_by_hand_later(&self, payment_id: &str, amount: i64) {
         self.by_hand(payment_id, &json!({"amount": amount, "later": true})).await;
     }

@@ -79,7 +79,7 @@ pub struct Refund {
     pub pending: bool,
     /// Taken on, and not done in the end.
     pub failed: bool,
-    /// At the gateway's own desk, not by the shop.
+    /// At the gateway's console, not by the shop.
     pub by_hand: bool,
     /// The account that the shop named for it.
     pub account: Option<serde_json::Value>,
@@ -203,7 +203,7 @@ impl Books {
         let payment = pages.payments.get_mut(payment_id)?;
         let (captured, refunded, webhooks) = (payment.captured, payment.refunded, payment.deliveries.len());
         let outcome = change(payment);
-        payment.changed_at = super::desk::written(jiff::Timestamp::now());
+        payment.changed_at = super::gateways::written(jiff::Timestamp::now());
         let (captured, refunded) = (payment.captured - captured, payment.refunded - refunded);
         let (webhooks, currency) = (payment.deliveries.len() - webhooks, payment.charge.currency.clone());
         pages.open_deliveries += webhooks;

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::books::{Dispute, Payment, State as Taken};
-use super::desk::{Desk, Refusal, written};
 use super::dialect::Event;
+use super::gateways::{Gateways, Refusal, written};
 use super::payments::{Webhooks, problem};
 
 #[derive(Deserialize)]
@@ -33,21 +33,25 @@ fn left(payment: &Payment) -> i64 {
 }
 
 /// `POST /payments/{id}/refund-by-hand`: somebody pays back.
-pub async fn refund(State(desk): State<Desk>, Path(id): Path<String>, Json(order): Json<Order>) -> Response {
+pub async fn refund(State(gateways): State<Gateways>, Path(id): Path<String>, Json(order): Json<Order>) -> Response {
     let plan = match order.webhooks.plan() {
         Ok(plan) => plan,
         Err(detail) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail),
     };
-    let amount = order.amount.or_else(|| desk.books.payment(&id).map(|payment| left(&payment))).unwrap_or_default();
-    match desk.refund_by_hand(&id, amount, order.later, &plan) {
+    let amount = order.amount.or_else(|| gateways.books.payment(&id).map(|payment| left(&payment))).unwrap_or_default();
+    match gateways.refund_by_hand(&id, amount, order.later, &plan) {
         Ok(refund) => (StatusCode::CREATED, Json(refund)).into_response(),
         Err(why) => refused(&why),
     }
 }
 
 /// `POST /payments/{id}/fail-a-refund`: the newest refund that was done is not done after all.
-pub async fn fail_refund(State(desk): State<Desk>, Path(id): Path<String>, Json(order): Json<Order>) -> Response {
-    run(&desk, &id, &order, Event::RefundFailed, |payment| {
+pub async fn fail_refund(
+    State(gateways): State<Gateways>,
+    Path(id): Path<String>,
+    Json(order): Json<Order>,
+) -> Response {
+    run(&gateways, &id, &order, Event::RefundFailed, |payment| {
         let done = payment.refunds.iter_mut().rev().find(|refund| !refund.pending && !refund.failed);
         let refund = done.ok_or(Refusal::NotPaid)?;
         refund.failed = true;
@@ -57,8 +61,8 @@ pub async fn fail_refund(State(desk): State<Desk>, Path(id): Path<String>, Json(
 }
 
 /// `POST /payments/{id}/dispute`: the buyer's bank wants the money, or a part of it, back.
-pub async fn dispute(State(desk): State<Desk>, Path(id): Path<String>, Json(order): Json<Order>) -> Response {
-    run(&desk, &id, &order, Event::Disputed, |payment| {
+pub async fn dispute(State(gateways): State<Gateways>, Path(id): Path<String>, Json(order): Json<Order>) -> Response {
+    run(&gateways, &id, &order, Event::Disputed, |payment| {
         if payment.state != Taken::Captured {
             return Err(Refusal::NotPaid);
         }
@@ -70,8 +74,8 @@ pub async fn dispute(State(desk): State<Desk>, Path(id): Path<String>, Json(orde
 }
 
 /// `POST /payments/{id}/resolve-dispute`: the bank has decided.
-pub async fn resolve(State(desk): State<Desk>, Path(id): Path<String>, Json(order): Json<Order>) -> Response {
-    run(&desk, &id, &order, Event::DisputeResolved, |payment| {
+pub async fn resolve(State(gateways): State<Gateways>, Path(id): Path<String>, Json(order): Json<Order>) -> Response {
+    run(&gateways, &id, &order, Event::DisputeResolved, |payment| {
         let dispute = payment.dispute.as_mut().ok_or(Refusal::NotFound)?;
         dispute.won = Some(order.won.unwrap_or(true));
         Ok(())
@@ -79,8 +83,8 @@ pub async fn resolve(State(desk): State<Desk>, Path(id): Path<String>, Json(orde
 }
 
 /// `POST /payments/{id}/reverse`: the bank takes a deposit back.
-pub async fn reverse(State(desk): State<Desk>, Path(id): Path<String>, Json(order): Json<Order>) -> Response {
-    run(&desk, &id, &order, Event::Reversed, |payment| {
+pub async fn reverse(State(gateways): State<Gateways>, Path(id): Path<String>, Json(order): Json<Order>) -> Response {
+    run(&gateways, &id, &order, Event::Reversed, |payment| {
         if payment.state != Taken::Captured || payment.reversed {
             return Err(Refusal::NotPaid);
         }
@@ -91,7 +95,7 @@ pub async fn reverse(State(desk): State<Desk>, Path(id): Path<String>, Json(orde
 }
 
 fn run(
-    desk: &Desk,
+    gateways: &Gateways,
     id: &str,
     order: &Order,
     event: Event,
@@ -101,10 +105,10 @@ fn run(
         Ok(plan) => plan,
         Err(detail) => return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail),
     };
-    let changed = desk.books.change(id, |payment| change(payment).map(|()| payment.clone()));
+    let changed = gateways.books.change(id, |payment| change(payment).map(|()| payment.clone()));
     match changed.unwrap_or(Err(Refusal::NotFound)) {
         Ok(payment) => {
-            desk.tell(&payment, event, &plan);
+            gateways.tell(&payment, event, &plan);
             (StatusCode::CREATED, Json(payment)).into_response()
         }
         Err(why) => refused(&why),

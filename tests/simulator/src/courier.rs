@@ -13,8 +13,8 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::books::Attempt;
-use super::desk::{Desk, Job, written};
 use super::dialect::Event;
+use super::gateways::{Gateways, Job, written};
 
 /// Requests to the shop in the air at one time, over all payments.
 const IN_FLIGHT_MAX: usize = 500;
@@ -35,12 +35,12 @@ struct Courier {
     client: reqwest::Client,
     secrets: Secrets,
     in_flight: Semaphore,
-    desk: Desk,
+    gateways: Gateways,
 }
 
 /// The courier's work as one future, which owns every delivery: dropped, it ends them all.
 pub fn run(
-    desk: &Desk,
+    gateways: &Gateways,
     secrets: Secrets,
     mut jobs: UnboundedReceiver<Job>,
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
@@ -50,7 +50,7 @@ pub fn run(
         client: client.build().context("the gateway's HTTP client")?,
         secrets,
         in_flight: Semaphore::new(IN_FLIGHT_MAX),
-        desk: desk.clone(),
+        gateways: gateways.clone(),
     });
     Ok(async move {
         let mut deliveries = JoinSet::new();
@@ -88,7 +88,7 @@ async fn deliver(courier: Arc<Courier>, job: Job) {
             job.gateway.pause(attempt)
         };
         let Some(pause) = pause else {
-            return courier.desk.books.give_up(&job.payment_id, job.delivery);
+            return courier.gateways.books.give_up(&job.payment_id, job.delivery);
         };
         tokio::time::sleep(pause).await;
     }
@@ -98,11 +98,12 @@ impl Courier {
     /// The buyer waits for the money to be taken: one question, one answer.
     fn answered(&self, job: &Job, yes: bool) {
         if !yes {
-            self.desk.books.give_up(&job.payment_id, job.delivery);
+            self.gateways.books.give_up(&job.payment_id, job.delivery);
         }
-        let done = if yes { self.desk.capture_authorised(&job.payment_id) } else { self.desk.void(&job.payment_id) };
+        let done =
+            if yes { self.gateways.capture_authorised(&job.payment_id) } else { self.gateways.void(&job.payment_id) };
         if let Err(why) = done {
-            self.desk.journal.line(&json!({"error": format!("{why:?}"), "payment_id": job.payment_id}));
+            self.gateways.journal.line(&json!({"error": format!("{why:?}"), "payment_id": job.payment_id}));
         }
     }
 
@@ -121,16 +122,16 @@ impl Courier {
         let taken = if job.gateway == super::dialect::Dialect::Toss { 200..201 } else { 200..300 };
         let delivered = status.is_some_and(|s| taken.contains(&s));
         let attempt = Attempt { sent_at: written(now), duration_ms, status, body, error };
-        self.desk.journal.line(&json!({
+        self.gateways.journal.line(&json!({
             "at": attempt.sent_at, "event": "webhook", "payment_id": job.payment_id, "webhook_id": job.webhook_id,
             "status": status, "error": attempt.error, "duration_ms": duration_ms,
         }));
-        self.desk.books.record(&job.payment_id, job.delivery, attempt, delivered);
+        self.gateways.books.record(&job.payment_id, job.delivery, attempt, delivered);
         delivered
     }
 
     async fn post(&self, job: &Job, now: Timestamp, forged: bool) -> reqwest::Result<(u16, String)> {
-        let mut request = self.client.post(self.desk.shop.webhook_url(&job.gateway.path())).body(job.body.clone());
+        let mut request = self.client.post(self.gateways.shop.webhook_url(&job.gateway.path())).body(job.body.clone());
         let secret = if forged { SOMEBODYS_SECRET.to_owned() } else { (self.secrets)(job.gateway) };
         for (name, value) in job.gateway.headers(&secret, &job.webhook_id, now, &job.body) {
             request = request.header(name, value);

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::desk::Desk;
+use super::gateways::Gateways;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,13 +99,13 @@ pub fn cut() -> Response {
 }
 
 /// `POST /faults`.
-pub async fn order(State(desk): State<Desk>, Json(rule): Json<Rule>) -> StatusCode {
-    desk.faults.0.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
+pub async fn order(State(gateways): State<Gateways>, Json(rule): Json<Rule>) -> StatusCode {
+    gateways.faults.0.lock().unwrap_or_else(PoisonError::into_inner).push(rule);
     StatusCode::NO_CONTENT
 }
 
 /// `DELETE /faults`: all is well again.
-pub async fn clear(State(desk): State<Desk>) -> StatusCode {
-    desk.faults.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+pub async fn clear(State(gateways): State<Gateways>) -> StatusCode {
+    gateways.faults.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     StatusCode::NO_CONTENT
 }

@@ -7,13 +7,13 @@ use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::desk::Desk;
+use super::gateways::Gateways;
 
 /// Every browser says so of itself, with every request to this machine.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
-pub(crate) async fn turn_away(State(desk): State<Desk>, request: Request, next: Next) -> Response {
-    if is_foreign(&desk.shop.origin(), request.method(), request.headers()) {
+pub(crate) async fn turn_away(State(gateways): State<Gateways>, request: Request, next: Next) -> Response {
+    if is_foreign(&gateways.shop.origin(), request.method(), request.headers()) {
         return (StatusCode::FORBIDDEN, "The gateway is for this machine's programs, its own page and its shop's.")
             .into_response();
     }

@@ -2,7 +2,7 @@
 //! about it and tells the shop by signed webhooks until the shop answers 2xx. `cargo dev up` leaves one running, the
 //! tests start their own.
 //!
-//! Read it in this order: `pay` (what a buyer does) and `payments` (what a test does) both charge through `desk`, which
+//! Read it in this order: `pay` (what a buyer does) and `payments` (what a test does) both charge through `gateways`, which
 //! writes to `books` and hands each webhook to `courier`. It plays four gateways: `standard`, `portone`, `toss` and
 //! `stripe` are what each says and answers, written from what each publishes and not from the shop's code; `keys` are
 //! their idempotency keys, `faults` what a test has go wrong.
@@ -10,9 +10,9 @@
 mod books;
 mod console;
 mod courier;
-mod desk;
 pub mod dialect;
 mod faults;
+mod gateways;
 pub mod guard;
 pub mod http;
 mod journal;
@@ -49,8 +49,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use desk::Desk;
 pub use dialect::Dialect;
+use gateways::Gateways;
 
 /// The largest body that the stand-in reads. Its forms and its JSON are a few hundred bytes.
 const BODY_LIMIT_BYTES: usize = 16 * 1024;
@@ -154,11 +154,11 @@ async fn run(listener: TcpListener, config: Config) -> anyhow::Result<()> {
     let shop = shop::Shop::new(&config.edge_url)?;
     let journal = journal::Journal::open(&config.log)?;
     let secrets = config.clone();
-    let (desk, jobs) = Desk::new(shop, journal, move |gateway| secrets.api_secret(gateway));
-    let deliveries = courier::run(&desk, std::sync::Arc::new(move |gateway| config.secret_of(gateway)), jobs)?;
+    let (gateways, jobs) = Gateways::new(shop, journal, move |gateway| secrets.api_secret(gateway));
+    let deliveries = courier::run(&gateways, std::sync::Arc::new(move |gateway| config.secret_of(gateway)), jobs)?;
     // Dropping a server does not end the connections it has open; losing this sender does.
     let (_alive, ended) = oneshot::channel::<()>();
-    let server = axum::serve(listener, router(desk)).with_graceful_shutdown(async move { drop(ended.await) });
+    let server = axum::serve(listener, router(gateways)).with_graceful_shutdown(async move { drop(ended.await) });
     tokio::select! {
         served = server.into_future() => served.context("the gateway's server ended"),
         () = deliveries => anyhow::bail!("the gateway's courier ended"),
@@ -166,7 +166,7 @@ async fn run(listener: TcpListener, config: Config) -> anyhow::Result<()> {
 }
 
 /// What the four answer to the shop. A request that has begun comes to its end, whether somebody waits for that or not.
-fn apis() -> Router<Desk> {
+fn apis() -> Router<Gateways> {
     Router::new()
         .nest("/standard", standard::routes())
         .nest("/portone", portone::routes())
@@ -178,7 +178,7 @@ fn apis() -> Router<Desk> {
         }))
 }
 
-fn router(desk: Desk) -> Router {
+fn router(gateways: Gateways) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/pay", get(pay::show).post(pay::choose))
@@ -200,6 +200,6 @@ fn router(desk: Desk) -> Router {
         .route("/faults", post(faults::order).delete(faults::clear))
         .merge(apis())
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .layer(from_fn_with_state(desk.clone(), guard::turn_away))
-        .with_state(desk)
+        .layer(from_fn_with_state(gateways.clone(), guard::turn_away))
+        .with_state(gateways)
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::books::Charge;
-use super::desk::{Busy, Desk, Manner, Plan};
+use super::gateways::{Busy, Gateways, Manner, Plan};
 use super::locale::Locale;
 use super::shop::with_result;
 use super::{page, payments};
@@ -74,34 +74,34 @@ pub struct Order {
 }
 
 pub async fn show(
-    State(desk): State<Desk>,
+    State(gateways): State<Gateways>,
     headers: HeaderMap,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
     let locale = Locale::of(&headers);
     let Ok(Query(asked)) = asked else { return page::refusal(locale, StatusCode::BAD_REQUEST, "address") };
-    match read(&desk, &asked) {
+    match read(&gateways, &asked) {
         Ok(order) => {
             let checkout = Uuid::new_v4().simple().to_string();
-            page::checkout(locale, &desk.shop.origin(), &asked, &order, &checkout, Timestamp::now())
+            page::checkout(locale, &gateways.shop.origin(), &asked, &order, &checkout, Timestamp::now())
         }
         Err(field) => page::refusal(locale, StatusCode::BAD_REQUEST, field),
     }
 }
 
 pub async fn choose(
-    State(desk): State<Desk>,
+    State(gateways): State<Gateways>,
     headers: HeaderMap,
     choice: Result<Form<Choice>, FormRejection>,
 ) -> Response {
     let locale = Locale::of(&headers);
     let Ok(Form(choice)) = choice else { return page::refusal(locale, StatusCode::BAD_REQUEST, "form") };
-    let order = match read(&desk, &choice.asked) {
+    let order = match read(&gateways, &choice.asked) {
         Ok(order) => order,
         Err(field) => return page::refusal(locale, StatusCode::BAD_REQUEST, field),
     };
     if choice.action == Action::Decline {
-        let payment_id = desk.decline(&order.charge);
+        let payment_id = gateways.decline(&order.charge);
         return back(&order, &payment_id, "declined");
     }
     let plan = match choice.plan(&order) {
@@ -109,7 +109,7 @@ pub async fn choose(
         Err(field) => return page::refusal(locale, StatusCode::BAD_REQUEST, field),
     };
     let pressed = (!choice.checkout.is_empty()).then(|| format!("{} {:?}", choice.checkout, choice.action));
-    match desk.capture(&choice.action.charges(&order.charge), Manner::default(), &plan, pressed) {
+    match gateways.capture(&choice.action.charges(&order.charge), Manner::default(), &plan, pressed) {
         Ok(payment_id) => back(&order, &payment_id, "paid"),
         Err(Busy) => page::refusal(locale, StatusCode::SERVICE_UNAVAILABLE, "busy"),
     }
@@ -121,7 +121,7 @@ fn back(order: &Order, payment_id: &str, result: &str) -> Response {
 }
 
 /// The order, or the name of the first field that cannot be used.
-fn read(desk: &Desk, asked: &Asked) -> Result<Order, &'static str> {
+fn read(gateways: &Gateways, asked: &Asked) -> Result<Order, &'static str> {
     let charge = Charge {
         hold_id: asked.hold_id.clone(),
         user_id: asked.user_id.clone(),
@@ -133,7 +133,7 @@ fn read(desk: &Desk, asked: &Asked) -> Result<Order, &'static str> {
         return Err("name");
     }
     let expire_at = asked.expire_at.parse().map_err(|_| "expire_at")?;
-    let return_to = desk.shop.return_to(&asked.return_url).ok_or("return_url")?;
+    let return_to = gateways.shop.return_to(&asked.return_url).ok_or("return_url")?;
     Ok(Order { charge, name: asked.name.clone(), expire_at, return_to })
 }
 

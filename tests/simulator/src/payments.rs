@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::books::Charge;
-use super::desk::{Busy, Desk, Manner, Plan};
 use super::dialect::{Dialect, Event};
 use super::faults;
+use super::gateways::{Busy, Gateways, Manner, Plan};
 use super::portone::IntoJson as _;
 
 /// How many times one payment may be told.
@@ -78,7 +78,7 @@ pub struct Page {
     limit: Option<usize>,
 }
 
-pub async fn create(State(desk): State<Desk>, order: Result<Json<Order>, JsonRejection>) -> Response {
+pub async fn create(State(gateways): State<Gateways>, order: Result<Json<Order>, JsonRejection>) -> Response {
     let Json(order) = match order {
         Ok(order) => order,
         Err(JsonRejection::JsonDataError(why)) => {
@@ -97,9 +97,9 @@ pub async fn create(State(desk): State<Desk>, order: Result<Json<Order>, JsonRej
         return problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_request", detail);
     }
     let manner = Manner { gateway, authorise, asks, live, foreign, deposit };
-    match desk.capture_as(&[charge], manner, &plan, None, reference.as_deref()) {
+    match gateways.capture_as(&[charge], manner, &plan, None, reference.as_deref()) {
         Ok(payment_id) => {
-            let made = desk.books.payment(&payment_id);
+            let made = gateways.books.payment(&payment_id);
             let (state, order_ref) = made.map(|payment| (payment.state, payment.order_ref)).unzip();
             let made = json!({"payment_id": payment_id, "state": state, "order_ref": order_ref});
             (StatusCode::CREATED, Json(made)).into_response()
@@ -108,22 +108,22 @@ pub async fn create(State(desk): State<Desk>, order: Result<Json<Order>, JsonRej
     }
 }
 
-pub async fn list(State(desk): State<Desk>, page: Result<Query<Page>, QueryRejection>) -> Response {
+pub async fn list(State(gateways): State<Gateways>, page: Result<Query<Page>, QueryRejection>) -> Response {
     let Query(page) = match page {
         Ok(page) => page,
         Err(rejection) => return problem(rejection.status(), "malformed_request", &rejection.body_text()),
     };
     let limit = page.limit.unwrap_or(LIST_DEFAULT).clamp(1, LIST_MAX);
-    let payments = desk.books.payments(page.after.as_deref(), page.hold_id.as_deref(), limit);
+    let payments = gateways.books.payments(page.after.as_deref(), page.hold_id.as_deref(), limit);
     // A full page may be the last one; then the next is empty. A short one surely is.
     let next = if payments.len() == limit { payments.last().map(|p| p.payment_id.clone()) } else { None };
-    let (totals, open_deliveries) = desk.books.totals();
+    let (totals, open_deliveries) = gateways.books.totals();
     Json(json!({"payments": payments, "next": next, "totals": totals, "open_deliveries": open_deliveries}))
         .into_response()
 }
 
-pub async fn show(State(desk): State<Desk>, Path(payment_id): Path<String>) -> Response {
-    match desk.books.payment(&payment_id) {
+pub async fn show(State(gateways): State<Gateways>, Path(payment_id): Path<String>) -> Response {
+    match gateways.books.payment(&payment_id) {
         Some(payment) => Json(payment).into_response(),
         None => problem(StatusCode::NOT_FOUND, "not_found", "no such payment"),
     }
@@ -139,42 +139,42 @@ fn told(how: &str, event: Event) -> Option<Event> {
 }
 
 /// `POST /payments/{id}/deposit/{told}`: somebody deposits into the account.
-pub async fn deposit(State(desk): State<Desk>, Path((id, how)): Path<(String, String)>) -> StatusCode {
-    match desk.deposit(&id, told(&how, Event::Captured)) {
+pub async fn deposit(State(gateways): State<Gateways>, Path((id, how)): Path<(String, String)>) -> StatusCode {
+    match gateways.deposit(&id, told(&how, Event::Captured)) {
         Ok(()) => StatusCode::NO_CONTENT,
         Err(_) => StatusCode::CONFLICT,
     }
 }
 
 /// `POST /payments/{id}/reverse/{told}`: the deposit is taken back.
-pub async fn reverse(State(desk): State<Desk>, Path((id, how)): Path<(String, String)>) -> StatusCode {
-    match desk.reverse(&id, told(&how, Event::Waiting)) {
+pub async fn reverse(State(gateways): State<Gateways>, Path((id, how)): Path<(String, String)>) -> StatusCode {
+    match gateways.reverse(&id, told(&how, Event::Waiting)) {
         Ok(()) => StatusCode::NO_CONTENT,
         Err(_) => StatusCode::CONFLICT,
     }
 }
 
 /// `POST /later/{on}`: from now on refunds are only taken on (`on`), or done at once (`off`).
-pub async fn later(State(desk): State<Desk>, Path(on): Path<String>) -> StatusCode {
-    desk.later.store(on == "on", std::sync::atomic::Ordering::Relaxed);
+pub async fn later(State(gateways): State<Gateways>, Path(on): Path<String>) -> StatusCode {
+    gateways.later.store(on == "on", std::sync::atomic::Ordering::Relaxed);
     StatusCode::NO_CONTENT
 }
 
 /// `POST /payments/{id}/finish-refunds`: what was taken on is done.
-pub async fn finish_refunds(State(desk): State<Desk>, Path(id): Path<String>) -> StatusCode {
-    desk.finish_refunds(&id, true);
+pub async fn finish_refunds(State(gateways): State<Gateways>, Path(id): Path<String>) -> StatusCode {
+    gateways.finish_refunds(&id, true);
     StatusCode::NO_CONTENT
 }
 
 /// `POST /payments/{id}/fail-refunds`: what was taken on is not done after all.
-pub async fn fail_refunds(State(desk): State<Desk>, Path(id): Path<String>) -> StatusCode {
-    desk.finish_refunds(&id, false);
+pub async fn fail_refunds(State(gateways): State<Gateways>, Path(id): Path<String>) -> StatusCode {
+    gateways.finish_refunds(&id, false);
     StatusCode::NO_CONTENT
 }
 
 /// `POST /payments/{id}/lapse`: nobody had the money taken that was set aside, and its time is over.
-pub async fn lapse(State(desk): State<Desk>, Path(id): Path<String>) -> StatusCode {
-    match desk.void(&id) {
+pub async fn lapse(State(gateways): State<Gateways>, Path(id): Path<String>) -> StatusCode {
+    match gateways.void(&id) {
         Ok(_) => StatusCode::NO_CONTENT,
         Err(_) => StatusCode::CONFLICT,
     }
@@ -183,30 +183,30 @@ pub async fn lapse(State(desk): State<Desk>, Path(id): Path<String>) -> StatusCo
 /// Work under a key that has begun, with what a test has ordered to go wrong. The work itself is one step: it is done
 /// and kept under its key before anything is answered.
 pub async fn carried_out(
-    desk: &Desk,
+    gateways: &Gateways,
     (gateway, operation): (&str, &str),
     (key, asked): (&str, &str),
-    work: impl FnOnce(&Desk) -> (StatusCode, Value) + Send + 'static,
+    work: impl FnOnce(&Gateways) -> (StatusCode, Value) + Send + 'static,
 ) -> Response {
-    let fault = desk.faults.strike(gateway, operation);
+    let fault = gateways.faults.strike(gateway, operation);
     if fault == Some(faults::Kind::Linger) {
-        let (desk, key, asked) = (desk.clone(), key.to_owned(), asked.to_owned());
+        let (gateways, key, asked) = (gateways.clone(), key.to_owned(), asked.to_owned());
         tokio::spawn(async move {
-            desk.keys.until_it_comes_again(&key).await;
-            let (status, body) = work(&desk);
-            desk.keys.done(&key, &asked, status, &body);
+            gateways.keys.until_it_comes_again(&key).await;
+            let (status, body) = work(&gateways);
+            gateways.keys.done(&key, &asked, status, &body);
         });
         return faults::cut();
     }
     // Where nothing is done the key was never used.
     if matches!(fault, Some(faults::Kind::Down | faults::Kind::Hang)) {
-        desk.keys.unused(key);
+        gateways.keys.unused(key);
     }
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
-    let (status, body) = if fault == Some(faults::Kind::Declined) { faults::declined() } else { work(desk) };
-    desk.keys.done(key, asked, status, &body);
+    let (status, body) = if fault == Some(faults::Kind::Declined) { faults::declined() } else { work(gateways) };
+    gateways.keys.done(key, asked, status, &body);
     faults::after(fault, (status, body).into_response_json())
 }
 

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::books::{Payment, State as Taken};
-use super::desk::{Desk, Refusal};
 use super::dialect::{Dialect, Event};
+use super::gateways::{Gateways, Refusal};
 use super::keys::Begun;
 use super::lists::{Asked, moment, within};
 use super::{faults, payments};
@@ -50,7 +50,7 @@ pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
     Some(json!({"type": name, "timestamp": at, "data": data}).to_string().into())
 }
 
-pub fn routes() -> Router<Desk> {
+pub fn routes() -> Router<Gateways> {
     Router::new()
         .route("/payments", get(changed))
         .route("/payments-by-cursor", get(created))
@@ -63,8 +63,10 @@ fn error(status: u16, kind: &str) -> (StatusCode, Value) {
     (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), json!({"type": kind, "message": kind}))
 }
 
-fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
-    headers.get("authorization").is_some_and(|value| value == &format!("PortOne {}", desk.account(Dialect::PortOne)))
+fn authorised(gateways: &Gateways, headers: &HeaderMap) -> bool {
+    headers
+        .get("authorization")
+        .is_some_and(|value| value == &format!("PortOne {}", gateways.account(Dialect::PortOne)))
 }
 
 fn payment(payment: &Payment) -> Value {
@@ -100,16 +102,16 @@ fn payment(payment: &Payment) -> Value {
     })
 }
 
-async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    if !authorised(&desk, &headers) {
+async fn show(State(gateways): State<Gateways>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    if !authorised(&gateways, &headers) {
         return error(401, "UNAUTHORIZED").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, "ask");
+    let fault = gateways.faults.strike(NAME, "ask");
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
     let answer =
-        desk.books.payment(&id).map_or(error(404, "PAYMENT_NOT_FOUND"), |found| (StatusCode::OK, payment(&found)));
+        gateways.books.payment(&id).map_or(error(404, "PAYMENT_NOT_FOUND"), |found| (StatusCode::OK, payment(&found)));
     faults::after(fault, answer.into_response_json())
 }
 
@@ -119,11 +121,11 @@ fn asked(asked: &Asked) -> Value {
 }
 
 /// All payments that were made within a time, after a cursor.
-async fn created(State(desk): State<Desk>, Query(query): Query<Asked>, headers: HeaderMap) -> Response {
-    if !authorised(&desk, &headers) {
+async fn created(State(gateways): State<Gateways>, Query(query): Query<Asked>, headers: HeaderMap) -> Response {
+    if !authorised(&gateways, &headers) {
         return error(401, "UNAUTHORIZED").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, "list");
+    let fault = gateways.faults.strike(NAME, "list");
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
@@ -132,17 +134,17 @@ async fn created(State(desk): State<Desk>, Query(query): Query<Asked>, headers: 
     let (from, until) = (moment(&text("from")), moment(&text("until")));
     let limit = body["size"].as_u64().and_then(|size| usize::try_from(size).ok()).unwrap_or(10);
     let wanted = |one: &Payment| one.gateway == Dialect::PortOne && within(&one.created_at, from, until);
-    let page = desk.books.listed(wanted, &text("cursor"), false, limit);
+    let page = gateways.books.listed(wanted, &text("cursor"), false, limit);
     let items: Vec<Value> = page.iter().map(|one| json!({"payment": payment(one), "cursor": one.payment_id})).collect();
     faults::after(fault, (StatusCode::OK, json!({"items": items})).into_response_json())
 }
 
 /// Payments whose status changed within a time, by page numbers.
-async fn changed(State(desk): State<Desk>, Query(query): Query<Asked>, headers: HeaderMap) -> Response {
-    if !authorised(&desk, &headers) {
+async fn changed(State(gateways): State<Gateways>, Query(query): Query<Asked>, headers: HeaderMap) -> Response {
+    if !authorised(&gateways, &headers) {
         return error(401, "UNAUTHORIZED").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, "list");
+    let fault = gateways.faults.strike(NAME, "list");
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
@@ -158,28 +160,28 @@ async fn changed(State(desk): State<Desk>, Query(query): Query<Asked>, headers: 
     };
     let (number, size) = (page("number", 0), page("size", 10));
     let wanted = |one: &Payment| one.gateway == Dialect::PortOne && within(&one.changed_at, from, until);
-    let all = desk.books.listed(wanted, "", false, usize::MAX);
+    let all = gateways.books.listed(wanted, "", false, usize::MAX);
     let items: Vec<Value> = all.iter().skip(number * size).take(size).map(payment).collect();
     let page = json!({"number": number, "size": size, "totalCount": all.len()});
     faults::after(fault, (StatusCode::OK, json!({"items": items, "page": page})).into_response_json())
 }
 
 async fn confirm(
-    State(desk): State<Desk>,
+    State(gateways): State<Gateways>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
     let (of, asked) = (id.clone(), body.clone());
-    run(&desk, &headers, &of, "capture", &asked, move |desk| {
-        let Some(found) = desk.books.payment(&id) else { return error(404, "PAYMENT_NOT_FOUND") };
+    run(&gateways, &headers, &of, "capture", &asked, move |gateways| {
+        let Some(found) = gateways.books.payment(&id) else { return error(404, "PAYMENT_NOT_FOUND") };
         if body["paymentToken"] != format!("token-{id}") {
             return error(400, "INVALID_REQUEST");
         }
         if body["totalAmount"] != found.charge.amount || body["isTest"] != !found.live {
             return error(400, "INFORMATION_MISMATCH");
         }
-        match desk.capture_authorised(&id) {
+        match gateways.capture_authorised(&id) {
             Ok(done) => (StatusCode::OK, json!({"payment": {"status": payment(&done)["status"], "pgTxId": "pg-1"}})),
             Err(Refusal::Already) => error(409, "ALREADY_PAID_OR_WAITING"),
             Err(_) => error(404, "PAYMENT_NOT_FOUND"),
@@ -189,17 +191,17 @@ async fn confirm(
 }
 
 async fn cancel(
-    State(desk): State<Desk>,
+    State(gateways): State<Gateways>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
     let (of, asked) = (id.clone(), body.clone());
-    run(&desk, &headers, &of, "refund", &asked, move |desk| {
+    run(&gateways, &headers, &of, "refund", &asked, move |gateways| {
         if body["reason"].as_str().is_none_or(str::is_empty) {
             return error(400, "INVALID_REQUEST");
         }
-        let Some(found) = desk.books.payment(&id) else { return error(404, "PAYMENT_NOT_FOUND") };
+        let Some(found) = gateways.books.payment(&id) else { return error(404, "PAYMENT_NOT_FOUND") };
         let left = found.captured - found.refunded - found.pending();
         if left == 0 {
             return error(409, "PAYMENT_ALREADY_CANCELLED");
@@ -209,7 +211,7 @@ async fn cancel(
             return error(409, "CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN");
         }
         let account = body.get("refundAccount").filter(|account| account["bank"].is_string());
-        match desk.refund_to(&id, body["amount"].as_i64().unwrap_or(left), account) {
+        match gateways.refund_to(&id, body["amount"].as_i64().unwrap_or(left), account) {
             Ok(refund) => {
                 let status = if refund.pending { "REQUESTED" } else { "SUCCEEDED" };
                 let cancellation = json!({"status": status, "id": refund.id, "totalAmount": refund.amount});
@@ -224,14 +226,14 @@ async fn cancel(
 }
 
 async fn run(
-    desk: &Desk,
+    gateways: &Gateways,
     headers: &HeaderMap,
     id: &str,
     operation: &str,
     asked: &Value,
-    work: impl FnOnce(&Desk) -> (StatusCode, Value) + Send + 'static,
+    work: impl FnOnce(&Gateways) -> (StatusCode, Value) + Send + 'static,
 ) -> Response {
-    if !authorised(desk, headers) {
+    if !authorised(gateways, headers) {
         return error(401, "UNAUTHORIZED").into_response_json();
     }
     // A structured field's string, 16 to 256 letters, digits, hyphens and underscores between its quotes.
@@ -242,14 +244,14 @@ async fn run(
         return error(400, "INVALID_REQUEST").into_response_json();
     };
     let (key, asked) = (format!("portone {operation} {bare}"), format!("{id} {asked}"));
-    match desk.keys.begin(&key, &asked) {
+    match gateways.keys.begin(&key, &asked) {
         Begun::New => {}
         Begun::InFlight => return error(409, "IDEMPOTENCY_OUTSTANDING_REQUEST").into_response_json(),
         // It must not be done, says PortOne, and not what comes of it.
         Begun::Different => return error(400, "IDEMPOTENCY_KEY_ALREADY_USED").into_response_json(),
         Begun::Again(status, body) => return (status, body).into_response_json(),
     }
-    payments::carried_out(desk, (NAME, operation), (&key, &asked), work).await
+    payments::carried_out(gateways, (NAME, operation), (&key, &asked), work).await
 }
 
 /// An answer of status and JSON.

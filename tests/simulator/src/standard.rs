@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::books::{Payment, State as Taken};
-use super::desk::{Desk, Refusal};
 use super::dialect::{Dialect, Event as Told};
+use super::gateways::{Gateways, Refusal};
 use super::keys::Begun;
 use super::lists::{Asked, moment, number, within};
 use super::portone::IntoJson as _;
@@ -76,7 +76,7 @@ pub fn headers(secret: &str, webhook_id: &str, now: Timestamp, body: &[u8]) -> [
     ]
 }
 
-pub fn routes() -> Router<Desk> {
+pub fn routes() -> Router<Gateways> {
     Router::new()
         .route("/v1/payments", get(list))
         .route("/v1/payments/{id}", get(show))
@@ -87,8 +87,10 @@ fn error(status: u16, code: &str) -> (StatusCode, Value) {
     (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), json!({"code": code}))
 }
 
-fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
-    headers.get("authorization").is_some_and(|value| value == &format!("Bearer {}", desk.account(Dialect::Standard)))
+fn authorised(gateways: &Gateways, headers: &HeaderMap) -> bool {
+    headers
+        .get("authorization")
+        .is_some_and(|value| value == &format!("Bearer {}", gateways.account(Dialect::Standard)))
 }
 
 fn shown(payment: &Payment) -> Value {
@@ -113,66 +115,67 @@ fn shown(payment: &Payment) -> Value {
 }
 
 /// The payments of a hold; or every payment that changed within a time, a page at a time.
-async fn list(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
-    if !authorised(&desk, &headers) {
+async fn list(State(gateways): State<Gateways>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    if !authorised(&gateways, &headers) {
         return error(401, "unauthenticated").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, if asked.contains_key("hold_id") { "ask" } else { "list" });
+    let fault = gateways.faults.strike(NAME, if asked.contains_key("hold_id") { "ask" } else { "list" });
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
     let text = |name: &str| asked.get(name).map_or("", String::as_str);
     if let Some(hold_id) = asked.get("hold_id") {
-        let found = desk.books.payments(None, Some(hold_id), 100).into_iter();
+        let found = gateways.books.payments(None, Some(hold_id), 100).into_iter();
         let payments: Vec<Value> =
             found.filter(|one| one.gateway == Dialect::Standard).map(|one| shown(&one)).collect();
         return faults::after(fault, (StatusCode::OK, json!({"payments": payments})).into_response_json());
     }
     let (from, until, limit) = (moment(text("from")), moment(text("until")), number(text("limit"), 100));
     let wanted = |one: &Payment| one.gateway == Dialect::Standard && within(&one.changed_at, from, until);
-    let page = desk.books.listed(wanted, text("cursor"), false, limit);
+    let page = gateways.books.listed(wanted, text("cursor"), false, limit);
     let next = page.last().filter(|_| page.len() == limit).map(|last| last.payment_id.clone());
     let payments: Vec<Value> = page.iter().map(shown).collect();
     faults::after(fault, (StatusCode::OK, json!({"payments": payments, "next": next})).into_response_json())
 }
 
-async fn show(State(desk): State<Desk>, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    if !authorised(&desk, &headers) {
+async fn show(State(gateways): State<Gateways>, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    if !authorised(&gateways, &headers) {
         return error(401, "unauthenticated").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, "ask");
+    let fault = gateways.faults.strike(NAME, "ask");
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
-    let answer = desk.books.payment(&id).map_or(error(404, "not_found"), |payment| (StatusCode::OK, shown(&payment)));
+    let answer =
+        gateways.books.payment(&id).map_or(error(404, "not_found"), |payment| (StatusCode::OK, shown(&payment)));
     faults::after(fault, answer.into_response_json())
 }
 
 async fn refund(
-    State(desk): State<Desk>,
+    State(gateways): State<Gateways>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
-    if !authorised(&desk, &headers) {
+    if !authorised(&gateways, &headers) {
         return error(401, "unauthenticated").into_response_json();
     }
     let Some(key) = headers.get("idempotency-key").and_then(|key| key.to_str().ok()) else {
         return error(400, "idempotency_key_missing").into_response_json();
     };
     let (key, asked) = (format!("standard {key}"), format!("{id} {body}"));
-    match desk.keys.begin(&key, &asked) {
+    match gateways.keys.begin(&key, &asked) {
         Begun::New => {}
         Begun::InFlight => return error(409, "request_in_progress").into_response_json(),
         Begun::Different => return error(422, "idempotency_key_reused").into_response_json(),
         Begun::Again(status, body) => return (status, body).into_response_json(),
     }
-    payments::carried_out(&desk, (NAME, "refund"), (&key, &asked), move |desk| {
-        let Some(found) = desk.books.payment(&id) else { return error(404, "not_found") };
+    payments::carried_out(&gateways, (NAME, "refund"), (&key, &asked), move |gateways| {
+        let Some(found) = gateways.books.payment(&id) else { return error(404, "not_found") };
         if found.state == Taken::Captured && found.refunded == found.captured {
             return error(409, "already_refunded");
         }
-        match desk.refund(&id, body["amount"].as_i64().unwrap_or(0)) {
+        match gateways.refund(&id, body["amount"].as_i64().unwrap_or(0)) {
             Ok(refund) if refund.pending => {
                 (StatusCode::ACCEPTED, json!({"refund_id": refund.id, "status": "pending"}))
             }

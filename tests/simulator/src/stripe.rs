@@ -14,8 +14,8 @@ use sha2::Sha256;
 use std::collections::BTreeMap;
 
 use super::books::{Payment, Refund, State as Taken};
-use super::desk::{Desk, Refusal};
 use super::dialect::{Dialect, Event};
+use super::gateways::{Gateways, Refusal};
 use super::keys::Begun;
 use super::lists::{Asked, moment, number};
 use super::portone::IntoJson as _;
@@ -56,7 +56,7 @@ fn sign(secret: &str, timestamp: i64, body: &[u8]) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-pub fn routes() -> Router<Desk> {
+pub fn routes() -> Router<Gateways> {
     Router::new()
         .route("/v1/payment_intents/search", get(search))
         .route("/v1/payment_intents", get(intents))
@@ -72,8 +72,8 @@ fn error(status: u16, code: &str) -> (StatusCode, Value) {
     (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), body)
 }
 
-fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
-    headers.get("authorization").is_some_and(|value| value == &format!("Bearer {}", desk.account(Dialect::Stripe)))
+fn authorised(gateways: &Gateways, headers: &HeaderMap) -> bool {
+    headers.get("authorization").is_some_and(|value| value == &format!("Bearer {}", gateways.account(Dialect::Stripe)))
 }
 
 /// What Stripe calls so much money. It counts two currencies that have no cents in hundredths all the same, and one that
@@ -140,11 +140,16 @@ fn dispute(payment: &Payment) -> Option<Value> {
 }
 
 /// A list's page: newest first, after the object of an id.
-async fn list(desk: Desk, asked: Asked, headers: HeaderMap, objects: impl Fn(&Payment) -> Vec<Value>) -> Response {
-    if !authorised(&desk, &headers) {
+async fn list(
+    gateways: Gateways,
+    asked: Asked,
+    headers: HeaderMap,
+    objects: impl Fn(&Payment) -> Vec<Value>,
+) -> Response {
+    if !authorised(&gateways, &headers) {
         return error(401, "api_key_invalid").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, "list");
+    let fault = gateways.faults.strike(NAME, "list");
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
@@ -157,7 +162,7 @@ async fn list(desk: Desk, asked: Asked, headers: HeaderMap, objects: impl Fn(&Pa
         let created = object["created"].as_i64().unwrap_or_default();
         from.is_none_or(|from| created >= from) && until.is_none_or(|until| created < until)
     };
-    let all = desk.books.listed(wanted, "", true, usize::MAX);
+    let all = gateways.books.listed(wanted, "", true, usize::MAX);
     let all = all.iter().flat_map(objects).filter(is_within);
     let mut rest =
         all.skip_while(|object| !after.is_empty() && object["id"] != after).skip(usize::from(!after.is_empty()));
@@ -166,9 +171,9 @@ async fn list(desk: Desk, asked: Asked, headers: HeaderMap, objects: impl Fn(&Pa
     faults::after(fault, (StatusCode::OK, body).into_response_json())
 }
 
-async fn intents(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+async fn intents(State(gateways): State<Gateways>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     let whole = asked.get("expand[]").is_some_and(|expand| expand == "data.latest_charge.refunds");
-    list(desk, asked, headers, move |one| {
+    list(gateways, asked, headers, move |one| {
         let mut object = intent(one, if whole { charge_with_refunds(one) } else { json!("ch_1") });
         object["created"] = json!(moment(&one.created_at).as_second());
         vec![object]
@@ -176,12 +181,12 @@ async fn intents(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: 
     .await
 }
 
-async fn refunds(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
-    list(desk, asked, headers, |one| one.refunds.iter().rev().map(|refund| refund_of(one, refund)).collect()).await
+async fn refunds(State(gateways): State<Gateways>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    list(gateways, asked, headers, |one| one.refunds.iter().rev().map(|refund| refund_of(one, refund)).collect()).await
 }
 
-async fn disputes(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
-    list(desk, asked, headers, |one| dispute(one).into_iter().collect()).await
+async fn disputes(State(gateways): State<Gateways>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    list(gateways, asked, headers, |one| dispute(one).into_iter().collect()).await
 }
 
 fn intent(payment: &Payment, latest_charge: Value) -> Value {
@@ -205,15 +210,15 @@ fn intent(payment: &Payment, latest_charge: Value) -> Value {
 }
 
 async fn show(
-    State(desk): State<Desk>,
+    State(gateways): State<Gateways>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    if !authorised(&desk, &headers) {
+    if !authorised(&gateways, &headers) {
         return error(401, "api_key_invalid").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, "ask");
+    let fault = gateways.faults.strike(NAME, "ask");
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
@@ -226,7 +231,7 @@ async fn show(
         };
         (StatusCode::OK, intent(&found, charge))
     };
-    let answer = desk.books.payment(&id).map_or(error(404, "resource_missing"), shown);
+    let answer = gateways.books.payment(&id).map_or(error(404, "resource_missing"), shown);
     faults::after(fault, answer.into_response_json())
 }
 
@@ -236,17 +241,17 @@ struct Search {
 }
 
 /// Of its language the one question that Holdfast asks: `metadata['hold_id']:'…'`.
-async fn search(State(desk): State<Desk>, Query(search): Query<Search>, headers: HeaderMap) -> Response {
-    if !authorised(&desk, &headers) {
+async fn search(State(gateways): State<Gateways>, Query(search): Query<Search>, headers: HeaderMap) -> Response {
+    if !authorised(&gateways, &headers) {
         return error(401, "api_key_invalid").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, "ask");
+    let fault = gateways.faults.strike(NAME, "ask");
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
     let asked = search.query.strip_prefix("metadata['hold_id']:'").and_then(|rest| rest.strip_suffix('\''));
     let Some(hold_id) = asked else { return error(400, "invalid_query").into_response_json() };
-    let found = desk.books.payments(None, Some(hold_id), 100).into_iter();
+    let found = gateways.books.payments(None, Some(hold_id), 100).into_iter();
     let found = found.filter(|payment| payment.gateway == Dialect::Stripe && !payment.foreign);
     let data: Vec<Value> = found.map(|payment| intent(&payment, charge_with_refunds(&payment))).collect();
     faults::after(fault, (StatusCode::OK, json!({"object": "search_result", "data": data})).into_response_json())
@@ -255,20 +260,20 @@ async fn search(State(desk): State<Desk>, Query(search): Query<Search>, headers:
 type Fields = BTreeMap<String, String>;
 
 async fn capture(
-    State(desk): State<Desk>,
+    State(gateways): State<Gateways>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Form(form): Form<Fields>,
 ) -> Response {
     let asked = format!("capture {id} {form:?}");
-    run(&desk, &headers, "capture", asked, move |desk| {
-        let Some(found) = desk.books.payment(&id) else { return error(404, "resource_missing") };
+    run(&gateways, &headers, "capture", asked, move |gateways| {
+        let Some(found) = gateways.books.payment(&id) else { return error(404, "resource_missing") };
         let all = theirs(found.charge.amount, &found.charge.currency);
         // A part could be captured, too; here nobody wants that.
         if form.get("amount_to_capture").is_some_and(|amount| amount != &all.to_string()) {
             return error(400, "amount_too_large");
         }
-        match desk.capture_authorised(&id) {
+        match gateways.capture_authorised(&id) {
             Ok(payment) => (StatusCode::OK, intent(&payment, json!("ch_1"))),
             Err(_) => error(400, "payment_intent_unexpected_state"),
         }
@@ -277,31 +282,31 @@ async fn capture(
 }
 
 async fn cancel(
-    State(desk): State<Desk>,
+    State(gateways): State<Gateways>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Form(form): Form<Fields>,
 ) -> Response {
     let asked = format!("cancel {id} {form:?}");
-    run(&desk, &headers, "let_go", asked, move |desk| match desk.void(&id) {
+    run(&gateways, &headers, "let_go", asked, move |gateways| match gateways.void(&id) {
         Ok(payment) => (StatusCode::OK, intent(&payment, json!("ch_1"))),
         Err(_) => error(400, "payment_intent_unexpected_state"),
     })
     .await
 }
 
-async fn refund(State(desk): State<Desk>, headers: HeaderMap, Form(form): Form<Fields>) -> Response {
+async fn refund(State(gateways): State<Gateways>, headers: HeaderMap, Form(form): Form<Fields>) -> Response {
     let asked = format!("refund {form:?}");
-    run(&desk, &headers, "refund", asked, move |desk| {
+    run(&gateways, &headers, "refund", asked, move |gateways| {
         let id = form.get("payment_intent").map(String::as_str).unwrap_or_default();
-        let Some(found) = desk.books.payment(id) else { return error(404, "resource_missing") };
+        let Some(found) = gateways.books.payment(id) else { return error(404, "resource_missing") };
         let currency = &found.charge.currency;
         let left = found.captured - found.refunded - found.pending();
         if found.state == Taken::Captured && left == 0 {
             return error(400, "charge_already_refunded");
         }
         let amount = form.get("amount").and_then(|amount| amount.parse().ok()).map(|amount| ours(amount, currency));
-        match desk.refund(id, amount.unwrap_or(left)) {
+        match gateways.refund(id, amount.unwrap_or(left)) {
             Ok(refund) => (StatusCode::OK, shown(&refund, currency)),
             Err(Refusal::TooMuch) => error(400, "amount_too_large"),
             Err(_) => error(400, "payment_intent_unexpected_state"),
@@ -311,13 +316,13 @@ async fn refund(State(desk): State<Desk>, headers: HeaderMap, Form(form): Form<F
 }
 
 async fn run(
-    desk: &Desk,
+    gateways: &Gateways,
     headers: &HeaderMap,
     operation: &str,
     asked: String,
-    work: impl FnOnce(&Desk) -> (StatusCode, Value) + Send + 'static,
+    work: impl FnOnce(&Gateways) -> (StatusCode, Value) + Send + 'static,
 ) -> Response {
-    if !authorised(desk, headers) {
+    if !authorised(gateways, headers) {
         return error(401, "api_key_invalid").into_response_json();
     }
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
@@ -325,7 +330,7 @@ async fn run(
         return error(400, "idempotency_key_invalid").into_response_json();
     }
     let key = format!("stripe {key}");
-    match desk.keys.begin(&key, &asked) {
+    match gateways.keys.begin(&key, &asked) {
         Begun::New => {}
         Begun::InFlight => return error(409, "idempotency_key_in_use").into_response_json(),
         Begun::Different => {
@@ -334,7 +339,7 @@ async fn run(
         }
         Begun::Again(status, body) => return (status, body).into_response_json(),
     }
-    payments::carried_out(desk, (NAME, operation), (&key, &asked), work).await
+    payments::carried_out(gateways, (NAME, operation), (&key, &asked), work).await
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::books::{Payment, State as Taken};
-use super::desk::{Desk, Refusal};
 use super::dialect::{Dialect, Event};
+use super::gateways::{Gateways, Refusal};
 use super::keys::Begun;
 use super::lists::{Asked, number, seoul, within};
 use super::portone::IntoJson as _;
@@ -45,7 +45,7 @@ pub fn headers() -> Vec<(&'static str, String)> {
     vec![("content-type", "application/json".to_owned())]
 }
 
-pub fn routes() -> Router<Desk> {
+pub fn routes() -> Router<Gateways> {
     Router::new()
         .route("/v1/transactions", get(transactions))
         .route("/v1/payments/confirm", post(confirm))
@@ -58,8 +58,8 @@ fn error(status: u16, code: &str) -> (StatusCode, Value) {
     (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), json!({"code": code, "message": code}))
 }
 
-fn authorised(desk: &Desk, headers: &HeaderMap) -> bool {
-    let basic = format!("Basic {}", STANDARD.encode(format!("{}:", desk.account(Dialect::Toss))));
+fn authorised(gateways: &Gateways, headers: &HeaderMap) -> bool {
+    let basic = format!("Basic {}", STANDARD.encode(format!("{}:", gateways.account(Dialect::Toss))));
     headers.get("authorization").is_some_and(|value| value == &basic)
 }
 
@@ -119,27 +119,28 @@ fn metadata(payment: &Payment) -> Value {
 }
 
 /// A live key sees no test payment.
-fn visible(desk: &Desk, key: &str) -> Option<Payment> {
-    desk.books.payment(key).filter(|payment| payment.live)
+fn visible(gateways: &Gateways, key: &str) -> Option<Payment> {
+    gateways.books.payment(key).filter(|payment| payment.live)
 }
 
-async fn show(State(desk): State<Desk>, Path(key): Path<String>, headers: HeaderMap) -> Response {
-    if !authorised(&desk, &headers) {
+async fn show(State(gateways): State<Gateways>, Path(key): Path<String>, headers: HeaderMap) -> Response {
+    if !authorised(&gateways, &headers) {
         return error(401, "UNAUTHORIZED_KEY").into_response_json();
     }
     // What is no key at all is no question, and says nothing of how Toss is.
     if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=".contains(&byte)) {
         return error(400, "INVALID_REQUEST").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, "ask");
+    let fault = gateways.faults.strike(NAME, "ask");
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
-    let answer = visible(&desk, &key).map_or(error(404, "NOT_FOUND_PAYMENT"), |found| (StatusCode::OK, shown(&found)));
+    let answer =
+        visible(&gateways, &key).map_or(error(404, "NOT_FOUND_PAYMENT"), |found| (StatusCode::OK, shown(&found)));
     faults::after(fault, answer.into_response_json())
 }
 
-async fn of_order(state: State<Desk>, Path(order): Path<String>, headers: HeaderMap) -> Response {
+async fn of_order(state: State<Gateways>, Path(order): Path<String>, headers: HeaderMap) -> Response {
     let key = state.books.of_order(&order).map_or_else(|| "none".to_owned(), |payment| payment.payment_id);
     show(state, Path(key), headers).await
 }
@@ -164,11 +165,11 @@ fn method(payment: &Payment) -> &'static str {
     if payment.deposit || payment.reversed { "가상계좌" } else { "카드" }
 }
 
-async fn transactions(State(desk): State<Desk>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
-    if !authorised(&desk, &headers) {
+async fn transactions(State(gateways): State<Gateways>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    if !authorised(&gateways, &headers) {
         return error(401, "UNAUTHORIZED_KEY").into_response_json();
     }
-    let fault = desk.faults.strike(NAME, "list");
+    let fault = gateways.faults.strike(NAME, "list");
     if let Some(answer) = faults::before(fault).await {
         return answer;
     }
@@ -177,23 +178,23 @@ async fn transactions(State(desk): State<Desk>, Query(asked): Query<Asked>, head
     let (from, until) = (seoul(text("startDate")), seoul(text("endDate")));
     let (after, limit) = (text("startingAfter"), number(text("limit"), 100));
     let wanted = |one: &Payment| one.gateway == Dialect::Toss && one.live && one.captured > 0 || one.reversed;
-    let all = desk.books.listed(|one| one.gateway == Dialect::Toss && wanted(one), "", false, usize::MAX);
+    let all = gateways.books.listed(|one| one.gateway == Dialect::Toss && wanted(one), "", false, usize::MAX);
     let all = all.iter().flat_map(transactions_of).filter(|(at, _)| within(at, from, until)).map(|(_, line)| line);
     let of_page = all.skip_while(|line| !after.is_empty() && line["transactionKey"] != after);
     let page: Vec<Value> = of_page.skip(usize::from(!after.is_empty())).take(limit).collect();
     faults::after(fault, (StatusCode::OK, Value::from(page)).into_response_json())
 }
 
-async fn confirm(State(desk): State<Desk>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    run(&desk, &headers, "confirm", "capture", move |desk| {
+async fn confirm(State(gateways): State<Gateways>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
+    run(&gateways, &headers, "confirm", "capture", move |gateways| {
         let key = body["paymentKey"].as_str().unwrap_or_default();
-        let Some(found) = visible(desk, key) else { return error(404, "NOT_FOUND_PAYMENT_SESSION") };
+        let Some(found) = visible(gateways, key) else { return error(404, "NOT_FOUND_PAYMENT_SESSION") };
         if body["orderId"] != found.order_ref
             || ours(&body["amount"], &found.charge.currency) != Some(found.charge.amount)
         {
             return error(400, "INVALID_REQUEST");
         }
-        match desk.capture_authorised(key) {
+        match gateways.capture_authorised(key) {
             Ok(payment) => (StatusCode::OK, shown(&payment)),
             Err(Refusal::Already) => error(400, "ALREADY_PROCESSED_PAYMENT"),
             Err(_) => error(403, "REJECT_CARD_PAYMENT"),
@@ -203,24 +204,24 @@ async fn confirm(State(desk): State<Desk>, headers: HeaderMap, Json(body): Json<
 }
 
 async fn cancel(
-    State(desk): State<Desk>,
+    State(gateways): State<Gateways>,
     Path(key): Path<String>,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
-    run(&desk, &headers, &key.clone(), "refund", move |desk| {
+    run(&gateways, &headers, &key.clone(), "refund", move |gateways| {
         if body["cancelReason"].as_str().is_none_or(str::is_empty) {
             return error(400, "INVALID_REQUEST");
         }
-        let Some(found) = visible(desk, &key) else { return error(404, "NOT_FOUND_PAYMENT") };
+        let Some(found) = visible(gateways, &key) else { return error(404, "NOT_FOUND_PAYMENT") };
         let left = found.captured - found.refunded;
         if found.state == Taken::Captured && left == 0 {
             return error(400, "ALREADY_CANCELED_PAYMENT");
         }
         let account = body.get("refundReceiveAccount").filter(|account| account["bank"].is_string());
-        match desk.refund_to(&key, ours(&body["cancelAmount"], &found.charge.currency).unwrap_or(left), account) {
+        match gateways.refund_to(&key, ours(&body["cancelAmount"], &found.charge.currency).unwrap_or(left), account) {
             Ok(_) => {
-                visible(desk, &key).map_or(error(404, "NOT_FOUND_PAYMENT"), |found| (StatusCode::OK, shown(&found)))
+                visible(gateways, &key).map_or(error(404, "NOT_FOUND_PAYMENT"), |found| (StatusCode::OK, shown(&found)))
             }
             Err(Refusal::NoAccount) => error(400, "INVALID_REFUND_ACCOUNT_INFO"),
             Err(Refusal::TooMuch) => error(403, "NOT_CANCELABLE_AMOUNT"),
@@ -231,13 +232,13 @@ async fn cancel(
 }
 
 async fn run(
-    desk: &Desk,
+    gateways: &Gateways,
     headers: &HeaderMap,
     address: &str,
     operation: &str,
-    work: impl FnOnce(&Desk) -> (StatusCode, Value) + Send + 'static,
+    work: impl FnOnce(&Gateways) -> (StatusCode, Value) + Send + 'static,
 ) -> Response {
-    if !authorised(desk, headers) {
+    if !authorised(gateways, headers) {
         return error(401, "UNAUTHORIZED_KEY").into_response_json();
     }
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
@@ -246,10 +247,10 @@ async fn run(
     }
     // The key and the address; not the body: whoever uses a key twice gets the other one's answer.
     let (key, asked) = (format!("toss {address} {key}"), String::new());
-    match desk.keys.begin(&key, &asked) {
+    match gateways.keys.begin(&key, &asked) {
         Begun::New => {}
         Begun::InFlight | Begun::Different => return error(409, "IDEMPOTENT_REQUEST_PROCESSING").into_response_json(),
         Begun::Again(status, body) => return (status, body).into_response_json(),
     }
-    payments::carried_out(desk, (NAME, operation), (&key, &asked), work).await
+    payments::carried_out(gateways, (NAME, operation), (&key, &asked), work).await
 }

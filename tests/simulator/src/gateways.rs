@@ -91,7 +91,7 @@ pub struct Job {
 pub struct Busy;
 
 #[derive(Clone)]
-pub struct Desk {
+pub struct Gateways {
     pub shop: Shop,
     pub books: Arc<Books>,
     pub journal: Journal,
@@ -105,14 +105,14 @@ pub struct Desk {
     jobs: UnboundedSender<Job>,
 }
 
-impl Desk {
+impl Gateways {
     pub fn new(
         shop: Shop,
         journal: Journal,
         accounts: impl Fn(Dialect) -> String + Send + Sync + 'static,
     ) -> (Self, UnboundedReceiver<Job>) {
         let (jobs, inbox) = unbounded_channel();
-        let desk = Self {
+        let gateways = Self {
             shop,
             books: Arc::default(),
             journal,
@@ -122,7 +122,7 @@ impl Desk {
             later: Arc::default(),
             jobs,
         };
-        (desk, inbox)
+        (gateways, inbox)
     }
 
     /// The API secret that a gateway has given the shop.
@@ -206,7 +206,7 @@ impl Desk {
         self.pay_back(payment_id, amount, pending, None, account)
     }
 
-    /// Pays back at the gateway's own desk, or only takes that on.
+    /// Pays back at the gateway's console, or only takes that on.
     pub fn refund_by_hand(&self, payment_id: &str, amount: i64, later: bool, plan: &Plan) -> Result<Refund, Refusal> {
         self.pay_back(payment_id, amount, later, Some(plan), None)
     }
