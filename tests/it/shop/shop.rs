@@ -40,7 +40,7 @@ async fn be(browser: &Browser, user: &str) {
 
 /// This buyer of `client`, from the next page on.
 async fn sign_in(browser: &Browser, client: &Client, user: &str) {
-    let cookie = json!({"name": "holdfast_session", "value": client.token(user), "url": client.setting("edge_url"),
+    let cookie = json!({"name": "holdfast_session", "value": client.token(&client.user(user)), "url": client.setting("edge_url"),
                         "httpOnly": true});
     browser.devtools("Network.setCookie", cookie).await;
 }
