@@ -125,9 +125,15 @@ impl Browser {
         }
     }
 
+    /// A page that is drawn anew between finding and clicking has another element in its place.
     pub async fn click(&self, selector: &str) {
-        let element = self.page.wait().for_element(Locator::Css(selector)).await.expect(selector);
-        element.click().await.expect(selector);
+        loop {
+            let element = self.page.wait().for_element(Locator::Css(selector)).await.expect(selector);
+            match element.click().await {
+                Err(error) if error.is_stale_element_reference() => {}
+                clicked => return clicked.expect(selector),
+            }
+        }
     }
 
     pub async fn text(&self, selector: &str) -> String {
