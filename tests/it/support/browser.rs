@@ -136,10 +136,14 @@ impl Browser {
         }
     }
 
+    /// Empty where there is no such element.
     pub async fn text(&self, selector: &str) -> String {
-        match self.page.find(Locator::Css(selector)).await {
-            Ok(element) => element.text().await.unwrap_or_default(),
-            Err(_) => String::new(),
+        loop {
+            let Ok(element) = self.page.find(Locator::Css(selector)).await else { return String::new() };
+            match element.text().await {
+                Err(error) if error.is_stale_element_reference() => {}
+                text => return text.unwrap_or_default(),
+            }
         }
     }
 
