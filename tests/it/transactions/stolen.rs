@@ -62,7 +62,8 @@ async fn every_role_has_its_bounds_and_the_owner_of_the_definers_is_no_superuser
     let database = Database::new().await;
     let sql = "select r.rolname, r.rolconnlimit, r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolbypassrls or r.rolreplication,
                       array_to_string(s.setconfig, ' ')
-               from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid where r.rolname = 'holdfast_' || $1::text";
+               from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid and s.setdatabase = 0
+               where r.rolname = 'holdfast_' || $1::text";
     for function in FUNCTIONS {
         let row = database.owner.query_one(sql, &[&function]).await.unwrap();
         let (limit, mighty, settings): (i32, bool, String) = (row.get(1), row.get(2), row.get(3));
