@@ -32,10 +32,12 @@ impl Verdict {
     }
 }
 
-/// A charge that is admitted is answered with 204: nobody sees that one.
+/// The response to a reservation.
 pub fn answer(charge: Charge, verdict: Verdict) -> Response {
     match verdict {
-        Verdict::Charged if charge.admitted => Response::empty(204),
+        Verdict::Charged if charge.admitted => {
+            Problem::unavailable().because("the Gate only counted a reservation").into()
+        }
         Verdict::Charged | Verdict::TooMany => limited(charge).into(),
         Verdict::Unavailable => Problem::unavailable().because("the Gate has no outcome").into(),
         Verdict::Outcome(outcome) => into_response(outcome),
@@ -49,6 +51,11 @@ pub fn answer(charge: Charge, verdict: Verdict) -> Response {
             into_response(outcome).with("Server-Timing", format!("gate;desc=\"{why}\""))
         }
     }
+}
+
+/// The response to what only takes a token: the Worker looks at the charge, and answers the client by itself.
+pub fn counted(charge: Charge) -> Response {
+    if charge.admitted { Response::empty(204) } else { limited(charge).into() }
 }
 
 /// The refusal of a user who sends too much.

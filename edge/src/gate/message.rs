@@ -110,7 +110,7 @@ mod tests {
     use protocol::reserve::ReserveOutcome;
 
     use super::*;
-    use crate::gate::answer::{Verdict, answer};
+    use crate::gate::answer::{Verdict, answer, counted};
     use crate::gate::testing::hold;
 
     #[test]
@@ -145,6 +145,8 @@ mod tests {
                 assert_eq!(Reply::read(&reply.text()), Some(reply), "{verdict:?}");
             }
         }
+        let reply = Reply { charge, response: counted(charge) };
+        assert_eq!(Reply::read(&reply.text()), Some(reply));
         for wrong in ["", "1 2 3", "1 2 3 x -\n\n\n", "1 2 3 200 -\n\nSet-Cookie a\n\n", "1 2 3 200 -\n\nETag 1"] {
             assert_eq!(Reply::read(wrong), None, "{wrong}");
         }

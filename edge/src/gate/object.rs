@@ -14,7 +14,7 @@ use worker::js_sys::futures::future_to_promise;
 use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Env, State, wasm_bindgen, worker_sys};
 
-use crate::gate::answer::{Verdict, answer};
+use crate::gate::answer::{Verdict, answer, counted};
 use crate::gate::core::in_flight::InFlightBatch;
 use crate::gate::core::memory::Memory;
 use crate::gate::message::{Ask, Charge, Reply};
@@ -65,7 +65,10 @@ impl Gate {
                 sale_ids.iter().for_each(|sale_id| memory.sold_out.forget(sale_id, clock::now_ms()));
                 Ok("".into())
             }
-            Ask::Charge { user_id } => Ok(reply(self.inner.charge(user_id), Verdict::Charged)),
+            Ask::Charge { user_id } => {
+                let charge = self.inner.charge(user_id);
+                Ok(Reply { charge, response: counted(charge) }.text().into())
+            }
             Ask::Reserve(asked) => {
                 let asked = Reservation::read(asked).map_err(|error| error.to_string())?;
                 Ok(self.inner.reserve(asked))

@@ -81,6 +81,10 @@ fn every_refusal_has_its_status_code_and_facts() {
 #[test]
 fn no_outcome_is_unavailable() {
     let charge = Charge { admitted: true, remaining: 1, reset_s: 1 };
-    let answer = answer(charge, Verdict::Unavailable);
-    assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
+    for verdict in [Verdict::Unavailable, Verdict::Charged] {
+        let answer = answer(charge, verdict);
+        assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
+    }
+    assert_eq!(counted(charge).status, 204);
+    assert_eq!(counted(Charge { admitted: false, ..charge }).status, 429);
 }
