@@ -22,8 +22,10 @@ async fn until_answered(shop: &Shop, payment: &str) {
     until("the shop has answered", 20, || async {
         let deliveries = shop.till.payment(payment).await["deliveries"].clone();
         let last = deliveries.as_array().unwrap().last().unwrap().clone();
-        // An unsigned message that follows another at once is told to come again.
-        let answer = last["attempts"].as_array().and_then(|attempts| attempts.last().cloned());
+        // Only Toss signs nothing: of its messages one that follows another at once is told to come again.
+        let is_late = |attempt: &&Value| payment.starts_with("tgen_") && attempt["status"] == 429;
+        let attempts = last["attempts"].as_array().cloned().unwrap_or_default();
+        let answer = attempts.iter().find(|attempt| !is_late(attempt)).cloned();
         (last["delivered"] == true).then(|| assert_eq!(answer.unwrap()["body"], r#"{"result":"recorded"}"#))
     })
     .await;
