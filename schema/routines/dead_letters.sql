@@ -182,41 +182,54 @@ begin atomic
     from found f;
 end;
 
+-- What the letter of this id says of itself now; null: there is none.
+create or replace function holdfast.letter_status(p_id text) returns text
+language plpgsql stable set search_path = holdfast, pg_temp
+as $$
+begin
+    if p_id ~ '^event-[0-9]{1,18}$' then
+        return (select case when s.status = 'DELETED' then null when s.status = 'DISABLED' and d.status = 'DEAD' then 'DISABLED'
+                            else d.status end
+                from delivery d join subscription s using (subscription_id) where d.delivery_id = substr(p_id, 7)::bigint);
+    elsif p_id ~ '^refund-([0-9a-f]{2})+$' then
+        return (select r.status from refund r
+                where (r.gateway, r.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f));
+    elsif p_id ~ '^parked-([0-9a-f]{2})+$' then
+        return (select k.state from parked_payment k
+                where (k.gateway, k.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f));
+    elsif p_id ~ '^asked-([0-9a-f]{2})+$' then
+        return (select case when a.dead_at is null then a.state else 'UNANSWERED' end from payment_attempt a
+                where (a.gateway, a.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f));
+    end if;
+    return null;
+end
+$$;
+
 create or replace function holdfast.replay_dead_letter(p_by json, p_idem_key text, p_fingerprint bytea, p_id text) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
     v_stored json := stored_operation(p_idem_key, p_fingerprint);
-    v_status text;
+    v_status text := letter_status(p_id);
 begin
     if v_stored is not null then
         return v_stored;
     end if;
-    if p_id ~ '^event-[0-9]{1,18}$' then
-        select case when s.status = 'DELETED' then null when s.status = 'DISABLED' and d.status = 'DEAD' then 'DISABLED'
-                    else d.status end into v_status
-        from delivery d join subscription s using (subscription_id) where d.delivery_id = substr(p_id, 7)::bigint;
-    elsif p_id ~ '^refund-([0-9a-f]{2})+$' then
-        select r.status into v_status from refund r
-        where (r.gateway, r.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f);
-    elsif p_id ~ '^parked-([0-9a-f]{2})+$' then
-        select k.state into v_status from parked_payment k
-        where (k.gateway, k.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f);
-    elsif p_id ~ '^asked-([0-9a-f]{2})+$' then
-        select case when a.dead_at is null then a.state else 'UNANSWERED' end into v_status from payment_attempt a
-        where (a.gateway, a.payment_id) = (select f.gateway, f.payment_id from payment_of_letter(p_id) f);
+    if v_status in ('DEAD', 'FAILED', 'PARKED', 'UNANSWERED') then
+        if (case v_status when 'DEAD' then replay_deliveries(array[p_id]) when 'FAILED' then replay_refunds(array[p_id])
+            when 'PARKED' then pay_back_many(array[p_id]) else ask_again(array[p_id]) end) > 0 then
+            perform write_operator_ledger(p_by, 'dead_letter_replayed', p_id,
+                json_build_object('status', lower(v_status)), json_build_object('status', 'pending'));
+            v_status := 'PENDING';
+        else
+            -- Somebody else has decided since it was read.
+            v_status := letter_status(p_id);
+        end if;
     end if;
     if v_status is null then
         return null;
     elsif v_status = 'DISABLED' then
         return json_build_object('outcome', 'disabled');
-    elsif v_status in ('DEAD', 'FAILED', 'PARKED', 'UNANSWERED') then
-        if (case v_status when 'DEAD' then replay_deliveries(array[p_id]) when 'FAILED' then replay_refunds(array[p_id])
-            when 'PARKED' then pay_back_many(array[p_id]) else ask_again(array[p_id]) end) > 0 then
-            perform write_operator_ledger(p_by, 'dead_letter_replayed', p_id,
-                json_build_object('status', lower(v_status)), json_build_object('status', 'pending'));
-        end if;
-        v_status := 'PENDING';
     end if;
     return store_operation(p_idem_key, p_fingerprint, json_build_object('outcome', 'replayed_one', 'letter',
         json_build_object('id', p_id, 'status', case v_status when 'REQUIRED' then 'pending' else lower(v_status) end)));
@@ -258,7 +271,7 @@ end
 $$;
 
 revoke execute on function holdfast.dead_events(), holdfast.dead_refunds(), holdfast.replay_refunds(text[]),
-    holdfast.pay_back_many(text[]), holdfast.replay_deliveries(text[]),
+    holdfast.pay_back_many(text[]), holdfast.replay_deliveries(text[]), holdfast.letter_status(text),
     holdfast.page_of_dead_letters(text, text, uuid, text, bigint, text, integer),
     holdfast.replayable_dead_letters(text, text, uuid, text, integer),
     holdfast.dead_letters(text, text, uuid, text, bigint, text, integer),

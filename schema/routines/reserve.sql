@@ -81,7 +81,7 @@ declare
     v_stock     bigint[];   -- ... what their counters have, ...
     v_taken     bigint[];   -- ... and what this batch takes of it
     v_sku_of    integer[];  -- for each line: which of them
-    v_known     text[];     -- users of whom this sale has a hold or a history: all others hold and have bought nothing
+    v_known     text[];     -- users who have a hold or a history of one of these SKUs: all others hold and have bought nothing
     v_bought    text[];     -- what they have bought of each SKU
     v_changed   boolean;
     v_twice     boolean;
@@ -118,12 +118,15 @@ begin
     v_sku_of := array(select array_position(v_skus, sku_id) from unnest(p_sku_ids) as sku_id);
 
     -- Look before you write: whoever can be refused by reading alone costs no lock and no row. What is read of a buyer is
-    -- a row for each of the sale's SKUs at most, and one for the key, whatever they have done before.
-    select array(select a.user_id from user_active_hold a where a.sale_id = p_sale_id and a.user_id = any (p_user_ids)
+    -- a row for each of the batch's SKUs at most, and one for the key, whatever they have done before.
+    select array(select a.user_id from user_active_hold a
+                 where a.sale_id = p_sale_id and a.user_id = any (p_user_ids) and a.sku_id = any (v_skus)
                  union all
-                 select b.user_id from buyer_history b where b.sale_id = p_sale_id and b.user_id = any (p_user_ids)),
+                 select b.user_id from buyer_history b
+                 where b.sale_id = p_sale_id and b.user_id = any (p_user_ids) and b.sku_id = any (v_skus)),
            (select array_agg((b.user_id, b.sku_id, b.bought)::text order by b.user_id, b.sku_id)
-            from buyer_history b where b.sale_id = p_sale_id and b.user_id = any (p_user_ids) and b.bought > 0),
+            from buyer_history b
+            where b.sale_id = p_sale_id and b.user_id = any (p_user_ids) and b.sku_id = any (v_skus) and b.bought > 0),
            (select count(distinct user_id) < count(*) from unnest(p_user_ids) as user_id)
     into v_known, v_bought, v_twice;
     -- Of a reservation's lines the one whose refusal comes first in the order of `refusal`, and of equals the first line.
@@ -248,7 +251,8 @@ begin
                         where (c.sale_id, c.sku_id) = (p_sale_id, v_skus[wanted.sku]) for update) c;
     select sale_status(s), v_bought is distinct from (
         select array_agg((b.user_id, b.sku_id, b.bought)::text order by b.user_id, b.sku_id)
-        from buyer_history b where b.sale_id = p_sale_id and b.user_id = any (p_user_ids) and b.bought > 0)
+        from buyer_history b
+        where b.sale_id = p_sale_id and b.user_id = any (p_user_ids) and b.sku_id = any (v_skus) and b.bought > 0)
     into v_status, v_changed from sale s where s.sale_id = p_sale_id;
 
     if v_status <> 'open' or v_changed or not v_enough then

@@ -6,6 +6,7 @@ pub mod client;
 pub mod database;
 pub mod emulator;
 pub mod invoke;
+pub mod page;
 pub mod receiver;
 pub mod shop;
 pub mod sold_out;

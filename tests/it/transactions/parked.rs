@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tokio_postgres::Client;
-use tokio_postgres::types::Json;
+use tokio_postgres::types::{Json, Type};
 
 use support::database::{Database, Paid, confirm_at};
 
@@ -133,6 +133,29 @@ async fn what_an_operator_has_decided_stays_decided() {
     assert!(office.letters("null").await.is_empty());
     assert_eq!((office.count("refund").await, office.count("operator_ledger").await), (1, 3));
     assert_eq!(office.decide("toss", "nobody's", "dismiss").await, Value::Null);
+    office.is_in_order().await;
+}
+
+#[tokio::test]
+async fn of_two_decisions_at_one_time_the_first_holds() {
+    let office = Office::open().await;
+    for first in ["dismiss", "replay"] {
+        office.told("toss", first).await;
+        let id = hex::encode(format!("toss {first}"));
+        let replay = format!("select holdfast.replay_dead_letter($1, null, null, 'parked-{id}')");
+        let by = Json(serde_json::from_str::<Value>(BY).unwrap());
+        office.admin.batch_execute("begin").await.unwrap();
+        office.decide("toss", first, first).await;
+        let second = office.database.as_role("admin").await;
+        let waiting = tokio::spawn(async move {
+            let rows = second.query_typed(&replay, &[(&by, Type::JSON)]).await.unwrap();
+            rows[0].get::<_, Json<Value>>(0).0["letter"]["status"].clone()
+        });
+        support::waiting::until_waiting(&office.database, 1).await;
+        office.admin.batch_execute("commit").await.unwrap();
+        let (says, refunds) = if first == "dismiss" { ("dismissed", 0) } else { ("paid_back", 1) };
+        assert_eq!((waiting.await.unwrap(), office.count("refund").await), (json!(says), refunds), "{first}");
+    }
     office.is_in_order().await;
 }
 

@@ -5,9 +5,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::told::is_for_people;
-use super::{held, remember, shop, sign_in};
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::page::{held, remember, shop, sign_in};
 use support::till::Till;
 
 /// The buyer has been given an account to pay into, and nobody has paid yet.

@@ -6,8 +6,8 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::told::is_for_people;
-use super::{be, go_to_payment, shop, sku};
 use support::client::address;
+use support::page::{be, go_to_payment, shop, sku};
 
 /// Behind one Wi-Fi, beside the browser.
 const NEIGHBOURS: usize = 500;

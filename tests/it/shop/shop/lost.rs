@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::front::Front;
-use super::{be, held, remember, shop, sign_in};
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::page::{be, held, remember, shop, sign_in};
 
 /// On every page of the shop: something to read, and something to press.
 async fn is_no_wall(browser: &Browser) {

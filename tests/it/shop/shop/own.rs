@@ -4,9 +4,9 @@ use fantoccini::Locator;
 use serde_json::json;
 
 use super::told::{holding, is_for_people};
-use super::{go_and_pay, held, remember, shop, sign_in};
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::page::{go_and_pay, held, remember, shop, sign_in};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_device_finds_the_hold_and_the_order() {

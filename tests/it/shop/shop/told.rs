@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::front::Front;
-use super::{be, go_and_pay, held, remember, shop, sign_in};
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::page::{be, go_and_pay, held, remember, shop, sign_in};
 use support::till::Till;
 
 /// Holds one as this buyer, named so that the payment page knows who pays; the user's id.
