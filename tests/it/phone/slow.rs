@@ -11,7 +11,7 @@ use support::till::Till;
 const TEXT_MS: f64 = 3_000.0;
 const BUTTON_MS: f64 = 6_000.0;
 /// What else the machine does only makes a load longer: the shortest of so many is the page's own.
-const LOADS: usize = 3;
+const LOADS: usize = 5;
 
 /// Notes when the button of the state can first be pressed.
 const WATCH: &str = "(() => {
