@@ -93,9 +93,8 @@ declare
     v_hold_ids  uuid[];
     v_now       timestamptz;
     v_expire_at timestamptz;
-    v_head      text;       -- a granted hold in the words of hold_json, around what differs
-    v_body      text;
-    v_tail      text;
+    v_decimals  integer;    -- of the sale's currency
+    v_until     text;       -- v_expire_at, as it is shown
     v_enough    boolean;
     v_over      integer[];  -- lines that would exceed their buyer's limit
     v_left      bigint;
@@ -197,21 +196,18 @@ begin
     -- looked, the unique row ends this attempt, and `reserve` looks again.
     v_now := date_trunc('milliseconds', clock_timestamp());
     v_expire_at := v_now + make_interval(secs => v_sale.hold_ttl_s);
-    v_head := '{"hold_id":"';
-    v_body := '","sale_id":"' || p_sale_id || '","status":"HOLD","user_id":';
-    v_tail := ',"currency":"' || v_sale.currency || '","currency_decimals":' || currency_decimals(v_sale.currency)
-              || ',"coupon":null,"version":1,"expire_at":"' || rfc3339(v_expire_at) || '"}';
+    v_decimals := currency_decimals(v_sale.currency);
+    v_until := rfc3339(v_expire_at);
     v_hold_ids := array(select uuidv7() from generate_subscripts(p_user_ids, 1));
     with line as materialized (
         select l.n, p_sku_ids[l.at] as sku_id, l.qty, l.at, v_prices[l.sku] as unit_price
         from unnest(p_line_of, v_sku_of, p_qtys) with ordinality as l (n, sku, qty, at)
         where v_why[l.n] is null
     ), granted as materialized (
-        select n, total_amount, (v_head || v_hold_ids[n] || v_body || to_json(p_user_ids[n])
-                                 || ',"items":[' || items || '],"subtotal_amount":' || total_amount
-                                 || ',"discount_amount":0,"total_amount":' || total_amount || v_tail)::json as hold
-        from (select n, sum(qty * unit_price)::bigint as total_amount, string_agg('{"sku_id":"' || sku_id || '","qty":'
-                     || qty || ',"unit_price":' || unit_price || '}', ',' order by at) as items
+        select n, total_amount, hold_text(v_hold_ids[n], p_sale_id, 'HOLD', p_user_ids[n], items, total_amount, v_sale.currency,
+                                          v_decimals, v_until, null)::json as hold
+        from (select n, sum(qty * unit_price)::bigint as total_amount,
+                     string_agg(hold_item_text(sku_id, qty, unit_price), ',' order by at) as items
               from line group by n) whole
     ), flag as (
         insert into idempotency (user_id, idem_key, fingerprint, hold_id)

@@ -19,29 +19,38 @@ return case
     when p_currency in ('CLF', 'UYW') then 4
     else 2 end;
 
+-- A line of a hold, as text: T1 writes a hundred holds at once, and for that a function of JSON is too slow.
+create or replace function holdfast.hold_item_text(p_sku_id text, p_qty integer, p_unit_price bigint) returns text
+language sql stable parallel safe
+return '{"sku_id":"' || p_sku_id || '","qty":' || p_qty || ',"unit_price":' || p_unit_price || '}';
+
+-- A hold, as text; p_items: its lines, with commas between them. What is quoted here has no character that JSON escapes
+-- (`sale_id_is_a_slug`, `sku_id_is_a_slug` and `sale_currency_iso_4217` in V1__tables.sql), but for a user's id. The user is named to
+-- operators alone; null: not named. No order: it is none yet.
+create or replace function holdfast.hold_text(
+    p_hold_id uuid, p_sale_id text, p_status text, p_user_id text, p_items text, p_total_amount bigint, p_currency text,
+    p_currency_decimals integer, p_expire_at text, p_order_id uuid) returns text
+language sql stable parallel safe
+return '{"hold_id":"' || p_hold_id || '","sale_id":"' || p_sale_id || '","status":"' || p_status
+    || coalesce('","user_id":' || to_json(p_user_id) || ',"items":[', '","items":[') || p_items
+    || '],"subtotal_amount":' || p_total_amount || ',"discount_amount":0,"total_amount":' || p_total_amount
+    || ',"currency":"' || p_currency || '","currency_decimals":' || p_currency_decimals
+    || ',"coupon":null,"version":1,"expire_at":"' || p_expire_at
+    || coalesce('","order_id":"' || p_order_id || '"}', '"}');
+
 -- p_status: what to show, since a replay shows HOLD and a hold past its end shows EXPIRED before the sweep has come.
 create or replace function holdfast.hold_json(p_hold holdfast.reservation_hold, p_status text) returns json
 language sql stable
-return json_build_object(
-    'hold_id', p_hold.hold_id,
-    'sale_id', p_hold.sale_id,
-    'status', p_status,
-    'items', (select json_agg(json_build_object('sku_id', i.sku_id, 'qty', i.qty, 'unit_price', i.unit_price)
-                              order by i.position)
-              from holdfast.reservation_hold_item i where i.hold_id = p_hold.hold_id),
-    'subtotal_amount', p_hold.total_amount,
-    'discount_amount', 0,
-    'total_amount', p_hold.total_amount,
-    'currency', p_hold.currency,
-    'currency_decimals', holdfast.currency_decimals(p_hold.currency),
-    'coupon', null,
-    'version', 1,
+return holdfast.hold_text(
+    p_hold.hold_id, p_hold.sale_id, p_status, null,
+    (select string_agg(holdfast.hold_item_text(i.sku_id, i.qty, i.unit_price), ',' order by i.position)
+     from holdfast.reservation_hold_item i where i.hold_id = p_hold.hold_id),
+    p_hold.total_amount, p_hold.currency, holdfast.currency_decimals(p_hold.currency),
     -- Of what is held, when it ends as things are: a payment under way may have moved that (schema/routines/capture.sql), no further
     -- than it is bounded. Of what has ended, what was promised.
-    'expire_at', holdfast.rfc3339(case p_status when 'HOLD' then p_hold.expire_at
-                                  else coalesce(p_hold.promised_until, p_hold.expire_at) end),
-    'order_id', case p_status when 'COMMITTED' then
-                (select o.order_id from holdfast.orders o where o.hold_id = p_hold.hold_id) end);
+    holdfast.rfc3339(case p_status when 'HOLD' then p_hold.expire_at
+                     else coalesce(p_hold.promised_until, p_hold.expire_at) end),
+    case p_status when 'COMMITTED' then (select o.order_id from holdfast.orders o where o.hold_id = p_hold.hold_id) end)::json;
 
 -- A hold that nobody has swept yet is over all the same: expiry is the database's clock, not the sweep.
 create or replace function holdfast.hold_status_now(p_hold holdfast.reservation_hold) returns text
@@ -171,7 +180,8 @@ return (
     where k.sale_id = p_sale_id and k.sku_id = p_sku_id);
 
 revoke execute on function holdfast.rfc3339(timestamptz), holdfast.currency_decimals(text),
-    holdfast.hold_json(holdfast.reservation_hold, text), holdfast.hold_status_now(holdfast.reservation_hold),
+    holdfast.hold_json(holdfast.reservation_hold, text), holdfast.hold_item_text(text, integer, bigint),
+    holdfast.hold_text(uuid, text, text, text, text, bigint, text, integer, text, uuid), holdfast.hold_status_now(holdfast.reservation_hold),
     holdfast.shown_refund(holdfast.refund), holdfast.moved_outside(holdfast.payment), holdfast.paid_by(text, text),
     holdfast.order_json_for(holdfast.orders, boolean), holdfast.order_json(holdfast.orders),
     holdfast.sale_status(holdfast.sale), holdfast.is_stock_hidden(holdfast.sale), holdfast.sale_json(holdfast.sale), holdfast.status_stands_ms(holdfast.sale),
