@@ -3,19 +3,22 @@
 
 import * as api from "./api.js";
 import { h, setText } from "./dom.js";
-import { t, whyRefused } from "./texts.js";
+import { banks, t, whyRefused } from "./texts.js";
 
 const MOST = 64; // characters a field, as the API has it
 
 /** The form for that hold, by `form(hold_id)`; `sent()` is told when there is something new to see. */
 export function createAccount(sent) {
   let hold_id = null;
-  const field = (name, props) => h("label", { class: "field" }, t(`account_${name}`),
+  const named = (name, input) => h("label", { class: "field" }, t(`account_${name}`), input);
+  const field = (name, props) => named(name,
     h("input", { id: `account-${name}`, name, required: true, maxlength: MOST, autocomplete: "off", ...props }));
+  const bank = named("bank", h("select", { id: "account-bank", name: "bank", required: true },
+    h("option", { value: "" }, t("account_choose")), ...banks.map(([value, name]) => h("option", { value }, name))));
   const trouble = h("p", { class: "message alert", role: "alert", hidden: true });
   const send = h("button", { class: "primary", id: "account-send" }, t("account_send"));
   const form = h("form", { class: "account", onsubmit },
-    field("bank"), field("number", { inputmode: "numeric", pattern: "[0-9\\- ]+", title: t("account_digits") }), field("holder"), trouble, send);
+    bank, field("number", { inputmode: "numeric", pattern: "[0-9\\- ]+", title: t("account_digits") }), field("holder"), trouble, send);
 
   async function onsubmit(event) {
     event.preventDefault();

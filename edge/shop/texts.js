@@ -1,5 +1,5 @@
 // How sentences, money and time are written. The sentences are in texts.json, and the script of a language has its own.
-// h_ and m_: a state's heading and message; n_: what just happened; a_: spoken only; code_: why the API refused.
+// h_ and m_: a state's heading and message; n_: what just happened; a_: spoken only; bank_: a bank's name; code_: why the API refused.
 
 import { language, words } from "./words.js";
 
@@ -8,6 +8,10 @@ const locale = korean ? "ko-KR" : "en-US";
 
 /** The sentence of that name, its {places} filled; empty where there is none. */
 export const t = (name, places = {}) => (words[name] ?? "").replace(/\{(\w+)\}/g, (whole, place) => places[place] ?? whole);
+
+/** Each bank that a refund can go to, as the API names it, and its name; sorted by name. */
+export const banks = Object.keys(words).filter((name) => name.startsWith("bank_")).map((name) => [name.slice(5), words[name]])
+  .sort(([, a], [, b]) => a.localeCompare(b, locale));
 
 /** Why the API refused, for a buyer: its own `detail` is for programmers. */
 export const whyRefused = (code) => t(`code_${code}`) || t("m_error");

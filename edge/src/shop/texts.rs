@@ -94,6 +94,13 @@ mod tests {
     }
 
     #[test]
+    fn a_buyer_can_choose_every_bank_that_a_refund_can_go_to() {
+        let named: Vec<&str> = TEXTS.iter().filter_map(|(name, _)| name.strip_prefix("bank_")).collect();
+        let banks: Vec<&str> = payments::BANKS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(named, banks);
+    }
+
+    #[test]
     fn a_place_is_filled() {
         assert_eq!(filled("ko", "per_user", "n", "2"), "1인당 최대 2개");
         assert_eq!((filled("en", "per_user", "n", "2").as_str(), text("en", "none")), ("Up to 2 per person", ""));

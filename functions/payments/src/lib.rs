@@ -6,6 +6,7 @@
 //! `GATEWAY`, and a line in [`GATEWAYS`].
 
 mod api;
+mod bank;
 mod dispute;
 mod event;
 mod gateway;
@@ -24,6 +25,7 @@ mod toss;
 pub mod units;
 
 pub use api::{Account, Capture, Captured, GatewayApi, RefundAccount, RefundRequest, Refunded};
+pub use bank::BANKS;
 pub use dispute::{Dispute, DisputeHint, DisputeState, Disputed};
 pub use event::{
     AMOUNT_MAX, EventKind, Message, PaymentDetails, TEXT_MAX_CHARS, WebhookEvent, WebhookReader, read_event,

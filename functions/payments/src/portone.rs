@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::{Account, Capture, Captured, GatewayApi, RefundAccount, RefundRequest, Refunded};
+use crate::bank::portone_name;
 use crate::dispute::{DisputeHint, Disputed};
 use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
 use crate::gateway::{Gateway, ReturnPage};
@@ -124,7 +125,7 @@ impl GatewayApi for PortOneApi {
         let mut body =
             json!({"reason": refund.reason, "amount": refund.amount, "currentCancellableAmount": refund.left});
         if let Some(RefundAccount { bank, number, holder }) = refund.account {
-            body["refundAccount"] = json!({"bank": bank, "number": number, "holderName": holder});
+            body["refundAccount"] = json!({"bank": portone_name(bank), "number": number, "holderName": holder});
         }
         let path = format!("/payments/{}/cancel", segment(refund.payment_id));
         self.request("POST", path, Some(refund.key), Some(body))

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::api::{Account, Capture, Captured, GatewayApi, RefundAccount, RefundRequest, Refunded};
+use crate::bank::toss_code;
 use crate::dispute::Disputed;
 use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
 use crate::gateway::{Gateway, ReturnPage, ReturnQuery};
@@ -176,7 +177,7 @@ impl GatewayApi for TossApi {
 
     fn refund(&self, refund: &RefundRequest) -> GatewayRequest {
         let account = refund.account.map(|RefundAccount { bank, number, holder }| {
-            json!({"bank": bank, "accountNumber": number, "holderName": holder})
+            json!({"bank": toss_code(bank), "accountNumber": number, "holderName": holder})
         });
         // An amount without a number in Toss's unit was never read in it either.
         let amount = number(refund.amount, refund.currency);

@@ -11,7 +11,8 @@ use crate::Trace;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct RefundAccount {
-    /// The bank in the gateway's own words: a code of Toss's (`88`), a name of PortOne's (`SHINHAN_BANK`).
+    /// The bank: its name in PortOne's API (`SHINHAN`) or its code at Toss (`88`), at either gateway. Any other text is passed
+    /// on to the gateway as it is.
     pub bank: String,
     pub number: String,
     /// Whose account it is.

@@ -210,7 +210,9 @@ async fn cancel(
         if body["currentCancellableAmount"].as_i64().is_some_and(|said| said != left) {
             return error(409, "CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN");
         }
-        let account = body.get("refundAccount").filter(|account| account["bank"].is_string());
+        let account = body
+            .get("refundAccount")
+            .filter(|account| ::payments::BANKS.iter().any(|(name, _)| account["bank"] == *name));
         match gateways.refund_to(&id, body["amount"].as_i64().unwrap_or(left), account) {
             Ok(refund) => {
                 let status = if refund.pending { "REQUESTED" } else { "SUCCEEDED" };

@@ -218,7 +218,8 @@ async fn cancel(
         if found.state == Taken::Captured && left == 0 {
             return error(400, "ALREADY_CANCELED_PAYMENT");
         }
-        let account = body.get("refundReceiveAccount").filter(|account| account["bank"].is_string());
+        let account = body.get("refundReceiveAccount");
+        let account = account.filter(|account| ::payments::BANKS.iter().any(|(_, code)| account["bank"] == *code));
         match gateways.refund_to(&key, ours(&body["cancelAmount"], &found.charge.currency).unwrap_or(left), account) {
             Ok(_) => {
                 visible(gateways, &key).map_or(error(404, "NOT_FOUND_PAYMENT"), |found| (StatusCode::OK, shown(&found)))

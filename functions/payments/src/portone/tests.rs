@@ -55,11 +55,10 @@ fn the_key_is_quoted_and_what_is_left_is_compared() {
     assert!(request.headers.contains(&("authorization", "PortOne v2".to_owned())));
     let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
     assert_eq!(body, json!({"reason": "late", "amount": 100, "currentCancellableAmount": 150}));
-    let account =
-        RefundAccount { bank: "SHINHAN_BANK".to_owned(), number: "110-1".to_owned(), holder: "홍길동".to_owned() };
+    let account = RefundAccount { bank: "88".to_owned(), number: "110-1".to_owned(), holder: "홍길동".to_owned() };
     let request = api().refund(&RefundRequest { account: Some(&account), ..refund });
     let body: Value = serde_json::from_str(&request.body).unwrap_or_default();
-    assert_eq!(body["refundAccount"], json!({"bank": "SHINHAN_BANK", "number": "110-1", "holderName": "홍길동"}));
+    assert_eq!(body["refundAccount"], json!({"bank": "SHINHAN", "number": "110-1", "holderName": "홍길동"}));
 }
 
 #[test]

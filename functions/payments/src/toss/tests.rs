@@ -86,7 +86,7 @@ fn dollars_are_decimals_and_another_currency_is_not_guessed() {
     };
     let request = api("live_sk").capture(&capture).expect("a request");
     assert_eq!(request.body, r#"{"paymentKey":"k","orderId":"o","amount":10.50}"#);
-    let account = RefundAccount { bank: "88".to_owned(), number: "110-1".to_owned(), holder: "홍".to_owned() };
+    let account = RefundAccount { bank: "SHINHAN".to_owned(), number: "110-1".to_owned(), holder: "홍".to_owned() };
     let refund = RefundRequest {
         payment_id: "k",
         amount: 5,

@@ -28,7 +28,9 @@ async fn until_hold(client: &Client, hold: &Value, user: &str, what: &str, is: i
 
 /// Fills the form in and sends it.
 async fn name_account(browser: &Browser) {
-    for (field, value) in [("bank", "SHINHAN_BANK"), ("number", "110-123-456789"), ("holder", "홍길동")] {
+    let bank = browser.page.wait().for_element(Locator::Css("#account-bank")).await.unwrap();
+    bank.select_by_value("SHINHAN").await.unwrap();
+    for (field, value) in [("number", "110-123-456789"), ("holder", "홍길동")] {
         let input = browser.page.wait().for_element(Locator::Css(&format!("#account-{field}"))).await.unwrap();
         input.send_keys(value).await.unwrap();
     }
