@@ -12,6 +12,7 @@ use serde_json::Value;
 use stack::{Options, Stack};
 use stack::{database, tools, workspace};
 use tokio::process::Command;
+use tokio::task::JoinHandle;
 
 use crate::up::Ends;
 
@@ -72,6 +73,11 @@ impl Area {
         named.map_or(2 * (ORDER.len() - LAST) - 1, |place| place * 2)
     }
 
+    /// Whether it measures, or kills what others stand on.
+    fn is_alone(&self) -> bool {
+        ORDER.iter().rev().take(LAST).any(|(name, _)| *name == self.name)
+    }
+
     fn at_once(&self) -> usize {
         ORDER.iter().find(|(name, _)| *name == self.name).map_or(AT_ONCE, |(_, at_once)| *at_once)
     }
@@ -128,11 +134,24 @@ impl Test {
 
     async fn on_the_stack(&self, stack: &mut Stack, areas: &[Area], tally: &mut Tally) -> anyhow::Result<()> {
         let database_url = stack.bring_up().await?.database_url;
+        let mut dropping: Option<JoinHandle<anyhow::Result<()>>> = None;
         for area in areas {
             if self.rest && long_tests(area).await? == 0 {
                 continue;
             }
-            drop_databases(&database_url).await?;
+            // Beside the next area, because it takes a minute after a hundred tests; but not beside one that measures.
+            if area.is_alone() || dropping.as_ref().is_none_or(JoinHandle::is_finished) {
+                if let Some(dropped) = dropping.take() {
+                    dropped.await??;
+                }
+                let left = databases(&database_url).await?;
+                dropping = Some(tokio::spawn(drop_databases(database_url.clone(), left)));
+            }
+            if area.is_alone()
+                && let Some(dropped) = dropping.take()
+            {
+                dropped.await??;
+            }
             let mut command = Command::new(&area.program);
             command
                 .env("HOLDFAST_STACK", stack.report_path())
@@ -205,12 +224,18 @@ async fn long_tests(area: &Area) -> anyhow::Result<usize> {
     Ok(String::from_utf8_lossy(&listed.stdout).lines().filter(|line| line.ends_with(": test")).count())
 }
 
-/// The databases of the area before: tens of thousands of files, each of which a Postgres that was killed opens and syncs
-/// before it answers again.
-async fn drop_databases(url: &str) -> anyhow::Result<()> {
+/// The databases that the tests before have made for themselves.
+async fn databases(url: &str) -> anyhow::Result<Vec<String>> {
     let client = database::connect(url).await?;
-    for row in client.query("select datname from pg_database where datname ~ '^t[0-9]+_'", &[]).await? {
-        client.batch_execute(&format!("drop database {} with (force)", row.get::<_, &str>(0))).await?;
+    let rows = client.query("select datname::text from pg_database where datname ~ '^t[0-9]+_'", &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Tens of thousands of files, each of which a Postgres that was killed opens and syncs before it answers again.
+async fn drop_databases(url: String, names: Vec<String>) -> anyhow::Result<()> {
+    let client = database::connect(&url).await?;
+    for name in names {
+        client.batch_execute(&format!("drop database if exists {name} with (force)")).await?;
     }
     Ok(())
 }
