@@ -198,11 +198,22 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.look_again(text, text), holdfast.tell_of_payment(holdfast.payment, text, jsonb),
+-- What is recorded of a payment's dispute, for a gateway that says nothing of it when it is asked. Null: nothing is.
+create or replace function holdfast.recorded_dispute(p_gateway text, p_payment_id text) returns json
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    select json_build_object('dispute', p.dispute, 'amount', p.disputed_amount) from holdfast.payment p
+    where (p.gateway, p.payment_id) = (p_gateway, p_payment_id) and p.dispute is not null;
+end;
+
+revoke execute on function holdfast.look_again(text, text), holdfast.recorded_dispute(text, text),
+    holdfast.tell_of_payment(holdfast.payment, text, jsonb),
     holdfast.write_payment_change(holdfast.payment, text, bigint), holdfast.paid_back_by_us(text, text, boolean),
     holdfast.reopen_refund(holdfast.payment, holdfast.refund, bigint),
     holdfast.record_present(text, text, text, text, bigint, bigint, text, text, bigint),
     holdfast.keep_gateway_finding(holdfast.payment, text, bigint, bigint) from public;
 grant execute on function holdfast.look_again(text, text) to holdfast_confirm;
+-- `confirm` refunds, too, where a buyer has named an account.
+grant execute on function holdfast.recorded_dispute(text, text) to holdfast_confirm, holdfast_refund;
 grant execute on function holdfast.record_present(text, text, text, text, bigint, bigint, text, text, bigint)
     to holdfast_confirm, holdfast_refund;

@@ -1,7 +1,7 @@
 //! Looks up a settled payment once more, compares the snapshot with what is recorded, and records what changed
 //! (schema/routines/present.sql). A webhook is only the reason to look.
 
-use payments::{Dispute, Disputed, LookupResult, PaymentSnapshot, State};
+use payments::{Dispute, DisputeState, Disputed, LookupResult, PaymentSnapshot, State};
 use protocol::confirm::{ConfirmOutcome, PaymentHint, Settled};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
@@ -97,6 +97,33 @@ fn by_the_message(snapshot: &PaymentSnapshot, hint: &PaymentHint, won_at: Option
         (Disputed::Unsaid, _) => Some(("lost", snapshot.amount)),
         _ => None,
     }
+}
+
+#[derive(Deserialize)]
+struct RecordedDispute {
+    dispute: String,
+    amount: i64,
+}
+
+/// Completes the snapshot with the dispute that is recorded of the payment, where the gateway says nothing of disputes
+/// when it is asked: its signed messages were all that told of it.
+///
+/// # Errors
+/// The database cannot answer.
+pub async fn with_recorded_dispute(
+    database: &Database,
+    id: (&str, &str),
+    snapshot: PaymentSnapshot,
+) -> Result<PaymentSnapshot, InfraError> {
+    if snapshot.disputed != Disputed::Unsaid {
+        return Ok(snapshot);
+    }
+    let params = &[(&id.0 as _, Type::TEXT), (&id.1 as _, Type::TEXT)];
+    let recorded: Option<RecordedDispute> = database.json("select holdfast.recorded_dispute($1, $2)", params).await?;
+    let Some(RecordedDispute { dispute, amount }) = recorded else { return Ok(snapshot) };
+    let state = DisputeState::named(&dispute)
+        .ok_or_else(|| InfraError::misuse("a dispute is recorded in a state that is not known"))?;
+    Ok(PaymentSnapshot { disputed: Disputed::Yes(Dispute { state, amount, lost_before: 0 }), ..snapshot })
 }
 
 /// Records what has changed at the gateway. `asked_at`: the database's time before the lookup.

@@ -166,7 +166,10 @@ async fn attempt(
         return Ok(AttemptOutcome::Unknown("its dispute cannot be asked about".to_owned()));
     };
     // Changes made at the gateway are recorded before ours.
-    recheck::record(database, (&job.gateway, &job.payment_id), &job.claimed_at, &snapshot).await?;
+    let id = (job.gateway.as_str(), job.payment_id.as_str());
+    recheck::record(database, id, &job.claimed_at, &snapshot).await?;
+    // After that: a message about a dispute may have come meanwhile.
+    let snapshot = recheck::with_recorded_dispute(database, id, snapshot).await?;
     // A reversed deposit is gone, and a lost dispute was returned by the bank.
     let (lost, disputed) = snapshot.in_dispute();
     let left = if snapshot.state == State::Paid { snapshot.left().saturating_sub(lost) } else { 0 };
