@@ -39,6 +39,8 @@ struct Written {
     status: String,
 }
 
+const DISPUTE_OPEN: &str = "the payment is disputed: the bank may pay the buyer back";
+
 /// The result of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundResult {
@@ -51,7 +53,11 @@ enum AttemptOutcome {
     Done(Option<String>),
     /// This attempt completed; another refund for the rest is in progress.
     Partly,
+    /// This attempt completed; the rest waits until its dispute is over.
+    PartlyWaits,
     Requested,
+    /// Nothing was requested: the bank may return what is left, because its dispute is open.
+    Waits,
     /// A deposit: the buyer or an operator has to name an account.
     NeedsAccount,
     Refused(String),
@@ -91,7 +97,9 @@ pub async fn refund_to_account(
     let (name, detail) = match outcome {
         AttemptOutcome::Done(detail) => ("done", detail),
         AttemptOutcome::Partly => ("partly", None),
+        AttemptOutcome::PartlyWaits => ("partly_waits", Some(DISPUTE_OPEN.to_owned())),
         AttemptOutcome::Requested => ("requested", None),
+        AttemptOutcome::Waits => ("waits", Some(DISPUTE_OPEN.to_owned())),
         AttemptOutcome::Refused(why) => ("refused", Some(why)),
         AttemptOutcome::Never(why) => ("refused", Some(why.to_owned())),
         AttemptOutcome::NeedsAccount => {
@@ -101,11 +109,13 @@ pub async fn refund_to_account(
         }
         AttemptOutcome::Unknown(why) => ("unknown", Some(why)),
     };
-    // An accepted refund does not count as a failure, however long it takes.
+    // An accepted refund does not count as a failure, however long it takes; nor does a dispute.
     let again_s = match name {
         "done" => Some(0.0),
         "refused" if never => None,
-        "partly" | "requested" => schedule.get(job.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s)),
+        "partly" | "partly_waits" | "requested" | "waits" => {
+            schedule.get(job.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s))
+        }
         _ => schedule.get(job.attempts + 1).map(|s| jittered(*s)),
     };
     let written: Option<Written> = database
@@ -176,12 +186,15 @@ async fn attempt(
     if left <= 0 {
         return Ok(AttemptOutcome::Done(Some("nothing is left to pay back".to_owned())));
     }
-    // What is already being refunded is not requested again; what an open dispute is about may still be returned by the
-    // bank.
-    let refunding = snapshot.refunding.unwrap_or(0).saturating_add(disputed);
-    let open = left.saturating_sub(refunding);
-    if open <= 0 {
+    // What is already being refunded is not requested again.
+    let refunding = snapshot.refunding.unwrap_or(0);
+    if left <= refunding {
         return Ok(AttemptOutcome::Requested);
+    }
+    // What an open dispute is about may still be returned by the bank.
+    let open = left.saturating_sub(refunding).saturating_sub(disputed);
+    if open <= 0 {
+        return Ok(AttemptOutcome::Waits);
     }
     // The gateway accepted the refund but does not report it as pending: it was dropped. Where the gateway does not
     // report pending refunds, repeating the key is the only way to ask.
@@ -218,6 +231,7 @@ async fn attempt(
     };
     Ok(match refunded {
         Refunded::Done if refunding > 0 => AttemptOutcome::Partly,
+        Refunded::Done if disputed > 0 => AttemptOutcome::PartlyWaits,
         Refunded::Done => AttemptOutcome::Done(None),
         Refunded::Requested => AttemptOutcome::Requested,
         Refunded::Refused(why) => AttemptOutcome::Refused(why),

@@ -2,7 +2,7 @@
 //! before it has decided.
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use support::client::until;
 use support::shop::{Bought, PRICE, Shop};
@@ -42,14 +42,71 @@ async fn refunded_by_us(shop: &Shop, bought: &Bought) -> Vec<i64> {
     by_the_shop(&shop.till.payment(&bought.payment).await)
 }
 
+async fn resolve(shop: &Shop, bought: &Bought, won: bool) {
+    shop.till.console(&bought.payment, "resolve-dispute", &json!({"won": won})).await;
+}
+
+/// An order that was taken back under an open dispute, of which nothing was paid back for as long as that.
+async fn taken_back(shop: &Shop, gateway: &str) -> Bought {
+    let bought = disputed(shop, gateway, PRICE).await;
+    cancel(shop, &bought).await;
+    looked_at(shop, &bought, 3).await;
+    assert_eq!(refunded_by_us(shop, &bought).await, [0; 0], "{gateway}: the bank may pay it back");
+    let (status, requested, attempts, said) = refund(shop, &bought).await;
+    assert_eq!((status.as_str(), requested, attempts), ("REQUIRED", false, 0), "{gateway}: nothing was asked for");
+    assert!(said.contains("disputed"), "{gateway}: {said}");
+    shop.until_refund(&bought.hold, &bought.user, "pending").await;
+    bought
+}
+
 #[tokio::test]
 async fn an_order_that_is_taken_back_while_its_payment_is_disputed_is_not_paid_back_before_that_is_over() {
     let shop = Shop::open().await;
-    for gateway in ["portone"] {
-        let bought = disputed(&shop, gateway, PRICE).await;
+    for gateway in ["standard", "stripe", "portone"] {
+        let bought = taken_back(&shop, gateway).await;
+        resolve(&shop, &bought, true).await;
+        shop.until_refund(&bought.hold, &bought.user, "completed").await;
+        assert_eq!(refunded_by_us(&shop, &bought).await, [PRICE], "{gateway}");
+        let (_, _, attempts, said) = refund(&shop, &bought).await;
+        assert_eq!(attempts, 0, "{gateway}: nobody has refused anything: {said}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_bank_has_paid_back_nobody_pays_back_again() {
+    let shop = Shop::open().await;
+    for gateway in ["standard", "stripe"] {
+        let bought = taken_back(&shop, gateway).await;
+        resolve(&shop, &bought, false).await;
+        shop.until_refund(&bought.hold, &bought.user, "completed").await;
+        // And one that is taken back afterwards.
+        let after = disputed(&shop, gateway, PRICE).await;
+        resolve(&shop, &after, false).await;
+        until("it is lost", 40, || async { (shop.row(&after).await["dispute"] == "lost").then_some(()) }).await;
+        cancel(&shop, &after).await;
+        shop.until_refund(&after.hold, &after.user, "completed").await;
+        for bought in [&bought, &after] {
+            assert_eq!(refunded_by_us(&shop, bought).await, [0; 0], "{gateway}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_payment_that_is_disputed_in_part_the_rest_goes_back_at_once() {
+    let shop = Shop::open().await;
+    for gateway in ["standard", "stripe"] {
+        let bought = disputed(&shop, gateway, 400).await;
         cancel(&shop, &bought).await;
-        looked_at(&shop, &bought, 3).await;
-        assert_eq!(refunded_by_us(&shop, &bought).await, [0; 0], "{gateway}: the bank may pay it back");
-        shop.until_refund(&bought.hold, &bought.user, "pending").await;
+        until("the rest is paid back", 40, || async {
+            (refunded_by_us(&shop, &bought).await == [PRICE - 400]).then_some(())
+        })
+        .await;
+        looked_at(&shop, &bought, 2).await;
+        let (status, requested, attempts, _) = refund(&shop, &bought).await;
+        assert_eq!((status.as_str(), requested, attempts), ("REQUIRED", false, 0), "{gateway}");
+        resolve(&shop, &bought, true).await;
+        shop.until_refund(&bought.hold, &bought.user, "completed").await;
+        assert_eq!(refunded_by_us(&shop, &bought).await, [PRICE - 400, 400], "{gateway}");
+        assert_eq!(shop.row_in(&bought, "refunded").await["refunded_amount"], 0, "{gateway}: all of it was ours");
     }
 }

@@ -153,7 +153,12 @@ impl Shop {
     }
 
     pub async fn row(&self, bought: &Bought) -> Value {
-        let rows = self.payments(&bought.sale, "ordered").await;
+        self.row_in(bought, "ordered").await
+    }
+
+    /// The payment in this state, as an operator sees it.
+    pub async fn row_in(&self, bought: &Bought, state: &str) -> Value {
+        let rows = self.payments(&bought.sale, state).await;
         rows.into_iter().find(|row| row["payment_id"] == bought.payment.as_str()).unwrap()
     }
 
