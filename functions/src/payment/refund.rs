@@ -41,6 +41,9 @@ struct Written {
 
 const DISPUTE_OPEN: &str = "the payment is disputed: the bank may pay the buyer back";
 
+const DISPUTE_RESOLVED: &str = "its dispute is over, and the gateway does not say how: replay it if the shop has won, \
+                                settle it if the bank has paid the buyer back";
+
 /// The result of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundResult {
@@ -179,12 +182,19 @@ async fn attempt(
     let id = (job.gateway.as_str(), job.payment_id.as_str());
     recheck::record(database, id, &job.claimed_at, &snapshot).await?;
     // After that: a message about a dispute may have come meanwhile.
-    let snapshot = recheck::with_recorded_dispute(database, id, snapshot).await?;
-    // A reversed deposit is gone, and a lost dispute was returned by the bank.
+    let nothing_left = || Ok(AttemptOutcome::Done(Some("nothing is left to pay back".to_owned())));
+    // A reversed deposit is gone.
+    if snapshot.state != State::Paid || snapshot.left() <= 0 {
+        return nothing_left();
+    }
+    let Some(snapshot) = recheck::with_recorded_dispute(database, id, snapshot).await? else {
+        return Ok(AttemptOutcome::Never(DISPUTE_RESOLVED));
+    };
+    // And a lost dispute was returned by the bank.
     let (lost, disputed) = snapshot.in_dispute();
-    let left = if snapshot.state == State::Paid { snapshot.left().saturating_sub(lost) } else { 0 };
+    let left = snapshot.left().saturating_sub(lost);
     if left <= 0 {
-        return Ok(AttemptOutcome::Done(Some("nothing is left to pay back".to_owned())));
+        return nothing_left();
     }
     // What is already being refunded is not requested again.
     let refunding = snapshot.refunding.unwrap_or(0);

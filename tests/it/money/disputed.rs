@@ -2,7 +2,7 @@
 //! before it has decided.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use support::client::until;
 use support::shop::{Bought, PRICE, Shop};
@@ -62,7 +62,7 @@ async fn taken_back(shop: &Shop, gateway: &str) -> Bought {
 #[tokio::test]
 async fn an_order_that_is_taken_back_while_its_payment_is_disputed_is_not_paid_back_before_that_is_over() {
     let shop = Shop::open().await;
-    for gateway in ["standard", "stripe", "portone"] {
+    for gateway in ["standard", "stripe"] {
         let bought = taken_back(&shop, gateway).await;
         resolve(&shop, &bought, true).await;
         shop.until_refund(&bought.hold, &bought.user, "completed").await;
@@ -88,6 +88,49 @@ async fn what_the_bank_has_paid_back_nobody_pays_back_again() {
         for bought in [&bought, &after] {
             assert_eq!(refunded_by_us(&shop, bought).await, [0; 0], "{gateway}");
         }
+    }
+}
+
+async fn letter_of(shop: &Shop, bought: &Bought) -> Value {
+    let letters = format!("/v1/admin/dead-letters?kind=refund&sale_id={}", bought.sale);
+    until("a dead letter", 40, || async {
+        let page = shop.client.admin(Method::GET, &letters, None).await.ok(200);
+        page["dead_letters"].as_array().unwrap().first().cloned()
+    })
+    .await
+}
+
+async fn decide(shop: &Shop, letter: &Value, decision: &str) {
+    let path = format!("/v1/admin/dead-letters/{}/{decision}", letter["id"].as_str().unwrap());
+    shop.client.admin(Method::POST, &path, Some(json!({"reason": "the bank's letter"}))).await.ok(200);
+}
+
+async fn told(shop: &Shop, bought: &Bought) -> Vec<Value> {
+    shop.told(&bought.payment, "PaymentDisputed").await.iter().map(|one| one["status"].clone()).collect()
+}
+
+/// PortOne tells that a dispute is over and not how, and has the money either way.
+#[tokio::test]
+async fn a_dispute_that_is_over_without_a_word_of_how_is_an_operators() {
+    let shop = Shop::open().await;
+    for won in [true, false] {
+        let bought = taken_back(&shop, "portone").await;
+        resolve(&shop, &bought, won).await;
+        let letter = letter_of(&shop, &bought).await;
+        assert!(letter["reason"].as_str().unwrap().contains("does not say how"), "{letter}");
+        let row = shop.row_in(&bought, "refund_failed").await;
+        assert_eq!((&row["dispute"], &row["disputed"]), (&json!("resolved"), &json!(true)), "{row}");
+        // Many at once are nobody's word about each.
+        let many = json!({"kind": "refund", "sale_id": bought.sale, "reason": "all of them"});
+        shop.client.admin(Method::POST, "/v1/admin/dead-letters/replay", Some(many)).await.ok(200);
+        let letter = letter_of(&shop, &bought).await;
+        assert_eq!(refunded_by_us(&shop, &bought).await, [0; 0]);
+        decide(&shop, &letter, if won { "replay" } else { "settle" }).await;
+        shop.until_refund(&bought.hold, &bought.user, "completed").await;
+        let paid = if won { vec![PRICE] } else { vec![] };
+        assert_eq!(refunded_by_us(&shop, &bought).await, paid);
+        let states = if won { vec!["open", "resolved", "won"] } else { vec!["open", "resolved"] };
+        assert_eq!(told(&shop, &bought).await, states);
     }
 }
 
