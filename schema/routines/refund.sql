@@ -29,6 +29,8 @@ begin atomic
     select coalesce(json_agg(json_build_object(
         'gateway', t.gateway, 'payment_id', t.payment_id, 'amount', t.amount, 'currency', t.currency,
         'reason', t.reason, 'attempts', t.attempts, 'requested', t.requested_at is not null,
+        'attempt_open', exists (select from holdfast.refund_attempt a
+                                where a.gateway = t.gateway and a.payment_id = t.payment_id and a.ended_at is null),
         'claimed_at', clock_timestamp())), '[]')
     from taken t;
 end;

@@ -24,6 +24,9 @@ pub struct RefundJob {
     /// The gateway has accepted an attempt and completes it later.
     #[serde(default)]
     pub requested: bool,
+    /// A request was sent of which nobody knows whether it was done.
+    #[serde(default)]
+    pub attempt_open: bool,
     /// When it was claimed: changes at the gateway after that are new.
     pub claimed_at: String,
 }
@@ -64,6 +67,9 @@ enum AttemptOutcome {
     /// A deposit: the buyer or an operator has to name an account.
     NeedsAccount,
     Refused(String),
+    /// A deposit whose refund was requested to an account that is not stored, and the answer was lost: the request cannot
+    /// be sent again, and the gateway may still do it.
+    AnswerLost,
     /// Refused by Holdfast for good.
     Never(&'static str),
     Unknown(String),
@@ -94,7 +100,11 @@ pub async fn refund_to_account(
     let client = gateways
         .client(&job.gateway)
         .ok_or_else(|| InfraError::misuse("a refund of a gateway that was not asked for"))?;
-    let outcome = attempt(database, gateways, client, job, account).await?;
+    let outcome = match attempt(database, gateways, client, job, account).await? {
+        // By then it is not done: another account may be named, and its request has a key of its own.
+        AttemptOutcome::AnswerLost if schedule.get(job.attempts + 1).is_none() => AttemptOutcome::NeedsAccount,
+        outcome => outcome,
+    };
     // A refused account is not retried: it is not stored.
     let never = matches!(outcome, AttemptOutcome::Never(_) | AttemptOutcome::NeedsAccount) || account.is_some();
     let (name, detail) = match outcome {
@@ -110,6 +120,7 @@ pub async fn refund_to_account(
             database.call("select holdfast.refund_needs_account($1, $2)", params).await?;
             ("refused", Some("a deposit goes back to an account that somebody names".to_owned()))
         }
+        AttemptOutcome::AnswerLost => ("unknown", Some("whether the account was paid is not known yet".to_owned())),
         AttemptOutcome::Unknown(why) => ("unknown", Some(why)),
     };
     // An accepted refund does not count as a failure, however long it takes; nor does a dispute.
@@ -212,7 +223,7 @@ async fn attempt(
         return Ok(AttemptOutcome::Refused("the gateway has not done what it had taken on".to_owned()));
     }
     if snapshot.needs_account && account.is_none() {
-        return Ok(AttemptOutcome::NeedsAccount);
+        return Ok(if job.attempt_open { AttemptOutcome::AnswerLost } else { AttemptOutcome::NeedsAccount });
     }
     let begin = match account {
         Some(_) => "select holdfast.begin_refund_to($1, $2, $3)",

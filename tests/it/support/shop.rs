@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_postgres::types::Json;
 
-use crate::client::{Client, until};
+use crate::client::{Answer, Client, until};
 use crate::till::Till;
 
 /// What a pair costs, in won.
@@ -125,6 +125,13 @@ impl Shop {
         }
         assert_eq!(self.till.payment(&id).await["state"], "waiting");
         id
+    }
+
+    /// The buyer says where a late deposit is to go.
+    pub async fn name_account(&self, hold: &Value, user: &str) -> Answer {
+        let path = format!("/v1/reservations/{}/refund-account", hold["hold_id"].as_str().unwrap());
+        let account = json!({"bank": "88", "number": "110-123-456789", "holder": "홍길동"});
+        self.client.send(self.client.buyer(user, Method::POST, &path).json(&account)).await
     }
 
     /// An order paid at a gateway.

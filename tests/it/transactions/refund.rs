@@ -58,3 +58,28 @@ async fn what_waits_for_the_end_of_a_dispute_has_asked_for_nothing_and_is_looked
     assert_eq!(world.database.owner.query_one(paid, &[]).await.unwrap().get::<_, i64>(0), 60);
     assert_eq!(world.begin(40).await["attempt"], 2, "the rest has a key of its own");
 }
+
+/// The key of an open request is its own: with another account it would be answered as it was before.
+#[tokio::test]
+async fn a_refund_whose_last_request_is_not_known_to_have_ended_is_nobodys_to_send_elsewhere() {
+    let world = World::new().await;
+    let confirm = world.database.as_role("confirm").await;
+    let letter: String = "standard p1".bytes().map(|byte| format!("{byte:02x}")).collect();
+    let named = async || {
+        let claim = format!("select holdfast.claim_refund_to(null, null, 'refund-{letter}', 0)");
+        confirm.query_typed(&claim, &[]).await.unwrap()[0].get::<_, Json<Value>>(0).0["result"].clone()
+    };
+    let claimed = async || {
+        world.owner("update holdfast.refund set next_attempt_at = clock_timestamp()").await;
+        let claim = "select holdfast.claim_refunds('{standard}', 9, 0)";
+        world.refund.query_typed(claim, &[]).await.unwrap()[0].get::<_, Json<Value>>(0).0[0]["attempt_open"].clone()
+    };
+    world.owner("update holdfast.refund set account_needed = true").await;
+    assert_eq!((claimed().await, named().await), (json!(false), json!("due")));
+    world.begin(100).await;
+    assert_eq!((claimed().await, named().await), (json!(true), json!("in_progress")));
+    world.settled("unknown", 0.0).await;
+    assert_eq!((claimed().await, named().await), (json!(true), json!("in_progress")));
+    world.settled("refused", 0.0).await;
+    assert_eq!((claimed().await, named().await), (json!(false), json!("due")));
+}
