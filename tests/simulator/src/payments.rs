@@ -202,7 +202,7 @@ pub async fn carried_out(
         return faults::cut();
     }
     // Where nothing is done the key was never used.
-    if matches!(fault, Some(faults::Kind::Down | faults::Kind::Hang)) {
+    if matches!(fault, Some(faults::Kind::Down | faults::Kind::Hang | faults::Kind::Garbled)) {
         gateways.keys.unused(key);
     }
     if let Some(answer) = faults::before(fault).await {
