@@ -17,10 +17,19 @@ const SHARED: [(&str, Dialect); 3] =
 fn messages(gateway: &str, made: &Value) -> Vec<Value> {
     let (id, order) = (&made["payment_id"], &made["order_ref"]);
     let names: &[&str] = match gateway {
-        "portone" => {
-            &["Ready", "Paid", "VirtualAccountIssued", "PartialCancelled", "Cancelled", "Failed", "PayPending"]
-        }
-        "toss" => &["DONE", "IN_PROGRESS", "CANCELED", "EXPIRED"],
+        "portone" => &[
+            "Ready",
+            "Paid",
+            "VirtualAccountIssued",
+            "PartialCancelled",
+            "Cancelled",
+            "Failed",
+            "PayPending",
+            "CancelPending",
+            "DisputeCreated",
+            "DisputeResolved",
+        ],
+        "toss" => &["DONE", "IN_PROGRESS", "CANCELED", "EXPIRED", "PARTIAL_CANCELED", "WAITING_FOR_DEPOSIT"],
         _ => &["succeeded", "amount_capturable_updated", "canceled", "payment_failed", "processing"],
     };
     let one = |name: &&str| match gateway {
@@ -32,7 +41,40 @@ fn messages(gateway: &str, made: &Value) -> Vec<Value> {
             "data": {"object": {"id": id, "object": "payment_intent", "amount": PRICE, "amount_received": PRICE,
                                 "currency": "krw", "livemode": true, "status": "succeeded", "metadata": {}}}}),
     };
-    names.iter().map(one).collect()
+    names.iter().map(one).chain(later_messages(gateway, made)).collect()
+}
+
+/// What has other names, and other ways to its payment: money that moves afterwards, and deposits.
+fn later_messages(gateway: &str, made: &Value) -> Vec<Value> {
+    let (id, order) = (&made["payment_id"], &made["order_ref"]);
+    let of_intent = |name: &&str| {
+        json!({"id": "evt_1", "object": "event", "type": name, "livemode": true,
+            "data": {"object": {"id": "x_1", "payment_intent": id, "amount": PRICE, "currency": "krw", "status": "succeeded"}}})
+    };
+    match gateway {
+        "toss" => vec![
+            json!({"eventType": "CANCEL_STATUS_CHANGED", "createdAt": "2026-01-15T05:00:00.000000",
+                "data": {"paymentKey": id, "orderId": order, "cancelStatus": "DONE", "cancelAmount": PRICE}}),
+            json!({"createdAt": "2026-01-15T05:00:00.000000", "secret": "ps_1", "status": "DONE",
+                "transactionKey": "9FF", "orderId": order}),
+            json!({"createdAt": "2026-01-15T05:00:00.000000", "secret": format!("ps_{}", id.as_str().unwrap()),
+                "status": "WAITING_FOR_DEPOSIT", "transactionKey": "9FF", "orderId": order}),
+        ],
+        "stripe" => [
+            "charge.refunded",
+            "charge.refund.updated",
+            "charge.dispute.created",
+            "charge.dispute.funds_withdrawn",
+            "charge.dispute.closed",
+            "refund.created",
+            "refund.updated",
+            "refund.failed",
+        ]
+        .iter()
+        .map(of_intent)
+        .collect(),
+        _ => vec![],
+    }
 }
 
 /// What the gateway has of a payment, without who was told of it.
