@@ -219,7 +219,7 @@ begin atomic
                         where p.sale_id = p_sale_id and r.status = known.status))
                     from unnest(array['REQUIRED', 'COMPLETED', 'FAILED']) as known (status)),
         -- Of these the gateway has changed its mind: see present.sql.
-        'payments', (select json_build_object('disputed', count(*) filter (where p.dispute in ('open', 'lost')),
+        'payments', (select json_build_object('disputed', count(*) filter (where p.dispute in ('open', 'resolved', 'lost')),
                          'refunded_outside', count(*) filter (where p.refunded_outside > 0),
                          'reversed', count(*) filter (where p.reversed_at is not null))
                      from holdfast.payment p where p.sale_id = p_sale_id

@@ -308,7 +308,8 @@ begin
     returning * into v_attempt;
     if v_attempt.unanswered >= unanswered_max() then
         perform from reservation_hold h where h.hold_id = v_attempt.hold_id for update;
-        update payment_attempt a set state = 'ENDED', ended_at = v_now, dead_at = v_now, outcome = left(p_why, 500)
+        update payment_attempt a
+        set state = 'ENDED', ended_at = v_now, dead_at = v_now, token = null, outcome = left(p_why, 500)
         where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
         perform restore_end(v_attempt.hold_id, p_gateway, p_payment_id);
     end if;

@@ -1,6 +1,6 @@
 -- Dead letters: what was given up, shown with its reason, and sent again.
 --
--- Locks:      an Idempotency-Key (advisory), subscription by subscription_id, delivery; refund; parked_payment.
+-- Locks:      an Idempotency-Key (advisory), subscription by subscription_id, delivery; payment, refund; parked_payment.
 -- Keeps:      a replayed delivery is behind its hold's earlier ones that still wait, and ahead of its later ones; of
 --             what was delivered meanwhile it comes later. A refund that is replayed is REQUIRED again.
 -- Isolation:  READ COMMITTED or above.
@@ -216,6 +216,10 @@ begin
         return v_stored;
     end if;
     if v_status in ('DEAD', 'FAILED', 'PARKED', 'UNANSWERED') then
+        -- Of many at once nobody has looked at each.
+        if v_status = 'FAILED' then
+            perform dispute_was_won(f.gateway, f.payment_id) from payment_of_letter(p_id) f;
+        end if;
         if (case v_status when 'DEAD' then replay_deliveries(array[p_id]) when 'FAILED' then replay_refunds(array[p_id])
             when 'PARKED' then pay_back_many(array[p_id]) else ask_again(array[p_id]) end) > 0 then
             perform write_operator_ledger(p_by, 'dead_letter_replayed', p_id,

@@ -4,7 +4,7 @@
 --             lock and no longer: it comes again.
 -- Keeps:      one pseudonym a user, so that rows of one person still belong together and every sum stays; what somebody
 --             still needs in clear stays so until they do not: a live hold; money that is being paid, paid back or could
---             not be; orders and payments that the law wants kept (p_legal_s); holds of which events tell (p_keep_s).
+--             not be, or of which an operator has to decide; orders and payments that the law wants kept (p_legal_s); holds of which events tell (p_keep_s).
 -- Isolation:  READ COMMITTED.
 -- A retry:    goes on with what is left. A user who is to be forgotten already keeps the pseudonym.
 --
@@ -27,7 +27,8 @@ begin
         where h.user_id = p_user_id and h.status <> 'HOLD'
           and h.finalized_at < case when exists (select from payment p where p.hold_id = h.hold_id)
                                then v_legal_until else v_told_until end
-          and not exists (select from payment_attempt a where a.hold_id = h.hold_id and a.state <> 'ENDED')
+          and not exists (select from payment_attempt a
+                          where a.hold_id = h.hold_id and (a.state <> 'ENDED' or a.dead_at is not null))
           and not exists (select from payment p join refund r using (gateway, payment_id)
                           where p.hold_id = h.hold_id and r.status in ('REQUIRED', 'FAILED'))
         order by h.hold_id limit p_most for update);
@@ -65,7 +66,7 @@ begin
     v_forgotten := v_forgotten + v_rows;
     with old as (
         select a.gateway, a.payment_id from payment_attempt a
-        where a.user_id = p_user_id and a.state = 'ENDED' and a.ended_at < v_told_until
+        where a.user_id = p_user_id and a.state = 'ENDED' and a.ended_at < v_told_until and a.dead_at is null
           and not exists (select from payment p where (p.gateway, p.payment_id) = (a.gateway, a.payment_id) and p.user_id = p_user_id)
         limit p_most)
     update payment_attempt a set user_id = p_pseudonym from old where (a.gateway, a.payment_id) = (old.gateway, old.payment_id);

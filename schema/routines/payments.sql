@@ -90,7 +90,7 @@ return json_build_object(
     'hold_ref', p_payment.hold_ref, 'sale_id', p_payment.sale_id, 'user_id', nullif(p_payment.user_id, ''),
     'amount', p_payment.amount, 'currency', p_payment.currency, 'order_id', p_payment.order_id,
     'refund_reason', p_refund.reason, 'refund_attempts', p_refund.attempts, 'refund_failure', p_refund.failure,
-    'disputed', coalesce(p_payment.dispute in ('open', 'lost'), false), 'dispute', p_payment.dispute,
+    'disputed', coalesce(p_payment.dispute in ('open', 'resolved', 'lost'), false), 'dispute', p_payment.dispute,
     'disputed_amount', p_payment.disputed_amount, 'refunded_amount', holdfast.moved_outside(p_payment),
     'reversed_at', holdfast.rfc3339(p_payment.reversed_at), 'created_at', holdfast.rfc3339(p_payment.created_at));
 

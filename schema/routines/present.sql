@@ -14,9 +14,10 @@ begin atomic
     select json_build_object(
         'stored', holdfast.stored_payment(p_gateway, p_payment_id),
         'asked_at', clock_timestamp(),
-        'won_at', case p.dispute when 'won' then (
+        'won_at', case when p.dispute in ('won', 'resolved') then (
             select max(l.created_at) from holdfast.order_ledger l
-            where (l.gateway, l.payment_id, l.event_type) = (p.gateway, p.payment_id, 'DISPUTE_WON')
+            where (l.gateway, l.payment_id) = (p.gateway, p.payment_id)
+              and l.event_type in ('DISPUTE_WON', 'DISPUTE_RESOLVED')
               and l.event_type not in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')) end,
         'shaky', exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway and b.failures > 0),
         'slowed', holdfast.is_slowed(p_gateway),
@@ -41,6 +42,35 @@ begin atomic
     insert into holdfast.order_ledger (event_type, gateway, payment_id, order_id, amount, currency)
     values (p_event_type, p_payment.gateway, p_payment.payment_id, p_payment.order_id, p_amount, p_payment.currency);
 end;
+
+-- The dispute as it is now: its entry and its event.
+create or replace function holdfast.write_dispute(p_payment holdfast.payment) returns void
+language plpgsql set search_path = holdfast, pg_temp
+as $$
+begin
+    perform write_payment_change(p_payment, case p_payment.dispute when 'open' then 'PAYMENT_DISPUTED'
+        when 'resolved' then 'DISPUTE_RESOLVED' when 'won' then 'DISPUTE_WON' else 'DISPUTE_LOST' end,
+        p_payment.disputed_amount);
+    perform tell_of_payment(p_payment, 'PaymentDisputed', jsonb_build_object(
+        'status', p_payment.dispute, 'amount', p_payment.disputed_amount));
+end
+$$;
+
+-- An operator who has a refund sent that waits for this says that the dispute was won: that the money is still ours to pay
+-- back. Called before the refund is locked.
+create or replace function holdfast.dispute_was_won(p_gateway text, p_payment_id text) returns void
+language plpgsql set search_path = holdfast, pg_temp
+as $$
+declare
+    v_payment payment;
+begin
+    update payment p set dispute = 'won' where (p.gateway, p.payment_id, p.dispute) = (p_gateway, p_payment_id, 'resolved')
+    returning * into v_payment;
+    if found then
+        perform write_dispute(v_payment);
+    end if;
+end
+$$;
 
 -- What `refund` has paid back, and what it may have: an attempt whose outcome is not known yet.
 create or replace function holdfast.paid_back_by_us(p_gateway text, p_payment_id text, p_known boolean) returns bigint
@@ -74,7 +104,7 @@ $$;
 
 -- p_asked_at: look_again's. p_state: paid; gone: a deposit that was taken back; missing: the gateway knows no such
 -- payment. p_dispute: none, open, won, lost; null: the gateway does not say; opened: only its message says so, which may
--- come after the message that it is over.
+-- come after the message that it is over; resolved: its message says that it is over, and nobody says how.
 create or replace function holdfast.record_present(
     p_gateway text, p_payment_id text, p_asked_at text, p_state text, p_amount bigint, p_refunded bigint,
     p_currency text, p_dispute text, p_disputed_amount bigint) returns json
@@ -114,6 +144,13 @@ begin
         p_dispute := coalesce(v_payment.dispute, 'open');
         p_disputed_amount := coalesce(v_payment.disputed_amount, p_disputed_amount);
     end if;
+    -- Where nothing is left the bank has it. Money that is still there may be the buyer's all the same: only an operator can
+    -- find out. The message may come again after that.
+    if p_dispute = 'resolved' then
+        p_disputed_amount := coalesce(v_payment.disputed_amount, p_disputed_amount);
+        p_dispute := case when v_payment.dispute in ('won', 'lost') then v_payment.dispute
+                          when v_left = 0 then 'lost' else 'resolved' end;
+    end if;
     if p_dispute is not null and (nullif(p_dispute, 'none'), p_disputed_amount)
         is distinct from (v_payment.dispute, v_payment.disputed_amount)
         -- One that is over is not listed for ever; one that is gone while it was open was taken back.
@@ -121,10 +158,7 @@ begin
     then
         v_payment.disputed_amount := coalesce(p_disputed_amount, v_payment.disputed_amount);
         v_payment.dispute := case p_dispute when 'none' then 'won' else p_dispute end;
-        perform write_payment_change(v_payment, case v_payment.dispute when 'open' then 'PAYMENT_DISPUTED'
-            when 'won' then 'DISPUTE_WON' else 'DISPUTE_LOST' end, v_payment.disputed_amount);
-        perform tell_of_payment(v_payment, 'PaymentDisputed', jsonb_build_object(
-            'status', v_payment.dispute, 'amount', v_payment.disputed_amount));
+        perform write_dispute(v_payment);
     end if;
 
     v_lost := case v_payment.dispute when 'lost' then v_payment.disputed_amount else 0 end;
@@ -198,11 +232,23 @@ begin
 end
 $$;
 
-revoke execute on function holdfast.look_again(text, text), holdfast.tell_of_payment(holdfast.payment, text, jsonb),
-    holdfast.write_payment_change(holdfast.payment, text, bigint), holdfast.paid_back_by_us(text, text, boolean),
+-- What is recorded of a payment's dispute, for a gateway that says nothing of it when it is asked. Null: nothing is.
+create or replace function holdfast.recorded_dispute(p_gateway text, p_payment_id text) returns json
+language sql stable security definer set search_path = holdfast, pg_temp
+begin atomic
+    select json_build_object('dispute', p.dispute, 'amount', p.disputed_amount) from holdfast.payment p
+    where (p.gateway, p.payment_id) = (p_gateway, p_payment_id) and p.dispute is not null;
+end;
+
+revoke execute on function holdfast.look_again(text, text), holdfast.recorded_dispute(text, text),
+    holdfast.tell_of_payment(holdfast.payment, text, jsonb),
+    holdfast.write_payment_change(holdfast.payment, text, bigint), holdfast.write_dispute(holdfast.payment),
+    holdfast.dispute_was_won(text, text), holdfast.paid_back_by_us(text, text, boolean),
     holdfast.reopen_refund(holdfast.payment, holdfast.refund, bigint),
     holdfast.record_present(text, text, text, text, bigint, bigint, text, text, bigint),
     holdfast.keep_gateway_finding(holdfast.payment, text, bigint, bigint) from public;
 grant execute on function holdfast.look_again(text, text) to holdfast_confirm;
+-- `confirm` refunds, too, where a buyer has named an account.
+grant execute on function holdfast.recorded_dispute(text, text) to holdfast_confirm, holdfast_refund;
 grant execute on function holdfast.record_present(text, text, text, text, bigint, bigint, text, text, bigint)
     to holdfast_confirm, holdfast_refund;

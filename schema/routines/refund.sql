@@ -29,6 +29,8 @@ begin atomic
     select coalesce(json_agg(json_build_object(
         'gateway', t.gateway, 'payment_id', t.payment_id, 'amount', t.amount, 'currency', t.currency,
         'reason', t.reason, 'attempts', t.attempts, 'requested', t.requested_at is not null,
+        'attempt_open', exists (select from holdfast.refund_attempt a
+                                where a.gateway = t.gateway and a.payment_id = t.payment_id and a.ended_at is null),
         'claimed_at', clock_timestamp())), '[]')
     from taken t;
 end;
@@ -63,8 +65,9 @@ begin
 end
 $$;
 
--- p_outcome: done; partly, and the rest is on its way; requested, and ends later; refused; unknown. p_again_s: when to
--- come back; null: give up. What is on its way is asked about at growing distances: a bank may take days.
+-- p_outcome: done; partly, and the rest is on its way; partly_waits, and the rest waits until its dispute is over;
+-- requested, and ends later; waits for the end of its dispute, and nothing was requested; refused; unknown. p_again_s: when
+-- to come back; null: give up. What is on its way, or waits, is asked about at growing distances: a bank may take days.
 create or replace function holdfast.settle_refund(
     p_gateway text, p_payment_id text, p_outcome text, p_detail text, p_again_s double precision) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
@@ -77,7 +80,7 @@ begin
     if v_refund.status is distinct from 'REQUIRED' then
         return json_build_object('status', v_refund.status);
     end if;
-    if p_outcome in ('done', 'partly', 'refused') then
+    if p_outcome in ('done', 'partly', 'partly_waits', 'refused') then
         update refund_attempt a set ended_at = clock_timestamp(), outcome = coalesce(p_detail, p_outcome),
                                     succeeded = p_outcome <> 'refused'
         where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.ended_at is null;
@@ -88,11 +91,13 @@ begin
         attempts = r.attempts + case when p_outcome in ('refused', 'unknown') then 1 else 0 end,
         next_attempt_at = clock_timestamp() + greatest(make_interval(secs => coalesce(p_again_s, 0)),
             case when p_outcome in ('partly', 'requested')
-            then least((clock_timestamp() - coalesce(r.requested_at, clock_timestamp())) / 2, interval '10 minutes') end),
+            then least((clock_timestamp() - coalesce(r.requested_at, clock_timestamp())) / 2, interval '10 minutes')
+            when p_outcome in ('partly_waits', 'waits')
+            then least((clock_timestamp() - r.created_at) / 2, interval '10 minutes') end),
         -- What was refused in the end is begun anew.
         requested_at = case when p_outcome in ('partly', 'requested') then coalesce(r.requested_at, clock_timestamp())
                             when p_outcome = 'refused' then null else r.requested_at end,
-        failure = case when p_outcome in ('refused', 'unknown') then p_detail else r.failure end
+        failure = case when p_outcome in ('partly_waits', 'waits', 'refused', 'unknown') then p_detail else r.failure end
     where (r.gateway, r.payment_id) = (p_gateway, p_payment_id);
 
     if v_status <> 'REQUIRED' then

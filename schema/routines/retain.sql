@@ -75,8 +75,9 @@ $$;
 
 -- Looks at the next holds and removes those that ended unpaid p_keep_s ago, with their lines, their attempts to pay and
 -- their entries in the ledger, which come to nothing: so its sum stays what it is. How many were looked at; 0: none is left.
--- A hold that any money came for stays, and one whose entries come to something, which is the audit's business. Each is
--- looked at once; it stops at one that is still HOLD. p_keep_s is longer than dead letters are kept, for they tell of holds.
+-- A hold that any money came for, or may have come for, stays, and one whose entries come to something, which is the
+-- audit's business. Each is looked at once; it stops at one that is still HOLD. p_keep_s is longer than dead letters are
+-- kept, for they tell of holds.
 create or replace function holdfast.remove_holds(p_most integer, p_keep_s double precision) returns integer
 language plpgsql security definer set search_path = holdfast, pg_temp set lock_timeout = '100ms'
 as $$
@@ -104,7 +105,9 @@ begin
         select h.hold_id from reservation_hold h
         where h.hold_id = any (v_looked_at) and h.status in ('EXPIRED', 'RELEASED')
           and not exists (select from payment p where p.hold_id = h.hold_id)
-          and not exists (select from payment_attempt a where a.hold_id = h.hold_id and a.state <> 'ENDED')
+          -- Nor one of which nobody knows whether money was taken: it is a letter until an operator has decided.
+          and not exists (select from payment_attempt a
+                          where a.hold_id = h.hold_id and (a.state <> 'ENDED' or a.dead_at is not null))
           and not exists (select from inventory_ledger l where l.hold_id = h.hold_id group by l.sku_id having sum(l.qty) <> 0)
         order by h.hold_id for update skip locked);
     delete from payment_attempt a using unnest(v_hold_ids) as old (hold_id) where a.hold_id = old.hold_id;

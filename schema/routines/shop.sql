@@ -105,7 +105,7 @@ return json_build_object(
     'payment', holdfast.paid_by(p_order.gateway, p_order.payment_id),
     'tracking', null,
     -- Money that moved at the gateway and not by us: it stands beside the status.
-    'disputed', coalesce((select p.dispute in ('open', 'lost') from holdfast.payment p
+    'disputed', coalesce((select p.dispute in ('open', 'resolved', 'lost') from holdfast.payment p
                           where p.gateway = p_order.gateway and p.payment_id = p_order.payment_id), false),
     'refunded_amount', coalesce((select holdfast.moved_outside(p) from holdfast.payment p
                                  where p.gateway = p_order.gateway and p.payment_id = p_order.payment_id), 0),

@@ -203,11 +203,11 @@ cross join lateral (
            count(*) filter (where l.event_type = 'PAYMENT_REVERSED')
            - count(*) filter (where l.event_type = 'PAYMENT_RESTORED') as reversed,
            (array_agg(l.event_type order by l.entry_id desc) filter (
-                where l.event_type in ('PAYMENT_DISPUTED', 'DISPUTE_WON', 'DISPUTE_LOST')))[1] as dispute,
+                where l.event_type in ('PAYMENT_DISPUTED', 'DISPUTE_RESOLVED', 'DISPUTE_WON', 'DISPUTE_LOST')))[1] as dispute,
            -- Of each that is to be told: when it was written, the newest first.
            array_agg(l.created_at order by l.created_at desc) filter (where l.event_type in
                 ('PAYMENT_REFUNDED_OUTSIDE', 'PAYMENT_REVERSED', 'PAYMENT_RESTORED',
-                 'PAYMENT_DISPUTED', 'DISPUTE_WON', 'DISPUTE_LOST')) as changed_at
+                 'PAYMENT_DISPUTED', 'DISPUTE_RESOLVED', 'DISPUTE_WON', 'DISPUTE_LOST')) as changed_at
     from holdfast.order_ledger l
     where l.gateway = p.gateway and l.payment_id = p.payment_id and l.currency = p.currency
       and l.event_type not in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')) later
@@ -227,7 +227,7 @@ cross join lateral (
         ('payment_outside', later.outside, p.refunded_outside, null),
         ('payment_reversed', later.reversed, (p.reversed_at is not null)::integer, null),
         ('payment_dispute', 1, (later.dispute is not distinct from case p.dispute when 'open' then 'PAYMENT_DISPUTED'
-                                when 'won' then 'DISPUTE_WON' when 'lost' then 'DISPUTE_LOST' end)::integer, null),
+                                when 'resolved' then 'DISPUTE_RESOLVED' when 'won' then 'DISPUTE_WON' when 'lost' then 'DISPUTE_LOST' end)::integer, null),
         -- An order that stands, of which the gateway has less than was paid, and nothing is recorded that says why.
         ('payment_left', 1, case when o.status is distinct from 'CONFIRMED' or p.seen_left is null then 1
             else (p.seen_left + holdfast.moved_outside(p) >= p.amount)::integer end, null)
@@ -301,7 +301,8 @@ where not coalesce(case e.event_type
         select count(*) > 0 from holdfast.order_ledger l where l.gateway = e.data ->> 'gateway'
         and l.payment_id = e.data ->> 'payment_id' and l.event_type not in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')
         and l.event_type = case e.data ->> 'status'
-            when 'open' then 'PAYMENT_DISPUTED' when 'won' then 'DISPUTE_WON' else 'DISPUTE_LOST' end)
+            when 'open' then 'PAYMENT_DISPUTED' when 'resolved' then 'DISPUTE_RESOLVED'
+            when 'won' then 'DISPUTE_WON' else 'DISPUTE_LOST' end)
     when 'StockAdjusted' then (
         select count(*) > 0 from holdfast.inventory_ledger l where l.sale_id = e.sale_id
         and l.sku_id = e.data ->> 'sku_id' and l.hold_id is null and l.qty = (e.data ->> 'delta')::bigint)

@@ -54,7 +54,7 @@ pub enum DisputeHint {
     /// When, by the message's RFC 3339: a message about the dispute that is over may come late, and another dispute may
     /// follow it.
     Opened { at: Option<String> },
-    /// Whether it was won or lost, the payment's balance says.
+    /// It is over; whether it was won or lost, the message does not say.
     Resolved,
 }
 

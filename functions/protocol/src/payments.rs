@@ -52,10 +52,10 @@ pub struct PaymentRow {
     pub refund_attempts: Option<i64>,
     /// What was said the last time that paying it back failed.
     pub refund_failure: Option<String>,
-    /// Whether a dispute is open, or was lost.
+    /// Whether a dispute is open, was lost, or is over and nobody knows how.
     #[serde(default)]
     pub disputed: bool,
-    /// `open`, `won` or `lost`.
+    /// `open`, `won`, `lost`, or `resolved`: it is over, and the gateway does not say how.
     pub dispute: Option<String>,
     /// What the dispute is about, in the minor unit.
     pub disputed_amount: Option<i64>,

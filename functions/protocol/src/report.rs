@@ -34,7 +34,7 @@ pub struct Report {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct ChangedPayments {
-    /// A dispute is open, or was lost.
+    /// A dispute is open, was lost, or is over and nobody knows how.
     pub disputed: i64,
     /// Some of it went back, and not by us.
     pub refunded_outside: i64,

@@ -1,7 +1,7 @@
 //! Looks up a settled payment once more, compares the snapshot with what is recorded, and records what changed
 //! (schema/routines/present.sql). A webhook is only the reason to look.
 
-use payments::{Dispute, Disputed, LookupResult, PaymentSnapshot, State};
+use payments::{Dispute, DisputeState, Disputed, LookupResult, PaymentSnapshot, State};
 use protocol::confirm::{ConfirmOutcome, PaymentHint, Settled};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
@@ -14,7 +14,7 @@ use crate::runtime::limits::ASK_DEADLINE_MS;
 #[derive(Deserialize)]
 struct Settlement {
     asked_at: String,
-    /// When it was recorded that the payment's dispute was won.
+    /// When it was recorded that the payment's dispute was won, or is over and nobody knows how.
     won_at: Option<String>,
     shaky: bool,
     /// The gateway has answered 429 and its `Retry-After` is not over.
@@ -84,19 +84,49 @@ pub async fn with_dispute(
     dispute.map(|dispute| PaymentSnapshot { disputed: Disputed::Yes(dispute), ..snapshot })
 }
 
-/// For a gateway whose snapshots do not report disputes, the signed message counts: a dispute was opened, or it ended
-/// and the balance says how. Messages come in any order: one that was opened after the last one was won is another. None:
-/// the snapshot reports disputes.
+/// For a gateway whose snapshots do not report disputes, the signed message counts: a dispute was opened, or it ended.
+/// Messages come in any order: one that was opened after the last one was over is another. None: the snapshot reports
+/// disputes.
 fn by_the_message(snapshot: &PaymentSnapshot, hint: &PaymentHint, won_at: Option<&str>) -> Option<(&'static str, i64)> {
     let moment = |text: Option<&str>| text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
     let is_another = || Some(moment(hint.dispute_at.as_deref())? > moment(won_at)?);
     match (snapshot.disputed, hint.dispute.as_deref()?) {
         (Disputed::Unsaid, "opened") if is_another() == Some(true) => Some(("open", snapshot.left())),
         (Disputed::Unsaid, "opened") => Some(("opened", snapshot.left())),
-        (Disputed::Unsaid, _) if snapshot.left() > 0 => Some(("won", snapshot.left())),
-        (Disputed::Unsaid, _) => Some(("lost", snapshot.amount)),
+        // How it ended, what is left says, or an operator (schema/routines/present.sql).
+        (Disputed::Unsaid, _) => {
+            Some(("resolved", if snapshot.left() > 0 { snapshot.left() } else { snapshot.amount }))
+        }
         _ => None,
     }
+}
+
+#[derive(Deserialize)]
+struct RecordedDispute {
+    dispute: String,
+    amount: i64,
+}
+
+/// Completes the snapshot with the dispute that is recorded of the payment, where the gateway says nothing of disputes
+/// when it is asked: its signed messages were all that told of it. None: the dispute is over, and nobody knows how.
+///
+/// # Errors
+/// The database cannot answer.
+pub async fn with_recorded_dispute(
+    database: &Database,
+    id: (&str, &str),
+    snapshot: PaymentSnapshot,
+) -> Result<Option<PaymentSnapshot>, InfraError> {
+    if snapshot.disputed != Disputed::Unsaid {
+        return Ok(Some(snapshot));
+    }
+    let params = &[(&id.0 as _, Type::TEXT), (&id.1 as _, Type::TEXT)];
+    let recorded: Option<RecordedDispute> = database.json("select holdfast.recorded_dispute($1, $2)", params).await?;
+    let Some(RecordedDispute { dispute, amount }) = recorded else { return Ok(Some(snapshot)) };
+    Ok(DisputeState::named(&dispute).map(|state| {
+        let dispute = Dispute { state, amount, lost_before: 0 };
+        PaymentSnapshot { disputed: Disputed::Yes(dispute), ..snapshot }
+    }))
 }
 
 /// Records what has changed at the gateway. `asked_at`: the database's time before the lookup.

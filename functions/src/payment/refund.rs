@@ -24,6 +24,9 @@ pub struct RefundJob {
     /// The gateway has accepted an attempt and completes it later.
     #[serde(default)]
     pub requested: bool,
+    /// A request was sent of which nobody knows whether it was done.
+    #[serde(default)]
+    pub attempt_open: bool,
     /// When it was claimed: changes at the gateway after that are new.
     pub claimed_at: String,
 }
@@ -39,6 +42,11 @@ struct Written {
     status: String,
 }
 
+const DISPUTE_OPEN: &str = "the payment is disputed: the bank may pay the buyer back";
+
+const DISPUTE_RESOLVED: &str = "its dispute is over, and the gateway does not say how: replay it if the shop has won, \
+                                settle it if the bank has paid the buyer back";
+
 /// The result of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundResult {
@@ -51,10 +59,17 @@ enum AttemptOutcome {
     Done(Option<String>),
     /// This attempt completed; another refund for the rest is in progress.
     Partly,
+    /// This attempt completed; the rest waits until its dispute is over.
+    PartlyWaits,
     Requested,
+    /// Nothing was requested: the bank may return what is left, because its dispute is open.
+    Waits,
     /// A deposit: the buyer or an operator has to name an account.
     NeedsAccount,
     Refused(String),
+    /// A deposit whose refund was requested to an account that is not stored, and the answer was lost: the request cannot
+    /// be sent again, and the gateway may still do it.
+    AnswerLost,
     /// Refused by Holdfast for good.
     Never(&'static str),
     Unknown(String),
@@ -85,13 +100,19 @@ pub async fn refund_to_account(
     let client = gateways
         .client(&job.gateway)
         .ok_or_else(|| InfraError::misuse("a refund of a gateway that was not asked for"))?;
-    let outcome = attempt(database, gateways, client, job, account).await?;
+    let outcome = match attempt(database, gateways, client, job, account).await? {
+        // By then it is not done: another account may be named, and its request has a key of its own.
+        AttemptOutcome::AnswerLost if schedule.get(job.attempts + 1).is_none() => AttemptOutcome::NeedsAccount,
+        outcome => outcome,
+    };
     // A refused account is not retried: it is not stored.
     let never = matches!(outcome, AttemptOutcome::Never(_) | AttemptOutcome::NeedsAccount) || account.is_some();
     let (name, detail) = match outcome {
         AttemptOutcome::Done(detail) => ("done", detail),
         AttemptOutcome::Partly => ("partly", None),
+        AttemptOutcome::PartlyWaits => ("partly_waits", Some(DISPUTE_OPEN.to_owned())),
         AttemptOutcome::Requested => ("requested", None),
+        AttemptOutcome::Waits => ("waits", Some(DISPUTE_OPEN.to_owned())),
         AttemptOutcome::Refused(why) => ("refused", Some(why)),
         AttemptOutcome::Never(why) => ("refused", Some(why.to_owned())),
         AttemptOutcome::NeedsAccount => {
@@ -99,13 +120,16 @@ pub async fn refund_to_account(
             database.call("select holdfast.refund_needs_account($1, $2)", params).await?;
             ("refused", Some("a deposit goes back to an account that somebody names".to_owned()))
         }
+        AttemptOutcome::AnswerLost => ("unknown", Some("whether the account was paid is not known yet".to_owned())),
         AttemptOutcome::Unknown(why) => ("unknown", Some(why)),
     };
-    // An accepted refund does not count as a failure, however long it takes.
+    // An accepted refund does not count as a failure, however long it takes; nor does a dispute.
     let again_s = match name {
         "done" => Some(0.0),
         "refused" if never => None,
-        "partly" | "requested" => schedule.get(job.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s)),
+        "partly" | "partly_waits" | "requested" | "waits" => {
+            schedule.get(job.attempts.max(1)).or(schedule.last()).map(|s| jittered(*s))
+        }
         _ => schedule.get(job.attempts + 1).map(|s| jittered(*s)),
     };
     let written: Option<Written> = database
@@ -166,19 +190,32 @@ async fn attempt(
         return Ok(AttemptOutcome::Unknown("its dispute cannot be asked about".to_owned()));
     };
     // Changes made at the gateway are recorded before ours.
-    recheck::record(database, (&job.gateway, &job.payment_id), &job.claimed_at, &snapshot).await?;
-    // A reversed deposit is gone, and a lost dispute was returned by the bank.
-    let (lost, disputed) = snapshot.in_dispute();
-    let left = if snapshot.state == State::Paid { snapshot.left().saturating_sub(lost) } else { 0 };
-    if left <= 0 {
-        return Ok(AttemptOutcome::Done(Some("nothing is left to pay back".to_owned())));
+    let id = (job.gateway.as_str(), job.payment_id.as_str());
+    recheck::record(database, id, &job.claimed_at, &snapshot).await?;
+    // After that: a message about a dispute may have come meanwhile.
+    let nothing_left = || Ok(AttemptOutcome::Done(Some("nothing is left to pay back".to_owned())));
+    // A reversed deposit is gone.
+    if snapshot.state != State::Paid || snapshot.left() <= 0 {
+        return nothing_left();
     }
-    // What is already being refunded is not requested again; what an open dispute is about may still be returned by the
-    // bank.
-    let refunding = snapshot.refunding.unwrap_or(0).saturating_add(disputed);
-    let open = left.saturating_sub(refunding);
-    if open <= 0 {
+    let Some(snapshot) = recheck::with_recorded_dispute(database, id, snapshot).await? else {
+        return Ok(AttemptOutcome::Never(DISPUTE_RESOLVED));
+    };
+    // And a lost dispute was returned by the bank.
+    let (lost, disputed) = snapshot.in_dispute();
+    let left = snapshot.left().saturating_sub(lost);
+    if left <= 0 {
+        return nothing_left();
+    }
+    // What is already being refunded is not requested again.
+    let refunding = snapshot.refunding.unwrap_or(0);
+    if left <= refunding {
         return Ok(AttemptOutcome::Requested);
+    }
+    // What an open dispute is about may still be returned by the bank.
+    let open = left.saturating_sub(refunding).saturating_sub(disputed);
+    if open <= 0 {
+        return Ok(AttemptOutcome::Waits);
     }
     // The gateway accepted the refund but does not report it as pending: it was dropped. Where the gateway does not
     // report pending refunds, repeating the key is the only way to ask.
@@ -186,7 +223,7 @@ async fn attempt(
         return Ok(AttemptOutcome::Refused("the gateway has not done what it had taken on".to_owned()));
     }
     if snapshot.needs_account && account.is_none() {
-        return Ok(AttemptOutcome::NeedsAccount);
+        return Ok(if job.attempt_open { AttemptOutcome::AnswerLost } else { AttemptOutcome::NeedsAccount });
     }
     let begin = match account {
         Some(_) => "select holdfast.begin_refund_to($1, $2, $3)",
@@ -215,6 +252,7 @@ async fn attempt(
     };
     Ok(match refunded {
         Refunded::Done if refunding > 0 => AttemptOutcome::Partly,
+        Refunded::Done if disputed > 0 => AttemptOutcome::PartlyWaits,
         Refunded::Done => AttemptOutcome::Done(None),
         Refunded::Requested => AttemptOutcome::Requested,
         Refunded::Refused(why) => AttemptOutcome::Refused(why),
@@ -246,7 +284,9 @@ async fn void(gateways: &Gateways, client: &GatewayClient, job: &RefundJob) -> R
         return Ok(AttemptOutcome::Done(Some("nothing was taken".to_owned())));
     };
     Ok(match gateways.send(client, &request, REFUND_DEADLINE_MS).await {
-        Ok(response) if response.status == 200 => AttemptOutcome::Done(Some("what was set aside is let go".to_owned())),
+        Ok(response) if client.api.was_voided(&response.as_gateway_response()) => {
+            AttemptOutcome::Done(Some("what was set aside is let go".to_owned()))
+        }
         Ok(response) => AttemptOutcome::Unknown(format!("letting go was answered {}", response.status)),
         Err(no_response) => AttemptOutcome::Unknown(no_response.0),
     })

@@ -2,6 +2,7 @@
 //! meets, and so these tests run one after the other.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod accounts;
 mod changed;
 mod crowd;
 mod failing;

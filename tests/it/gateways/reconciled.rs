@@ -2,6 +2,7 @@
 //! lists, in both directions.
 
 use serde_json::{Value, json};
+use simulator::Dialect;
 
 use super::later::{assert_paid_again, finish_again, paid_back};
 use support::client::until;
@@ -58,6 +59,28 @@ async fn what_was_paid_and_never_told_is_an_order_or_goes_back() {
     for (gateway, ann, hold, bob, lapsed) in &paid {
         assert_eq!(shop.see(hold, ann).await["status"], "COMMITTED", "{gateway}");
         shop.until_refund(lapsed, bob, "completed").await;
+    }
+}
+
+/// Nobody has opened a page for it, so it is in the gateway's list alone.
+#[tokio::test]
+async fn a_payment_whose_message_was_too_long_to_be_read_is_an_order_all_the_same() {
+    let shop = Shop::open_alone().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    let mut paid = Vec::new();
+    for dialect in Dialect::ALL {
+        let user = dialect.name();
+        let hold = shop.hold(&sale, user).await;
+        let made = shop.pay(user, &hold, user, silent(json!({}))).await;
+        let event = json!({"type": "payment_intent.succeeded", "eventType": "PAYMENT_STATUS_CHANGED", "note": "x".repeat(2_000_000),
+            "data": {"paymentId": made["payment_id"], "paymentKey": made["payment_id"], "object": {"id": made["payment_id"]}}});
+        let message = shop.client.message_of(dialect, event.to_string().as_bytes());
+        assert_eq!(shop.client.send(message).await.refusal(), (413, "payload_too_large".into()), "{user}");
+        paid.push((user, hold));
+    }
+    reconcile(&shop).await;
+    for (user, hold) in &paid {
+        shop.until_status(hold, user, "COMMITTED").await;
     }
 }
 

@@ -93,3 +93,28 @@ async fn a_refund_that_fails_to_the_end_is_a_dead_letter_and_is_paid_after_one_r
     shop.until_refund(&hold, "ann", "completed").await;
     assert_eq!(by_the_shop(&shop.till.payment(&payment).await), [1_000]);
 }
+
+/// The status code is not the state: what was set aside is let go once the gateway says so.
+#[tokio::test]
+async fn money_that_was_set_aside_is_let_go_when_its_gateway_says_so_and_not_before() {
+    let shop = Shop::open_alone().await;
+    let stray = uuid::Uuid::now_v7().to_string();
+    let made = shop.till.pay("stripe", &stray, "a guest", 1_000, json!({"authorise": true})).await;
+    let payment = made["payment_id"].as_str().unwrap();
+    let parked = format!("select count(*) from holdfast.parked_payment where payment_id = '{payment}'");
+    until("it is parked", 40, || async { (shop.count(&parked).await == 1).then_some(()) }).await;
+    shop.till.fault("stripe", "let_go", 1, "garbled").await;
+    let letter: String = format!("stripe {payment}").bytes().map(|byte| format!("{byte:02x}")).collect();
+    let replay = format!("/v1/admin/dead-letters/parked-{letter}/replay");
+    shop.client.admin(reqwest::Method::POST, &replay, Some(json!({"reason": "not ours"}))).await.ok(200);
+    let tries = |status: &str| {
+        format!(
+            "select count(*) from holdfast.refund where payment_id = '{payment}' and attempts > 0 and status {status}"
+        )
+    };
+    until("it is tried", 40, || async { (shop.count(&tries("is not null")).await == 1).then_some(()) }).await;
+    assert_eq!(shop.count(&tries("= 'COMPLETED'")).await, 0, "200, and nothing is said of the payment");
+    shop.till.well_again().await;
+    until("it is let go", 40, || async { (shop.till.payment(payment).await["state"] == "voided").then_some(()) }).await;
+    until("that is known", 40, || async { (shop.count(&tries("= 'COMPLETED'")).await == 1).then_some(()) }).await;
+}

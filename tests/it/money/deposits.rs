@@ -4,14 +4,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use support::client::{Answer, until};
+use support::client::until;
 use support::shop::{PRICE, Shop};
-
-async fn name_account(shop: &Shop, hold: &Value, user: &str) -> Answer {
-    let path = format!("/v1/reservations/{}/refund-account", hold["hold_id"].as_str().unwrap());
-    let account = json!({"bank": "88", "number": "110-123-456789", "holder": "홍길동"});
-    shop.client.send(shop.client.buyer(user, Method::POST, &path).json(&account)).await
-}
 
 #[tokio::test]
 async fn an_account_that_was_issued_is_no_order_and_the_deposit_in_time_is() {
@@ -76,13 +70,13 @@ async fn a_late_deposit_goes_back_to_the_account_that_its_buyer_names_and_nobody
         .await;
         let refund = shop.see(&hold, gateway).await["refund"].clone();
         assert_eq!((&refund["status"], &refund["reason"]), (&json!("failed"), &json!("hold_expired")));
-        assert_eq!(name_account(&shop, &hold, "somebody else").await.refusal(), (404, "not_found".into()));
-        assert_eq!(name_account(&shop, &hold, gateway).await.ok(200), json!({"status": "completed"}));
+        assert_eq!(shop.name_account(&hold, "somebody else").await.refusal(), (404, "not_found".into()));
+        assert_eq!(shop.name_account(&hold, gateway).await.ok(200), json!({"status": "completed"}));
         let theirs = shop.till.payment(&id).await;
         assert_eq!(theirs["refunded"], PRICE);
         assert!(theirs["refunds"][0]["account"].to_string().contains("110-123-456789"), "{theirs}");
         assert_eq!(shop.see(&hold, gateway).await["refund"]["status"], "completed");
-        assert_eq!(name_account(&shop, &hold, gateway).await.refusal(), (404, "not_found".into()), "it waits no more");
+        assert_eq!(shop.name_account(&hold, gateway).await.refusal(), (404, "not_found".into()), "it waits no more");
     }
     let kept = "select count(*) from holdfast.refund r join holdfast.refund_attempt a using (gateway, payment_id)
                 join holdfast.payment p using (gateway, payment_id), holdfast.operator_ledger l

@@ -80,17 +80,21 @@ async fn a_dispute_is_on_the_order_until_it_is_won_and_stays_when_it_is_lost() {
             let row = shop.row(&bought).await;
             assert_eq!((&row["dispute"], &row["disputed_amount"]), (&json!("open"), &json!(PRICE)), "{gateway}: {row}");
             assert_eq!(changed(&shop, &bought.sale).await["disputed"], 1);
-            // PortOne does not say which way it went: what is left of the payment does.
+            // PortOne does not say which way it went: where nothing is left of the payment, that does.
             if gateway == "portone" && !won {
                 shop.till.console(&bought.payment, "refund-by-hand", &json!({"webhooks": {"times": 0}})).await;
             }
             shop.till.console(&bought.payment, "resolve-dispute", &json!({"won": won})).await;
-            let state = if won { "won" } else { "lost" };
+            let state = match (gateway, won) {
+                ("portone", true) => "resolved",
+                (_, true) => "won",
+                (_, false) => "lost",
+            };
             until(&format!("{gateway}: it is {state}"), 40, || async {
                 (shop.row(&bought).await["dispute"] == state).then_some(())
             })
             .await;
-            assert_eq!(shop.order(&bought).await["disputed"], !won, "{gateway}");
+            assert_eq!(shop.order(&bought).await["disputed"], state != "won", "{gateway}");
             let told = shop.told(&bought.payment, "PaymentDisputed").await;
             let states: Vec<&Value> = told.iter().map(|one| &one["status"]).collect();
             assert_eq!(states, [&json!("open"), &json!(state)], "{gateway}");
@@ -221,14 +225,14 @@ async fn a_second_dispute_is_another_one_and_a_late_message_about_the_first_is_n
         }
         became("open").await;
         shop.till.console(&bought.payment, "resolve-dispute", &json!({"won": true})).await;
-        became("won").await;
+        became("resolved").await;
     }
     let late = json!({"type": "Transaction.DisputeCreated", "timestamp": first,
         "data": {"storeId": "store-1", "paymentId": bought.payment, "transactionId": "tx-1"}});
     let message = shop.client.message_of(simulator::Dialect::PortOne, late.to_string().as_bytes());
     assert_eq!(shop.client.send(message).await.ok(200), json!({"result": "recorded"}));
-    assert_eq!(shop.row(&bought).await["dispute"], "won");
+    assert_eq!(shop.row(&bought).await["dispute"], "resolved");
     let told = shop.told(&bought.payment, "PaymentDisputed").await;
     let states: Vec<&Value> = told.iter().map(|one| &one["status"]).collect();
-    assert_eq!(states, [&json!("open"), &json!("won"), &json!("open"), &json!("won")]);
+    assert_eq!(states, [&json!("open"), &json!("resolved"), &json!("open"), &json!("resolved")]);
 }

@@ -5,6 +5,7 @@
 mod asked;
 mod asked_first;
 mod deposits;
+mod disputed;
 mod keys;
 mod killed;
 mod later;

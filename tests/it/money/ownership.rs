@@ -17,10 +17,19 @@ const SHARED: [(&str, Dialect); 3] =
 fn messages(gateway: &str, made: &Value) -> Vec<Value> {
     let (id, order) = (&made["payment_id"], &made["order_ref"]);
     let names: &[&str] = match gateway {
-        "portone" => {
-            &["Ready", "Paid", "VirtualAccountIssued", "PartialCancelled", "Cancelled", "Failed", "PayPending"]
-        }
-        "toss" => &["DONE", "IN_PROGRESS", "CANCELED", "EXPIRED"],
+        "portone" => &[
+            "Ready",
+            "Paid",
+            "VirtualAccountIssued",
+            "PartialCancelled",
+            "Cancelled",
+            "Failed",
+            "PayPending",
+            "CancelPending",
+            "DisputeCreated",
+            "DisputeResolved",
+        ],
+        "toss" => &["DONE", "IN_PROGRESS", "CANCELED", "EXPIRED", "PARTIAL_CANCELED", "WAITING_FOR_DEPOSIT"],
         _ => &["succeeded", "amount_capturable_updated", "canceled", "payment_failed", "processing"],
     };
     let one = |name: &&str| match gateway {
@@ -32,7 +41,40 @@ fn messages(gateway: &str, made: &Value) -> Vec<Value> {
             "data": {"object": {"id": id, "object": "payment_intent", "amount": PRICE, "amount_received": PRICE,
                                 "currency": "krw", "livemode": true, "status": "succeeded", "metadata": {}}}}),
     };
-    names.iter().map(one).collect()
+    names.iter().map(one).chain(later_messages(gateway, made)).collect()
+}
+
+/// What has other names, and other ways to its payment: money that moves afterwards, and deposits.
+fn later_messages(gateway: &str, made: &Value) -> Vec<Value> {
+    let (id, order) = (&made["payment_id"], &made["order_ref"]);
+    let of_intent = |name: &&str| {
+        json!({"id": "evt_1", "object": "event", "type": name, "livemode": true,
+            "data": {"object": {"id": "x_1", "payment_intent": id, "amount": PRICE, "currency": "krw", "status": "succeeded"}}})
+    };
+    match gateway {
+        "toss" => vec![
+            json!({"eventType": "CANCEL_STATUS_CHANGED", "createdAt": "2026-01-15T05:00:00.000000",
+                "data": {"paymentKey": id, "orderId": order, "cancelStatus": "DONE", "cancelAmount": PRICE}}),
+            json!({"createdAt": "2026-01-15T05:00:00.000000", "secret": "ps_1", "status": "DONE",
+                "transactionKey": "9FF", "orderId": order}),
+            json!({"createdAt": "2026-01-15T05:00:00.000000", "secret": format!("ps_{}", id.as_str().unwrap()),
+                "status": "WAITING_FOR_DEPOSIT", "transactionKey": "9FF", "orderId": order}),
+        ],
+        "stripe" => [
+            "charge.refunded",
+            "charge.refund.updated",
+            "charge.dispute.created",
+            "charge.dispute.funds_withdrawn",
+            "charge.dispute.closed",
+            "refund.created",
+            "refund.updated",
+            "refund.failed",
+        ]
+        .iter()
+        .map(of_intent)
+        .collect(),
+        _ => vec![],
+    }
 }
 
 /// What the gateway has of a payment, without who was told of it.
@@ -235,7 +277,28 @@ async fn whoever_comes_back_from_toss_with_another_order_or_only_looks_takes_no_
     assert_eq!(shop.come_back(&elsewhere(&order_of_bob), PRICE).await, (303, "/".to_owned()));
 }
 
-/// As the release before this one wrote it down, or somebody with the database's password.
+/// A refund as the release before this one wrote it down, or somebody with the database's password; until it has ended.
+async fn written_down(shop: &Shop, gateway: &str, made: &Value, amount: i64, status: &str) {
+    let id = made["payment_id"].as_str().unwrap();
+    let payment = format!("'{gateway}', '{id}'");
+    let due = format!(
+        "insert into holdfast.payment (gateway, payment_id, hold_ref, user_id, amount, currency, state, refund_reason)
+         values ({payment}, 'room 12', 'a guest', {amount}, 'KRW', 'REFUND_REQUIRED', 'hold_unknown');
+         insert into holdfast.order_ledger (event_type, gateway, payment_id, amount, currency)
+         values ('REFUND_REQUIRED', {payment}, {amount}, 'KRW');
+         insert into holdfast.event_outbox (event_type, data) values ('RefundRequired',
+            json_build_object('gateway', '{gateway}', 'payment_id', '{id}', 'amount', {amount}));
+         insert into holdfast.refund (gateway, payment_id, reason, amount, currency)
+         values ({payment}, 'hold_unknown', {amount}, 'KRW')"
+    );
+    shop.owner.batch_execute(&due).await.unwrap();
+    until(&format!("{gateway}: it is {status}"), 40, || async {
+        let ended = format!("select count(*) from holdfast.refund where status = '{status}' and payment_id = '{id}'");
+        (shop.count(&ended).await == 1).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_refund_that_was_written_down_for_somebody_elses_payment_is_not_sent() {
     let shop = Shop::open().await;
@@ -243,25 +306,31 @@ async fn a_refund_that_was_written_down_for_somebody_elses_payment_is_not_sent()
         let silent = json!({"foreign": true, "webhooks": {"delay_ms": 3_600_000}});
         let made = shop.till.pay(gateway, "room 12", "a guest", PRICE, silent).await;
         let before = books(&shop, &made).await;
-        let id = made["payment_id"].as_str().unwrap();
-        let payment = format!("'{gateway}', '{id}'");
-        let due = format!(
-            "insert into holdfast.payment (gateway, payment_id, hold_ref, user_id, amount, currency, state, refund_reason)
-             values ({payment}, 'room 12', 'a guest', {PRICE}, 'KRW', 'REFUND_REQUIRED', 'hold_unknown');
-             insert into holdfast.order_ledger (event_type, gateway, payment_id, amount, currency)
-             values ('REFUND_REQUIRED', {payment}, {PRICE}, 'KRW');
-             insert into holdfast.event_outbox (event_type, data) values ('RefundRequired',
-                json_build_object('gateway', '{gateway}', 'payment_id', '{id}', 'amount', {PRICE}));
-             insert into holdfast.refund (gateway, payment_id, reason, amount, currency)
-             values ({payment}, 'hold_unknown', {PRICE}, 'KRW')"
-        );
-        shop.owner.batch_execute(&due).await.unwrap();
-        until(&format!("{gateway}: it is given up"), 40, || async {
-            let failed = "select count(*) from holdfast.refund where status = 'FAILED' and payment_id = ";
-            (shop.count(&format!("{failed}'{id}'")).await == 1).then_some(())
-        })
-        .await;
+        written_down(&shop, gateway, &made, PRICE, "FAILED").await;
         assert_eq!(books(&shop, &made).await, before, "{gateway}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_paid_back_who_paid_play_money_in_a_live_shop() {
+    let shop = Shop::open().await;
+    for gateway in ["standard", "portone", "stripe"] {
+        let play = json!({"live": false, "webhooks": {"delay_ms": 3_600_000}});
+        let made = shop.till.pay(gateway, &Uuid::now_v7().to_string(), "a guest", PRICE, play).await;
+        let before = books(&shop, &made).await;
+        written_down(&shop, gateway, &made, PRICE, "FAILED").await;
+        assert_eq!(books(&shop, &made).await, before, "{gateway}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_paid_back_than_is_due_whatever_the_gateway_has() {
+    let shop = Shop::open().await;
+    for (gateway, _) in SHARED {
+        let silent = json!({"webhooks": {"delay_ms": 3_600_000}});
+        let made = shop.till.pay(gateway, &Uuid::now_v7().to_string(), "a guest", PRICE, silent).await;
+        written_down(&shop, gateway, &made, 300, "COMPLETED").await;
+        assert_eq!(books(&shop, &made).await["refunded"], 300, "{gateway}");
     }
 }
 

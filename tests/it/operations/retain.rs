@@ -254,6 +254,40 @@ async fn holds_that_ended_unpaid_go_and_the_ledgers_sum_and_what_was_paid_for_st
     assert_eq!(looked.0["found"], json!([]), "nothing is missed");
 }
 
+#[tokio::test]
+async fn a_hold_stays_for_whose_payment_an_operator_has_to_decide() {
+    let database = shop().await;
+    let (buyer, giver) = (database.as_role("reserve").await, database.as_role("release").await);
+    let confirmer = database.as_role("confirm").await;
+    for user in ["undecided", "never"] {
+        let answers = reserve(&buyer, true, &[ask(user, "k")]).await.unwrap();
+        let hold = answers[0]["hold"]["hold_id"].as_str().unwrap();
+        let of_hold = format!("'portone', '{user}', '{hold}', '{hold}', '{user}', 100, 'KRW'");
+        let noted = format!("select holdfast.note_payment({of_hold}, false)");
+        confirmer.query_typed(&noted, &[]).await.unwrap();
+        let ends = match user {
+            "never" => format!("select holdfast.end_payment('portone', '{user}', 'over')"),
+            _ => format!("select holdfast.payment_unanswered('portone', '{user}', '403') from generate_series(1, 12)"),
+        };
+        confirmer.query_typed(&ends, &[]).await.unwrap();
+        release(&giver, user, hold).await.unwrap();
+    }
+    age_holds(&database).await;
+    in_pieces(&database, "remove_holds(10, 86400)").await;
+    let left = "select string_agg(h.user_id || ' ' || a.payment_id, ' ')
+                from holdfast.reservation_hold h join holdfast.payment_attempt a using (hold_id)";
+    assert_eq!(database.owner.query_one(left, &[]).await.unwrap().get::<_, &str>(0), "undecided undecided");
+    let letters = "select holdfast.dead_letters('unanswered_payment', null, null, null, null, null, 9)";
+    let Json(letters): Json<Value> = database.owner.query_one(letters, &[]).await.unwrap().get(0);
+    assert_eq!(letters["dead_letters"][0]["payment_id"], "undecided");
+    // Nor does it lose its buyer: what is asked about again is theirs.
+    let by = r#"{"actor": "minji", "reason": "asked", "request_id": "r"}"#;
+    let forgotten = format!("select holdfast.forget_user('{by}', 'undecided', 100, 0, 0)");
+    let Json(forgotten): Json<Value> = database.owner.query_one(&forgotten, &[]).await.unwrap().get(0);
+    assert_eq!(forgotten["forgotten"]["status"], "waiting", "{forgotten}");
+    assert_eq!(database.owner.query_one(left, &[]).await.unwrap().get::<_, &str>(0), "undecided undecided");
+}
+
 /// Every hold began two days ago, and what ended ended then.
 async fn age_holds(database: &Database) {
     let mut aging = "create temporary table aged as

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_postgres::types::Json;
 
-use crate::client::{Client, until};
+use crate::client::{Answer, Client, until};
 use crate::till::Till;
 
 /// What a pair costs, in won.
@@ -127,6 +127,13 @@ impl Shop {
         id
     }
 
+    /// The buyer says where a late deposit is to go.
+    pub async fn name_account(&self, hold: &Value, user: &str) -> Answer {
+        let path = format!("/v1/reservations/{}/refund-account", hold["hold_id"].as_str().unwrap());
+        let account = json!({"bank": "88", "number": "110-123-456789", "holder": "홍길동"});
+        self.client.send(self.client.buyer(user, Method::POST, &path).json(&account)).await
+    }
+
     /// An order paid at a gateway.
     pub async fn buy(&self, gateway: &str) -> Bought {
         let (sale, user) =
@@ -153,7 +160,12 @@ impl Shop {
     }
 
     pub async fn row(&self, bought: &Bought) -> Value {
-        let rows = self.payments(&bought.sale, "ordered").await;
+        self.row_in(bought, "ordered").await
+    }
+
+    /// The payment in this state, as an operator sees it.
+    pub async fn row_in(&self, bought: &Bought, state: &str) -> Value {
+        let rows = self.payments(&bought.sale, state).await;
         rows.into_iter().find(|row| row["payment_id"] == bought.payment.as_str()).unwrap()
     }
 

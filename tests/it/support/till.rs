@@ -52,7 +52,7 @@ impl Till {
     }
 
     /// Every `every`th call of an operation (`ask`, `capture`, `refund`) goes wrong: `cut`, `down`, `hang`, `slow`, `linger`,
-    /// `busy`, `forbidden`, `garbled`, `declined`.
+    /// `held`, `busy`, `forbidden`, `garbled`, `declined`.
     pub async fn fault(&self, gateway: &str, operation: &str, every: u64, kind: &str) {
         let rule = json!({"gateway": gateway, "operation": operation, "every": every, "kind": kind});
         assert_eq!(self.post("/faults", &rule).await.0, 204);

@@ -232,7 +232,7 @@ async fn a_token_is_kept_no_longer_than_its_attempt() {
         let row = shop.database.owner.query_one(sql, &[&payment]).await.unwrap();
         (row.get::<_, String>(0), row.get::<_, Option<String>>(1))
     };
-    for (payment, user) in [("ended", "ann"), ("bought", "bob")] {
+    for (payment, user) in [("ended", "ann"), ("bought", "bob"), ("unanswered", "cid")] {
         let hold = shop.hold(user).await;
         let of_hold = format!("'portone', '{payment}', '{hold}', '{hold}', '{user}', 100, 'KRW'");
         let secured = ask(&shop.confirm, &format!("select holdfast.secure({of_hold}, 'a token')")).await;
@@ -240,6 +240,14 @@ async fn a_token_is_kept_no_longer_than_its_attempt() {
         assert_eq!(token(payment).await, ("CAPTURING".to_owned(), Some("a token".to_owned())));
         if payment == "ended" {
             ask(&shop.confirm, &format!("select holdfast.end_payment('portone', '{payment}', 'over')")).await;
+        } else if payment == "unanswered" {
+            for _ in 0..12 {
+                let unanswered = format!("select holdfast.payment_unanswered('portone', '{payment}', '403')");
+                ask(&shop.confirm, &unanswered).await;
+            }
+            let letters =
+                ask(&shop.database.owner, "select holdfast.dead_letters(null, null, null, null, null, null, 9)").await;
+            assert_eq!(letters["dead_letters"][0]["payment_id"], payment);
         } else {
             let bought = ask(&shop.confirm, &format!("select holdfast.confirm({of_hold})")).await;
             assert_eq!(bought["result"], "confirmed");

@@ -14,6 +14,7 @@ mod plans;
 mod present;
 mod races;
 mod reconcile;
+mod refund;
 mod release;
 mod reserve;
 mod retake;

@@ -176,6 +176,38 @@ async fn a_refund_that_failed_after_all_is_due_again_but_not_by_what_was_asked_b
     assert_eq!(world.refund().await.0, "COMPLETED");
 }
 
+#[tokio::test]
+async fn a_dispute_that_is_over_is_won_or_lost_only_where_somebody_says_so() {
+    let world = World::new().await;
+    let over = |refunded| Says { refunded, dispute: Some(("resolved", 100)), ..paid() };
+    for payment in ["p1", "p2"] {
+        world.record(payment, Says { dispute: Some(("open", 70)), ..paid() }).await;
+        world.record(payment, over(0)).await;
+        assert_eq!(world.shown(payment).await.1.as_deref(), Some("resolved"), "the money is still there");
+    }
+    // An operator has the refund sent: one by one, and not many at once.
+    world.owner("select holdfast.settle_refund('standard', 'p2', 'refused', 'its dispute is over', null)").await;
+    let letter: String = "standard p2".bytes().map(|byte| format!("{byte:02x}")).collect();
+    let by = r#"{"actor": "minji", "reason": "the bank's letter", "request_id": "r"}"#.replace('\'', "''");
+    world
+        .owner(&format!("select holdfast.replay_dead_letters('{by}', 'many', '', 'refund', null, null, null, 9)"))
+        .await;
+    assert_eq!((world.refund().await.0, world.shown("p2").await.1), ("REQUIRED".into(), Some("resolved".into())));
+    world.owner("select holdfast.settle_refund('standard', 'p2', 'refused', 'its dispute is over', null)").await;
+    world.owner(&format!("select holdfast.replay_dead_letter('{by}', 'one', '', 'refund-{letter}')")).await;
+    assert_eq!((world.refund().await.0, world.shown("p2").await.1), ("REQUIRED".into(), Some("won".into())));
+    world.record("p2", over(0)).await;
+    assert_eq!(world.shown("p2").await.1.as_deref(), Some("won"), "the message comes again");
+    // Where nothing is left, the bank has it.
+    world.record("p1", over(100)).await;
+    assert_eq!(world.shown("p1").await.1.as_deref(), Some("lost"));
+    assert_eq!(
+        world.ledger("p1").await,
+        "PAYMENT_DISPUTED 70, DISPUTE_RESOLVED 70, DISPUTE_LOST 70, PAYMENT_REFUNDED_OUTSIDE 100"
+    );
+    world.sound().await;
+}
+
 /// What is done to the database behind every constraint, and the check that has to see it.
 pub const DOCTORED: [(&str, &str); 5] = [
     ("update payment set refunded_outside = 31 where payment_id = 'p1'", "payment_outside"),

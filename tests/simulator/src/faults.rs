@@ -27,6 +27,8 @@ pub enum Kind {
     Slow,
     /// The connection is cut at once, and the work is done when its key comes again: it is in flight until then.
     Linger,
+    /// The connection is cut at once, and the work is done when all is well again.
+    Held,
     /// 429: it is asked too often, and says for how long not to.
     Busy,
     /// 403: it has the payment, and does not show it.
@@ -66,6 +68,15 @@ impl Faults {
     }
 }
 
+impl Faults {
+    /// Once no fault is ordered any more.
+    pub async fn until_well_again(&self) {
+        while !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
 /// Before the work: an answer instead of it, or nothing.
 pub async fn before(fault: Option<Kind>) -> Option<Response> {
     match fault {
@@ -78,7 +89,7 @@ pub async fn before(fault: Option<Kind>) -> Option<Response> {
             tokio::time::sleep(Duration::from_secs(1)).await;
             None
         }
-        Some(Kind::Cut | Kind::Linger | Kind::Declined) | None => None,
+        Some(Kind::Cut | Kind::Linger | Kind::Held | Kind::Declined) | None => None,
     }
 }
 

@@ -189,17 +189,20 @@ pub async fn carried_out(
     work: impl FnOnce(&Gateways) -> (StatusCode, Value) + Send + 'static,
 ) -> Response {
     let fault = gateways.faults.strike(gateway, operation);
-    if fault == Some(faults::Kind::Linger) {
+    if let Some(later @ (faults::Kind::Linger | faults::Kind::Held)) = fault {
         let (gateways, key, asked) = (gateways.clone(), key.to_owned(), asked.to_owned());
         tokio::spawn(async move {
-            gateways.keys.until_it_comes_again(&key).await;
+            match later {
+                faults::Kind::Held => gateways.faults.until_well_again().await,
+                _ => gateways.keys.until_it_comes_again(&key).await,
+            }
             let (status, body) = work(&gateways);
             gateways.keys.done(&key, &asked, status, &body);
         });
         return faults::cut();
     }
     // Where nothing is done the key was never used.
-    if matches!(fault, Some(faults::Kind::Down | faults::Kind::Hang)) {
+    if matches!(fault, Some(faults::Kind::Down | faults::Kind::Hang | faults::Kind::Garbled)) {
         gateways.keys.unused(key);
     }
     if let Some(answer) = faults::before(fault).await {
