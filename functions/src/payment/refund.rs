@@ -1,6 +1,9 @@
 //! One attempt of one refund: looks the payment up, records the attempt, sends the request with its idempotency key,
 //! records the result. After a crash the next attempt begins with a lookup.
 
+mod outcome;
+
+use outcome::AttemptOutcome;
 use payments::{LookupResult, RefundAccount, RefundRequest, Refunded, State};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
@@ -42,8 +45,6 @@ struct Written {
     status: String,
 }
 
-const DISPUTE_OPEN: &str = "the payment is disputed: the bank may pay the buyer back";
-
 const DISPUTE_RESOLVED: &str = "its dispute is over, and the gateway does not say how: replay it if the shop has won, \
                                 settle it if the bank has paid the buyer back";
 
@@ -53,26 +54,6 @@ pub enum RefundResult {
     Completed,
     Failed,
     Later,
-}
-
-enum AttemptOutcome {
-    Done(Option<String>),
-    /// This attempt completed; another refund for the rest is in progress.
-    Partly,
-    /// This attempt completed; the rest waits until its dispute is over.
-    PartlyWaits,
-    Requested,
-    /// Nothing was requested: the bank may return what is left, because its dispute is open.
-    Waits,
-    /// A deposit: the buyer or an operator has to name an account.
-    NeedsAccount,
-    Refused(String),
-    /// A deposit whose refund was requested to an account that is not stored, and the answer was lost: the request cannot
-    /// be sent again, and the gateway may still do it.
-    AnswerLost,
-    /// Refused by Holdfast for good.
-    Never(&'static str),
-    Unknown(String),
 }
 
 /// # Errors
@@ -107,22 +88,11 @@ pub async fn refund_to_account(
     };
     // A refused account is not retried: it is not stored.
     let never = matches!(outcome, AttemptOutcome::Never(_) | AttemptOutcome::NeedsAccount) || account.is_some();
-    let (name, detail) = match outcome {
-        AttemptOutcome::Done(detail) => ("done", detail),
-        AttemptOutcome::Partly => ("partly", None),
-        AttemptOutcome::PartlyWaits => ("partly_waits", Some(DISPUTE_OPEN.to_owned())),
-        AttemptOutcome::Requested => ("requested", None),
-        AttemptOutcome::Waits => ("waits", Some(DISPUTE_OPEN.to_owned())),
-        AttemptOutcome::Refused(why) => ("refused", Some(why)),
-        AttemptOutcome::Never(why) => ("refused", Some(why.to_owned())),
-        AttemptOutcome::NeedsAccount => {
-            let params = &[(&job.gateway as _, Type::TEXT), (&job.payment_id as _, Type::TEXT)];
-            database.call("select holdfast.refund_needs_account($1, $2)", params).await?;
-            ("refused", Some("a deposit goes back to an account that somebody names".to_owned()))
-        }
-        AttemptOutcome::AnswerLost => ("unknown", Some("whether the account was paid is not known yet".to_owned())),
-        AttemptOutcome::Unknown(why) => ("unknown", Some(why)),
-    };
+    if matches!(outcome, AttemptOutcome::NeedsAccount) {
+        let params = &[(&job.gateway as _, Type::TEXT), (&job.payment_id as _, Type::TEXT)];
+        database.call("select holdfast.refund_needs_account($1, $2)", params).await?;
+    }
+    let (name, detail) = outcome.into_words();
     // An accepted refund does not count as a failure, however long it takes; nor does a dispute.
     let again_s = match name {
         "done" => Some(0.0),

@@ -117,9 +117,11 @@ async fn whatever_is_posted_of_somebody_elses_payment_the_gateways_books_stay_as
                 let body = message.to_string();
                 let signed = shop.client.send(shop.client.message_of(dialect, body.as_bytes())).await.ok(200);
                 assert_eq!(signed, json!({"result": "ignored"}), "{body}");
-                let unsigned = shop.client.request(Method::POST, &dialect.path()).json(&message);
-                let status = shop.client.send(unsigned).await.status;
-                assert_eq!(status, if gateway == "toss" { 200 } else { 401 }, "{body}");
+                // Toss signs nothing, and has waited its turn for this one.
+                if gateway != "toss" {
+                    let unsigned = shop.client.request(Method::POST, &dialect.path()).json(&message);
+                    assert_eq!(shop.client.send(unsigned).await.status, 401, "{body}");
+                }
             }
             if gateway == "toss" {
                 assert_eq!(shop.come_back(&made, PRICE).await, (303, "/".to_owned()));
