@@ -193,7 +193,7 @@ begin
     if v_hold.hold_id is null and is_shared(p_gateway) then
         return json_build_object('result', 'hold_unknown');
     end if;
-    v_reason := refusal_of(v_hold, v_now, p_user_id, p_amount, p_currency);
+    v_reason := payment_rejection(v_hold, v_now, p_user_id, p_amount, p_currency);
 
     v_promised := promised_end(v_hold);
     v_until := greatest(v_hold.expire_at, least(v_now + 2 * capture_needs(), v_promised + hold_extension_max(v_hold)));
@@ -400,3 +400,7 @@ grant execute on function holdfast.is_payment_of(text, text, uuid, text) to hold
 grant execute on function holdfast.claim_payments(text[], integer, integer) to holdfast_expire;
 grant execute on function holdfast.gateway_answered(text), holdfast.gateway_failed(text, text),
     holdfast.gateway_slowed(text, double precision) to holdfast_refund;
+
+-- The names that these had in the release before. Only routines called them, and all of those have been replaced by now.
+drop function if exists holdfast.refusal_of(holdfast.reservation_hold, timestamptz, text, bigint, text),
+    holdfast.retake(holdfast.reservation_hold, text, text, text, bigint, text);

@@ -203,7 +203,7 @@ impl Session {
                 let asks = Crowd::new(1).asks(100);
                 let (users, skus) = users_and_skus(&asks);
                 let line_of: Vec<i32> = (1..=100).collect();
-                let sql = "select holdfast.take_back('drop', $1, $2, $3, array_fill(1, array[100]))";
+                let sql = "select holdfast.reclaim_lapsed('drop', $1, $2, $3, array_fill(1, array[100]))";
                 let params: [(&(dyn ToSql + Sync), Type); 3] =
                     [(&users, Type::TEXT_ARRAY), (&line_of, Type::INT4_ARRAY), (&skus, Type::TEXT_ARRAY)];
                 client.query_typed(sql, &params).await
