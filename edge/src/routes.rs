@@ -6,7 +6,7 @@ mod find;
 use std::future::Future;
 use std::pin::Pin;
 
-use protocol::operate::Decision;
+use protocol::deliveries::Decision;
 
 use crate::api::admin::{actions, dead_letters, orders, payments, sales as admin_sales, stock, subscriptions, users};
 use crate::api::payments::{confirm, open, returns};

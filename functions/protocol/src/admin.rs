@@ -6,7 +6,7 @@ pub use crate::field_error::FieldError;
 use crate::payments::{PaymentPage, PaymentRow};
 pub use crate::report::{Audit, Mismatch, Outbox, Report, SkuReport};
 use crate::shop::Sale;
-use crate::{Trace, operate};
+use crate::{Trace, deliveries};
 
 /// Of a sale: its SKUs, the characters of a name, how long a buyer may have to pay, the price of a piece in the minor
 /// unit, the pieces of a SKU, and how many of them one user may buy.
@@ -32,18 +32,18 @@ pub struct AdminRequest {
 pub enum Command {
     CreateSale {
         #[serde(default)]
-        by: operate::Actor,
+        by: deliveries::Actor,
         sale: NewSale,
     },
     SetStatus {
         #[serde(default)]
-        by: operate::Actor,
+        by: deliveries::Actor,
         sale_id: String,
         status: NewStatus,
     },
     AdjustStock {
         #[serde(default)]
-        by: operate::Actor,
+        by: deliveries::Actor,
         sku_id: String,
         idem_key: String,
         adjustment: Adjustment,
@@ -51,12 +51,12 @@ pub enum Command {
     Report {
         sale_id: String,
     },
-    /// What concerns deliveries: see [`crate::operate`].
+    /// What concerns deliveries: see [`crate::deliveries`].
     Operate {
-        operation: operate::Operation,
+        operation: deliveries::Operation,
     },
     CancelOrder {
-        by: operate::Actor,
+        by: deliveries::Actor,
         idem_key: String,
         order_id: String,
     },
@@ -212,7 +212,7 @@ pub enum AdminOutcome {
         report: Report,
     },
     Operated {
-        operated: operate::OperationOutcome,
+        operated: deliveries::OperationOutcome,
     },
     Order {
         order: crate::shop::Order,

@@ -1,7 +1,7 @@
 //! Dead letters: listing them, replaying one or many, and deciding that one needs nothing more.
 
 use protocol::admin::FieldError;
-use protocol::operate::{Because, Decision, Filter, Operation};
+use protocol::deliveries::{Because, Decision, Filter, Operation};
 use protocol::refund::{RefundAccount, RefundSelector};
 
 use crate::api::admin::deliveries::{actor, run, run_page};

@@ -2,7 +2,7 @@
 //! as HTTP.
 
 use protocol::admin::{self, Command, FieldError};
-use protocol::operate::{Actor, Operation, OperationOutcome, Subscription};
+use protocol::deliveries::{Actor, Operation, OperationOutcome, Subscription};
 use protocol::printable::is_printable;
 use serde::Serialize;
 
@@ -119,7 +119,7 @@ fn marked(answer: Response, replayed: bool) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::operate::{Kind, Replayed};
+    use protocol::deliveries::{Kind, Replayed};
 
     fn subscription() -> Subscription {
         Subscription {

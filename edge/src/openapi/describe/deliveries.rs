@@ -11,27 +11,27 @@ use crate::routes::Route;
 const KEYED: [Code; 3] = [Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused];
 
 pub fn subscription(route: &Route, new: impl Fn(&'static str) -> Operation, schemas: &mut Schemas) -> Operation {
-    let one = schemas.answer::<protocol::operate::Subscription>();
+    let one = schemas.answer::<protocol::deliveries::Subscription>();
     let shown = schemas.answer::<crate::api::admin::deliveries::Shown>();
     match route.name {
         "admin_subscribe" => new("Have an endpoint told; the only answer that shows its secret")
             .with([idempotency_key()])
-            .reads(schemas.request::<protocol::operate::NewSubscription>())
+            .reads(schemas.request::<protocol::deliveries::NewSubscription>())
             .answers(201, "It was made.", shown, &["Location", "Idempotent-Replayed"])
             .refuses(&[Code::InvalidRequest])
             .refuses(&KEYED),
         "admin_subscription" => new("A subscription").answers(200, "It.", one, &[]).refuses(&[Code::NotFound]),
         "admin_set_subscription" => new("Have one told, or not for a while")
-            .reads(schemas.request::<protocol::operate::SubscriptionChange>())
+            .reads(schemas.request::<protocol::deliveries::SubscriptionChange>())
             .answers(200, "It as it is now.", one, &[])
             .refuses(&[Code::NotFound, Code::InvalidRequest]),
         "admin_unsubscribe" => new("Have one told no more")
-            .reads_if_any(schemas.request::<protocol::operate::Why>())
+            .reads_if_any(schemas.request::<protocol::deliveries::Why>())
             .answers(200, "It as it is now.", one, &[])
             .refuses(&[Code::NotFound, Code::InvalidRequest]),
         "admin_rotate_secret" => new("Give one a new secret, good beside the old one for a while")
             .with([idempotency_key()])
-            .reads_if_any(schemas.request::<protocol::operate::Rotation>())
+            .reads_if_any(schemas.request::<protocol::deliveries::Rotation>())
             .answers(200, "It, with its new secret.", shown, &["Idempotent-Replayed"])
             .refuses(&[Code::NotFound, Code::InvalidRequest])
             .refuses(&KEYED),
@@ -53,7 +53,7 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
             .answers(
                 200,
                 "How it stands; with an account, how far the refund is.",
-                json!({"anyOf": [schemas.answer::<protocol::operate::Replayed>(), schemas.answer::<crate::api::payments::open::Tried>()]}),
+                json!({"anyOf": [schemas.answer::<protocol::deliveries::Replayed>(), schemas.answer::<crate::api::payments::open::Tried>()]}),
                 &["Idempotent-Replayed"],
             )
             .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
@@ -64,18 +64,18 @@ pub fn dead_letter(route: &Route, new: impl Fn(&'static str) -> Operation, schem
             "Say that one was paid back by hand"
         })
         .with([idempotency_key_if_any()])
-        .reads(schemas.request::<protocol::operate::Because>())
-        .answers(200, "How it stands.", schemas.answer::<protocol::operate::Replayed>(), &["Idempotent-Replayed"])
+        .reads(schemas.request::<protocol::deliveries::Because>())
+        .answers(200, "How it stands.", schemas.answer::<protocol::deliveries::Replayed>(), &["Idempotent-Replayed"])
         .refuses(&[Code::NotFound, Code::InvalidRequest])
         .refuses(keyed),
         "admin_replay_dead_letters" => new("Send many again, by a filter")
             .with([idempotency_key_if_any()])
-            .reads_if_any(schemas.request::<protocol::operate::Filter>())
-            .answers(200, "How many.", schemas.answer::<protocol::operate::ReplayedMany>(), &["Idempotent-Replayed"])
+            .reads_if_any(schemas.request::<protocol::deliveries::Filter>())
+            .answers(200, "How many.", schemas.answer::<protocol::deliveries::ReplayedMany>(), &["Idempotent-Replayed"])
             .refuses(&[Code::InvalidRequest])
             .refuses(keyed),
         _ => {
-            let letter = schemas.answer::<protocol::operate::DeadLetter>();
+            let letter = schemas.answer::<protocol::deliveries::DeadLetter>();
             let page: Value = json!({"type": "object", "required": ["dead_letters"], "properties": {
                 "dead_letters": {"type": "array", "items": letter}, "next": {"type": ["string", "null"]}}});
             new("What was given up")
@@ -100,7 +100,7 @@ pub fn event_types() -> Value {
 }
 
 pub fn actions(operation: Operation, schemas: &mut Schemas) -> Operation {
-    let action = schemas.answer::<protocol::operate::Action>();
+    let action = schemas.answer::<protocol::deliveries::Action>();
     let page: Value = json!({"type": "object", "required": ["actions", "next"], "properties": {
         "actions": {"type": "array", "items": action}, "next": {"type": ["string", "null"]}}});
     operation
@@ -112,7 +112,7 @@ pub fn actions(operation: Operation, schemas: &mut Schemas) -> Operation {
 
 pub fn forget(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
-        .reads_if_any(schemas.request::<protocol::operate::Why>())
+        .reads_if_any(schemas.request::<protocol::deliveries::Why>())
         .answers(200, "How far it is; the rest goes by itself.", schemas.answer::<protocol::forget::Forgotten>(), &[])
         .refuses(&[Code::NotFound, Code::InvalidRequest])
         .asks()

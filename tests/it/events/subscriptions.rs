@@ -1,5 +1,4 @@
-//! What an operator does about deliveries, through the edge: subscriptions, dead letters, replays, and what is left of it
-//! in the ledger.
+//! Subscriptions, dead letters and replays, through the edge, and their entries in the ledger.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
