@@ -46,7 +46,7 @@ pub async fn replay_one(context: &mut RequestContext, id: String) -> HandlerResu
 pub struct Again {
     #[serde(default)]
     reason: Option<String>,
-    /// Where a deposit is to be paid back to, where it is a refund that waits for that.
+    /// The bank account, for the refund of a deposit that waits for one.
     #[serde(default)]
     refund_account: Option<RefundAccount>,
 }

@@ -61,7 +61,7 @@ async fn outcome(context: &RequestContext, operation: Operation) -> Result<Opera
     }
 }
 
-/// A subscription, with its secret where it is shown.
+/// A subscription, with its secret if this response shows it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shown {
