@@ -4,7 +4,7 @@
 --            a buyer pays                          secure
 --   (none) ───────────────▶ UNDER_WAY ──────────────────────▶ CAPTURING ──▶ ENDED (confirmed, refund, refused)
 --      └───────────────────────────────── secure ─────────────▲   │
---      └── turned away ──▶ LETTING_GO ──▶ ENDED               └───┘ asked again
+--      └── rejected ─────▶ LETTING_GO ──▶ ENDED               └───┘ asked again
 --
 -- Locks:      reservation_hold, payment_attempt, parked_payment; gateway_breaker alone.
 -- Keeps:      money is taken for a hold that is HOLD, is the buyer's, costs just that, and has enough time left, and for
@@ -91,7 +91,7 @@ begin atomic
         retry_at = clock_timestamp() + make_interval(secs => least(30, 2 * 2 ^ greatest(0, least(b.failures - 4, 4))));
 end;
 
--- A gateway that answers that it is asked too often is at work: it is asked less often, and no buyer is turned away for it.
+-- A gateway that answers that it is asked too often is at work: it is asked less often, and no buyer is rejected for it.
 -- p_after_s: what it said itself (Retry-After); null: nothing. No word of its own keeps it unasked for more than five minutes.
 create or replace function holdfast.gateway_slowed(p_gateway text, p_after_s double precision) returns void
 language sql volatile security definer set search_path = holdfast, pg_temp
@@ -168,7 +168,7 @@ begin atomic
     select 1 + coalesce(max(a.attempt), 0) from holdfast.payment_attempt a where a.hold_id = p_hold_id;
 end;
 
--- The hold waits for the money from here on, or the payment is turned away while nothing has been taken.
+-- The hold waits for the money from here on, or the payment is rejected while nothing has been captured.
 create or replace function holdfast.secure(
     p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text,
     p_token text) returns json

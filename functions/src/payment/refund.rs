@@ -246,7 +246,7 @@ async fn void(gateways: &Gateways, client: &GatewayClient, job: &RefundJob) -> R
         return Ok(AttemptOutcome::Done(Some("nothing was taken".to_owned())));
     };
     Ok(match gateways.send(client, &request, REFUND_DEADLINE_MS).await {
-        Ok(response) if response.status == 200 => AttemptOutcome::Done(Some("what was set aside is let go".to_owned())),
+        Ok(response) if response.status == 200 => AttemptOutcome::Done(Some("the authorization was voided".to_owned())),
         Ok(response) => AttemptOutcome::Unknown(format!("letting go was answered {}", response.status)),
         Err(no_response) => AttemptOutcome::Unknown(no_response.0),
     })

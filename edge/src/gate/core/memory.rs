@@ -73,7 +73,7 @@ impl<W> Memory<W> {
             if waits { Admission::default() } else { self.sold_out.admission(&asked, arrival.user, now_ms) };
         let probe = match admission {
             Admission::Refused(refusal) => return self.respond(waiters, &Verdict::Remembered(*refusal)),
-            Admission::Asked { probe } => probe,
+            Admission::SentToT1 { probe } => probe,
         };
         if self.queue.has_enough(&asked.user_id) {
             return self.respond(waiters, &Verdict::TooMany);

@@ -29,7 +29,7 @@ pub fn keys(batch: &InFlightBatch) -> Vec<&str> {
     batch.reservations.iter().map(|reservation| reservation.idem_key.as_str()).collect()
 }
 
-/// Grants everything on board, each hold named after its key.
+/// Grants the whole batch, each hold named after its key.
 pub fn grant(gate: &mut Gate, batch: &InFlightBatch, now_ms: u64) {
     let outcomes =
         keys(batch).into_iter().map(|key| ReserveOutcome::Granted { hold: hold(key), replayed: false }).collect();
@@ -239,7 +239,7 @@ fn a_users_fourth_request_does_not_stand_in_line() {
 }
 
 #[test]
-fn a_call_says_how_long_somebody_on_board_still_waits() {
+fn a_call_says_how_long_a_reservation_of_its_batch_still_waits() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     assert_eq!(take(&mut gate, 0).within_ms, INVOKE_DEADLINE_MS, "no longer than the call itself");

@@ -23,7 +23,7 @@ fn not_open_is_repeated_until_the_sale_opens_and_not_a_moment_longer() {
     let mut memory = remembering(SaleStatus::Scheduled, 300);
     let refusal = not_open(SaleStatus::Scheduled, 0);
     assert_eq!(admission(&mut memory, &one("b"), 1_299), Admission::Refused(Box::new(refusal)));
-    assert_eq!(admission(&mut memory, &one("b"), 1_300), Admission::Asked { probe: false });
+    assert_eq!(admission(&mut memory, &one("b"), 1_300), Admission::SentToT1 { probe: false });
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn during_a_pause_it_is_asked_for_again_within_a_second_by_one_for_all() {
     let mut memory = remembering(SaleStatus::Paused, 1_000);
     let due_ms = 1_000 + SOLD_OUT_PROBE_MS;
     assert!(refuses(&mut memory, &one("b"), due_ms - 1));
-    assert_eq!(admission(&mut memory, &one("c"), due_ms), Admission::Asked { probe: true });
+    assert_eq!(admission(&mut memory, &one("c"), due_ms), Admission::SentToT1 { probe: true });
     assert!(refuses(&mut memory, &one("d"), due_ms), "one is enough");
     assert!(refuses(&mut memory, &one("d"), 999 + SOLD_OUT_KEEP_MS));
     assert!(!refuses(&mut memory, &one("d"), 1_000 + SOLD_OUT_KEEP_MS));

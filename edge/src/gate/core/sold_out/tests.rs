@@ -120,7 +120,7 @@ fn nobody_is_refused_before_the_database_has_said_who_had_something() {
 }
 
 #[test]
-fn nobody_is_asked_who_had_something_while_calls_of_an_earlier_life_may_go_on() {
+fn the_holders_lookup_waits_until_calls_of_the_gate_before_a_restart_have_ended() {
     let mut memory = SoldOut::default();
     memory.settle(1_500);
     lands(&mut memory, "first", 1_000, sold_out(0, 1_000));
@@ -175,7 +175,7 @@ fn one_asks_for_all_before_the_memory_lapses() {
     let mut memory = remembering();
     let due_ms = 1_000 + SOLD_OUT_PROBE_MS;
     assert!(refuses(&mut memory, &one("b"), due_ms - 1));
-    assert_eq!(admission(&mut memory, &one("c"), due_ms), Admission::Asked { probe: true });
+    assert_eq!(admission(&mut memory, &one("c"), due_ms), Admission::SentToT1 { probe: true });
     assert!(refuses(&mut memory, &one("d"), due_ms), "one is enough");
     lands(&mut memory, "c", due_ms, sold_out(0, 1_000));
     assert!(refuses(&mut memory, &one("d"), due_ms + SOLD_OUT_PROBE_MS - 1), "it lasts on");
