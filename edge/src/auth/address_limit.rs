@@ -10,7 +10,8 @@ use crate::http::problem::{Code, Problem};
 use crate::runtime::js;
 use crate::runtime::js::Arrival;
 use crate::runtime::limits::{
-    ADDRESS_WINDOW_S, HINTS_OF_ADDRESS_MAX, PRESSES_OF_ADDRESS_MAX, UNAUTHENTICATED_OF_ADDRESS_MAX, UNKNOWN_OF_ADDRESS_MAX,
+    ADDRESS_WINDOW_S, HINTS_OF_ADDRESS_MAX, PRESSES_OF_ADDRESS_MAX, UNAUTHENTICATED_OF_ADDRESS_MAX,
+    UNKNOWN_OF_ADDRESS_MAX,
 };
 
 /// A rate limit's binding in wrangler.toml, and its `limit` there.

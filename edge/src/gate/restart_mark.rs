@@ -44,7 +44,8 @@ impl RestartMark {
 }
 
 fn last_mark(storage: &SqlStorage) -> worker::Result<Option<u64>> {
-    storage.exec("create table if not exists restart_mark (only_row integer primary key, sent_ms real not null)", None)?;
+    storage
+        .exec("create table if not exists restart_mark (only_row integer primary key, sent_ms real not null)", None)?;
     let rows = storage.exec("select sent_ms from restart_mark", None)?;
     let row = rows.raw().next().transpose()?;
     Ok(row.and_then(|row| match row.first() {

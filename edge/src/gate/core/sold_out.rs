@@ -88,7 +88,11 @@ impl SoldOut {
         let Some(refusal) = self.repeated(asked, user, now_ms) else { return Admission::default() };
         let Some(sale) = self.sales.get_mut(&asked.sale_id) else { return Admission::Refused(Box::new(refusal)) };
         sale.used_ms = now_ms;
-        if sale.probe(asked, now_ms) { Admission::SentToT1 { probe: true } } else { Admission::Refused(Box::new(refusal)) }
+        if sale.probe(asked, now_ms) {
+            Admission::SentToT1 { probe: true }
+        } else {
+            Admission::Refused(Box::new(refusal))
+        }
     }
 
     /// Whether refusals of this sale can be repeated: only once it is known who has something.
