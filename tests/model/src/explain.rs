@@ -225,7 +225,7 @@ impl Search<'_> {
         let crashed = self.seen.crash.is_some_and(|crash| crash.happened);
         let mut may = state.model.due();
         may.retain(|of| {
-            Model::may_take_back(sale, asks, &state.model.holds[of]) && (crashed || state.is_expired(of, self.seen))
+            Model::may_reclaim(sale, asks, &state.model.holds[of]) && (crashed || state.is_expired(of, self.seen))
         });
         if (self.seen.answered.len() == 1 && !crashed) || may.is_empty() {
             let mut state = state;
