@@ -12,7 +12,7 @@ async fn paid(shop: &Shop, gateway: &str, hold: &Value) -> String {
 }
 
 #[tokio::test]
-async fn what_a_gateway_is_about_to_pay_back_buys_nothing_until_that_has_failed() {
+async fn a_payment_with_a_pending_refund_buys_nothing_until_the_refund_has_failed() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     // Toss has paid back when it answers.

@@ -39,7 +39,7 @@ async fn a_buyer_who_comes_back_in_time_pays_and_a_late_one_is_turned_away_befor
 }
 
 #[tokio::test]
-async fn stripe_is_captured_on_our_word_and_what_comes_too_late_is_let_go() {
+async fn stripe_is_captured_by_us_and_a_payment_that_comes_too_late_is_voided() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
@@ -51,7 +51,7 @@ async fn stripe_is_captured_on_our_word_and_what_comes_too_late_is_let_go() {
     let hold = shop.hold(&short, "bob").await;
     let at = json!({"authorise": true, "webhooks": {"at": hold["expire_at"], "times": 3}});
     let made = shop.pay("stripe", &hold, "bob", at).await;
-    until("the money is let go", 20, || async {
+    until("the payment is voided", 20, || async {
         (shop.gateways.payment(made["payment_id"].as_str().unwrap()).await["state"] == "voided").then_some(())
     })
     .await;

@@ -16,7 +16,7 @@ use super::books::Attempt;
 use super::dialect::Event;
 use super::gateways::{Gateways, Job, written};
 
-/// Requests to the shop in the air at one time, over all payments.
+/// Requests to the shop in flight at once, over all payments.
 const IN_FLIGHT_MAX: usize = 500;
 /// From connecting to the end of the answer. Standard Webhooks advises 15 to 30 s.
 const TIMEOUT: Duration = Duration::from_secs(15);

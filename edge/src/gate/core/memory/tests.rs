@@ -85,7 +85,7 @@ fn a_batch_has_a_user_once_and_the_users_later_request_waits_its_turn() {
     }
     let first = take(&mut gate, 0);
     assert_eq!(keys(&first), ["a1", "b1"]);
-    assert!(gate.take_batch(0).is_none(), "a2 waits for a1 although there is room in the air");
+    assert!(gate.take_batch(0).is_none(), "a2 waits for a1 although there is room in flight");
     grant(&mut gate, &first, 1);
     assert_eq!(keys(&take(&mut gate, 1)), ["a2"]);
 }
