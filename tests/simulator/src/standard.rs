@@ -1,4 +1,4 @@
-//! The gateway of a shop's own: the body and the headers of `payment.paid` as API.md defines them, and the requests by
+//! The gateway of a shop's own: the body and the headers of `payment.paid` by docs/payments.md, and the requests by
 //! which the shop asks and pays back.
 
 use axum::body::Bytes;
