@@ -42,7 +42,7 @@ async fn five_hundred_buyers_behind_one_address_get_the_page_the_polls_and_the_p
 
 #[tokio::test]
 #[ignore = "long"]
-async fn a_signed_payment_finds_its_place_while_strangers_ask() {
+async fn a_signed_payment_gets_a_slot_beside_unsigned_requests() {
     let client = Client::new();
     let sale = client.sale(300, &[("pair", 3, 1)]).await;
     let strangers: Vec<_> = (0..100)
@@ -67,7 +67,7 @@ async fn a_signed_payment_finds_its_place_while_strangers_ask() {
 
 #[tokio::test]
 #[ignore = "long"]
-async fn one_payment_is_not_asked_about_at_every_word_of_a_stranger() {
+async fn one_payment_is_not_looked_up_for_every_unsigned_request() {
     let client = Client::new();
     let payment = fresh("no");
     let asks = (0..20).map(|_| {

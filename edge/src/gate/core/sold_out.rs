@@ -76,7 +76,7 @@ impl SoldOut {
     }
 
     /// Numbers a batch that leaves now.
-    pub fn depart(&mut self) -> u64 {
+    pub fn begin_batch(&mut self) -> u64 {
         let number = self.next;
         self.next = self.next.saturating_add(1);
         number
