@@ -104,7 +104,7 @@ async fn count_unauthenticated(context: &RequestContext, answer: Response) -> Re
     if answer.code != Some(Code::Unauthenticated) {
         return answer;
     }
-    address_limit::count(context, &address_limit::STRANGERS).await.err().map_or(answer, Response::from)
+    address_limit::count(context, &address_limit::UNAUTHENTICATED).await.err().map_or(answer, Response::from)
 }
 
 /// Checks what the table says of the route, in the order of the refusals, and runs its handler.
@@ -118,7 +118,7 @@ async fn dispatch(context: &mut RequestContext, route: &Route, parameters: PathP
             concurrency::has_room(context.head.late_ms, context.now_ms)?;
             address_limit::press(context).await?;
         }
-        Limit::Stranger => address_limit::count(context, &address_limit::STRANGERS).await?,
+        Limit::Unauthenticated => address_limit::count(context, &address_limit::UNAUTHENTICATED).await?,
         // The handlers count these: they need the user, or the signature.
         Limit::None | Limit::User | Limit::Hint => {}
     }
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_answer_is_dressed_and_hsts_stays_out_of_development() {
+    fn every_response_has_the_common_headers_and_hsts_stays_out_of_development() {
         let of = |environment: &str| Config::from(|name| (name == "ENVIRONMENT").then(|| environment.to_owned()));
         let answer = add_common_headers(problem::Problem::not_found().into(), "id", 7, &of("production"));
         for (name, value) in [

@@ -6,7 +6,7 @@ mod find;
 use std::future::Future;
 use std::pin::Pin;
 
-use protocol::operate::Decision;
+use protocol::deliveries::Decision;
 
 use crate::api::admin::{actions, dead_letters, orders, payments, sales as admin_sales, stock, subscriptions, users};
 use crate::api::payments::{confirm, open, returns};
@@ -71,15 +71,15 @@ pub enum Caller {
     Operator(Role),
 }
 
-/// What a request is counted against before its caller is known. A refused token is counted as `Stranger`, whatever the
+/// What a request is counted against before its caller is known. A refused token is counted as `Unauthenticated`, whatever the
 /// route; reservations are counted per user by the Gate, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
     None,
     /// The isolate's room for reservations, then `PER_ADDRESS`.
     Reservation,
-    /// `PER_STRANGER`: somebody who need not say who they are.
-    Stranger,
+    /// `PER_UNAUTHENTICATED`: requests without a known caller.
+    Unauthenticated,
     /// The user's reservations at the Gate, by the handler: what costs as much as one.
     User,
     /// `PER_HINT`, by the handler: of an unsigned webhook only. A return from a payment without a session is counted there
@@ -106,7 +106,7 @@ const OWNER: Caller = Caller::Operator(Role::Owner);
 
 const FREE: Limit = Limit::None;
 const PRESS: Limit = Limit::Reservation;
-const STRANGER: Limit = Limit::Stranger;
+const UNAUTHENTICATED: Limit = Limit::Unauthenticated;
 const USER: Limit = Limit::User;
 const HINT: Limit = Limit::Hint;
 
@@ -194,7 +194,7 @@ table! {
         |c, _| Box::pin(confirm::webhook(c, "toss"));
     "webhook" POST "/v1/webhooks/stripe": GATEWAY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_STRIPE;
         |c, _| Box::pin(confirm::webhook(c, "stripe"));
-    "toss_return" GET_ACTS "/v1/payments/toss/return": ANYBODY, STRANGER, IGNORED, "" => "", where WITH_TOSS;
+    "toss_return" GET_ACTS "/v1/payments/toss/return": ANYBODY, UNAUTHENTICATED, IGNORED, "" => "", where WITH_TOSS;
         |c, _| Box::pin(returns::redirect(c, "toss"));
     "portone_confirm" POST "/v1/payments/portone/confirm": BUYER, FREE, NO_QUERY, "ToConfirm" => "PaymentOutcome",
         where WITH_PORTONE;

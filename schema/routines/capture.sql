@@ -4,7 +4,7 @@
 --            a buyer pays                          secure
 --   (none) ───────────────▶ UNDER_WAY ──────────────────────▶ CAPTURING ──▶ ENDED (confirmed, refund, refused)
 --      └───────────────────────────────── secure ─────────────▲   │
---      └── turned away ──▶ LETTING_GO ──▶ ENDED               └───┘ asked again
+--      └── rejected ─────▶ LETTING_GO ──▶ ENDED               └───┘ asked again
 --
 -- Locks:      reservation_hold, payment_attempt, parked_payment; gateway_breaker alone.
 -- Keeps:      money is taken for a hold that is HOLD, is the buyer's, costs just that, and has enough time left, and for
@@ -91,7 +91,7 @@ begin atomic
         retry_at = clock_timestamp() + make_interval(secs => least(30, 2 * 2 ^ greatest(0, least(b.failures - 4, 4))));
 end;
 
--- A gateway that answers that it is asked too often is at work: it is asked less often, and no buyer is turned away for it.
+-- A gateway that answers that it is asked too often is at work: it is asked less often, and no buyer is rejected for it.
 -- p_after_s: what it said itself (Retry-After); null: nothing. No word of its own keeps it unasked for more than five minutes.
 create or replace function holdfast.gateway_slowed(p_gateway text, p_after_s double precision) returns void
 language sql volatile security definer set search_path = holdfast, pg_temp
@@ -168,7 +168,7 @@ begin atomic
     select 1 + coalesce(max(a.attempt), 0) from holdfast.payment_attempt a where a.hold_id = p_hold_id;
 end;
 
--- The hold waits for the money from here on, or the payment is turned away while nothing has been taken.
+-- The hold waits for the money from here on, or the payment is rejected while nothing has been captured.
 create or replace function holdfast.secure(
     p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text,
     p_token text) returns json
@@ -193,7 +193,7 @@ begin
     if v_hold.hold_id is null and is_shared(p_gateway) then
         return json_build_object('result', 'hold_unknown');
     end if;
-    v_reason := refusal_of(v_hold, v_now, p_user_id, p_amount, p_currency);
+    v_reason := payment_rejection(v_hold, v_now, p_user_id, p_amount, p_currency);
 
     v_promised := promised_end(v_hold);
     v_until := greatest(v_hold.expire_at, least(v_now + 2 * capture_needs(), v_promised + hold_extension_max(v_hold)));
@@ -401,3 +401,7 @@ grant execute on function holdfast.is_payment_of(text, text, uuid, text) to hold
 grant execute on function holdfast.claim_payments(text[], integer, integer) to holdfast_expire;
 grant execute on function holdfast.gateway_answered(text), holdfast.gateway_failed(text, text),
     holdfast.gateway_slowed(text, double precision) to holdfast_refund;
+
+-- The names that these had in the release before. Only routines called them, and all of those have been replaced by now.
+drop function if exists holdfast.refusal_of(holdfast.reservation_hold, timestamptz, text, bigint, text),
+    holdfast.retake(holdfast.reservation_hold, text, text, text, bigint, text);

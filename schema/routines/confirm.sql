@@ -20,7 +20,7 @@ end;
 
 -- Why a payment buys nothing, at this moment of the clock, with the hold locked; null: it buys the hold. A gateway that
 -- does not know its user (null) is not asked who it was.
-create or replace function holdfast.refusal_of(
+create or replace function holdfast.payment_rejection(
     p_hold holdfast.reservation_hold, p_now timestamptz, p_user_id text, p_amount bigint, p_currency text) returns text
 language sql immutable
 return case
@@ -56,7 +56,7 @@ end;
 -- all of it is still there. A hold that nobody has swept yet has its stock, and the rest of the rule is the same.
 -- All of it is looked at with the counters locked: a reservation of the buyer and another late payment wait there, and whoever
 -- has stopped the sale has had them before. A payment in time of another hold is seen as that hold or as its order.
-create or replace function holdfast.retake(
+create or replace function holdfast.resell(
     p_hold holdfast.reservation_hold, p_gateway text, p_payment_id text, p_user_id text, p_amount bigint, p_currency text)
 returns boolean language plpgsql set search_path = holdfast, pg_temp
 as $$
@@ -129,10 +129,10 @@ begin
         return case when p_hold_id is null then json_build_object('result', 'ignored')
             else park(p_gateway, p_payment_id, p_hold_ref, p_amount, p_currency, true) end;
     end if;
-    v_reason := refusal_of(v_hold, v_now, p_user_id, p_amount, p_currency);
+    v_reason := payment_rejection(v_hold, v_now, p_user_id, p_amount, p_currency);
     -- Too late: the sale may want it to be sold all the same.
     v_retaken := case v_reason when 'hold_expired' then
-        retake(v_hold, p_gateway, p_payment_id, p_user_id, p_amount, p_currency) else false end;
+        resell(v_hold, p_gateway, p_payment_id, p_user_id, p_amount, p_currency) else false end;
     v_reason := case when not v_retaken then v_reason end;
     v_order_id := case when v_reason is null then uuidv7() end;
 
@@ -199,8 +199,8 @@ end
 $$;
 
 revoke execute on function holdfast.stored_payment(text, text),
-    holdfast.refusal_of(holdfast.reservation_hold, timestamptz, text, bigint, text), holdfast.count_order(uuid),
-    holdfast.uncount_order(uuid), holdfast.retake(holdfast.reservation_hold, text, text, text, bigint, text),
+    holdfast.payment_rejection(holdfast.reservation_hold, timestamptz, text, bigint, text), holdfast.count_order(uuid),
+    holdfast.uncount_order(uuid), holdfast.resell(holdfast.reservation_hold, text, text, text, bigint, text),
     holdfast.confirm(text, text, text, uuid, text, bigint, text) from public;
 -- The sweep asks about payments that are under way before it ends their holds, and confirms what it finds paid.
 grant execute on function holdfast.confirm(text, text, text, uuid, text, bigint, text)

@@ -53,13 +53,13 @@ begin atomic
 end;
 
 -- How many of these are to be paid back now.
-create or replace function holdfast.pay_back_many(p_ids text[]) returns bigint
+create or replace function holdfast.refund_parked_many(p_ids text[]) returns bigint
 language sql volatile set search_path = holdfast, pg_temp
 begin atomic
     with parked as materialized (
         select f.gateway, f.payment_id from unnest(p_ids) as i, holdfast.payment_of_letter(i) f
         order by f.gateway, f.payment_id)
-    select count(*) filter (where holdfast.pay_back_parked(k.gateway, k.payment_id)) from parked k;
+    select count(*) filter (where holdfast.refund_parked(k.gateway, k.payment_id)) from parked k;
 end;
 
 -- How many of these wait again. An operator who says so has seen that the receiver is back: it is tried at once.
@@ -221,7 +221,7 @@ begin
             perform dispute_was_won(f.gateway, f.payment_id) from payment_of_letter(p_id) f;
         end if;
         if (case v_status when 'DEAD' then replay_deliveries(array[p_id]) when 'FAILED' then replay_refunds(array[p_id])
-            when 'PARKED' then pay_back_many(array[p_id]) else ask_again(array[p_id]) end) > 0 then
+            when 'PARKED' then refund_parked_many(array[p_id]) else ask_again(array[p_id]) end) > 0 then
             perform write_operator_ledger(p_by, 'dead_letter_replayed', p_id,
                 json_build_object('status', lower(v_status)), json_build_object('status', 'pending'));
             v_status := 'PENDING';
@@ -262,7 +262,7 @@ begin
            array_agg(l.id) filter (where l.id like 'parked-%'), array_agg(l.id) filter (where l.id like 'asked-%'), count(*)
     into v_events, v_refunds, v_parked, v_asked, v_found
     from (select id from replayable_dead_letters(p_kind, p_event_type, p_subscription_id, p_sale_id, p_most)) l;
-    v_replayed := replay_deliveries(v_events) + replay_refunds(v_refunds) + pay_back_many(v_parked)
+    v_replayed := replay_deliveries(v_events) + replay_refunds(v_refunds) + refund_parked_many(v_parked)
                 + ask_again(v_asked);
     if v_replayed > 0 then
         perform write_operator_ledger(p_by, 'dead_letters_replayed', 'many', null, json_build_object(
@@ -275,7 +275,7 @@ end
 $$;
 
 revoke execute on function holdfast.dead_events(), holdfast.dead_refunds(), holdfast.replay_refunds(text[]),
-    holdfast.pay_back_many(text[]), holdfast.replay_deliveries(text[]), holdfast.letter_status(text),
+    holdfast.refund_parked_many(text[]), holdfast.replay_deliveries(text[]), holdfast.letter_status(text),
     holdfast.page_of_dead_letters(text, text, uuid, text, bigint, text, integer),
     holdfast.replayable_dead_letters(text, text, uuid, text, integer),
     holdfast.dead_letters(text, text, uuid, text, bigint, text, integer),
@@ -284,3 +284,6 @@ revoke execute on function holdfast.dead_events(), holdfast.dead_refunds(), hold
 grant execute on function holdfast.dead_letters(text, text, uuid, text, bigint, text, integer),
     holdfast.replay_dead_letter(json, text, bytea, text),
     holdfast.replay_dead_letters(json, text, bytea, text, text, uuid, text, integer) to holdfast_admin;
+
+-- The names that these had in the release before. Only routines called them, and all of those have been replaced by now.
+drop function if exists holdfast.pay_back_many(text[]), holdfast.pay_back_parked(text, text);

@@ -8,7 +8,7 @@
 -- One transaction sweeps one sale, so that sales can live in different databases.
 
 -- Ends holds the caller has locked, found to be HOLD, and decided about; release and reserve end theirs here too.
-create or replace function holdfast.end_holds(p_sale_id text, p_hold_ids uuid[], p_status text, p_at timestamptz)
+create or replace function holdfast.close_holds(p_sale_id text, p_hold_ids uuid[], p_status text, p_at timestamptz)
 returns void language plpgsql set search_path = holdfast, pg_temp
 as $$
 declare
@@ -95,10 +95,10 @@ begin
         where h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = v_sale_id
         order by h.expire_at limit p_most for update skip locked) due;
 
-    perform end_holds(v_sale_id, v_hold_ids, 'EXPIRED', clock_timestamp());
+    perform close_holds(v_sale_id, v_hold_ids, 'EXPIRED', clock_timestamp());
     return cardinality(v_hold_ids);
 end
 $$;
 
-revoke execute on function holdfast.end_holds(text, uuid[], text, timestamptz), holdfast.expire(integer) from public;
+revoke execute on function holdfast.close_holds(text, uuid[], text, timestamptz), holdfast.expire(integer) from public;
 grant execute on function holdfast.expire(integer) to holdfast_expire;

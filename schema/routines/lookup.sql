@@ -84,28 +84,28 @@ create or replace function holdfast.holders_piece(
 language sql volatile
 begin atomic
     with recursive keyed as (
-        select 0 as step, p_after[1] as upto, null::text[] as users where p_after[1] is not null
+        select 0 as step, p_after[1] as cursor, null::text[] as users where p_after[1] is not null
         union all
         select k.step + 1, piece.users[cardinality(piece.users)], piece.users from keyed k cross join lateral (
             select array_agg(distinct entry.user_id order by entry.user_id) as users from (
-                select i.user_id from holdfast.idempotency i where i.user_id > k.upto order by i.user_id limit 32) entry) piece
-        where k.upto is not null and k.step < p_steps
+                select i.user_id from holdfast.idempotency i where i.user_id > k.cursor order by i.user_id limit 32) entry) piece
+        where k.cursor is not null and k.step < p_steps
     ), holding as (
-        select 0 as step, p_after[2] as upto, null::text[] as users where p_after[2] is not null
+        select 0 as step, p_after[2] as cursor, null::text[] as users where p_after[2] is not null
         union all
         select k.step + 1, piece.users[cardinality(piece.users)], piece.users from holding k cross join lateral (
             select array_agg(distinct entry.user_id order by entry.user_id) as users from (
-                select a.user_id from holdfast.user_active_hold a where a.sale_id = p_sale_id and a.user_id > k.upto
+                select a.user_id from holdfast.user_active_hold a where a.sale_id = p_sale_id and a.user_id > k.cursor
                 order by a.sale_id, a.user_id limit 32) entry) piece
-        where k.upto is not null and k.step < p_steps
+        where k.cursor is not null and k.step < p_steps
     ), known as (
-        select 0 as step, p_after[3] as upto, null::text[] as users where p_after[3] is not null
+        select 0 as step, p_after[3] as cursor, null::text[] as users where p_after[3] is not null
         union all
         select k.step + 1, piece.users[cardinality(piece.users)], piece.users from known k cross join lateral (
             select array_agg(distinct entry.user_id order by entry.user_id) as users from (
-                select b.user_id from holdfast.buyer_history b where b.sale_id = p_sale_id and b.user_id > k.upto
+                select b.user_id from holdfast.buyer_history b where b.sale_id = p_sale_id and b.user_id > k.cursor
                 order by b.sale_id, b.user_id limit 32) entry) piece
-        where k.upto is not null and k.step < p_steps
+        where k.cursor is not null and k.step < p_steps
     ), step as (
         select 1 as part, keyed.* from keyed union all select 2, holding.* from holding union all select 3, known.* from known
     ), hashed as (
@@ -114,9 +114,9 @@ begin atomic
         from step s cross join lateral unnest(s.users) as u
     )
     select array(select distinct h.hash from hashed h where h.hash % p_shards = p_shard),
-           (select case when count(s.upto) > 0 then array_agg(s.upto order by part.n) end
+           (select case when count(s.cursor) > 0 then array_agg(s.cursor order by part.n) end
             from generate_series(1, 3) as part (n)
-            left join lateral (select step.upto from step where step.part = part.n order by step.step desc limit 1) s on true);
+            left join lateral (select step.cursor from step where step.part = part.n order by step.step desc limit 1) s on true);
 end;
 
 -- Of one Gate's users: who may get another answer than "sold out" or "not open". That is whoever has a key, in whatever

@@ -35,7 +35,7 @@ begin atomic
 end;
 
 -- An operator has decided that it is paid back: from here on it is a refund like any other.
-create or replace function holdfast.pay_back_parked(p_gateway text, p_payment_id text) returns boolean
+create or replace function holdfast.refund_parked(p_gateway text, p_payment_id text) returns boolean
 language plpgsql set search_path = holdfast, pg_temp
 as $$
 declare
@@ -83,6 +83,6 @@ begin atomic
 end;
 
 revoke execute on function holdfast.is_shared(text), holdfast.park(text, text, text, bigint, text, boolean),
-    holdfast.end_parked(text, text), holdfast.pay_back_parked(text, text), holdfast.parked_letters(),
+    holdfast.end_parked(text, text), holdfast.refund_parked(text, text), holdfast.parked_letters(),
     holdfast.payment_of_letter(text) from public;
 grant execute on function holdfast.park(text, text, text, bigint, text, boolean) to holdfast_confirm, holdfast_expire;

@@ -87,10 +87,10 @@ returns void language plpgsql set search_path = holdfast, pg_temp
 as $$
 begin
     update refund_attempt a set succeeded = false, outcome = 'reported failed afterwards'
-    from (select s.attempt, sum(s.amount) over (order by s.attempt) as upto from refund_attempt s
+    from (select s.attempt, sum(s.amount) over (order by s.attempt) as running_total from refund_attempt s
           where (s.gateway, s.payment_id) = (p_payment.gateway, p_payment.payment_id) and s.succeeded) counted
     where (a.gateway, a.payment_id, a.attempt) = (p_payment.gateway, p_payment.payment_id, counted.attempt)
-      and counted.upto > p_gone;
+      and counted.running_total > p_gone;
     update refund r set status = 'REQUIRED', finalized_at = null, attempts = 0, requested_at = null,
                         next_attempt_at = clock_timestamp(), failure = 'the gateway reported it failed after it had succeeded'
     where (r.gateway, r.payment_id) = (p_payment.gateway, p_payment.payment_id);

@@ -26,7 +26,7 @@ begin
         return json_build_object('outcome', 'hold_not_active', 'hold_status', v_status);
     end if;
     if v_status = 'HOLD' then
-        perform end_holds(v_hold.sale_id, array[p_hold_id], 'RELEASED', clock_timestamp());
+        perform close_holds(v_hold.sale_id, array[p_hold_id], 'RELEASED', clock_timestamp());
     end if;
     -- moved: whether anything came back now. What was given back before came back then.
     return json_build_object('outcome', 'released', 'hold', hold_json(v_hold, 'RELEASED'), 'moved', v_status = 'HOLD');

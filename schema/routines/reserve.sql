@@ -338,7 +338,7 @@ $$;
 -- Holds past their end that the sweep has not reached and that stand in this batch's way: the buyers' own, and
 -- those that keep a SKU from being sold, so many at most. To say "sold out" while they wait would be a lie. True: some
 -- ended, and there may be more.
-create or replace function holdfast.take_back(
+create or replace function holdfast.reclaim_lapsed(
     p_sale_id text, p_user_ids text[], p_line_of integer[], p_sku_ids text[], p_qtys integer[]) returns boolean
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -373,7 +373,7 @@ begin
     if v_hold_ids is null then
         return false;
     end if;
-    perform end_holds(p_sale_id, v_hold_ids, 'EXPIRED', clock_timestamp());
+    perform close_holds(p_sale_id, v_hold_ids, 'EXPIRED', clock_timestamp());
     return true;
 end
 $$;
@@ -433,7 +433,7 @@ begin
             if p_early_release then
                 perform set_config('synchronous_commit', 'off', true);
             end if;
-            v_more := holdfast.take_back(p_sale_id, p_user_ids, p_line_of, p_sku_ids, p_qtys);
+            v_more := holdfast.reclaim_lapsed(p_sale_id, p_user_ids, p_line_of, p_sku_ids, p_qtys);
             commit;
             v_late := v_more and clock_timestamp() > v_enough_at;
             exit when v_late or not v_more;
@@ -466,7 +466,7 @@ revoke execute on function holdfast.stored_reservation(text, text, bytea),
     holdfast.refusal_json(holdfast.refusal, boolean, holdfast.sale, text, text, bytea, text),
     holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean),
     holdfast.lapsed_in_the_way(text, text[], integer[], text[], boolean),
-    holdfast.take_back(text, text[], integer[], text[], integer[]) from public;
+    holdfast.reclaim_lapsed(text, text[], integer[], text[], integer[]) from public;
 revoke execute on procedure
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, integer, json),
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, json) from public;
@@ -475,4 +475,8 @@ grant execute on procedure
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, json) to holdfast_reserve;
 grant execute on function
     holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean),
-    holdfast.take_back(text, text[], integer[], text[], integer[]) to holdfast_reserve;
+    holdfast.reclaim_lapsed(text, text[], integer[], text[], integer[]) to holdfast_reserve;
+
+-- The names that these had in the release before. Only routines called them, and all of those have been replaced by now.
+drop function if exists holdfast.take_back(text, text[], integer[], text[], integer[]),
+    holdfast.end_holds(text, uuid[], text, timestamptz);

@@ -63,7 +63,7 @@ pub const REPEATABLE: &[Repeatable] = repeatable![
     "routines/lookup.sql",
     "routines/lists.sql",
     "routines/relay.sql",
-    "routines/operate.sql",
+    "routines/subscriptions.sql",
     "routines/unanswered.sql",
     "routines/dead_letters.sql",
     "routines/decisions.sql",

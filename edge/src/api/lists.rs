@@ -16,7 +16,7 @@ use crate::http::response::Response;
 use crate::http::text::{is_slug, uuid};
 use crate::runtime::limits;
 
-/// A page of holds; `next` goes into `cursor`, null: there is nothing more.
+/// A page of holds; `next` is the next page's `cursor`, null: this is the last page.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HoldPage {
@@ -24,7 +24,7 @@ pub struct HoldPage {
     next: Option<String>,
 }
 
-/// A page of orders; `next` goes into `cursor`, null: there is nothing more.
+/// A page of orders; `next` is the next page's `cursor`, null: this is the last page.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OrderPage {

@@ -10,7 +10,8 @@ use crate::http::problem::{Code, Problem};
 use crate::runtime::js;
 use crate::runtime::js::Arrival;
 use crate::runtime::limits::{
-    ADDRESS_WINDOW_S, HINTS_OF_ADDRESS_MAX, PRESSES_OF_ADDRESS_MAX, STRANGERS_OF_ADDRESS_MAX, UNKNOWN_OF_ADDRESS_MAX,
+    ADDRESS_WINDOW_S, HINTS_OF_ADDRESS_MAX, PRESSES_OF_ADDRESS_MAX, UNAUTHENTICATED_OF_ADDRESS_MAX,
+    UNKNOWN_OF_ADDRESS_MAX,
 };
 
 /// A rate limit's binding in wrangler.toml, and its `limit` there.
@@ -21,8 +22,8 @@ pub struct Limit {
 
 /// Reservations.
 const PRESSES: Limit = Limit { binding: "PER_ADDRESS", max: PRESSES_OF_ADDRESS_MAX };
-/// Unidentified callers: a refused token, a return from a payment.
-pub const STRANGERS: Limit = Limit { binding: "PER_STRANGER", max: STRANGERS_OF_ADDRESS_MAX };
+/// Unauthenticated requests: a refused token, a return from a payment.
+pub const UNAUTHENTICATED: Limit = Limit { binding: "PER_UNAUTHENTICATED", max: UNAUTHENTICATED_OF_ADDRESS_MAX };
 /// Sales that this isolate has never heard of: each is a call of `lookup`, while everybody who follows one link to one sale
 /// asks for the same one.
 pub const UNKNOWN: Limit = Limit { binding: "PER_UNKNOWN", max: UNKNOWN_OF_ADDRESS_MAX };
@@ -90,13 +91,13 @@ mod tests {
 
     #[test]
     fn who_is_limited_is_told_the_limit_that_is_configured() {
-        let answer = Response::from(limited(&STRANGERS));
+        let answer = Response::from(limited(&UNAUTHENTICATED));
         assert_eq!(answer.header("RateLimit-Policy"), Some(r#""address";q=1000;w=10"#));
         assert_eq!(
             (answer.header("RateLimit"), answer.header("Retry-After")),
             (Some(r#""address";r=0;t=10"#), Some("10"))
         );
-        for Limit { binding, max } in [PRESSES, STRANGERS, UNKNOWN, HINTS] {
+        for Limit { binding, max } in [PRESSES, UNAUTHENTICATED, UNKNOWN, HINTS] {
             let text = include_str!("../../../wrangler.toml");
             let configured = text.split(&format!("name = \"{binding}\"")).nth(1).unwrap_or_default();
             let simple = configured.lines().find(|line| line.starts_with("simple"));

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_never_heard_of_again_is_not_counted_for_ever() {
+    fn a_request_that_never_ends_is_not_counted_for_ever() {
         let mut counts = Counts::default();
         while counts.begin(5_000).is_some() {}
         assert_eq!(counts.begin(5_999 + GATE_SETTLE_MS), None);

@@ -139,14 +139,14 @@ impl Inner {
                     serde_json::json!({"batch": "failed", "reservations": reservations, "error": error.to_string()});
                 worker::console_error!("{line}");
                 if !error.is_the_functions() {
-                    self.memory.borrow_mut().land_rejected(&in_flight, clock::now_ms());
+                    self.memory.borrow_mut().complete_rejected(&in_flight, clock::now_ms());
                     self.launch();
                     return;
                 }
                 None
             }
         };
-        self.memory.borrow_mut().land(&in_flight, outcomes, clock::now_ms());
+        self.memory.borrow_mut().complete(&in_flight, outcomes, clock::now_ms());
         self.launch();
     }
 

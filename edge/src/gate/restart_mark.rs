@@ -33,7 +33,7 @@ impl RestartMark {
         self.marked_ms = now_ms;
         // JavaScript's numbers hold whole numbers exactly up to 2^53.
         let written = self.storage.exec(
-            "insert into life (only_row, flew_ms) values (1, ?) on conflict do update set flew_ms = excluded.flew_ms",
+            "insert into restart_mark (only_row, sent_ms) values (1, ?) on conflict do update set sent_ms = excluded.sent_ms",
             vec![(now_ms as f64).into()],
         );
         if let Err(error) = written {
@@ -44,12 +44,13 @@ impl RestartMark {
 }
 
 fn last_mark(storage: &SqlStorage) -> worker::Result<Option<u64>> {
-    storage.exec("create table if not exists life (only_row integer primary key, flew_ms real not null)", None)?;
-    let rows = storage.exec("select flew_ms from life", None)?;
+    storage
+        .exec("create table if not exists restart_mark (only_row integer primary key, sent_ms real not null)", None)?;
+    let rows = storage.exec("select sent_ms from restart_mark", None)?;
     let row = rows.raw().next().transpose()?;
     Ok(row.and_then(|row| match row.first() {
-        Some(SqlStorageValue::Float(flew_ms)) => Some(*flew_ms as u64),
-        Some(SqlStorageValue::Integer(flew_ms)) => u64::try_from(*flew_ms).ok(),
+        Some(SqlStorageValue::Float(sent_ms)) => Some(*sent_ms as u64),
+        Some(SqlStorageValue::Integer(sent_ms)) => u64::try_from(*sent_ms).ok(),
         _ => None,
     }))
 }

@@ -55,7 +55,7 @@ impl Problem {
     }
 
     pub fn not_found() -> Self {
-        Self::new(Code::NotFound, "There is nothing here for you; check the address.")
+        Self::new(Code::NotFound, "No such resource. Check the path and the signed-in account.")
     }
 
     pub fn malformed(detail: impl Into<String>) -> Self {

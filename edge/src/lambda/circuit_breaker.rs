@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_probe_that_is_never_heard_of_does_not_keep_it_shut() {
+    fn a_probe_without_a_response_does_not_keep_it_open() {
         let mut breaker = opened_at(0);
         assert!(breaker.admit(1_000));
         assert!(!breaker.admit(6_999));

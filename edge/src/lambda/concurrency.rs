@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_was_never_heard_of_again_gives_its_place_back_when_its_time_is_over() {
+    fn a_call_without_a_response_frees_its_slot_when_its_time_is_over() {
         let mut calls = ConcurrencyLimit::default();
         assert!((0..CALLS_MAX).all(|_| calls.enter(0, 4_000, CALLS_MAX)));
         assert!(!calls.enter(3_999, 8_000, CALLS_MAX));

@@ -80,7 +80,7 @@ fn every_gateway_of_the_registry_has_its_webhook_and_its_return_page() {
         };
         let (redirect, token) = match gateway.return_page {
             ReturnPage::None => (None, None),
-            ReturnPage::Redirect(_) => (Some((ANYBODY, STRANGER, mine)), None),
+            ReturnPage::Redirect(_) => (Some((ANYBODY, UNAUTHENTICATED, mine)), None),
             ReturnPage::Token => (None, Some((BUYER, FREE, mine))),
         };
         assert_eq!((back(GET_ACTS, "return"), back(POST, "confirm")), (redirect, token), "the return page of {name}");

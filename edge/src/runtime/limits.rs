@@ -140,8 +140,8 @@ pub const REQUESTS_PER_S: u32 = 20;
 /// Per client address and window: `limit` and `period` in wrangler.toml; Cloudflare counts. Reservations: some 500
 /// people who press every few seconds may share an address.
 pub const PRESSES_OF_ADDRESS_MAX: u64 = 3_000;
-/// Unidentified requests, and unsigned webhooks.
-pub const STRANGERS_OF_ADDRESS_MAX: u64 = 1_000;
+/// Unauthenticated requests.
+pub const UNAUTHENTICATED_OF_ADDRESS_MAX: u64 = 1_000;
 /// Sales that nobody has asked for before.
 pub const UNKNOWN_OF_ADDRESS_MAX: u64 = 100;
 pub const HINTS_OF_ADDRESS_MAX: u64 = 30;

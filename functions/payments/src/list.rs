@@ -26,7 +26,7 @@ pub struct Listed {
     pub entries: Vec<Entry>,
     /// Entries that name no payment that can be read. One of them hides no other.
     pub unread: usize,
-    /// Where the next page begins; none: there is none.
+    /// The next page's cursor; none: this is the last page.
     pub next: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The shop's own payment service: `payment.paid` (API.md), signed by Standard Webhooks, and three requests: `GET
+//! The shop's own payment service: `payment.paid` (docs/payments.md), signed by Standard Webhooks, and three requests: `GET
 //! /v1/payments/{payment_id}` with `status`, `amount`, `refunded_amount` and, if refunds take time, `refunding_amount`;
 //! a list; and `POST /v1/payments/{payment_id}/refunds` with a key.
 

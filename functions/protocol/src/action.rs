@@ -3,24 +3,24 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One change by an operator: who, when, why, and what was there before and after.
+/// One change by an operator: actor, time, reason, and the state before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Action {
     pub action_id: String,
-    /// What was done.
+    /// The action's name.
     pub action: String,
-    /// To what: an id.
+    /// The id of what was changed.
     pub subject: String,
     /// The name of the operator's token.
     pub actor: String,
-    /// The operator's words.
+    /// The operator's reason.
     pub reason: Option<String>,
     /// The request's `X-Request-Id`.
     pub request_id: String,
-    /// What the change found; null: it made something.
+    /// The state before the change; null: the action created something.
     pub before: Option<Value>,
-    /// What it left; null: nothing.
+    /// The state after the change; null: there is none.
     pub after: Option<Value>,
     pub created_at: String,
 }

@@ -1,4 +1,4 @@
-//! Admin: what an operator does on the day of the sale.
+//! Admin: an operator's commands about sales, stock, orders and payments.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ pub use crate::field_error::FieldError;
 use crate::payments::{PaymentPage, PaymentRow};
 pub use crate::report::{Audit, Mismatch, Outbox, Report, SkuReport};
 use crate::shop::Sale;
-use crate::{Trace, operate};
+use crate::{Trace, deliveries};
 
 /// Of a sale: its SKUs, the characters of a name, how long a buyer may have to pay, the price of a piece in the minor
 /// unit, the pieces of a SKU, and how many of them one user may buy.
@@ -32,18 +32,18 @@ pub struct AdminRequest {
 pub enum Command {
     CreateSale {
         #[serde(default)]
-        by: operate::Actor,
+        by: deliveries::Actor,
         sale: NewSale,
     },
     SetStatus {
         #[serde(default)]
-        by: operate::Actor,
+        by: deliveries::Actor,
         sale_id: String,
         status: NewStatus,
     },
     AdjustStock {
         #[serde(default)]
-        by: operate::Actor,
+        by: deliveries::Actor,
         sku_id: String,
         idem_key: String,
         adjustment: Adjustment,
@@ -51,12 +51,12 @@ pub enum Command {
     Report {
         sale_id: String,
     },
-    /// What concerns deliveries: see [`crate::operate`].
+    /// What concerns deliveries: see [`crate::deliveries`].
     Operate {
-        operation: operate::Operation,
+        operation: deliveries::Operation,
     },
     CancelOrder {
-        by: operate::Actor,
+        by: deliveries::Actor,
         idem_key: String,
         order_id: String,
     },
@@ -78,33 +78,33 @@ pub struct NewSale {
     pub name: String,
     /// ISO 4217.
     pub currency: String,
-    /// RFC 3339; none: now.
+    /// RFC 3339; default: now.
     #[serde(default)]
     pub opens_at: Option<String>,
-    /// RFC 3339; none: open end.
+    /// RFC 3339; default: no end.
     #[serde(default)]
     pub closes_at: Option<String>,
-    /// Seconds, 1 to 86 400; 300 unless given.
+    /// Seconds from the grant to the hold's expiry, 1 to 86 400; default 300.
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "describe", schemars(with = "i64"))]
     pub hold_ttl_s: Option<i64>,
-    /// What becomes of a payment after the hold's end: `refund`, unless given, or `retake`.
+    /// What a payment after the hold's expiry gets: `refund` (default), or `retake`: an order if there is stock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub late_payment: Option<String>,
-    /// Seconds, 0 to 86 400, for which a buyer whose hold on a SKU lapsed unpaid cannot hold that SKU again; 0, which is
-    /// no cool-down, unless given.
+    /// Seconds, 0 to 86 400, for which a buyer whose hold on a SKU lapsed unpaid cannot hold that SKU again; default 0:
+    /// no cool-down.
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "describe", schemars(with = "i64"))]
     pub lapse_cooldown_s: Option<i64>,
-    /// `draft`: only operators see the sale, until a `PATCH` gives it another status. Unless given, it is `open`.
+    /// `open` (default) or `draft`: only operators see the sale, until a `PATCH` sets another status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// Whether buyers see how many pieces there are before the sale opens: `shown`, unless given, or `hidden`.
+    /// Whether buyers see the stock before the sale opens: `shown` (default) or `hidden`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock_before_opening: Option<String>,
-    /// 1 to 100.
+    /// 1 to 100 of them.
     pub skus: Vec<NewSku>,
-    /// For the ledger: no part of the sale.
+    /// For the ledger; not part of the sale.
     #[serde(default, skip_serializing)]
     pub reason: Option<String>,
 }
@@ -122,7 +122,7 @@ pub struct NewSku {
     /// Pieces, 0 to 10^9.
     #[serde(deserialize_with = "crate::whole::number")]
     pub stock: i64,
-    /// Pieces, 1 to 10^6; 1 unless given.
+    /// Pieces, 1 to 10^6; default 1.
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "describe", schemars(with = "i64"))]
     pub max_per_user: Option<i64>,
@@ -173,7 +173,7 @@ impl NewStatus {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Adjustment {
     pub sale_id: String,
-    /// Pieces put in, or taken out where negative; -10^9 to 10^9, not 0.
+    /// Pieces to add, or to remove if negative; -10^9 to 10^9, not 0.
     #[serde(deserialize_with = "crate::whole::number")]
     pub delta: i64,
     /// 1 to 500 characters.
@@ -191,15 +191,15 @@ pub enum AdminOutcome {
     NotFound {
         sku_id: Option<String>,
     },
-    /// The sale is known, and was made from another body.
+    /// The sale exists and was created from another body.
     AlreadyExists,
     IdempotencyKeyReused,
-    /// Taking out more than is there.
+    /// Fewer pieces available than are to be removed.
     SoldOut {
         sku_id: String,
         available: i64,
     },
-    /// `created`: now; otherwise it was there before, from the same body.
+    /// `created`: by this request; otherwise an earlier one with the same body created it.
     Sale {
         sale: Sale,
         created: bool,
@@ -212,7 +212,7 @@ pub enum AdminOutcome {
         report: Report,
     },
     Operated {
-        operated: operate::OperationOutcome,
+        operated: deliveries::OperationOutcome,
     },
     Order {
         order: crate::shop::Order,

@@ -86,7 +86,7 @@ pub struct BuyerPayment {
     pub token: String,
 }
 
-/// Money that was taken ends as one of the first two; the same payment again gets the same one.
+/// A captured payment ends as one of the first two; the same payment always gets the same outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
@@ -98,27 +98,27 @@ pub enum ConfirmOutcome {
     RefundRequired {
         reason: RefundReason,
     },
-    /// The hold waits for the money, which may be taken now.
+    /// The hold is locked for the payment, which may be captured now.
     #[serde(rename = "secured")]
     ReadyToCapture,
-    /// No money was taken, and none will be: the hold would not have it, or the bank.
+    /// Rejected by the hold or by the bank: not captured, and it will not be.
     #[serde(rename = "turned_away")]
     Rejected {
         reason: String,
     },
-    /// It names a hold in our form that is none of this Holdfast's: its money is left alone until an operator decides.
+    /// The payment names a hold in our form that this database does not have: an operator decides about it.
     Parked,
-    /// Nothing has happened that would change anything here, or to a payment that is not ours.
+    /// No change, or not a payment of this shop.
     Ignored,
-    /// The message is not signed by its gateway, or too long ago.
+    /// The signature is not valid, or its timestamp is too old.
     Unproven,
-    /// The buyer who tells of it has no such payment.
+    /// This buyer has no such payment.
     NotFound,
-    /// The buyer has still to pay: an account to deposit into was issued, say.
+    /// Not paid yet, for example an account for a deposit was issued.
     Pending,
-    /// Money that was settled before: what its gateway has of it now is on record.
+    /// The payment was settled before; its present state at the gateway is recorded.
     Recorded,
-    /// The gateway cannot be asked; tell us again.
+    /// The gateway cannot be reached; send the message again.
     Unreachable,
 }
 
@@ -137,7 +137,7 @@ pub struct HoldOf {
     pub sale_id: String,
 }
 
-/// Listed in the order in which they are looked for.
+/// In the order in which they are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]

@@ -1,9 +1,9 @@
-//! A dead letter: what was given up, an event's delivery or a refund, or a payment whose hold is not known, as an operator
-//! sees it and decides about it.
+//! Dead letters: deliveries and refunds that were given up, and payments without a known hold, as an operator sees them
+//! and decides about them.
 
 use serde::{Deserialize, Serialize};
 
-/// What one kind has and the other has not is left out.
+/// Members that a kind does not have are absent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct DeadLetter {
@@ -11,7 +11,7 @@ pub struct DeadLetter {
     /// `event`, `refund` or `unknown_hold`.
     pub kind: String,
     pub dead_at: String,
-    /// What went wrong last.
+    /// The last error.
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_status: Option<i64>,
@@ -29,17 +29,17 @@ pub struct DeadLetter {
     pub subscription_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// Why the money was to be paid back.
+    /// Why the payment was to be refunded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund_reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_id: Option<String>,
-    /// What the gateway says of the hold, where it is none of this database.
+    /// The hold's reference as the gateway reported it, where this database has no such hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_ref: Option<String>,
-    /// Whether the money was taken, or is only set aside.
+    /// Whether the payment was captured; false: only authorized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub captured: Option<bool>,
     /// In the minor unit.
@@ -53,7 +53,7 @@ pub struct DeadLetter {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Replayed {
     pub id: String,
-    /// `pending`, `dismissed` or `settled`; or how it has ended since.
+    /// `pending`, `dismissed` or `settled`; or the status it has reached since.
     pub status: String,
 }
 
@@ -61,18 +61,18 @@ pub struct Replayed {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct ReplayedMany {
     pub replayed: i64,
-    /// Whether there may be more: ask again.
+    /// Whether more may match: repeat the request.
     pub more: bool,
 }
 
-/// What an operator makes of a dead letter other than sending it again.
+/// An operator's decision about a dead letter other than a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// Nothing is to be done.
+    /// Nothing has to be done.
     Dismiss,
-    /// It was paid back by hand.
+    /// The payment was refunded by hand.
     Settle,
 }
 
@@ -92,7 +92,7 @@ impl Decision {
     }
 }
 
-/// The body of `POST /v1/admin/dead-letters/{id}/dismiss` and `…/settle`: money is decided about, so it says why.
+/// The body of `POST /v1/admin/dead-letters/{id}/dismiss` and `…/settle`. A decision about a payment needs a reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -1,10 +1,10 @@
-//! What happens, as receivers are told of it: the one list of event types. The outbox's constraint (schema/tables/V8__operators.sql), the check of
-//! a subscription, the description's `webhooks` and docs/events.md are compared with it or made from it.
+//! The list of event types. The outbox's constraint (schema/tables/V8__operators.sql), the check of a subscription, the
+//! description's `webhooks` and docs/events.md are compared with it or made from it.
 
 /// A type of event.
 pub struct EventType {
     pub name: &'static str,
-    /// When it is told.
+    /// When it is sent.
     pub when: &'static str,
     /// The `data` of one, as JSON.
     pub example: &'static str,
@@ -22,13 +22,13 @@ pub const EVENT_TYPES: [EventType; 20] = [
     },
     EventType {
         name: "ReservationExpired",
-        when: "A hold ended unpaid; its stock is back.",
+        when: "A hold expired unpaid; its stock is available again.",
         example: r#"{"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "sale_id": "spring-drop", "user_id": "홍길동",
   "items": [{"sku_id": "sneaker-270", "qty": 1}]}"#,
     },
     EventType {
         name: "ReservationReleased",
-        when: "A buyer gave a hold back; its stock is back.",
+        when: "A buyer released a hold; its stock is available again.",
         example: r#"{"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "sale_id": "spring-drop", "user_id": "홍길동",
   "items": [{"sku_id": "sneaker-270", "qty": 1}]}"#,
     },
@@ -42,39 +42,39 @@ pub const EVENT_TYPES: [EventType; 20] = [
     },
     EventType {
         name: "RefundRequired",
-        when: "Captured money bought nothing, or its order was cancelled: it is to be paid back.",
+        when: "A captured payment bought nothing, or its order was cancelled: it is to be refunded.",
         example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
   "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "user_id": "홍길동", "amount": 150000, "currency": "KRW",
   "reason": "order_cancelled"}"#,
     },
     EventType {
         name: "RefundCompleted",
-        when: "The money is paid back.",
+        when: "A refund is completed.",
         example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
   "hold_ref": "019a9e7c4b5a7c3d8e9f0123456789ab01", "user_id": "홍길동", "amount": 150000, "currency": "KRW",
   "reason": "hold_expired", "failure": null}"#,
     },
     EventType {
         name: "RefundFailed",
-        when: "The money could not be paid back: it is a dead letter, which an operator replays or settles.",
+        when: "A refund failed: it is a dead letter, which an operator replays or settles.",
         example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
   "hold_ref": "019a9e7c4b5a7c3d8e9f0123456789ab01", "user_id": "홍길동", "amount": 150000, "currency": "KRW",
   "reason": "hold_expired", "failure": "the gateway answered 403"}"#,
     },
     EventType {
         name: "StockAdjusted",
-        when: "An operator put stock in or took it out.",
+        when: "An operator adjusted a SKU's stock.",
         example: r#"{"sale_id": "spring-drop", "sku_id": "sneaker-270", "delta": 50, "reason": "two more boxes"}"#,
     },
     EventType {
         name: "AuditFinding",
-        when: "The audit found what does not agree.",
+        when: "The audit found a violated invariant.",
         example: r#"{"finding_id": "019a9e7e-1111-7000-8000-0123456789ab", "check": "counter_sum", "subject": "spring-drop/sneaker-270",
   "sale_id": "spring-drop", "expected": 100, "found": 99, "saw": {"total": 99}, "seen_at": "2026-01-15T05:10:00.000Z"}"#,
     },
     EventType {
         name: "OrderCancelled",
-        when: "An order was cancelled; its stock is back, and its money is on its way back.",
+        when: "An order was cancelled: its stock is available again, and its payment is refunded.",
         example: r#"{"order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
   "sale_id": "spring-drop", "user_id": "홍길동", "status": "CANCELLED",
   "items": [{"sku_id": "sneaker-270", "qty": 1, "unit_price": 150000}], "total_amount": 150000, "currency": "KRW",
@@ -82,19 +82,19 @@ pub const EVENT_TYPES: [EventType; 20] = [
     },
     EventType {
         name: "OrderStatusChanged",
-        when: "An order moved on, for example to SHIPPED.",
+        when: "An order's status changed, for example to SHIPPED.",
         example: r#"{"order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
   "sale_id": "spring-drop", "user_id": "홍길동", "status": "SHIPPED", "before": "PREPARING", "tracking": "CJ 1234-5678"}"#,
     },
     EventType {
         name: "HoldChanged",
-        when: "A hold has other lines.",
+        when: "A hold's lines changed.",
         example: r#"{"hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab", "sale_id": "spring-drop", "user_id": "홍길동", "version": 2,
   "items": [{"sku_id": "sneaker-280", "qty": 1, "unit_price": 150000}], "total_amount": 150000, "currency": "KRW"}"#,
     },
     EventType {
         name: "CouponIssued",
-        when: "A user got a coupon.",
+        when: "A coupon was issued to a user.",
         example: r#"{"issue_id": "019a9e7f-2222-7000-8000-0123456789ab", "coupon_id": "welcome", "user_id": "홍길동", "sale_id": null}"#,
     },
     EventType {
@@ -117,7 +117,7 @@ pub const EVENT_TYPES: [EventType; 20] = [
     },
     EventType {
         name: "WalletRefunded",
-        when: "An order's money is back in the wallet.",
+        when: "An order was refunded to the wallet.",
         example: r#"{"user_id": "홍길동", "currency": "KRW", "delta": 15000, "balance": 50000,
   "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab"}"#,
     },
@@ -130,7 +130,7 @@ pub const EVENT_TYPES: [EventType; 20] = [
     },
     EventType {
         name: "PaymentRefundedOutside",
-        when: "Money went back at the gateway, and not through Holdfast: in its console, or a deposit was reversed.",
+        when: "A payment was refunded at the gateway and not through Holdfast, in its console for example, or a deposit was reversed.",
         example: r#"{"gateway": "stripe", "payment_id": "pi_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
   "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "sale_id": "spring-drop", "user_id": "홍길동", "kind": "refunded",
   "amount": 50000, "refunded_amount": 50000, "currency": "KRW"}"#,

@@ -1,17 +1,16 @@
-//! How far a user is forgotten.
+//! The result of forgetting a user.
 
 use serde::{Deserialize, Serialize};
 
-/// What stands in a user's place, and what still has to wait.
+/// The user's pseudonym, and what is not pseudonymised yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Forgotten {
     pub pseudonym: String,
-    /// `done`: nothing is left of the user; `waiting`: the rest goes by itself when its time is over.
+    /// `done`: the user's id is nowhere any more; `waiting`: the rest follows without another request.
     pub status: String,
-    /// `live_hold`, `refund` (money that is to go back), `legal_time` (orders and payments), `retention` (what events
-    /// still tell of).
+    /// `live_hold`, `refund` (a pending one), `legal_time` (orders and payments), `retention` (events).
     pub waits_for: Vec<String>,
-    /// When the last of what the law wants kept may go.
+    /// When the last legal retention period ends.
     pub until: Option<String>,
 }

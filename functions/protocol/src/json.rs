@@ -1,5 +1,5 @@
 //! JSON on the way of a reservation. Each pass over a cart or a hold costs every buyer time, so the passes are counted,
-//! and a test of the edge holds their number (edge/src/passes.rs).
+//! and a test of the edge holds their number (edge/src/api/reservations/reserve/passes.rs).
 
 use std::cell::Cell;
 

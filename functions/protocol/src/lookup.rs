@@ -45,7 +45,7 @@ pub enum Question {
     Sale {
         sale_id: String,
     },
-    /// The newest 100, what can be bought first.
+    /// The newest 100, those that can be bought first.
     Sales,
     /// Of the users of this shard: who may have something that comes before "sold out" in the order of refusals. That
     /// is a hold, an order or a lapse in this sale, or a key, which belongs to its user and not to a sale.
@@ -61,9 +61,9 @@ pub enum Question {
 /// A piece of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// Of this sale alone; none: of all.
+    /// Only of this sale; none: of all.
     pub sale_id: Option<String>,
-    /// What the page before it gave as `next`; none: the first page.
+    /// `next` of the page before; none: the first page.
     pub before: Option<String>,
     /// Rows, 1 to 100.
     pub limit: i32,
@@ -72,7 +72,7 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum LookupOutcome {
-    /// There is no such thing for this caller (yet).
+    /// This caller has no such resource (yet).
     NotFound,
     Hold {
         hold: Hold,
@@ -80,7 +80,7 @@ pub enum LookupOutcome {
     Order {
         order: Order,
     },
-    /// `next`: where the next page goes on; none: this is the last. A page may be empty and have a next one.
+    /// `next`: the next page's cursor; none: this is the last page. A page may be empty and still have a next one.
     Holds {
         holds: Vec<Hold>,
         next: Option<String>,

@@ -11,7 +11,7 @@ pub struct OpenPaymentRequest {
     pub trace: Trace,
     pub user_id: String,
     pub hold_id: String,
-    /// Whose page it is.
+    /// The gateway of the payment page.
     pub opening_at: String,
 }
 
@@ -23,7 +23,7 @@ pub enum OpenPaymentOutcome {
     HoldNotActive {
         hold_status: String,
     },
-    /// What the page is to be opened with: a payment's id where the shop gives it, an order's elsewhere.
+    /// What the payment page is opened with: a payment's id or an order's, by gateway.
     Opened {
         payment_id: String,
     },

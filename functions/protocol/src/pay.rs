@@ -15,15 +15,15 @@ pub struct PayRequest {
     pub pay_with: Method,
 }
 
-/// What needs no gateway.
+/// A way to pay without a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "describe", schemars(rename = "MethodWithoutGateway"))]
 pub enum Method {
-    /// What costs nothing.
+    /// For a total of 0.
     Free,
-    /// The buyer's balance.
+    /// From the buyer's balance.
     Wallet,
 }
 
@@ -43,13 +43,13 @@ impl Method {
     }
 }
 
-/// Listed in the order in which they are looked for, but that what is paid already is told first.
+/// In the order in which they are checked, except that an existing order comes first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum PayOutcome {
-    /// No such hold of this user.
+    /// This user has no such hold.
     NotFound,
-    /// Paid, now or before, in whatever way.
+    /// Paid, now or before, by any method.
     Confirmed {
         order_id: String,
     },

@@ -1,4 +1,4 @@
-//! What an operator sees of the money, and asks to have done with it: parts of [`crate::admin`].
+//! Payments as an operator sees them, and an order's cancellation: parts of [`crate::admin`].
 
 use serde::{Deserialize, Serialize};
 
@@ -18,17 +18,17 @@ pub struct Cancellation {
 pub struct PaymentPage {
     /// One of [`PAYMENT_STATES`]; none: all.
     pub state: Option<String>,
-    /// Asked by the release before this one, which lists the oldest first: the last page's `next`.
+    /// Sent by the release before this one, which lists the oldest first: the last page's `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<i64>,
     /// The newest before this one: the last page's `next`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<i64>,
-    /// 1 to 100.
+    /// 1 to 100 of them.
     pub limit: i32,
 }
 
-/// What a payment is now. `unsettled` is neither an order's nor to be paid back: there must be none.
+/// A payment's states. `unsettled`: neither an order nor a refund; there must be none.
 pub const PAYMENT_STATES: [&str; 5] = ["ordered", "refund_pending", "refunded", "refund_failed", "unsettled"];
 
 /// A payment as an operator sees it.
@@ -38,31 +38,31 @@ pub struct PaymentRow {
     pub gateway: String,
     pub payment_id: String,
     pub state: String,
-    /// The hold of ours; none: it named none.
+    /// The hold; none: the payment names no hold of this database.
     pub hold_id: Option<String>,
-    /// What the gateway said of the hold: an id of ours in one of its forms, or any other text.
+    /// The hold's reference as the gateway reported it: a hold's id in one of its forms, or any other text.
     pub hold_ref: String,
     pub sale_id: Option<String>,
-    /// None: the gateway did not say who paid, and no hold says it.
+    /// None: neither the gateway nor a hold names the user.
     pub user_id: Option<String>,
     pub amount: i64,
     pub currency: String,
     pub order_id: Option<String>,
     pub refund_reason: Option<String>,
     pub refund_attempts: Option<i64>,
-    /// What was said the last time that paying it back failed.
+    /// The error of the last failed refund attempt.
     pub refund_failure: Option<String>,
     /// Whether a dispute is open, was lost, or is over and nobody knows how.
     #[serde(default)]
     pub disputed: bool,
     /// `open`, `won`, `lost`, or `resolved`: it is over, and the gateway does not say how.
     pub dispute: Option<String>,
-    /// What the dispute is about, in the minor unit.
+    /// The disputed amount, in the minor unit.
     pub disputed_amount: Option<i64>,
-    /// What went back to the buyer at the gateway and not by us, in the minor unit.
+    /// Refunded at the gateway and not through Holdfast, in the minor unit.
     #[serde(default)]
     pub refunded_amount: i64,
-    /// When a deposit was seen to be taken back.
+    /// When the reversal of a deposit was detected.
     pub reversed_at: Option<String>,
     pub created_at: String,
 }
@@ -73,11 +73,11 @@ pub struct GatewayHealth {
     pub gateway: String,
     /// `closed`, `open` or `half_open`.
     pub breaker: String,
-    /// In a row.
+    /// Consecutive failures.
     pub failures: i64,
     pub since: String,
     pub last_error: Option<String>,
-    /// Until when it is asked only what cannot wait, as it has asked for (429).
+    /// The gateway has answered 429: until then it gets only requests that cannot wait.
     #[serde(default)]
     pub slowed_until: Option<String>,
 }

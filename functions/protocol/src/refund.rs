@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Trace;
 
-/// The bank account that a refund goes to. It is passed on to the gateway; nobody keeps it, and no log shows it.
+/// The bank account of a refund. It is passed to the gateway, and neither stored nor logged.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
@@ -15,7 +15,7 @@ pub struct RefundAccount {
     /// on to the gateway as it is.
     pub bank: String,
     pub number: String,
-    /// Whose account it is.
+    /// The account holder's name.
     pub holder: String,
 }
 

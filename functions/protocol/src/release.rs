@@ -14,11 +14,11 @@ pub struct ReleaseRequest {
     pub hold_id: String,
 }
 
-/// Listed in the order in which they are looked for.
+/// In the order in which they are checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum ReleaseOutcome {
-    /// No such hold of this user.
+    /// This user has no such hold.
     NotFound,
     /// Committed or expired: there is nothing to give back.
     HoldNotActive { hold_status: HoldStatus },

@@ -1,4 +1,4 @@
-//! A sale's report: its sums, and what does not agree.
+//! A sale's report: its sums, and what the audit found.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::payments::GatewayHealth;
 use crate::subscription::Subscription;
 
-/// All of it seen at one moment.
+/// A sale's report, from one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Report {
@@ -20,25 +20,25 @@ pub struct Report {
     pub orders: BTreeMap<String, i64>,
     /// Refunds by status.
     pub refunds: BTreeMap<String, i64>,
-    /// Payments of which the gateway has changed its mind.
+    /// Payments that changed at the gateway after they were settled.
     #[serde(default)]
     pub payments: ChangedPayments,
     pub outbox: Outbox,
-    /// Gateways that were asked and failed to answer, whatever the sale.
+    /// Gateways with failed requests, of every sale.
     #[serde(default)]
     pub gateways: Vec<GatewayHealth>,
     pub audit: Audit,
 }
 
-/// How many payments: what was settled, and is not as it was at the gateway.
+/// Numbers of settled payments that changed at the gateway since.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct ChangedPayments {
-    /// A dispute is open, was lost, or is over and nobody knows how.
+    /// With a dispute that is open, was lost, or is over with an unknown result.
     pub disputed: i64,
-    /// Some of it went back, and not by us.
+    /// Refunded, in part or in full, but not through Holdfast.
     pub refunded_outside: i64,
-    /// Its deposit was taken back.
+    /// With a reversed deposit.
     pub reversed: i64,
 }
 
@@ -56,11 +56,11 @@ pub struct SkuReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Outbox {
-    /// Events, and deliveries of them, still to be sent.
+    /// Events not yet fanned out, and pending deliveries.
     pub pending: i64,
-    /// Deliveries given up.
+    /// Deliveries that were given up: dead letters.
     pub dead: i64,
-    /// Everybody who is told, of every sale.
+    /// All subscriptions, of every sale.
     pub receivers: Vec<Subscription>,
 }
 
@@ -71,8 +71,8 @@ pub struct Audit {
     pub mismatches: Vec<Mismatch>,
 }
 
-/// What was compared, of what, and the two numbers that should be one. With a `finding_id` it is what the audit found
-/// earlier and still finds.
+/// A failed check: its name, its subject, and the two numbers that should be equal. With a `finding_id` the scheduled
+/// audit has found it and it is not resolved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Mismatch {

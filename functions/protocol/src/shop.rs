@@ -1,4 +1,4 @@
-//! What the shop's things look like to its buyers: a sale, a hold, an order. The edge sends these as they are.
+//! Sales, holds and orders as buyers see them. The edge sends them unchanged.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ pub enum HoldStatus {
 impl HoldStatus {
     pub const ALL: [Self; 4] = [Self::Hold, Self::Committed, Self::Expired, Self::Released];
 
-    /// As it is written in every answer.
+    /// The name in every response.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ impl HoldStatus {
     }
 }
 
-/// The answer to a reservation, and to the question after it.
+/// The response to a reservation and to a lookup of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Hold {
@@ -56,20 +56,20 @@ pub struct Hold {
     pub sale_id: String,
     pub status: HoldStatus,
     pub items: Vec<PricedLine>,
-    /// What its lines cost; of it `discount_amount` is taken off, and `total_amount` is what is to be paid.
+    /// The sum of the lines; minus `discount_amount` it is `total_amount`, which the buyer pays.
     #[serde(default)]
     pub subtotal_amount: i64,
     #[serde(default)]
     pub discount_amount: i64,
     pub total_amount: i64,
     pub currency: String,
-    /// Of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
+    /// Decimals of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
     #[serde(default)]
     pub currency_decimals: u8,
-    /// The coupon that is taken off; null: none.
+    /// The id of the coupon behind `discount_amount`; null: none.
     #[serde(default)]
     pub coupon: Option<String>,
-    /// From 1, one more with every change of its lines: its `ETag`.
+    /// From 1, incremented with every change of the lines; the `ETag`.
     #[serde(default = "first")]
     pub version: i64,
     /// RFC 3339, UTC.
@@ -79,8 +79,8 @@ pub struct Hold {
     /// The newest of `refunds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<Box<Refund>>,
-    /// Money for it that is to be paid back, or has been, the newest first: a payment that bought nothing is told of
-    /// here, also where another one has bought the hold.
+    /// The refunds of this hold's payments, newest first, among them those of a second payment for a hold that was
+    /// bought already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<RefundOf>,
 }
@@ -89,7 +89,7 @@ fn first() -> i64 {
     1
 }
 
-/// A buyer's money on its way back.
+/// A refund to a buyer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Refund {
@@ -97,19 +97,19 @@ pub struct Refund {
     /// In the currency's minor unit.
     pub amount: i64,
     pub currency: String,
-    /// Of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
+    /// Decimals of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
     #[serde(default)]
     pub currency_decimals: u8,
-    /// Why the money goes back: `amount_mismatch`, `hold_expired` and so on.
+    /// Why the payment is refunded: `amount_mismatch`, `hold_expired` and so on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// It was a deposit: it goes back to an account that the buyer names
+    /// The payment was a deposit, and the refund waits for the buyer's bank account
     /// (`POST /v1/reservations/{hold_id}/refund-account`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub account_needed: bool,
 }
 
-/// The same with its reason: what the payment could not buy (`already_paid`, `hold_expired`, …), or `order_cancelled`.
+/// A refund with its reason: why the payment bought nothing (`already_paid`, `hold_expired`, …), or `order_cancelled`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct RefundOf {
@@ -118,10 +118,10 @@ pub struct RefundOf {
     /// In the currency's minor unit.
     pub amount: i64,
     pub currency: String,
-    /// Of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
+    /// Decimals of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
     #[serde(default)]
     pub currency_decimals: u8,
-    /// As in `refund`.
+    /// As in `Refund`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub account_needed: bool,
 }
@@ -132,7 +132,7 @@ pub struct RefundOf {
 pub enum RefundStatus {
     Pending,
     Completed,
-    /// Given up, and an operator's to look at.
+    /// Given up: an operator has to decide.
     Failed,
 }
 
@@ -141,7 +141,7 @@ pub enum RefundStatus {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub enum OrderStatus {
     Confirmed,
-    /// By an operator; its money is paid back.
+    /// Cancelled by an operator and refunded.
     Cancelled,
 }
 
@@ -149,7 +149,7 @@ pub enum OrderStatus {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Order {
     pub order_id: String,
-    /// Ten characters that a person can read out; unique.
+    /// Ten characters that are easy to read aloud; unique.
     pub order_number: String,
     pub hold_id: String,
     pub sale_id: String,
@@ -157,26 +157,26 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     pub status: OrderStatus,
-    /// From 1, one more with every change: its `ETag`.
+    /// From 1, incremented with every change; the `ETag`.
     pub version: i64,
     pub items: Vec<PricedLine>,
-    /// What its lines cost; of it `discount_amount` is taken off, and `total_amount` was to be paid.
+    /// The sum of the lines; minus `discount_amount` it is `total_amount`, which the buyer paid.
     pub subtotal_amount: i64,
     pub discount_amount: i64,
     pub total_amount: i64,
     pub currency: String,
-    /// Of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
+    /// Decimals of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
     pub currency_decimals: u8,
-    /// The coupon that was taken off; null: none.
+    /// The id of the coupon behind `discount_amount`; null: none.
     pub coupon: Option<String>,
     pub payment: PaidBy,
-    /// Where the parcel is; null: not shipped.
+    /// The shipment's tracking number; null: not shipped.
     pub tracking: Option<String>,
     /// The buyer has disputed the payment at the bank.
     pub disputed: bool,
-    /// What was paid back at the gateway itself, outside of Holdfast.
+    /// Refunded at the gateway and not through Holdfast, in the currency's minor unit.
     pub refunded_amount: i64,
-    /// Its money on its way back; null: it stays paid.
+    /// The order's refund; null: there is none.
     pub refund: Option<Box<Refund>>,
     /// RFC 3339, UTC.
     pub created_at: String,
@@ -199,7 +199,7 @@ pub struct PaidBy {
 pub enum PayMethod {
     Gateway,
     Wallet,
-    /// It cost nothing.
+    /// The total was 0.
     Free,
 }
 
@@ -224,12 +224,12 @@ pub struct Sale {
     pub status: SaleStatus,
     /// RFC 3339, UTC.
     pub opens_at: String,
-    /// RFC 3339, UTC; null: open end.
+    /// RFC 3339, UTC; null: no end.
     pub closes_at: Option<String>,
-    /// Seconds a buyer has to pay.
+    /// Seconds from the grant to the hold's expiry.
     pub hold_ttl_s: i64,
     pub currency: String,
-    /// Of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
+    /// Decimals of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
     #[serde(default)]
     pub currency_decimals: u8,
     pub skus: Vec<Sku>,
@@ -241,7 +241,7 @@ pub struct Sku {
     pub sku_id: String,
     pub name: String,
     pub unit_price: i64,
-    /// Null before the sale opens where its operator hides the stock (`stock_before_opening`).
+    /// Null before the sale opens if `stock_before_opening` is `hidden`.
     pub available: Option<i64>,
     pub max_per_user: i64,
 }

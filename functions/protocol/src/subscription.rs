@@ -1,4 +1,4 @@
-//! Subscriptions: who is sent events, where, and how it stands.
+//! Subscriptions: the receivers of events, their endpoints and their state.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,20 +8,20 @@ pub struct Subscription {
     pub subscription_id: String,
     pub kind: Kind,
     pub endpoint: String,
-    /// Empty: everything.
+    /// Empty: every event type.
     pub event_types: Vec<String>,
     /// `enabled`, `disabled`, `deleted`.
     pub status: String,
     pub status_reason: Option<String>,
     pub status_since: String,
-    /// `closed`: it is sent to; `open`: it is left alone; `half_open`: one delivery tries whether it is back.
+    /// The circuit breaker: `closed`: deliveries are sent; `open`: none is; `half_open`: one delivery is sent as a test.
     pub breaker: String,
     pub breaker_since: String,
-    /// Deliveries still to be made.
+    /// Pending deliveries.
     pub pending: i64,
-    /// Deliveries given up.
+    /// Deliveries that were given up: dead letters.
     pub dead: i64,
-    /// Until when messages carry the old secret's signature as well.
+    /// Until then messages also carry a signature by the old secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_secret_until: Option<String>,
     pub created_at: String,
@@ -32,12 +32,12 @@ pub struct Subscription {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NewSubscription {
-    /// One of [`Kind`]; `http` unless given.
+    /// `http` (default), `sqs` or `eventbridge`.
     #[serde(default)]
     pub kind: Option<String>,
     /// A URL, a queue's URL, or the name or ARN of a bus.
     pub endpoint: String,
-    /// None: everything.
+    /// Absent or empty: every event type.
     #[serde(default)]
     pub event_types: Vec<String>,
     #[serde(default, skip_serializing)]
@@ -76,7 +76,7 @@ impl Kind {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionChange {
-    /// One of [`SubscriptionStatus`].
+    /// `enabled` or `disabled`.
     pub status: String,
     #[serde(default)]
     pub reason: Option<String>,
@@ -102,12 +102,12 @@ impl SubscriptionStatus {
     }
 }
 
-/// The body of `POST /v1/admin/subscriptions/{subscription_id}/secret`; it may be left out.
+/// The body of `POST /v1/admin/subscriptions/{subscription_id}/secret`; optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
-    /// Seconds the old secret is good beside the new one, 0 to 604 800; a day unless given.
+    /// Seconds for which the old secret stays valid beside the new one, 0 to 604 800; default 86 400.
     #[serde(default, deserialize_with = "crate::whole::optional", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "describe", schemars(with = "i64"))]
     pub overlap_s: Option<i64>,

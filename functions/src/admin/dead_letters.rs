@@ -1,6 +1,6 @@
 //! Listing dead letters, and replaying those that a filter names (schema/routines/dead_letters.sql).
 
-use protocol::operate::{Actor, Filter, OperationOutcome};
+use protocol::deliveries::{Actor, Filter, OperationOutcome};
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
-//! Creating, changing and deleting subscriptions (schema/routines/operate.sql), and replacing their secrets.
+//! Creating, changing and deleting subscriptions (schema/routines/subscriptions.sql), and replacing their secrets.
 
+use protocol::deliveries::{Actor, OperationOutcome};
 use protocol::event;
 use protocol::field_error::FieldError;
-use protocol::operate::{Actor, OperationOutcome};
 use protocol::subscription::{Kind, NewSubscription};
 use tokio_postgres::types::{Json, Type};
 

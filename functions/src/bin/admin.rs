@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use functions::admin::request::{fingerprint, uuid};
 use functions::admin::settings::Settings;
-use functions::admin::{new_sale, operate};
+use functions::admin::{deliveries, new_sale};
 use functions::runtime::database::{Database, InfraError};
 use functions::runtime::handler;
 use functions::runtime::limits::PAYMENTS_LOOK_MAX;
 use lambda_runtime::Error;
 use protocol::admin::{Adjustment, AdminOutcome, AdminRequest, Command, NewSale};
-use protocol::operate::Actor;
+use protocol::deliveries::Actor;
 use protocol::payments::PaymentPage;
 use tokio_postgres::types::{Json, Type};
 
@@ -101,7 +101,7 @@ async fn admin(database: &Database, settings: &Settings, request: AdminRequest) 
             adjust_stock(database, by, &sku_id, &idem_key, adjustment).await?
         }
         Command::Operate { operation } => {
-            Some(AdminOutcome::Operated { operated: operate::run(database, settings, operation).await? })
+            Some(AdminOutcome::Operated { operated: deliveries::run(database, settings, operation).await? })
         }
         Command::CancelOrder { by, idem_key, order_id } => cancel_order(database, &by, &idem_key, &order_id).await?,
         Command::Order { order_id } => {

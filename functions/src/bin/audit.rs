@@ -38,7 +38,7 @@ async fn audit(database: &Database, settings: &Settings) -> Result<Audited, Infr
             let written = piece(database, part, settings.keep).await?;
             audited.pieces += 1;
             audited.found += written.found;
-            audited.told += written.told;
+            audited.new += written.new;
             if written.through {
                 audited.through += 1;
             } else {
@@ -65,12 +65,12 @@ async fn main() -> Result<(), Error> {
     handler::serve(async |tick: Tick| {
         let began = Instant::now();
         let audited = audit(database, settings).await?;
-        let Audited { pieces, found, told, through } = audited;
+        let Audited { pieces, found, new, through } = audited;
         let (request_id, ms) = (tick.execution_id, began.elapsed().as_millis() as u64);
         if found > 0 {
-            warn!(verb = "audit", pieces, found, told, through, request_id, ms);
+            warn!(verb = "audit", pieces, found, new, through, request_id, ms);
         } else {
-            info!(verb = "audit", pieces, found, told, through, request_id, ms);
+            info!(verb = "audit", pieces, found, new, through, request_id, ms);
         }
         Ok(audited)
     })

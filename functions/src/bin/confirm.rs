@@ -21,7 +21,7 @@ use uuid::Uuid;
 /// The requests that this function takes.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Call {
+enum Request {
     /// Of a person, proven by the Worker.
     Proven(Proven),
     /// A payment at a gateway.
@@ -43,10 +43,10 @@ async fn route(
     gateways: &Gateways,
     secrets: &WebhookSecrets,
     keys: &ProofKeys,
-    call: Call,
+    request: Request,
 ) -> Result<Response, InfraError> {
-    match call {
-        Call::Proven(request) => match keys.open(&request)? {
+    match request {
+        Request::Proven(request) => match keys.open(&request)? {
             Personal::Pay(request) => Ok(Response::Paid(pay(database, &request).await?)),
             Personal::RefundTo(request) => Ok(Response::RefundTo(refund_to(database, gateways, &request).await?)),
             Personal::Payment(request) => {
@@ -56,7 +56,7 @@ async fn route(
                 Ok(Response::Settled(settled))
             }
         },
-        Call::Confirm(request) => confirm(database, gateways, secrets, *request).await,
+        Request::Confirm(request) => confirm(database, gateways, secrets, *request).await,
     }
 }
 
@@ -111,5 +111,5 @@ async fn main() -> Result<(), Error> {
     let gateways = Gateways::from_env()?;
     let secrets = WebhookSecrets::from_env()?;
     let keys = ProofKeys::from_env();
-    handler::serve(async |call| route(&database, &gateways, &secrets, &keys, call).await).await
+    handler::serve(async |request| route(&database, &gateways, &secrets, &keys, request).await).await
 }

@@ -14,9 +14,9 @@ use serde_json::value::{RawValue, to_raw_value};
 const TOO_LATE: ReserveOutcome = ReserveOutcome::TooLate;
 
 /// The outcomes as the database says them: the edge reads them.
-type Answer = BatchResponse<Box<RawValue>>;
+type Response = BatchResponse<Box<RawValue>>;
 
-async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Result<Answer, InfraError> {
+async fn reserve(database: &Database, early_release: bool, batch: Batch) -> Result<Response, InfraError> {
     let began = Instant::now();
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64);
     let left_ms = batch.left_ms(now_ms, CLOCK_SKEW_MS);

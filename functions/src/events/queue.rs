@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::operate::Kind;
+use protocol::deliveries::Kind;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio_postgres::types::Type;

@@ -1,6 +1,6 @@
 //! The targets of subscriptions by kind, behind one function, `send`.
 
-use protocol::operate::Kind;
+use protocol::deliveries::Kind;
 
 use super::attempt::Attempt;
 #[cfg(feature = "aws")]

@@ -172,12 +172,12 @@ impl PaymentFlow<'_> {
     async fn void(&self) -> Result<(), InfraError> {
         let key = format!("let-go-{}-{}", self.client.name, self.id.1);
         let Some(request) = self.client.api.void(self.id.1, &key) else {
-            return end(self.database, self.id, "turned away").await.map(drop);
+            return end(self.database, self.id, "rejected").await.map(drop);
         };
         if let Ok(response) = self.gateways.send(self.client, &request, CAPTURE_DEADLINE_MS).await
             && self.client.api.was_voided(&response.as_gateway_response())
         {
-            end(self.database, self.id, "let go").await?;
+            end(self.database, self.id, "voided").await?;
         }
         Ok(())
     }

@@ -255,7 +255,7 @@ async fn void(gateways: &Gateways, client: &GatewayClient, job: &RefundJob) -> R
     };
     Ok(match gateways.send(client, &request, REFUND_DEADLINE_MS).await {
         Ok(response) if client.api.was_voided(&response.as_gateway_response()) => {
-            AttemptOutcome::Done(Some("what was set aside is let go".to_owned()))
+            AttemptOutcome::Done(Some("the authorization was voided".to_owned()))
         }
         Ok(response) => AttemptOutcome::Unknown(format!("letting go was answered {}", response.status)),
         Err(no_response) => AttemptOutcome::Unknown(no_response.0),

@@ -164,8 +164,8 @@ impl Bench {
     async fn waiting(&self, server: &Server, report: &mut Report) -> anyhow::Result<()> {
         for commit_ms in [0, 3] {
             server.commit_takes(commit_ms).await?;
-            for flights in arrivals::FLIGHTS {
-                let waiting = arrivals::run(&server.t1, commit_ms, flights, self.seconds() * 2.0).await?;
+            for in_flight in arrivals::CALLS_IN_FLIGHT {
+                let waiting = arrivals::run(&server.t1, commit_ms, in_flight, self.seconds() * 2.0).await?;
                 println!("{}", table::of_waiting(&waiting));
                 report.targets.push(target::of_waiting(&waiting));
                 report.waiting.push(waiting);

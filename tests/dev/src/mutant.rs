@@ -88,7 +88,7 @@ impl Mutant {
     ///
     /// # Errors
     /// They cannot be copied.
-    pub fn take_back(&self, root: &Path) -> anyhow::Result<()> {
+    pub fn revert(&self, root: &Path) -> anyhow::Result<()> {
         for Change { file, .. } in &self.changes {
             // Written and not copied with its time: what is built from it is built again.
             fs::write(root.join(file), fs::read(workspace::root().join(file))?)?;

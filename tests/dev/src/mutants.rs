@@ -120,7 +120,7 @@ impl Bench {
             Catcher::Stack { .. } if mutant.is_sql() => {
                 let changed = migrate::routines_of(&self.database_url, &self.root.join("schema")).await;
                 let passes = self.test_passes(mutant).await;
-                mutant.take_back(&self.root)?;
+                mutant.revert(&self.root)?;
                 // A test that kills Postgres, and fails then, leaves it on its way up.
                 ready::within(BACK_WITHIN, "Postgres", || database::connect(&self.database_url)).await?;
                 migrate::routines_of(&self.database_url, &self.root.join("schema")).await?;
@@ -128,7 +128,7 @@ impl Bench {
             }
             Catcher::Unit { .. } | Catcher::Stack { .. } => self.test_passes(mutant).await,
         };
-        mutant.take_back(&self.root)?;
+        mutant.revert(&self.root)?;
         Ok(!passes?)
     }
 

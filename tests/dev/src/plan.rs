@@ -35,7 +35,7 @@ impl Plan {
         println!("to set, for {arrivals_per_s:.0} arrivals a second, {stock:.0} pieces, a commit of {commit_ms} ms:");
         for (what, value) in [
             ("GATE_SHARDS (wrangler.toml)", planned.shards),
-            ("calls in flight (2 a Gate)", planned.shards * plan::FLIGHTS),
+            ("calls in flight (2 a Gate)", planned.shards * plan::CALLS_IN_FLIGHT),
             ("reserved concurrency of reserve", planned.reserve),
             ("reserved concurrency of confirm", planned.confirm),
             ("connections of the pooler", planned.connections),

@@ -37,7 +37,7 @@ fn every_way_of_reserving_sells_what_is_there_and_no_more() {
         assert!(way["asked"].as_i64() >= way["stock"].as_i64().map(|stock| 5 * stock), "{way}");
     }
     assert_eq!(measured(&found, "cells", "reservations_per_s"), 14);
-    assert_eq!(measured(&found, "waiting", "p99_ms"), 6, "at two commits, with one, two and four calls in the air");
+    assert_eq!(measured(&found, "waiting", "p99_ms"), 6, "at two commits, with one, two and four calls in flight");
 }
 
 #[test]

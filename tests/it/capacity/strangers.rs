@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::neighbours::{CLIENTS, asks_portone, comes_back, fresh, pair};
 use support::client::{Client, address, until};
-use support::till::Till;
+use support::gateways::Gateways;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long"]
@@ -42,7 +42,7 @@ async fn five_hundred_buyers_behind_one_address_get_the_page_the_polls_and_the_p
 
 #[tokio::test]
 #[ignore = "long"]
-async fn a_signed_payment_finds_its_place_while_strangers_ask() {
+async fn a_signed_payment_gets_a_slot_beside_unsigned_requests() {
     let client = Client::new();
     let sale = client.sale(300, &[("pair", 3, 1)]).await;
     let strangers: Vec<_> = (0..100)
@@ -67,7 +67,7 @@ async fn a_signed_payment_finds_its_place_while_strangers_ask() {
 
 #[tokio::test]
 #[ignore = "long"]
-async fn one_payment_is_not_asked_about_at_every_word_of_a_stranger() {
+async fn one_payment_is_not_looked_up_for_every_unsigned_request() {
     let client = Client::new();
     let payment = fresh("no");
     let asks = (0..20).map(|_| {
@@ -87,10 +87,10 @@ async fn one_payment_is_not_asked_about_at_every_word_of_a_stranger() {
 #[ignore = "long"]
 async fn a_signed_payment_finds_its_place_while_one_account_or_one_address_asks_about_payments() {
     let client = Client::new();
-    let till = Till::at(client.setting("gateway_url"));
+    let gateways = Gateways::at(client.setting("gateway_url"));
     let sale = client.sale(300, &[("pair", 6, 1)]).await;
     for gateway in ["portone", "toss"] {
-        till.fault(gateway, "ask", 1, "slow").await;
+        gateways.fault(gateway, "ask", 1, "slow").await;
     }
     type Asks = fn(&Client) -> RequestBuilder;
     let askers: [(&str, Asks); 3] = [
@@ -117,7 +117,7 @@ async fn a_signed_payment_finds_its_place_while_one_account_or_one_address_asks_
             assert!([303, 404, 429, 503, 200].contains(&status), "{name}: {status}");
         }
     }
-    till.well_again().await;
+    gateways.well_again().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,11 +125,11 @@ async fn a_signed_payment_finds_its_place_while_one_account_or_one_address_asks_
 async fn five_hundred_buyers_behind_one_address_come_back_from_paying_and_have_their_orders() {
     const BUYERS: usize = 500;
     let client = Client::new();
-    let till = Till::at(client.setting("gateway_url"));
+    let gateways = Gateways::at(client.setting("gateway_url"));
     let sale = client.sale(3_600, &[("pair", BUYERS as i64, 1)]).await;
     let wifi = address();
     let buyers = iter(0..BUYERS).map(|buyer| {
-        let (client, till, sale, wifi) = (&client, &till, sale.as_str(), wifi.as_str());
+        let (client, gateways, sale, wifi) = (&client, &gateways, sale.as_str(), wifi.as_str());
         async move {
             let name = format!("payer-{buyer}");
             let hold = client.reserve(&name, "k", sale, pair()).await.ok(201);
@@ -137,7 +137,7 @@ async fn five_hundred_buyers_behind_one_address_come_back_from_paying_and_have_t
             let gateway = if buyer % 2 == 0 { "toss" } else { "portone" };
             let amount = hold["total_amount"].as_i64().unwrap();
             let unheard = json!({"authorise": true, "webhooks": {"delay_ms": 3_600_000}});
-            let made = till.pay(gateway, id, &user, amount, unheard).await;
+            let made = gateways.pay(gateway, id, &user, amount, unheard).await;
             let payment = made["payment_id"].as_str().unwrap().to_owned();
             let order = made["order_ref"].as_str().unwrap_or_default().to_owned();
             // As a person who is told to come again does.

@@ -1,5 +1,5 @@
 //! Events, from the outbox to their receivers.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod operate;
 mod relay;
+mod subscriptions;

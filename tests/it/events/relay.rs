@@ -20,7 +20,7 @@ use support::client::until;
 use support::database::{Ask, Database, Paid, confirm, functions_password, release, reserve};
 use support::emulator;
 use support::invoke::invoke_at;
-use support::receiver::{Mood, Receiver, in_order_for_each_hold};
+use support::receiver::{Behaviour, Receiver, in_order_for_each_hold};
 
 /// Quick enough for a test: three attempts, a second apart.
 const QUICK: [(&str, &str); 4] = [
@@ -206,7 +206,7 @@ async fn with_nobody_subscribed_an_event_is_done_and_a_later_subscription_is_not
 async fn many_holds_are_told_of_in_their_order_by_two_relays_at_once() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     subscribe(&database, "http", &receiver.url(), &[]).await;
-    receiver.mood(Mood::Slow(Duration::from_millis(5)));
+    receiver.behave(Behaviour::Slow(Duration::from_millis(5)));
     holds(&database, 0, 150).await;
     let relays = [Relay::start(&database, &[]).await, Relay::start(&database, &[]).await];
     tokio::join!(relays[0].pass(), relays[1].pass());
@@ -221,13 +221,13 @@ async fn many_holds_are_told_of_in_their_order_by_two_relays_at_once() {
 async fn what_fails_is_tried_again_and_what_stands_behind_it_waits() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     subscribe(&database, "http", &receiver.url(), &[]).await;
-    receiver.mood(Mood::Answers(400, vec![]));
+    receiver.behave(Behaviour::Answers(400, vec![]));
     holds(&database, 0, 1).await;
     let relay = Relay::start(&database, &[]).await;
     relay.pass().await;
     // The hold's first event and the stock's: what follows in the hold has to wait.
     assert_eq!(receiver.all().len(), 2);
-    receiver.mood(Mood::Takes);
+    receiver.behave(Behaviour::Takes);
     relay.until("it is taken", 10, async || receiver.ids() == ids(&database).await).await;
     in_order_for_each_hold(&receiver.taken(), &events(&database).await);
     let (first, again) = (&receiver.all()[0], &receiver.taken()[0]);
@@ -242,7 +242,7 @@ async fn what_fails_is_tried_again_and_what_stands_behind_it_waits() {
 async fn a_redirect_is_a_failure_and_is_not_followed() {
     let (database, receiver, elsewhere) = (shop().await, Receiver::start().await, Receiver::start().await);
     subscribe(&database, "http", &receiver.url(), &["ReservationCreated"]).await;
-    receiver.mood(Mood::Answers(307, vec![("location", elsewhere.url())]));
+    receiver.behave(Behaviour::Answers(307, vec![("location", elsewhere.url())]));
     holds(&database, 0, 1).await;
     let relay = Relay::start(&database, &[]).await;
     relay.until("it is given up", 10, async || database.checked_report().await["outbox"]["dead"] == 1).await;
@@ -256,11 +256,11 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 async fn a_dead_letter_lets_the_later_events_of_its_hold_pass() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     subscribe(&database, "http", &receiver.url(), &["ReservationCreated", "OrderConfirmed"]).await;
-    receiver.mood(Mood::Answers(422, vec![]));
+    receiver.behave(Behaviour::Answers(422, vec![]));
     holds(&database, 0, 1).await;
     let relay = Relay::start(&database, &[]).await;
     relay.until("the first is given up", 10, async || database.checked_report().await["outbox"]["dead"] == 1).await;
-    receiver.mood(Mood::Takes);
+    receiver.behave(Behaviour::Takes);
     relay.until("the second passes", 10, async || receiver.taken().len() == 1).await;
     assert_eq!(receiver.taken()[0].body["type"], "OrderConfirmed");
 }
@@ -286,7 +286,7 @@ async fn an_event_that_fails_in_the_middle_holds_up_what_follows_in_its_hold_and
     confirm(&database.as_role("confirm").await, &paid).await.unwrap();
     let done = "select holdfast.settle_refund('standard', 'p', 'done', null, 0)";
     database.as_role("refund").await.query_typed(done, &[]).await.unwrap();
-    receiver.mood(Mood::Refuses("ReservationExpired"));
+    receiver.behave(Behaviour::Refuses("ReservationExpired"));
     holds(&database, 0, 3).await;
     let relay = Relay::start(&database, &[]).await;
     relay.pass().await;
@@ -297,7 +297,7 @@ async fn an_event_that_fails_in_the_middle_holds_up_what_follows_in_its_hold_and
     assert_eq!(all.iter().filter(|one| *one == "ReservationExpired").count(), 1, "{all:?}");
     assert!(!all.contains(&"RefundRequired".to_owned()), "it stands behind what failed: {all:?}");
     assert_eq!(receiver.taken().len(), 4, "what other holds had to tell is told: {all:?}");
-    receiver.mood(Mood::Takes);
+    receiver.behave(Behaviour::Takes);
     relay.until("all of it is taken", 10, async || receiver.taken().len() == 7).await;
     assert_eq!(types(receiver.taken())[4..], ["ReservationExpired", "RefundRequired", "RefundCompleted"]);
 }
@@ -306,7 +306,7 @@ async fn an_event_that_fails_in_the_middle_holds_up_what_follows_in_its_hold_and
 async fn gone_disables_the_subscription_and_what_waits_becomes_dead_letters() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     let (id, _) = subscribe(&database, "http", &receiver.url(), &[]).await;
-    receiver.mood(Mood::Answers(410, vec![]));
+    receiver.behave(Behaviour::Answers(410, vec![]));
     holds(&database, 0, 20).await;
     let relay = Relay::start(&database, &[("RELAY_AT_ONCE", "1")]).await;
     relay.until("it is buried", 10, async || database.checked_report().await["outbox"]["pending"] == 0).await;
@@ -320,12 +320,12 @@ async fn gone_disables_the_subscription_and_what_waits_becomes_dead_letters() {
 async fn a_receiver_that_asks_for_a_pause_gets_it() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     let (id, _) = subscribe(&database, "http", &receiver.url(), &["ReservationCreated"]).await;
-    receiver.mood(Mood::Answers(429, vec![("retry-after", "3".into())]));
+    receiver.behave(Behaviour::Answers(429, vec![("retry-after", "3".into())]));
     holds(&database, 0, 1).await;
     let relay = Relay::start(&database, &[]).await;
     relay.pass().await;
     assert_eq!(subscription(&database, id).await["breaker"], "open");
-    receiver.mood(Mood::Takes);
+    receiver.behave(Behaviour::Takes);
     holds(&database, 1, 5).await;
     relay.until("all is taken", 15, async || receiver.taken().len() == 6).await;
     let (first, next) = (&receiver.all()[0], &receiver.all()[1]);

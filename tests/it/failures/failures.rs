@@ -51,13 +51,13 @@ async fn until_well(client: &Client, part: &str, dead: &[i64]) {
 }
 
 #[derive(Clone)]
-struct Told {
+struct Acknowledged {
     user: String,
     hold_id: String,
 }
 
 /// Buyers who press again with the same key until they get an answer that is one; what each was told.
-async fn stampede(client: &Arc<Client>, sale: &str, buyers: usize, underway: &Arc<AtomicBool>) -> Vec<Told> {
+async fn reserve_all(client: &Arc<Client>, sale: &str, buyers: usize, underway: &Arc<AtomicBool>) -> Vec<Acknowledged> {
     let mut crowd = JoinSet::new();
     for n in 0..buyers {
         let (client, sale, underway) = (Arc::clone(client), sale.to_owned(), Arc::clone(underway));
@@ -75,7 +75,7 @@ async fn stampede(client: &Arc<Client>, sale: &str, buyers: usize, underway: &Ar
                 match (status, body["code"].as_str()) {
                     (201, _) => {
                         underway.store(true, Ordering::Relaxed);
-                        return Some(Told { user, hold_id: body["hold_id"].as_str().unwrap().to_owned() });
+                        return Some(Acknowledged { user, hold_id: body["hold_id"].as_str().unwrap().to_owned() });
                     }
                     (409, Some("sold_out")) => return None,
                     (503, Some("unavailable")) | (429, Some("rate_limited")) => {
@@ -92,7 +92,7 @@ async fn stampede(client: &Arc<Client>, sale: &str, buyers: usize, underway: &Ar
 }
 
 /// Every 201 that somebody received is there, and the counters agree.
-async fn nothing_is_lost(client: &Client, sale: &str, stock: i64, told: &[Told]) {
+async fn nothing_is_lost(client: &Client, sale: &str, stock: i64, told: &[Acknowledged]) {
     assert_eq!(told.len() as i64, stock);
     let mut ids: Vec<&str> = told.iter().map(|one| one.hold_id.as_str()).collect();
     ids.sort_unstable();
@@ -113,7 +113,7 @@ async fn killed_in_the_middle(part: &str) {
     assert!(!dead.is_empty(), "stack.json names no {part}");
     let crowd = {
         let (client, sale, underway) = (Arc::clone(&client), sale.clone(), Arc::clone(&underway));
-        tokio::spawn(async move { stampede(&client, &sale, 600, &underway).await })
+        tokio::spawn(async move { reserve_all(&client, &sale, 600, &underway).await })
     };
     until("somebody was told 201", 30, || async { underway.load(Ordering::Relaxed).then_some(()) }).await;
     for pid in &dead {

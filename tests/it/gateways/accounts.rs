@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use support::client::until;
+use support::gateways::by_the_shop;
 use support::shop::{PRICE, Shop};
-use support::till::by_the_shop;
 
 /// A deposit that came late, whose refund waits for an account: the hold and the payment.
 async fn waiting(shop: &Shop, gateway: &str) -> (Value, String) {
@@ -12,7 +12,7 @@ async fn waiting(shop: &Shop, gateway: &str) -> (Value, String) {
     let hold = shop.hold_by(&sale, gateway, &sale).await;
     let payment = shop.issue(gateway, &hold, gateway).await;
     shop.until_status(&hold, gateway, "EXPIRED").await;
-    shop.till.deposit(&payment, "changed").await;
+    shop.gateways.deposit(&payment, "changed").await;
     until_failed(shop, &hold, gateway).await;
     (hold, payment)
 }
@@ -36,15 +36,15 @@ async fn a_request_to_an_account_whose_answer_is_lost_is_asked_about_and_not_sen
     let shop = Shop::open_alone().await;
     for gateway in ["toss", "portone"] {
         let (hold, payment) = waiting(&shop, gateway).await;
-        shop.till.fault(gateway, "refund", 1, "held").await;
+        shop.gateways.fault(gateway, "refund", 1, "held").await;
         assert_eq!(shop.name_account(&hold, gateway).await.ok(200)["status"], "pending", "{gateway}");
         assert_eq!(shop.name_account(&hold, gateway).await.refusal(), (409, "request_in_progress".into()), "{gateway}");
         let looked = format!("select attempts::bigint from holdfast.refund where payment_id = '{payment}'");
         until("it is asked about", 40, || async { (shop.count(&looked).await >= 2).then_some(()) }).await;
         assert_eq!(shop.see(&hold, gateway).await["refund"]["status"], "pending", "{gateway}: it may still be done");
-        shop.till.well_again().await;
+        shop.gateways.well_again().await;
         shop.until_refund(&hold, gateway, "completed").await;
-        assert_eq!(by_the_shop(&shop.till.payment(&payment).await), [PRICE], "{gateway}");
+        assert_eq!(by_the_shop(&shop.gateways.payment(&payment).await), [PRICE], "{gateway}");
         assert_eq!(keys(&shop, &payment).await, 1, "{gateway}");
         assert!(shop.told(&payment, "PaymentRefundedOutside").await.is_empty(), "{gateway}: it was our own request");
         assert_eq!(shop.told(&payment, "RefundCompleted").await.len(), 1, "{gateway}");
@@ -56,12 +56,12 @@ async fn where_the_request_was_never_done_an_account_is_asked_for_again() {
     let shop = Shop::open_alone().await;
     for gateway in ["toss", "portone"] {
         let (hold, payment) = waiting(&shop, gateway).await;
-        shop.till.fault(gateway, "refund", 1, "down").await;
+        shop.gateways.fault(gateway, "refund", 1, "down").await;
         assert_eq!(shop.name_account(&hold, gateway).await.ok(200)["status"], "pending", "{gateway}");
-        shop.till.well_again().await;
+        shop.gateways.well_again().await;
         until_failed(&shop, &hold, gateway).await;
         assert_eq!(shop.name_account(&hold, gateway).await.ok(200), json!({"status": "completed"}), "{gateway}");
-        assert_eq!(by_the_shop(&shop.till.payment(&payment).await), [PRICE], "{gateway}");
+        assert_eq!(by_the_shop(&shop.gateways.payment(&payment).await), [PRICE], "{gateway}");
         assert_eq!(keys(&shop, &payment).await, 2, "{gateway}: another account has another key");
     }
 }

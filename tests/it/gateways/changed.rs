@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::reconciled::reconcile;
 use support::client::until;
+use support::gateways::GATEWAYS;
 use support::shop::{PRICE, Shop};
-use support::till::GATEWAYS;
 
 /// `HOLDFAST_BUYERS=1000` plays more of them.
 fn buyers() -> usize {
@@ -73,7 +73,7 @@ async fn pay(shop: Arc<Shop>, sale: String, n: usize) -> Paid {
     let hold = shop.hold(&sale, &user).await;
     if is_deposit(n) {
         let payment = shop.issue(gateway, &hold, &user).await;
-        shop.till.deposit(&payment, "changed").await;
+        shop.gateways.deposit(&payment, "changed").await;
         return Paid { n, gateway, user, hold, payment };
     }
     let made = shop.pay(gateway, &hold, &user, json!({"webhooks": webhooks(is_never_told(n))})).await;
@@ -88,7 +88,7 @@ async fn change(shop: &Shop, paid: &Paid) {
         order
     };
     let console = async |what: &str, more: Value| {
-        shop.till.console(&paid.payment, what, &order(more)).await;
+        shop.gateways.console(&paid.payment, what, &order(more)).await;
     };
     match change {
         Change::Part => console("refund-by-hand", json!({"amount": 300})).await,
@@ -153,7 +153,7 @@ async fn whatever_people_did_at_the_gateways_the_books_agree_and_each_difference
     let ours = settled().await;
     assert_eq!(ours.len(), crowd.len(), "nothing but what was paid");
     for paid in &crowd {
-        let theirs = shop.till.payment(&paid.payment).await;
+        let theirs = shop.gateways.payment(&paid.payment).await;
         let (kept, outside, dispute, hold) = &ours[&paid.payment];
         assert_eq!(theirs["captured"].as_i64().unwrap() - theirs["refunded"].as_i64().unwrap(), *kept, "{theirs}");
         assert_eq!(hold.as_deref(), paid.hold["hold_id"].as_str(), "{theirs}");

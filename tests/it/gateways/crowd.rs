@@ -7,8 +7,8 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use support::client::until;
+use support::gateways::{GATEWAYS, by_the_shop};
 use support::shop::{PRICE, Shop};
-use support::till::{GATEWAYS, by_the_shop};
 
 /// Where a payment came to rest: its order's total, or its refund's status and amount.
 type Rest = (Option<i64>, Option<String>, Option<i64>);
@@ -49,7 +49,7 @@ async fn play(buyers: usize) {
     let [all, all_prompt, all_late] = [buyers, prompt_buyers, late_buyers].map(|one| (GATEWAYS.len() * one) as i64);
     let shop = Arc::new(Shop::open_alone().await);
     for gateway in GATEWAYS {
-        shop.till.fault(gateway, "refund", 5, "cut").await;
+        shop.gateways.fault(gateway, "refund", 5, "cut").await;
     }
     let mut crowds = Vec::new();
     let mut sales = Vec::new();
@@ -93,7 +93,7 @@ async fn play(buyers: usize) {
         rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2), row.get(3)))).collect();
     let (mut orders, mut refunds, mut kept) = (0, 0, 0);
     for id in &paid {
-        let theirs = shop.till.payment(id).await;
+        let theirs = shop.gateways.payment(id).await;
         kept += theirs["captured"].as_i64().unwrap() - theirs["refunded"].as_i64().unwrap();
         match &book[id] {
             (Some(amount), None, None) => {
@@ -113,5 +113,5 @@ async fn play(buyers: usize) {
         shop.client.report(sale).await;
         assert!(shop.payments(sale, "unsettled").await.is_empty());
     }
-    shop.till.well_again().await;
+    shop.gateways.well_again().await;
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use support::client::until;
+use support::gateways::by_the_shop;
 use support::shop::{PRICE, Shop};
-use support::till::by_the_shop;
 
 /// A late payment whose money went back: its hold, user and payment.
 pub async fn paid_back(shop: &Shop, gateway: &str) -> (Value, String, String) {
@@ -20,10 +20,10 @@ pub async fn finish_again(shop: &Shop, gateway: &str, (hold, user, payment): &(V
     if gateway != "toss" {
         shop.until_refund(hold, user, "pending").await;
         until("it is taken on once more", 40, || async {
-            (by_the_shop(&shop.till.payment(payment).await) == [PRICE]).then_some(())
+            (by_the_shop(&shop.gateways.payment(payment).await) == [PRICE]).then_some(())
         })
         .await;
-        shop.till.finish_refunds(payment).await;
+        shop.gateways.finish_refunds(payment).await;
     }
 }
 
@@ -34,7 +34,7 @@ pub async fn assert_paid_again(shop: &Shop, gateway: &str, (hold, user, payment)
     })
     .await;
     shop.until_refund(hold, user, "completed").await;
-    let theirs = shop.till.payment(payment).await;
+    let theirs = shop.gateways.payment(payment).await;
     assert_eq!((&theirs["refunded"], by_the_shop(&theirs)), (&json!(PRICE), vec![PRICE]), "{gateway}: {theirs}");
     let failed = shop.told(payment, "RefundFailed").await;
     assert_eq!(
@@ -57,10 +57,10 @@ async fn a_refund_that_had_succeeded_and_is_reported_failed_is_due_again() {
     // PortOne tells nobody: its list does, in `reconciled`.
     for gateway in ["standard", "toss", "stripe"] {
         let refunded = paid_back(&shop, gateway).await;
-        shop.till.later(true).await;
-        shop.till.console(&refunded.2, "fail-a-refund", &json!({})).await;
+        shop.gateways.later(true).await;
+        shop.gateways.console(&refunded.2, "fail-a-refund", &json!({})).await;
         finish_again(&shop, gateway, &refunded).await;
-        shop.till.later(false).await;
+        shop.gateways.later(false).await;
         assert_paid_again(&shop, gateway, &refunded).await;
     }
 }

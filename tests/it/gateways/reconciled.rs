@@ -6,9 +6,9 @@ use simulator::Dialect;
 
 use super::later::{assert_paid_again, finish_again, paid_back};
 use support::client::until;
+use support::gateways::GATEWAYS;
 use support::invoke::invoke;
 use support::shop::{PRICE, Shop};
-use support::till::GATEWAYS;
 
 /// A refund, a dispute: whatever it is, nobody tells of it.
 fn silent(mut order: Value) -> Value {
@@ -95,9 +95,9 @@ async fn what_people_did_in_the_console_and_nobody_told_is_found_with_its_amount
     let mut bought = Vec::new();
     for gateway in GATEWAYS {
         let (part, disputed) = (shop.buy(gateway).await, shop.buy(gateway).await);
-        shop.till.console(&part.payment, "refund-by-hand", &silent(json!({"amount": 300}))).await;
+        shop.gateways.console(&part.payment, "refund-by-hand", &silent(json!({"amount": 300}))).await;
         if lists_disputes(gateway) {
-            shop.till.console(&disputed.payment, "dispute", &silent(json!({"amount": 400}))).await;
+            shop.gateways.console(&disputed.payment, "dispute", &silent(json!({"amount": 400}))).await;
         }
         bought.push((gateway, part, disputed, shop.buy(gateway).await));
     }
@@ -107,7 +107,7 @@ async fn what_people_did_in_the_console_and_nobody_told_is_found_with_its_amount
         shop.until_shown(disputed, lists_disputes(gateway), 0).await;
         shop.until_shown(untouched, false, 0).await;
         if lists_disputes(gateway) {
-            shop.till.console(&disputed.payment, "resolve-dispute", &silent(json!({"won": true}))).await;
+            shop.gateways.console(&disputed.payment, "resolve-dispute", &silent(json!({"won": true}))).await;
         }
     }
     reconcile(&shop).await;
@@ -128,15 +128,15 @@ async fn a_deposit_that_was_taken_back_and_a_refund_that_failed_are_found() {
     let shop = Shop::open_alone().await;
     let reversed = [shop.buy("standard").await, shop.buy("toss").await];
     for bought in &reversed {
-        shop.till.console(&bought.payment, "reverse", &silent(json!({}))).await;
+        shop.gateways.console(&bought.payment, "reverse", &silent(json!({}))).await;
     }
     let mut refunded = Vec::new();
     for gateway in GATEWAYS {
         refunded.push((gateway, paid_back(&shop, gateway).await));
     }
-    shop.till.later(true).await;
+    shop.gateways.later(true).await;
     for (_, (_, _, payment)) in &refunded {
-        shop.till.console(payment, "fail-a-refund", &silent(json!({}))).await;
+        shop.gateways.console(payment, "fail-a-refund", &silent(json!({}))).await;
     }
     reconcile(&shop).await;
     for bought in &reversed {
@@ -145,7 +145,7 @@ async fn a_deposit_that_was_taken_back_and_a_refund_that_failed_are_found() {
     for (gateway, refunded) in &refunded {
         finish_again(&shop, gateway, refunded).await;
     }
-    shop.till.later(false).await;
+    shop.gateways.later(false).await;
     for (gateway, refunded) in &refunded {
         assert_paid_again(&shop, gateway, refunded).await;
     }
@@ -180,8 +180,8 @@ async fn a_gateway_that_does_not_list_holds_up_no_other_and_goes_on_where_it_sto
     let shop = Shop::open_alone().await;
     let bought = shop.buy("stripe").await;
     reconcile(&shop).await;
-    shop.till.console(&bought.payment, "refund-by-hand", &silent(json!({"amount": 300}))).await;
-    shop.till.fault("toss", "list", 1, "down").await;
+    shop.gateways.console(&bought.payment, "refund-by-hand", &silent(json!({"amount": 300}))).await;
+    shop.gateways.fault("toss", "list", 1, "down").await;
     let done = tick().await;
     assert_eq!((&done["failed"], &done["through"]), (&json!(1), &json!(3)), "{done}");
     shop.until_shown(&bought, false, 300).await;
@@ -191,7 +191,7 @@ async fn a_gateway_that_does_not_list_holds_up_no_other_and_goes_on_where_it_sto
     assert!(row.get::<_, i32>(0) == 1 && row.get::<_, String>(1).contains("503") && row.get::<_, bool>(2));
     let breaker = "select count(*) from holdfast.gateway_breaker where gateway = 'toss' and failures > 0";
     assert_eq!(shop.count(breaker).await, 0, "buyers are not asked to wait for a list");
-    shop.till.well_again().await;
+    shop.gateways.well_again().await;
     reconcile(&shop).await;
 }
 
@@ -204,7 +204,7 @@ async fn a_deposit_that_nobody_told_of_is_an_order() {
         let made = shop.pay(gateway, &hold, gateway, silent(json!({"deposit": true}))).await;
         reconcile(&shop).await;
         assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}: nobody has paid");
-        shop.till.deposit(made["payment_id"].as_str().unwrap(), "none").await;
+        shop.gateways.deposit(made["payment_id"].as_str().unwrap(), "none").await;
         reconcile(&shop).await;
         assert_eq!(shop.see(&hold, gateway).await["status"], "COMMITTED", "{gateway}");
     }
@@ -215,9 +215,9 @@ async fn what_differs_and_cannot_be_asked_about_keeps_its_page_and_is_not_left_t
     let shop = Shop::open_alone().await;
     let bought = shop.buy("stripe").await;
     reconcile(&shop).await;
-    shop.till.console(&bought.payment, "refund-by-hand", &silent(json!({"amount": 300}))).await;
+    shop.gateways.console(&bought.payment, "refund-by-hand", &silent(json!({"amount": 300}))).await;
     for kind in ["busy", "down"] {
-        shop.till.fault("stripe", "ask", 1, kind).await;
+        shop.gateways.fault("stripe", "ask", 1, kind).await;
         let over = "update holdfast.reconcile_pass set next_at = clock_timestamp() where finished_at is null";
         shop.owner.batch_execute(over).await.unwrap();
         let done = tick().await;
@@ -225,7 +225,7 @@ async fn what_differs_and_cannot_be_asked_about_keeps_its_page_and_is_not_left_t
         let stays = "select count(*) from holdfast.reconcile_pass where gateway = 'stripe' and finished_at is null
                      and last_error like '%could not be asked about'";
         assert_eq!(shop.count(stays).await, 1, "{kind}");
-        shop.till.well_again().await;
+        shop.gateways.well_again().await;
         let quiet = "update holdfast.gateway_breaker set ask_after = null, failures = 0, state = 'closed'";
         shop.owner.batch_execute(quiet).await.unwrap();
     }

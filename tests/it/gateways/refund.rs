@@ -4,65 +4,65 @@
 use serde_json::json;
 
 use support::client::until;
+use support::gateways::{GATEWAYS, by_the_shop};
 use support::shop::Shop;
-use support::till::{GATEWAYS, by_the_shop};
 
 #[tokio::test]
 async fn a_buyer_sees_the_money_on_its_way_and_then_that_it_has_arrived() {
     let shop = Shop::open_alone().await;
-    shop.till.later(true).await;
+    shop.gateways.later(true).await;
     let (hold, payment) = shop.pay_late("portone", "ann").await;
     shop.until_refund(&hold, "ann", "pending").await;
     until("the gateway has taken it on", 40, || async {
-        (!by_the_shop(&shop.till.payment(&payment).await).is_empty()).then_some(())
+        (!by_the_shop(&shop.gateways.payment(&payment).await).is_empty()).then_some(())
     })
     .await;
-    assert_eq!(shop.till.payment(&payment).await["refunded"], 0, "not yet");
+    assert_eq!(shop.gateways.payment(&payment).await["refunded"], 0, "not yet");
     shop.until_refund(&hold, "ann", "pending").await;
-    shop.till.finish_refunds(&payment).await;
+    shop.gateways.finish_refunds(&payment).await;
     shop.until_refund(&hold, "ann", "completed").await;
-    shop.till.later(false).await;
-    assert_eq!(by_the_shop(&shop.till.payment(&payment).await), [1_000], "asked for once");
+    shop.gateways.later(false).await;
+    assert_eq!(by_the_shop(&shop.gateways.payment(&payment).await), [1_000], "asked for once");
 }
 
 #[tokio::test]
 async fn what_was_paid_back_by_hand_is_not_paid_back_again() {
     let shop = Shop::open_alone().await;
     for gateway in GATEWAYS {
-        shop.till.well_again().await;
+        shop.gateways.well_again().await;
         // Nothing is paid back until somebody has been quicker.
-        shop.till.fault(gateway, "refund", 1, "down").await;
+        shop.gateways.fault(gateway, "refund", 1, "down").await;
         let (hold, part) = shop.pay_late(gateway, "ann").await;
         let (other, whole) = shop.pay_late(gateway, "ann").await;
         shop.until_refund(&hold, "ann", "pending").await;
         shop.until_refund(&other, "ann", "pending").await;
-        shop.till.refund_by_hand(&part, 300).await;
-        shop.till.refund_by_hand(&whole, 1_000).await;
-        shop.till.well_again().await;
+        shop.gateways.refund_by_hand(&part, 300).await;
+        shop.gateways.refund_by_hand(&whole, 1_000).await;
+        shop.gateways.well_again().await;
         shop.until_refund(&hold, "ann", "completed").await;
         shop.until_refund(&other, "ann", "completed").await;
-        assert_eq!(by_the_shop(&shop.till.until_paid_back(&part).await), [700], "{gateway}");
-        assert_eq!(by_the_shop(&shop.till.payment(&whole).await), [0; 0], "{gateway}");
+        assert_eq!(by_the_shop(&shop.gateways.until_paid_back(&part).await), [700], "{gateway}");
+        assert_eq!(by_the_shop(&shop.gateways.payment(&whole).await), [0; 0], "{gateway}");
     }
 }
 
 #[tokio::test]
 async fn answers_that_never_come_delay_a_refund_and_no_more() {
     let shop = Shop::open_alone().await;
-    shop.till.fault("toss", "refund", 1, "down").await;
+    shop.gateways.fault("toss", "refund", 1, "down").await;
     let (hold, payment) = shop.pay_late("toss", "ann").await;
     shop.until_refund(&hold, "ann", "pending").await;
-    shop.till.well_again().await;
-    shop.till.fault("toss", "ask", 2, "hang").await;
+    shop.gateways.well_again().await;
+    shop.gateways.fault("toss", "ask", 2, "hang").await;
     shop.until_refund(&hold, "ann", "completed").await;
-    shop.till.well_again().await;
-    assert_eq!(by_the_shop(&shop.till.payment(&payment).await), [1_000]);
+    shop.gateways.well_again().await;
+    assert_eq!(by_the_shop(&shop.gateways.payment(&payment).await), [1_000]);
 }
 
 #[tokio::test]
 async fn a_refund_that_fails_to_the_end_is_a_dead_letter_and_is_paid_after_one_replay() {
     let shop = Shop::open_alone().await;
-    shop.till.fault("stripe", "refund", 1, "down").await;
+    shop.gateways.fault("stripe", "refund", 1, "down").await;
     let (hold, payment) = shop.pay_late("stripe", "ann").await;
     shop.until_refund(&hold, "ann", "failed").await;
     let owner = stack::database::connect(shop.client.setting("database_url")).await.unwrap();
@@ -87,11 +87,11 @@ async fn a_refund_that_fails_to_the_end_is_a_dead_letter_and_is_paid_after_one_r
     assert_eq!(letter["refund_reason"], "hold_expired");
     assert!(letter["reason"].as_str().unwrap().contains("503"), "{letter}");
 
-    shop.till.well_again().await;
+    shop.gateways.well_again().await;
     let replay = format!("/v1/admin/dead-letters/{}/replay", letter["id"].as_str().unwrap());
     shop.client.admin(reqwest::Method::POST, &replay, Some(json!({"reason": "stripe is back"}))).await.ok(200);
     shop.until_refund(&hold, "ann", "completed").await;
-    assert_eq!(by_the_shop(&shop.till.payment(&payment).await), [1_000]);
+    assert_eq!(by_the_shop(&shop.gateways.payment(&payment).await), [1_000]);
 }
 
 /// The status code is not the state: what was set aside is let go once the gateway says so.
@@ -99,11 +99,11 @@ async fn a_refund_that_fails_to_the_end_is_a_dead_letter_and_is_paid_after_one_r
 async fn money_that_was_set_aside_is_let_go_when_its_gateway_says_so_and_not_before() {
     let shop = Shop::open_alone().await;
     let stray = uuid::Uuid::now_v7().to_string();
-    let made = shop.till.pay("stripe", &stray, "a guest", 1_000, json!({"authorise": true})).await;
+    let made = shop.gateways.pay("stripe", &stray, "a guest", 1_000, json!({"authorise": true})).await;
     let payment = made["payment_id"].as_str().unwrap();
     let parked = format!("select count(*) from holdfast.parked_payment where payment_id = '{payment}'");
     until("it is parked", 40, || async { (shop.count(&parked).await == 1).then_some(()) }).await;
-    shop.till.fault("stripe", "let_go", 1, "garbled").await;
+    shop.gateways.fault("stripe", "void", 1, "garbled").await;
     let letter: String = format!("stripe {payment}").bytes().map(|byte| format!("{byte:02x}")).collect();
     let replay = format!("/v1/admin/dead-letters/parked-{letter}/replay");
     shop.client.admin(reqwest::Method::POST, &replay, Some(json!({"reason": "not ours"}))).await.ok(200);
@@ -114,7 +114,8 @@ async fn money_that_was_set_aside_is_let_go_when_its_gateway_says_so_and_not_bef
     };
     until("it is tried", 40, || async { (shop.count(&tries("is not null")).await == 1).then_some(()) }).await;
     assert_eq!(shop.count(&tries("= 'COMPLETED'")).await, 0, "200, and nothing is said of the payment");
-    shop.till.well_again().await;
-    until("it is let go", 40, || async { (shop.till.payment(payment).await["state"] == "voided").then_some(()) }).await;
+    shop.gateways.well_again().await;
+    until("it is let go", 40, || async { (shop.gateways.payment(payment).await["state"] == "voided").then_some(()) })
+        .await;
     until("that is known", 40, || async { (shop.count(&tries("= 'COMPLETED'")).await == 1).then_some(()) }).await;
 }

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use support::client::until;
+use support::gateways::{GATEWAYS, by_the_shop};
 use support::shop::Shop;
-use support::till::{GATEWAYS, by_the_shop};
 
 /// Toss has paid back when it answers; the others may take their time.
 const TAKE_THEIR_TIME: [&str; 3] = ["standard", "portone", "stripe"];
@@ -23,11 +23,11 @@ async fn attempts(payment: &str) -> (i64, String) {
 async fn what_is_taken_on_has_not_arrived_and_what_is_not_done_in_the_end_is_asked_for_anew() {
     let shop = Shop::open_alone().await;
     for gateway in TAKE_THEIR_TIME {
-        shop.till.well_again().await;
-        shop.till.later(true).await;
+        shop.gateways.well_again().await;
+        shop.gateways.later(true).await;
         let (hold, payment) = shop.pay_late(gateway, "ann").await;
         until("the gateway has taken it on", 40, || async {
-            (by_the_shop(&shop.till.payment(&payment).await) == [1_000]).then_some(())
+            (by_the_shop(&shop.gateways.payment(&payment).await) == [1_000]).then_some(())
         })
         .await;
         // Asked about until it is over, it is never asked for twice.
@@ -40,14 +40,14 @@ async fn what_is_taken_on_has_not_arrived_and_what_is_not_done_in_the_end_is_ask
         .await;
         assert_eq!(shop.see(&hold, "ann").await["refund"]["status"], "pending", "{gateway}");
         assert_eq!(
-            (by_the_shop(&shop.till.payment(&payment).await), attempts(&payment).await.0),
+            (by_the_shop(&shop.gateways.payment(&payment).await), attempts(&payment).await.0),
             (vec![1_000], 1),
             "{gateway}"
         );
-        shop.till.later(false).await;
-        shop.till.fail_refunds(&payment).await;
+        shop.gateways.later(false).await;
+        shop.gateways.fail_refunds(&payment).await;
         shop.until_refund(&hold, "ann", "completed").await;
-        let theirs = shop.till.payment(&payment).await;
+        let theirs = shop.gateways.payment(&payment).await;
         assert_eq!((&theirs["refunded"], by_the_shop(&theirs)), (&json!(1_000), vec![1_000]), "{gateway}: {theirs}");
         let (keys, outcomes) = attempts(&payment).await;
         assert!(keys == 2 && outcomes.contains("has not done"), "{gateway}: {keys} {outcomes}");
@@ -58,21 +58,21 @@ async fn what_is_taken_on_has_not_arrived_and_what_is_not_done_in_the_end_is_ask
 async fn what_the_gateways_console_has_taken_on_is_left_to_it() {
     let shop = Shop::open_alone().await;
     for gateway in TAKE_THEIR_TIME {
-        shop.till.well_again().await;
-        shop.till.later(false).await;
-        shop.till.fault(gateway, "refund", 1, "down").await;
+        shop.gateways.well_again().await;
+        shop.gateways.later(false).await;
+        shop.gateways.fault(gateway, "refund", 1, "down").await;
         let (hold, payment) = shop.pay_late(gateway, "ann").await;
         shop.until_refund(&hold, "ann", "pending").await;
-        shop.till.refund_by_hand_later(&payment, 300).await;
-        shop.till.well_again().await;
+        shop.gateways.refund_by_hand_later(&payment, 300).await;
+        shop.gateways.well_again().await;
         until("the rest is paid back", 40, || async {
-            (by_the_shop(&shop.till.payment(&payment).await) == [700]).then_some(())
+            (by_the_shop(&shop.gateways.payment(&payment).await) == [700]).then_some(())
         })
         .await;
         assert_eq!(shop.see(&hold, "ann").await["refund"]["status"], "pending", "{gateway}: not all of it has arrived");
-        shop.till.finish_refunds(&payment).await;
+        shop.gateways.finish_refunds(&payment).await;
         shop.until_refund(&hold, "ann", "completed").await;
-        assert_eq!(by_the_shop(&shop.till.until_paid_back(&payment).await), [700], "{gateway}");
+        assert_eq!(by_the_shop(&shop.gateways.until_paid_back(&payment).await), [700], "{gateway}");
     }
 }
 
@@ -80,13 +80,13 @@ async fn what_the_gateways_console_has_taken_on_is_left_to_it() {
 async fn a_request_that_is_still_in_flight_is_sent_again_under_its_key_and_done_once() {
     let shop = Shop::open_alone().await;
     for gateway in GATEWAYS {
-        shop.till.well_again().await;
-        shop.till.later(false).await;
-        shop.till.fault(gateway, "refund", 1, "linger").await;
+        shop.gateways.well_again().await;
+        shop.gateways.later(false).await;
+        shop.gateways.fault(gateway, "refund", 1, "linger").await;
         let (hold, payment) = shop.pay_late(gateway, "ann").await;
         shop.until_refund(&hold, "ann", "completed").await;
-        shop.till.well_again().await;
-        assert_eq!(by_the_shop(&shop.till.until_paid_back(&payment).await), [1_000], "{gateway}");
+        shop.gateways.well_again().await;
+        assert_eq!(by_the_shop(&shop.gateways.until_paid_back(&payment).await), [1_000], "{gateway}");
         let (keys, outcomes) = attempts(&payment).await;
         assert!(keys == 1 && outcomes.contains("409 "), "{gateway}: {keys} {outcomes}");
     }

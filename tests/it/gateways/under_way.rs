@@ -12,13 +12,13 @@ async fn after_the_bank_has_said_no_the_next_payment_of_the_hold_is_another_requ
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
     let (one, two) = (shop.pay("toss", &hold, "ann", silent()).await, shop.pay("toss", &hold, "ann", silent()).await);
-    shop.till.fault("toss", "capture", 1, "declined").await;
+    shop.gateways.fault("toss", "capture", 1, "declined").await;
     assert!(shop.come_back(&one, PRICE).await.1.ends_with("&result=declined"));
-    shop.till.well_again().await;
+    shop.gateways.well_again().await;
     // Under the first one's key Toss would say once more what it said of that.
     assert!(shop.come_back(&two, PRICE).await.1.ends_with("&result=paid"));
-    assert_eq!(shop.till.payment(two["payment_id"].as_str().unwrap()).await["captured"], PRICE);
-    assert_eq!(shop.till.payment(one["payment_id"].as_str().unwrap()).await["captured"], 0);
+    assert_eq!(shop.gateways.payment(two["payment_id"].as_str().unwrap()).await["captured"], PRICE);
+    assert_eq!(shop.gateways.payment(one["payment_id"].as_str().unwrap()).await["captured"], 0);
 }
 
 /// The buyer comes back again and again, as somebody does whose page does not load.
@@ -28,17 +28,17 @@ async fn a_capture_that_is_still_in_flight_is_asked_for_again_under_its_key_and_
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
     let made = shop.pay("toss", &hold, "ann", silent()).await;
-    shop.till.fault("toss", "capture", 1, "linger").await;
+    shop.gateways.fault("toss", "capture", 1, "linger").await;
     assert_eq!(shop.come_back(&made, PRICE).await.0, 503, "nobody knows yet");
-    assert_eq!(shop.till.payment(made["payment_id"].as_str().unwrap()).await["captured"], 0);
+    assert_eq!(shop.gateways.payment(made["payment_id"].as_str().unwrap()).await["captured"], 0);
     until("the buyer is through", 20, || async {
         let (status, to) = shop.come_back(&made, PRICE).await;
         assert!(status == 503 || to.ends_with("&result=paid"), "{status} {to}");
         (status == 303).then_some(())
     })
     .await;
-    shop.till.well_again().await;
-    assert_eq!(shop.till.payment(made["payment_id"].as_str().unwrap()).await["captured"], PRICE);
+    shop.gateways.well_again().await;
+    assert_eq!(shop.gateways.payment(made["payment_id"].as_str().unwrap()).await["captured"], PRICE);
     assert_eq!(shop.see(&hold, "ann").await["status"], "COMMITTED");
     let tries = "select max(attempt)::bigint from holdfast.payment_attempt where payment_id = ";
     assert_eq!(shop.count(&format!("{tries}'{}'", made["payment_id"].as_str().unwrap())).await, 1, "one key");
@@ -48,7 +48,7 @@ async fn a_capture_that_is_still_in_flight_is_asked_for_again_under_its_key_and_
 #[tokio::test]
 async fn a_crowd_at_a_gateway_that_is_down_stands_in_nobody_elses_way() {
     let shop = Shop::open_alone().await;
-    shop.till.fault("toss", "ask", 1, "down").await;
+    shop.gateways.fault("toss", "ask", 1, "down").await;
     let crowd = "insert into holdfast.payment_attempt
                      (gateway, payment_id, hold_ref, amount, currency, attempt, state, ask_at, created_at)
                  select 'toss', 'crowd-' || n, 'none', 1, 'KRW', 1, 'UNDER_WAY', t, t
@@ -65,5 +65,5 @@ async fn a_crowd_at_a_gateway_that_is_down_stands_in_nobody_elses_way() {
     let seen = shop.until_status(&hold, "ann", "COMMITTED").await;
     assert_eq!(seen["expire_at"], hold["expire_at"]);
     shop.owner.batch_execute("delete from holdfast.payment_attempt where payment_id like 'crowd-%'").await.unwrap();
-    shop.till.well_again().await;
+    shop.gateways.well_again().await;
 }

@@ -4,8 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use support::client::until;
+use support::gateways::GATEWAYS;
 use support::shop::{PRICE, Shop};
-use support::till::GATEWAYS;
 
 async fn opens_page(shop: &Shop, gateway: &str, hold: &Value, user: &str) -> String {
     let path = format!("/v1/reservations/{}/payments", hold["hold_id"].as_str().unwrap());
@@ -29,7 +29,7 @@ async fn a_payment_that_nobody_ever_tells_of_is_found_because_its_page_was_opene
         how["reference"] = json!(reference);
         let made = shop.pay(gateway, &hold, gateway, how).await;
         shop.until_status(&hold, gateway, "COMMITTED").await;
-        assert_eq!(shop.till.payment(made["payment_id"].as_str().unwrap()).await["refunded"], 0, "{gateway}");
+        assert_eq!(shop.gateways.payment(made["payment_id"].as_str().unwrap()).await["refunded"], 0, "{gateway}");
     }
     let stranger = shop.hold(&sale, "stranger").await;
     let path = format!("/v1/reservations/{}/payments", stranger["hold_id"].as_str().unwrap());
@@ -50,7 +50,7 @@ async fn what_was_paid_after_the_end_behind_an_opened_page_is_found_and_paid_bac
     let due =
         format!("update holdfast.payment_attempt set ask_at = clock_timestamp() where payment_id = '{reference}'");
     shop.owner.batch_execute(&due).await.unwrap();
-    shop.till.until_paid_back(made["payment_id"].as_str().unwrap()).await;
+    shop.gateways.until_paid_back(made["payment_id"].as_str().unwrap()).await;
 }
 
 /// A hold of 10 s whose payment window stays open ends when it said it would, and while it lasts longer it says so.
@@ -81,8 +81,8 @@ async fn another_amount_leaves_the_hold_its_end_and_says_why_and_the_right_one_b
         let hold = shop.hold(&sale, gateway).await;
         let hold_id = hold["hold_id"].as_str().unwrap();
         let user = shop.client.user(gateway);
-        let made = shop.till.pay(gateway, hold_id, &user, PRICE - 1, json!({})).await;
-        shop.till.until_paid_back(made["payment_id"].as_str().unwrap()).await;
+        let made = shop.gateways.pay(gateway, hold_id, &user, PRICE - 1, json!({})).await;
+        shop.gateways.until_paid_back(made["payment_id"].as_str().unwrap()).await;
         let seen = shop.see(&hold, gateway).await;
         assert_eq!((&seen["status"], &seen["expire_at"]), (&json!("HOLD"), &hold["expire_at"]), "{gateway}");
         assert_eq!(seen["refund"]["reason"], "amount_mismatch");

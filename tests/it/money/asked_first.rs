@@ -10,9 +10,9 @@ async fn ask_for(shop: &Shop, hold: &Value, user: &str, amount: i64, more: Value
     let hold_id = hold["hold_id"].as_str().unwrap();
     let mut how = json!({"asks": true});
     how.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    let made = shop.till.pay("portone", hold_id, &shop.client.user(user), amount, how).await;
+    let made = shop.gateways.pay("portone", hold_id, &shop.client.user(user), amount, how).await;
     let payment = until("the gateway has its answer", 20, || async {
-        let payment = shop.till.payment(made["payment_id"].as_str().unwrap()).await;
+        let payment = shop.gateways.payment(made["payment_id"].as_str().unwrap()).await;
         (payment["state"] != "authorised").then_some(payment)
     })
     .await;

@@ -17,7 +17,7 @@ async fn an_account_that_was_issued_is_no_order_and_the_deposit_in_time_is() {
         let id = shop.issue(gateway, &hold, &user).await;
         let seen = shop.see(&hold, &user).await;
         assert_eq!((&seen["status"], &seen["order_id"]), (&json!("HOLD"), &Value::Null), "{gateway}: nobody has paid");
-        shop.till.deposit(&id, told).await;
+        shop.gateways.deposit(&id, told).await;
         shop.until_status(&hold, &user, "COMMITTED").await;
     }
 }
@@ -28,13 +28,13 @@ async fn a_message_about_a_deposit_that_does_not_know_the_payments_secret_is_nob
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
     let id = shop.issue("toss", &hold, "ann").await;
-    shop.till.deposit(&id, "none").await;
+    shop.gateways.deposit(&id, "none").await;
     let callback = |secret: String, order: Value| {
         let body = json!({"createdAt": "2026-01-15T05:00:00.000000", "secret": secret, "status": "DONE",
             "transactionKey": "9FF", "orderId": order});
         shop.client.send(shop.client.request(Method::POST, "/v1/webhooks/toss").json(&body))
     };
-    let order = shop.till.payment(&id).await["order_ref"].clone();
+    let order = shop.gateways.payment(&id).await["order_ref"].clone();
     assert_eq!(callback("ps_of_another".to_owned(), order.clone()).await.ok(200), json!({"result": "ignored"}));
     assert_eq!(callback(format!("ps_{id}"), json!("no-such-order")).await.ok(200), json!({"result": "ignored"}));
     // Whether the shop has asked about the account meanwhile, by its own schedule, makes no difference to this answer.
@@ -48,7 +48,7 @@ async fn an_account_that_lapses_leaves_the_hold_to_its_own_end_and_no_order() {
     for gateway in ["toss", "portone"] {
         let hold = shop.hold(&sale, gateway).await;
         let id = shop.issue(gateway, &hold, gateway).await;
-        shop.till.lapse(&id).await;
+        shop.gateways.lapse(&id).await;
         let seen = shop.until_status(&hold, gateway, "EXPIRED").await;
         assert_eq!((&seen["expire_at"], &seen["order_id"]), (&hold["expire_at"], &Value::Null), "{gateway}");
     }
@@ -63,7 +63,7 @@ async fn a_late_deposit_goes_back_to_the_account_that_its_buyer_names_and_nobody
         let hold = shop.hold(&sale, gateway).await;
         let id = shop.issue(gateway, &hold, gateway).await;
         shop.until_status(&hold, gateway, "EXPIRED").await;
-        shop.till.deposit(&id, "changed").await;
+        shop.gateways.deposit(&id, "changed").await;
         until("the refund waits for an account", 60, || async {
             (shop.see(&hold, gateway).await["refund"]["account_needed"] == true).then_some(())
         })
@@ -72,7 +72,7 @@ async fn a_late_deposit_goes_back_to_the_account_that_its_buyer_names_and_nobody
         assert_eq!((&refund["status"], &refund["reason"]), (&json!("failed"), &json!("hold_expired")));
         assert_eq!(shop.name_account(&hold, "somebody else").await.refusal(), (404, "not_found".into()));
         assert_eq!(shop.name_account(&hold, gateway).await.ok(200), json!({"status": "completed"}));
-        let theirs = shop.till.payment(&id).await;
+        let theirs = shop.gateways.payment(&id).await;
         assert_eq!(theirs["refunded"], PRICE);
         assert!(theirs["refunds"][0]["account"].to_string().contains("110-123-456789"), "{theirs}");
         assert_eq!(shop.see(&hold, gateway).await["refund"]["status"], "completed");
@@ -91,7 +91,7 @@ async fn an_operator_names_the_account_with_the_replay() {
     let hold = shop.hold(&sale, "ann").await;
     let id = shop.issue("toss", &hold, "ann").await;
     shop.until_status(&hold, "ann", "EXPIRED").await;
-    shop.till.deposit(&id, "changed").await;
+    shop.gateways.deposit(&id, "changed").await;
     let path = format!("/v1/admin/dead-letters?kind=refund&sale_id={sale}");
     let letter = until("a dead letter", 60, || async {
         let page = shop.client.admin(Method::GET, &path, None).await.ok(200);
@@ -103,7 +103,7 @@ async fn an_operator_names_the_account_with_the_replay() {
     let account =
         json!({"reason": "she wrote to us", "refund_account": {"bank": "88", "number": "1-2", "holder": "Ann"}});
     assert_eq!(shop.client.admin(Method::POST, &replay, Some(account)).await.ok(200), json!({"status": "completed"}));
-    assert_eq!(shop.till.payment(&id).await["refunded"], PRICE);
+    assert_eq!(shop.gateways.payment(&id).await["refunded"], PRICE);
 }
 
 #[tokio::test]
@@ -112,15 +112,15 @@ async fn a_deposit_that_was_taken_back_before_anybody_told_of_it_is_no_order_and
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
     let id = shop.issue("toss", &hold, "ann").await;
-    shop.till.deposit(&id, "none").await;
-    shop.till.reverse(&id, "changed").await;
+    shop.gateways.deposit(&id, "none").await;
+    shop.gateways.reverse(&id, "changed").await;
     until("the shop has been told", 20, || async {
-        let payment = shop.till.payment(&id).await;
+        let payment = shop.gateways.payment(&id).await;
         let told = payment["deliveries"].as_array().unwrap().iter().skip(1).filter(|one| one["delivered"] == true);
         (told.count() >= 2).then_some(())
     })
     .await;
     assert_eq!(shop.see(&hold, "ann").await["status"], "HOLD", "the account waits again");
-    shop.till.deposit(&id, "callback").await;
+    shop.gateways.deposit(&id, "callback").await;
     shop.until_status(&hold, "ann", "COMMITTED").await;
 }

@@ -5,8 +5,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use support::client::until;
+use support::gateways::by_the_shop;
 use support::shop::{Bought, PRICE, Shop};
-use support::till::by_the_shop;
 
 async fn cancel(shop: &Shop, bought: &Bought) {
     let path = format!("/v1/admin/orders/{}/cancel", shop.order(bought).await["order_id"].as_str().unwrap());
@@ -16,7 +16,7 @@ async fn cancel(shop: &Shop, bought: &Bought) {
 /// An order whose payment's dispute is open, and recorded.
 async fn disputed(shop: &Shop, gateway: &str, amount: i64) -> Bought {
     let bought = shop.buy(gateway).await;
-    shop.till.console(&bought.payment, "dispute", &json!({"amount": amount})).await;
+    shop.gateways.console(&bought.payment, "dispute", &json!({"amount": amount})).await;
     shop.until_shown(&bought, true, 0).await;
     bought
 }
@@ -39,11 +39,11 @@ async fn refund(shop: &Shop, bought: &Bought) -> (String, bool, i32, String) {
 }
 
 async fn refunded_by_us(shop: &Shop, bought: &Bought) -> Vec<i64> {
-    by_the_shop(&shop.till.payment(&bought.payment).await)
+    by_the_shop(&shop.gateways.payment(&bought.payment).await)
 }
 
 async fn resolve(shop: &Shop, bought: &Bought, won: bool) {
-    shop.till.console(&bought.payment, "resolve-dispute", &json!({"won": won})).await;
+    shop.gateways.console(&bought.payment, "resolve-dispute", &json!({"won": won})).await;
 }
 
 /// An order that was taken back under an open dispute, of which nothing was paid back for as long as that.

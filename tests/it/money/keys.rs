@@ -6,13 +6,13 @@ use serde_json::json;
 use simulator::{Config, Dialect, Gateway};
 
 use support::client::until;
-use support::till::{GATEWAYS, Till, by_the_shop};
+use support::gateways::{GATEWAYS, Gateways, by_the_shop};
 
 struct GatewayAccount {
     gateway: &'static str,
     api: Box<dyn GatewayApi>,
     url: String,
-    till: Till,
+    gateways: Gateways,
     http: reqwest::Client,
     _running: Gateway,
 }
@@ -31,14 +31,14 @@ impl GatewayAccount {
         let config = Config { bind, edge_url: "http://127.0.0.1:9".to_owned(), webhook_secret: secret, log };
         let api = payments::api(gateway, Account { secret: config.api_secret(dialect), live: true }).unwrap();
         let running = Gateway::start(config).await.unwrap();
-        let till = Till::at(&running.url);
+        let gateways = Gateways::at(&running.url);
         let http = simulator::http::client().build().unwrap();
-        Self { gateway, api, url: format!("{}/{gateway}", running.url), till, http, _running: running }
+        Self { gateway, api, url: format!("{}/{gateway}", running.url), gateways, http, _running: running }
     }
 
     async fn pay(&self, authorise: bool) -> (String, String) {
         let how = json!({"authorise": authorise, "webhooks": {"delay_ms": 3_600_000}});
-        let made = self.till.pay(self.gateway, &uuid::Uuid::new_v4().to_string(), "ann", 1_000, how).await;
+        let made = self.gateways.pay(self.gateway, &uuid::Uuid::new_v4().to_string(), "ann", 1_000, how).await;
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
         (text("payment_id"), text("order_ref"))
     }
@@ -72,7 +72,7 @@ impl GatewayAccount {
     }
 
     async fn paid_back(&self, payment_id: &str) -> Vec<i64> {
-        by_the_shop(&self.till.payment(payment_id).await)
+        by_the_shop(&self.gateways.payment(payment_id).await)
     }
 }
 
@@ -106,7 +106,7 @@ async fn a_key_in_flight_is_409_and_unknown_until_it_is_answered() {
     for gateway in GATEWAYS {
         let account = GatewayAccount::of(gateway).await;
         let (payment, _) = account.pay(false).await;
-        account.till.fault(gateway, "refund", 1, "linger").await;
+        account.gateways.fault(gateway, "refund", 1, "linger").await;
         assert!(account.send(&account.refund_of(&payment, 1_000, 1_000, KEY)).await.is_none(), "{gateway}: it is cut");
         assert!(account.paid_back(&payment).await.is_empty());
         let in_flight = account.refund(&payment, 1_000, 1_000, KEY).await;
@@ -150,7 +150,7 @@ async fn toss_answers_for_one_payment_what_it_was_asked_of_another_under_the_sam
     };
     assert_eq!(capture(&one, "capture-1").await, Captured::Done);
     assert_eq!(capture(&two, "capture-1").await, Captured::Done);
-    assert_eq!(account.till.payment(&two.0).await["captured"], 0, "and took nothing");
+    assert_eq!(account.gateways.payment(&two.0).await["captured"], 0, "and took nothing");
     assert_eq!(capture(&two, "capture-2").await, Captured::Done);
-    assert_eq!(account.till.payment(&two.0).await["captured"], 1_000);
+    assert_eq!(account.gateways.payment(&two.0).await["captured"], 1_000);
 }

@@ -19,7 +19,7 @@ use tokio_postgres::types::Json;
 
 use support::client::until;
 use support::database::{self, Database, Paid};
-use support::till::{GATEWAYS, Till, by_the_shop};
+use support::gateways::{GATEWAYS, Gateways, by_the_shop};
 
 /// A runtime API that always has a tick: what the function does between two of them is up to the kill.
 async fn runtime(polls: Arc<AtomicU64>) -> String {
@@ -47,7 +47,7 @@ async fn runtime(polls: Arc<AtomicU64>) -> String {
 
 struct Killed {
     database: Database,
-    till: Till,
+    gateways: Gateways,
     env: Vec<(String, String)>,
     polls: Arc<AtomicU64>,
     payments: Vec<String>,
@@ -82,8 +82,8 @@ impl Killed {
         ] {
             env.push((name.to_owned(), value));
         }
-        let till = Till::at(&gateway.url);
-        Self { database, till, env, polls, payments: Vec::new(), _gateway: gateway }
+        let gateways = Gateways::at(&gateway.url);
+        Self { database, gateways, env, polls, payments: Vec::new(), _gateway: gateway }
     }
 
     /// Captured money for no hold of ours, one payment a gateway. Where others may share the account an operator has to
@@ -93,7 +93,7 @@ impl Killed {
         for gateway in GATEWAYS {
             let hold = uuid::Uuid::new_v4().to_string();
             let webhooks = json!({"webhooks": {"delay_ms": 3_600_000}});
-            let made = self.till.pay(gateway, &hold, "ann", 1_000, webhooks).await;
+            let made = self.gateways.pay(gateway, &hold, "ann", 1_000, webhooks).await;
             let payment = made["payment_id"].as_str().unwrap().to_owned();
             let paid =
                 Paid { payment: payment.clone(), hold, user: "ann".into(), amount: 1_000, currency: "KRW".into() };
@@ -137,10 +137,10 @@ impl Killed {
 async fn killed_a_hundred_times_it_pays_back_everything_once() {
     let mut world = Killed::new().await;
     for gateway in GATEWAYS {
-        world.till.fault(gateway, "refund", 3, "cut").await;
+        world.gateways.fault(gateway, "refund", 3, "cut").await;
         // Who is killed meanwhile leaves a key that is in flight.
-        world.till.fault(gateway, "refund", 5, "slow").await;
-        world.till.fault(gateway, "ask", 7, "cut").await;
+        world.gateways.fault(gateway, "refund", 5, "slow").await;
+        world.gateways.fault(gateway, "ask", 7, "cut").await;
     }
     for _ in 0..10 {
         world.add().await;
@@ -164,7 +164,7 @@ async fn killed_a_hundred_times_it_pays_back_everything_once() {
     drop(child);
     assert_eq!(world.payments.len(), 440);
     for payment in &world.payments {
-        let theirs = world.till.payment(payment).await;
+        let theirs = world.gateways.payment(payment).await;
         assert_eq!((&theirs["refunded"], by_the_shop(&theirs)), (&json!(1_000), vec![1_000]), "{theirs}");
     }
     let told = "select json_build_array(count(*), count(distinct data ->> 'payment_id')) from holdfast.event_outbox

@@ -5,8 +5,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use support::client::until;
+use support::gateways::{GATEWAYS, by_the_shop};
 use support::shop::{Bought, PRICE, Shop};
-use support::till::{GATEWAYS, by_the_shop};
 
 /// Every id under its own name.
 async fn assert_named(shop: &Shop, bought: &Bought, told: &Value) {
@@ -20,7 +20,7 @@ async fn assert_named(shop: &Shop, bought: &Bought, told: &Value) {
 
 async fn until_answered(shop: &Shop, payment: &str) {
     until("the shop has answered", 20, || async {
-        let deliveries = shop.till.payment(payment).await["deliveries"].clone();
+        let deliveries = shop.gateways.payment(payment).await["deliveries"].clone();
         let last = deliveries.as_array().unwrap().last().unwrap().clone();
         // Only Toss signs nothing: of its messages one that follows another at once is told to come again.
         let is_late = |attempt: &&Value| payment.starts_with("tgen_") && attempt["status"] == 429;
@@ -42,10 +42,10 @@ async fn a_refund_in_the_console_is_on_the_order_with_its_amount_and_told_once_e
         let bought = shop.buy(gateway).await;
         shop.until_shown(&bought, false, 0).await;
         let thrice = json!({"amount": 300, "webhooks": {"times": 3, "fresh_ids": true, "spread_ms": 300}});
-        shop.till.console(&bought.payment, "refund-by-hand", &thrice).await;
+        shop.gateways.console(&bought.payment, "refund-by-hand", &thrice).await;
         shop.until_shown(&bought, false, 300).await;
         until_answered(&shop, &bought.payment).await;
-        shop.till.console(&bought.payment, "refund-by-hand", &json!({"amount": PRICE - 300})).await;
+        shop.gateways.console(&bought.payment, "refund-by-hand", &json!({"amount": PRICE - 300})).await;
         shop.until_shown(&bought, false, PRICE).await;
         let row = shop.row(&bought).await;
         assert_eq!((&row["refunded_amount"], &row["disputed"]), (&json!(PRICE), &json!(false)), "{gateway}: {row}");
@@ -62,7 +62,7 @@ async fn a_refund_in_the_console_is_on_the_order_with_its_amount_and_told_once_e
             (shop.see(&bought.hold, &bought.user).await["refund"]["status"] == "completed").then_some(())
         })
         .await;
-        assert_eq!(by_the_shop(&shop.till.payment(&bought.payment).await), [0; 0], "{gateway}");
+        assert_eq!(by_the_shop(&shop.gateways.payment(&bought.payment).await), [0; 0], "{gateway}");
         assert_eq!(shop.order(&bought).await["refunded_amount"], PRICE, "by whom it went back stays known");
     }
 }
@@ -74,7 +74,7 @@ async fn a_dispute_is_on_the_order_until_it_is_won_and_stays_when_it_is_lost() {
     for gateway in ["standard", "portone", "stripe"] {
         for won in [true, false] {
             let bought = shop.buy(gateway).await;
-            shop.till.console(&bought.payment, "dispute", &json!({"amount": PRICE})).await;
+            shop.gateways.console(&bought.payment, "dispute", &json!({"amount": PRICE})).await;
             shop.until_shown(&bought, true, 0).await;
             until_answered(&shop, &bought.payment).await;
             let row = shop.row(&bought).await;
@@ -82,9 +82,9 @@ async fn a_dispute_is_on_the_order_until_it_is_won_and_stays_when_it_is_lost() {
             assert_eq!(changed(&shop, &bought.sale).await["disputed"], 1);
             // PortOne does not say which way it went: where nothing is left of the payment, that does.
             if gateway == "portone" && !won {
-                shop.till.console(&bought.payment, "refund-by-hand", &json!({"webhooks": {"times": 0}})).await;
+                shop.gateways.console(&bought.payment, "refund-by-hand", &json!({"webhooks": {"times": 0}})).await;
             }
-            shop.till.console(&bought.payment, "resolve-dispute", &json!({"won": won})).await;
+            shop.gateways.console(&bought.payment, "resolve-dispute", &json!({"won": won})).await;
             let state = match (gateway, won) {
                 ("portone", true) => "resolved",
                 (_, true) => "won",
@@ -108,7 +108,7 @@ async fn a_deposit_that_is_taken_back_leaves_an_order_that_says_so() {
     let shop = Shop::open().await;
     for gateway in ["standard", "toss"] {
         let bought = shop.buy(gateway).await;
-        shop.till.console(&bought.payment, "reverse", &json!({})).await;
+        shop.gateways.console(&bought.payment, "reverse", &json!({})).await;
         shop.until_shown(&bought, false, PRICE).await;
         assert!(shop.row(&bought).await["reversed_at"].is_string(), "{gateway}");
         assert_eq!(changed(&shop, &bought.sale).await, json!({"disputed": 0, "refunded_outside": 0, "reversed": 1}));
@@ -149,12 +149,12 @@ async fn a_deposit_that_is_taken_back_and_made_again_is_recorded_however_it_is_t
         let user = format!("{gateway}-{told}");
         let hold = shop.hold(&sale, &user).await;
         let payment = shop.issue(gateway, &hold, &user).await;
-        shop.till.deposit(&payment, told).await;
+        shop.gateways.deposit(&payment, told).await;
         shop.until_status(&hold, &user, "COMMITTED").await;
         let bought = Bought { sale: sale.clone(), user, payment, hold };
-        shop.till.reverse(&bought.payment, told).await;
+        shop.gateways.reverse(&bought.payment, told).await;
         shop.until_shown(&bought, false, PRICE).await;
-        shop.till.deposit(&bought.payment, told).await;
+        shop.gateways.deposit(&bought.payment, told).await;
         shop.until_shown(&bought, false, 0).await;
         let events = shop.told(&bought.payment, "PaymentRefundedOutside").await;
         let kinds: Vec<&Value> = events.iter().map(|one| &one["kind"]).collect();
@@ -199,7 +199,7 @@ async fn a_dispute_that_is_told_of_before_its_payment_is_on_the_order() {
         let late = if is_told { never() } else { json!({"webhooks": {"delay_ms": 1_500}}) };
         let payment = shop.pay(gateway, &hold, &user, late).await["payment_id"].as_str().unwrap().to_owned();
         let webhooks = if is_told { json!({}) } else { json!({"times": 0}) };
-        shop.till.console(&payment, "dispute", &dispute(webhooks)).await;
+        shop.gateways.console(&payment, "dispute", &dispute(webhooks)).await;
         shop.until_status(&hold, &user, "COMMITTED").await;
         let bought = Bought { sale: sale.clone(), user, payment, hold };
         shop.until_shown(&bought, true, 0).await;
@@ -219,12 +219,12 @@ async fn a_second_dispute_is_another_one_and_a_late_message_about_the_first_is_n
     };
     let mut first = Value::Null;
     for _ in 0..2 {
-        shop.till.console(&bought.payment, "dispute", &json!({"amount": PRICE})).await;
+        shop.gateways.console(&bought.payment, "dispute", &json!({"amount": PRICE})).await;
         if first.is_null() {
-            first = shop.till.payment(&bought.payment).await["dispute"]["made_at"].clone();
+            first = shop.gateways.payment(&bought.payment).await["dispute"]["made_at"].clone();
         }
         became("open").await;
-        shop.till.console(&bought.payment, "resolve-dispute", &json!({"won": true})).await;
+        shop.gateways.console(&bought.payment, "resolve-dispute", &json!({"won": true})).await;
         became("resolved").await;
     }
     let late = json!({"type": "Transaction.DisputeCreated", "timestamp": first,

@@ -12,7 +12,7 @@ async fn paid(shop: &Shop, gateway: &str, hold: &Value) -> String {
 }
 
 #[tokio::test]
-async fn what_a_gateway_is_about_to_pay_back_buys_nothing_until_that_has_failed() {
+async fn a_payment_with_a_pending_refund_buys_nothing_until_the_refund_has_failed() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     // Toss has paid back when it answers.
@@ -20,14 +20,14 @@ async fn what_a_gateway_is_about_to_pay_back_buys_nothing_until_that_has_failed(
         let hold = shop.hold(&sale, gateway).await;
         let (back, kept) = (paid(&shop, gateway, &hold).await, paid(&shop, gateway, &hold).await);
         for payment in [&back, &kept] {
-            shop.till.refund_by_hand_later(payment, PRICE).await;
+            shop.gateways.refund_by_hand_later(payment, PRICE).await;
         }
         for payment in [&back, &kept] {
             assert_eq!(shop.late_answer(payment).await, r#"{"result":"ignored"}"#, "{gateway}");
         }
         assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}");
-        shop.till.finish_refunds(&back).await;
-        shop.till.fail_refunds(&kept).await;
+        shop.gateways.finish_refunds(&back).await;
+        shop.gateways.fail_refunds(&kept).await;
         shop.until_status(&hold, gateway, "COMMITTED").await;
         let order = shop.payments(&sale, "ordered").await;
         assert!(order.iter().any(|row| row["payment_id"] == kept.as_str()), "{gateway}: {order:?}");
@@ -47,8 +47,8 @@ async fn what_was_lost_in_a_dispute_before_its_message_comes_buys_nothing() {
             order["webhooks"] = json!({"times": 0});
             order
         };
-        shop.till.console(&payment, "dispute", &silent(json!({"amount": PRICE}))).await;
-        shop.till.console(&payment, "resolve-dispute", &silent(json!({"won": false}))).await;
+        shop.gateways.console(&payment, "dispute", &silent(json!({"amount": PRICE}))).await;
+        shop.gateways.console(&payment, "resolve-dispute", &silent(json!({"won": false}))).await;
         assert_eq!(shop.late_answer(&payment).await, r#"{"result":"ignored"}"#, "{gateway}");
         assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}: and it can still be paid");
         shop.pay(gateway, &hold, gateway, json!({})).await;

@@ -13,7 +13,7 @@ use support::shop::{PRICE, Shop};
 /// When a message that was sent late has been answered, and how.
 async fn answered(shop: &Shop, payment: &str) -> Value {
     until("the late message is answered", 30, || async {
-        let payment = shop.till.payment(payment).await;
+        let payment = shop.gateways.payment(payment).await;
         let delivery = payment["deliveries"].as_array().unwrap().iter().find(|one| one["delivered"] == true).cloned();
         delivery.map(|delivery| delivery["attempts"].as_array().unwrap().last().unwrap()["body"].clone())
     })
@@ -28,7 +28,7 @@ async fn what_was_paid_back_at_the_gateway_before_its_message_comes_buys_nothing
         let hold = shop.hold(&sale, gateway).await;
         let made = shop.pay(gateway, &hold, gateway, json!({"webhooks": {"delay_ms": 1_500}})).await;
         let id = made["payment_id"].as_str().unwrap();
-        shop.till.refund_by_hand(id, PRICE).await;
+        shop.gateways.refund_by_hand(id, PRICE).await;
         assert_eq!(answered(&shop, id).await, r#"{"result":"ignored"}"#, "{gateway}");
         assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}: and it can still be paid");
     }
@@ -39,7 +39,7 @@ async fn what_was_paid_back_at_the_gateway_before_its_message_comes_buys_nothing
     shop.client.admin(Method::POST, "/v1/admin/sales", Some(body)).await.ok(201);
     let hold = shop.hold(&late, "cid").await;
     let made = shop.pay("stripe", &hold, "cid", json!({"webhooks": {"delay_ms": 3_000}})).await;
-    shop.till.refund_by_hand(made["payment_id"].as_str().unwrap(), PRICE).await;
+    shop.gateways.refund_by_hand(made["payment_id"].as_str().unwrap(), PRICE).await;
     assert_eq!(answered(&shop, made["payment_id"].as_str().unwrap()).await, r#"{"result":"ignored"}"#);
     assert_eq!(shop.client.report(&late).await["skus"][0]["sold"], 0, "nor after the end");
 }

@@ -4,8 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use support::client::until;
+use support::gateways::by_the_shop;
 use support::shop::{PRICE, Shop, silent};
-use support::till::by_the_shop;
 
 async fn sale_in(shop: &Shop, currency: &str, unit_price: i64, hold_ttl_s: i64) -> String {
     let sale_id = format!("t-{}", uuid::Uuid::new_v4());
@@ -35,7 +35,7 @@ async fn stripe_counts_some_currencies_in_its_own_way_and_the_money_is_the_same(
         let how = json!({"authorise": true, "currency": currency});
         let made = shop.pay("stripe", &hold, currency, how).await;
         let seen = shop.until_status(&hold, currency, "COMMITTED").await;
-        let theirs = shop.till.payment(made["payment_id"].as_str().unwrap()).await;
+        let theirs = shop.gateways.payment(made["payment_id"].as_str().unwrap()).await;
         assert_eq!((&theirs["captured"], &seen["total_amount"]), (&json!(PRICE), &json!(PRICE)), "{currency}");
 
         let order = seen["order_id"].as_str().unwrap();
@@ -43,7 +43,7 @@ async fn stripe_counts_some_currencies_in_its_own_way_and_the_money_is_the_same(
         shop.client.admin(Method::POST, &cancel, Some(json!({"reason": "broken"}))).await.ok(200);
         let refund = json!({"status": "completed", "amount": PRICE, "currency": currency});
         until_refund(&shop, &hold, currency, refund).await;
-        let theirs = shop.till.payment(made["payment_id"].as_str().unwrap()).await;
+        let theirs = shop.gateways.payment(made["payment_id"].as_str().unwrap()).await;
         assert_eq!((&theirs["refunded"], by_the_shop(&theirs)), (&json!(PRICE), vec![PRICE]), "{currency}");
     }
 }
@@ -56,17 +56,17 @@ async fn toss_counts_dollars_with_their_cents_and_another_currency_is_not_sold()
     let mut how = silent();
     how["currency"] = json!("USD");
     let hold_id = hold["hold_id"].as_str().unwrap();
-    let made = shop.till.pay("toss", hold_id, &shop.client.user("ann"), 1_050, how).await;
+    let made = shop.gateways.pay("toss", hold_id, &shop.client.user("ann"), 1_050, how).await;
     let id = made["payment_id"].as_str().unwrap();
     assert_eq!(shop.come_back(&made, "1050").await.1, "/", "another amount");
-    assert_eq!(shop.till.payment(id).await["captured"], 0);
+    assert_eq!(shop.gateways.payment(id).await["captured"], 0);
     assert!(shop.come_back(&made, "10.50").await.1.ends_with("&result=paid"));
     let seen = shop.until_status(&hold, "ann", "COMMITTED").await;
-    assert_eq!((&seen["total_amount"], &shop.till.payment(id).await["captured"]), (&json!(1_050), &json!(1_050)));
+    assert_eq!((&seen["total_amount"], &shop.gateways.payment(id).await["captured"]), (&json!(1_050), &json!(1_050)));
     let cancel = format!("/v1/admin/orders/{}/cancel", seen["order_id"].as_str().unwrap());
     shop.client.admin(Method::POST, &cancel, Some(json!({"reason": "broken"}))).await.ok(200);
     until_refund(&shop, &hold, "ann", json!({"status": "completed", "amount": 1_050, "currency": "USD"})).await;
-    assert_eq!(by_the_shop(&shop.till.payment(id).await), [1_050]);
+    assert_eq!(by_the_shop(&shop.gateways.payment(id).await), [1_050]);
 }
 
 #[tokio::test]
@@ -95,9 +95,9 @@ async fn what_is_left_after_somebodys_own_refund_is_another_amount_and_goes_back
         // The shop has heard of nothing when a part of it goes back; that is what it hears of first.
         let made = shop.pay(gateway, &hold, gateway, json!({"webhooks": {"delay_ms": 3_600_000}})).await;
         let payment = made["payment_id"].as_str().unwrap();
-        shop.till.refund_by_hand(payment, 300).await;
+        shop.gateways.refund_by_hand(payment, 300).await;
         until_refund(&shop, &hold, gateway, json!({"status": "completed", "amount": 700, "currency": "KRW"})).await;
-        assert_eq!(by_the_shop(&shop.till.until_paid_back(payment).await), [700], "{gateway}");
+        assert_eq!(by_the_shop(&shop.gateways.until_paid_back(payment).await), [700], "{gateway}");
         assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "it can still be paid");
     }
 }

@@ -79,7 +79,7 @@ fn later_messages(gateway: &str, made: &Value) -> Vec<Value> {
 
 /// What the gateway has of a payment, without who was told of it.
 async fn books(shop: &Shop, made: &Value) -> Value {
-    let mut payment = shop.till.payment(made["payment_id"].as_str().unwrap()).await;
+    let mut payment = shop.gateways.payment(made["payment_id"].as_str().unwrap()).await;
     payment.as_object_mut().unwrap().remove("deliveries");
     payment
 }
@@ -98,7 +98,7 @@ async fn written(shop: &Shop, made: &Value, parked: bool) -> i64 {
 
 async fn first_answer(shop: &Shop, made: &Value) -> Value {
     until("the shop has answered", 20, || async {
-        let delivery = shop.till.payment(made["payment_id"].as_str().unwrap()).await["deliveries"][0].clone();
+        let delivery = shop.gateways.payment(made["payment_id"].as_str().unwrap()).await["deliveries"][0].clone();
         (delivery["delivered"] == true).then(|| delivery["attempts"][0]["body"].clone())
     })
     .await
@@ -110,7 +110,7 @@ async fn whatever_is_posted_of_somebody_elses_payment_the_gateways_books_stay_as
     for (gateway, dialect) in SHARED {
         for authorise in [false, true] {
             let how = json!({"authorise": authorise, "foreign": true});
-            let made = shop.till.pay(gateway, "room 12", "a guest", PRICE, how).await;
+            let made = shop.gateways.pay(gateway, "room 12", "a guest", PRICE, how).await;
             assert_eq!(first_answer(&shop, &made).await, r#"{"result":"ignored"}"#, "{gateway}");
             let before = books(&shop, &made).await;
             for message in messages(gateway, &made) {
@@ -136,7 +136,7 @@ async fn whatever_is_posted_of_somebody_elses_payment_the_gateways_books_stay_as
         }
     }
     // Who asks first is answered "ignored", and takes what is theirs.
-    let made = shop.till.pay("portone", "room 12", "a guest", PRICE, json!({"asks": true, "foreign": true})).await;
+    let made = shop.gateways.pay("portone", "room 12", "a guest", PRICE, json!({"asks": true, "foreign": true})).await;
     assert_eq!(first_answer(&shop, &made).await, r#"{"result":"ignored"}"#);
     assert_eq!(written(&shop, &made, false).await, 0);
 }
@@ -171,7 +171,7 @@ async fn an_id_of_our_form_that_is_no_hold_of_ours_waits_for_an_operator() {
         for authorise in [false, true] {
             let pay = async || {
                 let hold = Uuid::now_v7().to_string();
-                let made = shop.till.pay(gateway, &hold, "a guest", PRICE, json!({"authorise": authorise})).await;
+                let made = shop.gateways.pay(gateway, &hold, "a guest", PRICE, json!({"authorise": authorise})).await;
                 // PortOne has set nothing aside while its buyer is not through.
                 let parked = !(authorise && gateway == "portone");
                 let said = if parked { r#"{"result":"parked"}"# } else { r#"{"result":"ignored"}"# };
@@ -249,7 +249,7 @@ async fn another_buyers_payment_is_not_there_for_whoever_makes_a_token_up() {
     assert_eq!(confirmed["result"], "confirmed");
     assert_eq!(confirm("mallory", "made up").await.refusal(), (404, "not_found".into()), "nor is what it became");
     // Of a hold that nobody here has.
-    let stray = shop.till.pay("portone", &Uuid::now_v7().to_string(), "a guest", PRICE, silent()).await;
+    let stray = shop.gateways.pay("portone", &Uuid::now_v7().to_string(), "a guest", PRICE, silent()).await;
     let body = json!({"payment_id": stray["payment_id"], "payment_token": "token"});
     let confirm = shop.client.buyer("ann", Method::POST, "/v1/payments/portone/confirm").json(&body);
     assert_eq!(shop.client.send(confirm).await.refusal(), (404, "not_found".into()));
@@ -272,7 +272,7 @@ async fn whoever_comes_back_from_toss_with_another_order_or_only_looks_takes_no_
     let path = format!("/v1/payments/toss/return?paymentKey={id}&orderId={order}&amount={PRICE}");
     let head = shop.client.send(shop.client.request(Method::HEAD, &path)).await;
     assert_eq!((head.status, head.header("allow")), (405, Some("GET")));
-    assert_eq!(shop.till.payment(id).await["captured"], 0);
+    assert_eq!(shop.gateways.payment(id).await["captured"], 0);
     assert_eq!(shop.see(&hold, "ann").await["status"], "HOLD");
     assert!(shop.come_back(&made, PRICE).await.1.ends_with("&result=paid"));
     // Nor is anybody sent to somebody else's order.
@@ -306,7 +306,7 @@ async fn a_refund_that_was_written_down_for_somebody_elses_payment_is_not_sent()
     let shop = Shop::open().await;
     for (gateway, _) in SHARED {
         let silent = json!({"foreign": true, "webhooks": {"delay_ms": 3_600_000}});
-        let made = shop.till.pay(gateway, "room 12", "a guest", PRICE, silent).await;
+        let made = shop.gateways.pay(gateway, "room 12", "a guest", PRICE, silent).await;
         let before = books(&shop, &made).await;
         written_down(&shop, gateway, &made, PRICE, "FAILED").await;
         assert_eq!(books(&shop, &made).await, before, "{gateway}");
@@ -318,7 +318,7 @@ async fn nobody_is_paid_back_who_paid_play_money_in_a_live_shop() {
     let shop = Shop::open().await;
     for gateway in ["standard", "portone", "stripe"] {
         let play = json!({"live": false, "webhooks": {"delay_ms": 3_600_000}});
-        let made = shop.till.pay(gateway, &Uuid::now_v7().to_string(), "a guest", PRICE, play).await;
+        let made = shop.gateways.pay(gateway, &Uuid::now_v7().to_string(), "a guest", PRICE, play).await;
         let before = books(&shop, &made).await;
         written_down(&shop, gateway, &made, PRICE, "FAILED").await;
         assert_eq!(books(&shop, &made).await, before, "{gateway}");
@@ -330,7 +330,7 @@ async fn no_more_is_paid_back_than_is_due_whatever_the_gateway_has() {
     let shop = Shop::open().await;
     for (gateway, _) in SHARED {
         let silent = json!({"webhooks": {"delay_ms": 3_600_000}});
-        let made = shop.till.pay(gateway, &Uuid::now_v7().to_string(), "a guest", PRICE, silent).await;
+        let made = shop.gateways.pay(gateway, &Uuid::now_v7().to_string(), "a guest", PRICE, silent).await;
         written_down(&shop, gateway, &made, 300, "COMPLETED").await;
         assert_eq!(books(&shop, &made).await["refunded"], 300, "{gateway}");
     }
@@ -355,6 +355,6 @@ async fn whoever_comes_back_to_a_settled_payment_names_its_order_and_no_other() 
             assert_eq!(shop.come_back(&elsewhere, PRICE).await, (303, "/".to_owned()), "{user}: {order}");
         }
         assert_eq!(shop.come_back(&made, PRICE).await, (303, own), "{user}: a reload finds what was done");
-        assert_eq!(shop.till.payment(made["payment_id"].as_str().unwrap()).await["captured"], PRICE);
+        assert_eq!(shop.gateways.payment(made["payment_id"].as_str().unwrap()).await["captured"], PRICE);
     }
 }

@@ -4,8 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use support::client::until;
+use support::gateways::GATEWAYS;
 use support::shop::{PRICE, Shop, silent};
-use support::till::GATEWAYS;
 
 #[tokio::test]
 async fn a_buyer_who_comes_back_in_time_pays_and_a_late_one_is_turned_away_before_paying() {
@@ -16,7 +16,7 @@ async fn a_buyer_who_comes_back_in_time_pays_and_a_late_one_is_turned_away_befor
     let id = made["payment_id"].as_str().unwrap();
     let (status, to) = shop.come_back(&made, PRICE + 1).await;
     assert_eq!(
-        (status, to.as_str(), &shop.till.payment(id).await["captured"]),
+        (status, to.as_str(), &shop.gateways.payment(id).await["captured"]),
         (303, "/", &json!(0)),
         "another amount"
     );
@@ -25,7 +25,7 @@ async fn a_buyer_who_comes_back_in_time_pays_and_a_late_one_is_turned_away_befor
     assert!(to.starts_with(&format!("/sales/{sale}?hold_id=")) && to.ends_with("&result=paid"), "{to}");
     assert_eq!(shop.see(&hold, "ann").await["status"], "COMMITTED");
     assert_eq!(shop.come_back(&made, PRICE).await, (303, to), "a reload finds what was done");
-    assert_eq!(shop.till.payment(id).await["captured"], PRICE);
+    assert_eq!(shop.gateways.payment(id).await["captured"], PRICE);
 
     let short = shop.client.sale(1, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&short, "bob").await;
@@ -33,26 +33,26 @@ async fn a_buyer_who_comes_back_in_time_pays_and_a_late_one_is_turned_away_befor
     shop.until_status(&hold, "bob", "EXPIRED").await;
     let (status, to) = shop.come_back(&made, PRICE).await;
     assert!(status == 303 && to.ends_with("&result=declined"), "{to}");
-    let theirs = shop.till.payment(made["payment_id"].as_str().unwrap()).await;
+    let theirs = shop.gateways.payment(made["payment_id"].as_str().unwrap()).await;
     assert_eq!((&theirs["state"], &theirs["captured"]), (&json!("authorised"), &json!(0)));
     assert!(shop.payments(&short, "refund_pending").await.is_empty());
 }
 
 #[tokio::test]
-async fn stripe_is_captured_on_our_word_and_what_comes_too_late_is_let_go() {
+async fn stripe_is_captured_by_us_and_a_payment_that_comes_too_late_is_voided() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
     let made = shop.pay("stripe", &hold, "ann", json!({"authorise": true})).await;
     shop.until_status(&hold, "ann", "COMMITTED").await;
-    assert_eq!(shop.till.payment(made["payment_id"].as_str().unwrap()).await["captured"], PRICE);
+    assert_eq!(shop.gateways.payment(made["payment_id"].as_str().unwrap()).await["captured"], PRICE);
 
     let short = shop.client.sale(1, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&short, "bob").await;
     let at = json!({"authorise": true, "webhooks": {"at": hold["expire_at"], "times": 3}});
     let made = shop.pay("stripe", &hold, "bob", at).await;
-    until("the money is let go", 20, || async {
-        (shop.till.payment(made["payment_id"].as_str().unwrap()).await["state"] == "voided").then_some(())
+    until("the payment is voided", 20, || async {
+        (shop.gateways.payment(made["payment_id"].as_str().unwrap()).await["state"] == "voided").then_some(())
     })
     .await;
     assert_eq!(shop.see(&hold, "bob").await["status"], "EXPIRED");
@@ -71,7 +71,7 @@ async fn portone_is_confirmed_with_the_token_of_the_buyers_browser() {
         shop.client.send(request)
     };
     assert_eq!(confirm("forged".to_owned()).await.status, 409);
-    assert_eq!(shop.till.payment(id).await["captured"], 0);
+    assert_eq!(shop.gateways.payment(id).await["captured"], 0);
     let confirmed = confirm(format!("token-{id}")).await.ok(200);
     assert_eq!(confirmed["result"], "confirmed");
     assert_eq!(confirm(format!("token-{id}")).await.ok(200), confirmed);
@@ -87,7 +87,7 @@ async fn play_money_unknown_payments_and_forgeries_buy_nothing() {
         let made = shop.pay(gateway, &hold, &format!("u{n}"), json!({"live": false})).await;
         let id = made["payment_id"].as_str().unwrap();
         let answer = until("the shop has answered", 20, || async {
-            let delivery = shop.till.payment(id).await["deliveries"][0].clone();
+            let delivery = shop.gateways.payment(id).await["deliveries"][0].clone();
             (delivery["delivered"] == true).then(|| delivery["attempts"][0]["body"].clone())
         })
         .await;
@@ -113,13 +113,13 @@ async fn whoever_comes_back_after_tosss_ten_minutes_has_paid_nothing_and_may_pay
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
     let late = shop.pay("toss", &hold, "ann", silent()).await;
-    shop.till.lapse(late["payment_id"].as_str().unwrap()).await;
+    shop.gateways.lapse(late["payment_id"].as_str().unwrap()).await;
     let (status, to) = shop.come_back(&late, PRICE).await;
     assert!(status == 303 && (to == "/" || to.ends_with("&result=declined")), "{to}");
     assert_eq!(shop.see(&hold, "ann").await["status"], "HOLD");
     let again = shop.pay("toss", &hold, "ann", silent()).await;
     assert!(shop.come_back(&again, PRICE).await.1.ends_with("&result=paid"));
-    assert_eq!(shop.till.payment(late["payment_id"].as_str().unwrap()).await["captured"], 0);
+    assert_eq!(shop.gateways.payment(late["payment_id"].as_str().unwrap()).await["captured"], 0);
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_sale_that_wants_late_payments_sold_sells_what_is_there_and_pays_the_r
         shop.pay(gateway, &ann, &one, json!({})).await;
         shop.until_status(&ann, &one, "COMMITTED").await;
         let made = shop.pay(gateway, &bob, &two, json!({})).await;
-        shop.till.until_paid_back(made["payment_id"].as_str().unwrap()).await;
+        shop.gateways.until_paid_back(made["payment_id"].as_str().unwrap()).await;
         assert_eq!(shop.see(&bob, &two).await["status"], "EXPIRED", "{gateway}");
         let report = shop.client.report(&sale).await;
         let sku = json!({"sku_id": "pair", "total": 1, "available": 0, "held": 0, "sold": 1});

@@ -8,8 +8,8 @@ use tokio_postgres::types::Json;
 
 use support::client::until;
 use support::database::{Database, Paid, confirm};
+use support::gateways::{GATEWAYS, by_the_shop};
 use support::shop::Shop;
-use support::till::{GATEWAYS, by_the_shop};
 
 #[tokio::test]
 async fn an_operator_cancels_an_order_and_the_money_goes_back() {
@@ -17,7 +17,7 @@ async fn an_operator_cancels_an_order_and_the_money_goes_back() {
     let sale = shop.client.sale(300, &[("pair", 1, 1)]).await;
     let hold = shop.client.reserve("ann", "k", &sale, json!([{"sku_id": "pair", "qty": 1}])).await.ok(201);
     let id = hold["hold_id"].as_str().unwrap();
-    let made = shop.till.pay("toss", id, &shop.client.user("ann"), 1_000, json!({})).await;
+    let made = shop.gateways.pay("toss", id, &shop.client.user("ann"), 1_000, json!({})).await;
     let order = until("the order", 20, || async {
         let answer = shop.client.get("ann", &format!("/v1/orders?hold_id={id}")).await;
         (answer.status == 200).then_some(answer.body)
@@ -27,7 +27,7 @@ async fn an_operator_cancels_an_order_and_the_money_goes_back() {
     let cancelled = shop.client.admin(Method::POST, &path, Some(json!({"reason": "broken"}))).await.ok(200);
     assert_eq!((&cancelled["status"], &cancelled["items"]), (&json!("CANCELLED"), &order["items"]));
     shop.until_refund(&hold, "ann", "completed").await;
-    assert_eq!(by_the_shop(&shop.till.until_paid_back(made["payment_id"].as_str().unwrap()).await), [1_000]);
+    assert_eq!(by_the_shop(&shop.gateways.until_paid_back(made["payment_id"].as_str().unwrap()).await), [1_000]);
     let report = shop.client.report(&sale).await;
     assert_eq!(report["skus"][0], json!({"sku_id": "pair", "total": 1, "available": 1, "held": 0, "sold": 0}));
     let nobodys = format!("/v1/admin/orders/{}/cancel", uuid::Uuid::now_v7());
@@ -45,18 +45,18 @@ async fn an_order_of_which_somebody_paid_back_a_part_goes_back_with_the_rest() {
         let items = json!([{"sku_id": "pair", "qty": 1}]);
         let hold = shop.client.reserve("ann", &sale, &sale, items).await.ok(201);
         let id = hold["hold_id"].as_str().unwrap();
-        let made = shop.till.pay(gateway, id, &shop.client.user("ann"), 1_000, json!({})).await;
+        let made = shop.gateways.pay(gateway, id, &shop.client.user("ann"), 1_000, json!({})).await;
         let payment = made["payment_id"].as_str().unwrap();
         let order = until("the order", 20, || async {
             let answer = shop.client.get("ann", &format!("/v1/orders?hold_id={id}")).await;
             (answer.status == 200).then_some(answer.body)
         })
         .await;
-        shop.till.refund_by_hand(payment, 300).await;
+        shop.gateways.refund_by_hand(payment, 300).await;
         let cancel = format!("/v1/admin/orders/{}/cancel", order["order_id"].as_str().unwrap());
         shop.client.admin(Method::POST, &cancel, Some(json!({"reason": "broken"}))).await.ok(200);
         shop.until_refund(&hold, "ann", "completed").await;
-        assert_eq!(by_the_shop(&shop.till.until_paid_back(payment).await), [700], "{gateway}");
+        assert_eq!(by_the_shop(&shop.gateways.until_paid_back(payment).await), [700], "{gateway}");
     }
 }
 

@@ -13,7 +13,7 @@ async fn a_wrong_signature_is_refused_and_the_same_message_is_believed_once_it_i
         let hold = shop.hold(&sale, gateway).await;
         let made = shop.pay(gateway, &hold, gateway, json!({"webhooks": {"forged": 2}})).await;
         shop.until_status(&hold, gateway, "COMMITTED").await;
-        let payment = shop.till.payment(made["payment_id"].as_str().unwrap()).await;
+        let payment = shop.gateways.payment(made["payment_id"].as_str().unwrap()).await;
         let attempts = payment["deliveries"][0]["attempts"].as_array().unwrap();
         let statuses: Vec<_> = attempts.iter().take(2).map(|attempt| attempt["status"].as_u64().unwrap()).collect();
         assert_eq!(statuses, [401, 401], "{gateway}: {payment}");
@@ -22,7 +22,7 @@ async fn a_wrong_signature_is_refused_and_the_same_message_is_believed_once_it_i
 }
 
 #[tokio::test]
-async fn questions_that_a_stranger_has_us_ask_do_not_cut_a_gateway_off() {
+async fn lookups_for_unsigned_requests_do_not_open_a_gateways_breaker() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     for n in 0..12 {

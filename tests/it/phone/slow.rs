@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::gateways::Gateways;
 use support::page::{be, go_and_pay, held, remember, shop, sign_in};
-use support::till::Till;
 
 const TEXT_MS: f64 = 3_000.0;
 const BUTTON_MS: f64 = 6_000.0;
@@ -143,7 +143,7 @@ async fn phone(client: &Client, user: &str) -> Browser {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_became_of_a_hold_is_there_in_time() {
     let client = Client::new();
-    let till = Till::at(client.setting("gateway_url"));
+    let gateways = Gateways::at(client.setting("gateway_url"));
     let (short, long) = (client.sale(2, &[("pair", 5, 1)]).await, client.sale(3_600, &[("pair", 5, 1)]).await);
     let (lapsed, held_long) = (held(&client, "ann", &short).await, held(&client, "ann", &long).await);
     let browser = phone(&client, "ann").await;
@@ -159,7 +159,7 @@ async fn whatever_became_of_a_hold_is_there_in_time() {
     remember(&browser, "hold", &short, &record(&lapsed, "")).await;
     timed_cold(&browser, &short_page, "expired", "#retry").await;
     for hold in [&lapsed, &held_long] {
-        till.pay("standard", hold["hold_id"].as_str().unwrap(), &client.user("ann"), 1_000, json!({})).await;
+        gateways.pay("standard", hold["hold_id"].as_str().unwrap(), &client.user("ann"), 1_000, json!({})).await;
     }
     until("the refund", 60, || async {
         let path = format!("/v1/reservations/{}", lapsed["hold_id"].as_str().unwrap());
@@ -191,8 +191,8 @@ async fn the_list_the_orders_an_order_and_the_limit_are_there_in_time() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 5, 1)]).await;
     let hold = held(&client, "bob", &sale).await;
-    let till = Till::at(client.setting("gateway_url"));
-    till.pay("standard", hold["hold_id"].as_str().unwrap(), &client.user("bob"), 1_000, json!({})).await;
+    let gateways = Gateways::at(client.setting("gateway_url"));
+    gateways.pay("standard", hold["hold_id"].as_str().unwrap(), &client.user("bob"), 1_000, json!({})).await;
     let order = order_of(&client, &hold, "bob").await;
     let browser = phone(&client, "bob").await;
     timed_cold(&browser, "/", "list", ".card").await;

@@ -35,7 +35,7 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The status and the problem's code, the way API.md's table writes them.
+    /// The status and the problem's code, as the table of docs/refusals.md has them.
     pub fn refusal(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         assert_eq!(self.body["status"], self.status, "{self:?}");

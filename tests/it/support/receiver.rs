@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 /// What it does with a message, having remembered it.
 #[derive(Clone, Debug)]
-pub enum Mood {
+pub enum Behaviour {
     Takes,
     Answers(u16, Vec<(&'static str, String)>),
     /// 400 for events of this type.
@@ -40,7 +40,7 @@ pub struct Seen {
 }
 
 struct Memory {
-    mood: Mood,
+    behaviour: Behaviour,
     seen: Vec<Seen>,
     under_way: usize,
     most_under_way: usize,
@@ -54,7 +54,7 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn start() -> Self {
-        let memory = Memory { mood: Mood::Takes, seen: vec![], under_way: 0, most_under_way: 0 };
+        let memory = Memory { behaviour: Behaviour::Takes, seen: vec![], under_way: 0, most_under_way: 0 };
         let mut receiver =
             Self { address: SocketAddr::from(([127, 0, 0, 1], 0)), memory: Arc::new(Mutex::new(memory)), server: None };
         receiver.up().await;
@@ -80,8 +80,8 @@ impl Receiver {
         format!("http://{}/hooks", self.address)
     }
 
-    pub fn mood(&self, mood: Mood) {
-        self.memory.lock().unwrap().mood = mood;
+    pub fn behave(&self, behaviour: Behaviour) {
+        self.memory.lock().unwrap().behaviour = behaviour;
     }
 
     /// Everything that came, taken or not.
@@ -125,18 +125,18 @@ async fn receive(State(memory): State<Arc<Mutex<Memory>>>, headers: HeaderMap, b
         status: 0,
     };
     let r#type = seen.body["type"].clone();
-    let (mood, number, _under_way) = {
+    let (behaviour, number, _under_way) = {
         let mut now = memory.lock().unwrap();
         now.under_way += 1;
         now.most_under_way = now.most_under_way.max(now.under_way);
         now.seen.push(seen);
-        (now.mood.clone(), now.seen.len() - 1, UnderWay(Arc::clone(&memory)))
+        (now.behaviour.clone(), now.seen.len() - 1, UnderWay(Arc::clone(&memory)))
     };
-    let (status, extra) = match mood {
-        Mood::Takes => (200, vec![]),
-        Mood::Answers(status, extra) => (status, extra),
-        Mood::Refuses(refused) => (if r#type == refused { 400 } else { 200 }, vec![]),
-        Mood::Slow(pause) => {
+    let (status, extra) = match behaviour {
+        Behaviour::Takes => (200, vec![]),
+        Behaviour::Answers(status, extra) => (status, extra),
+        Behaviour::Refuses(refused) => (if r#type == refused { 400 } else { 200 }, vec![]),
+        Behaviour::Slow(pause) => {
             tokio::time::sleep(pause).await;
             (200, vec![])
         }

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use tokio_postgres::types::Json;
 
 use crate::client::{Answer, Client, until};
-use crate::till::Till;
+use crate::gateways::Gateways;
 
 /// What a pair costs, in won.
 pub const PRICE: i64 = 1_000;
 
 pub struct Shop {
     pub client: Client,
-    pub till: Till,
+    pub gateways: Gateways,
     pub owner: tokio_postgres::Client,
 }
 
@@ -33,16 +33,16 @@ impl Shop {
     /// For a test that runs beside others: the gateways are as they are.
     pub async fn open() -> Self {
         let client = Client::new();
-        let till = Till::at(client.setting("gateway_url"));
+        let gateways = Gateways::at(client.setting("gateway_url"));
         let owner = stack::database::connect(client.setting("database_url")).await.unwrap();
-        Self { client, till, owner }
+        Self { client, gateways, owner }
     }
 
     /// For a test that has the gateways to itself: no fault is ordered at them, and no circuit breaker is open.
     pub async fn open_alone() -> Self {
         let shop = Self::open().await;
-        shop.till.well_again().await;
-        shop.till.later(false).await;
+        shop.gateways.well_again().await;
+        shop.gateways.later(false).await;
         shop.owner.batch_execute("update holdfast.gateway_breaker set failures = 0, state = 'closed'").await.unwrap();
         shop
     }
@@ -64,7 +64,7 @@ impl Shop {
 
     pub async fn pay(&self, gateway: &str, hold: &Value, user: &str, more: Value) -> Value {
         let hold_id = hold["hold_id"].as_str().unwrap();
-        self.till.pay(gateway, hold_id, &self.client.user(user), PRICE, more).await
+        self.gateways.pay(gateway, hold_id, &self.client.user(user), PRICE, more).await
     }
 
     pub async fn see(&self, hold: &Value, user: &str) -> Value {
@@ -123,7 +123,7 @@ impl Shop {
             let request = self.client.buyer(user, Method::POST, "/v1/payments/portone/confirm").json(&body);
             assert_eq!(self.client.send(request).await.ok(200), json!({"result": "pending"}));
         }
-        assert_eq!(self.till.payment(&id).await["state"], "waiting");
+        assert_eq!(self.gateways.payment(&id).await["state"], "waiting");
         id
     }
 
@@ -198,7 +198,7 @@ impl Shop {
     /// The answer to the message that was sent first and came late.
     pub async fn late_answer(&self, payment: &str) -> Value {
         until("the late message is answered", 30, || async {
-            let delivery = self.till.payment(payment).await["deliveries"][0].clone();
+            let delivery = self.gateways.payment(payment).await["deliveries"][0].clone();
             (delivery["delivered"] == true)
                 .then(|| delivery["attempts"].as_array().unwrap().last().unwrap()["body"].clone())
         })

@@ -32,7 +32,7 @@ async fn pass(audit: &Client, most: i32) -> (u64, u64) {
         loop {
             let written = piece(audit, part, most).await;
             found += written.found;
-            told += written.told;
+            told += written.new;
             if written.through {
                 break;
             }
@@ -486,6 +486,6 @@ async fn a_piece_touches_as_much_whatever_the_history() {
 async fn the_function_goes_through_the_stacks_own_database_and_finds_nothing() {
     let tick = json!({"job": "audit", "scheduled_time": "2026-01-15T05:00:00Z", "execution_id": "x", "attempt": "1"});
     let audited = invoke("audit", &tick).await.unwrap();
-    assert_eq!((&audited["told"], &audited["through"]), (&json!(0), &json!(4)), "{audited}");
+    assert_eq!((&audited["new"], &audited["through"]), (&json!(0), &json!(4)), "{audited}");
     assert!(audited["pieces"].as_i64().unwrap() >= 4, "{audited}");
 }

@@ -98,11 +98,11 @@ async fn two_payments_of_one_hold_that_are_told_of_at_once_have_keys_of_their_ow
     holder.batch_execute("begin; select from holdfast.reservation_hold for update").await.unwrap();
     let (one, two) = (shop.database.as_role("confirm").await, shop.database.as_role("confirm").await);
     let (first, second) = (noted("p1", &hold), noted("p2", &hold));
-    let let_go = async {
+    let release = async {
         until_waiting(&shop.database, 2).await;
         holder.batch_execute("commit").await.unwrap();
     };
-    tokio::join!(ask(&one, &first), ask(&two, &second), let_go);
+    tokio::join!(ask(&one, &first), ask(&two, &second), release);
     let mut numbers = [shop.attempt("p1").await[1].clone(), shop.attempt("p2").await[1].clone()];
     numbers.sort_by_key(Value::as_i64);
     assert_eq!(numbers, [1, 2], "the number is the key of the capture, and one gateway compares nothing but that");

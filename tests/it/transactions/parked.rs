@@ -98,7 +98,7 @@ async fn what_names_no_id_of_ours_is_not_written_down_at_all() {
 }
 
 #[tokio::test]
-async fn what_is_set_aside_for_a_hold_that_is_not_known_is_neither_taken_nor_let_go() {
+async fn an_authorization_for_an_unknown_hold_is_neither_captured_nor_voided() {
     let office = Office::open().await;
     let secure = "select holdfast.secure('stripe', 'p1', '01890000-0000-7000-8000-000000000000',
                   '01890000-0000-7000-8000-000000000000', 'a guest', 100, 'KRW', null)";

@@ -151,12 +151,12 @@ async fn one_call_takes_a_batch_and_no_more() {
     let refused = reserve(&client, true, &batch).await.expect_err("101 in one call");
     assert_eq!(refused.code().unwrap().code(), "54000");
     assert_eq!(reserve(&client, true, &batch[..100]).await.unwrap().len(), 100);
-    let taken_back = "select holdfast.take_back('drop', $1, $2, $3, $4)";
+    let reclaimed = "select holdfast.reclaim_lapsed('drop', $1, $2, $3, $4)";
     let many = vec![1_i32; 1_001];
     let skus = vec!["a"; 1_001];
     let refused = client
         .query_typed(
-            taken_back,
+            reclaimed,
             &[
                 (&users, Type::TEXT_ARRAY),
                 (&many, Type::INT4_ARRAY),

@@ -84,7 +84,7 @@ fn a_transaction_says_its_locks_its_invariant_its_isolation_and_what_a_retry_get
         "reconcile",
         "payments",
         "relay",
-        "operate",
+        "subscriptions",
         "dead_letters",
         "decisions",
         "retain",

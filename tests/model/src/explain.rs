@@ -38,7 +38,7 @@ pub struct Seen<'a> {
 pub enum Part {
     /// Which round it is: between two of them somebody else may take what the first one brought, and then T1 takes back
     /// what it had left.
-    TakeBack(usize),
+    Reclaim(usize),
     Whole,
     Ask(usize),
 }
@@ -51,9 +51,9 @@ impl State {
     pub fn after(self, seen: &Seen) -> Result<Vec<Self>, String> {
         let alone = seen.answered.len() == 1;
         let parts = |answered: &Answered| match &answered.said {
-            Command::Reserve { .. } if alone => vec![Part::TakeBack(0), Part::Whole],
+            Command::Reserve { .. } if alone => vec![Part::Reclaim(0), Part::Whole],
             Command::Reserve { asks, .. } => {
-                [0, 1].map(Part::TakeBack).into_iter().chain((0..asks.len()).map(Part::Ask)).collect()
+                [0, 1].map(Part::Reclaim).into_iter().chain((0..asks.len()).map(Part::Ask)).collect()
             }
             _ => vec![Part::Whole],
         };
@@ -136,12 +136,12 @@ impl Search<'_> {
     fn rules(&mut self, mut state: State, call: usize, part: Part) -> Vec<State> {
         let answered = &self.seen.answered[call];
         let transaction = match part {
-            Part::TakeBack(round) => 1 + round,
+            Part::Reclaim(round) => 1 + round,
             Part::Whole | Part::Ask(_) => 0,
         };
         state.model.part = (self.seen.number, call * 3 + transaction);
         match (&answered.said, part) {
-            (Command::Reserve { sale, asks }, Part::TakeBack(_)) => self.take_back(state, sale, asks),
+            (Command::Reserve { sale, asks }, Part::Reclaim(_)) => self.reclaim(state, sale, asks),
             (Command::Reserve { sale, asks }, Part::Ask(n)) => {
                 self.reserve(state, sale, &asks[n..=n], answered.values.get(n..=n).unwrap_or_default(), call)
             }
@@ -221,11 +221,11 @@ impl Search<'_> {
 
     /// Alone it has taken what is swept now. Among others it may have been any of it; and if there was a crash, more that
     /// was taken and lost.
-    fn take_back(&mut self, state: State, sale: &str, asks: &[Ask]) -> Vec<State> {
+    fn reclaim(&mut self, state: State, sale: &str, asks: &[Ask]) -> Vec<State> {
         let crashed = self.seen.crash.is_some_and(|crash| crash.happened);
         let mut may = state.model.due();
         may.retain(|of| {
-            Model::may_take_back(sale, asks, &state.model.holds[of]) && (crashed || state.is_expired(of, self.seen))
+            Model::may_reclaim(sale, asks, &state.model.holds[of]) && (crashed || state.is_expired(of, self.seen))
         });
         if (self.seen.answered.len() == 1 && !crashed) || may.is_empty() {
             let mut state = state;

@@ -74,7 +74,7 @@ impl Generator {
     fn imagine(&mut self, command: &Command) {
         if let Command::Reserve { sale, asks } = command {
             let mut back = self.imagined.due();
-            back.retain(|of| Model::may_take_back(sale, asks, &self.imagined.holds[of]));
+            back.retain(|of| Model::may_reclaim(sale, asks, &self.imagined.holds[of]));
             self.imagined.end(&back, "EXPIRED");
             // A lapsed hold in the way would be a defect of the transactions; here it is all the same.
             let _ = self.imagined.reserve(sale, asks);

@@ -7,7 +7,7 @@ use super::command::{Ask, HoldOf};
 use super::rules::{Hold, Model, Sale, Sku};
 
 /// A reservation as the rules look at it.
-struct Asked<'a> {
+struct Checked<'a> {
     /// The world when its batch began: what keys had been used by then.
     before: &'a Model,
     id: &'a str,
@@ -20,10 +20,10 @@ struct Asked<'a> {
 
 /// What the answer says beside the refusal's name; none: the rule is kept. `Err`: another rule was broken before it
 /// could be asked.
-type Broken = Result<Option<Value>, String>;
+type RuleResult = Result<Option<Value>, String>;
 
 /// A refusal's name, and when it applies.
-type Rule = (&'static str, fn(&Model, &Asked) -> Broken);
+type Rule = (&'static str, fn(&Model, &Checked) -> RuleResult);
 
 const RULES: [Rule; 7] = [
     ("idempotency_key_reused", |_, asked| {
@@ -81,7 +81,7 @@ impl Model {
     /// The answer to a reservation that cannot be granted: the first rule that it breaks. `before`: the world when its
     /// batch began; `again`: its user has an earlier request in the batch.
     pub fn refusal(&self, before: &Self, id: &str, ask: &Ask, again: bool) -> Result<Option<Value>, String> {
-        let asked = Asked { before, id, sale: self.sales.get(id), ask, again };
+        let asked = Checked { before, id, sale: self.sales.get(id), ask, again };
         for (name, rule) in RULES {
             if let Some(told) = rule(self, &asked)? {
                 return Ok(Some(with(told, "outcome", json!(name))));
@@ -91,7 +91,7 @@ impl Model {
     }
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Checked<'a> {
     /// Its SKUs, and how many of each.
     fn lines(&self) -> impl Iterator<Item = (&'a Sku, i64)> {
         let skus = self.sale.map_or(&[][..], |sale| &sale.skus);

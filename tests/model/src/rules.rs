@@ -3,7 +3,7 @@
 //!
 //! The answer to a command is JSON in the words of the contract, with names (see names.rs) where the database chooses.
 //! Two things are left to whoever runs it, within bounds that are kept here: which lapsed holds a reservation takes
-//! out of its way before it is refused (`may_take_back`), and what a refused member of a batch is told was left.
+//! out of its way before it is refused (`may_reclaim`), and what a refused member of a batch is told was left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -202,7 +202,7 @@ impl Model {
     }
 
     /// Whether a reservation may end this lapsed hold: it is the user's own, or it keeps a wanted SKU from being sold.
-    pub fn may_take_back(sale: &str, asks: &[Ask], hold: &Hold) -> bool {
+    pub fn may_reclaim(sale: &str, asks: &[Ask], hold: &Hold) -> bool {
         hold.is_due() && hold.sale == sale && asks.iter().flat_map(|ask| &ask.lines).any(|(sku, _)| hold.has(sku))
     }
 

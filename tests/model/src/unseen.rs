@@ -34,8 +34,8 @@ impl Seen<'_> {
             let all = parts(answered);
             let options = match all.first() {
                 _ if !answered.is_unseen() => vec![all],
-                Some(Part::TakeBack(_)) => {
-                    let rounds = all.iter().filter(|part| matches!(part, Part::TakeBack(_))).count();
+                Some(Part::Reclaim(_)) => {
+                    let rounds = all.iter().filter(|part| matches!(part, Part::Reclaim(_))).count();
                     (0..=rounds).map(|done| all[..done].to_vec()).chain([all.clone()]).collect()
                 }
                 _ => vec![vec![], all],
@@ -59,7 +59,7 @@ impl State {
             for of in self.model.orders.keys().filter(|of| !before.model.orders.contains_key(*of)) {
                 self.names.made(format!("?order:{of}"), answered.window);
             }
-            if !matches!(part, Part::TakeBack(_)) {
+            if !matches!(part, Part::Reclaim(_)) {
                 self.done.insert((seen.number, call));
             }
         }

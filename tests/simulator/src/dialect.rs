@@ -24,7 +24,7 @@ pub enum Dialect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Whether the money may be taken: the answer decides.
-    MayTake,
+    ApprovalRequested,
     Authorised,
     Captured,
     Refunded,
@@ -88,7 +88,7 @@ impl Dialect {
     }
 
     /// The pause before the attempt after this one, counted from 1; none: it is given up. Theirs is in minutes; here a
-    /// minute is 100 ms. The standard one doubles for ever: see `courier`.
+    /// minute is 100 ms. The standard one doubles for ever: see `sender`.
     pub fn pause(self, attempt: u32) -> Option<Duration> {
         let minutes: &[u64] = match self {
             Self::Standard => return None,

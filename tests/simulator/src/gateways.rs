@@ -1,5 +1,5 @@
 //! Where money is taken, whoever asks: the payment page and `POST /payments` both come here. Writes the payment into the
-//! books first and only then gives its webhooks to the courier.
+//! books first and only then gives its webhooks to the sender.
 
 use std::sync::Arc;
 
@@ -73,7 +73,7 @@ impl Plan {
     }
 }
 
-/// One webhook on its way to the courier.
+/// One webhook on its way to the sender.
 pub struct Job {
     pub payment_id: String,
     /// Which of the payment's deliveries in the books.
@@ -203,16 +203,16 @@ impl Gateways {
     /// The same to an account that the shop has named: what was deposited goes nowhere else.
     pub fn refund_to(&self, payment_id: &str, amount: i64, account: Option<&Value>) -> Result<Refund, Refusal> {
         let pending = self.later.load(std::sync::atomic::Ordering::Relaxed);
-        self.pay_back(payment_id, amount, pending, None, account)
+        self.add_refund(payment_id, amount, pending, None, account)
     }
 
     /// Pays back at the gateway's console, or only takes that on.
     pub fn refund_by_hand(&self, payment_id: &str, amount: i64, later: bool, plan: &Plan) -> Result<Refund, Refusal> {
-        self.pay_back(payment_id, amount, later, Some(plan), None)
+        self.add_refund(payment_id, amount, later, Some(plan), None)
     }
 
     /// `by_hand`: how the shop is told of what it did not do itself.
-    fn pay_back(
+    fn add_refund(
         &self,
         payment_id: &str,
         amount: i64,
@@ -313,7 +313,7 @@ impl Gateways {
         reference: Option<&str>,
     ) -> Result<String, Busy> {
         let (state, event) = match manner {
-            Manner { asks: true, .. } => (State::Authorised, Event::MayTake),
+            Manner { asks: true, .. } => (State::Authorised, Event::ApprovalRequested),
             Manner { authorise: true, .. } => (State::Authorised, Event::Authorised),
             Manner { deposit: true, .. } => (State::Waiting, Event::Waiting),
             _ => (State::Captured, Event::Captured),

@@ -3,13 +3,12 @@
 //! tests start their own.
 //!
 //! Read it in this order: `pay` (what a buyer does) and `payments` (what a test does) both charge through `gateways`, which
-//! writes to `books` and hands each webhook to `courier`. It plays four gateways: `standard`, `portone`, `toss` and
+//! writes to `books` and hands each webhook to `sender`. It plays four gateways: `standard`, `portone`, `toss` and
 //! `stripe` are what each says and answers, written from what each publishes and not from the shop's code; `keys` are
 //! their idempotency keys, `faults` what a test has go wrong.
 
 mod books;
 mod console;
-mod courier;
 pub mod dialect;
 mod faults;
 mod gateways;
@@ -23,6 +22,7 @@ mod page;
 mod pay;
 mod payments;
 mod portone;
+mod sender;
 mod shop;
 pub mod sign;
 mod standard;
@@ -148,20 +148,20 @@ async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     TcpListener::bind(config.bind).await.with_context(|| format!("the gateway cannot listen on {}", config.bind))
 }
 
-/// The server and the courier are one future: whoever drops it ends every delivery that is still going on.
+/// The server and the sender are one future: whoever drops it ends every delivery that is still going on.
 async fn run(listener: TcpListener, config: Config) -> anyhow::Result<()> {
     sign::check(&config.webhook_secret)?;
     let shop = shop::Shop::new(&config.edge_url)?;
     let journal = journal::Journal::open(&config.log)?;
     let secrets = config.clone();
     let (gateways, jobs) = Gateways::new(shop, journal, move |gateway| secrets.api_secret(gateway));
-    let deliveries = courier::run(&gateways, std::sync::Arc::new(move |gateway| config.secret_of(gateway)), jobs)?;
+    let deliveries = sender::run(&gateways, std::sync::Arc::new(move |gateway| config.secret_of(gateway)), jobs)?;
     // Dropping a server does not end the connections it has open; losing this sender does.
     let (_alive, ended) = oneshot::channel::<()>();
     let server = axum::serve(listener, router(gateways)).with_graceful_shutdown(async move { drop(ended.await) });
     tokio::select! {
         served = server.into_future() => served.context("the gateway's server ended"),
-        () = deliveries => anyhow::bail!("the gateway's courier ended"),
+        () = deliveries => anyhow::bail!("the gateway's sender ended"),
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 use jiff::{Timestamp, tz};
 
 /// A list's query as it came.
-pub type Asked = BTreeMap<String, String>;
+pub type Parameters = BTreeMap<String, String>;
 
 /// A moment as RFC 3339 writes it; the beginning of time where it is none.
 pub fn moment(text: &str) -> Timestamp {

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use jiff::Timestamp;
 
 use super::locale::Locale;
-use super::pay::{Asked, DELAY_MAX_S, Order, REPEAT_MAX, wrong};
+use super::pay::{DELAY_MAX_S, Order, PageQuery, REPEAT_MAX, wrong};
 
 const CHECKOUT: &str = include_str!("pay.html");
 const REFUSAL: &str = include_str!("refusal.html");
@@ -29,7 +29,7 @@ fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
 pub fn checkout(
     locale: Locale,
     shop_origin: &str,
-    asked: &Asked,
+    asked: &PageQuery,
     order: &Order,
     checkout: &str,
     now: Timestamp,
@@ -83,7 +83,7 @@ fn guarded(status: StatusCode, shop_origin: &str, html: String) -> Response {
 }
 
 /// The order and the page's own id, for each of the page's forms to send.
-fn fields(asked: &Asked, checkout: &str) -> String {
+fn fields(asked: &PageQuery, checkout: &str) -> String {
     let rows = [
         ("hold_id", &*asked.hold_id),
         ("user_id", &asked.user_id),

@@ -28,7 +28,7 @@ pub const REPEAT_MAX: u32 = 100;
 /// value is refused with our sentence and not with the parser's.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Asked {
+pub struct PageQuery {
     pub hold_id: String,
     pub user_id: String,
     pub amount: String,
@@ -41,7 +41,7 @@ pub struct Asked {
 #[derive(Deserialize)]
 pub struct Choice {
     #[serde(flatten)]
-    asked: Asked,
+    asked: PageQuery,
     action: Action,
     /// Made anew each time the page is shown: a double click carries the same one.
     #[serde(default)]
@@ -76,7 +76,7 @@ pub struct Order {
 pub async fn show(
     State(gateways): State<Gateways>,
     headers: HeaderMap,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
     let locale = Locale::of(&headers);
     let Ok(Query(asked)) = asked else { return page::refusal(locale, StatusCode::BAD_REQUEST, "address") };
@@ -121,7 +121,7 @@ fn back(order: &Order, payment_id: &str, result: &str) -> Response {
 }
 
 /// The order, or the name of the first field that cannot be used.
-fn read(gateways: &Gateways, asked: &Asked) -> Result<Order, &'static str> {
+fn read(gateways: &Gateways, asked: &PageQuery) -> Result<Order, &'static str> {
     let charge = Charge {
         hold_id: asked.hold_id.clone(),
         user_id: asked.user_id.clone(),

@@ -15,7 +15,7 @@ use super::books::{Payment, State as Taken};
 use super::dialect::{Dialect, Event};
 use super::gateways::{Gateways, Refusal};
 use super::keys::Begun;
-use super::lists::{Asked, moment, within};
+use super::lists::{Parameters, moment, within};
 use super::{faults, payments};
 
 pub const NAME: &str = "portone";
@@ -29,7 +29,7 @@ pub fn id(hold_id: &str) -> String {
 
 pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
     let name = match event {
-        Event::MayTake => "Transaction.Confirm",
+        Event::ApprovalRequested => "Transaction.Confirm",
         Event::Authorised => "Transaction.Ready",
         Event::Captured => "Transaction.Paid",
         Event::Waiting => "Transaction.VirtualAccountIssued",
@@ -42,7 +42,7 @@ pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
         Event::RefundFailed | Event::Reversed => return None,
     };
     let mut data = json!({"storeId": "store-1", "paymentId": payment.payment_id, "transactionId": "tx-1"});
-    if event == Event::MayTake {
+    if event == Event::ApprovalRequested {
         data["totalAmount"] = payment.charge.amount.into();
     }
     let opened = payment.dispute.as_ref().filter(|_| event == Event::Disputed).map(|dispute| &dispute.made_at);
@@ -116,12 +116,12 @@ async fn show(State(gateways): State<Gateways>, Path(id): Path<String>, headers:
 }
 
 /// `requestBody`, which both lists have in their query.
-fn asked(asked: &Asked) -> Value {
+fn asked(asked: &Parameters) -> Value {
     asked.get("requestBody").and_then(|body| serde_json::from_str(body).ok()).unwrap_or_default()
 }
 
 /// All payments that were made within a time, after a cursor.
-async fn created(State(gateways): State<Gateways>, Query(query): Query<Asked>, headers: HeaderMap) -> Response {
+async fn created(State(gateways): State<Gateways>, Query(query): Query<Parameters>, headers: HeaderMap) -> Response {
     if !authorised(&gateways, &headers) {
         return error(401, "UNAUTHORIZED").into_response_json();
     }
@@ -140,7 +140,7 @@ async fn created(State(gateways): State<Gateways>, Query(query): Query<Asked>, h
 }
 
 /// Payments whose status changed within a time, by page numbers.
-async fn changed(State(gateways): State<Gateways>, Query(query): Query<Asked>, headers: HeaderMap) -> Response {
+async fn changed(State(gateways): State<Gateways>, Query(query): Query<Parameters>, headers: HeaderMap) -> Response {
     if !authorised(&gateways, &headers) {
         return error(401, "UNAUTHORIZED").into_response_json();
     }

@@ -1,4 +1,4 @@
-//! The gateway of a shop's own: the body and the headers of `payment.paid` as API.md defines them, and the requests by
+//! The gateway of a shop's own: the body and the headers of `payment.paid` by docs/payments.md, and the requests by
 //! which the shop asks and pays back.
 
 use axum::body::Bytes;
@@ -12,10 +12,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::books::{Payment, State as Taken};
-use super::dialect::{Dialect, Event as Told};
+use super::dialect::{Dialect, Event as Change};
 use super::gateways::{Gateways, Refusal};
 use super::keys::Begun;
-use super::lists::{Asked, moment, number, within};
+use super::lists::{Parameters, moment, number, within};
 use super::portone::IntoJson as _;
 use super::sign::sign;
 use super::{faults, payments};
@@ -40,13 +40,13 @@ struct Paid<'a> {
 }
 
 /// The body is made once and sent byte for byte the same at every attempt; its `timestamp` is the capture's.
-pub fn event(payment: &Payment, told: Told) -> Option<Bytes> {
-    let later = match told {
-        Told::Captured => None,
-        Told::MayTake | Told::Authorised | Told::Waiting | Told::DepositCallback => return None,
-        Told::Refunded | Told::Reversed => Some("payment.refunded"),
-        Told::RefundFailed => Some("payment.refund_failed"),
-        Told::Disputed | Told::DisputeResolved => Some("payment.disputed"),
+pub fn event(payment: &Payment, change: Change) -> Option<Bytes> {
+    let later = match change {
+        Change::Captured => None,
+        Change::ApprovalRequested | Change::Authorised | Change::Waiting | Change::DepositCallback => return None,
+        Change::Refunded | Change::Reversed => Some("payment.refunded"),
+        Change::RefundFailed => Some("payment.refund_failed"),
+        Change::Disputed | Change::DisputeResolved => Some("payment.disputed"),
     };
     if let Some(name) = later {
         let event = json!({"type": name, "timestamp": payment.changed_at, "data": {"payment_id": payment.payment_id}});
@@ -115,7 +115,7 @@ fn shown(payment: &Payment) -> Value {
 }
 
 /// The payments of a hold; or every payment that changed within a time, a page at a time.
-async fn list(State(gateways): State<Gateways>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+async fn list(State(gateways): State<Gateways>, Query(asked): Query<Parameters>, headers: HeaderMap) -> Response {
     if !authorised(&gateways, &headers) {
         return error(401, "unauthenticated").into_response_json();
     }

@@ -17,7 +17,7 @@ use super::books::{Payment, Refund, State as Taken};
 use super::dialect::{Dialect, Event};
 use super::gateways::{Gateways, Refusal};
 use super::keys::Begun;
-use super::lists::{Asked, moment, number};
+use super::lists::{Parameters, moment, number};
 use super::portone::IntoJson as _;
 use super::{faults, payments};
 
@@ -25,7 +25,7 @@ pub const NAME: &str = "stripe";
 
 pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
     let (name, object) = match event {
-        Event::MayTake | Event::Waiting | Event::DepositCallback => return None,
+        Event::ApprovalRequested | Event::Waiting | Event::DepositCallback => return None,
         Event::Authorised => ("payment_intent.amount_capturable_updated", intent(payment, json!("ch_1"))),
         Event::Captured => ("payment_intent.succeeded", intent(payment, json!("ch_1"))),
         Event::Refunded => ("charge.refunded", charge(payment)),
@@ -142,7 +142,7 @@ fn dispute(payment: &Payment) -> Option<Value> {
 /// A list's page: newest first, after the object of an id.
 async fn list(
     gateways: Gateways,
-    asked: Asked,
+    asked: Parameters,
     headers: HeaderMap,
     objects: impl Fn(&Payment) -> Vec<Value>,
 ) -> Response {
@@ -171,7 +171,7 @@ async fn list(
     faults::after(fault, (StatusCode::OK, body).into_response_json())
 }
 
-async fn intents(State(gateways): State<Gateways>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+async fn intents(State(gateways): State<Gateways>, Query(asked): Query<Parameters>, headers: HeaderMap) -> Response {
     let whole = asked.get("expand[]").is_some_and(|expand| expand == "data.latest_charge.refunds");
     list(gateways, asked, headers, move |one| {
         let mut object = intent(one, if whole { charge_with_refunds(one) } else { json!("ch_1") });
@@ -181,11 +181,11 @@ async fn intents(State(gateways): State<Gateways>, Query(asked): Query<Asked>, h
     .await
 }
 
-async fn refunds(State(gateways): State<Gateways>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+async fn refunds(State(gateways): State<Gateways>, Query(asked): Query<Parameters>, headers: HeaderMap) -> Response {
     list(gateways, asked, headers, |one| one.refunds.iter().rev().map(|refund| refund_of(one, refund)).collect()).await
 }
 
-async fn disputes(State(gateways): State<Gateways>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+async fn disputes(State(gateways): State<Gateways>, Query(asked): Query<Parameters>, headers: HeaderMap) -> Response {
     list(gateways, asked, headers, |one| dispute(one).into_iter().collect()).await
 }
 
@@ -288,7 +288,7 @@ async fn cancel(
     Form(form): Form<Fields>,
 ) -> Response {
     let asked = format!("cancel {id} {form:?}");
-    run(&gateways, &headers, "let_go", asked, move |gateways| match gateways.void(&id) {
+    run(&gateways, &headers, "void", asked, move |gateways| match gateways.void(&id) {
         Ok(payment) => (StatusCode::OK, intent(&payment, json!("ch_1"))),
         Err(_) => error(400, "payment_intent_unexpected_state"),
     })

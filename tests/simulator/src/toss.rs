@@ -15,7 +15,7 @@ use super::books::{Payment, State as Taken};
 use super::dialect::{Dialect, Event};
 use super::gateways::{Gateways, Refusal};
 use super::keys::Begun;
-use super::lists::{Asked, number, seoul, within};
+use super::lists::{Parameters, number, seoul, within};
 use super::portone::IntoJson as _;
 use super::{faults, payments};
 
@@ -30,7 +30,7 @@ pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
     }
     let name = match event {
         // Nor of disputes.
-        Event::MayTake | Event::Disputed | Event::DisputeResolved | Event::DepositCallback => return None,
+        Event::ApprovalRequested | Event::Disputed | Event::DisputeResolved | Event::DepositCallback => return None,
         Event::RefundFailed => "CANCEL_STATUS_CHANGED",
         Event::Authorised | Event::Captured | Event::Refunded | Event::Reversed | Event::Waiting => {
             "PAYMENT_STATUS_CHANGED"
@@ -165,7 +165,11 @@ fn method(payment: &Payment) -> &'static str {
     if payment.deposit || payment.reversed { "가상계좌" } else { "카드" }
 }
 
-async fn transactions(State(gateways): State<Gateways>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+async fn transactions(
+    State(gateways): State<Gateways>,
+    Query(asked): Query<Parameters>,
+    headers: HeaderMap,
+) -> Response {
     if !authorised(&gateways, &headers) {
         return error(401, "UNAUTHORIZED_KEY").into_response_json();
     }

@@ -13,7 +13,7 @@ use super::children::Children;
 use super::ready;
 use super::state::{Roles, Secrets, write_private};
 
-/// The addresses and secrets of a running stack, as API.md's "The local stack" names them.
+/// The addresses and secrets of a running stack, as `cargo dev up` writes them.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Report {
     pub edge_url: String,

@@ -1,7 +1,7 @@
 //! `GET /v1/admin/actions`: the ledger of operators' actions, newest first, a page at a time.
 
 use protocol::admin::FieldError;
-use protocol::operate::Operation;
+use protocol::deliveries::Operation;
 
 use crate::api::admin::deliveries::run_page;
 use crate::api::cursor;

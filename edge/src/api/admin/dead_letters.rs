@@ -1,7 +1,7 @@
 //! Dead letters: listing them, replaying one or many, and deciding that one needs nothing more.
 
 use protocol::admin::FieldError;
-use protocol::operate::{Because, Decision, Filter, Operation};
+use protocol::deliveries::{Because, Decision, Filter, Operation};
 use protocol::refund::{RefundAccount, RefundSelector};
 
 use crate::api::admin::deliveries::{actor, run, run_page};
@@ -46,7 +46,7 @@ pub async fn replay_one(context: &mut RequestContext, id: String) -> HandlerResu
 pub struct Again {
     #[serde(default)]
     reason: Option<String>,
-    /// Where a deposit is to be paid back to, where it is a refund that waits for that.
+    /// The bank account, for the refund of a deposit that waits for one.
     #[serde(default)]
     refund_account: Option<RefundAccount>,
 }

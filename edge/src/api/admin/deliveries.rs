@@ -2,7 +2,7 @@
 //! as HTTP.
 
 use protocol::admin::{self, Command, FieldError};
-use protocol::operate::{Actor, Operation, OperationOutcome, Subscription};
+use protocol::deliveries::{Actor, Operation, OperationOutcome, Subscription};
 use protocol::printable::is_printable;
 use serde::Serialize;
 
@@ -61,7 +61,7 @@ async fn outcome(context: &RequestContext, operation: Operation) -> Result<Opera
     }
 }
 
-/// A subscription, with its secret where it is shown.
+/// A subscription, with its secret if this response shows it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shown {
@@ -119,7 +119,7 @@ fn marked(answer: Response, replayed: bool) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::operate::{Kind, Replayed};
+    use protocol::deliveries::{Kind, Replayed};
 
     fn subscription() -> Subscription {
         Subscription {

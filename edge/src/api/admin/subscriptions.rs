@@ -1,6 +1,6 @@
 //! Subscriptions to events. Their endpoints are checked by the `admin` function, which knows the private networks.
 
-use protocol::operate::{NewSubscription, Operation, Rotation, SubscriptionChange, SubscriptionStatus, Why};
+use protocol::deliveries::{NewSubscription, Operation, Rotation, SubscriptionChange, SubscriptionStatus, Why};
 
 use crate::api::admin::deliveries::{actor, run};
 use crate::http::context::{HandlerResult, RequestContext};

@@ -1,6 +1,6 @@
 //! `POST /v1/admin/users/{user_id}/forget`: erases a user.
 
-use protocol::operate::{Operation, Why};
+use protocol::deliveries::{Operation, Why};
 
 use crate::api::admin::deliveries::{actor, run};
 use crate::http::context::{HandlerResult, RequestContext};

@@ -20,27 +20,27 @@ use crate::runtime::limits;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ToOpen {
-    /// Whose page it is: one of those that are configured, the first of them unless it says so.
+    /// One of the configured gateways; default: the first of them.
     #[serde(default)]
     gateway: Option<String>,
 }
 
-/// What the page is to be opened with.
+/// What the payment page is opened with.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Opened {
     gateway: String,
-    /// `paymentId` at PortOne, `orderId` at Toss; elsewhere the hold's id in the metadata is enough.
+    /// `paymentId` at PortOne, `orderId` at Toss; other gateways need only the hold's id in the metadata.
     payment_id: String,
 }
 
-/// What became of a refund that waited for an account.
+/// The status of a refund that waited for an account.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tried {
-    /// `completed`; `pending`: the gateway has taken it on; `failed`: it will not pay to that account.
+    /// `completed`; `pending`: accepted by the gateway; `failed`: the gateway does not pay to that account.
     status: String,
-    /// What the gateway said.
+    /// The gateway's message.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
 }

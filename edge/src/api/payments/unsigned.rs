@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_ids_do_not_fill_the_memory() {
+    fn ids_of_unsigned_requests_do_not_fill_the_memory() {
         let mut payments = Payments::default();
         for id in 0..3 * HINTED_MAX {
             payments.turn(&id.to_string(), 0);

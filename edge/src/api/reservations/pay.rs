@@ -21,7 +21,7 @@ pub struct ToPay {
     method: String,
 }
 
-/// The answer: the order it became.
+/// The response: the order.
 #[derive(Serialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -73,7 +73,7 @@ impl<W> Memory<W> {
             if waits { Admission::default() } else { self.sold_out.admission(&asked, arrival.user, now_ms) };
         let probe = match admission {
             Admission::Refused(refusal) => return self.respond(waiters, &Verdict::Remembered(*refusal)),
-            Admission::Asked { probe } => probe,
+            Admission::SentToT1 { probe } => probe,
         };
         if self.queue.has_enough(&asked.user_id) {
             return self.respond(waiters, &Verdict::TooMany);
@@ -96,8 +96,8 @@ impl<W> Memory<W> {
                 return None;
             }
             if self.breaker.admit(now_ms) {
-                self.queue.depart(&batch.sale_id);
-                batch.number = self.sold_out.depart();
+                self.queue.call_sent(&batch.sale_id);
+                batch.number = self.sold_out.begin_batch();
                 return Some(batch);
             }
             self.settle(&batch.users, None, now_ms);
@@ -105,8 +105,8 @@ impl<W> Memory<W> {
     }
 
     /// A batch failed because of what it asked: this says nothing about the function's health.
-    pub fn land_rejected(&mut self, batch: &InFlightBatch, now_ms: u64) {
-        self.queue.land(&batch.sale_id);
+    pub fn complete_rejected(&mut self, batch: &InFlightBatch, now_ms: u64) {
+        self.queue.call_ended(&batch.sale_id);
         self.breaker.no_verdict(now_ms);
         self.sold_out.learn(batch, None, now_ms);
         self.slow_start.learn(&batch.sale_id, &[]);
@@ -114,8 +114,8 @@ impl<W> Memory<W> {
     }
 
     /// A batch is back, with an outcome for each of its reservations, or with none because the call failed.
-    pub fn land(&mut self, batch: &InFlightBatch, outcomes: Option<Vec<ReserveOutcome>>, now_ms: u64) {
-        self.queue.land(&batch.sale_id);
+    pub fn complete(&mut self, batch: &InFlightBatch, outcomes: Option<Vec<ReserveOutcome>>, now_ms: u64) {
+        self.queue.call_ended(&batch.sale_id);
         // With fewer or more outcomes than reservations, none can be matched to its reservation.
         let outcomes = outcomes.filter(|outcomes| outcomes.len() == batch.users.len());
         if outcomes.is_some() {

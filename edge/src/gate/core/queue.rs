@@ -201,7 +201,7 @@ impl<W> Queue<W> {
     }
 
     /// A batch of this sale has left.
-    pub fn depart(&mut self, sale_id: &str) {
+    pub fn call_sent(&mut self, sale_id: &str) {
         self.in_flight = self.in_flight.saturating_add(1);
         self.sent_batches = self.sent_batches.saturating_add(1);
         if let Some(sale) = self.sales.get_mut(sale_id) {
@@ -210,7 +210,7 @@ impl<W> Queue<W> {
         }
     }
 
-    pub fn land(&mut self, sale_id: &str) {
+    pub fn call_ended(&mut self, sale_id: &str) {
         self.in_flight = self.in_flight.saturating_sub(1);
         if let Some(sale) = self.sales.get_mut(sale_id) {
             sale.in_flight = sale.in_flight.saturating_sub(1);

@@ -5,7 +5,7 @@ use crate::runtime::limits::{GATE_MARK_MS, GATE_SETTLE_MS};
 /// The time from which on no call of the predecessor can still be running, by the time of its last mark. No mark: there was
 /// no call. There may have been calls after the mark, up to the time of the next one.
 pub fn settled_ms(mark: Option<u64>, now_ms: u64) -> u64 {
-    mark.map_or(0, |flew_ms| flew_ms.min(now_ms).saturating_add(GATE_MARK_MS).saturating_add(GATE_SETTLE_MS))
+    mark.map_or(0, |sent_ms| sent_ms.min(now_ms).saturating_add(GATE_MARK_MS).saturating_add(GATE_SETTLE_MS))
 }
 
 #[cfg(test)]
@@ -13,7 +13,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_life_waits_for_what_the_one_before_may_have_begun_and_for_nothing_else() {
+    fn a_restarted_gate_waits_for_its_predecessors_calls_and_for_nothing_else() {
         const NOW_MS: u64 = 1_800_000_000_000;
         let settled = |mark| settled_ms(mark, NOW_MS);
         assert_eq!(settled(None), 0);

@@ -74,34 +74,34 @@ mod tests {
     }
 
     /// How many of a crowd get into one batch.
-    fn boards(slow_start: &SlowStart) -> usize {
+    fn admitted(slow_start: &SlowStart) -> usize {
         let mut contents = BatchContents::default();
         let crowd = (0..BATCH_MAX)
             .map(|buyer| Reservation { items: lines(&["a"]), ..reservation(&buyer.to_string(), "k", "fp") });
-        let boarded = crowd.filter(|asked| {
-            let boards = slow_start.admits(asked, &contents);
-            boards.then(|| contents.add(asked));
-            boards
+        let admitted = crowd.filter(|asked| {
+            let admits = slow_start.admits(asked, &contents);
+            admits.then(|| contents.add(asked));
+            admits
         });
-        boarded.count()
+        admitted.count()
     }
 
     #[test]
     fn after_sold_out_few_go_first_and_twice_as_many_for_each_who_got_something() {
         let mut slow_start = SlowStart::default();
-        assert_eq!(boards(&slow_start), BATCH_MAX);
+        assert_eq!(admitted(&slow_start), BATCH_MAX);
         slow_start.learn(SALE, &[sold_out(0)]);
-        assert_eq!(boards(&slow_start), SLOW_START_FIRST);
+        assert_eq!(admitted(&slow_start), SLOW_START_FIRST);
         let granted = || {
             let items = vec![PricedLine { sku_id: "a".to_owned(), qty: 1, unit_price: 0 }];
             ReserveOutcome::Granted { hold: Hold { items, ..hold("h") }, replayed: false }
         };
         slow_start.learn(SALE, &[granted()]);
-        assert_eq!(boards(&slow_start), SLOW_START_FIRST * 2);
+        assert_eq!(admitted(&slow_start), SLOW_START_FIRST * 2);
         slow_start.learn(SALE, &[granted(), sold_out(0)]);
-        assert_eq!(boards(&slow_start), SLOW_START_FIRST);
+        assert_eq!(admitted(&slow_start), SLOW_START_FIRST);
         slow_start.learn(SALE, &std::array::from_fn::<_, 8, _>(|_| granted()));
-        assert_eq!(boards(&slow_start), BATCH_MAX);
+        assert_eq!(admitted(&slow_start), BATCH_MAX);
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
         slow_start.learn(SALE, &[sold_out(1)]);
         let other = ReserveOutcome::SoldOut { sku_id: "b".to_owned(), available: 0, max_per_user: 1, for_ms: 0 };
         slow_start.learn(SALE, &[other]);
-        assert_eq!(boards(&slow_start), BATCH_MAX);
+        assert_eq!(admitted(&slow_start), BATCH_MAX);
     }
 
     #[test]

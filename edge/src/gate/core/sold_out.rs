@@ -40,14 +40,14 @@ pub struct SoldOut {
 pub enum Admission {
     Refused(Box<ReserveOutcome>),
     /// T1 is asked. `probe`: to refresh the memory by which others are refused meanwhile.
-    Asked {
+    SentToT1 {
         probe: bool,
     },
 }
 
 impl Default for Admission {
     fn default() -> Self {
-        Self::Asked { probe: false }
+        Self::SentToT1 { probe: false }
     }
 }
 
@@ -76,7 +76,7 @@ impl SoldOut {
     }
 
     /// Numbers a batch that leaves now.
-    pub fn depart(&mut self) -> u64 {
+    pub fn begin_batch(&mut self) -> u64 {
         let number = self.next;
         self.next = self.next.saturating_add(1);
         number
@@ -88,7 +88,11 @@ impl SoldOut {
         let Some(refusal) = self.repeated(asked, user, now_ms) else { return Admission::default() };
         let Some(sale) = self.sales.get_mut(&asked.sale_id) else { return Admission::Refused(Box::new(refusal)) };
         sale.used_ms = now_ms;
-        if sale.probe(asked, now_ms) { Admission::Asked { probe: true } } else { Admission::Refused(Box::new(refusal)) }
+        if sale.probe(asked, now_ms) {
+            Admission::SentToT1 { probe: true }
+        } else {
+            Admission::Refused(Box::new(refusal))
+        }
     }
 
     /// Whether refusals of this sale can be repeated: only once it is known who has something.
@@ -206,18 +210,18 @@ impl SoldOut {
         }
         let due = |sale: &Sale| match sale.holders {
             Holders::Unknown => true,
-            Holders::NotBefore { ms } | Holders::Asked { until_ms: ms } => ms <= now_ms,
+            Holders::NotBefore { ms } | Holders::LookupSent { until_ms: ms } => ms <= now_ms,
             Holders::Known => false,
         };
         let (sale_id, sale) = self.sales.iter_mut().find(|(_, sale)| sale.says_something() && due(sale))?;
-        sale.holders = Holders::Asked { until_ms: now_ms.saturating_add(GATE_SETTLE_MS) };
+        sale.holders = Holders::LookupSent { until_ms: now_ms.saturating_add(GATE_SETTLE_MS) };
         Some(sale_id.clone())
     }
 
     /// The answer to that lookup: all holders, or too many to list, or none because it failed.
     pub fn holders(&mut self, sale_id: &str, answer: Option<(Vec<u64>, bool)>, now_ms: u64) {
         // The memory was reset since the lookup was sent: it will be sent again.
-        let Some(sale) = self.sales.get_mut(sale_id).filter(|sale| matches!(sale.holders, Holders::Asked { .. }))
+        let Some(sale) = self.sales.get_mut(sale_id).filter(|sale| matches!(sale.holders, Holders::LookupSent { .. }))
         else {
             return;
         };

@@ -13,19 +13,19 @@ pub fn headers() -> Value {
     let text = |description: &str, required: bool| json!({"description": description, "required": required, "schema": {"type": "string"}});
     let seconds = json!({"type": "integer", "minimum": 0});
     json!({
-        "X-Request-Id": {"description": "Which request this was, in every log.", "required": true, "schema": uuid()},
+        "X-Request-Id": {"description": "The request's id, which every log line has.", "required": true, "schema": uuid()},
         "X-Server-Time": {"description": "Unix time in milliseconds.", "required": true, "schema": {"type": "integer"}},
-        "Retry-After": {"description": "Seconds.", "required": true, "schema": seconds},
-        "WWW-Authenticate": text("Bearer, and whether there was a token.", true),
+        "Retry-After": {"description": "Seconds to wait before the next try.", "required": true, "schema": seconds},
+        "WWW-Authenticate": text("`Bearer`, with `error` if the token was not accepted.", true),
         "Allow": text("The methods of this path.", true),
-        "Location": text("Where it is from now on.", true),
-        "Idempotent-Replayed": {"description": "The key was used before, and this is what was answered then.",
+        "Location": text("The resource's URL.", true),
+        "Idempotent-Replayed": {"description": "`true`: the key was used before, and this is the stored response.",
                                 "schema": {"const": "true"}},
         "RateLimit": text("draft-ietf-httpapi-ratelimit-headers-11", false),
         "RateLimit-Policy": text("draft-ietf-httpapi-ratelimit-headers-11", false),
-        "ETag": text("For `If-None-Match`; of a hold or an order its version, for `If-Match`.", true),
-        "Cache-Control": text("For how long it may be kept.", true),
-        "Server-Timing": text("Where it was decided: `gate` needed no function.", false),
+        "ETag": text("For `If-None-Match`. A hold's or an order's is its version, for `If-Match`.", true),
+        "Cache-Control": text("How long the response may be cached.", true),
+        "Server-Timing": text("The part that decided: `gate` answered without a function.", false),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What the verbs take and answer that show a buyer what is theirs.
+//! Requests and responses of the buyers' routes about holds and orders.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub fn pay(operation: Operation, schemas: &mut Schemas) -> Operation {
         .reads(schemas.request::<crate::api::reservations::pay::ToPay>())
         .answers(
             200,
-            "The order it became.",
+            "The order.",
             schemas.answer::<crate::api::reservations::pay::Paid>(),
             &["RateLimit", "RateLimit-Policy"],
         )
@@ -40,12 +40,7 @@ pub fn holds(operation: Operation, schemas: &mut Schemas) -> Operation {
     let status = schemas.answer::<protocol::shop::HoldStatus>();
     operation
         .with([sale_id_in_query(), in_query("status", false, status), cursor(), limit()])
-        .answers(
-            200,
-            "A page of them, and where the next begins.",
-            schemas.answer::<crate::api::lists::HoldPage>(),
-            &[],
-        )
+        .answers(200, "A page, and the cursor of the next one.", schemas.answer::<crate::api::lists::HoldPage>(), &[])
         .refuses(&[Code::InvalidRequest])
         .asks()
 }
@@ -54,7 +49,7 @@ pub fn orders(operation: Operation, schemas: &mut Schemas) -> Operation {
     let (page, one) = (schemas.answer::<crate::api::lists::OrderPage>(), schemas.answer::<protocol::shop::Order>());
     operation
         .with([hold_id_in_query(), sale_id_in_query(), cursor(), limit()])
-        .answers(200, "A page of them, and where the next begins.", json!({"oneOf": [page, one]}), &[])
+        .answers(200, "A page, and the cursor of the next one.", json!({"oneOf": [page, one]}), &[])
         .refuses(&[Code::NotFound, Code::MalformedRequest, Code::InvalidRequest])
         .asks()
 }
@@ -65,7 +60,7 @@ pub fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
         .reads(schemas.request::<crate::api::reservations::reserve::Cart>())
         .answers(
             201,
-            "Granted; the same key with the same body gets the same again.",
+            "Granted. The same key with the same body gets the same response.",
             schemas.answer::<protocol::shop::Hold>(),
             &["Location", "ETag", "Idempotent-Replayed", "RateLimit", "RateLimit-Policy", "Server-Timing"],
         )

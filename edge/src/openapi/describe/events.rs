@@ -15,7 +15,7 @@ fn webhook(event: &EventType) -> Value {
                    "type": {"const": event.name}, "timestamp": {"type": "string", "format": "date-time"},
                    "data": schema(&body["data"])}},
                "example": body}}},
-           "responses": {"2XX": {"description": "Taken. Anything else is tried again, but for 410: nothing more is wanted."}}})
+           "responses": {"2XX": {"description": "Accepted. Every other status is retried, except 410, which disables the subscription."}}})
 }
 
 fn body(event: &EventType) -> Value {
@@ -43,14 +43,14 @@ fn schema(example: &Value) -> Value {
 fn document() -> String {
     let mut text = String::from(
         "# Events\n\n<!-- Made from functions/protocol/src/event.rs by `HOLDFAST_WRITE_OPENAPI=1 cargo test -p edge openapi`. -->\n\n\
-         What happened is one row of the outbox, written in the transaction that made it happen, and is told to every\n\
-         subscription that wants its type (`POST /v1/admin/subscriptions`), at least once. A message is\n\
-         `{\"type\",\"timestamp\",\"data\"}`, signed as [Standard Webhooks](https://www.standardwebhooks.com) says; `webhook-id` is\n\
-         the event's id: drop one you have seen. The events of one hold come in the order in which the database wrote them.\n\
-         What could not be delivered is a dead letter, which an operator replays.\n\n\
-         A subscription that is disabled misses nothing: what happens meanwhile waits for it for as long as sent events are\n\
-         kept (`EVENTS_KEEP_H`, 168 hours), and is sent when it is enabled again. Members may be added to `data`.\n\n\
-         | type | told when |\n|---|---|\n",
+         An event is a row of the outbox, written in the transaction that causes it. It is sent at least once to every\n\
+         subscription for its type (`POST /v1/admin/subscriptions`). A message is `{\"type\",\"timestamp\",\"data\"}`, signed by\n\
+         [Standard Webhooks](https://www.standardwebhooks.com); `webhook-id` is the event's id: ignore an id that you have\n\
+         processed. The events of one hold come in the order in which the database wrote them. A delivery that was given up\n\
+         is a dead letter, which an operator replays.\n\n\
+         A disabled subscription misses nothing: its events wait for as long as sent events are kept (`EVENTS_KEEP_H`, 168\n\
+         hours), and are sent when it is enabled again. Members may be added to `data`.\n\n\
+         | type | sent when |\n|---|---|\n",
     );
     for event in &EVENT_TYPES {
         text += &format!("| [`{}`](#{}) | {} |\n", event.name, event.name.to_lowercase(), event.when);

@@ -1,4 +1,4 @@
-//! What the verbs of the gateways take and answer, and what an operator sees of the money.
+//! Requests and responses of the gateways' routes, and of the operator's routes about payments.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::parameters::{cursor, idempotency_key, in_query, limit, of_webhook};
 use super::schemas::Schemas;
 use crate::http::problem::Code;
 
-/// Each by its own rules of signing, over an object of its own, of which little is read.
+/// A webhook in the gateway's own form and signed by its own rules; only the members below are required.
 pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Schemas) -> Operation {
     let text = || json!({"type": "string"});
     let named = |kind: &str| json!({"type": "object", "required": [kind], "properties": {kind: text()}});
@@ -23,7 +23,7 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
     let outcome = schemas.answer::<protocol::confirm::ConfirmOutcome>();
     operation
         .reads(body)
-        .answers(200, "What became of the payment; or nothing that is ours.", outcome, &[])
+        .answers(200, "The payment's outcome; or `ignored`: it does not concern this shop.", outcome, &[])
         .refuses(&[Code::NotFound, Code::HoldNotActive])
         .asks()
 }
@@ -42,7 +42,7 @@ pub fn toss_return(operation: Operation) -> Operation {
             in_query("orderId", true, line(payments::TEXT_MAX_CHARS)),
             in_query("amount", true, amount),
         ])
-        .sends_on(303, "To the page of the hold or the order.")
+        .sends_on(303, "Redirects to the page of the hold or the order.")
         .refuses(&[Code::NotFound, Code::MalformedRequest])
         .asks()
 }
@@ -51,7 +51,7 @@ pub fn portone_confirm(operation: Operation, schemas: &mut Schemas) -> Operation
     let outcome = schemas.answer::<protocol::confirm::ConfirmOutcome>();
     operation
         .reads(schemas.request::<crate::api::payments::returns::ToConfirm>())
-        .answers(200, "What became of the payment.", outcome, &[])
+        .answers(200, "The payment's outcome.", outcome, &[])
         .refuses(&[Code::NotFound, Code::HoldNotActive])
         .asks()
 }
@@ -59,7 +59,12 @@ pub fn portone_confirm(operation: Operation, schemas: &mut Schemas) -> Operation
 pub fn open_payment(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
         .reads(schemas.request::<crate::api::payments::open::ToOpen>())
-        .answers(200, "What to open it with.", schemas.answer::<crate::api::payments::open::Opened>(), &[])
+        .answers(
+            200,
+            "What the payment page is opened with.",
+            schemas.answer::<crate::api::payments::open::Opened>(),
+            &[],
+        )
         .refuses(&[Code::NotFound, Code::InvalidRequest, Code::HoldNotActive])
         .asks()
 }
@@ -67,7 +72,7 @@ pub fn open_payment(operation: Operation, schemas: &mut Schemas) -> Operation {
 pub fn refund_account(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
         .reads(schemas.request::<protocol::refund::RefundAccount>())
-        .answers(200, "How far the refund is.", schemas.answer::<crate::api::payments::open::Tried>(), &[])
+        .answers(200, "The refund's status.", schemas.answer::<crate::api::payments::open::Tried>(), &[])
         .refuses(&[Code::NotFound, Code::InvalidRequest, Code::RequestInProgress])
         .asks()
 }
@@ -78,7 +83,7 @@ pub fn payments(operation: Operation, schemas: &mut Schemas) -> Operation {
         "payments": {"type": "array", "items": row}, "next": {}}});
     operation
         .with([in_query("state", false, json!({"enum": protocol::payments::PAYMENT_STATES})), cursor(), limit()])
-        .answers(200, "A page of them, and where the next begins.", page, &[])
+        .answers(200, "A page, and the cursor of the next one.", page, &[])
         .refuses(&[Code::InvalidRequest])
         .asks()
 }
@@ -89,7 +94,7 @@ pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
         .reads(schemas.request::<protocol::payments::Cancellation>())
         .answers(
             200,
-            "The order as it is now.",
+            "The order after the change.",
             schemas.answer::<protocol::shop::Order>(),
             &["ETag", "Idempotent-Replayed"],
         )
@@ -109,7 +114,7 @@ struct Data {
     #[serde(deserialize_with = "protocol::whole::number")]
     amount: i64,
     currency: String,
-    /// Play money buys nothing.
+    /// `false`: a payment in the gateway's test mode, which buys nothing.
     #[serde(default = "yes")]
     live: bool,
 }
@@ -129,6 +134,6 @@ pub fn of_standard(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
         .with(of_webhook())
         .reads(body)
-        .answers(200, "What became of the money; or a type that is not ours.", outcome, &[])
+        .answers(200, "The payment's outcome; or `ignored`: another event type.", outcome, &[])
         .asks()
 }

@@ -101,7 +101,7 @@ impl Operation {
     /// May be kept, and asked for again by its tag.
     pub fn kept(mut self) -> Self {
         self.parameters.push(if_none_match());
-        let answer = json!({"description": "What you have is what there is.", "headers": carrying(&["ETag"])});
+        let answer = json!({"description": "Not modified.", "headers": carrying(&["ETag"])});
         self.answers.insert("304".to_owned(), answer);
         self
     }

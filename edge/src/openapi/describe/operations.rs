@@ -1,4 +1,4 @@
-//! What each route of the table takes and answers. A test fails for a route that is not described here.
+//! The request and the responses of each route of the table. A test fails for a route that is not described here.
 
 use serde_json::json;
 
@@ -16,85 +16,107 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
     let html = || json!({"type": "string"});
     match route.name {
         "shop" => {
-            let page = new("The shop").sends(200, "The page.", "text/html; charset=utf-8", html(), &[]);
+            let page = new("Get the shop's page").sends(200, "The page.", "text/html; charset=utf-8", html(), &[]);
             if has_parameter { page.asks().refuses(&[Code::NotFound]) } else { page.asks() }
         }
         "orders_page" => {
-            let (summary, html) = ("The page of the caller's own orders", html());
-            let page = new(summary).sends(200, "The page, which asks for them.", "text/html; charset=utf-8", html, &[]);
+            let (summary, html) = ("Get the page of the caller's own orders", html());
+            let page = new(summary).sends(
+                200,
+                "The page; its script loads the orders.",
+                "text/html; charset=utf-8",
+                html,
+                &[],
+            );
             if has_parameter { page.refuses(&[Code::NotFound]) } else { page }
         }
-        "asset" => new("A file of the shop")
+        "asset" => new("Get a file of the shop")
             .sends(200, "The file.", "*/*", html(), &["ETag"])
             .kept()
             .refuses(&[Code::NotFound]),
         "health" => {
-            let mut health = new("Whether the Worker runs");
+            let mut health = new("Check that the Worker runs");
             // A monitor is not counted.
             health.refusals.clear();
             health.answers(
                 200,
-                "It does.",
+                "The Worker runs.",
                 json!({"type": "object", "properties": {"ok": {"const": true}}, "required": ["ok"]}),
                 &[],
             )
         }
-        "description" => new("This description")
-            .answers(200, "OpenAPI 3.1.", json!({"type": "object", "required": ["openapi"]}), &["ETag"])
+        "description" => new("Get this description")
+            .answers(
+                200,
+                "The description, in OpenAPI 3.1.",
+                json!({"type": "object", "required": ["openapi"]}),
+                &["ETag"],
+            )
             .kept()
             .refuses(&[Code::Unavailable]),
-        "reserve" => buyers::reserve(new("Reserve: all lines or none"), schemas),
-        "hold" => buyers::hold(new("What became of a hold"), "The hold.", schemas),
-        "release" => buyers::hold(new("Give a hold back; again, the same answer"), "It was given back.", schemas)
+        "reserve" => buyers::reserve(new("Reserve all lines of a cart, or none"), schemas),
+        "hold" => buyers::hold(new("Get a hold"), "The hold.", schemas),
+        "release" => buyers::hold(new("Release a hold; idempotent"), "The released hold.", schemas)
             .refuses(&[Code::HoldNotActive]),
-        "pay_hold" => buyers::pay(new("Pay without a gateway; again, the same answer"), schemas),
-        "order" => buyers::order(new("An order"), schemas),
-        "holds" => buyers::holds(new("The caller's own holds, newest first"), schemas),
-        "orders" => buyers::orders(new("The caller's own orders, newest first; or the one of a hold"), schemas),
-        "sales" => new("The newest 100 sales, what can be bought first")
+        "pay_hold" => buyers::pay(new("Pay without a gateway; idempotent"), schemas),
+        "order" => buyers::order(new("Get an order"), schemas),
+        "holds" => buyers::holds(new("List the caller's own holds, newest first"), schemas),
+        "orders" => {
+            buyers::orders(new("List the caller's own orders, newest first; or get the order of a hold"), schemas)
+        }
+        "sales" => new("List the newest 100 sales, those that can be bought first")
             .answers(200, "The sales.", schemas.answer::<crate::api::sales::List>(), &["ETag"])
             .kept()
             .refuses(&[Code::NotFound])
             .asks(),
-        "sale" => new("A sale, at most about a second old")
+        "sale" => new("Get a sale, at most about a second old")
             .answers(200, "The sale.", schemas.answer::<protocol::shop::Sale>(), &["ETag"])
             .kept()
             .refuses(&[Code::NotFound])
             .asks(),
         "webhook" => match route.exists {
             Exists::WithGateway("toss") => {
-                money::of_another_gateway(new("Toss says that a payment changed"), "toss", schemas)
+                money::of_another_gateway(new("Receive Toss's webhook: a payment changed"), "toss", schemas)
             }
-            Exists::WithGateway("standard") => money::of_standard(new("A gateway says that money was taken"), schemas),
+            Exists::WithGateway("standard") => {
+                money::of_standard(new("Receive a gateway's webhook: a payment was captured"), schemas)
+            }
             Exists::WithGateway(gateway) => {
-                money::of_another_gateway(new("A gateway says that a payment changed"), gateway, schemas)
+                money::of_another_gateway(new("Receive a gateway's webhook: a payment changed"), gateway, schemas)
             }
             Exists::Always | Exists::InDevelopment => panic!("{} is of no gateway", route.path),
         },
-        "toss_return" => money::toss_return(new("A buyer comes back from Toss's payment window")),
-        "portone_confirm" => money::portone_confirm(new("Hand in what PortOne's SDK was given"), schemas),
-        "open_payment" => money::open_payment(new("Say that a payment page is about to be opened"), schemas),
-        "refund_account" => money::refund_account(new("Name the account that a deposit goes back to"), schemas),
-        "admin_list_payments" => money::payments(new("What became of each payment"), schemas),
-        "admin_order" => buyers::order(new("An order, with whose it is"), schemas),
-        "admin_cancel_order" => money::cancel(new("Cancel an order, with a refund"), schemas),
-        "admin_create_sale" => new("Make a sale; the same body again is the same sale")
+        "toss_return" => money::toss_return(new("Return from Toss's payment window")),
+        "portone_confirm" => {
+            money::portone_confirm(new("Confirm a PortOne payment with the token of its SDK"), schemas)
+        }
+        "open_payment" => money::open_payment(new("Open a payment: get what the payment page needs"), schemas),
+        "refund_account" => money::refund_account(new("Set the bank account for the refund of a deposit"), schemas),
+        "admin_list_payments" => money::payments(new("List payments"), schemas),
+        "admin_order" => buyers::order(new("Get an order, with its user"), schemas),
+        "admin_cancel_order" => money::cancel(new("Cancel and refund an order"), schemas),
+        "admin_create_sale" => new("Create a sale; idempotent by its body")
             .reads(schemas.request::<protocol::admin::NewSale>())
-            .answers(201, "It was made.", schemas.answer::<protocol::shop::Sale>(), &["Location"])
-            .answers(200, "It was there, made from the same.", schemas.answer::<protocol::shop::Sale>(), &[])
+            .answers(201, "The new sale.", schemas.answer::<protocol::shop::Sale>(), &["Location"])
+            .answers(
+                200,
+                "The sale, which the same body had created before.",
+                schemas.answer::<protocol::shop::Sale>(),
+                &[],
+            )
             .refuses(&[Code::InvalidRequest, Code::AlreadyExists])
             .asks(),
         "admin_set_status" => new("Open, pause or close a sale")
             .reads(schemas.request::<protocol::admin::StatusChange>())
-            .answers(200, "The sale as it is now.", schemas.answer::<protocol::shop::Sale>(), &[])
+            .answers(200, "The sale after the change.", schemas.answer::<protocol::shop::Sale>(), &[])
             .refuses(&[Code::NotFound, Code::InvalidRequest])
             .asks(),
-        "admin_adjust_stock" => new("Put stock in or take it out, never below zero")
+        "admin_adjust_stock" => new("Adjust a SKU's stock, never below zero")
             .with([idempotency_key()])
             .reads(schemas.request::<protocol::admin::Adjustment>())
             .answers(
                 200,
-                "The counter afterwards.",
+                "The SKU's counter after the adjustment.",
                 schemas.answer::<protocol::admin::Stock>(),
                 &["Idempotent-Replayed"],
             )
@@ -102,10 +124,10 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .refuses(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
             .asks(),
         "admin_forget_user" => super::deliveries::forget(
-            new("Put a pseudonym in a user's place wherever nobody needs the name any more"),
+            new("Forget a user: replace the user's id by a pseudonym wherever no duty to keep it is left"),
             schemas,
         ),
-        "admin_actions" => super::deliveries::actions(new("What operators did, newest first"), schemas),
+        "admin_actions" => super::deliveries::actions(new("List operators' actions, newest first"), schemas),
         "admin_subscriptions"
         | "admin_subscribe"
         | "admin_subscription"
@@ -117,7 +139,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         | "admin_replay_dead_letters"
         | "admin_dismiss_dead_letter"
         | "admin_settle_dead_letter" => super::deliveries::dead_letter(route, new, schemas),
-        "admin_report" => new("A sale's sums, all of them seen at one moment")
+        "admin_report" => new("Get a sale's report, from one snapshot")
             .answers(200, "The report.", schemas.answer::<protocol::admin::Report>(), &[])
             .refuses(&[Code::NotFound])
             .asks(),

@@ -22,7 +22,7 @@ fn in_path(name: &str) -> Value {
 }
 
 pub fn hold_id_in_query() -> Value {
-    json!({"name": "hold_id", "in": "query", "description": "The hold that was paid: its one order. Goes with no other.",
+    json!({"name": "hold_id", "in": "query", "description": "Returns the order of this paid hold instead of a list. Cannot be combined with other parameters.",
            "schema": uuid()})
 }
 
@@ -36,8 +36,8 @@ pub fn idempotency_key() -> Value {
     let bare = format!("[!#-~][!-~]{{0,{}}}", most - 1);
     let quoted = format!(r#""(?:[!#-\[\]-~]|\\["\\]){{1,{most}}}""#);
     json!({"name": "Idempotency-Key", "in": "header", "required": true,
-           "description": "A new one for each purchase, and the same one when the same is asked again. \
-                           `\"abc\"` and `abc` name the same key.",
+           "description": "New for each operation, and repeated when the same request is retried. \
+                           `\"abc\"` and `abc` are the same key.",
            "schema": {"type": "string", "pattern": format!("^(?:{bare}|{quoted})$")}})
 }
 
@@ -70,7 +70,7 @@ pub fn of_webhook() -> Vec<Value> {
     vec![
         json!({"name": "webhook-id", "in": "header", "required": true, "schema": {"type": "string", "minLength": 1}}),
         json!({"name": "webhook-timestamp", "in": "header", "required": true,
-               "description": format!("Unix seconds, at most {} away from ours.", payments::signature::TOLERANCE_S),
+               "description": format!("Unix seconds, at most {} away from the server's clock.", payments::signature::TOLERANCE_S),
                "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,11}$"}}),
     ]
 }

@@ -1,11 +1,11 @@
-//! Every refusal as a schema: the members that all have, and those of its own.
+//! Every refusal as a schema: the common members and its own ones.
 
 use serde_json::{Map, Value, json};
 
 use super::schemas::{SLUG, Schemas, uuid};
 use crate::http::code::{Code, TABLE};
 
-/// The members of its own: name, schema, whether it is always there.
+/// A refusal's own members: name, schema, whether the member is required.
 fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
     let slug = || json!({"type": "string", "pattern": SLUG});
     let pieces = || json!({"type": "integer"});
@@ -38,7 +38,7 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
             ("reason", json!({"type": "string"}), false),
             (
                 "errorMessage",
-                json!({"type": "string", "description": "The same for the buyer, as PortOne shows it."}),
+                json!({"type": "string", "description": "The reason as text for the buyer; PortOne shows it."}),
                 false,
             ),
         ],
@@ -66,7 +66,7 @@ pub fn status(code: Code) -> u16 {
     TABLE.iter().find(|(row, ..)| *row == code).map_or(0, |(_, _, status, _)| *status)
 }
 
-/// A document of just this kind.
+/// The schema of this code's problem document.
 pub fn schema(code: Code, schemas: &mut Schemas) -> Value {
     let name = format!("problem_{}", code.name());
     let mut properties = Map::new();
@@ -75,7 +75,7 @@ pub fn schema(code: Code, schemas: &mut Schemas) -> Value {
         ("type", json!({"const": format!("/problems/{}", code.name())})),
         ("title", json!({"type": "string"})),
         ("status", json!({"const": status(code)})),
-        ("detail", json!({"type": "string", "minLength": 1, "description": "What to do now."})),
+        ("detail", json!({"type": "string", "minLength": 1, "description": "What the caller can do."})),
         ("code", json!({"const": code.name()})),
     ] {
         properties.insert(member.to_owned(), value);

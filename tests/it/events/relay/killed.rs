@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Emulator, Relay, events, holds, ids, shop, subscribe};
 use support::database::sweep;
-use support::receiver::{Mood, Receiver, in_order_for_each_hold};
+use support::receiver::{Behaviour, Receiver, in_order_for_each_hold};
 
 const KILLS: usize = 100;
 
@@ -23,7 +23,7 @@ async fn relay_killed_a_hundred_times_at_any_step_loses_nothing() {
     let database = Arc::new(shop().await);
     let receivers = [Receiver::start().await, Receiver::start().await];
     for receiver in &receivers {
-        receiver.mood(Mood::Slow(Duration::from_millis(10)));
+        receiver.behave(Behaviour::Slow(Duration::from_millis(10)));
         subscribe(&database, "http", &receiver.url(), &[]).await;
     }
     let (emulator, over) = (Emulator::start().await, Arc::new(AtomicBool::new(false)));
@@ -75,7 +75,7 @@ async fn relay_killed_a_hundred_times_at_any_step_loses_nothing() {
     let relay = Relay::start(&database, &[]).await;
     let all = ids(&database).await;
     for receiver in &receivers {
-        receiver.mood(Mood::Takes);
+        receiver.behave(Behaviour::Takes);
         relay.until("everything is there", 60, async || receiver.ids() == all).await;
         in_order_for_each_hold(&receiver.taken(), &events(&database).await);
     }

@@ -7,7 +7,7 @@ use tokio_postgres::types::{Json, Type};
 
 use super::{Relay, events, holds, ids, shop, subscribe, subscription};
 use support::database::Database;
-use support::receiver::{Mood, Receiver, in_order_for_each_hold};
+use support::receiver::{Behaviour, Receiver, in_order_for_each_hold};
 
 async fn replay_all(database: &Database) -> i64 {
     let admin = database.as_role("admin").await;
@@ -45,7 +45,7 @@ async fn a_receiver_down_for_longer_than_its_attempts_is_told_everything_after_a
     assert_eq!(subscription(&database, id).await["breaker"], "open");
 
     bad.up().await;
-    bad.mood(Mood::Takes);
+    bad.behave(Behaviour::Takes);
     assert_eq!(replay_all(&database).await, all.len() as i64);
     relay.until("the bad one has everything", 60, async || bad.ids() == all).await;
     in_order_for_each_hold(&bad.taken(), &events(&database).await);
@@ -64,7 +64,7 @@ async fn a_receiver_that_never_answers_holds_nobody_up_but_itself() {
     let (database, good, bad) = (shop().await, Receiver::start().await, Receiver::start().await);
     let (id, _) = subscribe(&database, "http", &bad.url(), &[]).await;
     subscribe(&database, "http", &good.url(), &[]).await;
-    bad.mood(Mood::Slow(Duration::from_secs(3_600)));
+    bad.behave(Behaviour::Slow(Duration::from_secs(3_600)));
     holds(&database, 0, 60).await;
     let relay = Relay::start(&database, &[]).await;
     let began = Instant::now();
@@ -89,7 +89,7 @@ async fn a_receiver_that_never_answers_holds_nobody_up_but_itself() {
 async fn an_open_breaker_spares_a_failing_receiver_and_one_delivery_tries_whether_it_is_back() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     let (id, _) = subscribe(&database, "http", &receiver.url(), &["ReservationCreated"]).await;
-    receiver.mood(Mood::Answers(500, vec![]));
+    receiver.behave(Behaviour::Answers(500, vec![]));
     holds(&database, 0, 100).await;
     let relay = Relay::start(&database, &[("RELAY_RETRY_S", "0,30,30"), ("RELAY_AT_ONCE", "5")]).await;
     relay.pass().await;
@@ -98,7 +98,7 @@ async fn an_open_breaker_spares_a_failing_receiver_and_one_delivery_tries_whethe
     assert_eq!(subscription(&database, id).await["breaker"], "open");
     relay.until("it is tried", 10, async || receiver.all().len() > asked).await;
     assert_eq!(receiver.all().len(), asked + 1, "one tries, and the others wait");
-    receiver.mood(Mood::Takes);
+    receiver.behave(Behaviour::Takes);
     relay.until("it is back", 20, async || subscription(&database, id).await["breaker"] == "closed").await;
     relay.until("all that had not failed are taken", 20, async || receiver.taken().len() >= 100 - asked - 1).await;
 }

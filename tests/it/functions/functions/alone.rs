@@ -9,7 +9,7 @@ use super::invoke_at;
 use support::client::{Client, until};
 use support::database::{Ask, Database, Paid, confirm, reserve};
 use support::emulator::{Ended, emulator, free_port, secrets};
-use support::till::{Till, by_the_shop};
+use support::gateways::{Gateways, by_the_shop};
 
 struct Alone {
     lambda: String,
@@ -79,8 +79,8 @@ async fn noted(database: &Database, gateway: &str, payment: &str, hold: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_whose_payments_cannot_be_claimed_stops_no_sweep_and_no_other_gateway() {
     let client = Client::new();
-    let till = Till::at(client.setting("gateway_url"));
-    till.well_again().await;
+    let gateways = Gateways::at(client.setting("gateway_url"));
+    gateways.well_again().await;
     let database = Database::new().await;
     database.sale(300, &[("a", 9, 9)]).await;
     let buyer = database.as_role("reserve").await;
@@ -88,7 +88,7 @@ async fn a_gateway_whose_payments_cannot_be_claimed_stops_no_sweep_and_no_other_
     let answers = reserve(&buyer, true, &asks).await.unwrap();
     let hold = |n: usize| answers[n]["hold"]["hold_id"].as_str().unwrap().to_owned();
     let silent = json!({"webhooks": {"delay_ms": 3_600_000}});
-    let made = till.pay("standard", &hold(0), "ann", 100, silent).await;
+    let made = gateways.pay("standard", &hold(0), "ann", 100, silent).await;
     noted(&database, "standard", made["payment_id"].as_str().unwrap(), &hold(0)).await;
     let over = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
                 expire_at = clock_timestamp() - interval '1 s' where user_id = 'bob'";
@@ -104,7 +104,7 @@ async fn a_gateway_whose_payments_cannot_be_claimed_stops_no_sweep_and_no_other_
     database.owner.batch_execute(broken).await.unwrap();
 
     let secret = simulator::Config::keys(client.setting("webhook_secret"));
-    let env = secret.functions_env(&till.url);
+    let env = secret.functions_env(&gateways.url);
     let env: Vec<(&str, String)> = env.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let expire = Alone::start("expire", &database.url(), &env).await;
     let swept = expire.invoke("expire", &json!({"job": "expire"})).await.expect("T3 is not the gateway's to stop");
@@ -117,12 +117,12 @@ async fn a_gateway_whose_payments_cannot_be_claimed_stops_no_sweep_and_no_other_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_whose_refunds_cannot_be_claimed_drops_no_refund_of_another() {
     let client = Client::new();
-    let till = Till::at(client.setting("gateway_url"));
-    till.well_again().await;
+    let gateways = Gateways::at(client.setting("gateway_url"));
+    gateways.well_again().await;
     let database = Database::new().await;
     // Money for no hold of this database: the shop's own service is paid back at once.
     let hold = uuid::Uuid::new_v4().to_string();
-    let made = till.pay("standard", &hold, "ann", 1_000, json!({"webhooks": {"times": 0}})).await;
+    let made = gateways.pay("standard", &hold, "ann", 1_000, json!({"webhooks": {"times": 0}})).await;
     let payment = made["payment_id"].as_str().unwrap().to_owned();
     let paid = Paid { payment: payment.clone(), hold, user: "ann".into(), amount: 1_000, currency: "KRW".into() };
     let told = confirm(&database.as_role("confirm").await, &paid).await.unwrap();
@@ -136,18 +136,18 @@ async fn a_gateway_whose_refunds_cannot_be_claimed_drops_no_refund_of_another() 
         grant execute on function holdfast.claim_refunds to holdfast_refund;";
     database.owner.batch_execute(broken).await.unwrap();
     // The request is under way when the other claim fails.
-    till.fault("standard", "refund", 1, "slow").await;
+    gateways.fault("standard", "refund", 1, "slow").await;
 
     let secret = simulator::Config::keys(client.setting("webhook_secret"));
-    let env = secret.functions_env(&till.url).into_iter().chain([("REFUND_FOR_S".to_owned(), "0".to_owned())]);
+    let env = secret.functions_env(&gateways.url).into_iter().chain([("REFUND_FOR_S".to_owned(), "0".to_owned())]);
     let env: Vec<(String, String)> = env.collect();
     let env: Vec<(&str, String)> = env.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let refund = Alone::start("refund", &database.url(), &env).await;
     let run = refund.invoke("refund", &json!({"job": "refund"})).await;
-    till.well_again().await;
+    gateways.well_again().await;
     assert!(run.is_err(), "and the failure is told: {run:?}");
     let status = "select status from holdfast.refund where payment_id = $1";
     let status: String = database.owner.query_one(status, &[&payment]).await.unwrap().get(0);
     assert_eq!(status, "COMPLETED");
-    assert_eq!(by_the_shop(&till.payment(&payment).await), [1_000]);
+    assert_eq!(by_the_shop(&gateways.payment(&payment).await), [1_000]);
 }

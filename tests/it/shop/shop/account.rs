@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use super::told::is_for_people;
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::gateways::Gateways;
 use support::page::{held, remember, shop, sign_in};
-use support::till::Till;
 
 /// The buyer has been given an account to pay into, and nobody has paid yet.
-async fn issued(client: &Client, till: &Till, hold: &Value, user: &str) -> String {
+async fn issued(client: &Client, gateways: &Gateways, hold: &Value, user: &str) -> String {
     let more = json!({"authorise": true, "deposit": true, "webhooks": {"delay_ms": 3_600_000}});
-    let made = till.pay("portone", hold["hold_id"].as_str().unwrap(), &client.user(user), 1_000, more).await;
+    let made = gateways.pay("portone", hold["hold_id"].as_str().unwrap(), &client.user(user), 1_000, more).await;
     let id = made["payment_id"].as_str().unwrap().to_owned();
     let body = json!({"payment_id": id, "payment_token": format!("token-{id}")});
     let request = client.buyer(user, Method::POST, "/v1/payments/portone/confirm").json(&body);
@@ -45,15 +45,15 @@ async fn has_no_form(browser: &Browser) -> Option<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_deposit_is_asked_for_an_account_and_goes_back_to_it() {
     let (client, browser, sale) = shop("ko-KR", 8, 5).await;
-    let till = Till::at(client.setting("gateway_url"));
+    let gateways = Gateways::at(client.setting("gateway_url"));
     sign_in(&browser, &client, "ann").await;
     let hold = held(&client, "ann", &sale).await;
-    let id = issued(&client, &till, &hold, "ann").await;
+    let id = issued(&client, &gateways, &hold, "ann").await;
     // As the payment window sends a buyer back who will pay by a deposit.
     browser.open(&format!("/sales/{sale}?hold_id={}&result=pending", hold["hold_id"].as_str().unwrap())).await;
     browser.until_one_of(&["holding", "unsure"]).await;
     until_hold(&client, &hold, "ann", "the hold's end", |hold| hold["status"] == "EXPIRED").await;
-    till.deposit(&id, "changed").await;
+    gateways.deposit(&id, "changed").await;
     until_hold(&client, &hold, "ann", "the account is needed", |hold| hold["refund"]["account_needed"] == true).await;
     browser.until("refund").await;
     let text = until("the question", 30, || async {
@@ -69,21 +69,21 @@ async fn a_late_deposit_is_asked_for_an_account_and_goes_back_to_it() {
     })
     .await;
     assert!(has_no_form(&browser).await.is_some(), "{}", browser.text("main").await);
-    let theirs = till.payment(&id).await;
+    let theirs = gateways.payment(&id).await;
     assert!(theirs["refunds"][0]["account"].to_string().contains("110-123-456789"), "{theirs}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beside_an_order_and_after_its_cancellation_the_account_is_asked_for_too() {
     let (client, browser, sale) = shop("en-US", 300, 5).await;
-    let till = Till::at(client.setting("gateway_url"));
+    let gateways = Gateways::at(client.setting("gateway_url"));
     sign_in(&browser, &client, "ann").await;
     // Paid by card, and then by the deposit as well.
     let hold = held(&client, "ann", &sale).await;
-    let id = issued(&client, &till, &hold, "ann").await;
-    till.pay("standard", hold["hold_id"].as_str().unwrap(), &client.user("ann"), 1_000, json!({})).await;
+    let id = issued(&client, &gateways, &hold, "ann").await;
+    gateways.pay("standard", hold["hold_id"].as_str().unwrap(), &client.user("ann"), 1_000, json!({})).await;
     until_hold(&client, &hold, "ann", "the order", |hold| hold["status"] == "COMMITTED").await;
-    till.deposit(&id, "changed").await;
+    gateways.deposit(&id, "changed").await;
     until_hold(&client, &hold, "ann", "the account is needed", |hold| hold["refund"]["account_needed"] == true).await;
     browser.open("/").await;
     remember(&browser, "hold", &sale, &json!({"hold_id": hold["hold_id"]})).await;
@@ -92,13 +92,13 @@ async fn beside_an_order_and_after_its_cancellation_the_account_is_asked_for_too
     assert!(browser.text("#panel").await.contains("return your ₩1,000"), "{}", browser.text("#panel").await);
     name_account(&browser).await;
     until("the form is gone", 30, || has_no_form(&browser)).await;
-    till.until_paid_back(&id).await;
+    gateways.until_paid_back(&id).await;
 
     // Paid by a deposit in time, and cancelled.
     let other = client.sale(300, &[("pair", 5, 1)]).await;
     let hold = held(&client, "ann", &other).await;
-    let id = issued(&client, &till, &hold, "ann").await;
-    till.deposit(&id, "changed").await;
+    let id = issued(&client, &gateways, &hold, "ann").await;
+    gateways.deposit(&id, "changed").await;
     until_hold(&client, &hold, "ann", "the order", |hold| hold["status"] == "COMMITTED").await;
     let path = format!("/v1/orders?hold_id={}", hold["hold_id"].as_str().unwrap());
     let order = client.get("ann", &path).await.ok(200)["order_id"].as_str().unwrap().to_owned();

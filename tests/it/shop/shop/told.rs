@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::front::Front;
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::gateways::Gateways;
 use support::page::{be, go_and_pay, held, remember, shop, sign_in};
-use support::till::Till;
 
 /// Holds one as this buyer, named so that the payment page knows who pays; the user's id.
 pub async fn holding(browser: &Browser, sale: &str, user: &str) -> String {
@@ -94,8 +94,8 @@ async fn money_in_another_currency_goes_back_with_its_own_decimals_and_a_refund_
     let (client, browser, sale) = shop("en-US", 300, 5).await;
     let hold = held(&client, "ann", &sale).await;
     let hold_id = hold["hold_id"].as_str().unwrap();
-    let till = Till::at(client.setting("gateway_url"));
-    till.pay("standard", hold_id, &client.user("ann"), 1_050, json!({"currency": "USD"})).await;
+    let gateways = Gateways::at(client.setting("gateway_url"));
+    gateways.pay("standard", hold_id, &client.user("ann"), 1_050, json!({"currency": "USD"})).await;
     let refund = until("the refund is done", 60, || async {
         let seen = client.get("ann", &format!("/v1/reservations/{hold_id}")).await.ok(200);
         (seen["refund"]["status"] == "completed").then(|| seen["refund"].clone())

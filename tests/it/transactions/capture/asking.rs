@@ -35,7 +35,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn a_hold_waits_while_its_question_is_in_the_air_and_has_its_own_end_again_once_that_is_answered() {
+async fn a_hold_waits_for_a_lookup_in_flight_and_has_its_own_end_again_after_the_response() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     shop.note("p1", &hold).await;

@@ -17,16 +17,16 @@ use super::t1::PLENTY;
 use super::variant;
 use crate::percentile::Percentiles;
 
-/// Calls in the air at once: of one Gate that may have one, of one and of two that may have two each (edge/src/runtime/limits.rs).
-pub const FLIGHTS: [usize; 3] = [1, 2, 4];
+/// Calls in flight at once: of one Gate that may have one, of one and of two Gates that may have two each (edge/src/runtime/limits.rs).
+pub const CALLS_IN_FLIGHT: [usize; 3] = [1, 2, 4];
 const BATCH: usize = 100;
-/// Between two looks at who has come. A runtime's timer knows no less than a millisecond, longer than a small batch takes.
+/// Between two checks for arrivals. A runtime's timer knows no less than a millisecond, longer than a small batch takes.
 const TICK: Duration = Duration::from_micros(100);
 
 #[derive(Clone, Serialize)]
 pub struct Waiting {
     pub commit_ms: u64,
-    pub flights: usize,
+    pub in_flight: usize,
     pub maximum_per_s: f64,
     pub arrivals_per_s: f64,
     /// From a buyer's arrival to the answer, in a batch.
@@ -48,20 +48,20 @@ struct Gate {
 ///
 /// # Errors
 /// A call fails.
-pub async fn run(place: &Place, commit_ms: u64, flights: usize, seconds: f64) -> anyhow::Result<Waiting> {
+pub async fn run(place: &Place, commit_ms: u64, in_flight: usize, seconds: f64) -> anyhow::Result<Waiting> {
     let crowd = || Arc::new(Crowd::new(1));
     place.begin_cell(1, PLENTY, 0).await?;
     let one = variant::named("one-call")?;
     let alone = load::run(one, &place.callers(one, 1).await?, &crowd(), seconds).await?;
     place.begin_cell(1, PLENTY, 0).await?;
     let batches = variant::named("batch-100-early")?;
-    let maximum = load::run(batches, &place.callers(batches, flights).await?, &crowd(), seconds).await?;
+    let maximum = load::run(batches, &place.callers(batches, in_flight).await?, &crowd(), seconds).await?;
     place.begin_cell(1, PLENTY, 0).await?;
-    let took = open_loop(place, flights, maximum.per_s / 2.0, seconds).await?;
+    let took = open_loop(place, in_flight, maximum.per_s / 2.0, seconds).await?;
     let Percentiles { p50_ms, p99_ms, .. } = Percentiles::of_durations(&took);
     Ok(Waiting {
         commit_ms,
-        flights,
+        in_flight,
         maximum_per_s: maximum.per_s,
         arrivals_per_s: maximum.per_s / 2.0,
         p50_ms,
@@ -74,10 +74,10 @@ pub async fn run(place: &Place, commit_ms: u64, flights: usize, seconds: f64) ->
 async fn open_loop(place: &Place, calls: usize, per_s: f64, seconds: f64) -> anyhow::Result<Vec<Duration>> {
     let variant = variant::named("batch-100-early")?;
     let (gate, crowd) = (Arc::new(Gate::default()), Arc::new(Crowd::new(1)));
-    let mut flights = JoinSet::new();
+    let mut in_flight = JoinSet::new();
     for caller in place.callers(variant, calls).await? {
         let (gate, crowd) = (Arc::clone(&gate), Arc::clone(&crowd));
-        flights.spawn(async move {
+        in_flight.spawn(async move {
             let mut took = Vec::new();
             loop {
                 // Asked for before it is looked, or who comes in between would be waited for in vain.
@@ -98,8 +98,8 @@ async fn open_loop(place: &Place, calls: usize, per_s: f64, seconds: f64) -> any
 
     let crowd = thread::spawn(move || gate.let_in(per_s, seconds));
     let mut took = Vec::new();
-    while let Some(flight) = flights.join_next().await {
-        took.extend(flight??);
+    while let Some(call) = in_flight.join_next().await {
+        took.extend(call??);
     }
     crowd.join().map_err(|_| anyhow::anyhow!("nobody came any more"))?;
     Ok(took)

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Error, Statement};
 use uuid::Uuid;
 
 use super::ask::{Ask, FINGERPRINT};
-use super::variant::{Variant, Way};
+use super::variant::{CallMethod, Variant};
 
 const GUIDE: &str = include_str!("../../bench/guide.sql");
 const RETRIES_MS: [u64; 3] = [50, 100, 200];
@@ -54,11 +54,11 @@ impl Caller {
         let count = asks.len() as u64;
         let first = asks.first().context("a call is for somebody")?;
         let done = match variant.way {
-            Way::Statements => self.statements(first).await,
-            Way::OneCall(name) => self.one_call(name, first).await,
-            Way::Optimistic => self.optimistic(first).await,
-            Way::Product { early_release, .. } => self.product(asks, early_release).await,
-            Way::Bulk { .. } => self.bulk(asks).await,
+            CallMethod::Statements => self.statements(first).await,
+            CallMethod::OneCall(name) => self.one_call(name, first).await,
+            CallMethod::Optimistic => self.optimistic(first).await,
+            CallMethod::Product { early_release, .. } => self.product(asks, early_release).await,
+            CallMethod::Bulk { .. } => self.bulk(asks).await,
         };
         match done {
             Ok(granted) => Ok(Answered { granted, refused: count - granted, failed: 0 }),

@@ -49,7 +49,7 @@ pub struct Measured {
 /// Which of the rows: a request of each costs one hop more than of the one before it; a call is the object's hop, made
 /// otherwise.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Stage {
     Worker,
     Object,
     Call,
@@ -58,13 +58,13 @@ enum Way {
     Whole,
 }
 
-const WAYS: [(Way, &str); 6] = [
-    (Way::Worker, "the Worker answers at once"),
-    (Way::Object, "a bare Durable Object, asked by fetch"),
-    (Way::Call, "a Gate with nothing to do, asked by a call"),
-    (Way::Memory, "the Gate answers from memory"),
-    (Way::Batches, "the Gate, and a `reserve` that answers at once"),
-    (Way::Whole, "the whole path"),
+const STAGES: [(Stage, &str); 6] = [
+    (Stage::Worker, "the Worker answers at once"),
+    (Stage::Object, "a bare Durable Object, asked by fetch"),
+    (Stage::Call, "a Gate with nothing to do, asked by a call"),
+    (Stage::Memory, "the Gate answers from memory"),
+    (Stage::Batches, "the Gate, and a `reserve` that answers at once"),
+    (Stage::Whole, "the whole path"),
 ];
 
 const CLIENTS: usize = 64;
@@ -92,7 +92,7 @@ pub async fn against(other: &Path, seconds: f64, rounds: usize) -> anyhow::Resul
         Worker::start("bench-worker", functions.clone(), None).await?,
         Worker::start("bench-other", functions, Some(other.to_owned())).await?,
     ];
-    let ways = WAYS.into_iter().filter(|(way, _)| [Way::Memory, Way::Batches].contains(way));
+    let ways = STAGES.into_iter().filter(|(way, _)| [Stage::Memory, Stage::Batches].contains(way));
     let mut found = Vec::new();
     for (way, name) in ways {
         let mut cpu_us = [Vec::new(), Vec::new()];
@@ -120,15 +120,15 @@ async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Me
     let alone = bench.target()?;
     sale(&report.edge_url, &report.admin_token).await?;
     // Until each Gate may answer from memory, and every part has been used.
-    for (way, _) in WAYS {
-        let target = if way == Way::Whole { &whole } else { &alone };
+    for (way, _) in STAGES {
+        let target = if way == Stage::Whole { &whole } else { &alone };
         target.measure(way, Duration::from_secs(1)).await?;
     }
 
-    let mut found: [Vec<(f64, f64)>; WAYS.len()] = Default::default();
+    let mut found: [Vec<(f64, f64)>; STAGES.len()] = Default::default();
     for round in 1..=rounds {
-        for ((way, name), found) in WAYS.iter().zip(&mut found) {
-            let target = if *way == Way::Whole { &whole } else { &alone };
+        for ((way, name), found) in STAGES.iter().zip(&mut found) {
+            let target = if *way == Stage::Whole { &whole } else { &alone };
             let (per_s, cpu_us) = target.measure(*way, Duration::from_secs_f64(seconds)).await?;
             println!("  {round} of {rounds}: {name}: {per_s:.0} a second, {cpu_us:.0} us");
             found.push((per_s, cpu_us));
@@ -136,11 +136,11 @@ async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Me
     }
     let per_s = found.clone().map(|found| median(found.iter().map(|one| one.0)));
     let cpu_us = found.map(|found| median(found.iter().map(|one| one.1)));
-    let row = |(at, (_, name)): (usize, &(Way, &'static str))| {
+    let row = |(at, (_, name)): (usize, &(Stage, &'static str))| {
         let before = at.checked_sub(1).map_or(1.0, |before| per_s[at] / per_s[before]);
         Row { name, per_s: per_s[at], cpu_us: cpu_us[at], note: format!("{before:.2} of the row before") }
     };
-    let mut rows: Vec<Row> = WAYS.iter().enumerate().map(row).collect();
+    let mut rows: Vec<Row> = STAGES.iter().enumerate().map(row).collect();
     for row in [3, 4] {
         rows[row].note = format!("{:.2} of fetch, {:.2} of a call", per_s[row] / per_s[1], per_s[row] / per_s[2]);
     }
@@ -161,13 +161,13 @@ struct Target {
 
 impl Target {
     /// Requests a second, and microseconds of workerd's time each.
-    async fn measure(&self, way: Way, time: Duration) -> anyhow::Result<(f64, f64)> {
+    async fn measure(&self, way: Stage, time: Duration) -> anyhow::Result<(f64, f64)> {
         let (path, sku, status) = match way {
-            Way::Worker => ("/bench/worker", "pair", 200),
-            Way::Object => ("/bench/object", "pair", 200),
-            Way::Call => ("/bench/call", "pair", 200),
-            Way::Memory => ("/v1/reservations", functions::SOLD_OUT, 409),
-            Way::Batches | Way::Whole => ("/v1/reservations", "pair", 201),
+            Stage::Worker => ("/bench/worker", "pair", 200),
+            Stage::Object => ("/bench/object", "pair", 200),
+            Stage::Call => ("/bench/call", "pair", 200),
+            Stage::Memory => ("/v1/reservations", functions::SOLD_OUT, 409),
+            Stage::Batches | Stage::Whole => ("/v1/reservations", "pair", 201),
         };
         let crowd = Crowd { url: &self.url, secret: &self.secret, path, sku, status };
         let before = worker::cpu_us(self.pid)?;

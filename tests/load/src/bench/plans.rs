@@ -21,8 +21,8 @@ Every statement of T1, T2, T3, release, the lookups and the report, with history
 
 What was learned:
 
-1. A plan outlives the morning. A connection plans on the tables as they are, and keeps the plan; a sale begins with empty
-   ones. There the cheapest way to three rows is to read all of them, and it stays the plan when there are millions. So the
+1. A plan is kept while its tables grow. A connection plans on the tables as they are, and a sale begins with empty ones.
+   There the cheapest way to three rows is to read all of them, and it stays the plan when there are millions. So the
    functions' roles (roles.sql) plan by the shape of a query alone: no scan of a table, no join that reads one whole, no
    bitmap, one plan for every call.
 2. That is not enough: an index can be read from one end to the other, too. `status = 'HOLD'` is what the partial index of
@@ -34,7 +34,7 @@ What was learned:
 4. clock_timestamp() moves, so no index can end there: `expire_at <= clock_timestamp()` read the index of live holds to its
    end, at each sweep and at each 'sold out'. Put into a variable first, it is where the index ends.
 5. What a CASE does not reach is not looked up; what a lateral join computes is, even if its condition fails afterwards: a
-   batch of strangers cost three lookups a line (reserve.sql).
+   batch of users without any row cost three lookups a line (reserve.sql).
 6. A report wants one sale of a table that grows by sales: a block range index finds it and costs a reservation nothing that
    could be measured (V2__by_sale.sql).
 
@@ -203,7 +203,7 @@ impl Session {
                 let asks = Crowd::new(1).asks(100);
                 let (users, skus) = users_and_skus(&asks);
                 let line_of: Vec<i32> = (1..=100).collect();
-                let sql = "select holdfast.take_back('drop', $1, $2, $3, array_fill(1, array[100]))";
+                let sql = "select holdfast.reclaim_lapsed('drop', $1, $2, $3, array_fill(1, array[100]))";
                 let params: [(&(dyn ToSql + Sync), Type); 3] =
                     [(&users, Type::TEXT_ARRAY), (&line_of, Type::INT4_ARRAY), (&skus, Type::TEXT_ARRAY)];
                 client.query_typed(sql, &params).await

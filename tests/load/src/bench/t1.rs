@@ -10,7 +10,7 @@ use super::ask::Crowd;
 use super::load;
 use super::place::Place;
 use super::server::Bench;
-use super::variant::{VARIANTS, Variant, Way};
+use super::variant::{CallMethod, VARIANTS, Variant};
 
 /// Pieces that no cell can sell.
 pub const PLENTY: i64 = 1_000_000_000;
@@ -158,5 +158,5 @@ pub async fn does_not_oversell(place: &Place, variant: &'static Variant, skus: u
 
 /// The ways that sell; the bulk insert is only a yardstick.
 pub fn that_sell(variants: &[&'static Variant]) -> impl Iterator<Item = &'static Variant> {
-    variants.iter().copied().filter(|variant| !matches!(variant.way, Way::Bulk { .. }))
+    variants.iter().copied().filter(|variant| !matches!(variant.way, CallMethod::Bulk { .. }))
 }

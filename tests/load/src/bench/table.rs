@@ -76,9 +76,9 @@ pub fn whole(number: f64) -> String {
 #[must_use]
 pub fn of_waiting(waiting: &Waiting) -> String {
     format!(
-        "commit {}, {} calls in the air: batches do {} a second; of {} a second the p50 is {:.1} ms and the p99 {:.1} ms; one call alone has a p50 of {:.1} ms",
+        "commit {}, {} calls in flight: batches do {} a second; of {} a second the p50 is {:.1} ms and the p99 {:.1} ms; one call alone has a p50 of {:.1} ms",
         of_commit(waiting.commit_ms),
-        waiting.flights,
+        waiting.in_flight,
         whole(waiting.maximum_per_s),
         whole(waiting.arrivals_per_s),
         waiting.p50_ms,

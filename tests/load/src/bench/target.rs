@@ -44,7 +44,7 @@ const RATIOS: [(&str, u64, Side, Side, f64); 6] = [
         ("one-call", 64),
         60.0,
     ),
-    ("the same with 4 clients, as two Gates have calls in the air", 3, ("batch-100-early", 4), ("one-call", 64), 60.0),
+    ("the same with 4 clients, as two Gates have calls in flight", 3, ("batch-100-early", 4), ("one-call", 64), 60.0),
     (
         "early release without batches against one call, 64 clients, commit of 3 ms",
         3,
@@ -103,8 +103,8 @@ pub async fn ratios(bench: &Bench, rounds: usize, seconds: f64) -> anyhow::Resul
 pub fn of_waiting(waiting: &Waiting) -> Target {
     let commit = if waiting.commit_ms == 0 { "as it is".to_owned() } else { format!("of {} ms", waiting.commit_ms) };
     let what = format!(
-        "T1's p99 in a batch at half its maximum rate, {} calls in the air, against one call's p50 alone, commit {commit}",
-        waiting.flights
+        "T1's p99 in a batch at half its maximum rate, {} calls in flight, against one call's p50 alone, commit {commit}",
+        waiting.in_flight
     );
     Target::at_most(&what, 5.0, waiting.p99_ms / waiting.alone_p50_ms)
 }

@@ -2,7 +2,7 @@
 
 /// How a client of this way calls.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum CallMethod {
     /// The guide's statements, one by one in a transaction.
     Statements,
     /// One reservation in one call of `bench.{0}`.
@@ -20,7 +20,7 @@ pub struct Variant {
     pub name: &'static str,
     /// As the table and the plot name it.
     pub label: &'static str,
-    pub way: Way,
+    pub way: CallMethod,
     /// Where its stock is counted: a column of `bench.sums`.
     pub counted_in: &'static str,
 }
@@ -30,24 +30,24 @@ impl Variant {
     #[must_use]
     pub fn batch(&self) -> usize {
         match self.way {
-            Way::Statements | Way::OneCall(_) | Way::Optimistic => 1,
-            Way::Product { batch, .. } | Way::Bulk { batch } => batch,
+            CallMethod::Statements | CallMethod::OneCall(_) | CallMethod::Optimistic => 1,
+            CallMethod::Product { batch, .. } | CallMethod::Bulk { batch } => batch,
         }
     }
 
     /// Whether its calls are the function's own, made with the function's rights and bounds.
     #[must_use]
     pub fn is_the_product(&self) -> bool {
-        matches!(self.way, Way::Product { .. })
+        matches!(self.way, CallMethod::Product { .. })
     }
 }
 
-const fn of(name: &'static str, label: &'static str, way: Way, counted_in: &'static str) -> Variant {
+const fn of(name: &'static str, label: &'static str, way: CallMethod, counted_in: &'static str) -> Variant {
     Variant { name, label, way, counted_in }
 }
 
 const fn product(name: &'static str, label: &'static str, batch: usize, early_release: bool) -> Variant {
-    of(name, label, Way::Product { batch, early_release }, "counter")
+    of(name, label, CallMethod::Product { batch, early_release }, "counter")
 }
 
 /// What every ratio is held against.
@@ -57,12 +57,12 @@ pub const BASELINE: &str = "one-call";
 pub const ONE_FOR_ONE: Variant = product("one-for-one", "the product's call for one", 1, false);
 
 pub const VARIANTS: [Variant; 14] = [
-    of("statements", "the guide's statements, one by one", Way::Statements, "counter"),
-    of("one-call", "one call, counter last", Way::OneCall("one_call"), "counter"),
-    of("optimistic", "optimistic, a version, 3 retries", Way::Optimistic, "versioned"),
-    of("for-update", "FOR UPDATE first", Way::OneCall("for_update"), "counter"),
-    of("unit-rows", "a row a unit, SKIP LOCKED", Way::OneCall("unit_rows"), "units"),
-    of("striped", "16 counter stripes", Way::OneCall("striped"), "stripes"),
+    of("statements", "the guide's statements, one by one", CallMethod::Statements, "counter"),
+    of("one-call", "one call, counter last", CallMethod::OneCall("one_call"), "counter"),
+    of("optimistic", "optimistic, a version, 3 retries", CallMethod::Optimistic, "versioned"),
+    of("for-update", "FOR UPDATE first", CallMethod::OneCall("for_update"), "counter"),
+    of("unit-rows", "a row a unit, SKIP LOCKED", CallMethod::OneCall("unit_rows"), "units"),
+    of("striped", "16 counter stripes", CallMethod::OneCall("striped"), "stripes"),
     product("batch-10", "batches of 10", 10, false),
     product("batch-50", "batches of 50", 50, false),
     product("batch-100", "batches of 100", 100, false),
@@ -70,7 +70,7 @@ pub const VARIANTS: [Variant; 14] = [
     product("batch-10-early", "batches of 10, early release", 10, true),
     product("batch-50-early", "batches of 50, early release", 50, true),
     product("batch-100-early", "batches of 100, early release", 100, true),
-    of("bulk-100", "100 rows in bulk, nothing checked", Way::Bulk { batch: 100 }, "counter"),
+    of("bulk-100", "100 rows in bulk, nothing checked", CallMethod::Bulk { batch: 100 }, "counter"),
 ];
 
 /// The way of that name.

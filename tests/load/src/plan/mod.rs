@@ -51,8 +51,8 @@ pub struct Strain {
     pub share: f64,
 }
 
-/// Calls a Gate has in the air: `SALE_BATCHES_IN_FLIGHT_MAX` of edge/src/runtime/limits.rs.
-pub const FLIGHTS: f64 = 2.0;
+/// Calls that a Gate has in flight: `SALE_BATCHES_IN_FLIGHT_MAX` of edge/src/runtime/limits.rs.
+pub const CALLS_IN_FLIGHT: f64 = 2.0;
 /// Reservations a call carries at most: `protocol::reserve::BATCH_MAX`.
 pub const BATCH_MAX: f64 = 100.0;
 /// How full anything is planned to be, so that a second busier than the busiest is no disaster.
@@ -69,20 +69,20 @@ const PROBES_PER_GATE_S: f64 = 2.0;
 pub fn plan(day: Day, measured: Measured) -> Plan {
     let gate_per_s = measured.gate_per_s.min(price::OBJECT_REQUESTS_PER_S) * FILL;
     let mut shards = (day.arrivals_per_s / gate_per_s).ceil().max(1.0);
-    // A batch is what arrives while a call is under way, shared by the calls in the air; and the larger it is, the longer
+    // A batch is what arrives while a call is under way, shared by the calls in flight; and the larger it is, the longer
     // its call takes. Where that would need more than a full batch, more Gates are needed.
     let way_ms = day.way_ms + day.commit_ms + measured.batch_ms;
     let batch_of = |shards: f64| {
-        let per_flight_ms = day.arrivals_per_s / 1000.0 / shards / FLIGHTS;
-        let room = 1.0 - per_flight_ms * measured.reservation_ms;
-        if room <= 0.0 { f64::INFINITY } else { (per_flight_ms * way_ms / room).max(1.0) }
+        let per_call_ms = day.arrivals_per_s / 1000.0 / shards / CALLS_IN_FLIGHT;
+        let room = 1.0 - per_call_ms * measured.reservation_ms;
+        if room <= 0.0 { f64::INFINITY } else { (per_call_ms * way_ms / room).max(1.0) }
     };
     while batch_of(shards) > BATCH_MAX * FILL {
         shards += 1.0;
     }
     let batch = batch_of(shards);
     let call_ms = way_ms + batch * measured.reservation_ms;
-    let reserve = (shards * FLIGHTS).ceil();
+    let reserve = (shards * CALLS_IN_FLIGHT).ceil();
     // Half of those who pay do so in the busiest minute.
     let confirms_per_s = day.stock * day.pay / 2.0 / 60.0;
     let confirm =
@@ -158,7 +158,7 @@ mod tests {
             let all_there_is = arrivals_per_s > measured::ON_TWO_CORES.hot_sku_per_s;
             assert!(all_there_is || now.processors >= before.processors, "{now:?}");
             assert!(now.batch <= BATCH_MAX, "{now:?}");
-            assert!((now.reserve - now.shards * FLIGHTS).abs() < 1.0, "{now:?}");
+            assert!((now.reserve - now.shards * CALLS_IN_FLIGHT).abs() < 1.0, "{now:?}");
             before = now;
         }
     }

@@ -6,7 +6,7 @@ use hyper::header::RETRY_AFTER;
 use serde::Deserialize;
 
 use super::http::Reply;
-use super::tally::{GRANTED, Told};
+use super::tally::{GRANTED, PressResult};
 
 #[derive(Deserialize)]
 pub struct Hold {
@@ -22,12 +22,15 @@ struct Problem {
 }
 
 /// What the answer tells, if it is one, and what it counts as.
-pub fn read(reply: &Reply) -> (Option<Told>, String) {
+pub fn read(reply: &Reply) -> (Option<PressResult>, String) {
     if reply.status == 201 {
         return match (serde_json::from_slice::<Hold>(&reply.body), std::str::from_utf8(&reply.body)) {
             (Ok(hold), Ok(body)) => {
                 let replayed = reply.headers.get("idempotent-replayed").is_some_and(|value| value == "true");
-                (Some(Told::Granted { hold_id: hold.hold_id, body: body.to_owned(), replayed }), GRANTED.to_owned())
+                (
+                    Some(PressResult::Granted { hold_id: hold.hold_id, body: body.to_owned(), replayed }),
+                    GRANTED.to_owned(),
+                )
             }
             _ => (Some(refused(reply.status, "unreadable", None)), "unreadable".to_owned()),
         };
@@ -41,8 +44,8 @@ pub fn read(reply: &Reply) -> (Option<Told>, String) {
     ((!again).then(|| refused(reply.status, &code, hold_id)), code)
 }
 
-fn refused(status: u16, code: &str, hold_id: Option<String>) -> Told {
-    Told::Refused { status, code: code.to_owned(), hold_id }
+fn refused(status: u16, code: &str, hold_id: Option<String>) -> PressResult {
+    PressResult::Refused { status, code: code.to_owned(), hold_id }
 }
 
 /// `Server-Timing: gate`: answered by what the Gate remembers, without a function.

@@ -15,7 +15,7 @@ use super::answer::{Hold, from_memory, read, retry_after};
 use super::arrivals::{Buyer, Tabs, Then};
 use super::clock::{Clock, us};
 use super::http::{Exchange, Http, Reply};
-use super::tally::{After, NO_ANSWER, Press, Story, Tally, Told};
+use super::tally::{After, NO_ANSWER, Press, PressResult, Story, Tally};
 
 /// After so long a buyer stops pressing, or stops waiting for the order.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// not come back at once; and what `Retry-After` says before that.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(8);
-/// Between two looks at a hold that was paid for: what the shop's page does.
+/// Between two lookups of a hold that was paid for: what the shop's page does.
 const LOOKS_EVERY: Duration = Duration::from_millis(1_500);
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -63,8 +63,8 @@ pub async fn come(world: Arc<World>, buyer: Buyer, who: Who) {
     let presses = keys.iter().map(|key| press(&world, &buyer, &who, *key));
     let presses = futures_util::future::join_all(presses).await;
     let granted = presses.iter().find_map(|press| match &press.told {
-        Told::Granted { body, .. } => Some(body.clone()),
-        Told::Refused { .. } | Told::Nothing => None,
+        PressResult::Granted { body, .. } => Some(body.clone()),
+        PressResult::Refused { .. } | PressResult::Nothing => None,
     });
     let after = match granted {
         None => After::NotGranted,
@@ -85,7 +85,8 @@ async fn press(world: &World, buyer: &Buyer, who: &Who, key: usize) -> Press {
     headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_str(&name).unwrap_or(JSON));
     let due_us = us(buyer.at);
     let give_up = Instant::now() + PATIENCE;
-    let mut press = Press { key, told: Told::Nothing, sent_us: None, last_sent_us: due_us, answered_us: 0, tries: 0 };
+    let mut press =
+        Press { key, told: PressResult::Nothing, sent_us: None, last_sent_us: due_us, answered_us: 0, tries: 0 };
     while Instant::now() < give_up {
         let began_us = world.clock.now_us();
         let body = world.bodies[buyer.sku].clone();
@@ -141,7 +142,7 @@ async fn release(world: &World, who: &Who, hold: &Hold) -> After {
     }
 }
 
-/// As the tests pay: the stand-in takes the money and tells the shop; the buyer looks at the hold until it is an order.
+/// As the tests pay: the stand-in takes the money and tells the shop; the buyer looks the hold up until it is an order.
 async fn pay(world: &World, who: &Who, hold: &Hold) -> After {
     let Hold { hold_id, total_amount, currency } = hold;
     let charge =

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::Rush;
 use super::clock::us;
-use super::tally::{GRANTED, Told};
+use super::tally::{GRANTED, PressResult};
 use super::verdict::Check;
-use super::watch::{Look, Sku};
+use super::watch::{Sample, Sku};
 use crate::percentile::{Percentiles, ms};
 
 /// A press that left later than this after its time was not sent in time: the tool's doing, not the shop's.
@@ -59,7 +59,7 @@ pub struct Figures {
     /// Processor time of each part of the stack for a press, in microseconds.
     pub cpu_us_a_press: BTreeMap<String, f64>,
     /// The sale as the database showed it, once a second.
-    pub looks: Vec<Look>,
+    pub samples: Vec<Sample>,
 }
 
 impl Figures {
@@ -71,8 +71,8 @@ impl Figures {
             for press in &story.presses {
                 let wait = press.answered_us.saturating_sub(due_us);
                 match press.told {
-                    Told::Granted { .. } => winners.push(wait),
-                    Told::Refused { .. } | Told::Nothing => losers.push(wait),
+                    PressResult::Granted { .. } => winners.push(wait),
+                    PressResult::Refused { .. } | PressResult::Nothing => losers.push(wait),
                 }
                 // What never left was not sent in time, however long it was tried.
                 sent_after.push(press.sent_us.unwrap_or(press.answered_us).saturating_sub(due_us));
@@ -117,7 +117,7 @@ impl Figures {
             transactions_a_reservation: a_reservation(run.counts.transactions),
             counts_complete: run.counted,
             from_memory_after_sold_out: from_memory(rush),
-            looks: run.looks.clone(),
+            samples: run.samples.clone(),
             cpu_us_a_press: run
                 .cpu
                 .iter()
@@ -140,7 +140,7 @@ pub fn waits(rush: &Rush) -> (Vec<f64>, Vec<f64>) {
     let of = |won: bool| {
         let presses = rush.run.book.stories.iter().flat_map(|story| story.presses.iter().map(move |p| (story, p)));
         let mut waits: Vec<f64> = presses
-            .filter(|(_, press)| matches!(press.told, Told::Granted { .. }) == won)
+            .filter(|(_, press)| matches!(press.told, PressResult::Granted { .. }) == won)
             .map(|(story, press)| ms(press.answered_us.saturating_sub(us(story.buyer.at))))
             .collect();
         waits.sort_by(f64::total_cmp);

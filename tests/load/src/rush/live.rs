@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::arrivals::Options;
 use super::buyer::World;
 use super::tally::GRANTED;
-use super::watch::Looks;
+use super::watch::Samples;
 use crate::percentile::Percentiles;
 
 const EVERY: Duration = Duration::from_secs(1);
@@ -65,14 +65,14 @@ impl Watching for Shown {
 pub(super) async fn show(
     mut watching: impl Watching,
     world: &Arc<World>,
-    looks: &Looks,
+    samples: &Samples,
     options: &Options,
 ) -> Infallible {
     let mut beat = tokio::time::interval_at(world.clock.opening + EVERY, EVERY);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         beat.tick().await;
-        let left = looks.last().map_or(0, |look| look.skus.iter().map(|sku| sku.available).sum());
+        let left = samples.last().map_or(0, |sample| sample.skus.iter().map(|sku| sku.available).sum());
         let mut book = world.tally.book();
         let lately = book.lately_us();
         let (arrived, holds, orders) = (book.arrived, book.holds, book.orders);

@@ -10,6 +10,7 @@ pub(crate) mod buyer;
 pub(crate) mod clock;
 mod counts;
 mod cpu;
+mod database_state;
 pub mod figures;
 pub(crate) mod http;
 pub mod live;
@@ -20,7 +21,6 @@ mod sale;
 mod series;
 mod tally;
 pub mod text;
-mod truth;
 pub mod verdict;
 mod watch;
 pub(crate) mod who;
@@ -37,13 +37,13 @@ use buyer::World;
 use clock::Clock;
 use counts::Counts;
 use cpu::Cpu;
+use database_state::DatabaseState;
 use http::Http;
 use stack::Report;
 use stack::database;
 use tally::{Book, Tally};
-use truth::Truth;
 use verdict::Check;
-use watch::{Look, Looks};
+use watch::{Sample, Samples};
 
 /// From the moment everything is drawn to the opening.
 const OPENS_IN: Duration = Duration::from_millis(300);
@@ -54,7 +54,7 @@ pub struct Run {
     pub sale_id: String,
     clock: Clock,
     book: Book,
-    looks: Vec<Look>,
+    samples: Vec<Sample>,
     counts: Counts,
     /// Whether Postgres had told all its counts in time.
     counted: bool,
@@ -67,7 +67,7 @@ pub struct Run {
 /// A rush that is over.
 pub struct Rush {
     pub run: Run,
-    truth: Truth,
+    truth: DatabaseState,
     pub checks: Vec<Check>,
 }
 
@@ -82,7 +82,7 @@ impl Rush {
     /// The stack does not answer.
     pub async fn judge_again(&mut self, stack: &Report) -> anyhow::Result<()> {
         let owner = database::connect(&stack.database_url).await?;
-        self.truth = Truth::read(&owner, stack, &self.run.sale_id).await?;
+        self.truth = DatabaseState::read(&owner, stack, &self.run.sale_id).await?;
         self.checks = verdict::judge(&self.run, &self.truth);
         Ok(())
     }
@@ -116,27 +116,27 @@ pub async fn run(options: Options, stack: &Report, watching: impl live::Watching
         tally: Tally::default(),
         bodies: bodies.collect(),
     });
-    let looks = Looks::default();
+    let samples = Samples::default();
     let cpu = Cpu::of(&stack.pids);
     let driven = load::drive(world.clone(), buyers.into_iter().zip(people).collect())?;
     let tool_cpu = tokio::select! {
         over = driven => over.context("the load's own thread ended")?,
-        ended = watch::watch(&owner, &sale_id, clock, &looks) => {
+        ended = watch::watch(&owner, &sale_id, clock, &samples) => {
             ended?;
             anyhow::bail!("the sale is no longer watched")
         }
-        never = live::show(watching, &world, &looks, &options) => match never {},
+        never = live::show(watching, &world, &samples, &options) => match never {},
     };
 
     let cpu = Cpu::of(&stack.pids).since(&cpu);
-    // Looks, and the first reading of the counts, which is two statements.
-    let looks = looks.all();
+    // Samples, and the first reading of the counts, which is two statements.
+    let samples = samples.all();
     let (counted, asked) = counts::until_told(&owner).await?;
-    let ours = i64::try_from(looks.len())? + asked + 2;
+    let ours = i64::try_from(samples.len())? + asked + 2;
     let counts = Counts::read(&owner).await?.since(&before, ours);
     let book = std::mem::take(&mut *world.tally.book());
-    let run = Run { options, sale_id, clock, book, looks, counts, counted, tool_cpu, cpu };
-    let truth = Truth::read(&owner, stack, &run.sale_id).await?;
+    let run = Run { options, sale_id, clock, book, samples, counts, counted, tool_cpu, cpu };
+    let truth = DatabaseState::read(&owner, stack, &run.sale_id).await?;
     let checks = verdict::judge(&run, &truth);
     Ok(Rush { run, truth, checks })
 }

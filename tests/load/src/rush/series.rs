@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Run;
 use super::clock::us;
-use super::tally::{After, Story, Told};
-use super::truth::{Entry, Truth};
+use super::database_state::{DatabaseState, Entry};
+use super::tally::{After, PressResult, Story};
 use crate::percentile::{at, counted, ms};
 
 /// A number of pieces over time.
@@ -14,7 +14,7 @@ pub struct Stock(Vec<(i64, i64)>);
 impl Stock {
     /// What was surely there of a SKU: a piece is gone when the ledger has written it down, and back when whoever gave it
     /// back was told so.
-    pub fn sure(run: &Run, truth: &Truth, sku_id: &str) -> Self {
+    pub fn sure(run: &Run, truth: &DatabaseState, sku_id: &str) -> Self {
         let told: HashMap<&str, u64> = run.book.stories.iter().filter_map(released).collect();
         let change = |entry: &Entry| {
             let told_us = entry.hold_id.as_deref().filter(|_| entry.qty > 0).and_then(|hold| told.get(hold));
@@ -49,8 +49,8 @@ impl Stock {
 fn released(story: &Story) -> Option<(&str, u64)> {
     let After::Released { answered_us, .. } = story.after else { return None };
     story.presses.iter().find_map(|press| match &press.told {
-        Told::Granted { hold_id, .. } => Some((hold_id.as_str(), answered_us)),
-        Told::Refused { .. } | Told::Nothing => None,
+        PressResult::Granted { hold_id, .. } => Some((hold_id.as_str(), answered_us)),
+        PressResult::Refused { .. } | PressResult::Nothing => None,
     })
 }
 
@@ -64,7 +64,7 @@ pub struct Pieces {
 }
 
 /// Every `step_us` from the opening to `end_us`.
-pub fn pieces(run: &Run, truth: &Truth, step_us: u64, end_us: u64) -> Vec<Pieces> {
+pub fn pieces(run: &Run, truth: &DatabaseState, step_us: u64, end_us: u64) -> Vec<Pieces> {
     let available = Stock::summed(truth.ledger.iter().map(|entry| (entry.at_unix_us, entry.qty)).collect());
     let sold = Stock::summed(truth.orders.values().map(|order| (order.at_unix_us, 1)).collect());
     let total: i64 = truth.report.skus.iter().map(|sku| sku.total).sum();

@@ -10,7 +10,7 @@ use super::arrivals::Buyer;
 pub struct Press {
     /// Presses with the same number were sent under the same key.
     pub key: usize,
-    pub told: Told,
+    pub told: PressResult,
     /// When its first try left; nothing: it never did.
     pub sent_us: Option<u64>,
     /// When its last try left: what the answer is about cannot be older.
@@ -20,7 +20,7 @@ pub struct Press {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum PressResult {
     /// 201. The body as it came, so that a replay can be held against it.
     Granted {
         hold_id: String,

@@ -1,16 +1,16 @@
 //! Whether it was a good sale: what the buyers were told held against what the database says, one rule at a time.
 
+mod responses;
 mod service;
 mod stock;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use serde::Serialize;
 
 use super::Run;
+use super::database_state::DatabaseState;
 use super::tally::{Press, Story};
-use super::truth::Truth;
 
 /// Of what breaks a rule so many are named.
 const NAMED: usize = 3;
@@ -25,23 +25,23 @@ pub struct Check {
 
 /// What breaks a rule; and a sentence for when nothing does.
 type Found = (Vec<String>, String);
-type Rule = fn(&Run, &Truth) -> Found;
+type Rule = fn(&Run, &DatabaseState) -> Found;
 
 const RULES: [(&str, Rule); 11] = [
     ("Sold exactly", stock::sold_exactly),
     ("Oversold 0", stock::oversold),
-    ("Nobody was turned away while there was stock", stock::turned_away),
-    ("Every buyer has an answer", told::answered),
-    ("Every hold and order that was told is in the database, and no other", told::on_record),
+    ("Nobody was refused while there was stock", stock::refused_with_stock),
+    ("Every buyer has an answer", responses::answered),
+    ("Every hold and order that was told is in the database, and no other", responses::on_record),
     ("Every payment is an order or a refund", service::settled),
-    ("Nobody has two holds of one SKU", told::one_hold_each),
-    ("Replays agree", told::replays),
+    ("Nobody has two holds of one SKU", responses::one_hold_each),
+    ("Replays agree", responses::replays),
     ("No 5xx", service::no_server_error),
     ("Nobody waited longer than the run's own capacity explains", service::in_time),
     ("The audit finds nothing", service::audit),
 ];
 
-pub fn judge(run: &Run, truth: &Truth) -> Vec<Check> {
+pub fn judge(run: &Run, truth: &DatabaseState) -> Vec<Check> {
     let check = |(rule, find): (&'static str, Rule)| {
         let (broken, fine) = find(run, truth);
         let more = broken.len().saturating_sub(NAMED);

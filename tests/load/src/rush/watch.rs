@@ -22,7 +22,7 @@ pub struct Sku {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Look {
+pub struct Sample {
     pub at_us: u64,
     pub skus: Vec<Sku>,
     pub audit_ok: bool,
@@ -41,32 +41,32 @@ pub struct Audit {
     pub mismatches: Vec<Value>,
 }
 
-/// Clones are the same looks.
+/// Clones are the same samples.
 #[derive(Clone, Default)]
-pub struct Looks(Arc<Mutex<Vec<Look>>>);
+pub struct Samples(Arc<Mutex<Vec<Sample>>>);
 
-impl Looks {
-    pub fn all(&self) -> Vec<Look> {
+impl Samples {
+    pub fn all(&self) -> Vec<Sample> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn last(&self) -> Option<Look> {
+    pub fn last(&self) -> Option<Sample> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).last().cloned()
     }
 }
 
-/// Looks until it is dropped.
+/// Takes samples until it is dropped.
 ///
 /// # Errors
 /// The database cannot be asked, or has no such sale.
-pub async fn watch(owner: &Client, sale_id: &str, clock: Clock, looks: &Looks) -> anyhow::Result<()> {
+pub async fn watch(owner: &Client, sale_id: &str, clock: Clock, samples: &Samples) -> anyhow::Result<()> {
     let mut beat = tokio::time::interval(EVERY);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         beat.tick().await;
         let Report { skus, audit } = report(owner, sale_id).await?;
-        let look = Look { at_us: clock.now_us(), skus, audit_ok: audit.ok };
-        looks.0.lock().unwrap_or_else(PoisonError::into_inner).push(look);
+        let sample = Sample { at_us: clock.now_us(), skus, audit_ok: audit.ok };
+        samples.0.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
     }
 }
 

@@ -36,7 +36,7 @@ impl<'a> Crowd<'a> {
         Ok(Who { user_id, token, address })
     }
 
-    /// HS256, as API.md's "Who is calling" says.
+    /// HS256, as docs/callers.md says.
     fn token(&self, user_id: &str, expires: i64) -> anyhow::Result<String> {
         let encode = |text: String| BASE64_URL_SAFE_NO_PAD.encode(text);
         let header = encode(json!({"alg": "HS256", "typ": "JWT"}).to_string());

@@ -14,15 +14,15 @@ pub type Line = (usize, i64);
 
 /// How a reservation was asked for: at the shop, or of the function, in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum EntryPoint {
     Shop,
     Batch,
 }
 
 /// One key with one cart: asked as often as it took, until there was an answer that is one.
 #[derive(Clone, Debug)]
-pub struct Asked {
-    pub way: Way,
+pub struct ReserveCall {
+    pub way: EntryPoint,
     pub user: usize,
     pub key: u32,
     pub sale: usize,
@@ -32,11 +32,11 @@ pub struct Asked {
     pub answered_us: Us,
     /// Questions before that one of which nobody knows what became: no answer, or 503.
     pub unknown: u32,
-    pub told: Told,
+    pub told: ReserveResult,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum ReserveResult {
     Granted { hold: Uuid },
     SoldOut { sku: String },
     AlreadyHolding { hold: Uuid },
@@ -47,15 +47,15 @@ pub enum Told {
 
 /// What was asked about a hold that is there, and what was said.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct HoldCall {
     pub hold: Uuid,
     pub asked_us: Us,
     pub answered_us: Us,
-    pub answer: Answer,
+    pub answer: HoldResult,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum HoldResult {
     Released,
     /// It cannot be given back: this is what it is.
     NotActive(String),
@@ -99,8 +99,8 @@ pub struct Pause {
 
 #[derive(Debug, Default)]
 pub struct Log {
-    pub asked: Vec<Asked>,
-    pub said: Vec<Said>,
+    pub asked: Vec<ReserveCall>,
+    pub said: Vec<HoldCall>,
     pub charged: Vec<Charged>,
     pub adjusted: Vec<Adjusted>,
     pub pauses: Vec<Pause>,

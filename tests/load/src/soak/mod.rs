@@ -10,6 +10,7 @@ mod books;
 mod calm;
 pub mod check;
 mod clocks;
+mod database_state;
 mod disk;
 pub mod faults;
 mod log;
@@ -18,7 +19,6 @@ mod pay;
 mod players;
 mod pulse;
 pub mod report;
-mod truth;
 pub mod version;
 mod visit;
 mod wholesale;
@@ -40,17 +40,17 @@ use uuid::Uuid;
 use crate::rush::clock::Clock;
 use check::Storm;
 use clocks::Clocks;
+use database_state::DatabaseState;
 use disk::Disk;
 use faults::deploy::Deployed;
 use faults::{Counts, Hands};
-use log::{Log, Told, Way};
+use log::{EntryPoint, Log, ReserveResult};
 use players::Place;
 use pulse::Pulse;
 use report::Soak;
 use stack::detours::Detours;
 use stack::{self, Report, Stack, ready};
 use stack::{always, database, tools, workspace};
-use truth::Truth;
 use version::Version;
 use world::World;
 
@@ -263,7 +263,7 @@ impl Run<'_> {
         let calm = Instant::now();
         let log: Log = std::mem::take(&mut *world.log());
         let payments: Vec<String> = log.charged.iter().map(|charged| charged.payment.clone()).collect();
-        let truth = Truth::read(&owner, &sales, &payments).await?;
+        let truth = DatabaseState::read(&owner, &sales, &payments).await?;
         let books = books::since(&self.report, self.soak.last_payment.clone()).await?;
         for (kind, times) in books::disturbances(&books) {
             self.hands.counts.count_all(kind, times);
@@ -276,9 +276,9 @@ impl Run<'_> {
         self.soak.judged_within = self.soak.judged_within.max(calm.elapsed());
         for asked in &log.asked {
             // Whoever asks again is told of the same one.
-            let Told::Granted { hold } = asked.told else { continue };
+            let ReserveResult::Granted { hold } = asked.told else { continue };
             if self.acknowledged.insert(hold) {
-                *(if asked.way == Way::Batch { &mut self.soak.by_batches } else { &mut self.soak.by_shop }) += 1;
+                *(if asked.way == EntryPoint::Batch { &mut self.soak.by_batches } else { &mut self.soak.by_shop }) += 1;
             }
         }
         self.soak.add(&log);
@@ -309,7 +309,7 @@ impl Run<'_> {
         let back = calm::all_is_paid_back(owner).await;
         let rule = "what bought nothing is paid back in the end";
         self.soak.verdict.check(rule, back.is_ok(), || back.err().map(|why| format!("{why:#}")).unwrap_or_default());
-        let (ours, theirs) = (truth::money(owner).await?, books::totals(&self.report).await?);
+        let (ours, theirs) = (database_state::money(owner).await?, books::totals(&self.report).await?);
         let rule = "the gateway's books and ours agree";
         self.soak.verdict.check(rule, ours == theirs, || format!("{ours:?}, and {theirs:?} at the gateway"));
         Ok(())

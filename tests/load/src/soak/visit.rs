@@ -10,7 +10,7 @@ use hyper::header::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::log::{Answer, Asked, Line, Said, Told, Way};
+use super::log::{EntryPoint, HoldCall, HoldResult, Line, ReserveCall, ReserveResult};
 use super::pay;
 use super::world::{IDEMPOTENCY_KEY, JSON, PRICE, Try, World, headers_of};
 use crate::rush::buyer::Who;
@@ -49,7 +49,7 @@ pub async fn come_again_and_again(world: Arc<World>, seed: u64) {
         let Ok(who) = world.member(user) else { return };
         let key = rng.u32(..);
         let (told, body) = reserve(&world, &who, user, key, sale, &lines).await;
-        let Some(Told::Granted { hold }) = told else { continue };
+        let Some(ReserveResult::Granted { hold }) = told else { continue };
         world.by_shop.fetch_add(1, Ordering::Relaxed);
         let holder = Holder { user, sale, lines, hold };
         match rng.f64() {
@@ -109,7 +109,7 @@ async fn reserve(
     key: u32,
     sale: usize,
     lines: &[Line],
-) -> (Option<Told>, Bytes) {
+) -> (Option<ReserveResult>, Bytes) {
     let body = body_of(world, sale, lines);
     let (exchanged, unknown) =
         world.ask_until_known(Method::POST, "/v1/reservations", &reserving(who, key), body).await;
@@ -119,27 +119,37 @@ async fn reserve(
         return (None, Bytes::new());
     };
     let amount: i64 = lines.iter().map(|(_, qty)| qty * PRICE).sum();
-    if matches!(told, Told::Granted { .. }) && body["total_amount"] != amount {
+    if matches!(told, ReserveResult::Granted { .. }) && body["total_amount"] != amount {
         world.impossible(format!("{amount} was to be paid for what was granted as {body}"));
     }
     let (last_us, answered_us) = (exchanged.asked_us, exchanged.answered_us);
     let lines = lines.to_vec();
-    let way = Way::Shop;
-    world.log().asked.push(Asked { way, user, key, sale, lines, last_us, answered_us, unknown, told: told.clone() });
+    let way = EntryPoint::Shop;
+    world.log().asked.push(ReserveCall {
+        way,
+        user,
+        key,
+        sale,
+        lines,
+        last_us,
+        answered_us,
+        unknown,
+        told: told.clone(),
+    });
     (Some(told), reply.body)
 }
 
 /// What an answer tells, if it may be told at all.
-fn read(status: u16, body: &Value) -> Option<Told> {
+fn read(status: u16, body: &Value) -> Option<ReserveResult> {
     let hold = || body["hold_id"].as_str()?.parse().ok();
     let sku = || body["sku_id"].as_str().map(str::to_owned);
     Some(match (status, body["code"].as_str()) {
-        (201, _) => Told::Granted { hold: hold()? },
-        (409, Some("sold_out")) => Told::SoldOut { sku: sku()? },
-        (409, Some("already_holding")) => Told::AlreadyHolding { hold: hold()? },
-        (409, Some("limit_reached")) => Told::LimitReached { sku: sku().unwrap_or_default() },
-        (403, Some("sale_not_open")) => Told::NotOpen,
-        (422, Some("idempotency_key_reused")) => Told::Reused,
+        (201, _) => ReserveResult::Granted { hold: hold()? },
+        (409, Some("sold_out")) => ReserveResult::SoldOut { sku: sku()? },
+        (409, Some("already_holding")) => ReserveResult::AlreadyHolding { hold: hold()? },
+        (409, Some("limit_reached")) => ReserveResult::LimitReached { sku: sku().unwrap_or_default() },
+        (403, Some("sale_not_open")) => ReserveResult::NotOpen,
+        (422, Some("idempotency_key_reused")) => ReserveResult::Reused,
         _ => return None,
     })
 }
@@ -162,15 +172,15 @@ pub async fn replay(world: &World, who: &Who, key: u32, holder: &Holder, first: 
 pub async fn reuse(world: &World, who: &Who, key: u32, holder: &Holder) {
     let lines = [(holder.lines[0].0, holder.lines[0].1 + 1)];
     let (told, _) = reserve(world, who, holder.user, key, holder.sale, &lines).await;
-    if told.is_some_and(|told| told != Told::Reused) {
+    if told.is_some_and(|told| told != ReserveResult::Reused) {
         world.impossible(format!("hold {}: another request under its key was not refused for that", holder.hold));
     }
 }
 
 pub async fn release(world: &World, who: &Who, hold: Uuid) {
     said(world, who, hold, Method::DELETE, |status, body| match (status, body["code"].as_str()) {
-        (200, _) if body["status"] == "RELEASED" => Some(Answer::Released),
-        (409, Some("hold_not_active")) => Some(Answer::NotActive(body["hold_status"].as_str()?.to_owned())),
+        (200, _) if body["status"] == "RELEASED" => Some(HoldResult::Released),
+        (409, Some("hold_not_active")) => Some(HoldResult::NotActive(body["hold_status"].as_str()?.to_owned())),
         _ => None,
     })
     .await;
@@ -180,13 +190,13 @@ pub async fn look(world: &World, who: &Who, hold: Uuid) {
     said(world, who, hold, Method::GET, |status, body| {
         let order = body["order_id"].as_str().and_then(|order| order.parse().ok());
         let seen = body["status"].as_str().filter(|_| status == 200)?;
-        Some(Answer::Seen { status: seen.to_owned(), order })
+        Some(HoldResult::Seen { status: seen.to_owned(), order })
     })
     .await;
 }
 
 /// Asks about a hold that is there for sure: nobody may be told that it is not.
-async fn said(world: &World, who: &Who, hold: Uuid, method: Method, read: impl Fn(u16, &Value) -> Option<Answer>) {
+async fn said(world: &World, who: &Who, hold: Uuid, method: Method, read: impl Fn(u16, &Value) -> Option<HoldResult>) {
     let path = format!("/v1/reservations/{hold}");
     let (exchanged, _) = world.ask_until_known(method.clone(), &path, &headers_of(who), Bytes::new()).await;
     let Try::Answer { reply, body } = exchanged.outcome else { return };
@@ -196,7 +206,7 @@ async fn said(world: &World, who: &Who, hold: Uuid, method: Method, read: impl F
         }
         Some(answer) => {
             let (asked_us, answered_us) = (exchanged.asked_us, exchanged.answered_us);
-            world.log().said.push(Said { hold, asked_us, answered_us, answer });
+            world.log().said.push(HoldCall { hold, asked_us, answered_us, answer });
         }
     }
 }

@@ -16,7 +16,7 @@ use protocol::shop::{self, Line};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
-use super::log::{Asked, Told, Us, Way};
+use super::log::{EntryPoint, ReserveCall, ReserveResult, Us};
 use super::visit::{self, Holder};
 use super::world::{JSON, PRICE, Sale, World, backoff};
 use super::{log, pay};
@@ -125,14 +125,14 @@ fn write_down(
         ReserveOutcome::RequestInProgress | ReserveOutcome::TooLate => {
             return Err(Wanted { unknown: one.unknown + 1, ..one });
         }
-        ReserveOutcome::Granted { hold, .. } => hold.hold_id.parse().ok().map(|hold| Told::Granted { hold }),
+        ReserveOutcome::Granted { hold, .. } => hold.hold_id.parse().ok().map(|hold| ReserveResult::Granted { hold }),
         ReserveOutcome::AlreadyHolding { hold_id, .. } => {
-            hold_id.parse().ok().map(|hold| Told::AlreadyHolding { hold })
+            hold_id.parse().ok().map(|hold| ReserveResult::AlreadyHolding { hold })
         }
-        ReserveOutcome::IdempotencyKeyReused => Some(Told::Reused),
-        ReserveOutcome::SaleNotOpen { .. } => Some(Told::NotOpen),
-        ReserveOutcome::LimitReached { sku_id, .. } => Some(Told::LimitReached { sku: sku_id.clone() }),
-        ReserveOutcome::SoldOut { sku_id, .. } => Some(Told::SoldOut { sku: sku_id.clone() }),
+        ReserveOutcome::IdempotencyKeyReused => Some(ReserveResult::Reused),
+        ReserveOutcome::SaleNotOpen { .. } => Some(ReserveResult::NotOpen),
+        ReserveOutcome::LimitReached { sku_id, .. } => Some(ReserveResult::LimitReached { sku: sku_id.clone() }),
+        ReserveOutcome::SoldOut { sku_id, .. } => Some(ReserveResult::SoldOut { sku: sku_id.clone() }),
         ReserveOutcome::NotFound { .. } => None,
     };
     let Some(told) = told else {
@@ -140,9 +140,21 @@ fn write_down(
         return Ok(None);
     };
     let Wanted { user, key, lines, unknown } = one;
-    let (way, of_it) = (Way::Batch, lines.clone());
-    log.asked.push(Asked { way, user, key, sale, lines: of_it, last_us, answered_us, unknown, told: told.clone() });
-    let (Told::Granted { hold: id }, ReserveOutcome::Granted { hold, .. }) = (told, outcome) else { return Ok(None) };
+    let (way, of_it) = (EntryPoint::Batch, lines.clone());
+    log.asked.push(ReserveCall {
+        way,
+        user,
+        key,
+        sale,
+        lines: of_it,
+        last_us,
+        answered_us,
+        unknown,
+        told: told.clone(),
+    });
+    let (ReserveResult::Granted { hold: id }, ReserveOutcome::Granted { hold, .. }) = (told, outcome) else {
+        return Ok(None);
+    };
     let amount: i64 = lines.iter().map(|(_, qty)| qty * PRICE).sum();
     if hold.total_amount != amount {
         log.impossible.push(format!("{amount} was to be paid for what was granted as {hold:?}"));
@@ -199,7 +211,7 @@ impl World {
 enum Errand {
     Pay,
     Release,
-    Look,
+    Lookup,
     Replay,
     Reuse,
 }
@@ -209,7 +221,7 @@ impl Errand {
         Some(match rng.f64() {
             x if x < 0.012 => Self::Pay,
             x if x < 0.020 => Self::Release,
-            x if x < 0.024 => Self::Look,
+            x if x < 0.024 => Self::Lookup,
             x if x < 0.030 => Self::Replay,
             x if x < 0.032 => Self::Reuse,
             _ => return None,
@@ -222,7 +234,7 @@ impl Errand {
         match self {
             Self::Pay => pay::pay(&world, &mut rng, &who, &holder).await,
             Self::Release => visit::release(&world, &who, holder.hold).await,
-            Self::Look => visit::look(&world, &who, holder.hold).await,
+            Self::Lookup => visit::look(&world, &who, holder.hold).await,
             Self::Replay => {
                 let first = serde_json::to_vec(&hold).unwrap_or_default();
                 visit::replay(&world, &who, key, &holder, &Bytes::from(first)).await;

@@ -26,7 +26,7 @@ pub enum Speech {
     Postgres,
 }
 
-/// When somebody who waits in ambush strikes: at a question of whoever comes by a door.
+/// When a trigger fires: before or after a request through a door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// The question is not passed on.
@@ -37,7 +37,7 @@ pub enum Moment {
     After,
 }
 
-struct Ambush {
+struct Trigger {
     /// Doors whose names begin so.
     door: String,
     moment: Moment,
@@ -54,7 +54,7 @@ struct Inner {
     doors: Mutex<HashMap<String, u16>>,
     weather: Mutex<Weather>,
     /// One a door.
-    ambushes: Mutex<Vec<Ambush>>,
+    triggers: Mutex<Vec<Trigger>>,
     /// The share of connections to cut, by a number that each cut raises.
     cut: watch::Sender<(u64, f64)>,
 }
@@ -77,7 +77,7 @@ impl Proxy {
             target: watch::channel(None).0,
             doors: Mutex::default(),
             weather: Mutex::default(),
-            ambushes: Mutex::default(),
+            triggers: Mutex::default(),
             cut: watch::channel((0, 0.0)).0,
         }))
     }
@@ -145,15 +145,15 @@ impl Proxy {
     }
 
     /// Strikes once, at the next question that comes by a door whose name begins so; in place of whoever waits there.
-    pub fn ambush(&self, door: &str, moment: Moment, strike: impl FnOnce(&str) + Send + 'static) {
-        let mut ambushes = held(&self.0.ambushes);
-        ambushes.retain(|other| other.door != door);
-        ambushes.push(Ambush { door: door.to_owned(), moment, strike: Box::new(strike) });
+    pub fn trigger(&self, door: &str, moment: Moment, strike: impl FnOnce(&str) + Send + 'static) {
+        let mut triggers = held(&self.0.triggers);
+        triggers.retain(|other| other.door != door);
+        triggers.push(Trigger { door: door.to_owned(), moment, strike: Box::new(strike) });
     }
 
-    /// Whether somebody still waited in ambush; nobody does any more.
+    /// Whether triggers were left; removes them.
     pub fn call_off(&self) -> bool {
-        !std::mem::take(&mut *held(&self.0.ambushes)).is_empty()
+        !std::mem::take(&mut *held(&self.0.triggers)).is_empty()
     }
 
     /// From now on it only passes on.
@@ -193,11 +193,11 @@ impl Inner {
 
     /// Strikes if it is the moment that somebody waits for.
     fn strikes(&self, door: &str, moment: Moment) -> bool {
-        let mut waiting = held(&self.ambushes);
-        let at = waiting.iter().position(|ambush| ambush.moment == moment && door.starts_with(&ambush.door));
-        let ambush = at.map(|at| waiting.swap_remove(at));
+        let mut waiting = held(&self.triggers);
+        let at = waiting.iter().position(|trigger| trigger.moment == moment && door.starts_with(&trigger.door));
+        let trigger = at.map(|at| waiting.swap_remove(at));
         drop(waiting);
-        ambush.map(|ambush| (ambush.strike)(door)).is_some()
+        trigger.map(|trigger| (trigger.strike)(door)).is_some()
     }
 }
 

@@ -73,15 +73,15 @@ async fn a_cut_ends_what_is_open_and_a_stall_only_waits() {
 }
 
 #[tokio::test]
-async fn an_ambush_strikes_once_at_its_moment_and_names_the_door() {
+async fn a_trigger_fires_once_at_its_moment_and_names_the_door() {
     let proxy = proxy().await;
     for (moment, answered) in [(Moment::Before, false), (Moment::During, true), (Moment::After, false)] {
         let (struck, at) = oneshot::channel();
-        proxy.ambush("door", moment, move |door| struck.send(door.to_owned()).unwrap());
+        proxy.trigger("door", moment, move |door| struck.send(door.to_owned()).unwrap());
         assert_eq!(ask(&mut connect(&proxy).await).await.is_some(), answered, "{moment:?}");
         assert_eq!(at.await.unwrap(), "door-1");
         assert!(!proxy.call_off());
     }
-    proxy.ambush("other", Moment::Before, |_| ());
+    proxy.trigger("other", Moment::Before, |_| ());
     assert!(ask(&mut connect(&proxy).await).await.is_some() && proxy.call_off());
 }

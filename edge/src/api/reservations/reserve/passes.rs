@@ -37,7 +37,7 @@ fn press(gate: &mut Memory<()>, user_id: &str, outcome: &ReserveOutcome) -> (Res
         let answered = format!(r#"{{"outcomes":[{}]}}"#, serde_json::to_string(outcome).expect("JSON"));
         // The Gate.
         let answered: BatchResponse = invoke::read(200, false, &answered).expect("an answer");
-        gate.land(&batch, Some(answered.outcomes), 0);
+        gate.complete(&batch, Some(answered.outcomes), 0);
     }
     let verdict: Verdict = gate.drain().pop().expect("a verdict").1;
     let reply = Reply { charge, response: answer(charge, verdict) }.text();

@@ -82,7 +82,7 @@ fn that_there_is_no_such_sale_is_remembered_for_a_second_unless_it_is_made() {
 }
 
 #[test]
-fn strangers_names_take_neither_the_places_nor_the_memory_of_sales() {
+fn unknown_names_take_neither_the_slots_nor_the_memory_of_sales() {
     let mut cache = kept(0);
     let fetches = (0..10_000).filter(|name| cache.look(&format!("x{name}"), 10) == CacheLookup::Fetch { known: false });
     assert_eq!(fetches.count(), NEW_SALES_MAX);

@@ -10,7 +10,7 @@ fn sold_out_gate() -> Gate {
     let mut gate = gate();
     gate.arrive(one("first"), 0, 0);
     let batch = take(&mut gate, 0);
-    gate.land(&batch, Some(vec![sold_out()]), 0);
+    gate.complete(&batch, Some(vec![sold_out()]), 0);
     let sale = gate.sold_out.question(0).unwrap_or_default();
     gate.sold_out.holders(&sale, Some((Vec::new(), true)), 0);
     gate.drain();
@@ -51,7 +51,7 @@ fn who_stood_in_line_when_it_sold_out_is_told_without_a_call() {
         })
         .collect();
     gate.arrive(one("in-line"), 9, 0);
-    gate.land(&batches[0], Some(vec![sold_out()]), 0);
+    gate.complete(&batches[0], Some(vec![sold_out()]), 0);
     let sale = gate.sold_out.question(0).unwrap_or_default();
     gate.sold_out.holders(&sale, Some((Vec::new(), true)), 0);
     assert!(gate.take_batch(0).is_none());
@@ -66,7 +66,7 @@ fn a_key_that_was_granted_comes_before_sold_out() {
     grant(&mut gate, &batch, 0);
     gate.arrive(one("first"), 2, 0);
     let batch = take(&mut gate, 0);
-    gate.land(&batch, Some(vec![sold_out()]), 0);
+    gate.complete(&batch, Some(vec![sold_out()]), 0);
     let sale = gate.sold_out.question(0).unwrap_or_default();
     gate.sold_out.holders(&sale, Some((Vec::new(), true)), 0);
     gate.drain();
@@ -104,7 +104,7 @@ fn who_asks_again_while_it_sells_out_is_told_from_memory_unless_something_came_b
         if came_back {
             gate.sold_out.forget("spring-drop", asked_ms + 1);
         }
-        gate.land(&batch, Some(vec![sold_out()]), asked_ms + 2);
+        gate.complete(&batch, Some(vec![sold_out()]), asked_ms + 2);
         let again = gate.take_batch(asked_ms + 2);
         assert_eq!(again.as_ref().map(keys), came_back.then(|| vec!["a"]));
         let told_from_memory = refused_from_memory(&gate.drain());
@@ -113,7 +113,7 @@ fn who_asks_again_while_it_sells_out_is_told_from_memory_unless_something_came_b
 }
 
 #[test]
-fn when_something_may_have_come_back_a_few_go_and_the_crowd_hears_what_they_heard() {
+fn when_stock_may_be_back_a_few_are_sent_and_the_crowd_gets_their_result() {
     let mut gate = sold_out_gate();
     gate.sold_out.forget("spring-drop", 0);
     for user in 0..50_u32 {
@@ -122,7 +122,7 @@ fn when_something_may_have_come_back_a_few_go_and_the_crowd_hears_what_they_hear
     let batches: Vec<InFlightBatch> = (0..SALE_BATCHES_IN_FLIGHT_MAX).map(|_| take(&mut gate, 0)).collect();
     assert!(batches.iter().all(|batch| batch.users.len() == SLOW_START_FIRST));
     assert!(gate.take_batch(0).is_none());
-    gate.land(&batches[0], Some(vec![sold_out(); SLOW_START_FIRST]), 0);
+    gate.complete(&batches[0], Some(vec![sold_out(); SLOW_START_FIRST]), 0);
     assert!(gate.take_batch(0).is_none());
     let crowd = u32::try_from(SALE_BATCHES_IN_FLIGHT_MAX * SLOW_START_FIRST).unwrap_or_default()..50;
     assert_eq!(refused_from_memory(&gate.drain()), crowd.collect::<Vec<_>>());
@@ -133,7 +133,7 @@ fn until_the_holders_are_known_the_crowd_does_not_wait_for_slow_start() {
     let mut gate = gate();
     gate.arrive(one("first"), 0, 0);
     let batch = take(&mut gate, 0);
-    gate.land(&batch, Some(vec![sold_out()]), 0);
+    gate.complete(&batch, Some(vec![sold_out()]), 0);
     for user in 0..50_u32 {
         gate.arrive(one(&user.to_string()), user, 1);
     }
@@ -152,7 +152,7 @@ fn what_a_call_saw_is_told_to_all_who_had_asked_before_it_left_and_to_nobody_els
     gate.arrive(one("later"), 99, 1);
     gate.arrive(one("19"), 98, 1);
     gate.sold_out.forget("spring-drop", 1);
-    gate.land(&batches[0], Some(vec![sold_out(); SLOW_START_FIRST]), 2);
+    gate.complete(&batches[0], Some(vec![sold_out(); SLOW_START_FIRST]), 2);
     let refused = refused_from_memory(&gate.drain());
     let crowd = u32::try_from(SALE_BATCHES_IN_FLIGHT_MAX * SLOW_START_FIRST).unwrap_or_default()..19;
     assert_eq!(refused, crowd.collect::<Vec<_>>(), "19 asked again after it had left");
@@ -169,7 +169,7 @@ fn a_crowd_before_the_opening_costs_one_small_call_before_the_memory_lapses() {
     };
     gate.arrive(one("first"), 0, 0);
     let batch = take(&mut gate, 0);
-    gate.land(&batch, Some(vec![closed()]), 0);
+    gate.complete(&batch, Some(vec![closed()]), 0);
     let sale = gate.sold_out.question(0).unwrap_or_default();
     gate.sold_out.holders(&sale, Some((Vec::new(), true)), 0);
     gate.drain();

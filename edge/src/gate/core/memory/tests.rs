@@ -29,11 +29,11 @@ pub fn keys(batch: &InFlightBatch) -> Vec<&str> {
     batch.reservations.iter().map(|reservation| reservation.idem_key.as_str()).collect()
 }
 
-/// Grants everything on board, each hold named after its key.
+/// Grants the whole batch, each hold named after its key.
 pub fn grant(gate: &mut Gate, batch: &InFlightBatch, now_ms: u64) {
     let outcomes =
         keys(batch).into_iter().map(|key| ReserveOutcome::Granted { hold: hold(key), replayed: false }).collect();
-    gate.land(batch, Some(outcomes), now_ms);
+    gate.complete(batch, Some(outcomes), now_ms);
 }
 
 pub fn take(gate: &mut Gate, now_ms: u64) -> InFlightBatch {
@@ -85,7 +85,7 @@ fn a_batch_has_a_user_once_and_the_users_later_request_waits_its_turn() {
     }
     let first = take(&mut gate, 0);
     assert_eq!(keys(&first), ["a1", "b1"]);
-    assert!(gate.take_batch(0).is_none(), "a2 waits for a1 although there is room in the air");
+    assert!(gate.take_batch(0).is_none(), "a2 waits for a1 although there is room in flight");
     grant(&mut gate, &first, 1);
     assert_eq!(keys(&take(&mut gate, 1)), ["a2"]);
 }
@@ -124,7 +124,7 @@ fn who_asks_again_after_a_call_left_is_not_told_a_refusal_from_before_the_questi
     let batch = take(&mut gate, 0);
     gate.arrive(reservation("a", "k", "fp"), 2, 1);
     gate.arrive(reservation("a", "k", "fp"), 3, 2);
-    gate.land(&batch, Some(vec![sold_out()]), 3);
+    gate.complete(&batch, Some(vec![sold_out()]), 3);
     assert_eq!(gate.drain(), [(1, Verdict::Outcome(sold_out()))]);
     let again = take(&mut gate, 3);
     assert_eq!(keys(&again), ["k"]);
@@ -140,7 +140,7 @@ fn a_failed_batch_is_reported_to_duplicates_too() {
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     let batch = take(&mut gate, 0);
     gate.arrive(reservation("a", "k", "fp"), 2, 1);
-    gate.land(&batch, None, 2);
+    gate.complete(&batch, None, 2);
     assert_eq!(gate.drain(), [(1, Verdict::Unavailable), (2, Verdict::Unavailable)]);
 }
 
@@ -162,7 +162,7 @@ fn a_refusal_leaves_no_trace_and_the_key_may_succeed_later() {
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("a", "k", "other"), 2, 0);
     let batch = take(&mut gate, 0);
-    gate.land(&batch, Some(vec![sold_out()]), 1);
+    gate.complete(&batch, Some(vec![sold_out()]), 1);
     let second = take(&mut gate, 1);
     assert_eq!(second.reservations, [reservation("a", "k", "other")]);
     grant(&mut gate, &second, 2);
@@ -175,7 +175,7 @@ fn a_failed_batch_forgets_its_keys_and_answers_everybody() {
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("a", "k", "fp"), 2, 0);
     let batch = take(&mut gate, 0);
-    gate.land(&batch, None, 1);
+    gate.complete(&batch, None, 1);
     assert_eq!(gate.drain(), [(1, Verdict::Unavailable), (2, Verdict::Unavailable)]);
     gate.arrive(reservation("a", "k", "fp"), 3, 2);
     assert_eq!(keys(&take(&mut gate, 2)), ["k"]);
@@ -186,7 +186,7 @@ fn outcomes_that_do_not_match_the_questions_are_no_answer() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     let batch = take(&mut gate, 0);
-    gate.land(&batch, Some(vec![sold_out(), sold_out()]), 1);
+    gate.complete(&batch, Some(vec![sold_out(), sold_out()]), 1);
     assert_eq!(gate.drain(), [(1, Verdict::Unavailable)]);
 }
 
@@ -239,7 +239,7 @@ fn a_users_fourth_request_does_not_stand_in_line() {
 }
 
 #[test]
-fn a_call_says_how_long_somebody_on_board_still_waits() {
+fn a_call_says_how_long_a_reservation_of_its_batch_still_waits() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     assert_eq!(take(&mut gate, 0).within_ms, INVOKE_DEADLINE_MS, "no longer than the call itself");
@@ -254,7 +254,7 @@ fn after_failures_in_a_row_nobody_waits_until_one_call_has_come_back() {
     for failure in 0..BREAKER_FAILURES {
         gate.arrive(reservation(&failure.to_string(), "k", "fp"), failure, 0);
         let batch = take(&mut gate, 0);
-        gate.land(&batch, None, 0);
+        gate.complete(&batch, None, 0);
     }
     assert_eq!(gate.drain().len(), BREAKER_FAILURES as usize);
     gate.arrive(reservation("a", "k", "fp"), 1, 1);
@@ -283,7 +283,7 @@ fn who_waited_while_it_opened_is_told_at_once() {
     // The function fails elsewhere too: here only the number in a row matters.
     (0..BREAKER_FAILURES).for_each(|_| gate.breaker.failed(0));
     for batch in batches {
-        gate.land(&batch, None, 0);
+        gate.complete(&batch, None, 0);
     }
     assert!(gate.take_batch(0).is_none());
     assert_eq!(gate.drain().len(), BREAKER_FAILURES as usize);

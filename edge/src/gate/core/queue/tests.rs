@@ -132,8 +132,8 @@ fn sales_take_turns_however_many_want_one_of_them() {
     let mut left = Vec::new();
     for _ in 0..4 {
         let (sale, users) = batch(&mut queue, 10);
-        queue.depart(&sale);
-        queue.land(&sale);
+        queue.call_sent(&sale);
+        queue.call_ended(&sale);
         left.push((sale, users));
     }
     let batches: Vec<(&str, usize)> = left.iter().map(|(sale, users)| (sale.as_str(), *users)).collect();
@@ -146,16 +146,16 @@ fn calls_of_one_sale_that_take_long_leave_room_for_another_sales() {
     (0..50).for_each(|user| queue.push(of_sale(&format!("a{user}"), "crowded"), vec![0], Arrival::default()));
     for _ in 0..SALE_BATCHES_IN_FLIGHT_MAX {
         let (sale, _) = batch(&mut queue, 10);
-        queue.depart(&sale);
+        queue.call_sent(&sale);
     }
     assert_eq!(batch(&mut queue, 10), (String::new(), 0), "as many as one sale may have");
     queue.push(of_sale("b", "quiet"), vec![0], Arrival::default());
     let (sale, users) = batch(&mut queue, 10);
     assert_eq!((sale.as_str(), users), ("quiet", 1));
-    queue.depart(&sale);
+    queue.call_sent(&sale);
     queue.push(of_sale("c", "third"), vec![0], Arrival::default());
     assert_eq!(batch(&mut queue, 10), (String::new(), 0), "as many as all of them may have");
-    queue.land("crowded");
+    queue.call_ended("crowded");
     assert_eq!(batch(&mut queue, 10).0, "third");
 }
 

@@ -1,6 +1,6 @@
 //! Tests: when "not open" is repeated, and what a batch answers for those who were in the queue when it left.
 
-use super::tests::{SALE, admission, lands, leaves, one, refuses, sold_out};
+use super::tests::{SALE, admission, one, refuses, run_batch, send_batch, sold_out};
 use super::*;
 use crate::gate::testing::{hold, lines};
 use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
@@ -12,7 +12,7 @@ fn not_open(status: SaleStatus, for_ms: u64) -> ReserveOutcome {
 /// At 1 000 T1 said that the sale is not open; nobody has anything.
 fn remembering(status: SaleStatus, for_ms: u64) -> SoldOut {
     let mut memory = SoldOut::default();
-    lands(&mut memory, "first", 1_000, not_open(status, for_ms));
+    run_batch(&mut memory, "first", 1_000, not_open(status, for_ms));
     assert_eq!(memory.question(1_000).as_deref(), Some(SALE));
     memory.holders(SALE, Some((Vec::new(), true)), 1_000);
     memory
@@ -23,7 +23,7 @@ fn not_open_is_repeated_until_the_sale_opens_and_not_a_moment_longer() {
     let mut memory = remembering(SaleStatus::Scheduled, 300);
     let refusal = not_open(SaleStatus::Scheduled, 0);
     assert_eq!(admission(&mut memory, &one("b"), 1_299), Admission::Refused(Box::new(refusal)));
-    assert_eq!(admission(&mut memory, &one("b"), 1_300), Admission::Asked { probe: false });
+    assert_eq!(admission(&mut memory, &one("b"), 1_300), Admission::SentToT1 { probe: false });
 }
 
 #[test]
@@ -31,18 +31,18 @@ fn during_a_pause_it_is_asked_for_again_within_a_second_by_one_for_all() {
     let mut memory = remembering(SaleStatus::Paused, 1_000);
     let due_ms = 1_000 + SOLD_OUT_PROBE_MS;
     assert!(refuses(&mut memory, &one("b"), due_ms - 1));
-    assert_eq!(admission(&mut memory, &one("c"), due_ms), Admission::Asked { probe: true });
+    assert_eq!(admission(&mut memory, &one("c"), due_ms), Admission::SentToT1 { probe: true });
     assert!(refuses(&mut memory, &one("d"), due_ms), "one is enough");
     assert!(refuses(&mut memory, &one("d"), 999 + SOLD_OUT_KEEP_MS));
     assert!(!refuses(&mut memory, &one("d"), 1_000 + SOLD_OUT_KEEP_MS));
-    lands(&mut memory, "c", due_ms, not_open(SaleStatus::Paused, 1_000));
+    run_batch(&mut memory, "c", due_ms, not_open(SaleStatus::Paused, 1_000));
     assert!(refuses(&mut memory, &one("d"), 1_000 + SOLD_OUT_KEEP_MS), "it lasts on");
 }
 
 #[test]
 fn it_ends_with_a_change_of_the_sale_and_with_whatever_a_later_call_says() {
     let mut memory = remembering(SaleStatus::Paused, 1_000);
-    let underway = leaves(&mut memory, "c", 1_001);
+    let underway = send_batch(&mut memory, "c", 1_001);
     memory.forget(SALE, 1_002);
     memory.learn(&underway, Some(&[not_open(SaleStatus::Paused, 1_000)]), 1_003);
     assert!(!refuses(&mut memory, &one("b"), 1_003));
@@ -50,7 +50,7 @@ fn it_ends_with_a_change_of_the_sale_and_with_whatever_a_later_call_says() {
     let granted = ReserveOutcome::Granted { hold: hold("h"), replayed: false };
     for (outcome, still) in [(granted, false), (sold_out(0, 1_000), true)] {
         let mut memory = remembering(SaleStatus::Paused, 1_000);
-        let (earlier, later) = (leaves(&mut memory, "c", 1_001), leaves(&mut memory, "d", 1_002));
+        let (earlier, later) = (send_batch(&mut memory, "c", 1_001), send_batch(&mut memory, "d", 1_002));
         memory.learn(&later, Some(&[outcome]), 1_003);
         memory.learn(&earlier, Some(&[not_open(SaleStatus::Paused, 1_000)]), 1_004);
         assert_eq!(refuses(&mut memory, &one("b"), 1_005), still, "as sold out, and not as closed");
@@ -65,7 +65,7 @@ fn who_has_something_or_asks_for_a_sku_that_may_not_exist_asks_t1() {
     let mut memory = remembering(SaleStatus::Paused, 1_000);
     let unknown = Reservation { items: lines(&["a", "x"]), ..one("b") };
     assert!(!refuses(&mut memory, &unknown, 1_001));
-    let batch = leaves(&mut memory, "c", 1_001);
+    let batch = send_batch(&mut memory, "c", 1_001);
     memory.learn(&batch, Some(&[ReserveOutcome::IdempotencyKeyReused]), 1_002);
     assert!(!refuses(&mut memory, &one("c"), 1_003));
     assert!(refuses(&mut memory, &one("b"), 1_003));
@@ -75,7 +75,7 @@ fn who_has_something_or_asks_for_a_sku_that_may_not_exist_asks_t1() {
 fn what_a_batch_finds_is_told_although_it_was_forgotten_meanwhile() {
     for outcome in [sold_out(0, 0), not_open(SaleStatus::Paused, 0)] {
         let mut memory = remembering(SaleStatus::Paused, 1_000);
-        let batch = leaves(&mut memory, "c", 1_001);
+        let batch = send_batch(&mut memory, "c", 1_001);
         memory.forget(SALE, 1_002);
         let outcomes = [outcome];
         memory.learn(&batch, Some(&outcomes), 1_003);

@@ -29,7 +29,7 @@ pub enum Holders {
     #[default]
     Unknown,
     /// The lookup was sent; by this time it has been answered or has failed.
-    Asked {
+    LookupSent {
         until_ms: u64,
     },
     Known,

@@ -26,21 +26,21 @@ fn qty(qty: i64) -> Vec<Line> {
     vec![Line { sku_id: "a".to_owned(), qty }]
 }
 
-pub fn leaves(memory: &mut SoldOut, user: &str, sent_ms: u64) -> InFlightBatch {
-    let (number, users) = (memory.depart(), vec![Rc::from(user)]);
+pub fn send_batch(memory: &mut SoldOut, user: &str, sent_ms: u64) -> InFlightBatch {
+    let (number, users) = (memory.begin_batch(), vec![Rc::from(user)]);
     InFlightBatch { number, sent_ms, within_ms: 0, sale_id: SALE.to_owned(), users, reservations: vec![one(user)] }
 }
 
-/// A batch of one user leaves and is answered.
-pub fn lands(memory: &mut SoldOut, user: &str, sent_ms: u64, outcome: ReserveOutcome) {
-    let batch = leaves(memory, user, sent_ms);
+/// A batch of one user is sent and completes.
+pub fn run_batch(memory: &mut SoldOut, user: &str, sent_ms: u64, outcome: ReserveOutcome) {
+    let batch = send_batch(memory, user, sent_ms);
     memory.learn(&batch, Some(&[outcome]), sent_ms);
 }
 
 /// At 1 000 T1 said that none of `a` is left; nobody had anything before.
 fn remembering() -> SoldOut {
     let mut memory = SoldOut::default();
-    lands(&mut memory, "first", 1_000, sold_out(0, 1_000));
+    run_batch(&mut memory, "first", 1_000, sold_out(0, 1_000));
     assert_eq!(memory.question(1_000).as_deref(), Some(SALE));
     memory.holders(SALE, Some((Vec::new(), true)), 1_000);
     memory
@@ -76,10 +76,10 @@ fn sold_out_is_repeated_for_less_than_a_second_after_the_call_that_said_so_left(
 #[test]
 fn it_ends_when_a_hold_lapses_or_the_sale_closes() {
     let mut memory = remembering();
-    lands(&mut memory, "first", 1_100, sold_out(0, 50));
+    run_batch(&mut memory, "first", 1_100, sold_out(0, 50));
     assert!(repeated(&memory, &one("b"), 1_149).is_some());
     assert!(repeated(&memory, &one("b"), 1_150).is_none());
-    lands(&mut memory, "first", 1_200, sold_out(0, 0));
+    run_batch(&mut memory, "first", 1_200, sold_out(0, 0));
     assert!(repeated(&memory, &one("b"), 1_200).is_none());
 }
 
@@ -97,7 +97,7 @@ fn who_may_have_something_is_never_refused_from_memory() {
     ] {
         let mut memory = remembering();
         assert!(refuses(&mut memory, &one(user), 1_001), "{user}");
-        let batch = leaves(&mut memory, user, 1_002);
+        let batch = send_batch(&mut memory, user, 1_002);
         memory.learn(&batch, outcome.as_slice().first().map(std::slice::from_ref), 1_003);
         assert!(!refuses(&mut memory, &one(user), 1_004), "{user}");
         assert!(refuses(&mut memory, &one("b"), 1_004), "{user}");
@@ -109,7 +109,7 @@ fn who_may_have_something_is_never_refused_from_memory() {
 #[test]
 fn nobody_is_refused_before_the_database_has_said_who_had_something() {
     let mut memory = SoldOut::default();
-    lands(&mut memory, "first", 1_000, sold_out(0, 1_000));
+    run_batch(&mut memory, "first", 1_000, sold_out(0, 1_000));
     assert!(!refuses(&mut memory, &one("b"), 1_001));
     assert_eq!(memory.question(1_001).as_deref(), Some(SALE));
     assert_eq!(memory.question(1_001), None, "once");
@@ -120,10 +120,10 @@ fn nobody_is_refused_before_the_database_has_said_who_had_something() {
 }
 
 #[test]
-fn nobody_is_asked_who_had_something_while_calls_of_an_earlier_life_may_go_on() {
+fn the_holders_lookup_waits_until_calls_of_the_gate_before_a_restart_have_ended() {
     let mut memory = SoldOut::default();
     memory.settle(1_500);
-    lands(&mut memory, "first", 1_000, sold_out(0, 1_000));
+    run_batch(&mut memory, "first", 1_000, sold_out(0, 1_000));
     assert_eq!(memory.question(1_499), None);
     assert!(memory.question(1_500).is_some());
 }
@@ -132,7 +132,7 @@ fn nobody_is_asked_who_had_something_while_calls_of_an_earlier_life_may_go_on() 
 fn an_answer_that_failed_or_was_too_long_leaves_it_to_t1_and_is_asked_for_again() {
     for (answer, again_ms) in [(None, HOLDERS_RETRY_MS), (Some((vec![7], false)), HOLDERS_AGAIN_MS)] {
         let mut memory = SoldOut::default();
-        lands(&mut memory, "first", 1_000, sold_out(0, 1_000));
+        run_batch(&mut memory, "first", 1_000, sold_out(0, 1_000));
         assert!(memory.question(1_000).is_some());
         memory.holders(SALE, answer, 1_000);
         assert!(!refuses(&mut memory, &one("b"), 1_001));
@@ -144,7 +144,7 @@ fn an_answer_that_failed_or_was_too_long_leaves_it_to_t1_and_is_asked_for_again(
 #[test]
 fn a_question_that_is_never_answered_is_asked_again() {
     let mut memory = SoldOut::default();
-    lands(&mut memory, "first", 1_000, sold_out(0, 1_000));
+    run_batch(&mut memory, "first", 1_000, sold_out(0, 1_000));
     assert!(memory.question(1_000).is_some());
     assert_eq!(memory.question(999 + GATE_SETTLE_MS), None);
     assert!(memory.question(1_000 + GATE_SETTLE_MS).is_some());
@@ -153,7 +153,7 @@ fn a_question_that_is_never_answered_is_asked_again() {
 #[test]
 fn only_a_cart_that_t1_would_refuse_for_this_reason_is_refused() {
     let mut memory = remembering();
-    lands(&mut memory, "first", 1_000, sold_out(1, 1_000));
+    run_batch(&mut memory, "first", 1_000, sold_out(1, 1_000));
     for (what, asked, refused) in [
         ("more than is left", asks("b", qty(2)), true),
         ("what is left", asks("b", qty(1)), false),
@@ -165,7 +165,7 @@ fn only_a_cart_that_t1_would_refuse_for_this_reason_is_refused() {
         assert_eq!(refuses(&mut memory, &asked, 1_001), refused, "{what}");
     }
     let sku_b = ReserveOutcome::SoldOut { sku_id: "b".to_owned(), available: 0, max_per_user: 1, for_ms: 900 };
-    lands(&mut memory, "first", 1_000, sku_b);
+    run_batch(&mut memory, "first", 1_000, sku_b);
     let both = repeated(&memory, &asks("b", [qty(1), lines(&["b"])].concat()), 1_001);
     assert!(matches!(both, Some(ReserveOutcome::SoldOut { sku_id, available: 0, .. }) if sku_id == "b"));
 }
@@ -175,28 +175,28 @@ fn one_asks_for_all_before_the_memory_lapses() {
     let mut memory = remembering();
     let due_ms = 1_000 + SOLD_OUT_PROBE_MS;
     assert!(refuses(&mut memory, &one("b"), due_ms - 1));
-    assert_eq!(admission(&mut memory, &one("c"), due_ms), Admission::Asked { probe: true });
+    assert_eq!(admission(&mut memory, &one("c"), due_ms), Admission::SentToT1 { probe: true });
     assert!(refuses(&mut memory, &one("d"), due_ms), "one is enough");
-    lands(&mut memory, "c", due_ms, sold_out(0, 1_000));
+    run_batch(&mut memory, "c", due_ms, sold_out(0, 1_000));
     assert!(refuses(&mut memory, &one("d"), due_ms + SOLD_OUT_PROBE_MS - 1), "it lasts on");
 }
 
 #[test]
 fn stock_that_came_back_ends_it_at_once_and_a_call_on_its_way_does_not_bring_it_back() {
     let mut memory = remembering();
-    let underway = leaves(&mut memory, "c", 1_001);
+    let underway = send_batch(&mut memory, "c", 1_001);
     memory.forget(SALE, 1_002);
     assert!(!refuses(&mut memory, &one("b"), 1_002));
     memory.learn(&underway, Some(&[sold_out(0, 1_000)]), 1_003);
     assert!(!refuses(&mut memory, &one("b"), 1_003));
-    lands(&mut memory, "d", 1_002, sold_out(0, 1_000));
+    run_batch(&mut memory, "d", 1_002, sold_out(0, 1_000));
     assert!(refuses(&mut memory, &one("b"), 1_003), "what left after it saw what came back");
 }
 
 #[test]
 fn a_sale_that_is_forgotten_before_anything_is_known_of_it_is_so_too() {
     let mut memory = SoldOut::default();
-    let underway = leaves(&mut memory, "c", 1_001);
+    let underway = send_batch(&mut memory, "c", 1_001);
     memory.forget(SALE, 1_002);
     memory.learn(&underway, Some(&[sold_out(0, 1_000)]), 1_003);
     assert_eq!(memory.question(1_003), None);
@@ -205,7 +205,7 @@ fn a_sale_that_is_forgotten_before_anything_is_known_of_it_is_so_too() {
 #[test]
 fn the_call_that_left_later_knows_better_whichever_comes_back_first() {
     let mut memory = remembering();
-    let (earlier, later) = (leaves(&mut memory, "c", 1_001), leaves(&mut memory, "d", 1_002));
+    let (earlier, later) = (send_batch(&mut memory, "c", 1_001), send_batch(&mut memory, "d", 1_002));
     memory.learn(&later, Some(&[sold_out(0, 1_000)]), 1_003);
     memory.learn(&earlier, Some(&[sold_out(2, 1_000)]), 1_004);
     assert!(refuses(&mut memory, &one("b"), 1_005));
@@ -216,19 +216,19 @@ fn what_was_granted_is_not_sold_out_and_a_sale_that_is_not_open_says_that() {
     let mut memory = remembering();
     let items = vec![PricedLine { sku_id: "a".to_owned(), qty: 1, unit_price: 0 }];
     let granted = ReserveOutcome::Granted { hold: protocol::shop::Hold { items, ..hold("h") }, replayed: false };
-    lands(&mut memory, "c", 1_001, granted);
+    run_batch(&mut memory, "c", 1_001, granted);
     assert!(!refuses(&mut memory, &one("b"), 1_002));
 
     let mut memory = remembering();
     let closed = ReserveOutcome::SaleNotOpen { opens_at: String::new(), status: SaleStatus::Paused, for_ms: 0 };
-    lands(&mut memory, "c", 1_001, closed);
+    run_batch(&mut memory, "c", 1_001, closed);
     assert!(!refuses(&mut memory, &one("b"), 1_002));
 }
 
 #[test]
 fn sales_are_bounded_and_one_that_had_to_go_does_not_come_back_with_an_old_call() {
     let mut memory = SoldOut::default();
-    let underway = leaves(&mut memory, "c", 0);
+    let underway = send_batch(&mut memory, "c", 0);
     memory.forget(SALE, 0);
     for sale in 0..SOLD_OUT_SALES_MAX {
         memory.forget(&sale.to_string(), 1);
@@ -242,12 +242,12 @@ fn sales_are_bounded_and_one_that_had_to_go_does_not_come_back_with_an_old_call(
 fn too_many_users_begin_anew_and_the_database_is_asked_when_all_is_settled() {
     let mut memory = remembering();
     let users = (0..=SOLD_OUT_USERS_MAX).map(|user| Rc::from(user.to_string())).collect();
-    let batch = InFlightBatch { users, ..leaves(&mut memory, "c", 1_001) };
-    let underway = leaves(&mut memory, "d", 1_001);
+    let batch = InFlightBatch { users, ..send_batch(&mut memory, "c", 1_001) };
+    let underway = send_batch(&mut memory, "d", 1_001);
     memory.learn(&batch, None, 1_002);
     assert!(memory.users.is_empty() && memory.sales.is_empty());
     memory.learn(&underway, Some(&[sold_out(0, 1_000)]), 1_003);
-    lands(&mut memory, "e", 1_004, sold_out(0, 1_000));
+    run_batch(&mut memory, "e", 1_004, sold_out(0, 1_000));
     assert_eq!(memory.question(1_001 + GATE_SETTLE_MS), None);
     assert!(memory.question(1_002 + GATE_SETTLE_MS).is_some());
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use super::{Found, presses, stories};
 use crate::rush::Run;
 use crate::rush::clock::us;
+use crate::rush::database_state::DatabaseState;
 use crate::rush::http::DEADLINE;
 use crate::rush::tally::{After, Press, Story};
 use crate::rush::text::grouped;
-use crate::rush::truth::Truth;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-pub fn settled(run: &Run, truth: &Truth) -> Found {
+pub fn settled(run: &Run, truth: &DatabaseState) -> Found {
     let mut broken = vec![];
     let paid: BTreeSet<&str> = stories(run)
         .filter_map(|story| match &story.after {
@@ -31,7 +31,7 @@ pub fn settled(run: &Run, truth: &Truth) -> Found {
     (broken, format!("{} payments: {ordered} orders, {} refunds", known.len(), known.len() - ordered))
 }
 
-pub fn no_server_error(run: &Run, _: &Truth) -> Found {
+pub fn no_server_error(run: &Run, _: &DatabaseState) -> Found {
     let errors = &run.book.server_errors;
     let broken = errors.iter().map(|(what, n)| format!("{n} of {what}")).collect();
     (broken, format!("in {} requests", grouped(run.book.requests)))
@@ -40,7 +40,7 @@ pub fn no_server_error(run: &Run, _: &Truth) -> Found {
 /// Counted from the moment the press was due: what the tool sent late counts as waiting too. How long is too long depends
 /// on the machine, so it is held against what was found in this very run: the most that was answered in a second of it, and
 /// the wait that a line served at that rate would have had.
-pub fn in_time(run: &Run, _: &Truth) -> Found {
+pub fn in_time(run: &Run, _: &DatabaseState) -> Found {
     let wait = |(story, press): (&Story, &Press)| press.answered_us.saturating_sub(us(story.buyer.at));
     let waits: Vec<u64> = presses(run).map(wait).collect();
     let longest_us = waits.iter().copied().max().unwrap_or_default();
@@ -89,7 +89,7 @@ fn needed_us(mut due_us: Vec<u64>, per_s: u64) -> Vec<u64> {
         .collect()
 }
 
-pub fn audit(run: &Run, truth: &Truth) -> Found {
+pub fn audit(run: &Run, truth: &DatabaseState) -> Found {
     let mut broken: Vec<String> = truth
         .rules
         .iter()
@@ -99,7 +99,11 @@ pub fn audit(run: &Run, truth: &Truth) -> Found {
     if !truth.report.audit.ok {
         broken.extend(truth.report.audit.mismatches.iter().map(|mismatch| format!("at the end: {mismatch}")));
     }
-    broken
-        .extend(run.looks.iter().filter(|look| !look.audit_ok).map(|look| format!("during the sale: {:?}", look.skus)));
-    (broken, format!("{} looks, and {} rules of the whole database", run.looks.len() + 1, truth.rules.len()))
+    broken.extend(
+        run.samples
+            .iter()
+            .filter(|sample| !sample.audit_ok)
+            .map(|sample| format!("during the sale: {:?}", sample.skus)),
+    );
+    (broken, format!("{} samples, and {} rules of the whole database", run.samples.len() + 1, truth.rules.len()))
 }

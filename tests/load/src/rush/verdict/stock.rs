@@ -1,18 +1,18 @@
-//! What is said of the stock: sold exactly, never oversold, and nobody was turned away from what was there.
+//! What is said of the stock: sold exactly, never oversold, and nobody was refused while there was stock.
 
 use super::{Found, presses, stories};
 use crate::rush::Run;
+use crate::rush::database_state::DatabaseState;
 use crate::rush::sale::sku_id;
 use crate::rush::series::Stock;
-use crate::rush::tally::{After, Told};
+use crate::rush::tally::{After, PressResult};
 use crate::rush::text::count;
-use crate::rush::truth::Truth;
 
 /// "Sold out" may be told for so long after stock has come back.
 const SOLD_OUT_KEPT_US: i64 = 1_000_000;
 
 /// What comes back may be sold again: so many are granted as were there, and again as many as came back and were wanted.
-pub fn sold_exactly(run: &Run, truth: &Truth) -> Found {
+pub fn sold_exactly(run: &Run, truth: &DatabaseState) -> Found {
     let (mut broken, mut fine) = (vec![], vec![]);
     for sku in 0..run.options.skus {
         let (id, stock) = (sku_id(sku), i64::from(run.options.stock_of(sku)));
@@ -40,12 +40,12 @@ pub fn sold_exactly(run: &Run, truth: &Truth) -> Found {
 }
 
 /// At no moment were more buyers sure of a piece than there are pieces: sure from being told to asking to give it back.
-pub fn oversold(run: &Run, truth: &Truth) -> Found {
+pub fn oversold(run: &Run, truth: &DatabaseState) -> Found {
     let (mut broken, mut most) = (vec![], vec![]);
     for sku in 0..run.options.skus {
         let mut changes: Vec<(u64, i64)> = vec![];
         for story in stories(run).filter(|story| story.buyer.sku == sku) {
-            let granted = story.presses.iter().filter(|press| matches!(press.told, Told::Granted { .. }));
+            let granted = story.presses.iter().filter(|press| matches!(press.told, PressResult::Granted { .. }));
             changes.extend(granted.map(|press| press.answered_us).min().map(|at_us| (at_us, 1)));
             if let After::Released { asked_us, .. } = story.after {
                 changes.push((asked_us, -1));
@@ -63,25 +63,26 @@ pub fn oversold(run: &Run, truth: &Truth) -> Found {
         most.push(format!("{} of {}", count(sure), count(stock)));
     }
     let at_the_end = truth.report.skus.iter().map(|sku| ("at the end".to_owned(), sku));
-    let looks = run.looks.iter().flat_map(|look| {
-        look.skus.iter().map(|sku| (format!("{:.1} s after the opening", look.at_us as f64 / 1e6), sku))
+    let samples = run.samples.iter().flat_map(|sample| {
+        sample.skus.iter().map(|sku| (format!("{:.1} s after the opening", sample.at_us as f64 / 1e6), sku))
     });
-    for (when, sku) in looks.chain(at_the_end) {
+    for (when, sku) in samples.chain(at_the_end) {
         if sku.available < 0 || sku.held + sku.sold > sku.total || sku.available + sku.held + sku.sold != sku.total {
             broken.push(format!("{when} {sku:?}"));
         }
     }
-    let fine = format!("at most {} promised at one time, {} looks at the sums", most.join(", "), run.looks.len() + 1);
+    let fine =
+        format!("at most {} promised at one time, {} samples of the sums", most.join(", "), run.samples.len() + 1);
     (broken, fine)
 }
 
 /// Everybody who heard "sold out" heard it of a moment at which there was none: between sending and hearing, or so
 /// little before that the edge may still have remembered it.
-pub fn turned_away(run: &Run, truth: &Truth) -> Found {
+pub fn refused_with_stock(run: &Run, truth: &DatabaseState) -> Found {
     let (mut broken, mut refused) = (vec![], 0);
     let stock: Vec<Stock> = (0..run.options.skus).map(|sku| Stock::sure(run, truth, &sku_id(sku))).collect();
     for (story, press) in presses(run) {
-        if !matches!(&press.told, Told::Refused { code, .. } if code == "sold_out") {
+        if !matches!(&press.told, PressResult::Refused { code, .. } if code == "sold_out") {
             continue;
         }
         refused += 1;

@@ -13,16 +13,16 @@ use super::super::clock::Clock;
 use super::super::clock::us;
 use super::super::counts::Counts;
 use super::super::cpu::Cpu;
+use super::super::database_state::{Entry, Hold, Order};
 use super::super::sale::sku_id;
 use super::super::tally::Book;
-use super::super::tally::{After, Told};
-use super::super::truth::{Entry, Hold, Order};
-use super::super::watch::{Audit, Look, Report, Sku};
+use super::super::tally::{After, PressResult};
+use super::super::watch::{Audit, Report, Sample, Sku};
 use super::*;
 
 const OPENING: i64 = 1_000_000_000;
 
-fn story(number: usize, tabs: Tabs, presses: Vec<Told>, after: After) -> Story {
+fn story(number: usize, tabs: Tabs, presses: Vec<PressResult>, after: After) -> Story {
     let at = Duration::from_secs(number as u64);
     let due_us = us(at);
     let press = |(n, told)| Press {
@@ -37,12 +37,12 @@ fn story(number: usize, tabs: Tabs, presses: Vec<Told>, after: After) -> Story {
     Story { buyer, user_id: format!("u{number}"), presses: presses.into_iter().enumerate().map(press).collect(), after }
 }
 
-fn grant(hold: &str, replayed: bool) -> Told {
-    Told::Granted { hold_id: hold.to_owned(), body: format!("{{{hold}}}"), replayed }
+fn grant(hold: &str, replayed: bool) -> PressResult {
+    PressResult::Granted { hold_id: hold.to_owned(), body: format!("{{{hold}}}"), replayed }
 }
 
-fn refuse(code: &str, hold: Option<&str>) -> Told {
-    Told::Refused { status: 409, code: code.to_owned(), hold_id: hold.map(str::to_owned) }
+fn refuse(code: &str, hold: Option<&str>) -> PressResult {
+    PressResult::Refused { status: 409, code: code.to_owned(), hold_id: hold.map(str::to_owned) }
 }
 
 fn entry(event_type: &str, qty: i64, at_s: i64) -> Entry {
@@ -52,7 +52,7 @@ fn entry(event_type: &str, qty: i64, at_s: i64) -> Entry {
 
 /// Three pieces: u0 pays, u1 has two tabs and leaves, u2 clicks twice and gives it back, u3 gets that piece and pays,
 /// u4 has two tabs and comes too late.
-fn sale() -> (Run, Truth) {
+fn sale() -> (Run, DatabaseState) {
     let credit = Entry { hold_id: Some("h2".to_owned()), ..entry("RELEASE_CREDIT", 1, 2) };
     let ordered = |n: usize| After::Ordered { payment_id: format!("p{n}"), order_id: format!("o{n}") };
     let stories = vec![
@@ -75,7 +75,7 @@ fn sale() -> (Run, Truth) {
         sale_id: "s".to_owned(),
         clock: Clock { opening: Instant::now(), opening_unix_us: OPENING },
         book,
-        looks: vec![Look { at_us: 5_000_000, skus: vec![sku.clone()], audit_ok: true }],
+        samples: vec![Sample { at_us: 5_000_000, skus: vec![sku.clone()], audit_ok: true }],
         counts: Counts::default(),
         counted: true,
         tool_cpu: Duration::ZERO,
@@ -89,7 +89,7 @@ fn sale() -> (Run, Truth) {
         (format!("h{n}"), Order { order_id, user_id, sku_id, at_unix_us: OPENING })
     };
     let debit = |at_s| entry("RESERVE_DEBIT", -1, at_s);
-    let truth = Truth {
+    let truth = DatabaseState {
         ledger: vec![entry("STOCK_IN", 3, -1), debit(0), debit(1), debit(2), credit, debit(3)],
         holds: [hold(0, "COMMITTED"), hold(1, "HOLD"), hold(2, "RELEASED"), hold(3, "COMMITTED")].into(),
         orders: [order(0), order(3)].into(),
@@ -100,7 +100,7 @@ fn sale() -> (Run, Truth) {
     (run, truth)
 }
 
-fn failed(run: &Run, truth: &Truth) -> Vec<&'static str> {
+fn failed(run: &Run, truth: &DatabaseState) -> Vec<&'static str> {
     judge(run, truth).into_iter().filter(|check| !check.holds).map(|check| check.rule).collect()
 }
 
@@ -113,7 +113,7 @@ fn a_good_sale_breaks_no_rule() {
 }
 
 /// What is broken, which rules have to see it, and how to break it.
-type Row = (&'static str, &'static [&'static str], fn(&mut Run, &mut Truth));
+type Row = (&'static str, &'static [&'static str], fn(&mut Run, &mut DatabaseState));
 
 const BREAKS: [Row; 27] = [
     ("a piece is never sold", &["Sold exactly"], |_, truth| {
@@ -131,12 +131,12 @@ const BREAKS: [Row; 27] = [
     ("a counter goes below zero", &["Oversold 0"], |_, truth| {
         (truth.report.skus[0].available, truth.report.skus[0].held) = (-1, 2);
     }),
-    ("more is out than there is, for a moment", &["Oversold 0"], |run, _| run.looks[0].skus[0].held = 2),
-    ("sold out while one is there", &["Nobody was turned away"], |_, truth| truth.ledger[5].at_unix_us += 9_000_000),
+    ("more is out than there is, for a moment", &["Oversold 0"], |run, _| run.samples[0].skus[0].held = 2),
+    ("sold out while one is there", &["Nobody was refused"], |_, truth| truth.ledger[5].at_unix_us += 9_000_000),
     ("a buyer never comes to an end", &["Every buyer"], |run, _| {
         run.book.stories.remove(4);
     }),
-    ("a buyer has no answer", &["Every buyer"], |run, _| run.book.stories[4].presses[0].told = Told::Nothing),
+    ("a buyer has no answer", &["Every buyer"], |run, _| run.book.stories[4].presses[0].told = PressResult::Nothing),
     ("an answer that has no place here", &["Every buyer"], |run, _| {
         run.book.stories[4].presses[0].told = refuse("sale_not_open", None);
     }),
@@ -169,7 +169,7 @@ const BREAKS: [Row; 27] = [
     }),
     ("a replay differs", &["Replays"], |run, _| {
         run.book.stories[2].presses[1].told =
-            Told::Granted { hold_id: "h2".to_owned(), body: "{}".to_owned(), replayed: true };
+            PressResult::Granted { hold_id: "h2".to_owned(), body: "{}".to_owned(), replayed: true };
     }),
     ("a key grants twice", &["Replays"], |run, _| run.book.stories[2].presses[1].told = grant("h2", false)),
     ("a 500", &["No 5xx"], |run, _| run.book.server_errors.extend([("GET /: 500".to_owned(), 1)])),
@@ -190,12 +190,12 @@ fn each_rule_sees_what_breaks_it() {
 
 #[test]
 fn the_audit_is_believed() {
-    let spoils: [fn(&mut Run, &mut Truth); 3] = [
+    let spoils: [fn(&mut Run, &mut DatabaseState); 3] = [
         |_, truth| truth.rules.push(Rule { says: "a rule".to_owned(), broken: 1 }),
         |_, truth| {
             truth.report.audit = Audit { ok: false, mismatches: vec![json!({"check": "available = sum(ledger)"})] };
         },
-        |run, _| run.looks[0].audit_ok = false,
+        |run, _| run.samples[0].audit_ok = false,
     ];
     for spoil in spoils {
         let (mut run, mut truth) = sale();

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::{Storm, Verdict};
-use crate::soak::log::{Answer, Asked, Told, Us};
-use crate::soak::truth::{Hold, Order};
+use crate::soak::database_state::{Hold, Order};
+use crate::soak::log::{HoldResult, ReserveCall, ReserveResult, Us};
 
 /// From a decision written into a row to everybody seeing it: its statement's end and its commit's.
 const COMMIT_WITHIN_US: Us = 3_000_000;
@@ -44,12 +44,12 @@ pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
         };
         let lived = said.asked_us <= hold.expire_us && said.asked_us <= gone_us(hold);
         let true_then = match &said.answer {
-            Answer::Released => hold.status == "RELEASED",
-            Answer::Seen { status, .. } if status == "HOLD" => lived,
-            Answer::Seen { status, order } if status == "COMMITTED" => {
+            HoldResult::Released => hold.status == "RELEASED",
+            HoldResult::Seen { status, .. } if status == "HOLD" => lived,
+            HoldResult::Seen { status, order } if status == "COMMITTED" => {
                 hold.status == "COMMITTED" && storm.truth.orders.get(&said.hold).map(|order| order.order_id) == *order
             }
-            Answer::Seen { status, .. } | Answer::NotActive(status) => hold.status == *status,
+            HoldResult::Seen { status, .. } | HoldResult::NotActive(status) => hold.status == *status,
         };
         verdict.check("a hold is what its buyer was told", true_then, || format!("{said:?} of {hold:?}"));
     }
@@ -61,9 +61,15 @@ fn gone_us(hold: &Hold) -> Us {
 }
 
 /// A key is used up by a grant and by nothing else; and who was told of it has it.
-fn key_tells_what_there_is(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, user: &str, granted: Option<Uuid>) {
+fn key_tells_what_there_is(
+    storm: &Storm<'_>,
+    verdict: &mut Verdict,
+    asked: &ReserveCall,
+    user: &str,
+    granted: Option<Uuid>,
+) {
     match (&asked.told, granted) {
-        (Told::Granted { hold }, found) => {
+        (ReserveResult::Granted { hold }, found) => {
             let sale = &storm.sales[asked.sale];
             let there = storm.truth.holds.get(hold).is_some_and(|row| {
                 let lines = asked.lines.iter().map(|(sku, qty)| (sale.skus[*sku].id.clone(), *qty));
@@ -73,7 +79,7 @@ fn key_tells_what_there_is(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Ask
                 format!("{asked:?} of {user}; its key has {found:?}")
             });
         }
-        (Told::Reused, found) => {
+        (ReserveResult::Reused, found) => {
             verdict.check("a key is refused as used only if it was", found.is_some(), || format!("{asked:?}"));
         }
         (_, None) => verdict.check("a refusal leaves no trace", true, String::new),
@@ -88,10 +94,16 @@ fn key_tells_what_there_is(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Ask
 }
 
 /// `bought`: what the user has bought in the end.
-fn refusals_were_true(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, user: &str, bought: &[(&Order, &Hold)]) {
+fn refusals_were_true(
+    storm: &Storm<'_>,
+    verdict: &mut Verdict,
+    asked: &ReserveCall,
+    user: &str,
+    bought: &[(&Order, &Hold)],
+) {
     let sale = &storm.sales[asked.sale];
     match &asked.told {
-        Told::AlreadyHolding { hold } => {
+        ReserveResult::AlreadyHolding { hold } => {
             // The barrier stands before this answer: the hold it names survives every crash.
             let true_then = storm.truth.holds.get(hold).is_some_and(|row| {
                 let same = row.lines.iter().any(|(id, _)| asked.lines.iter().any(|(sku, _)| sale.skus[*sku].id == *id));
@@ -102,7 +114,7 @@ fn refusals_were_true(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, u
                 format!("{asked:?} of {user}, {:?}", storm.truth.holds.get(hold))
             });
         }
-        Told::LimitReached { sku } => {
+        ReserveResult::LimitReached { sku } => {
             let line = asked.lines.iter().find(|(line, _)| sale.skus[*line].id == *sku);
             let true_then = line.is_some_and(|(line, qty)| {
                 let bought = bought.iter().filter(|(order, _)| order.created_us <= asked.answered_us);
@@ -111,13 +123,13 @@ fn refusals_were_true(storm: &Storm<'_>, verdict: &mut Verdict, asked: &Asked, u
             });
             verdict.check("limit reached is told only where it was", true_then, || format!("{asked:?} of {user}"));
         }
-        Told::NotOpen => {
+        ReserveResult::NotOpen => {
             let paused = storm.log.pauses.iter().any(|pause| {
                 let until_us = pause.open_us + if pause.sure { 0 } else { ON_ITS_WAY_US };
                 pause.sale == asked.sale && asked.answered_us >= pause.asked_us && asked.last_us <= until_us
             });
             verdict.check("not open is told only while it was not", paused, || format!("{asked:?}"));
         }
-        Told::Granted { .. } | Told::SoldOut { .. } | Told::Reused => {}
+        ReserveResult::Granted { .. } | ReserveResult::SoldOut { .. } | ReserveResult::Reused => {}
     }
 }

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::database_state::DatabaseState;
 use super::log::{Log, Us};
-use super::truth::Truth;
 use super::world::Sale;
 
 /// Violations of one rule that are told in words: what is lost at once must not hide what else is wrong. All of them are
@@ -60,7 +60,7 @@ pub struct Storm<'a> {
     pub name: &'a str,
     pub sales: &'a [Sale],
     pub log: &'a Log,
-    pub truth: &'a Truth,
+    pub truth: &'a DatabaseState,
     pub payments: &'a [super::books::Payment],
     /// When the database was away, and a little around it.
     pub away: &'a [(Us, Us)],

@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::{Storm, Verdict};
+use crate::soak::database_state::Payment;
 use crate::soak::log::Charged;
-use crate::soak::truth::Payment;
 
 pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
     for charged in &storm.log.charged {

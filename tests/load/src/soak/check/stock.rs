@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{Storm, Verdict};
-use crate::soak::log::{Told, Us};
+use crate::soak::log::{ReserveResult, Us};
 
 /// A commit's time is taken before its log is on disk, and only then its rows are seen.
 const SEEN_WITHIN_US: Us = 500_000;
@@ -61,7 +61,7 @@ pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
 
 fn sold_out(storm: &Storm<'_>, verdict: &mut Verdict, stock: &HashMap<(&str, &str), Stock>) {
     for asked in &storm.log.asked {
-        let Told::SoldOut { sku } = &asked.told else { continue };
+        let ReserveResult::SoldOut { sku } = &asked.told else { continue };
         let sale = &storm.sales[asked.sale];
         let (from, to) = (asked.last_us - REMEMBERED_US, asked.answered_us);
         let wanted = asked.lines.iter().find(|(line, _)| sale.skus[*line].id == *sku).map(|(_, qty)| *qty);

@@ -3,36 +3,40 @@
 use uuid::Uuid;
 
 use super::{Storm, Verdict, judge, stock};
-use crate::soak::log::{Adjusted, Answer, Asked, Charged, Log, Pause, Said, Told, Way};
-use crate::soak::truth::{Hold, Moved, Order, Payment, Truth};
+use crate::soak::database_state::{DatabaseState, Hold, Moved, Order, Payment};
+use crate::soak::log::{Adjusted, Charged, EntryPoint, HoldCall, HoldResult, Log, Pause, ReserveCall, ReserveResult};
 use crate::soak::world::{CURRENCY, PRICE, Sale, Sku};
 
 const HOLD: Uuid = Uuid::from_u128(1);
 const ORDER: Uuid = Uuid::from_u128(2);
 const S: i64 = 1_000_000;
 
-fn asked(user: usize, told: Told) -> Asked {
-    let (way, lines, (last_us, answered_us)) = (Way::Shop, vec![(0, 1)], (10 * S, 11 * S));
-    Asked { way, user, key: 7, sale: 0, lines, last_us, answered_us, unknown: 0, told }
+fn asked(user: usize, told: ReserveResult) -> ReserveCall {
+    let (way, lines, (last_us, answered_us)) = (EntryPoint::Shop, vec![(0, 1)], (10 * S, 11 * S));
+    ReserveCall { way, user, key: 7, sale: 0, lines, last_us, answered_us, unknown: 0, told }
 }
 
 /// One piece, held and paid for by user 0; user 1 was too late, and user 0 asked again.
-fn right() -> (Log, Truth) {
+fn right() -> (Log, DatabaseState) {
     let mut log = Log::default();
-    log.asked.push(asked(0, Told::Granted { hold: HOLD }));
-    log.asked.push(asked(1, Told::SoldOut { sku: "a".to_owned() }));
-    log.asked.push(Asked { key: 8, ..asked(0, Told::AlreadyHolding { hold: HOLD }) });
-    let later = Asked { last_us: 20 * S, answered_us: 21 * S, ..asked(0, Told::LimitReached { sku: "a".to_owned() }) };
-    log.asked.push(Asked { key: 9, ..later });
-    let seen = Answer::Seen { status: "HOLD".to_owned(), order: None };
-    log.said.push(Said { hold: HOLD, asked_us: 11 * S, answered_us: 12 * S, answer: seen });
+    log.asked.push(asked(0, ReserveResult::Granted { hold: HOLD }));
+    log.asked.push(asked(1, ReserveResult::SoldOut { sku: "a".to_owned() }));
+    log.asked.push(ReserveCall { key: 8, ..asked(0, ReserveResult::AlreadyHolding { hold: HOLD }) });
+    let later = ReserveCall {
+        last_us: 20 * S,
+        answered_us: 21 * S,
+        ..asked(0, ReserveResult::LimitReached { sku: "a".to_owned() })
+    };
+    log.asked.push(ReserveCall { key: 9, ..later });
+    let seen = HoldResult::Seen { status: "HOLD".to_owned(), order: None };
+    log.said.push(HoldCall { hold: HOLD, asked_us: 11 * S, answered_us: 12 * S, answer: seen });
     let (payment, user) = ("pay_1".to_owned(), "storm-0".to_owned());
     log.charged.push(Charged { payment, hold: HOLD, user, amount: PRICE, currency: CURRENCY.to_owned() });
     log.adjusted.push(Adjusted { key: "k".to_owned(), delta: 1, unknown: 0, done: Some((1, 1)) });
     let (asked_us, paused_us, opening_us, open_us) = (30 * S, 31 * S, 32 * S, 33 * S);
     log.pauses.push(Pause { sale: 0, asked_us, paused_us, opening_us, open_us, sure: true });
 
-    let mut truth = Truth::default();
+    let mut truth = DatabaseState::default();
     let hold = Hold {
         sale_id: "sale".to_owned(),
         user_id: "storm-0".to_owned(),
@@ -62,7 +66,7 @@ fn right() -> (Log, Truth) {
     (log, truth)
 }
 
-fn verdict(log: &Log, truth: &Truth, away: &[(i64, i64)]) -> Verdict {
+fn verdict(log: &Log, truth: &DatabaseState, away: &[(i64, i64)]) -> Verdict {
     let sku = Sku { id: "a".to_owned(), stock: 1, max_per_user: 1 };
     let sales = [Sale { id: "sale".to_owned(), wholesale: false, hold_ttl_s: 5, skus: vec![sku] }];
     let mut verdict = Verdict::default();
@@ -79,13 +83,13 @@ fn what_is_right_breaks_no_rule() {
 }
 
 /// What breaks a rule, and the rule.
-type Broken = (&'static str, fn(&mut Log, &mut Truth));
+type Violation = (&'static str, fn(&mut Log, &mut DatabaseState));
 
-fn hold(truth: &mut Truth) -> &mut Hold {
+fn hold(truth: &mut DatabaseState) -> &mut Hold {
     truth.holds.get_mut(&HOLD).unwrap()
 }
 
-const BROKEN: [Broken; 20] = [
+const VIOLATIONS: [Violation; 20] = [
     ("what was acknowledged is there", |_, truth| truth.holds.clear()),
     ("what was acknowledged is there", |_, truth| hold(truth).user_id = "storm-1".to_owned()),
     ("what was acknowledged is there", |_, truth| hold(truth).lines[0].1 = 2),
@@ -94,13 +98,13 @@ const BROKEN: [Broken; 20] = [
         hold(truth).status = "HOLD".to_owned();
         hold(truth).finalized_us = None;
     }),
-    ("a refusal leaves no trace", |log, _| log.asked[0].told = Told::NotOpen),
-    ("a key is refused as used only if it was", |log, _| log.asked[1].told = Told::Reused),
+    ("a refusal leaves no trace", |log, _| log.asked[0].told = ReserveResult::NotOpen),
+    ("a key is refused as used only if it was", |log, _| log.asked[1].told = ReserveResult::Reused),
     ("a hold is what its buyer was told", |log, _| log.said[0].asked_us = 16 * S),
-    ("a hold is what its buyer was told", |log, _| log.said[0].answer = Answer::Released),
+    ("a hold is what its buyer was told", |log, _| log.said[0].answer = HoldResult::Released),
     ("already holding is told only to who did", |log, _| log.asked[2].last_us = 15 * S + 2_000),
     ("limit reached is told only where it was", |_, truth| truth.orders.get_mut(&HOLD).unwrap().created_us = 22 * S),
-    ("not open is told only while it was not", |log, _| log.asked[1].told = Told::NotOpen),
+    ("not open is told only while it was not", |log, _| log.asked[1].told = ReserveResult::NotOpen),
     ("sold out is told only if it was", |_, truth| truth.moved[0].qty = 2),
     ("no SKU was below zero at any moment", |_, truth| truth.moved[0].committed_us = 12 * S),
     ("nothing is granted in a pause", |log, _| log.pauses[0].paused_us = 9 * S),
@@ -116,7 +120,7 @@ const BROKEN: [Broken; 20] = [
 
 #[test]
 fn each_rule_sees_what_breaks_it() {
-    for (n, (rule, break_it)) in BROKEN.into_iter().enumerate() {
+    for (n, (rule, break_it)) in VIOLATIONS.into_iter().enumerate() {
         let (mut log, mut truth) = right();
         break_it(&mut log, &mut truth);
         let words = verdict(&log, &truth, &[]).words;

@@ -10,7 +10,7 @@ use super::Hands;
 use stack::leftovers;
 use stack::proxy::Moment;
 
-/// How long somebody waits in ambush for a call of a function that is not called often.
+/// How long a trigger waits for a call of a function that is not called often.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A connection of a function or of the pooler, and never one that watches.
@@ -37,7 +37,7 @@ impl Hands {
         let moment = *rng.choice(&[Moment::Before, Moment::During, Moment::After]).unwrap_or(&Moment::During);
         let (struck, at) = oneshot::channel();
         let children = self.children.clone();
-        self.detours.database.ambush(&format!("{function}-"), moment, move |instance| {
+        self.detours.database.trigger(&format!("{function}-"), moment, move |instance| {
             if let Some(pid) = children.pid(instance) {
                 leftovers::signal(pid, Signal::KILL);
             }
@@ -50,7 +50,7 @@ impl Hands {
             self.counts.count(&format!("an instance killed {when} its call"));
             return true;
         }
-        // Another ambush may have taken this one's place.
+        // Another trigger may have replaced this one.
         let names = self.children.names(function);
         rng.choice(&names).is_some_and(|name| self.kill(name))
     }

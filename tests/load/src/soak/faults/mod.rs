@@ -114,7 +114,7 @@ const OTHERS: [(&str, u32); 18] = [
     ("functions: answers lost", 8),
     ("browser: connections cut", 5),
     ("browser: answers lost", 8),
-    ("players waylaid", 12),
+    ("players: connections cut", 12),
     ("two schedulers", 4),
     ("no scheduler", 4),
     ("clocks ten minutes off", 4),
@@ -188,7 +188,7 @@ impl Hands {
             "refund, relay or audit killed" => {
                 Ok(self.kill_instance(rng.choice(&["refund", "relay", "audit"]).unwrap_or(&"relay"), rng).await)
             }
-            "players waylaid" => Ok(network::waylay_players(database, rng).await),
+            "players: connections cut" => Ok(network::cut_players(database, rng).await),
             "two schedulers" => self.schedulers(2, rng).await,
             "no scheduler" => self.schedulers(0, rng).await,
             "clocks ten minutes off" => self.put_clocks_off(rng).await,

@@ -31,13 +31,13 @@ pub async fn disturb(way: &Proxy, what: &str, rng: &mut Rng) {
     }
 }
 
-/// Some players, one after the other, lose their question before it is there, or its answer.
-pub async fn waylay_players(way: &Proxy, rng: &mut Rng) -> bool {
+/// Cuts the connections of some players, one after the other, before their request arrives or before its response does.
+pub async fn cut_players(way: &Proxy, rng: &mut Rng) -> bool {
     let mut struck = false;
     for _ in 0..rng.u32(3..=10) {
         let moment = if rng.bool() { Moment::Before } else { Moment::After };
         let (strike, at) = oneshot::channel();
-        way.ambush(players::DOORS, moment, move |_| {
+        way.trigger(players::DOORS, moment, move |_| {
             // Whoever waited may have been dropped with the storm.
             let _ = strike.send(());
         });

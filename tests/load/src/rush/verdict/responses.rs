@@ -6,13 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use super::{Found, presses, stories};
 use crate::rush::Run;
 use crate::rush::arrivals::Tabs;
+use crate::rush::database_state::DatabaseState;
 use crate::rush::sale::sku_id;
-use crate::rush::tally::{After, Story, Told};
+use crate::rush::tally::{After, PressResult, Story};
 use crate::rush::text::grouped;
-use crate::rush::truth::Truth;
 
 /// One that may be given to this buyer: no other refusal has a place in a rush.
-pub fn answered(run: &Run, _: &Truth) -> Found {
+pub fn answered(run: &Run, _: &DatabaseState) -> Found {
     let mut broken = vec![];
     let (came, wanted) = (run.book.stories.len(), run.options.buyers);
     if came != wanted {
@@ -21,14 +21,14 @@ pub fn answered(run: &Run, _: &Truth) -> Found {
     for (story, press) in presses(run) {
         let own = granted(story).next();
         let fits = match &press.told {
-            Told::Granted { .. } => true,
-            Told::Refused { status: 409, code, hold_id } => match code.as_str() {
+            PressResult::Granted { .. } => true,
+            PressResult::Refused { status: 409, code, hold_id } => match code.as_str() {
                 "sold_out" => true,
                 "already_holding" => story.buyer.tabs == Tabs::TwoKeys && own.is_some() && hold_id.as_deref() == own,
                 "limit_reached" => story.buyer.tabs == Tabs::TwoKeys && own.is_some(),
                 _ => false,
             },
-            Told::Refused { .. } | Told::Nothing => false,
+            PressResult::Refused { .. } | PressResult::Nothing => false,
         };
         if !fits {
             broken.push(format!("{}: {:?} after {} tries", story.user_id, press.told, press.tries));
@@ -45,12 +45,12 @@ pub fn answered(run: &Run, _: &Truth) -> Found {
 /// The holds that this buyer was told of.
 fn granted(story: &Story) -> impl Iterator<Item = &str> {
     story.presses.iter().filter_map(|press| match &press.told {
-        Told::Granted { hold_id, .. } => Some(hold_id.as_str()),
-        Told::Refused { .. } | Told::Nothing => None,
+        PressResult::Granted { hold_id, .. } => Some(hold_id.as_str()),
+        PressResult::Refused { .. } | PressResult::Nothing => None,
     })
 }
 
-pub fn on_record(run: &Run, truth: &Truth) -> Found {
+pub fn on_record(run: &Run, truth: &DatabaseState) -> Found {
     let mut broken = vec![];
     let mut told: HashMap<&str, &Story> = HashMap::new();
     for story in stories(run) {
@@ -95,7 +95,7 @@ pub fn on_record(run: &Run, truth: &Truth) -> Found {
     (broken, format!("{} holds, {} orders", truth.holds.len(), truth.orders.len()))
 }
 
-pub fn one_hold_each(run: &Run, truth: &Truth) -> Found {
+pub fn one_hold_each(run: &Run, truth: &DatabaseState) -> Found {
     let mut broken = vec![];
     let mut holds: HashMap<(&str, &str), usize> = HashMap::new();
     for hold in truth.holds.values() {
@@ -113,12 +113,12 @@ pub fn one_hold_each(run: &Run, truth: &Truth) -> Found {
 }
 
 /// The same key: the same body, and granted once.
-pub fn replays(run: &Run, _: &Truth) -> Found {
+pub fn replays(run: &Run, _: &DatabaseState) -> Found {
     let (mut broken, mut replayed_in_all) = (vec![], 0);
     for story in stories(run) {
         let mut first: HashMap<usize, (&str, usize)> = HashMap::new();
         for press in &story.presses {
-            let Told::Granted { body, replayed, .. } = &press.told else { continue };
+            let PressResult::Granted { body, replayed, .. } = &press.told else { continue };
             replayed_in_all += usize::from(*replayed);
             let (said, fresh) = first.entry(press.key).or_insert((body, 0));
             *fresh += usize::from(!replayed);

@@ -1,6 +1,7 @@
-//! Dispatches an operation: each is one call of one routine of schema/routines/operate.sql, schema/routines/dead_letters.sql or schema/routines/forget.sql.
+//! Dispatches an operation: each is one call of one routine of schema/routines/subscriptions.sql,
+//! schema/routines/dead_letters.sql or schema/routines/forget.sql.
 
-use protocol::operate::{Operation, OperationOutcome};
+use protocol::deliveries::{Operation, OperationOutcome};
 use protocol::subscription::SubscriptionStatus;
 use tokio_postgres::types::{Json, Type};
 

@@ -50,7 +50,7 @@ pub struct Payment {
 }
 
 #[derive(Debug, Default)]
-pub struct Truth {
+pub struct DatabaseState {
     pub holds: HashMap<Uuid, Hold>,
     pub moved: Vec<Moved>,
     /// By the hold that was paid.
@@ -93,7 +93,7 @@ pub async fn money(owner: &Client) -> anyhow::Result<BTreeMap<String, Totals>> {
     Ok(owner.query(MONEY, &[]).await?.iter().map(totals).collect())
 }
 
-impl Truth {
+impl DatabaseState {
     /// Of these sales, and of these payments.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Operate: what an operator does about deliveries: who is told, what was given up, and sending that again.
+//! An operator's operations on subscriptions, dead letters, the ledger and forgotten users.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub use crate::subscription::{Kind, NewSubscription, Rotation, Subscription, Sub
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(tag = "operation", rename_all = "snake_case")]
 pub enum Operation {
-    /// Before that entry of the ledger; none: from the newest.
+    /// Entries of the ledger before this one; none: from the newest on.
     Actions {
         before: Option<i64>,
         limit: i32,
@@ -69,7 +69,7 @@ pub enum Operation {
     },
 }
 
-/// The body of a change that needs none, and may say why.
+/// An optional body with the reason for a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -88,17 +88,17 @@ pub enum OperationOutcome {
     },
     NotFound,
     IdempotencyKeyReused,
-    /// As many subscriptions as there may be.
+    /// The limit of subscriptions is reached.
     TooMany {
         most: i64,
     },
-    /// A target of AWS has no secret.
+    /// The subscription's kind has no secret: AWS signs.
     NotSigned,
     /// A dead letter of a subscription that is disabled.
     Disabled,
     Actions {
         actions: Vec<Action>,
-        /// Where the next page begins; none: there is none.
+        /// The next page's cursor; none: this is the last page.
         next: Option<String>,
     },
     Subscriptions {
@@ -125,7 +125,7 @@ pub enum OperationOutcome {
     },
     DeadLetters {
         dead_letters: Vec<DeadLetter>,
-        /// Where the next page begins; none: there is none.
+        /// The next page's cursor; none: this is the last page.
         next: Option<String>,
     },
     ReplayedOne {

@@ -9,12 +9,12 @@ use crate::client::until;
 /// A fifth does not compile here: the crowds in `tests/it/money` deal theirs out by four.
 pub const GATEWAYS: [&str; 4] = payments::NAMES;
 
-pub struct Till {
+pub struct Gateways {
     pub url: String,
     http: reqwest::Client,
 }
 
-impl Till {
+impl Gateways {
     pub fn at(url: &str) -> Self {
         let http = simulator::http::client().timeout(Duration::from_secs(20)).build().unwrap();
         Self { url: url.to_owned(), http }

@@ -1,12 +1,12 @@
--- Operate: what an operator does about deliveries: who is told, what was given up, and sending that again.
+-- Subscriptions, and what every operation of an operator shares: the ledger, and the stored answers of Idempotency-Keys.
 --
 -- Locks:      an Idempotency-Key (advisory), subscription by subscription_id, delivery; refund.
 -- Keeps:      every change leaves who, when and why in the ledger, in the transaction that makes it; a replayed
 --             delivery takes its place in the order of its hold again.
 -- Isolation:  READ COMMITTED or above.
--- A retry:    with an Idempotency-Key the stored answer; without one, what is so already stays so and is said.
+-- A retry:    with an Idempotency-Key the stored answer; without one, nothing changes and the present state is the answer.
 --
--- p_by is who asks: {"actor", "reason", "request_id"}.
+-- p_by is the operator: {"actor", "reason", "request_id"}.
 
 create or replace function holdfast.write_operator_ledger(p_by json, p_action text, p_subject text, p_details json)
 returns void language sql volatile
@@ -45,7 +45,7 @@ begin atomic
     from shown s;
 end;
 
--- The stored answer; null: go on, and whoever asks the same at the same time waits. Without a key there is none.
+-- The stored answer; null: go on, and another request with the same key waits. Without a key there is none.
 create or replace function holdfast.stored_operation(p_idem_key text, p_fingerprint bytea) returns json
 language plpgsql set search_path = holdfast, pg_temp
 as $$
@@ -111,7 +111,7 @@ begin atomic
     from holdfast.subscription s where s.subscription_id = p_subscription_id and s.status <> 'DELETED';
 end;
 
--- p_most: subscriptions there may be; each costs a row an event.
+-- p_most: the limit of subscriptions; each costs a row for every event.
 create or replace function holdfast.create_subscription(
     p_by json, p_idem_key text, p_fingerprint bytea, p_kind text, p_endpoint text, p_event_types text[], p_secret text,
     p_most integer)

@@ -1,12 +1,11 @@
-//! What an operator does about deliveries, through the edge: subscriptions, dead letters, replays, and what is left of it
-//! in the ledger.
+//! Subscriptions, dead letters and replays, through the edge, and their entries in the ledger.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use support::client::{Answer, Client, until};
-use support::receiver::{Mood, Receiver};
+use support::receiver::{Behaviour, Receiver};
 
 const SUBSCRIPTIONS: &str = "/v1/admin/subscriptions";
 
@@ -139,7 +138,7 @@ async fn a_secret_is_rotated_and_a_target_of_aws_has_none() {
 async fn a_dead_letter_is_seen_with_its_reason_and_delivered_after_one_replay() {
     let client = Client::new();
     let (receiver, id, secret) = subscribed(&client).await;
-    receiver.mood(Mood::Answers(410, vec![]));
+    receiver.behave(Behaviour::Answers(410, vec![]));
     let sale = client.sale(300, &[("a", 5, 1)]).await;
     let path = format!("/v1/admin/dead-letters?kind=event&subscription={id}&sale_id={sale}");
     let letter = until("the letter is dead", 20, || async {
@@ -172,7 +171,7 @@ async fn a_dead_letter_is_seen_with_its_reason_and_delivered_after_one_replay() 
     };
     assert_eq!(client.send(replay()).await.refusal(), (422, "invalid_request".into()));
     let enable = operator(&client, Method::PATCH, &format!("{SUBSCRIPTIONS}/{id}")).json(&json!({"status": "enabled"}));
-    receiver.mood(Mood::Takes);
+    receiver.behave(Behaviour::Takes);
     assert_eq!(client.send(enable).await.ok(200)["status"], "enabled");
     assert_eq!(client.send(replay()).await.ok(200), json!({"id": letter_id, "status": "pending"}));
     let seen = until("it is delivered", 20, || async {
@@ -198,7 +197,7 @@ async fn a_dead_letter_is_seen_with_its_reason_and_delivered_after_one_replay() 
 async fn many_are_listed_a_page_at_a_time_and_replayed_by_the_same_filter() {
     let client = Client::new();
     let (receiver, id, _) = subscribed(&client).await;
-    receiver.mood(Mood::Answers(410, vec![]));
+    receiver.behave(Behaviour::Answers(410, vec![]));
     let sale = client.sale(300, &[("a", 5, 1), ("b", 5, 1), ("c", 5, 1)]).await;
     let filter = format!("subscription={id}&sale_id={sale}");
     until("three are dead", 20, || async {
@@ -220,7 +219,7 @@ async fn many_are_listed_a_page_at_a_time_and_replayed_by_the_same_filter() {
     listed.dedup();
     assert_eq!(listed.len(), 3);
 
-    receiver.mood(Mood::Takes);
+    receiver.behave(Behaviour::Takes);
     let enable = operator(&client, Method::PATCH, &format!("{SUBSCRIPTIONS}/{id}")).json(&json!({"status": "enabled"}));
     client.send(enable).await.ok(200);
     let key = Uuid::new_v4().to_string();

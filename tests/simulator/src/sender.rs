@@ -16,7 +16,7 @@ use super::books::Attempt;
 use super::dialect::Event;
 use super::gateways::{Gateways, Job, written};
 
-/// Requests to the shop in the air at one time, over all payments.
+/// Requests to the shop in flight at once, over all payments.
 const IN_FLIGHT_MAX: usize = 500;
 /// From connecting to the end of the answer. Standard Webhooks advises 15 to 30 s.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -31,14 +31,14 @@ const SOMEBODYS_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// What each gateway signs its webhooks with.
 type Secrets = Arc<dyn Fn(super::dialect::Dialect) -> String + Send + Sync>;
 
-struct Courier {
+struct Sender {
     client: reqwest::Client,
     secrets: Secrets,
     in_flight: Semaphore,
     gateways: Gateways,
 }
 
-/// The courier's work as one future, which owns every delivery: dropped, it ends them all.
+/// The sender's work as one future, which owns every delivery: dropped, it ends them all.
 pub fn run(
     gateways: &Gateways,
     secrets: Secrets,
@@ -46,7 +46,7 @@ pub fn run(
 ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     // A redirect is a failed delivery, says the specification.
     let client = crate::http::client().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
-    let courier = Arc::new(Courier {
+    let sender = Arc::new(Sender {
         client: client.build().context("the gateway's HTTP client")?,
         secrets,
         in_flight: Semaphore::new(IN_FLIGHT_MAX),
@@ -57,7 +57,7 @@ pub fn run(
         loop {
             tokio::select! {
                 job = jobs.recv() => match job {
-                    Some(job) => drop(deliveries.spawn(deliver(courier.clone(), job))),
+                    Some(job) => drop(deliveries.spawn(deliver(sender.clone(), job))),
                     None => return,
                 },
                 Some(_ended) = deliveries.join_next() => {}
@@ -66,7 +66,7 @@ pub fn run(
     })
 }
 
-async fn deliver(courier: Arc<Courier>, job: Job) {
+async fn deliver(sender: Arc<Sender>, job: Job) {
     // Asked for the rest again after each sleep: a timer may be early by the wall clock, which is what expiry goes by.
     while let Ok(rest) = Duration::try_from(job.not_before.duration_since(Timestamp::now())) {
         if rest.is_zero() {
@@ -75,9 +75,9 @@ async fn deliver(courier: Arc<Courier>, job: Job) {
         tokio::time::sleep(rest).await;
     }
     for attempt in 1.. {
-        let taken = courier.attempt(&job, attempt <= job.forged).await;
-        if job.event == Event::MayTake {
-            return courier.answered(&job, taken);
+        let taken = sender.attempt(&job, attempt <= job.forged).await;
+        if job.event == Event::ApprovalRequested {
+            return sender.answered(&job, taken);
         }
         if taken {
             return;
@@ -88,13 +88,13 @@ async fn deliver(courier: Arc<Courier>, job: Job) {
             job.gateway.pause(attempt)
         };
         let Some(pause) = pause else {
-            return courier.gateways.books.give_up(&job.payment_id, job.delivery);
+            return sender.gateways.books.give_up(&job.payment_id, job.delivery);
         };
         tokio::time::sleep(pause).await;
     }
 }
 
-impl Courier {
+impl Sender {
     /// The buyer waits for the money to be taken: one question, one answer.
     fn answered(&self, job: &Job, yes: bool) {
         if !yes {

@@ -10,7 +10,7 @@ use stack;
 use stack::always::{self, Rule};
 
 #[derive(Clone, Debug)]
-pub struct Truth {
+pub struct DatabaseState {
     pub ledger: Vec<Entry>,
     pub holds: HashMap<String, Hold>,
     /// By the hold they came of.
@@ -57,7 +57,7 @@ const ORDERS: &str = "select o.hold_id::text, o.order_id::text, o.user_id, i.sku
     from holdfast.orders o join holdfast.order_items i using (order_id) where o.sale_id = $1";
 const PAYMENTS: &str = "select payment_id, state from holdfast.payment where sale_id = $1";
 
-impl Truth {
+impl DatabaseState {
     /// # Errors
     /// The database or the shop cannot be asked.
     pub async fn read(owner: &Client, stack: &stack::Report, sale_id: &str) -> anyhow::Result<Self> {
