@@ -134,7 +134,8 @@ begin
     select * into v_refund from refund r where (r.gateway, r.payment_id) = (p_gateway, p_payment_id) for update;
 
     v_left := case p_state when 'paid' then greatest(p_amount - p_refunded, 0) else 0 end;
-    v_gone := greatest(v_payment.amount - v_left, 0);
+    -- Of all that was taken, which may be more than is ours to pay back.
+    v_gone := greatest(case p_state when 'paid' then greatest(v_payment.amount, p_amount) else v_payment.amount end - v_left, 0);
     -- More than we were told of, or of another kind.
     perform keep_gateway_finding(v_payment, 'gateway_amount', v_payment.amount,
         case when p_state = 'paid' and p_currency <> v_payment.currency then -1 else greatest(v_payment.amount, v_left) end);

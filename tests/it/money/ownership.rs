@@ -333,6 +333,18 @@ async fn no_more_is_paid_back_than_is_due_whatever_the_gateway_has() {
         let made = shop.gateways.pay(gateway, &Uuid::now_v7().to_string(), "a guest", PRICE, silent).await;
         written_down(&shop, gateway, &made, 300, "COMPLETED").await;
         assert_eq!(books(&shop, &made).await["refunded"], 300, "{gateway}");
+        // What is left at the gateway is no refund of ours that failed.
+        let id = made["payment_id"].as_str().unwrap();
+        let seen =
+            format!("select count(*) from holdfast.payment where payment_id = '{id}' and seen_left = {}", PRICE - 300);
+        until(&format!("{gateway}: it was looked at again"), 40, || async {
+            (shop.count(&seen).await == 1).then_some(())
+        })
+        .await;
+        let reopened = format!(
+            "select count(*) from holdfast.order_ledger where event_type = 'REFUND_REOPENED' and payment_id = '{id}'"
+        );
+        assert_eq!(shop.count(&reopened).await, 0, "{gateway}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Before the Lambda emulator: programs of this machine may call it, and no page in a browser. The emulator by itself takes
-//! whatever any page of the web sends to it, and what it runs is the operator's function too.
+//! whatever any page of the web sends to it, and what it runs is the operator's function too. And what a function says of
+//! its failure is answered as Lambda does: 200 and `X-Amz-Function-Error`, where the emulator answers 500.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,13 +10,14 @@ use anyhow::Context as _;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HOST, HeaderMap, ORIGIN};
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -23,6 +25,7 @@ type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 
 /// Every browser says so of itself, with every request.
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
+const FUNCTION_ERROR: HeaderName = HeaderName::from_static("x-amz-function-error");
 
 /// An address of loopback for the emulator itself, which nobody guesses: a page cannot try sixteen million of them. Systems
 /// other than Linux have 127.0.0.1 alone.
@@ -76,9 +79,24 @@ async fn serve(
     *request.uri_mut() = uri;
     request.headers_mut().remove(HOST);
     Ok(match client.request(request).await {
+        Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => as_lambda_answers(answer).await,
         Ok(answer) => answer.map(|body| body.boxed()),
         Err(error) => refusal(StatusCode::BAD_GATEWAY, &error.to_string()),
     })
+}
+
+/// A function's error has a type; what the emulator says for itself has none.
+async fn as_lambda_answers(answer: Response<Incoming>) -> Answer {
+    let (mut head, body) = answer.into_parts();
+    let body = match body.collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) => return refusal(StatusCode::BAD_GATEWAY, &error.to_string()),
+    };
+    if serde_json::from_slice::<Value>(&body).is_ok_and(|error| error["errorType"].is_string()) {
+        head.status = StatusCode::OK;
+        head.headers.insert(FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
+    }
+    Response::from_parts(head, Full::new(body).map_err(|never| match never {}).boxed())
 }
 
 /// A page names its origin, or its browser says how it came; and one whose own name was made to lead here (DNS rebinding)
