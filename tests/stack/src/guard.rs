@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Uri};
@@ -78,6 +78,8 @@ async fn serve(
     };
     *request.uri_mut() = uri;
     request.headers_mut().remove(HOST);
+    // What the emulator compresses cannot be read here; Lambda compresses nothing.
+    request.headers_mut().remove(ACCEPT_ENCODING);
     Ok(match client.request(request).await {
         Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => as_lambda_answers(answer).await,
         Ok(answer) => answer.map(|body| body.boxed()),
