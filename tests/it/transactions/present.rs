@@ -190,11 +190,13 @@ async fn a_dispute_that_is_over_is_won_or_lost_only_where_somebody_says_so() {
     let letter: String = "standard p2".bytes().map(|byte| format!("{byte:02x}")).collect();
     let by = r#"{"actor": "minji", "reason": "the bank's letter", "request_id": "r"}"#.replace('\'', "''");
     world
-        .owner(&format!("select holdfast.replay_dead_letters('{by}', 'many', '', 'refund', null, null, null, 9)"))
+        .owner(&format!(
+            "select holdfast.replay_dead_letters('{by}', 'many', sha256('many'), 'refund', null, null, null, 9)"
+        ))
         .await;
     assert_eq!((world.refund().await.0, world.shown("p2").await.1), ("REQUIRED".into(), Some("resolved".into())));
     world.owner("select holdfast.settle_refund('standard', 'p2', 'refused', 'its dispute is over', null)").await;
-    world.owner(&format!("select holdfast.replay_dead_letter('{by}', 'one', '', 'refund-{letter}')")).await;
+    world.owner(&format!("select holdfast.replay_dead_letter('{by}', 'one', sha256('one'), 'refund-{letter}')")).await;
     assert_eq!((world.refund().await.0, world.shown("p2").await.1), ("REQUIRED".into(), Some("won".into())));
     world.record("p2", over(0)).await;
     assert_eq!(world.shown("p2").await.1.as_deref(), Some("won"), "the message comes again");
