@@ -3,17 +3,18 @@
 
 mod account;
 mod crowd;
-mod front;
+mod large;
 mod lost;
 mod own;
 mod told;
 
-use serde_json::{Value, json};
+use fantoccini::Locator;
+use serde_json::json;
 use uuid::Uuid;
 
 use support::browser::Browser;
 use support::client::{Client, until};
-use support::page::{be, go_and_pay, go_to_payment, held, remember, shop, sign_in, sku};
+use support::page::{be, go_and_pay, go_to_payment, shop, sku};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_buyer_buys() {
