@@ -74,8 +74,8 @@ fn what_is_said_of_a_gateways_lists_is_what_is_asked_for() {
     let read = |file: &str| std::fs::read_to_string(workspace::root().join(file)).unwrap();
     let (code, said) = (read("functions/payments/src/stripe/lists.rs"), read("docs/payments-later.md"));
     let days = |name: &str| {
-        let value = between(&code, &format!("const {name}: i64 = "), " * 86_400;").next();
-        value.unwrap_or_else(|| panic!("{name}")).to_owned()
+        let named = format!("const {name}: i64 = ");
+        between(&code, &named, " * 86_400;").next().unwrap_or_else(|| panic!("{name}")).to_owned()
     };
     let sentence = format!(
         "`/v1/refunds` of the last {} days and `/v1/disputes` of the last {},",
