@@ -8,6 +8,7 @@ import * as store from "./store.js";
 
 // Longer than the edge's own: tests/it/workspace/deadlines.rs compares them.
 const DEADLINE_MS = 8000;
+const ACCOUNT_DEADLINE_MS = 40_000; // a gateway is asked meanwhile
 const LONGEST_WAIT_MS = 60_000;
 const SPREAD = [1, 1.5]; // everybody who is told "in 2 s" must not come back in the same one
 
@@ -25,7 +26,7 @@ export const payFree = (hold_id) => call("POST", `/v1/reservations/${seg(hold_id
 export const orderOfHold = (hold_id) => call("GET", `/v1/orders?hold_id=${seg(hold_id)}`);
 export const order = (order_id) => call("GET", `/v1/orders/${seg(order_id)}`);
 /** `account` is { bank, number, holder }: where a deposit that bought nothing goes back to. */
-export const refundTo = (hold_id, account) => call("POST", `/v1/reservations/${seg(hold_id)}/refund-account`, account);
+export const refundTo = (hold_id, account) => call("POST", `/v1/reservations/${seg(hold_id)}/refund-account`, account, {}, ACCOUNT_DEADLINE_MS);
 export const cancel = (order_id) => call("POST", `/v1/orders/${seg(order_id)}/cancel`, {});
 
 /** Says that the payment page is opened, so that nobody has to tell what came of it. The page is about to be left. */
@@ -62,9 +63,9 @@ export async function signIn(user_id) {
   return answer;
 }
 
-async function send(method, path, body, headers = {}) {
+async function send(method, path, body, headers = {}, deadline_ms = DEADLINE_MS) {
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), DEADLINE_MS);
+  const timer = setTimeout(() => deadline.abort(), deadline_ms);
   const sent_ms = performance.now();
   let answer;
   try {

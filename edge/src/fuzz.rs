@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::api::admin::{dead_letters, payments};
-use crate::api::lookup;
+use crate::api::admin::{actions, dead_letters, payments};
 use crate::api::payments::returns;
 use crate::api::reservations::reserve;
+use crate::api::{lists, lookup};
 use crate::auth::operator::Operators;
 use crate::auth::session;
 use crate::auth::session::Buyer;
@@ -208,6 +208,8 @@ fn query(data: &[u8]) {
     if let Ok(page) = payments::page(url) {
         assert!((1..=limits::PAGE_MAX).contains(&page.limit));
     }
+    lists::assert_lists(url);
+    actions::assert_page(url);
     returns::assert_comeback(url);
 }
 

@@ -5,6 +5,7 @@ mod frame;
 mod html;
 mod moment;
 mod money;
+mod preview;
 pub mod refusal;
 mod sale;
 mod texts;
@@ -21,6 +22,7 @@ use crate::runtime::digest::sha256_hex;
 use crate::runtime::limits;
 use frame::{Data, ICON, Page, SCRIPTS};
 use html::{escape, query_value};
+use preview::preview;
 use sale::{Sale, SignIn};
 use texts::text;
 
@@ -39,7 +41,7 @@ pub async fn home(context: &RequestContext) -> HandlerResult {
         status: 200,
         title: format!("{title} · Holdfast"),
         state: "list",
-        meta_html: preview(context, language, title, text(language, "home_about"), None),
+        meta_html: preview(address(context), language, title, text(language, "home_about"), None),
         hero_html: format!(r#"<h1 id="title">{}</h1>"#, escape(title)),
         payment_page_url: &context.config.payment_page_url,
         ..Page::default()
@@ -88,7 +90,7 @@ pub async fn sale(context: &RequestContext, sale_id: String) -> HandlerResult {
     let page = Page {
         title: format!("{} · {}", text(language, &format!("h_{state}")), sale.name),
         state,
-        meta_html: preview(context, language, &sale.name, &about, sale.image_url.as_deref()),
+        meta_html: preview(address(context), language, &sale.name, &about, sale.image_url.as_deref()),
         hero_html: sale.hero(language, context.now_ms),
         heading: text(language, &format!("h_{state}")).to_owned(),
         message: sale.message(language, state).to_owned(),
@@ -238,25 +240,6 @@ fn sign_in_url(context: &RequestContext) -> Option<String> {
 /// This page's own address.
 fn address(context: &RequestContext) -> &str {
     context.head.url.split(['?', '#']).next().unwrap_or_default()
-}
-
-/// How a link to the page is shown where people talk.
-fn preview(context: &RequestContext, language: &str, title: &str, about: &str, image_url: Option<&str>) -> String {
-    let locale = if language == "ko" { "ko_KR" } else { "en_US" };
-    let about: String = about.chars().take(limits::PREVIEW_MAX_CHARS).collect();
-    let mut properties = vec![
-        ("og:site_name", "Holdfast"),
-        ("og:type", "website"),
-        ("og:title", title),
-        ("og:description", &about),
-        ("og:url", address(context)),
-        ("og:locale", locale),
-    ];
-    properties.extend(image_url.map(|url| ("og:image", url)));
-    let tag =
-        |(property, content): (&str, &str)| format!(r#"<meta property="{property}" content="{}">"#, escape(content));
-    let tags: String = properties.into_iter().map(tag).collect();
-    format!(r#"<meta name="description" content="{}">{tags}"#, escape(&about))
 }
 
 #[cfg(test)]

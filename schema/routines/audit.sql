@@ -3,7 +3,8 @@
 -- It goes through four parts, each in the order of its key and in pieces of bounded size: `audit_look` reads the next
 -- piece, `audit_write` keeps what was seen and moves the cursor. A part that is through begins again.
 --
--- Locks:      looking takes none. Writing takes rows of audit_cursor and audit_finding, which nobody else has.
+-- Locks:      looking takes none. Writing takes rows of audit_cursor and audit_finding; of the latter, `retain` has rows that
+--             are gone, and `forget` rows with the name of a user who is forgotten.
 -- Keeps:      nothing is corrected. A finding is written and told once for as long as it stands.
 -- Isolation:  `audit_look` is STABLE, so whatever it reads it reads as of one moment, its caller's snapshot: a sale that
 --             goes on meanwhile looks whole. Each piece has a moment of its own, and a short one: an old snapshot
@@ -160,4 +161,5 @@ revoke execute on function holdfast.audit_sales(text, timestamptz), holdfast.aud
 grant execute on function holdfast.audit_look(text, integer, double precision), holdfast.audit_write(json)
     to holdfast_audit;
 
+comment on table  holdfast.audit_finding            is 'What did not agree, as it was seen. What it is about is never corrected; a finding that is gone is removed when dead letters are.';
 comment on column holdfast.audit_finding.check_name is 'What was compared: a rule of holdfast.invariant.';

@@ -41,7 +41,7 @@ begin atomic
     on conflict on constraint buyer_history_pkey do update set bought = b.bought + excluded.bought, lapsed_at = null;
 end;
 
--- And no longer; before its lines are removed.
+-- And no longer; before its lines are removed. A row that counts for nothing then is removed.
 create or replace function holdfast.uncount_order(p_order_id uuid) returns void
 language sql volatile
 begin atomic
@@ -49,6 +49,9 @@ begin atomic
     where i.order_id = p_order_id order by b.sku_id for update of b;
     update holdfast.buyer_history b set bought = b.bought - i.qty from holdfast.order_items i
     where i.order_id = p_order_id and (b.sale_id, b.user_id, b.sku_id) = (i.sale_id, i.user_id, i.sku_id);
+    delete from holdfast.buyer_history b using holdfast.order_items i
+    where i.order_id = p_order_id and (b.sale_id, b.user_id, b.sku_id) = (i.sale_id, i.user_id, i.sku_id)
+      and b.bought = 0 and b.lapsed_at is null;
 end;
 
 -- Takes the stock of a hold that ended unpaid once more, if its buyer may still buy it: the sale is open, as for a

@@ -1,7 +1,7 @@
 -- Forget: a pseudonym takes a user's place wherever nobody has to know any more who it was.
 --
--- Locks:      forget_request; then reservation_hold by hold_id, orders, payment, payment_attempt. It waits 100 ms for a
---             lock and no longer: it comes again.
+-- Locks:      forget_request; then reservation_hold by hold_id, orders, payment, payment_attempt, audit_finding. It waits
+--             100 ms for a lock and no longer: it comes again.
 -- Keeps:      one pseudonym a user, so that rows of one person still belong together and every sum stays; what somebody
 --             still needs in clear stays so until they do not: a live hold; money that is being paid, paid back or could
 --             not be, or of which an operator has to decide; orders and payments that the law wants kept (p_legal_s); holds of which events tell (p_keep_s).
@@ -107,6 +107,36 @@ begin atomic
     from waits w;
 end;
 
+-- Ends a request of which nothing else is left. What the audit saw of the user gets the pseudonym only now: a rule whose
+-- subject is the user would find it once more for as long as a row has the name.
+create or replace function holdfast.end_forgetting(p_user_id text, p_pseudonym text) returns void
+language plpgsql set search_path = holdfast, pg_temp
+as $$
+declare
+    v_before constant text := '"user_id": ' || to_jsonb(p_user_id)::text;
+    v_after  constant text := '"user_id": ' || to_jsonb(p_pseudonym)::text;
+    -- Behind `sale/SKU`, of which neither has a slash.
+    v_end    constant text := '/' || p_user_id;
+begin
+    update audit_finding f set saw = replace(f.saw::jsonb::text, v_before, v_after)::json
+    where strpos(f.saw::jsonb::text, v_before) > 0;
+    with named as (
+        select f.finding_id, f.check_name, left(f.subject, -char_length(v_end)) || '/' || p_pseudonym as subject
+        from audit_finding f
+        where f.check_name = 'buyer_bought' and right(f.subject, char_length(v_end)) = v_end
+          and left(f.subject, -char_length(v_end)) ~ '^[^/]+/[^/]+$'
+    ), seen as (
+        -- Found again by the pseudonym, it stands once.
+        delete from audit_finding f using named n
+        where f.finding_id = n.finding_id and f.gone_at is null and exists (
+            select from audit_finding o where o.gone_at is null and (o.check_name, o.subject) = (n.check_name, n.subject))
+        returning f.finding_id)
+    update audit_finding f set subject = n.subject from named n
+    where f.finding_id = n.finding_id and not exists (select from seen s where s.finding_id = n.finding_id);
+    delete from forget_request r where r.user_id = p_user_id;
+end
+$$;
+
 create or replace function holdfast.forget_user(
     p_by json, p_user_id text, p_most integer, p_keep_s double precision, p_legal_s double precision)
 returns json language plpgsql security definer set search_path = holdfast, pg_temp
@@ -126,7 +156,7 @@ begin
     perform forget_piece(p_user_id, v_pseudonym, p_most, p_keep_s, p_legal_s);
     v_state := forget_state(p_user_id, v_pseudonym, p_legal_s);
     if v_state ->> 'status' = 'done' then
-        delete from forget_request f where f.user_id = p_user_id;
+        perform end_forgetting(p_user_id, v_pseudonym);
     end if;
     return json_build_object('outcome', 'forgotten', 'forgotten', v_state);
 end
@@ -148,7 +178,7 @@ begin
     v_forgotten := forget_piece(v_request.user_id, v_request.pseudonym, p_most, p_keep_s, p_legal_s);
     if v_forgotten = 0 then
         if forget_state(v_request.user_id, v_request.pseudonym, p_legal_s) ->> 'status' = 'done' then
-            delete from forget_request f where f.user_id = v_request.user_id;
+            perform end_forgetting(v_request.user_id, v_request.pseudonym);
         else
             update forget_request f set next_at = clock_timestamp() + interval '1 day' where f.user_id = v_request.user_id;
         end if;
@@ -159,7 +189,7 @@ end
 $$;
 
 revoke execute on function holdfast.forget_piece(text, text, integer, double precision, double precision),
-    holdfast.forget_state(text, text, double precision),
+    holdfast.forget_state(text, text, double precision), holdfast.end_forgetting(text, text),
     holdfast.forget_user(json, text, integer, double precision, double precision),
     holdfast.forget_due(integer, double precision, double precision) from public;
 grant execute on function holdfast.forget_user(json, text, integer, double precision, double precision)

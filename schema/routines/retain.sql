@@ -1,10 +1,12 @@
 -- Retain: what has served its time is removed, in pieces so small that nobody waits for them.
 --
 -- Locks:      retention_cursor; event_outbox, subscription and delivery rows of what was finished long ago, passing by
---             what somebody has; idempotency rows of holds that ended long ago; those holds and what belongs to them.
---             Waits 100 ms for a lock and no longer: it comes again.
+--             what somebody has; audit_finding and parked_payment rows that ended long ago; idempotency rows of holds
+--             that ended long ago; those holds and what belongs to them, and buyer_history rows that count for nothing,
+--             passing by what somebody has. Waits 100 ms for a lock and no longer: it comes again.
 -- Keeps:      what still has to be sent, dead letters until their own time is over, and keys younger than 24 hours or
---             of a hold that is HOLD; the sum of the ledger, and every hold that money came for.
+--             of a hold that is HOLD; the sum of the ledger, and every hold that money came for; findings that stand,
+--             parked payments that wait for a decision.
 -- Isolation:  READ COMMITTED.
 -- A retry:    finds what is left.
 
@@ -32,6 +34,16 @@ begin
         select idem_key from operator_request where created_at < v_now - make_interval(secs => greatest(p_keep_s, 86400))
         order by created_at limit p_most) old
     where r.idem_key = old.idem_key;
+    -- Findings that are gone and parked payments that were decided are kept as long as dead letters.
+    delete from audit_finding f using (
+        select finding_id from audit_finding where gone_at < v_now - make_interval(secs => p_keep_dead_s)
+        order by gone_at limit p_most for update skip locked) old
+    where f.finding_id = old.finding_id;
+    delete from parked_payment k using (
+        select gateway, payment_id from parked_payment
+        where state <> 'PARKED' and ended_at < v_now - make_interval(secs => p_keep_dead_s)
+        order by ended_at limit p_most for update skip locked) old
+    where (k.gateway, k.payment_id) = (old.gateway, old.payment_id);
 
     v_looked_at := array(select event_id from event_outbox where event_id > v_upto and event_id < v_before
                          order by event_id limit p_most);
@@ -77,7 +89,8 @@ $$;
 -- their entries in the ledger, which come to nothing: so its sum stays what it is. How many were looked at; 0: none is left.
 -- A hold that any money came for, or may have come for, stays, and one whose entries come to something, which is the
 -- audit's business. Each is looked at once; it stops at one that is still HOLD. p_keep_s is longer than dead letters are
--- kept, for they tell of holds.
+-- kept, for they tell of holds. With them goes what T1 has to know of their buyers, where it is nothing: none bought, and
+-- every cool-down is over.
 create or replace function holdfast.remove_holds(p_most integer, p_keep_s double precision) returns integer
 language plpgsql security definer set search_path = holdfast, pg_temp set lock_timeout = '100ms'
 as $$
@@ -110,6 +123,17 @@ begin
                           where a.hold_id = h.hold_id and (a.state <> 'ENDED' or a.dead_at is not null))
           and not exists (select from inventory_ledger l where l.hold_id = h.hold_id group by l.sku_id having sum(l.qty) <> 0)
         order by h.hold_id for update skip locked);
+    with line as materialized (
+        select distinct h.sale_id, h.user_id, i.sku_id from unnest(v_looked_at) as looked (hold_id)
+        join reservation_hold h using (hold_id) join reservation_hold_item i using (hold_id)
+    ), idle as materialized (
+        select b.sale_id, b.user_id, b.sku_id from line l cross join lateral (
+            select k.sale_id, k.user_id, k.sku_id from buyer_history k
+            where k.sale_id = l.sale_id and k.user_id = l.user_id and k.sku_id = l.sku_id and k.bought = 0
+              and coalesce(k.lapsed_at < least(v_since, clock_timestamp() - interval '1 day'), true)
+            for update skip locked) b)
+    delete from buyer_history b using idle
+    where b.sale_id = idle.sale_id and b.user_id = idle.user_id and b.sku_id = idle.sku_id;
     delete from payment_attempt a using unnest(v_hold_ids) as old (hold_id) where a.hold_id = old.hold_id;
     delete from inventory_ledger l using unnest(v_hold_ids) as old (hold_id) where l.hold_id = old.hold_id;
     delete from reservation_hold_item i using unnest(v_hold_ids) as old (hold_id) where i.hold_id = old.hold_id;

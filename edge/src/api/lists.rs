@@ -112,6 +112,21 @@ impl List {
     }
 }
 
+/// For the fuzzer: whatever is let through is a page of one list, and its cursor leads there again and to no other list.
+#[cfg(any(test, feature = "fuzz"))]
+pub fn assert_lists(url: &str) {
+    for (name, other) in [("holds", "orders"), ("orders", "holds")] {
+        let Ok(list) = List::of(name, url) else { continue };
+        assert!((1..=limits::PAGE_MAX).contains(&list.limit) && list.sale_id.as_deref().is_none_or(is_slug));
+        assert!(list.status.is_none() || name == "holds");
+        let Some(last) = list.before.clone() else { continue };
+        assert_eq!(uuid(&last), Some(last.clone()));
+        let cursor = list.next(Some(last.clone())).unwrap_or_default();
+        assert_eq!(cursor::read(&list.filters(), &cursor), Some(last));
+        assert_eq!(cursor::read(&List { name: other, ..list }.filters(), &cursor), None);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,9 @@
 //! What gateways and Lambda answer: it comes from outside as much as what strangers send, and money follows from it.
 
-use payments::{Account, Captured, GatewayResponse, LookupResult, PaymentSnapshot, Refunded, State};
+use payments::{
+    Account, Captured, Dispute, Disputed, EntryDetail, GatewayApi, GatewayResponse, ListPage, LookupResult,
+    PaymentSnapshot, Refunded, State,
+};
 use protocol::confirm::Settled;
 
 use crate::lambda::invoke;
@@ -41,12 +44,47 @@ pub fn gateway(data: &[u8]) {
         Refunded::Already | Refunded::Unknown(_) => {}
     }
     assert!(!api.was_voided(&answer) || state == Some(State::Failed));
+    lists(name, api.as_ref(), &answer);
+    for currency in ["KRW", "USD", "BHD", "XXX"] {
+        if let Some(dispute) = api.dispute(&answer, currency) {
+            assert_eq!(status, 200);
+            assert_dispute(&dispute);
+        }
+    }
+}
+
+/// As a page of each of the gateway's lists: what it has of a payment is as good as what asking about it says, and the next
+/// page begins somewhere.
+fn lists(name: &str, api: &dyn GatewayApi, answer: &GatewayResponse) {
+    for list in api.lists() {
+        for cursor in ["", "1"] {
+            let page = ListPage { list, from_s: 1_700_000_000, until_s: 1_800_000_000, cursor };
+            let Ok(listed) = api.listed(&page, answer) else { continue };
+            assert_eq!(answer.status, 200);
+            assert!(listed.next.as_deref().is_none_or(|next| !next.is_empty()), "{name} {list}");
+            for entry in &listed.entries {
+                assert!(!entry.payment_id.is_empty(), "{name} {list}");
+                match &entry.detail {
+                    EntryDetail::Snapshot(truth) => assert_money(name, truth),
+                    EntryDetail::Disputed(dispute) => assert_dispute(dispute),
+                    EntryDetail::Taken | EntryDetail::Changed { .. } => {}
+                }
+            }
+        }
+    }
+}
+
+fn assert_dispute(dispute: &Dispute) {
+    assert!(dispute.amount >= 0 && dispute.lost_before >= 0, "{dispute:?}");
 }
 
 fn assert_money(gateway: &str, truth: &PaymentSnapshot) {
     let unit = payments::unit(gateway, &truth.currency);
     assert!((0..=limits::AMOUNT_MAX).contains(&truth.amount) && truth.refunded >= 0);
     assert!(truth.refunding.is_none_or(|amount| amount >= 0) && truth.left() <= truth.amount);
+    if let Disputed::Yes(dispute) = &truth.disputed {
+        assert_dispute(dispute);
+    }
     // What was read in the gateway's unit is written in it as the same.
     let written = unit.and_then(|unit| unit.write(truth.amount));
     assert_eq!(written.and_then(|text| unit.and_then(|unit| unit.read(&text))), Some(truth.amount));

@@ -31,13 +31,14 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// A page of these entries. None: it cannot be read, or is about no payment.
+    /// A page of these entries. None: it cannot be read, or is about no payment. An empty `next` is the first page's cursor,
+    /// so it leads nowhere.
     pub fn of(entries: impl Iterator<Item = Option<Entry>>, next: Option<String>) -> Self {
-        let mut listed = Self { next, ..Self::default() };
+        let mut listed = Self { next: next.filter(|next| !next.is_empty()), ..Self::default() };
         for entry in entries {
             match entry {
-                Some(entry) => listed.entries.push(entry),
-                None => listed.unread += 1,
+                Some(entry) if !entry.payment_id.is_empty() => listed.entries.push(entry),
+                _ => listed.unread += 1,
             }
         }
         listed

@@ -177,8 +177,9 @@ impl GatewayApi for PortOneApi {
         } else {
             let count = |name: &str| page["page"][name].as_i64().unwrap_or(0);
             let (number, size) = (count("number"), count("size"));
-            let more = size > 0 && (number + 1).saturating_mul(size) < count("totalCount");
-            (items.iter().collect(), more.then(|| (number + 1).to_string()))
+            let next = number.saturating_add(1);
+            let more = size > 0 && next.saturating_mul(size) < count("totalCount");
+            (items.iter().collect(), more.then(|| next.to_string()))
         };
         // A V1 payment has no amount here, and none of them is ours.
         let entry = |one: &&Value| Some(listed_payment(text(&one["id"])?, payment(one)?));

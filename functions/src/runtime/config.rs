@@ -45,7 +45,10 @@ pub fn required(name: &str) -> Result<String, ConfigError> {
 /// # Errors
 /// It is missing, or not such a URL, or one that forbids TLS to another machine.
 pub fn database() -> Result<tokio_postgres::Config, ConfigError> {
-    let url = required("DATABASE_URL")?;
+    connection(&required("DATABASE_URL")?)
+}
+
+fn connection(url: &str) -> Result<tokio_postgres::Config, ConfigError> {
     // The parser's own message may quote the URL, and the URL holds a password.
     let mut config: tokio_postgres::Config =
         url.parse().map_err(|_| ConfigError::new("DATABASE_URL", "is not a postgres:// URL"))?;
@@ -198,11 +201,23 @@ pub fn days(name: &str, default_d: u64) -> Result<Duration, ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use super::required;
+    use super::*;
 
     #[test]
     fn a_missing_variable_is_named() {
         let error = required("HOLDFAST_NO_SUCH_VARIABLE").err().map(|e| e.to_string());
         assert_eq!(error.as_deref(), Some("the environment variable HOLDFAST_NO_SUCH_VARIABLE is missing"));
+    }
+
+    /// Where the other side vanishes without a word, a call in flight ends in time for another, and an idle one is noticed.
+    #[test]
+    fn a_connection_whose_other_end_is_silent_is_given_up() -> Result<(), ConfigError> {
+        let config = connection("postgres://holdfast_reserve:p@127.0.0.1:5432/shop")?;
+        assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_millis(TCP_USER_TIMEOUT_MS)));
+        assert!(config.get_keepalives());
+        assert_eq!(config.get_keepalives_idle(), Duration::from_secs(KEEPALIVE_IDLE_S));
+        assert_eq!(config.get_keepalives_interval(), Some(Duration::from_secs(KEEPALIVE_INTERVAL_S)));
+        assert_eq!(config.get_keepalives_retries(), Some(KEEPALIVE_RETRIES));
+        Ok(())
     }
 }

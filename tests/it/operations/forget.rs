@@ -6,6 +6,8 @@ use tokio_postgres::types::{Json, Type};
 use support::database::{Ask, Database, Paid, confirm, release, reserve};
 
 const DAY_S: f64 = 86_400.0;
+/// A name that stands in nothing else.
+const ANN: &str = "ann-3f9c";
 
 async fn shop() -> Database {
     let database = Database::new().await;
@@ -35,21 +37,29 @@ async fn forget(database: &Database, user: &str, legal_days: f64) -> Value {
     rows[0].get::<_, Json<Value>>(0).0["forgotten"].clone()
 }
 
-/// The tables in which the user still stands, with how often.
+/// The tables in which the user still stands, in whichever column, with how often.
 async fn stands_in(database: &Database, user: &str) -> Vec<String> {
-    let columns = "select c.relname from pg_attribute a join pg_class c on c.oid = a.attrelid
-                   where c.relnamespace = 'holdfast'::regnamespace and c.relkind = 'r' and a.attname = 'user_id' and not a.attisdropped
-                   order by 1";
+    let tables =
+        "select relname from pg_class where relnamespace = 'holdfast'::regnamespace and relkind = 'r' order by 1";
     let mut found = vec![];
-    for row in database.owner.query(columns, &[]).await.unwrap() {
+    for row in database.owner.query(tables, &[]).await.unwrap() {
         let table: String = row.get(0);
-        let sql = format!("select count(*) from holdfast.{table} where user_id = $1");
+        let sql = format!("select count(*) from holdfast.{table} t where strpos(to_jsonb(t)::text, $1) > 0");
         let count: i64 = database.owner.query_one(&sql, &[&user]).await.unwrap().get(0);
         if count > 0 {
             found.push(format!("{table} {count}"));
         }
     }
     found
+}
+
+/// What a pass of the audit finds is written down.
+async fn audited(database: &Database) {
+    let audit = database.as_role("audit").await;
+    for part in ["sales", "holds", "payments"] {
+        let write = format!("select holdfast.audit_write(holdfast.audit_look('{part}', 100, 0))");
+        audit.query_typed(&write, &[]).await.unwrap();
+    }
 }
 
 /// Everything so far happened ten days ago, and its keys and events are gone by retention.
@@ -66,26 +76,48 @@ async fn ten_days_pass(database: &Database) {
 #[tokio::test]
 async fn a_user_past_every_time_is_gone_from_every_table_and_the_ledger_says_who_did_it() {
     let database = shop().await;
-    let bought = hold(&database, "ann", "a", "1").await;
-    pay(&database, "p1", &bought, "ann", 100).await;
-    let given_back = hold(&database, "ann", "b", "2").await;
-    release(&database.as_role("release").await, "ann", &given_back).await.unwrap();
+    let bought = hold(&database, ANN, "a", "1").await;
+    pay(&database, "p1", &bought, ANN, 100).await;
+    let given_back = hold(&database, ANN, "b", "2").await;
+    release(&database.as_role("release").await, ANN, &given_back).await.unwrap();
     let other = hold(&database, "bob", "a", "1").await;
     pay(&database, "p2", &other, "bob", 100).await;
     let attempt = "insert into holdfast.payment_attempt (gateway, payment_id, hold_ref, user_id, amount, currency, attempt, state,
-                   outcome, ask_at, ended_at) values ('toss', 'x', 'x', 'ann', 1, 'KRW', 1, 'ENDED', 'over', now(), now())";
+                   outcome, ask_at, ended_at) values ('toss', 'x', 'x', 'ann-3f9c', 1, 'KRW', 1, 'ENDED', 'over', now(), now())";
     database.owner.batch_execute(attempt).await.unwrap();
+    // What the audit finds has the rows with the name, and one rule has the name itself.
+    let wrong = "update holdfast.buyer_history set bought = bought + 1; update holdfast.orders set total_amount = 101";
+    database.owner.batch_execute(wrong).await.unwrap();
+    audited(&database).await;
+    let right = "update holdfast.buyer_history set bought = bought - 1; update holdfast.orders set total_amount = 100";
+    database.owner.batch_execute(right).await.unwrap();
+    assert!(
+        stands_in(&database, ANN).await.iter().any(|one| one == "audit_finding 3"),
+        "{:?}",
+        stands_in(&database, ANN).await
+    );
     ten_days_pass(&database).await;
 
-    let forgotten = forget(&database, "ann", 5.0).await;
+    let forgotten = forget(&database, ANN, 5.0).await;
     assert_eq!((&forgotten["status"], &forgotten["waits_for"]), (&json!("done"), &json!([])), "{forgotten}");
-    assert_eq!(stands_in(&database, "ann").await, [""; 0]);
+    assert_eq!(stands_in(&database, ANN).await, [""; 0]);
     let pseudonym = forgotten["pseudonym"].as_str().unwrap();
     assert!(pseudonym.starts_with("forgotten-"));
     assert_eq!(
         stands_in(&database, pseudonym).await.iter().map(|one| one.split(' ').next().unwrap()).collect::<Vec<_>>(),
-        ["buyer_history", "order_items", "orders", "payment", "payment_attempt", "reservation_hold"]
+        [
+            "audit_finding",
+            "buyer_history",
+            "operator_ledger",
+            "order_items",
+            "orders",
+            "payment",
+            "payment_attempt",
+            "reservation_hold"
+        ]
     );
+    let subjects = "select count(*) from holdfast.audit_finding where check_name = 'buyer_bought' and subject = 'drop/a/' || $1::text";
+    assert_eq!(database.owner.query_one(subjects, &[&pseudonym]).await.unwrap().get::<_, i64>(0), 1);
     assert!(!stands_in(&database, "bob").await.is_empty(), "nobody else is touched");
     let ledger = "select json_agg(json_build_array(action, subject, actor, reason)) from holdfast.operator_ledger where action = 'user_forgotten'";
     let ledger: Json<Value> = database.owner.query_one(ledger, &[]).await.unwrap().get(0);
@@ -100,52 +132,74 @@ async fn a_user_past_every_time_is_gone_from_every_table_and_the_ledger_says_who
 #[tokio::test]
 async fn what_is_still_needed_waits_and_goes_by_itself() {
     let database = shop().await;
-    let bought = hold(&database, "ann", "a", "1").await;
-    pay(&database, "p1", &bought, "ann", 100).await;
-    pay(&database, "p2", &bought, "ann", 100).await;
-    let live = hold(&database, "ann", "b", "2").await;
+    let bought = hold(&database, ANN, "a", "1").await;
+    pay(&database, "p1", &bought, ANN, 100).await;
+    pay(&database, "p2", &bought, ANN, 100).await;
+    let live = hold(&database, ANN, "b", "2").await;
     ten_days_pass(&database).await;
-    let first = forget(&database, "ann", 365.0).await;
+    let first = forget(&database, ANN, 365.0).await;
     assert_eq!(
         (&first["status"], &first["waits_for"]),
         (&json!("waiting"), &json!(["live_hold", "refund", "legal_time"]))
     );
-    let before = stands_in(&database, "ann").await;
+    let before = stands_in(&database, ANN).await;
 
     // The law is content, but the money is not back, and she still holds something.
-    let second = forget(&database, "ann", 5.0).await;
+    let second = forget(&database, ANN, 5.0).await;
     assert_eq!(second["pseudonym"], first["pseudonym"]);
     assert_eq!(second["waits_for"], json!(["live_hold", "refund", "legal_time"]));
-    assert_eq!(stands_in(&database, "ann").await, before);
+    assert_eq!(stands_in(&database, ANN).await, before);
 
-    release(&database.as_role("release").await, "ann", &live).await.unwrap();
+    release(&database.as_role("release").await, ANN, &live).await.unwrap();
     let refund = database.as_role("refund").await;
     refund.query_typed("select holdfast.settle_refund('standard', 'p2', 'done', null, null)", &[]).await.unwrap();
     ten_days_pass(&database).await;
     let relay = database.as_role("relay").await;
     let due = "select holdfast.forget_due(1000, 86400, 432000)";
     while relay.query_typed(due, &[]).await.unwrap()[0].get::<_, i32>(0) > 0 {}
-    assert_eq!(stands_in(&database, "ann").await, [""; 0], "nor in the list of who is to be forgotten");
+    assert_eq!(stands_in(&database, ANN).await, [""; 0], "nor in the list of who is to be forgotten");
     // Asked once more: there is nothing to do.
-    assert_eq!(forget(&database, "ann", 5.0).await["status"], "done");
-    assert_eq!(stands_in(&database, "ann").await, [""; 0]);
+    assert_eq!(forget(&database, ANN, 5.0).await["status"], "done");
+    assert_eq!(stands_in(&database, ANN).await, [""; 0]);
 }
 
 /// Nothing else is in the way.
 #[tokio::test]
 async fn what_the_law_wants_kept_stays_in_clear_until_its_time_is_over() {
     let database = shop().await;
-    let bought = hold(&database, "ann", "a", "1").await;
-    pay(&database, "p1", &bought, "ann", 100).await;
+    let bought = hold(&database, ANN, "a", "1").await;
+    pay(&database, "p1", &bought, ANN, 100).await;
     ten_days_pass(&database).await;
-    let before = stands_in(&database, "ann").await;
+    let before = stands_in(&database, ANN).await;
     for legal_days in [365.0, 11.0] {
-        let forgotten = forget(&database, "ann", legal_days).await;
+        let forgotten = forget(&database, ANN, legal_days).await;
         assert_eq!((&forgotten["status"], &forgotten["waits_for"]), (&json!("waiting"), &json!(["legal_time"])));
-        let now: Vec<_> =
-            stands_in(&database, "ann").await.into_iter().filter(|one| one != "forget_request 1").collect();
+        let now: Vec<_> = stands_in(&database, ANN).await.into_iter().filter(|one| one != "forget_request 1").collect();
         assert_eq!(now, before);
     }
-    assert_eq!(forget(&database, "ann", 9.0).await["status"], "done");
-    assert_eq!(stands_in(&database, "ann").await, [""; 0]);
+    assert_eq!(forget(&database, ANN, 9.0).await["status"], "done");
+    assert_eq!(stands_in(&database, ANN).await, [""; 0]);
+}
+
+/// The rows have the pseudonym by then, so the audit finds them by it.
+#[tokio::test]
+async fn what_the_audit_has_found_by_name_and_by_pseudonym_stands_once() {
+    let database = shop().await;
+    let bought = hold(&database, ANN, "a", "1").await;
+    pay(&database, "p1", &bought, ANN, 100).await;
+    let live = hold(&database, ANN, "b", "2").await;
+    database.owner.batch_execute("update holdfast.buyer_history set bought = bought + 1").await.unwrap();
+    audited(&database).await;
+    ten_days_pass(&database).await;
+    let first = forget(&database, ANN, 5.0).await;
+    assert_eq!(first["waits_for"], json!(["live_hold"]), "{first}");
+    assert!(stands_in(&database, ANN).await.contains(&"audit_finding 1".to_owned()), "not before the rest");
+    // Her order has the pseudonym, her history not yet.
+    audited(&database).await;
+    release(&database.as_role("release").await, ANN, &live).await.unwrap();
+    ten_days_pass(&database).await;
+    assert_eq!(forget(&database, ANN, 5.0).await["status"], "done");
+    assert_eq!(stands_in(&database, ANN).await, [""; 0]);
+    let standing = "select count(*) from holdfast.audit_finding where gone_at is null and check_name = 'buyer_bought'";
+    assert_eq!(database.owner.query_one(standing, &[]).await.unwrap().get::<_, i64>(0), 1);
 }

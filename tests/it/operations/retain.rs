@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio_postgres::types::{Json, Type};
 
-use support::database::{Ask, Database, Paid, confirm, release, reserve};
+use support::database::{Ask, Database, Paid, confirm, release, reserve, sweep};
 
 fn ask(user: &str, key: &str) -> Ask {
     Ask { user: user.into(), key: key.into(), lines: vec![("a".into(), 1)] }
@@ -313,4 +313,66 @@ async fn age_holds(database: &Database) {
             &format!("update holdfast.{table} t set hold_id = aged.older from aged where aged.hold_id = t.hold_id;");
     }
     database.owner.batch_execute(&(aging + "delete from holdfast.event_outbox; drop table aged;")).await.unwrap();
+}
+
+#[tokio::test]
+async fn findings_that_are_gone_and_parked_payments_that_were_decided_go_and_what_waits_stays() {
+    let database = shop().await;
+    let rows = "insert into holdfast.audit_finding (part, check_name, subject, expected, found, saw, gone_at)
+            select 'sales', 'counter_sum', n::text, 1, 0, '{}', case when n < 25 then clock_timestamp() - n * interval '1 hour' end
+            from generate_series(0, 29) n;
+        insert into holdfast.parked_payment (gateway, payment_id, hold_ref, amount, currency, captured, state, created_at, ended_at)
+            select 'toss', n::text, 'x', 1, 'KRW', true, case when n < 25 then 'DISMISSED' else 'PARKED' end,
+                clock_timestamp() - interval '900 hours', case when n < 25 then clock_timestamp() - n * interval '1 hour' end
+            from generate_series(0, 29) n";
+    database.owner.batch_execute(rows).await.unwrap();
+    // Ten hours, four rows a call.
+    for left in [26, 22, 18, 16, 16] {
+        removed(&database, "remove_sent(4, 3600, 37800)").await;
+        assert_eq!((count(&database, "audit_finding").await, count(&database, "parked_payment").await), (left, left));
+    }
+    assert_eq!(count(&database, "audit_finding where gone_at is null").await, 5, "what stands");
+    assert_eq!(count(&database, "parked_payment where state = 'PARKED'").await, 5, "what is to be decided");
+}
+
+#[tokio::test]
+async fn what_t1_knows_of_a_buyer_goes_when_it_counts_for_nothing() {
+    let database = shop().await;
+    database.owner.batch_execute("update holdfast.sale set lapse_cooldown_s = 86400").await.unwrap();
+    let buyer = database.as_role("reserve").await;
+    let mut holds = vec![];
+    for user in ["lapses", "cancels", "again", "buys"] {
+        let answers = reserve(&buyer, true, &[ask(user, "k")]).await.unwrap();
+        holds.push(answers[0]["hold"]["hold_id"].as_str().unwrap().to_owned());
+    }
+    let confirmer = database.as_role("confirm").await;
+    let mut orders = vec![];
+    for (n, user) in [(1, "cancels"), (3, "buys")] {
+        let (payment, hold) = (user.to_owned(), holds[n].clone());
+        let paid = Paid { payment, hold, user: user.into(), amount: 100, currency: "KRW".into() };
+        orders.push(confirm(&confirmer, &paid).await.unwrap()["order_id"].as_str().unwrap().to_owned());
+    }
+    let past = "update holdfast.reservation_hold set created_at = created_at - interval '3 days',
+                expire_at = expire_at - interval '3 days' where status = 'HOLD'";
+    database.owner.batch_execute(past).await.unwrap();
+    sweep(&database.as_role("expire").await).await.unwrap();
+    let known = async || {
+        let sql = "select string_agg(user_id || ' ' || bought, ', ' order by user_id) from holdfast.buyer_history";
+        database.owner.query_one(sql, &[]).await.unwrap().get::<_, Option<String>>(0).unwrap_or_default()
+    };
+    assert_eq!(known().await, "again 0, buys 1, cancels 1, lapses 0");
+    let by = Json(json!({"actor": "minji", "reason": "a reason", "request_id": "r"}));
+    let order: uuid::Uuid = orders[0].parse().unwrap();
+    let cancel = "select holdfast.cancel_order($1, 'k', sha256(''), $2)";
+    let admin = database.as_role("admin").await;
+    admin.query_typed(cancel, &[(&by, Type::JSON), (&order, Type::UUID)]).await.unwrap();
+    assert_eq!(known().await, "again 0, buys 1, lapses 0", "nothing is left of what was bought");
+
+    // One let another hold lapse within the day that a cool-down may last.
+    let again =
+        "update holdfast.buyer_history set lapsed_at = clock_timestamp() - interval '20 hours' where user_id = 'again'";
+    database.owner.batch_execute(again).await.unwrap();
+    age_holds(&database).await;
+    in_pieces(&database, "remove_holds(2, 3600)").await;
+    assert_eq!(known().await, "again 0, buys 1");
 }

@@ -5,16 +5,17 @@ use uuid::Uuid;
 
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::database;
 use support::gateways::Gateways;
 use support::page::{be, go_and_pay, held, remember, shop, sign_in};
 
-const TEXT_MS: f64 = 3_000.0;
+pub const TEXT_MS: f64 = 3_000.0;
 const BUTTON_MS: f64 = 6_000.0;
 /// What else the machine does only makes a load longer: the shortest of so many is the page's own.
 const LOADS: usize = 5;
 
 /// Notes when the button of the state can first be pressed.
-const WATCH: &str = "(() => {
+pub const WATCH: &str = "(() => {
     const ready = () => {
         const one = document.querySelector(sessionStorage.getItem('watch') ?? '#buy');
         const there = one && one.getClientRects().length > 0 && document.querySelector('main').dataset.state === sessionStorage.getItem('state');
@@ -37,10 +38,16 @@ async fn timed(browser: &Browser, state: &str, button: &str) {
 
 /// The same for somebody who has never been here: nothing is in the browser's cache.
 async fn timed_cold(browser: &Browser, path: &str, state: &str, button: &str) {
+    let edge = database::stack()["edge_url"].as_str().unwrap().to_owned();
+    timed_cold_at(browser, &edge, path, state, button).await;
+}
+
+/// The same, of a shop at this address.
+pub async fn timed_cold_at(browser: &Browser, shop: &str, path: &str, state: &str, button: &str) {
     for load in 1..=LOADS {
         browser.devtools("Network.clearBrowserCache", json!({})).await;
         watch(browser, state, button).await;
-        browser.open(path).await;
+        browser.page.goto(&format!("{shop}{path}")).await.unwrap();
         if in_time(browser, &format!("{state} of {path}, cold"), load).await {
             return;
         }

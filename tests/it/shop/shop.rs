@@ -3,7 +3,7 @@
 
 mod account;
 mod crowd;
-mod front;
+mod large;
 mod lost;
 mod own;
 mod told;

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod client;
 pub mod database;
 pub mod emulator;
+pub mod front;
 pub mod gateways;
 pub mod invoke;
 pub mod page;

@@ -8,6 +8,21 @@ use crate::browser::Browser;
 use crate::client::{Client, until};
 use crate::database;
 
+/// The shop's.
+pub const LANGUAGES: [&str; 2] = ["ko-KR", "en-US"];
+
+/// One of the shop's texts in a language.
+pub fn words(language: &str, name: &str) -> String {
+    let texts: Value = serde_json::from_str(include_str!("../../../edge/shop/texts.json")).unwrap();
+    let text = texts[name][usize::from(!language.starts_with("ko"))].as_str();
+    text.unwrap_or_else(|| panic!("edge/shop/texts.json has no {name}")).to_owned()
+}
+
+/// Won, as a buyer reads them.
+pub fn won(language: &str, amount: &str) -> String {
+    if language.starts_with("ko") { format!("{amount}원") } else { format!("₩{amount}") }
+}
+
 /// A sale of one SKU, `pair`, and a browser that has not opened its page yet.
 pub async fn shop(language: &str, hold_ttl_s: i64, stock: i64) -> (Client, Browser, String) {
     let client = Client::new();

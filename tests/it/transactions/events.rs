@@ -83,6 +83,12 @@ async fn every_change_is_told_as_the_example_of_its_type_says() {
         let settle = format!("select holdfast.settle_refund('standard', '{payment}', '{outcome}', 'no', null)");
         refund.query_typed(&settle, &[]).await.unwrap();
     }
+    // Later its gateway has paid part of another one back, and the rest is disputed.
+    let kept = hold(&database, "keeps").await;
+    pay(&database, "p3", &kept, "keeps").await;
+    let later =
+        "select holdfast.record_present('standard', 'p3', clock_timestamp()::text, 'paid', 100, 40, 'KRW', 'open', 60)";
+    database.as_role("confirm").await.query_typed(later, &[]).await.unwrap();
     database.owner.execute("update holdfast.inventory_counter set available = available - 1", &[]).await.unwrap();
     let audit = "select holdfast.audit_write(holdfast.audit_look('sales', 10, 86400))";
     database.as_role("audit").await.query_typed(audit, &[]).await.unwrap();
@@ -93,6 +99,8 @@ async fn every_change_is_told_as_the_example_of_its_type_says() {
         "AuditFinding",
         "OrderCancelled",
         "OrderConfirmed",
+        "PaymentDisputed",
+        "PaymentRefundedOutside",
         "RefundCompleted",
         "RefundFailed",
         "RefundRequired",

@@ -288,3 +288,98 @@ async fn with_the_login_of_lookup_nobody_lists_users() {
     let refused = client.simple_query(piece).await.err().and_then(|error| error.code().cloned());
     assert_eq!(refused.as_ref().map(|code| code.code()), Some("42501"));
 }
+
+/// Whose work it is to show users: to operators, to receivers, and to whoever reads a finding.
+const SHOW_USERS: [&str; 3] = ["admin", "audit", "relay"];
+/// What somebody may guess who knows the public sale and no user, hold or payment.
+const GUESSES: [&str; 6] = ["''", "'drop'", "'standard'", "'thief'", "'a'", "null"];
+
+/// Values for a routine's arguments, of which its text ones are all combinations of guesses.
+fn guessed(types: &[String]) -> Vec<Vec<String>> {
+    let mut calls = vec![vec![]];
+    // Beyond three texts each gets the same.
+    let many = types.iter().filter(|one| *one == "text").count() > 3;
+    for of in types {
+        let values: Vec<String> = match of.as_str() {
+            "text" if many => vec!["'drop'".into()],
+            "text" => GUESSES.map(ToOwned::to_owned).into(),
+            "text[]" => vec!["array['standard', 'toss', 'portone', 'stripe']".into()],
+            "integer" => vec!["1000000".into()],
+            "bigint" => vec!["1000".into()],
+            "double precision" => vec!["1e6".into()],
+            "boolean" => vec!["true".into()],
+            "uuid" => vec!["gen_random_uuid()".into(), "null".into()],
+            "json" => vec!["'[]'".into(), "'{}'".into()],
+            other => vec![format!("null::{other}")],
+        };
+        calls = calls
+            .iter()
+            .flat_map(|call| values.iter().map(move |value| [&call[..], &[value.clone()]].concat()))
+            .collect();
+    }
+    calls
+}
+
+/// With guesses, by a function's login: whether any of its calls told of somebody.
+async fn shows_a_user(database: &Database, function: &str) -> Option<String> {
+    let granted = "select p.oid::regprocedure::text, p.prokind::text,
+                       coalesce((select array_agg(format_type(t, null) order by n) from unnest(p.proargtypes) with ordinality as a (t, n)), '{}')
+                   from pg_proc p, aclexplode(p.proacl) a
+                   where p.pronamespace = 'holdfast'::regnamespace and a.grantee = ('holdfast_' || $1::text)::regrole";
+    let granted = database.owner.query(granted, &[&function]).await.unwrap();
+    assert!(granted.len() > 1, "{function}");
+    let client = database.as_role(function).await;
+    for row in granted {
+        let (routine, kind, types): (String, String, Vec<String>) = (row.get(0), row.get(1), row.get(2));
+        let (name, _) = routine.split_once('(').unwrap();
+        for arguments in guessed(&types) {
+            // A procedure may end its transaction itself.
+            let arguments = arguments.join(", ");
+            let sql = match kind.as_str() {
+                "p" => format!("call {name}({arguments})"),
+                _ => format!("begin; select {name}({arguments}); rollback"),
+            };
+            let Ok(messages) = client.simple_query(&sql).await else {
+                // What is refused tells of nobody.
+                client.simple_query("rollback").await.unwrap();
+                continue;
+            };
+            for message in messages {
+                let SimpleQueryMessage::Row(row) = message else { continue };
+                if (0..row.len()).any(|n| row.get(n).is_some_and(|text| text.contains("victim"))) {
+                    return Some(sql);
+                }
+            }
+        }
+    }
+    None
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_login_of_a_function_whose_work_is_no_list_nobody_lists_users() {
+    let database = shop().await;
+    let users = ["victim-holds", "victim-bought", "victim-late"];
+    let answers = reserve(&database.as_role("reserve").await, true, &users.map(ask)).await.unwrap();
+    let hold = |n: usize| answers[n]["hold"]["hold_id"].as_str().unwrap().to_owned();
+    release(&database.as_role("release").await, users[2], &hold(2)).await.unwrap();
+    let confirming = database.as_role("confirm").await;
+    for n in [1, 2] {
+        let (payment, user) = (format!("of-{n}"), users[n].to_owned());
+        let paid = Paid { payment, hold: hold(n), user, amount: 100, currency: "KRW".into() };
+        confirm(&confirming, &paid).await.unwrap();
+    }
+    // One is being paid, and one whose hold's end nobody has swept.
+    let more = format!(
+        "insert into holdfast.payment_attempt (gateway, payment_id, hold_ref, hold_id, user_id, amount, currency, attempt, state, ask_at)
+         values ('standard', 'of-0', '{0}', '{0}', 'victim-holds', 100, 'KRW', 1, 'UNDER_WAY', clock_timestamp());
+         update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
+             expire_at = clock_timestamp() - interval '1 minute' where hold_id = '{0}';
+         insert into holdfast.subscription (kind, endpoint, secret) values ('http', 'https://a.example/', 'whsec_')",
+        hold(0)
+    );
+    database.owner.batch_execute(&more).await.unwrap();
+    assert_ne!(shows_a_user(&database, "admin").await, None, "the test can see them");
+    for function in FUNCTIONS.into_iter().filter(|function| !SHOW_USERS.contains(function)) {
+        assert_eq!(shows_a_user(&database, function).await, None, "{function}");
+    }
+}

@@ -25,15 +25,13 @@ fn of(file: &str, name: &str) -> u64 {
 }
 
 /// The page's patience, in whichever of its files it stands.
-fn page() -> u64 {
+fn page(name: &str) -> u64 {
     let files = std::fs::read_dir(workspace::root().join("edge/shop")).unwrap();
     let scripts = files.map(|file| file.unwrap().path()).filter(|file| file.extension().is_some_and(|ext| ext == "js"));
     let found: Vec<u64> = scripts
-        .filter_map(|file: std::path::PathBuf| {
-            number(&std::fs::read_to_string(Path::new(&file)).unwrap(), "DEADLINE_MS")
-        })
+        .filter_map(|file: std::path::PathBuf| number(&std::fs::read_to_string(Path::new(&file)).unwrap(), name))
         .collect();
-    assert_eq!(found.len(), 1, "the page has one deadline: {found:?}");
+    assert_eq!(found.len(), 1, "the page has one {name}: {found:?}");
     found[0]
 }
 
@@ -55,7 +53,7 @@ fn who_is_nearer_to_the_trouble_gives_up_first() {
     let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/runtime/limits.rs");
     let place_and_call = of(edge, "PLACE_WAIT_MS") + of(edge, "INVOKE_DEADLINE_MS");
     let nest = [
-        ("the page's patience", page()),
+        ("the page's patience", page("DEADLINE_MS")),
         ("the Worker's with a Gate", of(edge, "GATE_DEADLINE_MS")),
         ("a place and a call", place_and_call),
         ("a call", of(edge, "INVOKE_DEADLINE_MS")),
@@ -66,6 +64,25 @@ fn who_is_nearer_to_the_trouble_gives_up_first() {
     for pair in nest.windows(2) {
         assert!(pair[0].1 > pair[1].1, "{pair:?}");
     }
+}
+
+/// Where a gateway is asked meanwhile: the page, a gateway that waits for the answer to its webhook.
+#[test]
+fn who_waits_for_a_gateway_waits_until_the_gateway_has_been_given_up() {
+    let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/runtime/limits.rs");
+    let call = of(edge, "PLACE_WAIT_MS") + of(edge, "GATEWAY_DEADLINE_MS");
+    let turn = of(edge, "HINT_WAIT_MS");
+    let account = page("ACCOUNT_DEADLINE_MS");
+    assert!(account > turn + of(edge, "BUYER_PLACE_WAIT_MS") + call, "the refund's account: {account}");
+    let api = read("edge/shop/api.js");
+    let asks: Vec<&str> = api.lines().filter(|line| line.contains("ACCOUNT_DEADLINE_MS")).collect();
+    assert!(asks.len() == 2 && asks[1].contains("/refund-account`"), "{asks:?}");
+    assert!(page("DEADLINE_MS") < account);
+    // Gateways wait 30 s for the answer to a webhook.
+    assert!(turn + call < 30_000);
+    let confirm =
+        of(functions, "ASK_DEADLINE_MS") + of(functions, "CAPTURE_DEADLINE_MS") + 2 * of(functions, "CALL_DEADLINE_MS");
+    assert!(of(edge, "GATEWAY_DEADLINE_MS") > confirm, "{confirm}");
 }
 
 #[test]

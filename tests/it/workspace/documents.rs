@@ -68,6 +68,23 @@ fn every_path_that_is_named_is_there() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
+/// How far back Stripe's lists go, as the code has it: `const NAME: i64 = days * 86_400;`.
+#[test]
+fn what_is_said_of_a_gateways_lists_is_what_is_asked_for() {
+    let read = |file: &str| std::fs::read_to_string(workspace::root().join(file)).unwrap();
+    let (code, said) = (read("functions/payments/src/stripe/lists.rs"), read("docs/payments-later.md"));
+    let days = |name: &str| {
+        let named = format!("const {name}: i64 = ");
+        between(&code, &named, " * 86_400;").next().unwrap_or_else(|| panic!("{name}")).to_owned()
+    };
+    let sentence = format!(
+        "`/v1/refunds` of the last {} days and `/v1/disputes` of the last {},",
+        days("REFUND_S"),
+        days("DISPUTE_S")
+    );
+    assert!(said.contains(&sentence), "docs/payments-later.md: {sentence}");
+}
+
 #[test]
 fn every_command_that_is_named_is_there() {
     let dev = std::env::var("HOLDFAST_DEV").expect("`cargo dev test` names itself");

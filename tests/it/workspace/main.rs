@@ -3,4 +3,5 @@
 
 mod deadlines;
 mod documents;
+mod policies;
 mod tidy;

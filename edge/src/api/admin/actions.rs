@@ -48,6 +48,18 @@ fn entry(cursor: &str) -> Option<i64> {
     plain.then(|| i64::from_str_radix(digits, 16).ok()).flatten()
 }
 
+/// For the fuzzer: a page begins before an entry that can be, and its cursor leads there again.
+#[cfg(any(test, feature = "fuzz"))]
+pub fn assert_page(url: &str) {
+    let Ok((before, limit)) = page(url) else { return };
+    assert!((1..=limits::PAGE_MAX).contains(&limit));
+    if let Some(before) = before {
+        assert!(before > 0);
+        let again = format!("?cursor={}", cursor::write(&FILTERS, &format!("a{before:x}")));
+        assert_eq!(page(&again).ok(), Some((Some(before), limits::PAGE_DEFAULT)));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

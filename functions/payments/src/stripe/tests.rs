@@ -33,6 +33,15 @@ fn the_whole_secret_is_the_key() {
 }
 
 #[test]
+fn a_signature_among_many_that_could_be_one_is_not_looked_for() {
+    let behind = |others: usize| {
+        let others = format!("v1={},", "00".repeat(signature::MAC_BYTES)).repeat(others);
+        accepts(SECRET, &format!("t={SENT_S},{others}v1={HEX}"), SENT_S)
+    };
+    assert!(behind(signature::CANDIDATES_MAX - 1) && !behind(signature::CANDIDATES_MAX));
+}
+
+#[test]
 fn its_moment_is_digits_however_it_is_signed() {
     let signed_at = |at: &str| {
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");

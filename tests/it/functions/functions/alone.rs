@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::invoke_at;
-use support::client::{Client, until};
+use simulator::Dialect;
+use support::client::{Client, paid, until};
 use support::database::{Ask, Database, Paid, confirm, reserve};
 use support::emulator::{Ended, emulator, free_port, secrets};
 use support::gateways::{Gateways, by_the_shop};
@@ -150,4 +151,27 @@ async fn a_gateway_whose_refunds_cannot_be_claimed_drops_no_refund_of_another() 
     let status: String = database.owner.query_one(status, &[&payment]).await.unwrap().get(0);
     assert_eq!(status, "COMPLETED");
     assert_eq!(by_the_shop(&gateways.payment(&payment).await), [1_000]);
+}
+
+/// What a commit that does not wait for the disk has taken is nobody's to be told of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_whose_commits_do_not_wait_for_the_disk_does_nothing() {
+    let client = Client::new();
+    let database = Database::new().await;
+    database.sale(300, &[("a", 9, 9)]).await;
+    let ask = Ask { user: "ann".into(), key: "k".into(), lines: vec![("a".into(), 1)] };
+    let answers = reserve(&database.as_role("reserve").await, true, &[ask]).await.unwrap();
+    let hold = answers[0]["hold"]["hold_id"].as_str().unwrap();
+    let weaker = format!("alter role holdfast_confirm in database {} set synchronous_commit = off", database.name);
+    database.owner.batch_execute(&weaker).await.unwrap();
+    let env = [("WEBHOOK_SECRET", client.setting("webhook_secret").to_owned())];
+    let confirm = Alone::start("confirm", &database.url(), &env).await;
+    let event = client.signed(Dialect::Standard, &paid("p1", hold, "ann", 100).to_string());
+    assert_eq!(confirm.invoke("confirm", &event).await, Err("Retryable".into()));
+    let written = "select count(*) from holdfast.payment";
+    assert_eq!(database.owner.query_one(written, &[]).await.unwrap().get::<_, i64>(0), 0);
+    // Nor does the function keep such a connection.
+    let reset = format!("alter role holdfast_confirm in database {} reset synchronous_commit", database.name);
+    database.owner.batch_execute(&reset).await.unwrap();
+    assert_eq!(confirm.invoke("confirm", &event).await.unwrap()["result"], "confirmed");
 }

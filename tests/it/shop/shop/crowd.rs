@@ -1,23 +1,28 @@
 //! A buyer in a crowd: hundreds behind the same address, and the way to the payment window and back.
 
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 use futures_util::stream;
 use reqwest::Method;
 use serde_json::json;
 
 use super::told::is_for_people;
+use support::browser::Browser;
 use support::client::address;
-use support::page::{be, go_to_payment, shop, sku};
+use support::page::{LANGUAGES, be, go_to_payment, shop, sku, words};
 
 /// Behind one Wi-Fi, beside the browser.
 const NEIGHBOURS: usize = 500;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn among_five_hundred_behind_one_address_a_browser_gets_the_page_and_the_purchase() {
-    let (client, browser, sale) = shop("ko-KR", 300, NEIGHBOURS as i64 + 1).await;
+    let (client, korean, sale) = shop("ko-KR", 300, NEIGHBOURS as i64 + 2).await;
+    let browsers = [korean, Browser::new("en-US").await];
     let wifi = address();
-    browser.devtools("Network.enable", json!({})).await;
-    browser.devtools("Network.setExtraHTTPHeaders", json!({"headers": {"CF-Connecting-IP": wifi}})).await;
+    for browser in &browsers {
+        browser.devtools("Network.enable", json!({})).await;
+        browser.devtools("Network.setExtraHTTPHeaders", json!({"headers": {"CF-Connecting-IP": wifi}})).await;
+    }
     let crowd = stream::iter(0..NEIGHBOURS).map(|neighbour| {
         let (client, sale, wifi) = (&client, sale.as_str(), wifi.as_str());
         async move {
@@ -31,25 +36,27 @@ async fn among_five_hundred_behind_one_address_a_browser_gets_the_page_and_the_p
         }
     });
     let crowd = async { crowd.buffer_unordered(20).collect::<Vec<()>>().await };
-    let buyer = async {
+    let buyers = LANGUAGES.into_iter().zip(&browsers).map(async |(language, browser)| {
         browser.open(&format!("/sales/{sale}")).await;
         browser.until("open").await;
-        be(&browser, "in-the-crowd").await;
+        be(browser, &format!("in-the-crowd-{language}")).await;
         browser.until("open").await;
         browser.click("#buy").await;
         browser.until("holding").await;
-        go_to_payment(&browser).await;
+        go_to_payment(browser).await;
         browser.click("button[value=pay]").await;
         browser.until("bought").await;
-    };
-    tokio::join!(crowd, buyer);
+        assert_eq!(browser.text("#heading").await, words(language, "h_bought"));
+        is_for_people(browser).await;
+    });
+    tokio::join!(crowd, join_all(buyers));
     let sku = sku(&client, &sale).await;
-    assert_eq!((&sku["held"], &sku["sold"]), (&json!(NEIGHBOURS), &json!(1)));
+    assert_eq!((&sku["held"], &sku["sold"]), (&json!(NEIGHBOURS), &json!(2)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn back_and_forth_through_the_payment_window_the_hold_stays_and_is_paid_once() {
-    for language in ["ko-KR", "en-US"] {
+    for language in LANGUAGES {
         let (client, browser, sale) = shop(language, 300, 1).await;
         browser.open(&format!("/sales/{sale}")).await;
         browser.until("open").await;

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::front::Front;
+use super::told::is_for_people;
 use support::browser::Browser;
 use support::client::{Client, until};
-use support::page::{be, held, remember, shop, sign_in};
+use support::front::Front;
+use support::page::{LANGUAGES, be, held, remember, shop, sign_in, words};
 
 /// On every page of the shop: something to read, and something to press.
 async fn is_no_wall(browser: &Browser) {
@@ -119,18 +120,21 @@ async fn an_api_that_cannot_answer_is_our_fault_and_a_line_that_is_cut_is_not() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_storage_is_forbidden_a_buyer_buys_all_the_same() {
-    let (client, browser, sale) = shop("en-US", 300, 5).await;
-    let forbid =
-        "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })";
-    browser.before_each_page(forbid).await;
-    browser.open(&format!("/sales/{sale}")).await;
-    browser.until("open").await;
-    browser.click("#buy").await;
-    browser.until("holding").await;
-    // Nothing is remembered but the session, and the hold is found again.
-    browser.page.refresh().await.unwrap();
-    browser.until("holding").await;
-    assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
+    for language in LANGUAGES {
+        let (client, browser, sale) = shop(language, 300, 5).await;
+        let forbid = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no', 'SecurityError'); } })";
+        browser.before_each_page(forbid).await;
+        browser.open(&format!("/sales/{sale}")).await;
+        browser.until("open").await;
+        browser.click("#buy").await;
+        browser.until("holding").await;
+        // Nothing is remembered but the session, and the hold is found again.
+        browser.page.refresh().await.unwrap();
+        browser.until("holding").await;
+        assert_eq!(browser.text("#heading").await, words(language, "h_holding"));
+        assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
+        is_for_people(&browser).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,13 @@
 //! What a buyer is told: whatever happened to the sale, the hold and the money, only what the API says of them, in words
 //! for people.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::front::Front;
 use support::browser::Browser;
 use support::client::{Client, until};
+use support::front::Front;
 use support::gateways::Gateways;
-use support::page::{be, go_and_pay, held, remember, shop, sign_in};
+use support::page::{LANGUAGES, be, go_and_pay, held, remember, shop, sign_in, won, words};
 
 /// Holds one as this buyer, named so that the payment page knows who pays; the user's id.
 pub async fn holding(browser: &Browser, sale: &str, user: &str) -> String {
@@ -33,23 +33,82 @@ pub async fn is_for_people(browser: &Browser) {
     }
 }
 
+/// In that state, with its sentence, and without what can no longer be bought.
+async fn has_stopped(browser: &Browser, language: &str, state: &str) {
+    browser.until(state).await;
+    assert_eq!(browser.text("#heading").await, words(language, &format!("h_{state}")));
+    let left = words(language, "left").replace("{n}", "8");
+    assert!(!browser.text("#panel").await.contains(&left), "how many are left is said only while they can be bought");
+    is_for_people(browser).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_press_just_after_a_pause_or_a_close_is_told_what_the_sale_is() {
-    for (status, state, sentence) in
-        [("paused", "paused", "판매가 잠시 중단되었습니다"), ("closed", "closed", "판매가 종료되었습니다")]
-    {
-        let (client, browser, sale) = shop("ko-KR", 300, 5).await;
+    for language in LANGUAGES {
+        let (client, browser, sale) = shop(language, 300, 8).await;
+        for state in ["paused", "closed"] {
+            patch(&client, &sale, "open").await;
+            browser.open(&format!("/sales/{sale}")).await;
+            browser.until("open").await;
+            assert!(browser.text("#panel").await.contains(&words(language, "left").replace("{n}", "8")));
+            patch(&client, &sale, state).await;
+            browser.script("document.querySelector('#buy').click()").await;
+            has_stopped(&browser, language, state).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_page_learns_by_itself_that_its_sale_is_paused_goes_on_or_has_ended() {
+    for language in LANGUAGES {
+        let (client, browser, sale) = shop(language, 300, 8).await;
         browser.open(&format!("/sales/{sale}")).await;
         browser.until("open").await;
-        patch(&client, &sale, status).await;
-        browser.script("document.querySelector('#buy').click()").await;
-        browser.until(state).await;
-        assert_eq!(browser.text("#heading").await, sentence);
-        assert!(
-            !browser.text("#panel").await.contains("남음"),
-            "how many are left is said only while they can be bought"
-        );
-        is_for_people(&browser).await;
+        browser.script("window.same = true").await;
+        patch(&client, &sale, "paused").await;
+        has_stopped(&browser, language, "paused").await;
+        patch(&client, &sale, "open").await;
+        browser.until("open").await;
+        assert_eq!(browser.text("#buy").await, words(language, "buy"));
+        patch(&client, &sale, "closed").await;
+        has_stopped(&browser, language, "closed").await;
+        assert_eq!(browser.script("return window.same").await, true, "nobody has loaded it anew");
+    }
+}
+
+/// The gateway reports later that it did not pay back after all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_was_done_and_is_due_again_is_no_longer_called_done_on_an_open_page() {
+    let client = Client::new();
+    let sale = client.sale(2, &[("pair", 5, 1)]).await;
+    let hold = held(&client, "ann", &sale).await;
+    let hold_id = hold["hold_id"].as_str().unwrap();
+    until("the hold's end", 30, || async { (client.report(&sale).await["holds"]["EXPIRED"] == 1).then_some(()) }).await;
+    let gateways = Gateways::at(client.setting("gateway_url"));
+    gateways.pay("standard", hold_id, &client.user("ann"), 1_000, json!({})).await;
+    until("the refund is done", 60, || async {
+        let seen = client.get("ann", &format!("/v1/reservations/{hold_id}")).await.ok(200);
+        (seen["refund"]["status"] == "completed").then_some(())
+    })
+    .await;
+    for language in LANGUAGES {
+        let (browser, front) = (Browser::new(language).await, Front::start().await);
+        sign_in(&browser, &client, "ann").await;
+        browser.page.goto(&front.url).await.unwrap();
+        remember(&browser, "hold", &sale, &json!({"hold_id": hold_id})).await;
+        browser.page.goto(&format!("{}/sales/{sale}", front.url)).await.unwrap();
+        browser.until("refund").await;
+        let until_said = async |heading: &str, message: &str| {
+            let (heading, message) = (words(language, heading), words(language, message));
+            until(&heading, 30, || async { (browser.text("#heading").await == heading).then_some(()) }).await;
+            assert_eq!(browser.text("#message").await, message);
+            is_for_people(&browser).await;
+        };
+        until_said("h_refunded", "m_refund_completed").await;
+        front.says(r#""status":"completed""#, r#""status":"pending""#);
+        until_said("h_refund", "m_refund_late").await;
+        front.says(r#""status":"pending""#, r#""status":"completed""#);
+        until_said("h_refunded", "m_refund_completed").await;
     }
 }
 
@@ -74,19 +133,24 @@ async fn who_comes_back_without_having_paid_is_not_told_of_a_refund() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_amount_is_explained_and_can_be_paid_again() {
-    let (client, browser, sale) = shop("ko-KR", 300, 5).await;
-    holding(&browser, &sale, &format!("wrong-{}", uuid::Uuid::new_v4())).await;
-    go_and_pay(&browser, "button[value=wrong_amount]").await;
-    until("the reason", 30, || async {
-        browser.text("#message").await.contains("결제 금액이 달라").then_some(())
-    })
-    .await;
-    assert_eq!(browser.state().await, "holding");
-    assert!(browser.text("#message").await.contains("999원"), "{}", browser.text("#message").await);
-    is_for_people(&browser).await;
-    go_and_pay(&browser, "button[value=pay]").await;
-    browser.until("bought").await;
-    assert_eq!(client.report(&sale).await["orders"]["CONFIRMED"], 1);
+    for language in LANGUAGES {
+        let (client, browser, sale) = shop(language, 300, 5).await;
+        holding(&browser, &sale, &format!("wrong-{}", uuid::Uuid::new_v4())).await;
+        go_and_pay(&browser, "button[value=wrong_amount]").await;
+        // It is on its way back, or is back already.
+        let reasons = ["n_mismatch", "n_mismatch_refunded"]
+            .map(|name| words(language, name).replace("{amount}", &won(language, "999")));
+        until("the reason", 30, || async {
+            let said = browser.text("#message").await;
+            reasons.iter().any(|reason| said.contains(reason)).then_some(())
+        })
+        .await;
+        assert_eq!(browser.state().await, "holding");
+        is_for_people(&browser).await;
+        go_and_pay(&browser, "button[value=pay]").await;
+        browser.until("bought").await;
+        assert_eq!(client.report(&sale).await["orders"]["CONFIRMED"], 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,50 +184,26 @@ async fn money_in_another_currency_goes_back_with_its_own_decimals_and_a_refund_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_payment_and_a_cancellation_reach_the_open_page() {
-    let (client, browser, sale) = shop("ko-KR", 300, 5).await;
-    holding(&browser, &sale, &format!("twice-{}", uuid::Uuid::new_v4())).await;
-    go_and_pay(&browser, "button[value=pay_twice]").await;
-    browser.until("bought").await;
-    until("the second payment", 60, || async {
-        let text = browser.text("#panel").await;
-        (text.contains("두 번") || text.contains("두 번째")).then_some(())
-    })
-    .await;
-    assert!(browser.text("#panel").await.contains("1,000원"));
-    let href = browser.script("return document.querySelector('#see').getAttribute('href')").await;
-    let order_id = href.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-    let path = format!("/v1/admin/orders/{order_id}/cancel");
-    client.admin(reqwest::Method::POST, &path, Some(json!({"reason": "a test"}))).await.ok(200);
-    until("the page has heard", 60, || async { (browser.state().await == "cancelled").then_some(()) }).await;
-    assert_eq!(browser.text("#heading").await, "주문이 취소되었습니다");
-    browser.click("#see").await;
-    browser.until("cancelled").await;
-    is_for_people(&browser).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn letters_twice_as_large_cut_nothing_off_on_a_small_screen() {
-    let client = Client::new();
-    let sale = client.sale(300, &[("pair", 5, 2), ("a-rather-long-name-of-a-sku", 0, 1)]).await;
-    let browser = Browser::with("ko-KR", (320, 640), 32).await;
-    let fits = "const out = [...document.querySelectorAll('main *, .top *')].filter((one) => { \
-                    const { left, right, width } = one.getBoundingClientRect(); \
-                    return !one.childElementCount && one.textContent.trim() && width > 0 && (left < 0 || right > innerWidth + 1) }); \
-                return [document.documentElement.scrollWidth <= innerWidth, ...out.map((one) => one.outerHTML)]";
-    let is_whole = async |state: &str| {
-        browser.until(state).await;
-        assert_eq!(browser.script(fits).await, json!([true]), "{state}");
-    };
-    browser.open("/").await;
-    is_whole("list").await;
-    assert_eq!(browser.script("return getComputedStyle(document.documentElement).fontSize").await, "32px");
-    browser.open(&format!("/sales/{sale}")).await;
-    is_whole("open").await;
-    browser.click("#buy").await;
-    is_whole("holding").await;
-    let clock = "const clock = document.querySelector('#countdown').getBoundingClientRect(); \
-                 return clock.right <= innerWidth && clock.width > 40";
-    assert_eq!(browser.script(clock).await, Value::Bool(true));
-    browser.click("#release").await;
-    is_whole("holding").await;
+    for language in LANGUAGES {
+        let (client, browser, sale) = shop(language, 300, 5).await;
+        holding(&browser, &sale, &format!("twice-{}", uuid::Uuid::new_v4())).await;
+        go_and_pay(&browser, "button[value=pay_twice]").await;
+        browser.until("bought").await;
+        let reasons = ["n_second_pending", "n_second_completed"]
+            .map(|name| words(language, name).replace("{amount}", &won(language, "1,000")));
+        until("the second payment", 60, || async {
+            let said = browser.text("#panel").await;
+            reasons.iter().any(|reason| said.contains(reason)).then_some(())
+        })
+        .await;
+        let href = browser.script("return document.querySelector('#see').getAttribute('href')").await;
+        let order_id = href.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        let path = format!("/v1/admin/orders/{order_id}/cancel");
+        client.admin(reqwest::Method::POST, &path, Some(json!({"reason": "a test"}))).await.ok(200);
+        until("the page has heard", 60, || async { (browser.state().await == "cancelled").then_some(()) }).await;
+        assert_eq!(browser.text("#heading").await, words(language, "h_cancelled"));
+        browser.click("#see").await;
+        browser.until("cancelled").await;
+        is_for_people(&browser).await;
+    }
 }

@@ -1,5 +1,5 @@
 //! Stands between a browser and the edge, and loses what a test tells it to: a file, every answer of the API, at once or by
-//! never answering; or says something else than the edge did.
+//! never answering; or says something else than the edge did. It compresses text as Cloudflare does.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,8 +8,9 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use tower_http::compression::CompressionLayer;
 
-use support::database;
+use crate::database;
 
 #[derive(Clone)]
 pub struct Front {
@@ -36,7 +37,7 @@ impl Front {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let http = simulator::http::client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let front = Self { url, rules: Arc::default(), http };
-        let app = Router::new().fallback(pass).with_state(front.clone());
+        let app = Router::new().fallback(pass).layer(CompressionLayer::new()).with_state(front.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         front
     }
