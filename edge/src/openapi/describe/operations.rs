@@ -7,9 +7,13 @@ use super::parameters::idempotency_key;
 use super::schemas::Schemas;
 use super::{buyers, money};
 use crate::http::problem::Code;
-use crate::routes::{Exists, Route};
+use crate::routes::route::{Exists, Route};
 
 pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
+    if let Exists::WithGateway(name) = route.exists {
+        let gateway = payments::gateway(name).unwrap_or_else(|| panic!("{} is of no gateway", route.path));
+        return money::of_gateway(route, gateway, schemas).complete(schemas);
+    }
     let new = |summary| Operation::new(route, summary);
     // A path with a parameter may not be there.
     let has_parameter = route.path.contains('{');
@@ -61,18 +65,6 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .kept()
             .refuses(&[Code::NotFound])
             .asks(),
-        "webhook" => match route.exists {
-            Exists::WithGateway("toss") => {
-                money::of_another_gateway(new("Toss says that a payment changed"), "toss", schemas)
-            }
-            Exists::WithGateway("standard") => money::of_standard(new("A gateway says that money was taken"), schemas),
-            Exists::WithGateway(gateway) => {
-                money::of_another_gateway(new("A gateway says that a payment changed"), gateway, schemas)
-            }
-            Exists::Always | Exists::InDevelopment => panic!("{} is of no gateway", route.path),
-        },
-        "toss_return" => money::toss_return(new("A buyer comes back from Toss's payment window")),
-        "portone_confirm" => money::portone_confirm(new("Hand in what PortOne's SDK was given"), schemas),
         "open_payment" => money::open_payment(new("Say that a payment page is about to be opened"), schemas),
         "refund_account" => money::refund_account(new("Name the account that a deposit goes back to"), schemas),
         "admin_list_payments" => money::payments(new("What became of each payment"), schemas),
