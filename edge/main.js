@@ -3,24 +3,28 @@
 // message and answer by itself: a fetch would cost one more turn of the event loop. Another Durable Object is another such
 // class with a method `ask`, and a binding in wrangler.toml: see `object` in src/runtime/js.rs.
 
-import { DurableObject } from "cloudflare:workers";
+import { DurableObject, env } from "cloudflare:workers";
 import { default as worker, Gate as Rust } from "./build/index.js";
 
 // What a measurement adds to the build, too.
 export * from "./build/index.js";
 export default worker;
 
-// Rust's futures are woken by it. The runtime's own wraps each callback anew, some 7 % of a press; what it does is this.
-const settled = Promise.resolve();
-globalThis.queueMicrotask = (callback) => {
-  settled.then(() => {
-    try {
-      callback();
-    } catch (error) {
-      reportError(error);
-    }
-  });
-};
+// Rust's futures are woken by `queueMicrotask`: js-sys takes it wherever there is one. The variable's comment in wrangler.toml
+// says why it is put in the place of the runtime's own. Like that one it reports what a callback throws: an error event is
+// how the runtime learns that the Wasm has trapped and has to begin anew. A promise would only be rejected.
+if (env.WAKE_BY_PROMISE === "on") {
+  const settled = Promise.resolve();
+  globalThis.queueMicrotask = (callback) => {
+    settled.then(() => {
+      try {
+        callback();
+      } catch (error) {
+        reportError(error);
+      }
+    });
+  };
+}
 
 export class Gate extends DurableObject {
   #gate;

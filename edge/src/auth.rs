@@ -3,6 +3,7 @@
 pub mod address_limit;
 pub mod dev_session;
 pub mod operator;
+pub mod rate_limit;
 pub mod session;
 pub mod user_limit;
 

@@ -177,9 +177,9 @@ fn webhook(data: &[u8]) {
 /// The table of paths and the small grammars of ids.
 fn path(data: &[u8]) {
     let Ok(path) = std::str::from_utf8(data) else { return };
-    if let Ok(offers) = routes::offers(path, true) {
+    if let Ok(offers) = routes::find::offers(path, true) {
         assert!(!offers.routes.is_empty() && path.starts_with('/'));
-        assert!(routes::choose(&offers, "BREW").is_err());
+        assert!(routes::find::choose(&offers, "BREW").is_err());
     }
     if let Some(id) = text::uuid(path) {
         assert_eq!(text::uuid(&id).as_ref(), Some(&id));

@@ -26,13 +26,16 @@ mod shop;
 
 use worker::{Context, Env, event, web_sys};
 
+use crate::api::payments::confirm;
+use crate::api::reservations::reserve;
 use crate::auth::address_limit;
 use crate::gate::concurrency;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{self, Code, Problem};
 use crate::http::response::Response;
 use crate::http::{cors, language, origin, query};
-use crate::routes::{Caller, Exists, Limit, Offers, PathParameters, Route};
+use crate::routes::find::{self, Offers};
+use crate::routes::route::{Caller, Exists, Limit, PathParameters, Route};
 use crate::runtime::config::Config;
 use crate::runtime::{clock, js, limits};
 
@@ -65,7 +68,7 @@ fn offers(context: &RequestContext) -> Result<Offers, Problem> {
     if development && !origin::is_loopback(&context.head.url) {
         return Err(Problem::new(Code::Forbidden, "Ask for 127.0.0.1 or localhost: this is a development server."));
     }
-    routes::offers(context.head.path(), development)
+    find::offers(context.head.path(), development)
 }
 
 /// A refusal for a browser becomes a page.
@@ -86,11 +89,11 @@ async fn answer(context: &mut RequestContext, offers: Offers) -> (&'static str, 
         let asks_method = context.header("Access-Control-Request-Method").is_some();
         let origin = context.header("Origin");
         let allowed = &context.config.allowed_origins;
-        if let Some(answer) = cors::preflight(origin, asks_method, allowed, &routes::allowed(&offers)) {
+        if let Some(answer) = cors::preflight(origin, asks_method, allowed, &find::allowed(&offers)) {
             return ("preflight", answer);
         }
     }
-    match routes::choose(&offers, &context.head.method) {
+    match find::choose(&offers, &context.head.method) {
         Ok(route) => {
             let answer = dispatch(context, route, offers.parameters).await.unwrap_or_else(Response::from);
             (route.name, count_unauthenticated(context, answer).await)
@@ -119,7 +122,7 @@ async fn dispatch(context: &mut RequestContext, route: &Route, parameters: PathP
             address_limit::press(context).await?;
         }
         Limit::Unauthenticated => address_limit::count(context, &address_limit::UNAUTHENTICATED).await?,
-        // The handlers count these: they need the user, or the signature.
+        // Counted below, when it is known who calls.
         Limit::None | Limit::User | Limit::Hint => {}
     }
     if let Caller::Operator(least) = route.caller {
@@ -127,11 +130,23 @@ async fn dispatch(context: &mut RequestContext, route: &Route, parameters: PathP
     }
     if let Exists::WithGateway(gateway) = route.exists {
         context.config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
+        if route.limit == Limit::Hint && !confirm::is_trusted(context, gateway) {
+            address_limit::count(context, &address_limit::HINTS).await?;
+        }
     }
     if route.caller == Caller::Buyer {
         context.user_id = Some(auth::buyer(context)?);
     }
-    (route.handler)(context, parameters).await
+    if route.limit != Limit::User {
+        return (route.handler)(context, parameters).await;
+    }
+    // In the order of refusals the limit comes before the body, so a bad request is counted too.
+    let charge = reserve::charged(context, &context.user_id()?).await?;
+    let answer = (route.handler)(context, parameters).await.unwrap_or_else(Response::from);
+    Ok(match charge {
+        Some(charge) => reserve::limits(answer, charge, &context.config),
+        None => answer,
+    })
 }
 
 /// The headers of every response.

@@ -1,11 +1,13 @@
 //! The table of routes: for each its method and path, who may call it, what it costs, its query, what it reads and answers,
-//! and its handler. Dispatch, `Allow`, CORS, the limits and the paths of the API's description all come from here.
+//! and its handler. Dispatch, `Allow`, CORS, the limits and the paths of the API's description all come from here. `route`
+//! says what a row is, `find` finds the row of a request.
 
-mod find;
+pub mod find;
+pub mod route;
 
-use std::future::Future;
-use std::pin::Pin;
+use std::sync::LazyLock;
 
+use ::payments::{GATEWAYS, Gateway, ReturnPage};
 use protocol::deliveries::Decision;
 
 use crate::api::admin::{actions, dead_letters, orders, payments, sales as admin_sales, stock, subscriptions, users};
@@ -14,78 +16,8 @@ use crate::api::reservations::{pay, release, reserve};
 use crate::api::{description, health, lists, lookup, sales};
 use crate::auth::dev_session;
 use crate::auth::operator::Role;
-use crate::http::context::{HandlerResult, RequestContext};
+use crate::routes::route::{Caller, Exists, Limit, Method, Route};
 use crate::shop;
-
-pub use find::{Offers, PathParameters, allowed, choose, offers};
-
-/// One operation of the Worker.
-pub struct Route {
-    /// For the log; routes that do the same under several paths share it.
-    pub name: &'static str,
-    pub method: Method,
-    /// Its parameters stand in braces; `find` says what each may be.
-    pub path: &'static str,
-    pub exists: Exists,
-    pub caller: Caller,
-    pub limit: Limit,
-    /// The parameters of its query. Every other one is refused. None: whatever comes is ignored, because pages, webhooks and
-    /// return addresses are called by programs of others, which add what they like.
-    pub query: Option<&'static [&'static str]>,
-    /// The schema of its body, as the description names it; empty: it reads none.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only a test compares it with the description"))]
-    pub request: &'static str,
-    /// The schemas that a success refers to, in alphabetical order.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only a test compares it with the description"))]
-    pub response: &'static str,
-    pub handler: Handler,
-}
-
-type Handler = for<'a> fn(&'a mut RequestContext, PathParameters) -> Pin<Box<dyn Future<Output = HandlerResult> + 'a>>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Method {
-    pub name: &'static str,
-    /// Whether HEAD does the same without a body: where GET only reads.
-    pub has_head: bool,
-}
-
-/// Where a route exists. Elsewhere it is `not_found`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exists {
-    Always,
-    InDevelopment,
-    /// Where the Worker is configured with this gateway.
-    WithGateway(&'static str),
-}
-
-/// Who may call. The dispatcher identifies buyers and operators before the handler runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    Anybody,
-    /// With a session. Counted against the user's limit.
-    Buyer,
-    /// With a signature, which the handler checks.
-    Gateway,
-    /// With a token of at least this role.
-    Operator(Role),
-}
-
-/// What a request is counted against before its caller is known. A refused token is counted as `Unauthenticated`, whatever the
-/// route; reservations are counted per user by the Gate, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Limit {
-    None,
-    /// The isolate's room for reservations, then `PER_ADDRESS`.
-    Reservation,
-    /// `PER_UNAUTHENTICATED`: requests without a known caller.
-    Unauthenticated,
-    /// The user's reservations at the Gate, by the handler: what costs as much as one.
-    User,
-    /// `PER_HINT`, by the handler: of an unsigned webhook only. A return from a payment without a session is counted there
-    /// by its handler, too.
-    Hint,
-}
 
 const GET: Method = Method { name: "GET", has_head: true };
 /// A GET that changes something: a gateway sends a browser there with nothing else.
@@ -113,30 +45,82 @@ const HINT: Limit = Limit::Hint;
 const IGNORED: Option<&[&str]> = None;
 const NO_QUERY: Option<&[&str]> = Some(&[]);
 
-const WITH_STANDARD: Exists = Exists::WithGateway("standard");
-const WITH_PORTONE: Exists = Exists::WithGateway("portone");
-const WITH_TOSS: Exists = Exists::WithGateway("toss");
-const WITH_STRIPE: Exists = Exists::WithGateway("stripe");
-
 /// The name of the webhooks' routes: the only ones that no page may call.
 pub const WEBHOOK: &str = "webhook";
+
+/// Every route. Made once an isolate, and kept.
+pub static TABLE: LazyLock<Vec<Route>> = LazyLock::new(|| own().chain(GATEWAYS.iter().flat_map(of_gateway)).collect());
+
+/// What a gateway needs: the address of its webhooks, and how a browser comes back from paying there.
+fn of_gateway(gateway: &'static Gateway) -> impl Iterator<Item = Route> {
+    let Gateway { name, webhook, details, return_page, .. } = *gateway;
+    let webhook = Route {
+        name: WEBHOOK,
+        method: POST,
+        path: kept(format!("/v1/webhooks/{name}")),
+        exists: Exists::WithGateway(name),
+        // Of one that signs nothing the payment itself is looked up, whoever calls.
+        caller: if webhook.signs() { GATEWAY } else { ANYBODY },
+        limit: HINT,
+        query: IGNORED,
+        request: if details.is_some() { "Data" } else { "" },
+        response: "PaymentOutcome",
+        handler: |c, p| Box::pin(async move { confirm::webhook(c, &p.get("gateway")).await }),
+    };
+    let back = match return_page {
+        ReturnPage::None => None,
+        ReturnPage::Redirect(_) => Some(Route {
+            name: kept(format!("{name}_return")),
+            method: GET_ACTS,
+            path: kept(format!("/v1/payments/{name}/return")),
+            exists: Exists::WithGateway(name),
+            caller: ANYBODY,
+            limit: UNAUTHENTICATED,
+            query: IGNORED,
+            request: "",
+            response: "",
+            handler: |c, p| Box::pin(async move { returns::redirect(c, &p.get("gateway")).await }),
+        }),
+        ReturnPage::Token => Some(Route {
+            name: kept(format!("{name}_confirm")),
+            method: POST,
+            path: kept(format!("/v1/payments/{name}/confirm")),
+            exists: Exists::WithGateway(name),
+            caller: BUYER,
+            limit: FREE,
+            query: NO_QUERY,
+            request: "ToConfirm",
+            response: "PaymentOutcome",
+            handler: |c, p| Box::pin(async move { returns::token(c, &p.get("gateway")).await }),
+        }),
+    };
+    std::iter::once(webhook).chain(back)
+}
+
+/// A text of the table, which lasts as long as the isolate.
+fn kept(text: String) -> &'static str {
+    Box::leak(text.into_boxed_str())
+}
 
 /// `name METHOD path: caller, limit, query, request => response[, where exists]; handler;`
 macro_rules! table {
     ($($name:literal $method:ident $path:literal: $caller:expr, $limit:expr, $query:expr,
        $request:literal => $response:literal $(, where $exists:expr)?; $handler:expr;)*) => {
-        pub static TABLE: &[Route] = &[$(Route {
-            name: $name,
-            method: $method,
-            path: $path,
-            exists: table!(@exists $($exists)?),
-            caller: $caller,
-            limit: $limit,
-            query: $query,
-            request: $request,
-            response: $response,
-            handler: $handler,
-        }),*];
+        /// What the Worker offers with whatever gateways.
+        fn own() -> impl Iterator<Item = Route> {
+            [$(Route {
+                name: $name,
+                method: $method,
+                path: $path,
+                exists: table!(@exists $($exists)?),
+                caller: $caller,
+                limit: $limit,
+                query: $query,
+                request: $request,
+                response: $response,
+                handler: $handler,
+            }),*].into_iter()
+        }
     };
     (@exists) => { Exists::Always };
     (@exists $exists:expr) => { $exists };
@@ -184,21 +168,6 @@ table! {
         |c, _| Box::pin(sales::list(c));
     "sale" GET "/v1/sales/{sale_id}": ANYBODY, FREE, NO_QUERY, "" => "Sale";
         |c, p| Box::pin(sales::one(c, p.get("sale_id")));
-
-    "webhook" POST "/v1/webhooks/standard": GATEWAY, HINT, IGNORED, "Data" => "PaymentOutcome", where WITH_STANDARD;
-        |c, _| Box::pin(confirm::webhook(c, "standard"));
-    "webhook" POST "/v1/webhooks/portone": GATEWAY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_PORTONE;
-        |c, _| Box::pin(confirm::webhook(c, "portone"));
-    // Toss signs nothing: whoever calls, the payment itself is looked up.
-    "webhook" POST "/v1/webhooks/toss": ANYBODY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_TOSS;
-        |c, _| Box::pin(confirm::webhook(c, "toss"));
-    "webhook" POST "/v1/webhooks/stripe": GATEWAY, HINT, IGNORED, "" => "PaymentOutcome", where WITH_STRIPE;
-        |c, _| Box::pin(confirm::webhook(c, "stripe"));
-    "toss_return" GET_ACTS "/v1/payments/toss/return": ANYBODY, UNAUTHENTICATED, IGNORED, "" => "", where WITH_TOSS;
-        |c, _| Box::pin(returns::redirect(c, "toss"));
-    "portone_confirm" POST "/v1/payments/portone/confirm": BUYER, FREE, NO_QUERY, "ToConfirm" => "PaymentOutcome",
-        where WITH_PORTONE;
-        |c, _| Box::pin(returns::token(c, "portone"));
 
     "admin_create_sale" POST "/v1/admin/sales": OPERATOR, FREE, NO_QUERY, "NewSale" => "Sale";
         |c, _| Box::pin(admin_sales::create(c));

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use crate::gate::core::rate_limit::Buckets;
+use crate::auth::rate_limit::Buckets;
 use crate::http::problem::{Code, Problem};
 use crate::runtime::limits::{REQUESTS_BURST, REQUESTS_PER_S};
 

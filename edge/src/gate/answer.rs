@@ -3,7 +3,7 @@
 
 use protocol::reserve::ReserveOutcome;
 
-use crate::gate::message::Charge;
+use crate::auth::rate_limit::Charge;
 use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
 

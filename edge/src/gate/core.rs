@@ -4,7 +4,6 @@ pub mod in_flight;
 pub mod keys;
 pub mod memory;
 pub mod queue;
-pub mod rate_limit;
 pub mod restart;
 pub mod slow_start;
 pub mod sold_out;

@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use crate::auth::rate_limit::Charge;
 use crate::http::code::Code;
 use crate::http::response::Response;
 
@@ -38,16 +39,6 @@ impl<'a> Ask<'a> {
             _ => return None,
         })
     }
-}
-
-/// The state of the user's token bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Charge {
-    pub admitted: bool,
-    /// Whole tokens left.
-    pub remaining: u32,
-    /// Until the next token.
-    pub reset_s: u32,
 }
 
 /// What the Gate answers: the client's response, which the Worker sends as it is.

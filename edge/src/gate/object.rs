@@ -14,10 +14,11 @@ use worker::js_sys::futures::future_to_promise;
 use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{Env, State, wasm_bindgen, worker_sys};
 
+use crate::auth::rate_limit::Charge;
 use crate::gate::answer::{Verdict, answer, counted};
 use crate::gate::core::in_flight::InFlightBatch;
 use crate::gate::core::memory::Memory;
-use crate::gate::message::{Ask, Charge, Reply};
+use crate::gate::message::{Ask, Reply};
 use crate::gate::restart_mark::RestartMark;
 use crate::lambda::invoke;
 use crate::runtime::config::Config;

@@ -1,5 +1,5 @@
-//! Calls a function by Lambda's Invoke API, on AWS and on the local emulator alike, and classifies what can go wrong:
-//! the function broke, it is throttled, it is late, it cannot be reached.
+//! Calls a function by Lambda's Invoke API and classifies what can go wrong: the function broke, it is throttled, it is
+//! late, it cannot be reached.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -115,7 +115,7 @@ pub async fn call_proven<A: DeserializeOwned>(
     request: &Personal,
     within_ms: u64,
 ) -> Result<A, InvokeError> {
-    let proven = serde_json::to_string(request).map_err(unreadable)?;
+    let proven = json::print(request).map_err(unreadable)?;
     let proven = prove(&config.confirm_key, proven, clock::now_ms()).ok_or(InvokeError::Unconfigured)?;
     call_within(&config.lambda, "confirm", &proven, within_ms).await
 }
@@ -235,7 +235,7 @@ fn is_rejection(answer: &str) -> bool {
         #[serde(rename = "errorType")]
         error_type: String,
     }
-    let Ok(Reported { error_type }) = serde_json::from_str(answer) else { return false };
+    let Ok(Reported { error_type }) = json::read(answer) else { return false };
     let lambdas = ["Runtime.", "Sandbox.", "Extension.", "Function."];
     error_type != "Retryable" && !lambdas.iter().any(|prefix| error_type.starts_with(prefix))
 }

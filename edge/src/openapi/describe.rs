@@ -16,10 +16,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::auth::rate_limit::Charge;
 use crate::gate::answer::{Verdict, answer};
-use crate::gate::message::Charge;
 use crate::http::code::Code;
-use crate::routes::{self, Caller, Exists, Route, TABLE};
+use crate::routes::route::{Caller, Exists, Route};
+use crate::routes::{TABLE, find};
 use schemas::Schemas;
 
 /// The routes of the product: what exists in development only is not described.
@@ -132,7 +133,7 @@ fn no_verb_is_left_out() {
 #[test]
 fn a_path_of_the_table_is_found_as_itself_and_as_no_other() {
     for route in described() {
-        let offers = routes::offers(&example(route.path), false).unwrap_or_else(|_| panic!("{}", route.path));
+        let offers = find::offers(&example(route.path), false).unwrap_or_else(|_| panic!("{}", route.path));
         assert!(offers.routes.iter().all(|other| other.path == route.path), "{}", route.path);
         let names = route.path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
         for name in names {
@@ -231,7 +232,7 @@ fn an_operation_has_a_name_of_its_own() {
 #[test]
 fn every_address_of_the_operators_needs_a_role_and_no_other_does() {
     let mut seen = 0;
-    for route in TABLE {
+    for route in TABLE.iter() {
         let is_operators = matches!(route.caller, Caller::Operator(_));
         assert_eq!(is_operators, route.path.starts_with("/v1/admin/"), "{} {}", route.method.name, route.path);
         seen += usize::from(is_operators);

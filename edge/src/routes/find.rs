@@ -7,10 +7,11 @@ use std::sync::LazyLock;
 use matchit::Router;
 use protocol::printable::is_printable;
 
-use super::{Exists, Route, TABLE};
 use crate::api::admin::dead_letters;
 use crate::http::problem::{Code, Problem};
 use crate::http::{percent, text};
+use crate::routes::TABLE;
+use crate::routes::route::{Exists, PathParameters, Route};
 use crate::runtime::limits::USER_ID_MAX_CHARS;
 
 /// The routes of one path, a method each, and what stands in its braces.
@@ -19,22 +20,11 @@ pub struct Offers {
     pub parameters: PathParameters,
 }
 
-/// The parameters of a path by their names, each decoded and of its form.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PathParameters(Vec<(&'static str, String)>);
-
-impl PathParameters {
-    /// Empty where the path has no such parameter; a test says that every handler asks for one that is there.
-    pub fn get(&self, name: &str) -> String {
-        self.0.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone()).unwrap_or_default()
-    }
-}
-
 /// The table's routes by their paths, in the table's order. Paths that cannot be told apart are left out: a test finds
 /// every route.
 static PATHS: LazyLock<Router<Vec<&'static Route>>> = LazyLock::new(|| {
     let mut paths: BTreeMap<&str, Vec<&'static Route>> = BTreeMap::new();
-    for route in TABLE {
+    for route in TABLE.iter() {
         paths.entry(route.path).or_default().push(route);
     }
     let mut router = Router::new();
@@ -51,7 +41,11 @@ pub fn offers(path: &str, development: bool) -> Result<Offers, Problem> {
     let exists = |route: &&Route| development || route.exists != Exists::InDevelopment;
     let routes: Vec<_> = found.value.iter().copied().filter(exists).collect();
     let parameters = found.params.iter().map(|(name, given)| Some((name, parameter(name, given)?)));
-    match parameters.collect::<Option<Vec<_>>>() {
+    let gateway = routes.iter().find_map(|route| match route.exists {
+        Exists::WithGateway(gateway) => Some(Some(("gateway", gateway.to_owned()))),
+        Exists::Always | Exists::InDevelopment => None,
+    });
+    match parameters.chain(gateway).collect::<Option<Vec<_>>>() {
         Some(parameters) if !routes.is_empty() => Ok(Offers { routes, parameters: PathParameters(parameters) }),
         _ => Err(Problem::not_found()),
     }

@@ -1,7 +1,8 @@
 //! What the table of paths says.
 
-use ::payments::{self as registry, ReturnPage};
+use ::payments as registry;
 
+use super::find::{allowed, choose, offers};
 use super::*;
 use crate::http::response::Response;
 
@@ -85,7 +86,7 @@ fn every_gateway_of_the_registry_has_its_webhook_and_its_return_page() {
         };
         assert_eq!((back(GET_ACTS, "return"), back(POST, "confirm")), (redirect, token), "the return page of {name}");
     }
-    for route in TABLE {
+    for route in TABLE.iter() {
         let Exists::WithGateway(name) = route.exists else { continue };
         assert!(registry::gateway(name).is_some(), "{} is of no gateway", route.path);
         assert!(route.path.split('/').any(|word| word == name), "{} is not {name}'s", route.path);

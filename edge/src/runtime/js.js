@@ -61,7 +61,8 @@ export async function invoke(url, headers, body, ticks) {
     return `${response.status}\n${broke}\n${await response.text()}`;
   });
   const answer = await within(exchange, ticks);
-  // An emulator whose instance died keeps the connection open for ever; a real one may take 15 minutes.
+  // Lambda may take 15 minutes to answer, and until then the exchange would keep one of the few connections that the
+  // runtime lets a request have open at once.
   if (answer === undefined) controller.abort();
   return answer;
 }

@@ -102,8 +102,9 @@ pub const FORGET_DEADLINE_MS: u64 = 300;
 pub const FORGET_EVERY_MS: u64 = 100;
 pub const FORGET_POLL_MS: u64 = 10;
 
-/// Calls of one function that an isolate has in flight, without the Gates' own; above it 503. cargo-lambda's emulator
-/// hangs for good when a hundred wait.
+/// Calls of one function that an isolate has in flight, without the Gates' own; above it 503. Each keeps a request and its
+/// body in the isolate's memory for as long as the function takes, and a function has fewer instances than that: what
+/// waits beyond them is only answered later.
 pub const CALLS_MAX: usize = 80;
 /// Poll interval and maximum wait for a free call slot.
 pub const PLACE_POLL_MS: u64 = 50;

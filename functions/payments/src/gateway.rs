@@ -7,8 +7,16 @@ use crate::units::{Unit, is_code};
 pub struct Gateway {
     /// In addresses, the database and, in capitals, the names of environment variables.
     pub name: &'static str,
+    /// As it calls itself, for a person.
+    pub title: &'static str,
     /// Its signature rule, and the reading of its messages.
     pub webhook: &'static dyn WebhookReader,
+    /// What its messages have at least: one of these lists of members. Only the API's description says so; what a message
+    /// is, `webhook` decides.
+    pub messages: &'static [&'static [Member]],
+    /// The type of the message that says what was paid, by a gateway that may have no address to ask. None: its messages
+    /// only name a payment.
+    pub details: Option<&'static str>,
     /// Snapshot, capture, void and refund.
     pub api: fn(Account) -> Box<dyn GatewayApi>,
     /// Its address unless configured otherwise; empty: there is none.
@@ -27,6 +35,16 @@ pub struct Gateway {
     pub return_page: ReturnPage,
     /// A member that a refusal of a capture needs, and its text: the gateway shows it to the buyer.
     pub refusal: Option<(&'static str, &'static str)>,
+}
+
+/// A member of a message: a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    Text(&'static str),
+    /// Not empty.
+    Filled(&'static str),
+    /// Not empty, at most `TEXT_MAX_CHARS`, without control characters.
+    Line(&'static str),
 }
 
 /// How a buyer's browser comes back from paying.

@@ -30,7 +30,7 @@ pub use dispute::{Dispute, DisputeHint, DisputeState, Disputed};
 pub use event::{
     AMOUNT_MAX, EventKind, Message, PaymentDetails, TEXT_MAX_CHARS, WebhookEvent, WebhookReader, read_event,
 };
-pub use gateway::{Gateway, ReturnPage, ReturnQuery};
+pub use gateway::{Gateway, Member, ReturnPage, ReturnQuery};
 pub use http::{GatewayRequest, GatewayResponse};
 pub use list::{Entry, EntryDetail, ListPage, Listed, PAGE_MAX};
 pub use mark::{Mark, hold_id};

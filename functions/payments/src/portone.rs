@@ -7,7 +7,7 @@ use crate::api::{Account, Capture, Captured, GatewayApi, RefundAccount, RefundRe
 use crate::bank::portone_name;
 use crate::dispute::{DisputeHint, Disputed};
 use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
-use crate::gateway::{Gateway, ReturnPage};
+use crate::gateway::{Gateway, Member, ReturnPage};
 use crate::http::{GatewayRequest, GatewayResponse};
 use crate::list::{ListPage, Listed, PAGE_MAX};
 use crate::list::{civil, listed_payment};
@@ -19,7 +19,10 @@ use crate::units::Unit;
 
 pub const GATEWAY: Gateway = Gateway {
     name: "portone",
+    title: "PortOne",
     webhook: &PortOne,
+    messages: &[&[Member::Text("type")]],
+    details: None,
     api: |account| Box::new(PortOneApi(account)),
     default_url: "https://api.portone.io",
     webhook_secret_variable: "PORTONE_WEBHOOK_SECRET",

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::api::{Account, GatewayApi, RefundRequest, Refunded};
 use crate::dispute::{Dispute, DisputeState, Disputed};
 use crate::event::{EventKind, Message, PaymentDetails, WebhookEvent, WebhookReader};
-use crate::gateway::{Gateway, ReturnPage};
+use crate::gateway::{Gateway, Member, ReturnPage};
 use crate::http::{GatewayRequest, GatewayResponse};
 use crate::list::{ListPage, Listed, PAGE_MAX};
 use crate::list::{civil, listed_payment};
@@ -24,7 +24,10 @@ const LATER: [&str; 3] = ["payment.disputed", "payment.refunded", "payment.refun
 
 pub const GATEWAY: Gateway = Gateway {
     name: "standard",
+    title: "The shop's own service",
     webhook: &Standard,
+    messages: &[&[Member::Text("type")]],
+    details: Some(PAID),
     api: |account| Box::new(StandardApi(account)),
     default_url: "",
     webhook_secret_variable: "WEBHOOK_SECRET",

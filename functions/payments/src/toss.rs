@@ -12,7 +12,7 @@ use crate::api::{Account, Capture, Captured, GatewayApi, RefundAccount, RefundRe
 use crate::bank::toss_code;
 use crate::dispute::Disputed;
 use crate::event::{EventKind, Message, WebhookEvent, WebhookReader};
-use crate::gateway::{Gateway, ReturnPage, ReturnQuery};
+use crate::gateway::{Gateway, Member, ReturnPage, ReturnQuery};
 use crate::http::{GatewayRequest, GatewayResponse};
 use crate::list::{Entry, EntryDetail, ListPage, Listed, PAGE_MAX, civil};
 use crate::mark::Mark;
@@ -22,7 +22,13 @@ use crate::units::Unit;
 
 pub const GATEWAY: Gateway = Gateway {
     name: "toss",
+    title: "Toss",
     webhook: &Toss,
+    messages: &[
+        &[Member::Text("eventType")],
+        &[Member::Line("orderId"), Member::Filled("secret"), Member::Filled("status")],
+    ],
+    details: None,
     api: |account| Box::new(TossApi(account)),
     default_url: "https://api.tosspayments.com",
     webhook_secret_variable: "TOSS_WEBHOOK_SECRET",

@@ -137,6 +137,7 @@ pub struct HoldOf {
     pub sale_id: String,
 }
 
+// T2 checks them in the `case` of schema/routines/confirm.sql; a test compares the two.
 /// In the order in which they are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,18 +151,37 @@ pub enum RefundReason {
     AmountMismatch,
 }
 
+impl RefundReason {
+    pub const ALL: [Self; 6] = [
+        Self::HoldUnknown,
+        Self::AlreadyPaid,
+        Self::HoldReleased,
+        Self::HoldExpired,
+        Self::UserMismatch,
+        Self::AmountMismatch,
+    ];
+
+    /// Its name in SQL and in an answer.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HoldUnknown => "hold_unknown",
+            Self::AlreadyPaid => "already_paid",
+            Self::HoldReleased => "hold_released",
+            Self::HoldExpired => "hold_expired",
+            Self::UserMismatch => "user_mismatch",
+            Self::AmountMismatch => "amount_mismatch",
+        }
+    }
+}
+
 impl ConfirmOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Confirmed { .. } => "confirmed",
-            Self::RefundRequired { reason: RefundReason::HoldUnknown } => "hold_unknown",
-            Self::RefundRequired { reason: RefundReason::AlreadyPaid } => "already_paid",
-            Self::RefundRequired { reason: RefundReason::HoldReleased } => "hold_released",
-            Self::RefundRequired { reason: RefundReason::HoldExpired } => "hold_expired",
-            Self::RefundRequired { reason: RefundReason::UserMismatch } => "user_mismatch",
-            Self::RefundRequired { reason: RefundReason::AmountMismatch } => "amount_mismatch",
+            Self::RefundRequired { reason } => reason.name(),
             Self::ReadyToCapture => "secured",
             Self::Rejected { .. } => "turned_away",
             Self::Parked => "parked",
@@ -180,6 +200,14 @@ mod tests {
     use serde_json::{json, to_value};
 
     use super::*;
+
+    #[test]
+    fn each_reason_is_listed_once_in_order_and_printed_by_its_name() {
+        for (index, reason) in RefundReason::ALL.into_iter().enumerate() {
+            assert_eq!((reason as usize, to_value(reason).ok()), (index, Some(json!(reason.name()))));
+        }
+        assert_eq!(RefundReason::ALL.len(), RefundReason::AmountMismatch as usize + 1);
+    }
 
     #[test]
     fn json_keeps_the_names_that_are_in_use() {

@@ -1,5 +1,9 @@
 //! JSON on the way of a reservation. Each pass over a cart or a hold costs every buyer time, so the passes are counted,
 //! and a test of the edge holds their number (edge/src/api/reservations/reserve/passes.rs).
+//!
+//! A pass makes values of a text, or a text of values: it allocates for every member. What finds the end of a value and
+//! passes its text on as it is (`RawValue`) is none: `reserve` does so with the outcomes that the database prints, and
+//! Lambda's runtime copies that text into its response: one text is allocated, whatever the outcomes have.
 
 use std::cell::Cell;
 

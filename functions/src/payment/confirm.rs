@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::payment::flow::{PaymentFlow, end, record_payment};
 use crate::payment::gateways::{GatewayClient, Gateways};
+use crate::payment::unanswered::record_no_answer;
 use crate::payment::{recheck, returned};
 use crate::runtime::database::{Database, InfraError};
 
@@ -211,14 +212,6 @@ fn answered(hint: &PaymentHint, settled: Settled) -> Settled {
         }
         _ => settled,
     }
-}
-
-/// Records that the gateway works but gave no usable answer about this payment. The payment is asked about at growing
-/// intervals and in the end becomes a dead letter.
-pub(crate) async fn record_no_answer(database: &Database, id: (&str, &str), why: &str) -> Result<(), InfraError> {
-    warn!(gateway = id.0, payment_id = id.1, %why, "a gateway does not say what is true of a payment");
-    let params = &[(&id.0 as _, Type::TEXT), (&id.1 as _, Type::TEXT), (&why as _, Type::TEXT)];
-    database.call("select holdfast.payment_unanswered($1, $2, $3)", params).await.map(drop)
 }
 
 pub(crate) fn done(outcome: ConfirmOutcome) -> Result<Settled, InfraError> {

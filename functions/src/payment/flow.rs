@@ -9,9 +9,9 @@ use tokio_postgres::types::Type;
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::payment::confirm::record_no_answer;
 use crate::payment::gateways::{GatewayClient, Gateways};
 use crate::payment::recheck;
+use crate::payment::unanswered::record_no_answer;
 use crate::runtime::database::{Database, InfraError};
 use crate::runtime::limits::CAPTURE_DEADLINE_MS;
 

@@ -11,4 +11,5 @@ pub mod reconcile;
 pub mod refund;
 pub mod refund_account;
 pub mod returned;
+pub mod unanswered;
 pub mod webhook_secrets;

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::payment::confirm::{record_no_answer, settle_known};
+use crate::payment::confirm::settle_known;
 use crate::payment::gateways::Gateways;
+use crate::payment::unanswered::record_no_answer;
 use crate::runtime::database::{Database, InfraError};
 
 /// # Errors

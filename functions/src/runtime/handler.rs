@@ -45,8 +45,8 @@ where
     .await
 }
 
-/// When a function that uses its whole time has to stop: `reserve_ms` before Lambda's deadline. The emulator gives a
-/// deadline in the past; then `default_ms`, the intended timeout, counts.
+/// When a function that uses its whole time has to stop: `reserve_ms` before Lambda's deadline. The deadline is a time of
+/// day, and the instance's clock may be ahead of it: of one that seems to be over, `default_ms`, the intended timeout, counts.
 #[must_use]
 pub fn stop(context: &Context, began: Instant, default_ms: u64, reserve_ms: u64) -> Instant {
     let allowed = context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::from_millis(default_ms));

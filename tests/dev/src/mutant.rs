@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;
 
 use stack::workspace;
@@ -27,8 +28,7 @@ pub enum Catcher {
     Unit { package: String, test: String },
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Change {
     /// From the workspace's root.
     pub file: String,
@@ -43,14 +43,54 @@ struct File {
     says: String,
     /// A package, or `it/` and an area of `tests/it`; then `module::test`.
     caught_by: String,
-    change: Vec<Change>,
+    change: Vec<Replacement>,
+}
+
+/// What a mutant breaks, in whichever file it stands: the text goes with the code that is moved.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replacement {
+    find: String,
+    put: String,
+}
+
+/// Where mutants look for their text: the product, and the gateways' stand-in, whose pages a browser sees.
+const SOURCES: [&str; 5] = ["edge", "functions", "schema", "wrangler.toml", "tests/simulator"];
+
+/// Those of the sources that are code, each with its text.
+fn sources() -> anyhow::Result<Vec<(String, String)>> {
+    let root = workspace::root();
+    let mut list = Command::new("git");
+    list.args(["ls-files", "--cached", "--others", "--exclude-standard", "--"]).args(SOURCES).current_dir(&root);
+    let output = list.output().context("cannot run git")?;
+    ensure!(output.status.success(), "git ls-files: {}", output.status);
+    let files = String::from_utf8(output.stdout)?;
+    let is_code = |file: &&str| [".rs", ".sql", ".js", ".toml"].iter().any(|end| file.ends_with(end));
+    // One that is deleted and not committed yet is listed, too.
+    let there = files.lines().filter(is_code).filter(|file| root.join(file).is_file());
+    there.map(|file| Ok((file.to_owned(), fs::read_to_string(root.join(file))?))).collect()
+}
+
+impl Replacement {
+    /// With the one file that has its text.
+    fn located(self, mutant: &str, sources: &[(String, String)]) -> anyhow::Result<Change> {
+        let Self { find, put } = self;
+        let found: Vec<&str> =
+            sources.iter().flat_map(|(file, text)| text.matches(&find).map(move |_| file.as_str())).collect();
+        match found.as_slice() {
+            [file] => Ok(Change { file: (*file).to_owned(), find, put }),
+            [] => bail!("{mutant}: its text is nowhere any more:\n{find}"),
+            many => bail!("{mutant}: its text has to be there once, and is in {}:\n{find}", many.join(", ")),
+        }
+    }
 }
 
 /// All of them, by name.
 ///
 /// # Errors
-/// One of the files cannot be read.
+/// One of the files cannot be read, or its text is not there exactly once: then it no longer says what it meant.
 pub fn all() -> anyhow::Result<Vec<Mutant>> {
+    let sources = sources()?;
     let mut mutants = vec![];
     for entry in fs::read_dir(workspace::root().join("tests/mutants"))? {
         let path = entry?.path();
@@ -62,7 +102,8 @@ pub fn all() -> anyhow::Result<Vec<Mutant>> {
             Some(area) => Catcher::Stack { area: area.to_owned(), test },
             None => Catcher::Unit { package: home.to_owned(), test },
         };
-        mutants.push(Mutant { name, says: file.says, catcher, changes: file.change });
+        let changes: anyhow::Result<_> = file.change.into_iter().map(|one| one.located(&name, &sources)).collect();
+        mutants.push(Mutant { changes: changes?, name, says: file.says, catcher });
     }
     mutants.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(mutants)
@@ -72,7 +113,7 @@ impl Mutant {
     /// Changes its files in `root`, a copy of the workspace.
     ///
     /// # Errors
-    /// Its text is no longer there, or there more than once: then it no longer says what it meant.
+    /// The copy is not what the workspace is, or one of its changes is in the way of another.
     pub fn apply(&self, root: &Path) -> anyhow::Result<()> {
         for Change { file, find, put } in &self.changes {
             let path = root.join(file);
@@ -111,12 +152,11 @@ mod tests {
     #[test]
     fn every_mutant_applies_and_names_a_test_that_there_is() {
         let root = workspace::root();
+        // Each text is looked for, and found once, by `all`.
         let mutants = all().unwrap();
         assert!(mutants.len() >= 20);
         for mutant in mutants {
             for change in &mutant.changes {
-                let text = std::fs::read_to_string(root.join(&change.file)).unwrap();
-                assert_eq!(text.matches(&change.find).count(), 1, "{}: {}", mutant.name, change.file);
                 assert_ne!(change.find, change.put, "{}", mutant.name);
             }
             let (Catcher::Stack { test, .. } | Catcher::Unit { test, .. }) = &mutant.catcher;

@@ -1,5 +1,6 @@
 //! The schema says as much of the rules as it can, and is what its files say it is.
 
+use protocol::confirm::RefundReason;
 use protocol::reserve::Refusal;
 use stack::migrate::{self, FUNCTIONS, Migrated};
 
@@ -122,6 +123,23 @@ async fn refusals_have_one_order_in_the_database_the_protocol_the_model_and_the_
     assert_eq!(listed[0], "not_found");
     let after_the_address = names.into_iter().filter(|name| *name != "not_found");
     assert!(after_the_address.eq(listed[1..].iter().copied()), "{listed:?}");
+}
+
+/// T2's: those that a payment may be stored with, and the `case` that looks for them.
+#[tokio::test]
+async fn the_reasons_of_a_refund_have_one_order_in_the_database_and_the_protocol() {
+    let names = RefundReason::ALL.map(RefundReason::name);
+    let database = Database::new().await;
+    let stored = "select pg_get_constraintdef(oid) from pg_constraint where conname = 'payment_refund_reason_known'";
+    let stored: String = database.owner.query_one(stored, &[]).await.unwrap().get(0);
+    let stored: Vec<&str> = stored.split('\'').skip(1).step_by(2).collect();
+    assert_eq!(stored, names, "the CHECK of schema/tables/V1__tables.sql");
+
+    let looked_for = "select pg_get_function_sqlbody('holdfast.refusal_of'::regproc)";
+    let looked_for: String = database.owner.query_one(looked_for, &[]).await.unwrap().get(0);
+    let reasons = looked_for.split("THEN '").skip(1).filter_map(|rest| rest.split_once('\''));
+    let reasons: Vec<&str> = reasons.map(|(reason, _)| reason).collect();
+    assert_eq!(reasons, names, "the `case` of schema/routines/confirm.sql: {looked_for}");
 }
 
 #[tokio::test]

@@ -8,7 +8,6 @@ use payments::{EventKind, Message, RawEvent, WebhookEvent};
 use protocol::confirm::{ConfirmOutcome, ConfirmRequest, PaymentHint, Settled, Signed};
 
 use crate::api::payments::unsigned;
-use crate::auth::address_limit;
 use crate::http::body;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
@@ -16,14 +15,16 @@ use crate::http::response::Response;
 use crate::lambda::invoke;
 use crate::runtime::limits;
 
-pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> HandlerResult {
+/// Whether it is known before a message is read that its gateway sent it, or will be by its signature.
+pub fn is_trusted(context: &RequestContext, gateway: &str) -> bool {
+    let signs = payments::webhook(gateway).is_some_and(payments::WebhookReader::signs);
+    signs || context.config.is_from_gateway(gateway, context.header("CF-Connecting-IP"))
+}
+
+pub async fn webhook(context: &mut RequestContext, gateway: &str) -> HandlerResult {
     let config = std::rc::Rc::clone(&context.config);
     let secrets = config.webhook_secrets(gateway).ok_or_else(Problem::not_found)?;
     let reader = payments::webhook(gateway).ok_or_else(Problem::not_found)?;
-    let trusted = reader.signs() || config.is_from_gateway(gateway, context.header("CF-Connecting-IP"));
-    if !trusted {
-        address_limit::count(context, &address_limit::HINTS).await?;
-    }
     // A message that is too large cannot be verified. The sweep finds its payment, and this line in the log says whose
     // it was.
     let bytes = context.body_within(limits::GATEWAY_BODY_MAX_BYTES).await;
@@ -43,7 +44,7 @@ pub async fn webhook(context: &mut RequestContext, gateway: &'static str) -> Han
     let may_take = matches!(notice.kind, EventKind::CaptureApproval { .. });
     let request = request(context, gateway, reader, notice, bytes);
     let _slot = match &request {
-        ConfirmRequest::Hint(hint) if !trusted => {
+        ConfirmRequest::Hint(hint) if !is_trusted(context, gateway) => {
             unsigned::turn(&hint.payment_id).await?;
             Some(unsigned::slot(context).await?)
         }

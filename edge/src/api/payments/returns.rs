@@ -21,7 +21,7 @@ use crate::runtime::limits;
 /// `GET /v1/payments/{gateway}/return`: where a gateway sends the buyer's browser after paying (`ReturnPage::Redirect`). Its
 /// parameters are not trusted: the payment is looked up, and its own amount, order and hold count. Loading it again shows
 /// the same result.
-pub async fn redirect(context: &RequestContext, gateway: &'static str) -> HandlerResult {
+pub async fn redirect(context: &RequestContext, gateway: &str) -> HandlerResult {
     let Some(ReturnPage::Redirect(query)) = payments::gateway(gateway).map(|gateway| gateway.return_page) else {
         return Err(Problem::not_found());
     };
@@ -68,7 +68,7 @@ pub struct ToConfirm {
 
 /// `POST /v1/payments/{gateway}/confirm`: what the gateway's browser SDK was given is handed in by the buyer's page
 /// (`ReturnPage::Token`).
-pub async fn token(context: &mut RequestContext, gateway: &'static str) -> HandlerResult {
+pub async fn token(context: &mut RequestContext, gateway: &str) -> HandlerResult {
     let user_id = context.user_id()?;
     let ToConfirm { payment_id, payment_token } = context.json().await?;
     for text in [&payment_id, &payment_token] {

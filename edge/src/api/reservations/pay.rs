@@ -5,7 +5,6 @@ use protocol::pay::{Method, PayOutcome, PayRequest};
 use protocol::proven::Personal;
 use serde::{Deserialize, Serialize};
 
-use crate::api::reservations::reserve::{charged, limits};
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
@@ -31,16 +30,6 @@ pub enum Paid {
 
 pub async fn pay(context: &mut RequestContext, hold_id: String) -> HandlerResult {
     let user_id = context.user_id()?;
-    // In the order of refusals the limit comes before the body, so a bad request is counted too.
-    let charge = charged(context, &user_id).await?;
-    let answer = paid(context, user_id, hold_id).await.unwrap_or_else(Response::from);
-    Ok(match charge {
-        Some(charge) => limits(answer, charge, &context.config),
-        None => answer,
-    })
-}
-
-async fn paid(context: &mut RequestContext, user_id: String, hold_id: String) -> HandlerResult {
     let ToPay { method } = context.json().await?;
     let pay_with = Method::named(&method).ok_or_else(|| invalid("Pay with `free` or `wallet`."))?;
     let request = PayRequest { trace: context.trace.clone(), user_id, hold_id, pay_with };

@@ -2,7 +2,6 @@
 
 use protocol::release::{ReleaseOutcome, ReleaseRequest};
 
-use crate::api::reservations::reserve::{charged, limits};
 use crate::gate::forget::forget;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Code, Problem};
@@ -11,17 +10,7 @@ use crate::lambda::invoke;
 
 pub async fn release(context: &RequestContext, hold_id: String) -> HandlerResult {
     let user_id = context.user_id()?;
-    // A repetition costs a call too, although it changes nothing.
-    let charge = charged(context, &user_id).await?;
-    let answer = give_back(context, ReleaseRequest { trace: context.trace.clone(), user_id, hold_id }).await;
-    let answer = answer.unwrap_or_else(Response::from);
-    Ok(match charge {
-        Some(charge) => limits(answer, charge, &context.config),
-        None => answer,
-    })
-}
-
-async fn give_back(context: &RequestContext, request: ReleaseRequest) -> HandlerResult {
+    let request = ReleaseRequest { trace: context.trace.clone(), user_id, hold_id };
     let outcome: ReleaseOutcome = invoke::call(&context.config.lambda, "release", &request).await?;
     // A hold that was released before returned its stock then.
     if let ReleaseOutcome::Released { hold, moved: true } = &outcome {

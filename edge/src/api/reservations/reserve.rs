@@ -8,9 +8,10 @@ use protocol::shop::Line;
 use serde::{Deserialize, Serialize};
 
 use crate::api::reservations::before_gate;
+use crate::auth::rate_limit::Charge;
 use crate::gate::answer::limited;
 use crate::gate::client::ask;
-use crate::gate::message::{Ask, Charge};
+use crate::gate::message::Ask;
 use crate::http::body::Object;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::idempotency;
@@ -110,8 +111,8 @@ fn field_errors(cart: &Cart) -> Vec<FieldError> {
     errors
 }
 
-/// Takes a token of the user's bucket for what is no reservation but costs as much. None: the Gate could not be
-/// reached, which must not stop a buyer from paying or releasing.
+/// Takes a token of the user's bucket for what is no reservation but costs as much (`Limit::User`), a repetition too. None:
+/// the Gate could not be reached, which must not stop a buyer from paying or releasing.
 ///
 /// # Errors
 /// `rate_limited`.

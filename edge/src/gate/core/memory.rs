@@ -5,14 +5,13 @@ use std::rc::Rc;
 
 use protocol::reserve::{BATCH_MAX, Reservation, ReserveOutcome};
 
+use crate::auth::rate_limit::{Buckets, Charge};
 use crate::gate::answer::Verdict;
 use crate::gate::core::in_flight::InFlightBatch;
 use crate::gate::core::keys::Keys;
 use crate::gate::core::queue::{Arrival, Entry, Next, Queue};
-use crate::gate::core::rate_limit::Buckets;
 use crate::gate::core::slow_start::{BatchContents, SlowStart};
 use crate::gate::core::sold_out::{Admission, SoldOut};
-use crate::gate::message::Charge;
 use crate::lambda::circuit_breaker::Breaker;
 use crate::runtime::limits::{GATE_DEADLINE_MS, INVOKE_DEADLINE_MS, WAITERS_MAX};
 use crate::runtime::user_hash;

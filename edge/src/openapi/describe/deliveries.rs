@@ -6,7 +6,7 @@ use super::operation::Operation;
 use super::parameters::{cursor, idempotency_key, idempotency_key_if_any, in_query, limit};
 use super::schemas::{SLUG, Schemas, uuid};
 use crate::http::problem::Code;
-use crate::routes::Route;
+use crate::routes::route::Route;
 
 const KEYED: [Code; 3] = [Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused];
 

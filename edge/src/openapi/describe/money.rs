@@ -1,25 +1,38 @@
 //! Requests and responses of the gateways' routes, and of the operator's routes about payments.
 
-use serde_json::{Value, json};
+use payments::{Gateway, Member, ReturnPage, ReturnQuery};
+use serde_json::{Map, Value, json};
 
 use super::operation::Operation;
 use super::parameters::{cursor, idempotency_key, in_query, limit, of_webhook};
 use super::schemas::Schemas;
 use crate::http::problem::Code;
+use crate::routes::WEBHOOK;
+use crate::routes::route::Route;
+
+/// A route that a gateway needs.
+pub fn of_gateway(route: &Route, gateway: &Gateway, schemas: &mut Schemas) -> Operation {
+    let title = gateway.title;
+    let new = |summary: String| Operation::new(route, summary);
+    match (route.name == WEBHOOK, gateway.return_page, gateway.details) {
+        (true, _, Some(paid)) => {
+            webhook_with_details(new("Receive a gateway's webhook: a payment was captured".into()), paid, schemas)
+        }
+        (true, _, None) => webhook(new(format!("Receive {title}'s webhook: a payment changed")), gateway, schemas),
+        (false, ReturnPage::Redirect(query), _) => {
+            comeback(new(format!("Return from {title}'s payment window")), query)
+        }
+        (false, ReturnPage::Token, _) => {
+            token(new(format!("Confirm a {title} payment with the token of its SDK")), schemas)
+        }
+        (false, ReturnPage::None, _) => panic!("{title} has no return page"),
+    }
+}
 
 /// A webhook in the gateway's own form and signed by its own rules; only the members below are required.
-pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Schemas) -> Operation {
-    let text = || json!({"type": "string"});
-    let named = |kind: &str| json!({"type": "object", "required": [kind], "properties": {kind: text()}});
-    let body = if gateway == "toss" {
-        // A deposit, which has no `eventType`.
-        let some = || json!({"type": "string", "minLength": 1});
-        let deposit = json!({"type": "object", "required": ["orderId", "secret", "status"],
-            "properties": {"orderId": line(payments::TEXT_MAX_CHARS), "secret": some(), "status": some()}});
-        json!({"anyOf": [named("eventType"), deposit]})
-    } else {
-        named("type")
-    };
+fn webhook(operation: Operation, gateway: &Gateway, schemas: &mut Schemas) -> Operation {
+    let forms: Vec<Value> = gateway.messages.iter().map(|members| message(members)).collect();
+    let body = if let [only] = forms.as_slice() { only.clone() } else { json!({"anyOf": forms}) };
     let outcome = schemas.answer::<protocol::confirm::ConfirmOutcome>();
     operation
         .reads(body)
@@ -28,26 +41,38 @@ pub fn of_another_gateway(operation: Operation, gateway: &str, schemas: &mut Sch
         .asks()
 }
 
+fn message(members: &[Member]) -> Value {
+    let member = |member: &Member| match *member {
+        Member::Text(name) => (name, json!({"type": "string"})),
+        Member::Filled(name) => (name, json!({"type": "string", "minLength": 1})),
+        Member::Line(name) => (name, line(payments::TEXT_MAX_CHARS)),
+    };
+    let members: Vec<_> = members.iter().map(member).collect();
+    let required: Vec<_> = members.iter().map(|(name, _)| *name).collect();
+    let properties: Map<String, Value> = members.into_iter().map(|(name, form)| (name.to_owned(), form)).collect();
+    json!({"type": "object", "required": required, "properties": properties})
+}
+
 /// Without a control character.
 fn line(max_chars: usize) -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": max_chars, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$"})
 }
 
-pub fn toss_return(operation: Operation) -> Operation {
+fn comeback(operation: Operation, query: ReturnQuery) -> Operation {
     let key = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,200}$"});
     let amount = json!({"type": "string", "pattern": "^[0-9]{1,16}(?:\\.[0-9]{1,16})?$"});
     operation
         .with([
-            in_query("paymentKey", true, key),
-            in_query("orderId", true, line(payments::TEXT_MAX_CHARS)),
-            in_query("amount", true, amount),
+            in_query(query.payment_id, true, key),
+            in_query(query.order_ref, true, line(payments::TEXT_MAX_CHARS)),
+            in_query(query.amount, true, amount),
         ])
         .sends_on(303, "Redirects to the page of the hold or the order.")
         .refuses(&[Code::NotFound, Code::MalformedRequest])
         .asks()
 }
 
-pub fn portone_confirm(operation: Operation, schemas: &mut Schemas) -> Operation {
+fn token(operation: Operation, schemas: &mut Schemas) -> Operation {
     let outcome = schemas.answer::<protocol::confirm::ConfirmOutcome>();
     operation
         .reads(schemas.request::<crate::api::payments::returns::ToConfirm>())
@@ -103,9 +128,7 @@ pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
         .asks()
 }
 
-/// Holdfast's own message, as `payments::standard` reads it.
-const PAID: &str = "payment.paid";
-
+// The data of Holdfast's own message, as `payments::standard` reads it.
 #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 struct Data {
     payment_id: String,
@@ -123,12 +146,12 @@ fn yes() -> bool {
     true
 }
 
-pub fn of_standard(operation: Operation, schemas: &mut Schemas) -> Operation {
+fn webhook_with_details(operation: Operation, paid: &str, schemas: &mut Schemas) -> Operation {
     let data = schemas.request::<Data>();
     let text = json!({"type": "string"});
     let body = json!({"type": "object", "required": ["type"], "properties": {"type": text}, "anyOf": [
-        {"properties": {"type": {"const": PAID}, "data": data}, "required": ["data"]},
-        {"properties": {"type": {"not": {"const": PAID}}}},
+        {"properties": {"type": {"const": paid}, "data": data}, "required": ["data"]},
+        {"properties": {"type": {"not": {"const": paid}}}},
     ]});
     let outcome = schemas.answer::<protocol::confirm::ConfirmOutcome>();
     operation

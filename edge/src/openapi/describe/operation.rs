@@ -6,12 +6,13 @@ use super::answers::{carrying, refusals};
 use super::parameters::if_none_match;
 use super::schemas::Schemas;
 use crate::http::problem::Code;
-use crate::routes::{Caller, Route};
+use crate::routes::WEBHOOK;
+use crate::routes::route::{Caller, Exists, Route};
 
 pub struct Operation {
     id: String,
     tag: &'static str,
-    summary: &'static str,
+    summary: String,
     security: Value,
     parameters: Vec<Value>,
     body: Option<Value>,
@@ -23,7 +24,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    pub fn new(route: &Route, summary: &'static str) -> Self {
+    pub fn new(route: &Route, summary: impl Into<String>) -> Self {
         let (tag, security, mut refusals) = match route.caller {
             Caller::Anybody => ("public", json!([]), vec![Code::RateLimited]),
             Caller::Buyer => (
@@ -41,7 +42,7 @@ impl Operation {
         Self {
             id: id(route),
             tag,
-            summary,
+            summary: summary.into(),
             security,
             parameters: vec![],
             body: None,
@@ -147,8 +148,14 @@ fn id(route: &Route) -> String {
     match route.path {
         "/sales/{sale_id}" => "shop_of_sale".to_owned(),
         "/orders/{order_id}" => "orders_one".to_owned(),
-        path => match path.strip_prefix("/v1/webhooks/") {
-            Some(gateway) if gateway != "standard" => format!("{}_{gateway}", route.name),
+        _ => match route.exists {
+            // That of the shop's own service has the name without more.
+            Exists::WithGateway(name)
+                if route.name == WEBHOOK
+                    && payments::gateway(name).is_some_and(|gateway| gateway.details.is_none()) =>
+            {
+                format!("{WEBHOOK}_{name}")
+            }
             _ => route.name.to_owned(),
         },
     }

@@ -7,9 +7,13 @@ use super::parameters::idempotency_key;
 use super::schemas::Schemas;
 use super::{buyers, money};
 use crate::http::problem::Code;
-use crate::routes::{Exists, Route};
+use crate::routes::route::{Exists, Route};
 
 pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
+    if let Exists::WithGateway(name) = route.exists {
+        let gateway = payments::gateway(name).unwrap_or_else(|| panic!("{} is of no gateway", route.path));
+        return money::of_gateway(route, gateway, schemas).complete(schemas);
+    }
     let new = |summary| Operation::new(route, summary);
     // A path with a parameter may not be there.
     let has_parameter = route.path.contains('{');
@@ -74,22 +78,6 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .kept()
             .refuses(&[Code::NotFound])
             .asks(),
-        "webhook" => match route.exists {
-            Exists::WithGateway("toss") => {
-                money::of_another_gateway(new("Receive Toss's webhook: a payment changed"), "toss", schemas)
-            }
-            Exists::WithGateway("standard") => {
-                money::of_standard(new("Receive a gateway's webhook: a payment was captured"), schemas)
-            }
-            Exists::WithGateway(gateway) => {
-                money::of_another_gateway(new("Receive a gateway's webhook: a payment changed"), gateway, schemas)
-            }
-            Exists::Always | Exists::InDevelopment => panic!("{} is of no gateway", route.path),
-        },
-        "toss_return" => money::toss_return(new("Return from Toss's payment window")),
-        "portone_confirm" => {
-            money::portone_confirm(new("Confirm a PortOne payment with the token of its SDK"), schemas)
-        }
         "open_payment" => money::open_payment(new("Open a payment: get what the payment page needs"), schemas),
         "refund_account" => money::refund_account(new("Set the bank account for the refund of a deposit"), schemas),
         "admin_list_payments" => money::payments(new("List payments"), schemas),

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{GATEWAY, payment};
+use super::intent::{payment, unit};
 use crate::dispute::{Dispute, DisputeState};
 use crate::list::{Entry, EntryDetail, ListPage, Listed, PAGE_MAX, listed_payment};
 use crate::reading::{amount, segment, text};
@@ -47,7 +47,7 @@ pub fn read(wanted: &ListPage, page: &Value) -> Result<Listed, String> {
 fn changed(list: &str, one: &Value) -> EntryDetail {
     if list == "disputes"
         && let Some(dispute) = text(&one["currency"]).and_then(|currency| {
-            let amount = amount(&one["amount"], GATEWAY.unit(&currency.to_ascii_uppercase())?)?;
+            let amount = amount(&one["amount"], unit(&currency.to_ascii_uppercase())?)?;
             Some(Dispute { state: state_of(one), amount, lost_before: 0 })
         })
     {
@@ -72,7 +72,7 @@ pub fn dispute(page: &Value, currency: &str) -> Option<Dispute> {
     let of = |state: DisputeState| all.iter().filter(move |one| state_of(one) == state);
     let states = [DisputeState::Open, DisputeState::Lost, DisputeState::Won];
     let state = states.into_iter().find(|state| of(*state).next().is_some())?;
-    let unit = GATEWAY.unit(currency)?;
+    let unit = unit(currency)?;
     let sum =
         |state: DisputeState| of(state).try_fold(0_i64, |sum, one| sum.checked_add(amount(&one["amount"], unit)?));
     let lost_before = if state == DisputeState::Open { sum(DisputeState::Lost)? } else { 0 };

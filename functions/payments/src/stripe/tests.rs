@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::dispute::Disputed;
 
 const SECRET: &str = "whsec_test_secret";
 const BODY: &[u8] = br#"{"id":"evt_test_webhook","object":"event"}"#;

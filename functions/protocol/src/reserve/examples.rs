@@ -1,6 +1,6 @@
 //! An outcome of each kind, for the tests here and of the edge.
 
-use crate::reserve::ReserveOutcome;
+use super::outcome::ReserveOutcome;
 use crate::shop::SaleStatus;
 
 /// One of each refusal in the order in which they are looked for, for tests. An outcome that is missing here does not

@@ -1,13 +1,127 @@
-//! How an outcome is read: in one pass. Serde reads a tagged enum in two, since the tag may come last.
+//! The outcome of a reservation, its refusals in their order, and how it is read: in one pass. Serde reads a tagged enum in
+//! two, since the tag may come last.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::reserve::ReserveOutcome;
 use crate::shop::{Hold, SaleStatus};
+
+/// Why a reservation is refused, in order of precedence: of several that apply, the first is the answer. The names and the
+/// order are those of the type `holdfast.refusal` (schema/tables/V13__refusals.sql), of the problem table and of the model;
+/// tests compare them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    IdempotencyKeyReused,
+    RequestInProgress,
+    NotFound,
+    SaleNotOpen,
+    AlreadyHolding,
+    LimitReached,
+    SoldOut,
+}
+
+impl Refusal {
+    pub const ALL: [Self; 7] = [
+        Self::IdempotencyKeyReused,
+        Self::RequestInProgress,
+        Self::NotFound,
+        Self::SaleNotOpen,
+        Self::AlreadyHolding,
+        Self::LimitReached,
+        Self::SoldOut,
+    ];
+
+    /// Its name in SQL and in an answer.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::RequestInProgress => "request_in_progress",
+            Self::NotFound => "not_found",
+            Self::SaleNotOpen => "sale_not_open",
+            Self::AlreadyHolding => "already_holding",
+            Self::LimitReached => "limit_reached",
+            Self::SoldOut => "sold_out",
+        }
+    }
+}
+
+/// What became of a reservation: granted, or a [`Refusal`] with what its answer tells, or not even looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case", try_from = "Members")]
+pub enum ReserveOutcome {
+    /// `replayed`: the key was used before, and this is what was granted then.
+    Granted {
+        hold: Hold,
+        replayed: bool,
+    },
+    /// The key was used before, for something else.
+    IdempotencyKeyReused,
+    /// Another request of this user is in the same transaction; ask again.
+    RequestInProgress,
+    /// No such sale (`sku_id` is none), or no such SKU in it.
+    NotFound {
+        sku_id: Option<String>,
+    },
+    SaleNotOpen {
+        opens_at: String,
+        status: SaleStatus,
+        /// For the Gate: how long this holds at most unless the edge changes it, until the sale opens or closes.
+        for_ms: u64,
+    },
+    AlreadyHolding {
+        hold_id: String,
+        sku_id: String,
+    },
+    LimitReached {
+        sku_id: String,
+        max_per_user: i64,
+        /// A hold on it lapsed unpaid, and the sale's cool-down ends then, RFC 3339. None: it is orders that reach it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_at: Option<String>,
+    },
+    /// The last two are for the Gate, which may repeat this answer to others, and not for clients.
+    SoldOut {
+        sku_id: String,
+        available: i64,
+        max_per_user: i64,
+        /// How long this holds at most unless stock comes back through the edge: until a hold lapses or the sale closes.
+        for_ms: u64,
+    },
+    /// The response is no longer awaited, and nothing was done. Applies to a whole batch.
+    TooLate,
+}
+
+impl ReserveOutcome {
+    /// Which refusal it is; none: it was granted, or nobody looked at it.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<Refusal> {
+        Some(match self {
+            Self::IdempotencyKeyReused => Refusal::IdempotencyKeyReused,
+            Self::RequestInProgress => Refusal::RequestInProgress,
+            Self::NotFound { .. } => Refusal::NotFound,
+            Self::SaleNotOpen { .. } => Refusal::SaleNotOpen,
+            Self::AlreadyHolding { .. } => Refusal::AlreadyHolding,
+            Self::LimitReached { .. } => Refusal::LimitReached,
+            Self::SoldOut { .. } => Refusal::SoldOut,
+            Self::Granted { .. } | Self::TooLate => return None,
+        })
+    }
+
+    /// The outcome's name, for logs and counts.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match (self.refusal(), self) {
+            (Some(refusal), _) => refusal.name(),
+            (None, Self::Granted { replayed: false, .. }) => "granted",
+            (None, Self::Granted { replayed: true, .. }) => "replayed",
+            (None, _) => "too_late",
+        }
+    }
+}
 
 /// Every member that an outcome may have.
 #[derive(Deserialize)]
-pub struct Members {
+struct Members {
     outcome: String,
     hold: Option<Hold>,
     #[serde(default)]
@@ -65,8 +179,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_refusal_is_listed_once_in_order_and_read_by_its_name() {
+        assert!(Refusal::ALL.is_sorted_by(|one, next| *one as usize + 1 == *next as usize));
+        assert_eq!(Refusal::ALL.len(), Refusal::SoldOut as usize + 1);
+        for refusal in Refusal::ALL {
+            let told = serde_json::json!({
+                "outcome": refusal.name(), "sku_id": "a", "hold_id": "h", "opens_at": "2026-01-15T05:00:00Z",
+                "status": "open", "max_per_user": 1, "available": 0,
+            });
+            let outcome: ReserveOutcome = serde_json::from_value(told).unwrap();
+            assert_eq!((outcome.refusal(), outcome.name()), (Some(refusal), refusal.name()));
+        }
+    }
+
+    #[test]
     fn every_outcome_is_read_as_it_is_printed_and_nothing_else() {
-        for outcome in super::super::examples() {
+        for outcome in crate::reserve::examples() {
             let json = serde_json::to_string(&outcome).unwrap();
             assert_eq!(serde_json::from_str::<ReserveOutcome>(&json).unwrap(), outcome, "{json}");
         }

@@ -3,10 +3,19 @@
 
 use std::collections::HashMap;
 
-use crate::gate::message::Charge;
 use crate::runtime::limits::{BUCKETS_MAX, BUCKETS_SWEEP_MS};
 
 const MILLI: u64 = 1_000;
+
+/// The state of the user's token bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    pub admitted: bool,
+    /// Whole tokens left.
+    pub remaining: u32,
+    /// Until the next token.
+    pub reset_s: u32,
+}
 
 pub struct Buckets {
     burst: u64,
