@@ -8,7 +8,8 @@ import * as store from "./store.js";
 
 // Longer than the edge's own: tests/it/workspace/deadlines.rs compares them.
 const DEADLINE_MS = 8000;
-const ACCOUNT_DEADLINE_MS = 40_000; // a gateway is asked meanwhile
+// A gateway is asked meanwhile.
+const ACCOUNT_DEADLINE_MS = 40_000;
 const LONGEST_WAIT_MS = 60_000;
 const SPREAD = [1, 1.5]; // everybody who is told "in 2 s" must not come back in the same one
 

@@ -64,6 +64,8 @@ async fn every_change_is_told_as_the_example_of_its_type_says() {
     release(&database.as_role("release").await, "gives back", &given_back).await.unwrap();
     let bought = hold(&database, "buys").await;
     let order = pay(&database, "p1", &bought, "buys").await["order_id"].as_str().unwrap().to_owned();
+    let kept = hold(&database, "keeps").await;
+    pay(&database, "p3", &kept, "keeps").await;
     let lapsed = hold(&database, "lapses").await;
     let past = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
                 expire_at = expire_at - interval '1 hour' where hold_id = $1";
@@ -84,8 +86,6 @@ async fn every_change_is_told_as_the_example_of_its_type_says() {
         refund.query_typed(&settle, &[]).await.unwrap();
     }
     // Later its gateway has paid part of another one back, and the rest is disputed.
-    let kept = hold(&database, "keeps").await;
-    pay(&database, "p3", &kept, "keeps").await;
     let later =
         "select holdfast.record_present('standard', 'p3', clock_timestamp()::text, 'paid', 100, 40, 'KRW', 'open', 60)";
     database.as_role("confirm").await.query_typed(later, &[]).await.unwrap();
