@@ -314,7 +314,7 @@ fn guessed(types: &[String]) -> Vec<Vec<String>> {
         };
         calls = calls
             .iter()
-            .flat_map(|call| values.iter().map(move |value| [&call[..], &[value.clone()]].concat()))
+            .flat_map(|call| values.iter().map(move |value| [&call[..], std::slice::from_ref(value)].concat()))
             .collect();
     }
     calls
