@@ -70,8 +70,8 @@ pub const REPEATABLE: &[Repeatable] = repeatable![
     "routines/retain.sql",
     "routines/forget.sql",
     "routines/payments.sql",
-    "routines/admin.sql",
     "views/invariants.sql",
+    "routines/admin.sql",
     "routines/audit.sql",
 ];
 

@@ -1,8 +1,9 @@
 -- Invariants: what must hold in the database, whatever was done to it. Every rule is here, and nowhere else.
 --
 -- One view for what the rules are about; its rows are the violations. `audit` (schema/routines/audit.sql) reads the first
--- six a piece at a time; the tests, `cargo dev rush` and `cargo dev soak` read `invariant_violation`, which is all of them.
--- `invariant` says each rule in words. Whoever adds a rule adds it to one view and to that list.
+-- six a piece at a time, and an operator's report the first for its sale; the tests, the model, `cargo dev rush` and `cargo dev
+-- soak` read `invariant_violation`, which is all of them. `invariant` says each rule in words.
+-- Whoever adds a rule adds it to one view and to that list.
 --
 -- Columns of each view:
 --   check_name   the rule

@@ -3,6 +3,7 @@
 mod bench;
 mod changes;
 mod check;
+mod coverage;
 mod fuzz;
 mod mutant;
 mod mutants;
@@ -48,6 +49,8 @@ enum Command {
     Mutants(mutants::Mutants),
     /// Throws what no client would send at every parser, by coverage; see tests/fuzz
     Fuzz(fuzz::Fuzz),
+    /// Which lines the unit tests reach, a file a line, the least first
+    Coverage(coverage::Coverage),
     /// Installs every tool that `up` and the tests use, and says where each is
     Tools,
 }
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Soak(soak) => soak.run(),
         Command::Mutants(mutants) => mutants.run(),
         Command::Fuzz(fuzz) => fuzz.run(),
+        Command::Coverage(coverage) => coverage.run(),
         Command::Migrate(migrate) => {
             tokio::runtime::Runtime::new().map_err(Into::into).and_then(|tokio| tokio.block_on(migrate.run()))
         }

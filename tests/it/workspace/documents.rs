@@ -1,6 +1,7 @@
-//! What the documents name is there: files, folders, commands of `cargo dev`, headings that are linked to.
+//! What the documents name is there: files, folders, commands of `cargo dev` with their options, headings that are linked
+//! to; and the files that the comments of the code name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -85,19 +86,88 @@ fn what_is_said_of_a_gateways_lists_is_what_is_asked_for() {
     assert!(said.contains(&sentence), "docs/payments-later.md: {sentence}");
 }
 
+/// The paths that a line's comment names: words with a slash, and with the end of a file's name.
+fn paths_of_comment(line: &str) -> Vec<&str> {
+    let comment = line.trim_start().strip_prefix("//").or_else(|| line.split_once(" // ").map(|(_, comment)| comment));
+    let words = comment.unwrap_or_default().split(|c: char| c.is_whitespace() || "`()[]{}<>\"',;:*".contains(c));
+    let words = words.map(|word| word.trim_end_matches('.'));
+    let ends = [".rs", ".sql", ".js", ".toml", ".md", ".txt", ".json", ".css"];
+    let is_path = |word: &&str| word.contains('/') && word.starts_with(|c: char| c.is_ascii_lowercase());
+    words.filter(is_path).filter(|word| ends.iter().any(|end| word.ends_with(end))).collect()
+}
+
+/// From the workspace's root, or from a folder on the way to the file that names it, or its `src`.
 #[test]
-fn every_command_that_is_named_is_there() {
+fn every_path_that_a_comment_names_is_there() {
+    let root = workspace::root();
+    let output = Command::new("git").args(["ls-files", "*.rs"]).current_dir(&root).output().unwrap();
+    let (mut seen, mut missing) = (0, Vec::new());
+    for file in String::from_utf8(output.stdout).unwrap().lines().filter(|file| root.join(file).is_file()) {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        // What is built is not there in a fresh clone. An address may end like a file.
+        let is_ours = |path: &&str| !path.starts_with("target/") && !path.starts_with("v1/");
+        for named in text.lines().flat_map(paths_of_comment).filter(is_ours) {
+            seen += 1;
+            let folders = Path::new(file).ancestors().skip(1);
+            if !folders.into_iter().any(|folder| {
+                root.join(folder).join(named).exists() || root.join(folder).join("src").join(named).exists()
+            }) {
+                missing.push(format!("{file}: {named}"));
+            }
+        }
+    }
+    assert!(seen > 50, "{seen} paths");
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// What `cargo dev`, or one of its commands, says of itself.
+fn help(command: Option<&str>) -> String {
     let dev = std::env::var("HOLDFAST_DEV").expect("`cargo dev test` names itself");
-    let help = String::from_utf8(Command::new(dev).arg("--help").output().unwrap().stdout).unwrap();
-    let known: BTreeSet<&str> = help.lines().filter_map(|line| line.trim().split(' ').next()).collect();
+    let output = Command::new(dev).args(command).arg("--help").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The words of a text that are options.
+fn options(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    words.filter(|word| word.starts_with("--") && word.len() > 2).collect()
+}
+
+#[test]
+fn every_command_that_is_named_is_there_and_has_the_options_that_are_named() {
+    let general = help(None);
+    let listed = general.split_once("Commands:").and_then(|(_, rest)| rest.split_once("\n\n"));
+    let names = listed.unwrap().0.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let known: BTreeMap<&str, String> =
+        names.filter(|name| !matches!(*name, "" | "help")).map(|name| (name, help(Some(name)))).collect();
+    let all: BTreeSet<&str> = known.values().chain([&general]).flat_map(|text| options(text)).collect();
+    let mut wrong = Vec::new();
     for document in documents() {
         let text = std::fs::read_to_string(&document).unwrap();
         for rest in text.split("cargo dev ").skip(1) {
+            // To the end of its line or its code span.
+            let rest = rest.split(['\n', '`']).next().unwrap_or_default();
             let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
-            let is_option = name.is_empty() || name.starts_with('-');
-            assert!(is_option || known.contains(name.as_str()), "{}: cargo dev {name}", document.display());
+            if name.is_empty() || name.starts_with('-') {
+                continue;
+            }
+            match known.get(name.as_str()) {
+                None => wrong.push(format!("{}: cargo dev {name}", document.display())),
+                Some(help) => wrong.extend(
+                    options(rest)
+                        .difference(&options(help))
+                        .map(|option| format!("{}: cargo dev {name} has no {option}", document.display())),
+                ),
+            }
+        }
+        // An option that is named alone belongs to a command that is named somewhere near.
+        for span in text.split('`').skip(1).step_by(2).filter(|span| span.starts_with("--")) {
+            wrong.extend(
+                options(span).difference(&all).map(|option| format!("{}: no command has {option}", document.display())),
+            );
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

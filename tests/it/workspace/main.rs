@@ -3,5 +3,7 @@
 
 mod deadlines;
 mod documents;
+mod numbers;
 mod policies;
+mod rooms;
 mod tidy;

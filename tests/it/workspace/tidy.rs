@@ -27,11 +27,34 @@ fn with_extension(extension: &str) -> Vec<PathBuf> {
 #[test]
 fn a_file_is_short_enough_to_be_read_whole() {
     let tests = stack::workspace::root().join("tests");
-    for file in [with_extension("rs"), with_extension("js")].concat() {
-        let most = if file.starts_with(&tests) { 500 } else { 300 };
+    for file in [with_extension("rs"), with_extension("js"), with_extension("sql")].concat() {
+        // A quarter of SQL is comments, and one transaction is one file.
+        let is_sql = file.extension().is_some_and(|extension| extension == "sql");
+        let most = if is_sql || file.starts_with(&tests) { 500 } else { 300 };
         let lines = read(&file).lines().count();
         assert!(lines <= most, "{} has {lines} lines; {most} are enough", file.display());
     }
+}
+
+/// What belongs to the runtime is not changed; with one exception, which an operator can switch off.
+#[test]
+fn the_product_changes_the_runtimes_own_functions_only_behind_a_variable() {
+    let root = stack::workspace::root();
+    let changed: Vec<(PathBuf, String)> = with_extension("js")
+        .into_iter()
+        .filter(|file| file.starts_with(root.join("edge")))
+        .flat_map(|file| {
+            let text = read(&file);
+            let names = text.lines().filter_map(|line| line.trim().strip_prefix("globalThis.")?.split_once(" = "));
+            names.map(|(name, _)| (file.clone(), name.to_owned())).collect::<Vec<_>>()
+        })
+        .collect();
+    let main = root.join("edge/main.js");
+    assert_eq!(changed, [(main.clone(), "queueMicrotask".to_owned())]);
+    let text = read(&main);
+    let (_, block) = text.split_once("if (env.WAKE_BY_PROMISE === \"on\") {\n").expect("the variable is asked");
+    assert!(block.split("\n}").next().unwrap().contains("globalThis.queueMicrotask"), "{block}");
+    assert!(read(&root.join("wrangler.toml")).contains("\nWAKE_BY_PROMISE = "), "the variable is declared");
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn the_audit_is_believed() {
     let spoils: [fn(&mut Run, &mut DatabaseState); 3] = [
         |_, truth| truth.rules.push(Rule { says: "a rule".to_owned(), broken: 1 }),
         |_, truth| {
-            truth.report.audit = Audit { ok: false, mismatches: vec![json!({"check": "available = sum(ledger)"})] };
+            truth.report.audit = Audit { ok: false, mismatches: vec![json!({"check": "counter_ledger"})] };
         },
         |run, _| run.samples[0].audit_ok = false,
     ];

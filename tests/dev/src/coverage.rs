@@ -1,0 +1,65 @@
+//! `cargo dev coverage`: which lines the unit tests reach. They are built with the compiler's own counters, in a folder of
+//! their own; what the tests of `tests/it` reach in workerd and in Lambda's emulator is not counted.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use serde::Deserialize;
+use stack::{tools, workspace};
+
+const PACKAGES: [&str; 5] = ["edge", "functions", "payments", "protocol", "schema"];
+
+#[derive(Args)]
+pub struct Coverage {
+    /// Only these packages [default: edge, functions, payments, protocol, schema]
+    package: Vec<String>,
+}
+
+/// A line of `cargo test --message-format json`.
+#[derive(Deserialize)]
+struct Message {
+    executable: Option<PathBuf>,
+}
+
+impl Coverage {
+    pub fn run(self) -> anyhow::Result<()> {
+        let packages = if self.package.is_empty() { PACKAGES.map(str::to_owned).into() } else { self.package };
+        let target = workspace::root().join("target/coverage");
+        let profiles = target.join("profiles");
+        let _ = fs::remove_dir_all(&profiles);
+        fs::create_dir_all(&profiles).with_context(|| format!("cannot create {}", profiles.display()))?;
+        let counted = || {
+            let mut command = Command::new("cargo");
+            tools::outside_cargo(&mut command).current_dir(workspace::root()).env("CARGO_TARGET_DIR", &target);
+            // What is built on the way must not leave counts where it runs.
+            command.env("RUSTFLAGS", "-C instrument-coverage").env("LLVM_PROFILE_FILE", "/dev/null");
+            command.arg("test").args(packages.iter().flat_map(|package| ["--package", package]));
+            command
+        };
+        println!("  building with counters ...");
+        let mut build = counted();
+        build.args(["--lib", "--bins", "--no-run", "--message-format", "json-render-diagnostics"]);
+        let built = build.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+        ensure!(built.status.success(), "the tests do not build");
+        let messages = String::from_utf8(built.stdout)?;
+        let programs: Vec<PathBuf> =
+            messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok()?.executable).collect();
+        ensure!(!programs.is_empty(), "there is nothing to run");
+        for program in &programs {
+            let mut test = Command::new(program);
+            test.env("LLVM_PROFILE_FILE", profiles.join("%m-%p.profraw")).current_dir(workspace::root());
+            let output = test.stdin(Stdio::null()).output().context("cannot run a test")?;
+            let said = String::from_utf8_lossy(&output.stdout);
+            ensure!(output.status.success(), "{}: {}\n{said}", program.display(), output.status);
+        }
+        let mut report = Command::new("cargo");
+        tools::outside_cargo(&mut report).args(["run", "--quiet", "--package", "coverage", "--"]);
+        report.arg(workspace::root()).arg(&profiles).args(&programs).current_dir(workspace::root());
+        let status = report.status().context("cannot run cargo")?;
+        ensure!(status.success(), "reading what was counted: {status}");
+        Ok(())
+    }
+}
