@@ -116,6 +116,7 @@ declare
     v_refund  refund;
     v_left    bigint;
     v_gone    bigint;
+    v_gone_of_all bigint;
     v_lost    bigint;
     v_outside bigint;
     v_open    boolean;
@@ -134,8 +135,9 @@ begin
     select * into v_refund from refund r where (r.gateway, r.payment_id) = (p_gateway, p_payment_id) for update;
 
     v_left := case p_state when 'paid' then greatest(p_amount - p_refunded, 0) else 0 end;
-    -- Of all that was taken, which may be more than is ours to pay back.
-    v_gone := greatest(case p_state when 'paid' then greatest(v_payment.amount, p_amount) else v_payment.amount end - v_left, 0);
+    v_gone := greatest(v_payment.amount - v_left, 0);
+    -- The same of all that the gateway took, which may be more than we were told of.
+    v_gone_of_all := greatest(greatest(v_payment.amount, p_amount) - v_left, 0);
     -- More than we were told of, or of another kind.
     perform keep_gateway_finding(v_payment, 'gateway_amount', v_payment.amount,
         case when p_state = 'paid' and p_currency <> v_payment.currency then -1 else greatest(v_payment.amount, v_left) end);
@@ -164,11 +166,11 @@ begin
 
     v_lost := case v_payment.dispute when 'lost' then v_payment.disputed_amount else 0 end;
     if p_state = 'paid' and v_refund.status = 'COMPLETED' and v_refund.finalized_at < v_asked_at
-       and v_gone + v_lost < v_refund.amount
+       and v_gone_of_all + v_lost < v_refund.amount
        -- Something that was gone is there again. What an operator has paid back by hand never left the gateway.
-       and (paid_back_by_us(p_gateway, p_payment_id, true) > v_gone or v_payment.seen_left < v_left)
+       and (paid_back_by_us(p_gateway, p_payment_id, true) > v_gone_of_all or v_payment.seen_left < v_left)
     then
-        perform reopen_refund(v_payment, v_refund, v_gone);
+        perform reopen_refund(v_payment, v_refund, v_gone_of_all);
     end if;
 
     if (p_state = 'gone') <> (v_payment.reversed_at is not null) then

@@ -2,11 +2,15 @@
 //! within ten minutes after the buyer returned; idempotency keys are unquoted, and Toss does not compare the bodies
 //! sent under one key.
 
+mod bodies;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+
+use bodies::{Cancel, Confirm};
 
 use crate::api::{Account, Capture, Captured, GatewayApi, RefundAccount, RefundRequest, Refunded};
 use crate::bank::toss_code;
@@ -103,24 +107,6 @@ fn number(amount: i64, currency: &str) -> Option<Box<RawValue>> {
     RawValue::from_string(GATEWAY.unit(currency)?.write(amount)?).ok()
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Confirm<'a> {
-    payment_key: &'a str,
-    order_id: &'a str,
-    amount: Box<RawValue>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Cancel<'a> {
-    cancel_reason: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cancel_amount: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refund_receive_account: Option<Value>,
-}
-
 /// The amounts of a payment, read from the JSON text itself.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -189,8 +175,12 @@ impl GatewayApi for TossApi {
         let amount = number(refund.amount, refund.currency);
         let body = Cancel { cancel_reason: refund.reason, cancel_amount: amount, refund_receive_account: account };
         let body = serde_json::to_string(&body).unwrap_or_default();
-        let path = format!("/v1/payments/{}/cancel", segment(refund.payment_id));
-        self.request("POST", path, Some(refund.key), Some(body))
+        self.request(
+            "POST",
+            format!("/v1/payments/{}/cancel", segment(refund.payment_id)),
+            Some(refund.key),
+            Some(body),
+        )
     }
 
     fn refunded(&self, response: &GatewayResponse) -> Refunded {

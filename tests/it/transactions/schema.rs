@@ -135,7 +135,7 @@ async fn the_reasons_of_a_refund_have_one_order_in_the_database_and_the_protocol
     let stored: Vec<&str> = stored.split('\'').skip(1).step_by(2).collect();
     assert_eq!(stored, names, "the CHECK of schema/tables/V1__tables.sql");
 
-    let looked_for = "select pg_get_function_sqlbody('holdfast.refusal_of'::regproc)";
+    let looked_for = "select pg_get_function_sqlbody('holdfast.payment_rejection'::regproc)";
     let looked_for: String = database.owner.query_one(looked_for, &[]).await.unwrap().get(0);
     let reasons = looked_for.split("THEN '").skip(1).filter_map(|rest| rest.split_once('\''));
     let reasons: Vec<&str> = reasons.map(|(reason, _)| reason).collect();

@@ -79,8 +79,8 @@ const SAID: &[(&str, &str, &[Constant])] = &[
     ),
     (
         "callers",
-        "{} in {} s (`PER_STRANGER`)",
-        &[(EDGE, "STRANGERS_OF_ADDRESS_MAX", 1.0), (EDGE, "ADDRESS_WINDOW_S", 1.0)],
+        "{} in {} s (`PER_UNAUTHENTICATED`)",
+        &[(EDGE, "UNAUTHENTICATED_OF_ADDRESS_MAX", 1.0), (EDGE, "ADDRESS_WINDOW_S", 1.0)],
     ),
     (
         "callers",
