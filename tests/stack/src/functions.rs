@@ -197,7 +197,9 @@ mod tests {
 
     #[test]
     fn every_scheduled_function_is_documented_with_its_schedule() {
-        let documents = (read("docs/integrating.md"), read("docs/deploying.md"));
+        // However its lines are broken.
+        let integrating: Vec<String> = read("docs/integrating.md").split_whitespace().map(ToOwned::to_owned).collect();
+        let documents = (integrating.join(" "), read("docs/deploying.md"));
         let scheduled = documents.0.split_once("Have EventBridge Scheduler").map_or("", |(_, rest)| rest);
         let scheduled = scheduled.split_once("each with its own name").map_or("", |(list, _)| list);
         let policy = documents.1.split_once("and of the scheduler's role:").map_or("", |(_, rest)| rest);
