@@ -154,6 +154,10 @@ begin
     end if;
     update payment_attempt a set state = 'ENDED', ended_at = v_now, token = null, outcome = coalesce(v_reason, 'confirmed')
     where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
+    -- Told of before for a hold that was none of ours, it waited for an operator, who has nothing to decide any more.
+    if is_shared(p_gateway) then
+        perform end_parked(p_gateway, p_payment_id);
+    end if;
 
     if v_reason is not null then
         -- A hold that is still held, because of another amount say, has its own end again: nobody waits for this payment.

@@ -26,7 +26,8 @@ begin atomic
     select json_build_object('result', 'parked');
 end;
 
--- The gateway has nothing of it any more: whoever made it has paid it back, or let it go.
+-- The gateway has nothing of it any more: whoever made it has paid it back, or let it go. Or it is a payment for a hold of
+-- ours after all.
 create or replace function holdfast.end_parked(p_gateway text, p_payment_id text) returns void
 language sql volatile
 begin atomic

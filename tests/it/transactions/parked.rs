@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 use tokio_postgres::types::{Json, Type};
 
-use support::database::{Database, Paid, confirm_at};
+use support::database::{Ask, Database, Paid, confirm_at, reserve};
 
 const BY: &str = r#"{"actor": "minji", "reason": "the other shop's", "request_id": "r"}"#;
 
@@ -195,4 +195,21 @@ async fn an_event_about_a_payment_of_nobody_known_names_no_user() {
     let named = "event_outbox where data ->> 'user_id' = ''";
     assert_eq!(office.count(named).await, 0);
     assert_eq!(office.count("event_outbox where data::jsonb -> 'user_id' = 'null'").await, 4);
+}
+
+/// A gateway may tell of a payment for one hold, and then for another.
+#[tokio::test]
+async fn what_pays_for_a_hold_of_ours_after_all_waits_for_no_operator() {
+    let office = Office::open().await;
+    office.database.sale(300, &[("a", 9, 9)]).await;
+    let ask = Ask { user: "ann".into(), key: "k".into(), lines: vec![("a".into(), 1)] };
+    let answers = reserve(&office.database.as_role("reserve").await, true, &[ask]).await.unwrap();
+    let hold = answers[0]["hold"]["hold_id"].as_str().unwrap().to_owned();
+    assert_eq!(office.told("toss", "p1").await, json!({"result": "parked"}));
+    let paid = Paid { payment: "p1".into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };
+    assert_eq!(confirm_at(&office.gateway, "toss", &paid).await.unwrap()["result"], "confirmed");
+    assert!(office.letters("null").await.is_empty());
+    assert_eq!(office.decide("toss", "p1", "replay").await, "gone", "it is an order");
+    assert_eq!((office.count("payment").await, office.count("refund").await), (1, 0));
+    office.is_in_order().await;
 }
