@@ -27,8 +27,12 @@ async fn who_is_signed_out_or_gets_no_answer_or_finds_no_sale_has_words_and_a_bu
     let sale = client.sale(3_600, &[("pair", 5, 1)]).await;
     let (front, page) = (Front::start().await, format!("/sales/{sale}"));
     let browser = phone(&client, &front, "ko-KR").await;
+    // What became of a hold cannot be read.
+    let other = client.sale(3_600, &[("pair", 5, 1)]).await;
+    let hold = held(&client, "ann", &other).await;
+    remember(&browser, "hold", &other, &json!({"hold_id": hold["hold_id"]})).await;
     front.refuse("/v1/reservations", 503);
-    timed_cold_at(&browser, &front.url, &page, "offline", "#retry").await;
+    timed_cold_at(&browser, &front.url, &format!("/sales/{other}"), "offline", "#retry").await;
     front.heal();
     // The list that drew the page is older than its end.
     front.refuse("/v1/sales/", 404);

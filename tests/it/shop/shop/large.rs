@@ -98,6 +98,8 @@ async fn nor_in_what_becomes_of_a_hold_and_where_something_is_missing() {
     is_whole(&browser, "bought").await;
     browser.click("#see").await;
     is_whole(&browser, "bought").await;
+    // On a device that remembers nothing of it.
+    browser.script("localStorage.clear()").await;
     open(&long_page).await;
     browser.until("open").await;
     browser.click("#buy").await;
