@@ -84,7 +84,7 @@ mod tests {
     use crate::http::problem::field_error;
 
     #[test]
-    fn outcomes_become_the_contracts_answers() {
+    fn outcomes_map_to_the_contracts_responses() {
         let answered = |outcome| {
             let answer = into_response(outcome).unwrap_or_else(Response::from);
             (answer.status, answer.header("Location").or(answer.header("Idempotent-Replayed")).map(str::to_owned))

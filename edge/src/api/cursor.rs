@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_read_with_its_own_filters_only() {
+    fn a_cursor_is_valid_only_with_its_own_filters() {
         let cursor = write(&["orders", "spring-drop"], "7");
         assert_eq!(read(&["orders", "spring-drop"], &cursor).as_deref(), Some("7"));
         for others in [&["orders", ""][..], &["holds", "spring-drop"], &["orders"], &["orders", "spring", "drop"]] {
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_is_none() {
+    fn a_malformed_cursor_is_refused() {
         let cursor = write(&["a"], "7");
         for other in ["", "7", "AAAA", "AAAAAAAAAAAAAAA", &format!("{cursor}="), &format!("{cursor}AA"), "\0", "홍"] {
             assert_eq!(read(&["a"], other), None, "{other}");

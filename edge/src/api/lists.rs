@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_has_its_filters_its_place_and_its_length() {
+    fn a_list_query_takes_filters_cursor_and_limit() {
         let list = List::of("holds", "http://edge/v1/reservations?sale_id=drop&status=HOLD&limit=100");
         let want = List {
             name: "holds",

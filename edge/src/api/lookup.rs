@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_order_is_asked_for_by_its_hold_and_nothing_else() {
+    fn an_order_query_takes_the_hold_id_only() {
         let id = "019a9e7c-4b5a-7c3d-8e9f-0123456789ab";
         let of = |query: &str| {
             hold_of(&format!("http://edge/v1/orders{query}")).map_err(|problem| Response::from(problem).status)
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_this_callers_is_not_there() {
+    fn an_unknown_or_foreign_hold_is_not_found() {
         assert_eq!(into_response(LookupOutcome::NotFound).unwrap_or_else(Response::from).status, 404);
         let hold = crate::gate::testing::hold("h");
         let answer = into_response(LookupOutcome::Hold { hold }).unwrap_or_else(Response::from);

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sale_may_be_kept_for_a_second_and_asked_for_again_by_its_tag() {
+    fn a_sale_is_cacheable_for_a_second_and_revalidated_by_its_etag() {
         let answer = into_response(Some(b"{}".as_slice().into()), None).unwrap_or_else(Response::from);
         assert_eq!((answer.status, answer.header("Cache-Control")), (200, Some("public, max-age=1")));
         let etag = answer.header("ETag").map(str::to_owned);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_name_that_nobody_knows_is_counted_and_not_what_fails_here() {
+    fn only_lookups_of_unknown_sales_count_against_the_limit_and_failures_do_not() {
         assert_eq!(Cost::of_new("drop", false, false), Cost::Counted);
         assert_eq!(Cost::of_new("drop", true, false), Cost::Free, "its last answer was a failure of ours");
         assert_eq!(Cost::of_new("drop", false, true), Cost::Free, "nobody is called");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_an_object_and_no_sale_is_not_found() {
+    fn an_empty_list_is_an_object_and_an_unknown_sale_is_404() {
         let text = |body: Option<Body>| body.flatten().map(|body| String::from_utf8_lossy(&body).into_owned());
         assert_eq!(text(body(LookupOutcome::Sales { sales: Vec::new() }).ok()).as_deref(), Some(r#"{"sales":[]}"#));
         assert_eq!(body(LookupOutcome::NotFound), Ok(None));

@@ -90,7 +90,7 @@ mod tests {
     use crate::http::response::Response;
 
     #[test]
-    fn who_is_limited_is_told_the_limit_that_is_configured() {
+    fn a_limited_address_gets_the_configured_limit() {
         let answer = Response::from(limited(&UNAUTHENTICATED));
         assert_eq!(answer.header("RateLimit-Policy"), Some(r#""address";q=1000;w=10"#));
         assert_eq!(

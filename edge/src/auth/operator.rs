@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_form_or_too_short_admits_nobody() {
+    fn a_malformed_or_short_token_is_refused() {
         for entry in [
             "a:viewer:short",
             "a:chief:0123456789abcdef",

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_is_left_and_when_there_is_more() {
+    fn it_reports_the_remaining_tokens_and_when_there_are_more() {
         let mut buckets = Buckets::new(2, 1);
         let charges: Vec<_> = (0..3).map(|_| buckets.charge("a", 0)).collect();
         let want = |admitted, remaining| Charge { admitted, remaining, reset_s: 1 };
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_far_ahead_keeps_nobody_out() {
+    fn a_clock_that_was_far_ahead_blocks_no_user() {
         let mut buckets = Buckets::new(2, 1);
         assert_eq!(admitted(&mut buckets, "a", 9, 600_000), 2);
         assert_eq!(admitted(&mut buckets, "a", 9, 1_000), 0);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn full_buckets_are_forgotten_and_there_are_never_too_many() {
+    fn full_buckets_are_dropped_and_their_number_is_bounded() {
         let mut buckets = Buckets::new(20, 5);
         for user in 0..BUCKETS_MAX {
             buckets.charge(&user.to_string(), 0);

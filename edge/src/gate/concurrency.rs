@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_an_end_and_whoever_leaves_makes_room() {
+    fn slots_are_bounded_and_a_finished_request_frees_its_slot() {
         let mut counts = Counts::default();
         let all: Vec<_> = std::iter::from_fn(|| counts.begin(5_000)).collect();
         assert_eq!(all.len(), RESERVATIONS_IN_FLIGHT_MAX);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn an_isolate_that_is_late_lets_nobody_more_in() {
+    fn an_isolate_that_runs_late_admits_no_more_requests() {
         assert!(has_room(LATE_MAX_MS, 5_000).is_ok());
         assert!(has_room(LATE_MAX_MS + 1, 5_000).is_err());
     }

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_goes_at_once_and_all_who_come_soon_after_go_together() {
+    fn the_first_message_is_sent_at_once_and_later_ones_are_combined() {
         let mut calls = Calls::default();
         let first = calls.join("a");
         assert_eq!(calls.turn(first, 1_000), Turn::Go(vec!["a".to_owned()]));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_while_a_call_is_under_way_is_told_by_the_next() {
+    fn a_change_during_a_call_is_sent_with_the_next_message() {
         let mut calls = Calls::default();
         let first = calls.join("a");
         calls.turn(first, 1_000);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_put_back_keeps_nobody_waiting() {
+    fn a_clock_set_back_delays_no_message() {
         let mut calls = Calls::default();
         let first = calls.join("a");
         calls.turn(first, 600_000);

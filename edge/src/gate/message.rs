@@ -105,7 +105,7 @@ mod tests {
     use crate::gate::testing::hold;
 
     #[test]
-    fn a_question_survives_the_way_to_the_gate() {
+    fn a_request_to_the_gate_round_trips() {
         for ask in [
             Ask::Charge { user_id: "홍길동\n{}" },
             Ask::Reserve("{\"user_id\":\"a\"}"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_survives_the_way_back() {
+    fn every_response_of_the_gate_round_trips() {
         let charge = Charge { admitted: true, remaining: 19, reset_s: 1 };
         for verdict in [
             Verdict::Charged,

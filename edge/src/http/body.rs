@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_asked_shape_is_taken() {
+    fn only_the_expected_shape_is_accepted() {
         let nested = "[".repeat(10_000);
         let nested_in_field = format!(r#"{{"a":{}"#, "[".repeat(10_000));
         for (body, want) in [
@@ -167,7 +167,7 @@ mod tests {
         }
     }
     #[test]
-    fn what_is_said_to_be_no_json_is_told_so_before_anybody_reads_it() {
+    fn a_body_of_another_media_type_is_refused_unread() {
         let text = Media { content_type: Some("text/plain"), ..JSON };
         for body in [b"{".as_slice(), b"\xff", br#"{"a":"x"}"#] {
             let code = json::<Thing>(text, body).map_err(|problem| problem.code);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_said_to_be_too_long_is_not_begun() {
+    fn a_body_whose_declared_length_is_too_long_is_refused_unread() {
         let code = |length| is_announced(length, limits::BODY_MAX_BYTES).map_err(|problem| problem.code);
         assert_eq!((code(Some("16384")), code(Some("16385"))), (Ok(true), Err(Code::PayloadTooLarge)));
         assert_eq!((code(None), code(Some("many"))), (Ok(false), Ok(false)));

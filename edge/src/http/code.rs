@@ -85,7 +85,7 @@ mod tests {
 
     /// `not_found` stands first, for an address that nobody has; T1 looks for the sale and its SKUs after the key.
     #[test]
-    fn what_t1_refuses_stands_in_the_order_in_which_t1_looks() {
+    fn t1s_refusals_stand_in_the_order_of_its_checks() {
         let others = || Refusal::ALL.map(Refusal::name).into_iter().filter(|name| *name != Code::NotFound.name());
         let listed = TABLE.iter().map(|(_, name, ..)| *name).filter(|name| others().any(|other| other == *name));
         assert!(listed.eq(others()));

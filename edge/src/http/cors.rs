@@ -47,7 +47,7 @@ mod tests {
     const SHOP: &str = "https://shop.example";
 
     #[test]
-    fn a_configured_origin_may_ask_first() {
+    fn a_configured_origin_passes_its_preflight() {
         let allowed = [SHOP.to_owned()];
         let answer = preflight(Some(SHOP), true, &allowed, "GET, HEAD, POST");
         assert_eq!(answer.as_ref().map(|answer| answer.status), Some(204));

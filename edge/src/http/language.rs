@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_language_wanted_most_is_the_one() {
+    fn the_highest_ranked_language_is_chosen() {
         for (header, want) in [
             (None, "en"),
             (Some(""), "en"),

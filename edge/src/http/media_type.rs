@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_packed_is_sent_back_and_what_would_do_is_said() {
+    fn a_compressed_body_is_refused_with_the_accepted_encoding() {
         for plain in [None, Some(""), Some("identity"), Some("Identity, identity")] {
             assert_eq!(refusal(Media { content_encoding: plain, ..JSON }), None, "{plain:?}");
         }

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_has_few_names() {
+    fn loopback_has_few_names() {
         for url in [
             "http://localhost/",
             "http://127.0.0.1:8787/a",

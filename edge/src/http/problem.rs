@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_a_problem_document_and_keeps_its_reason_to_the_log() {
+    fn a_refusal_is_a_problem_document_and_its_reason_is_only_logged() {
         let answer = Response::from(Problem::unavailable().with("sku_id", "a").because("password=1"));
         let body = String::from_utf8_lossy(&answer.body);
         let (head, tail) = body.split_once(r#","detail":""#).unwrap_or_default();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_told_at_once() {
+    fn all_field_errors_are_listed_at_once() {
         let no = |pointer: &str| field_error(pointer, "no");
         let answer = Response::from(Problem::invalid(vec![no("/a"), no("/b")]));
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();

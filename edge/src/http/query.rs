@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_route_does_not_know_is_named() {
+    fn an_unknown_parameter_is_refused_by_name() {
         for query in ["", "?", "?state=paid", "?cursor=1&state=paid", "?state", "?&&", "?st%61te=paid#user_id=a"] {
             assert_eq!(of(query), None, "{query}");
         }
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_stands_once() {
+    fn a_repeated_parameter_is_refused_by_name() {
         for query in ["?state=paid&state=paid", "?state=paid&st%61te=ordered", "?state&state="] {
             assert!(of(query).unwrap_or_default().contains("`state` once"), "{query}");
         }

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_that_has_it_is_told_so_without_a_body() {
+    fn a_client_with_the_current_version_gets_304_without_a_body() {
         let answer = || Response::json(200, &1).with("ETag", "\"a\"").with("Cache-Control", "public");
         for known in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*"] {
             let known = answer().unless_known(Some(known));

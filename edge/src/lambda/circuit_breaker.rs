@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_second_one_call_at_a_time_tries_again() {
+    fn after_a_second_one_probe_at_a_time_is_let_through() {
         let mut breaker = opened_at(0);
         assert!(!breaker.admit(999));
         assert!(breaker.admit(1_000));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_put_back_does_not_keep_it_open() {
+    fn a_clock_set_back_does_not_keep_it_open() {
         const AHEAD_MS: u64 = 600_000;
         assert!(!opened_at(AHEAD_MS).refuses(0));
         let mut probing = opened_at(AHEAD_MS);

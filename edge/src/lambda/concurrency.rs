@@ -33,7 +33,7 @@ mod tests {
     use crate::runtime::limits::CALLS_MAX;
 
     #[test]
-    fn there_are_so_many_places_and_one_that_is_left_is_free() {
+    fn slots_are_bounded_and_a_released_slot_is_free_again() {
         let mut calls = ConcurrencyLimit::default();
         assert!((0..CALLS_MAX).all(|_| calls.enter(0, 4_000, CALLS_MAX)));
         assert!(!calls.enter(0, 4_000, CALLS_MAX));

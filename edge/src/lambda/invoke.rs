@@ -246,7 +246,7 @@ mod tests {
     use crate::http::response::Response;
 
     #[test]
-    fn an_answer_is_told_from_everything_that_is_none() {
+    fn a_result_is_distinguished_from_every_kind_of_error() {
         let of = |status, broke| judge(status, broke, "{}");
         assert_eq!(of(200, false), Ok(()));
         assert_eq!(of(200, true), Err(InvokeError::Function));
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_blames_the_request_has_not_failed_itself() {
+    fn an_error_about_the_request_is_not_a_failure_of_the_function() {
         let of = |error_type: &str| {
             judge(200, true, &serde_json::json!({"errorType": error_type, "errorMessage": "m"}).to_string())
         };
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_learns_only_that_it_should_try_again() {
+    fn a_client_gets_a_retry_after_and_no_cause() {
         let answer = Response::from(Problem::from(InvokeError::Network("10.0.0.1: connection refused".to_owned())));
         assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
         assert!(!String::from_utf8_lossy(&answer.body).contains("10.0.0.1"));

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_we_send_is_signed_as_aws_signs_it() {
+    fn every_request_is_signed_as_aws_signs_it() {
         let invocation = [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
         for url in [
             "https://lambda.ap-northeast-2.amazonaws.com/2015-03-31/functions/reserve/invocations",

@@ -172,7 +172,7 @@ fn an_api_route_names_its_parameters_and_a_page_takes_any() {
 }
 
 #[test]
-fn a_method_that_is_not_there_is_told_which_are() {
+fn an_unsupported_method_gets_the_supported_ones() {
     assert_eq!(offers("/v1/reservations", false).map(|offers| allowed(&offers)), Ok("GET, HEAD, POST".to_owned()));
     let hold = format!("/v1/reservations/{ID}");
     for (method, path, allow) in [
@@ -189,7 +189,7 @@ fn a_method_that_is_not_there_is_told_which_are() {
 }
 
 #[test]
-fn the_session_maker_exists_in_development_only() {
+fn the_development_session_exists_in_development_only() {
     assert!(offers("/dev/session", true).is_ok());
     assert!(offers("/dev/session", false).is_err());
 }

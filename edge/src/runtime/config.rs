@@ -184,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_none_or_zero_are_the_default() {
+    fn unreadable_numbers_and_zero_fall_back_to_the_default() {
         for (text, want) in [("7", 7), ("0", 20), ("-1", 20), ("x", 20), ("", 20)] {
             assert_eq!(Config::from(|name| (name == "USER_BURST").then(|| text.to_owned())).user_burst, want, "{text}");
         }
     }
 
     #[test]
-    fn a_gateway_that_is_not_named_is_not_listened_to_whatever_secrets_there_are() {
+    fn a_gateway_that_is_not_listed_is_off_whatever_secrets_are_set() {
         let config = Config::from(|name| match name {
             "GATEWAYS" => Some("standard, portone,toss".to_owned()),
             "PORTONE_WEBHOOK_SECRET" => Some("whsec_a,whsec_b".to_owned()),

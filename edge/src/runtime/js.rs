@@ -148,13 +148,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_function_says_may_have_lines_of_its_own() {
+    fn a_functions_result_may_have_line_breaks() {
         assert_eq!(InvokeResponse("200\nfalse\n{\n}".to_owned()).parts(), (200, false, "{\n}"));
         assert_eq!(InvokeResponse("502\ntrue\n".to_owned()).parts(), (502, true, ""));
     }
 
     #[test]
-    fn patience_is_whole_ticks_and_never_none() {
+    fn a_timeout_is_whole_ticks_and_never_zero() {
         assert_eq!((ticks(4_000), ticks(4_001), ticks(1)), (16, 17, 1));
     }
 }

@@ -54,7 +54,7 @@ mod tests {
     use crate::http::problem::Problem;
 
     #[test]
-    fn every_refusal_is_a_page_in_both_languages_and_says_no_word_of_its_detail() {
+    fn every_refusal_has_a_page_in_both_languages_without_its_detail() {
         for (code, name, status, _) in TABLE {
             for language in ["ko", "en"] {
                 let refused = Response::from(Problem::new(code, "An internal word.").header("Retry-After", "7"));
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_that_goes_somewhere_is_a_person_and_a_script_is_not() {
+    fn a_browsers_navigation_gets_a_page_and_a_script_does_not() {
         let chrome = Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
         assert!(is_for_a_person("GET", chrome) && is_for_a_person("HEAD", chrome));
         for (method, accept) in

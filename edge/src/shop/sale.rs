@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_to_sign_in_is_told_before_the_opening() {
+    fn the_page_asks_for_sign_in_before_the_opening() {
         let bar = |needed, url| sale("scheduled", SOON, "3").bar("ko", NOW_MS, &SignIn { needed, url });
         let link = "href=\"https://a.example/?b=&quot;\"";
         assert!(bar(true, Some("https://a.example/?b=\"")).contains(link));

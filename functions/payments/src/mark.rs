@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_shares_an_account_has_no_mark_and_the_shops_own_service_always_has() {
+    fn a_shared_account_has_no_mark_and_the_shops_own_service_always_has_one() {
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(Mark::find([None, text("order_7")]), None);
         assert_eq!(Mark::find([text("room 12"), text("order_7")]), None);

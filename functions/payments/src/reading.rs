@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_that_is_refused_is_no_failure_of_the_gateway() {
+    fn a_refused_lookup_is_no_failure_of_the_gateway() {
         let of = |status| lookup_result(&GatewayResponse { status, body: b"{}" }, |_| None);
         assert_eq!(of(404), LookupResult::NotFound);
         for status in [302, 400, 401, 403, 405, 408, 409, 422] {

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_among_many_that_could_be_one_is_not_looked_for() {
+    fn signatures_beyond_the_bound_are_not_checked() {
         let wrong = format!("v1,{} ", STANDARD.encode([7_u8; MAC_BYTES]));
         let behind = |forged: usize| accepts(&format!("{}{GOOD}", wrong.repeat(forged)), SENT_S);
         assert!(behind(CANDIDATES_MAX - 1) && !behind(CANDIDATES_MAX));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_written_in_one_way_however_it_is_signed() {
+    fn a_timestamp_has_one_form_however_it_is_signed() {
         let secret = key(SECRET).unwrap_or_default();
         let signed_at = |timestamp: &str| {
             let mut mac = Hmac::<Sha256>::new_from_slice(&secret).expect("a key");

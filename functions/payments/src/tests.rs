@@ -62,7 +62,7 @@ fn an_amount_is_turned_into_each_gateways_unit_and_back() {
 }
 
 #[test]
-fn what_a_gateway_does_not_take_is_not_guessed() {
+fn an_unsupported_currency_has_no_unit() {
     for (gateway, currency) in
         [("toss", "JPY"), ("toss", "EUR"), ("stripe", "IQD"), ("stripe", "CLF"), ("other", "KRW"), ("standard", "krw")]
     {

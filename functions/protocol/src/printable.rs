@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_see_or_tell_apart_is_not() {
+    fn invisible_and_ambiguous_characters_are_not_printable() {
         for text in ["", " ", "\u{3000}\u{a0}"] {
             assert!(!is_printable(text, 128), "{text:?}");
         }

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_a_person_is_told_apart_by_its_members() {
+    fn a_buyers_requests_are_distinguished_by_their_members() {
         let read = |request| from_value::<Personal>(request).ok();
         let payment =
             json!({"request_id": "r", "user_id": "ann", "gateway": "portone", "payment_id": "p", "token": "t"});

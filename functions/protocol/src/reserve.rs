@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_waited_for_from_when_it_left_and_clocks_may_differ() {
+    fn a_batchs_deadline_counts_from_its_departure_and_clocks_may_differ() {
         let batch = |sent_ms, within_ms| Batch { reservations: Vec::new(), sent_ms, within_ms };
         let left = |now_ms| batch(Some(10_000), Some(4_000)).left_ms(now_ms, 500);
         assert_eq!([left(9_000), left(10_500), left(11_500)], [Some(4_000), Some(4_000), Some(3_000)]);

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_names_its_place() {
+    fn a_field_error_names_its_pointer() {
         for (path, value) in [
             ("/sale_id", json!("Drop")),
             ("/sale_id", json!("")),
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_before_the_beginning_is_a_fault_and_one_before_now_is_the_databases_business() {
+    fn an_end_before_the_beginning_is_a_field_error_and_one_before_now_is_left_to_the_database() {
         let times = |opens_at: Value, closes_at: Value| {
             let sale = json!({"sale_id": "drop", "name": "A", "currency": "KRW", "opens_at": opens_at,
                 "closes_at": closes_at, "skus": [{"sku_id": "a", "name": "A", "unit_price": 1, "stock": 1}]});

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_that_leads_inside_is_no_subscription_unless_it_is_allowed() {
+    fn a_private_endpoint_is_refused_unless_it_is_allowed() {
         let pointers = |kind, endpoint: &str, allow_private| -> Vec<String> {
             let new = NewSubscription {
                 kind: None,

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_inside_does_so_in_every_spelling() {
+    fn a_private_address_is_recognized_in_every_spelling() {
         for address in [
             "0.0.0.0",
             "10.1.2.3",
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_public_internet_is_outside() {
+    fn public_addresses_are_allowed() {
         for address in [
             "1.1.1.1",
             "8.8.8.8",

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_taken_final_throttling_or_a_failure() {
+    fn a_response_is_accepted_or_final_or_throttling_or_a_failure() {
         let failed =
             |healthy, pause_s: Option<u64>| DeliveryResult::Failed { healthy, pause: pause_s.map(Duration::from_secs) };
         for (status, retry_after, want) in [

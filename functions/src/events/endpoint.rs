@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn only_https_to_the_outside_is_an_endpoint() {
+    fn only_https_to_a_public_address_is_an_endpoint() {
         for good in ["https://shop.example/hooks?a=b", "https://1.1.1.1/", "https://[2606:4700::1111]:8443/"] {
             assert!(url(good, false).is_ok(), "{good}");
         }
@@ -128,7 +128,7 @@ mod tests {
 
     /// A name that is outside when it is looked at and inside when it is connected to.
     #[tokio::test]
-    async fn a_name_that_leads_inside_is_refused_each_time_it_is_looked_up() {
+    async fn a_name_with_a_private_address_is_refused_at_each_lookup() {
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&asked);
         let rebinding = GuardedResolver::with(false, move |_| {

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_does_not_show_and_opens_again() {
+    fn a_sealed_secret_is_unreadable_and_can_be_opened() {
         let seal = seal(&key(1));
         let (one, two) = (seal.seal("whsec_a").unwrap_or_default(), seal.seal("whsec_a").unwrap_or_default());
         assert!(one != two && !one.contains("whsec_a") && one.starts_with("sealed:"), "{one}");

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hint_that_proves_nothing_brings_no_token_names_no_buyer_and_tells_of_no_dispute() {
+    fn an_unproven_hint_has_no_token_no_buyer_and_no_dispute() {
         let hint = PaymentHint { gateway: "portone".to_owned(), payment_id: "p".to_owned(), ..PaymentHint::default() };
         let dispute = PaymentHint { dispute: Some("opened".to_owned()), ..hint.clone() };
         assert_eq!(believed(&dispute).ok(), Some(hint.clone()));

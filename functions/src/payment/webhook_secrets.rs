@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_signs_nothing_or_has_no_secret_proves_nothing() {
+    fn a_gateway_without_signatures_or_a_secret_proves_nothing() {
         let secrets = WebhookSecrets(BTreeMap::from([("stripe", vec!["whsec_a".to_owned()])]));
         for gateway in payments::NAMES {
             let signed = Signed { gateway: gateway.to_owned(), body: "{}".to_owned(), ..Signed::default() };

@@ -150,7 +150,7 @@ mod tests {
     use stack::workspace;
 
     #[test]
-    fn every_mutant_applies_and_names_a_test_that_there_is() {
+    fn every_mutant_applies_and_names_an_existing_test() {
         let root = workspace::root();
         // Each text is looked for, and found once, by `all`.
         let mutants = all().unwrap();

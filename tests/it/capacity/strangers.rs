@@ -85,7 +85,7 @@ async fn one_payment_is_not_looked_up_for_every_unsigned_request() {
 /// The gateways take a second for each answer, so that whoever asks keeps a place of `confirm` for as long.
 #[tokio::test]
 #[ignore = "long"]
-async fn a_signed_payment_finds_its_place_while_one_account_or_one_address_asks_about_payments() {
+async fn a_signed_payment_gets_a_slot_while_one_account_or_one_address_requests_lookups() {
     let client = Client::new();
     let gateways = Gateways::at(client.setting("gateway_url"));
     let sale = client.sale(300, &[("pair", 6, 1)]).await;

@@ -68,7 +68,7 @@ async fn an_unknown_or_repeated_parameter_of_an_api_route_is_refused_by_its_name
 }
 
 #[tokio::test]
-async fn pages_and_return_addresses_ignore_what_they_do_not_know() {
+async fn pages_and_return_addresses_ignore_unknown_parameters() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
     let page = format!("/sales/{sale}?fbclid=1");
@@ -154,7 +154,7 @@ async fn a_cookie_buys_for_a_page_of_ours_alone() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_told_what_is_wrong_with_it() {
+async fn a_refused_token_gets_a_challenge_with_its_fault() {
     let client = Client::new();
     let (header, now) = (json!({"alg": "HS256"}), now_s());
     let mut told = Vec::new();

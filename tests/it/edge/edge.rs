@@ -95,7 +95,7 @@ async fn a_body_of_sixteen_kibibytes_is_read_and_one_byte_more_is_not() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_right_shape_is_malformed_and_what_is_out_of_bounds_is_named() {
+async fn a_wrong_shape_is_malformed_and_a_value_out_of_bounds_is_named() {
     let client = Client::new();
     let items = |items: &str| format!("{{\"sale_id\":\"no-such\",\"items\":{items}}}");
     let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
@@ -166,7 +166,7 @@ async fn a_key_bare_or_quoted_is_one_key_and_its_form_is_checked() {
 }
 
 #[tokio::test]
-async fn only_a_token_of_ours_in_time_is_believed() {
+async fn only_a_valid_token_within_its_time_is_accepted() {
     let client = Client::new();
     let (header, exp) = (json!({"alg": "HS256", "typ": "JWT"}), now_s() + 60);
     let none = {
@@ -217,7 +217,7 @@ async fn the_development_session_is_a_token_and_a_cookie() {
 }
 
 #[tokio::test]
-async fn a_user_gets_a_burst_of_twenty_and_is_told_when_to_come_back() {
+async fn a_user_gets_a_burst_of_twenty_and_then_a_retry_after() {
     let client = Client::new();
     let user = format!("eager-{}", Uuid::new_v4());
     let mut statuses = Vec::new();
@@ -239,7 +239,7 @@ async fn a_user_gets_a_burst_of_twenty_and_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn an_address_that_floods_is_told_to_wait() {
+async fn an_address_over_its_limit_gets_a_retry_after() {
     let client = Client::new();
     let mine = address();
     let flood = (0..60).map(|_| async {
@@ -262,7 +262,7 @@ async fn an_address_that_floods_is_told_to_wait() {
 }
 
 #[tokio::test]
-async fn a_webhook_is_believed_by_its_signature_alone() {
+async fn a_webhook_is_accepted_by_its_signature_alone() {
     let client = Client::new();
     let sale = client.sale(300, &[("a", 1, 1)]).await;
     let hold = client.reserve("ann", "k", &sale, json!([{"sku_id": "a", "qty": 1}])).await.ok(201);

@@ -101,7 +101,7 @@ async fn a_token_that_proves_nothing_opens_no_route() {
 }
 
 #[tokio::test]
-async fn what_is_somebody_elses_is_as_if_it_were_not_there() {
+async fn another_users_resources_are_not_found() {
     let client = Client::new();
     let sale = client.sale(300, &[("a", 9, 1)]).await;
     let items = json!([{"sku_id": "a", "qty": 1}]);
@@ -335,7 +335,7 @@ async fn a_body_that_stops_coming_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_is_not_the_json_of_one_reading_is_malformed() {
+async fn ambiguous_json_is_malformed() {
     let client = Client::new();
     let send = async |content_type: &str, body: Vec<u8>| {
         let user = format!("u-{}", Uuid::new_v4());

@@ -65,13 +65,13 @@ async fn no_answer_is_unknown(seed: u64) {
 
 #[tokio::test]
 #[ignore = "long"]
-async fn no_answer_is_unknown_to_the_description() {
+async fn every_response_is_described() {
     no_answer_is_unknown(KEPT_SEED).await;
 }
 
 #[tokio::test]
 #[ignore = "long"]
-async fn nor_with_another_seed() {
+async fn every_response_is_described_with_another_seed() {
     let seed = std::env::var("HOLDFAST_SEED").ok().and_then(|seed| seed.parse().ok());
     no_answer_is_unknown(seed.unwrap_or_else(|| fastrand::u64(..1 << 32))).await;
 }

@@ -189,7 +189,7 @@ async fn a_message_says_what_happened_when_it_happened_and_is_signed() {
 }
 
 #[tokio::test]
-async fn with_nobody_subscribed_an_event_is_done_and_a_later_subscription_is_not_told_of_it() {
+async fn without_subscriptions_an_event_is_done_and_a_later_subscription_does_not_get_it() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     let relay = Relay::start(&database, &[]).await;
     holds(&database, 0, 1).await;
@@ -203,7 +203,7 @@ async fn with_nobody_subscribed_an_event_is_done_and_a_later_subscription_is_not
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_holds_are_told_of_in_their_order_by_two_relays_at_once() {
+async fn two_relays_at_once_deliver_the_events_of_each_hold_in_order() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     subscribe(&database, "http", &receiver.url(), &[]).await;
     receiver.behave(Behaviour::Slow(Duration::from_millis(5)));
@@ -218,7 +218,7 @@ async fn many_holds_are_told_of_in_their_order_by_two_relays_at_once() {
 }
 
 #[tokio::test]
-async fn what_fails_is_tried_again_and_what_stands_behind_it_waits() {
+async fn a_failed_delivery_is_retried_and_the_next_ones_of_its_hold_wait() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     subscribe(&database, "http", &receiver.url(), &[]).await;
     receiver.behave(Behaviour::Answers(400, vec![]));
@@ -317,7 +317,7 @@ async fn gone_disables_the_subscription_and_what_waits_becomes_dead_letters() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_asks_for_a_pause_gets_it() {
+async fn a_receivers_retry_after_is_kept() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     let (id, _) = subscribe(&database, "http", &receiver.url(), &["ReservationCreated"]).await;
     receiver.behave(Behaviour::Answers(429, vec![("retry-after", "3".into())]));
@@ -355,7 +355,7 @@ async fn while_an_old_secret_is_good_a_message_carries_both_signatures() {
 }
 
 #[tokio::test]
-async fn an_address_that_leads_inside_is_refused_at_delivery_too() {
+async fn a_private_address_is_refused_at_delivery_too() {
     let (database, receiver) = (shop().await, Receiver::start().await);
     // As if it had been given when it was still allowed; and a name that leads inside, which no letters show.
     let port = receiver.url().rsplit_once(':').unwrap().1.to_owned();

@@ -38,7 +38,7 @@ async fn ledger(client: &Client, subject: &str) -> Vec<(String, String, Option<S
 }
 
 #[tokio::test]
-async fn a_subscription_is_made_once_a_key_and_shows_its_secret_to_whoever_made_it() {
+async fn a_subscription_is_created_once_per_key_and_shows_its_secret_to_its_creator() {
     let (client, key) = (Client::new(), Uuid::new_v4().to_string());
     let body =
         json!({"endpoint": "https://shop.example/hooks", "event_types": ["OrderConfirmed"], "reason": "the shop"});
@@ -86,7 +86,7 @@ async fn a_subscription_is_made_once_a_key_and_shows_its_secret_to_whoever_made_
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_subscription_is_said() {
+async fn every_field_error_of_a_subscription_is_listed() {
     let client = Client::new();
     for (body, pointer) in [
         (json!({"endpoint": "shop.example"}), "/endpoint"),

@@ -158,7 +158,7 @@ async fn a_key_is_answered_by_the_database_when_the_gate_has_forgotten_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long"]
-async fn whoever_asks_while_the_worker_is_away_is_told_to_come_again() {
+async fn requests_while_the_worker_is_away_get_503_with_a_retry_after() {
     let (client, dead) = (Client::new(), pids("edge"));
     dead.iter().for_each(|pid| kill(*pid));
     let away = std::sync::atomic::AtomicUsize::new(0);
@@ -208,7 +208,7 @@ async fn a_webhook_that_finds_no_function_is_answered_503_and_confirmed_when_it_
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long"]
-async fn a_gate_that_began_again_tells_nobody_sold_out_who_has_something() {
+async fn a_restarted_gate_refuses_no_holder_as_sold_out() {
     let client = Client::new();
     let (sale, held, bought) = sold_out::with_something(&client).await;
     let dead = pids("edge");
@@ -292,7 +292,7 @@ async fn run_sql(client: &Client, sql: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long"]
-async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does_not() {
+async fn acknowledged_outcomes_survive_a_crash_and_without_the_barrier_they_do_not() {
     let client = Arc::new(Client::new());
     let owner = stack::database::connect(client.setting("database_url")).await.unwrap();
     let sql = "select rolname::text from pg_roles where rolcanlogin and rolname ~ '^holdfast_'";
@@ -326,7 +326,7 @@ async fn what_somebody_was_told_survives_a_crash_and_without_the_barrier_it_does
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long"]
-async fn while_lookup_stands_still_the_public_page_is_served_from_its_last_copy() {
+async fn during_a_lookup_outage_the_public_page_is_served_from_its_last_copy() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 1, 1)]).await;
     let looking = || client.send(client.request(Method::GET, &format!("/v1/sales/{sale}")));
@@ -357,7 +357,7 @@ async fn while_lookup_stands_still_the_public_page_is_served_from_its_last_copy(
 /// A crowd behind one address that follows a link to one sale while `lookup` hangs: it is told that we are not well, and
 /// not that it asks too much.
 #[tokio::test(flavor = "multi_thread")]
-async fn while_lookup_stands_still_a_crowd_behind_one_address_is_not_told_that_it_asks_too_much() {
+async fn during_a_lookup_outage_a_crowd_behind_one_address_is_not_rate_limited() {
     const CROWD: usize = 150;
     let client = Arc::new(Client::new());
     let sale = client.sale(3_600, &[("pair", 1, 1)]).await;

@@ -37,7 +37,7 @@ async fn a_batch_is_answered_in_its_order() {
 }
 
 #[tokio::test]
-async fn what_no_caller_of_ours_sends_is_an_error_that_is_not_worth_a_retry() {
+async fn an_invalid_batch_is_a_non_retryable_error() {
     for batch in [
         json!({"reservations": []}),
         json!({"reservations": [reservation("ann", "one"), reservation("bob", "another")]}),
@@ -81,7 +81,7 @@ async fn a_connection_that_the_server_has_closed_is_replaced() {
 
 /// Whose payment it is says the Worker alone, and it proves that: a made-up token ends the attempt of the buyer it is for.
 #[tokio::test]
-async fn who_can_only_call_confirm_brings_no_buyers_token() {
+async fn a_caller_limited_to_confirm_cannot_supply_a_buyers_token() {
     let client = Client::new();
     let owner = stack::database::connect(client.setting("database_url")).await.unwrap();
     let payment = Uuid::now_v7().simple().to_string();

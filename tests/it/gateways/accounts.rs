@@ -32,7 +32,7 @@ async fn keys(shop: &Shop, payment: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn a_request_to_an_account_whose_answer_is_lost_is_asked_about_and_not_sent_to_another() {
+async fn a_refund_whose_response_is_lost_is_looked_up_and_not_sent_to_another_account() {
     let shop = Shop::open_alone().await;
     for gateway in ["toss", "portone"] {
         let (hold, payment) = waiting(&shop, gateway).await;
@@ -52,7 +52,7 @@ async fn a_request_to_an_account_whose_answer_is_lost_is_asked_about_and_not_sen
 }
 
 #[tokio::test]
-async fn where_the_request_was_never_done_an_account_is_asked_for_again() {
+async fn an_account_is_requested_again_if_the_refund_was_never_executed() {
     let shop = Shop::open_alone().await;
     for gateway in ["toss", "portone"] {
         let (hold, payment) = waiting(&shop, gateway).await;

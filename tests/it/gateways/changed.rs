@@ -102,7 +102,7 @@ async fn change(shop: &Shop, paid: &Paid) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_people_did_at_the_gateways_the_books_agree_and_each_difference_is_on_its_order() {
+async fn after_any_manual_change_at_the_gateways_the_books_agree_and_each_difference_is_on_its_order() {
     let shop = Arc::new(Shop::open_alone().await);
     let most = buyers();
     let sale = shop.client.sale(3_600, &[("pair", i64::try_from(most).unwrap(), 1)]).await;

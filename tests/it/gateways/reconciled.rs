@@ -38,7 +38,7 @@ pub async fn reconcile(shop: &Shop) {
 }
 
 #[tokio::test]
-async fn what_was_paid_and_never_told_is_an_order_or_goes_back() {
+async fn a_payment_without_a_webhook_becomes_an_order_or_a_refund() {
     let shop = Shop::open_alone().await;
     let mut paid = Vec::new();
     for gateway in GATEWAYS {
@@ -64,7 +64,7 @@ async fn what_was_paid_and_never_told_is_an_order_or_goes_back() {
 
 /// Nobody has opened a page for it, so it is in the gateway's list alone.
 #[tokio::test]
-async fn a_payment_whose_message_was_too_long_to_be_read_is_an_order_all_the_same() {
+async fn a_payment_whose_webhook_was_too_long_still_becomes_an_order() {
     let shop = Shop::open_alone().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let mut paid = Vec::new();
@@ -90,7 +90,7 @@ fn lists_disputes(gateway: &str) -> bool {
 }
 
 #[tokio::test]
-async fn what_people_did_in_the_console_and_nobody_told_is_found_with_its_amount() {
+async fn refunds_and_disputes_without_a_webhook_are_found_with_their_amount() {
     let shop = Shop::open_alone().await;
     let mut bought = Vec::new();
     for gateway in GATEWAYS {
@@ -124,7 +124,7 @@ async fn what_people_did_in_the_console_and_nobody_told_is_found_with_its_amount
 }
 
 #[tokio::test]
-async fn a_deposit_that_was_taken_back_and_a_refund_that_failed_are_found() {
+async fn a_reversed_deposit_and_a_failed_refund_are_found() {
     let shop = Shop::open_alone().await;
     let reversed = [shop.buy("standard").await, shop.buy("toss").await];
     for bought in &reversed {
@@ -152,7 +152,7 @@ async fn a_deposit_that_was_taken_back_and_a_refund_that_failed_are_found() {
 }
 
 #[tokio::test]
-async fn what_only_we_have_is_a_finding_until_the_gateway_has_it() {
+async fn a_payment_missing_at_the_gateway_is_a_finding_until_it_is_listed() {
     let shop = Shop::open_alone().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let payment = format!("tgen_{}", uuid::Uuid::now_v7().simple());
@@ -176,7 +176,7 @@ async fn what_only_we_have_is_a_finding_until_the_gateway_has_it() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_does_not_list_holds_up_no_other_and_goes_on_where_it_stopped() {
+async fn a_gateway_whose_list_fails_delays_no_other_and_goes_on_where_it_stopped() {
     let shop = Shop::open_alone().await;
     let bought = shop.buy("stripe").await;
     reconcile(&shop).await;
@@ -196,7 +196,7 @@ async fn a_gateway_that_does_not_list_holds_up_no_other_and_goes_on_where_it_sto
 }
 
 #[tokio::test]
-async fn a_deposit_that_nobody_told_of_is_an_order() {
+async fn a_deposit_without_a_webhook_becomes_an_order() {
     let shop = Shop::open_alone().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     for gateway in ["toss", "portone"] {
@@ -211,7 +211,7 @@ async fn a_deposit_that_nobody_told_of_is_an_order() {
 }
 
 #[tokio::test]
-async fn what_differs_and_cannot_be_asked_about_keeps_its_page_and_is_not_left_to_the_next_day() {
+async fn a_difference_that_cannot_be_looked_up_keeps_its_page_and_is_retried_the_same_day() {
     let shop = Shop::open_alone().await;
     let bought = shop.buy("stripe").await;
     reconcile(&shop).await;

@@ -26,7 +26,7 @@ async fn a_buyer_sees_the_money_on_its_way_and_then_that_it_has_arrived() {
 }
 
 #[tokio::test]
-async fn what_was_paid_back_by_hand_is_not_paid_back_again() {
+async fn a_manual_refund_is_not_repeated() {
     let shop = Shop::open_alone().await;
     for gateway in GATEWAYS {
         shop.gateways.well_again().await;
@@ -47,7 +47,7 @@ async fn what_was_paid_back_by_hand_is_not_paid_back_again() {
 }
 
 #[tokio::test]
-async fn answers_that_never_come_delay_a_refund_and_no_more() {
+async fn lost_responses_only_delay_a_refund() {
     let shop = Shop::open_alone().await;
     shop.gateways.fault("toss", "refund", 1, "down").await;
     let (hold, payment) = shop.pay_late("toss", "ann").await;
@@ -60,7 +60,7 @@ async fn answers_that_never_come_delay_a_refund_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_refund_that_fails_to_the_end_is_a_dead_letter_and_is_paid_after_one_replay() {
+async fn a_refund_that_fails_every_attempt_is_a_dead_letter_and_is_paid_after_one_replay() {
     let shop = Shop::open_alone().await;
     shop.gateways.fault("stripe", "refund", 1, "down").await;
     let (hold, payment) = shop.pay_late("stripe", "ann").await;
@@ -96,7 +96,7 @@ async fn a_refund_that_fails_to_the_end_is_a_dead_letter_and_is_paid_after_one_r
 
 /// The status code is not the state: what was set aside is let go once the gateway says so.
 #[tokio::test]
-async fn money_that_was_set_aside_is_let_go_when_its_gateway_says_so_and_not_before() {
+async fn an_authorization_counts_as_voided_only_once_its_gateway_says_so() {
     let shop = Shop::open_alone().await;
     let stray = uuid::Uuid::now_v7().to_string();
     let made = shop.gateways.pay("stripe", &stray, "a guest", 1_000, json!({"authorise": true})).await;

@@ -20,7 +20,7 @@ async fn attempts(payment: &str) -> (i64, String) {
 }
 
 #[tokio::test]
-async fn what_is_taken_on_has_not_arrived_and_what_is_not_done_in_the_end_is_asked_for_anew() {
+async fn an_accepted_refund_has_not_arrived_and_one_that_is_not_executed_is_requested_again() {
     let shop = Shop::open_alone().await;
     for gateway in TAKE_THEIR_TIME {
         shop.gateways.well_again().await;
@@ -55,7 +55,7 @@ async fn what_is_taken_on_has_not_arrived_and_what_is_not_done_in_the_end_is_ask
 }
 
 #[tokio::test]
-async fn what_the_gateways_console_has_taken_on_is_left_to_it() {
+async fn a_refund_accepted_in_the_gateways_console_is_not_requested_again() {
     let shop = Shop::open_alone().await;
     for gateway in TAKE_THEIR_TIME {
         shop.gateways.well_again().await;
@@ -77,7 +77,7 @@ async fn what_the_gateways_console_has_taken_on_is_left_to_it() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_still_in_flight_is_sent_again_under_its_key_and_done_once() {
+async fn a_refund_in_flight_is_sent_again_under_its_key_and_executed_once() {
     let shop = Shop::open_alone().await;
     for gateway in GATEWAYS {
         shop.gateways.well_again().await;

@@ -7,7 +7,7 @@ use support::client::until;
 use support::shop::{PRICE, Shop, silent};
 
 #[tokio::test]
-async fn after_the_bank_has_said_no_the_next_payment_of_the_hold_is_another_request() {
+async fn after_a_decline_the_next_payment_of_the_hold_is_another_request() {
     let shop = Shop::open_alone().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
@@ -23,7 +23,7 @@ async fn after_the_bank_has_said_no_the_next_payment_of_the_hold_is_another_requ
 
 /// The buyer comes back again and again, as somebody does whose page does not load.
 #[tokio::test]
-async fn a_capture_that_is_still_in_flight_is_asked_for_again_under_its_key_and_takes_the_money_once() {
+async fn a_capture_in_flight_is_sent_again_under_its_key_and_executed_once() {
     let shop = Shop::open_alone().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
@@ -46,7 +46,7 @@ async fn a_capture_that_is_still_in_flight_is_asked_for_again_under_its_key_and_
 
 /// Nobody tells of ann's payment: the sweep has to ask in time, whoever else waits to be asked about.
 #[tokio::test]
-async fn a_crowd_at_a_gateway_that_is_down_stands_in_nobody_elses_way() {
+async fn a_crowd_at_a_gateway_during_its_outage_does_not_block_other_gateways() {
     let shop = Shop::open_alone().await;
     shop.gateways.fault("toss", "ask", 1, "down").await;
     let crowd = "insert into holdfast.payment_attempt

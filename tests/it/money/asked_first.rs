@@ -32,7 +32,7 @@ async fn is_refused(shop: &Shop, hold: &Value, user: &str, amount: i64, more: Va
 }
 
 #[tokio::test]
-async fn the_hold_is_secured_before_the_gateway_takes_the_money_and_a_late_buyer_pays_nothing() {
+async fn the_hold_is_locked_before_the_capture_and_a_late_buyer_pays_nothing() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
@@ -49,7 +49,7 @@ async fn the_hold_is_secured_before_the_gateway_takes_the_money_and_a_late_buyer
 }
 
 #[tokio::test]
-async fn what_must_not_be_taken_is_refused_and_the_hold_can_still_be_paid() {
+async fn a_capture_that_is_not_allowed_is_refused_and_the_hold_can_still_be_paid() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;

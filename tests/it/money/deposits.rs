@@ -23,7 +23,7 @@ async fn an_account_that_was_issued_is_no_order_and_the_deposit_in_time_is() {
 }
 
 #[tokio::test]
-async fn a_message_about_a_deposit_that_does_not_know_the_payments_secret_is_nobodys() {
+async fn a_deposits_message_without_the_payments_secret_is_ignored() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
@@ -56,7 +56,7 @@ async fn an_account_that_lapses_leaves_the_hold_to_its_own_end_and_no_order() {
 }
 
 #[tokio::test]
-async fn a_late_deposit_goes_back_to_the_account_that_its_buyer_names_and_nobody_keeps_that() {
+async fn a_late_deposit_is_refunded_to_the_account_its_buyer_names_and_the_account_is_not_stored() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(2, &[("pair", 9, 1)]).await;
     for gateway in ["toss", "portone"] {
@@ -107,7 +107,7 @@ async fn an_operator_names_the_account_with_the_replay() {
 }
 
 #[tokio::test]
-async fn a_deposit_that_was_taken_back_before_anybody_told_of_it_is_no_order_and_the_next_one_is() {
+async fn a_deposit_reversed_before_its_message_is_no_order_and_the_next_one_is() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;

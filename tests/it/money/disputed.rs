@@ -60,7 +60,7 @@ async fn taken_back(shop: &Shop, gateway: &str) -> Bought {
 }
 
 #[tokio::test]
-async fn an_order_that_is_taken_back_while_its_payment_is_disputed_is_not_paid_back_before_that_is_over() {
+async fn an_order_cancelled_during_a_dispute_is_not_refunded_before_the_dispute_ends() {
     let shop = Shop::open().await;
     for gateway in ["standard", "stripe"] {
         let bought = taken_back(&shop, gateway).await;
@@ -73,7 +73,7 @@ async fn an_order_that_is_taken_back_while_its_payment_is_disputed_is_not_paid_b
 }
 
 #[tokio::test]
-async fn what_the_bank_has_paid_back_nobody_pays_back_again() {
+async fn money_that_the_bank_has_paid_back_is_not_refunded_again() {
     let shop = Shop::open().await;
     for gateway in ["standard", "stripe"] {
         let bought = taken_back(&shop, gateway).await;
@@ -111,7 +111,7 @@ async fn told(shop: &Shop, bought: &Bought) -> Vec<Value> {
 
 /// PortOne tells that a dispute is over and not how, and has the money either way.
 #[tokio::test]
-async fn a_dispute_that_is_over_without_a_word_of_how_is_an_operators() {
+async fn a_dispute_that_ends_without_a_result_waits_for_an_operator() {
     let shop = Shop::open().await;
     for won in [true, false] {
         let bought = taken_back(&shop, "portone").await;
@@ -135,7 +135,7 @@ async fn a_dispute_that_is_over_without_a_word_of_how_is_an_operators() {
 }
 
 #[tokio::test]
-async fn of_a_payment_that_is_disputed_in_part_the_rest_goes_back_at_once() {
+async fn the_undisputed_part_of_a_payment_is_refunded_at_once() {
     let shop = Shop::open().await;
     for gateway in ["standard", "stripe"] {
         let bought = disputed(&shop, gateway, 400).await;

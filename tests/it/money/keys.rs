@@ -79,7 +79,7 @@ impl GatewayAccount {
 const KEY: &str = "refund-0192d3a4e5f60718";
 
 #[tokio::test]
-async fn a_key_is_answered_once_more_and_another_amount_under_it_is_paid_back_by_nobody() {
+async fn a_key_repeats_its_response_and_refunds_no_other_amount() {
     for gateway in GATEWAYS {
         let account = GatewayAccount::of(gateway).await;
         let (payment, _) = account.pay(false).await;
@@ -140,7 +140,7 @@ async fn portone_wants_its_keys_quoted_and_of_plain_characters() {
 
 /// Why no two payments may ever share the key of their captures.
 #[tokio::test]
-async fn toss_answers_for_one_payment_what_it_was_asked_of_another_under_the_same_key() {
+async fn toss_repeats_another_payments_response_under_the_same_key() {
     let account = GatewayAccount::of("toss").await;
     let (one, two) = (account.pay(true).await, account.pay(true).await);
     let capture = async |(payment_id, order_ref): &(String, String), key: &str| {

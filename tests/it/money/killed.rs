@@ -134,7 +134,7 @@ impl Killed {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_a_hundred_times_it_pays_back_everything_once() {
+async fn refund_killed_a_hundred_times_pays_every_refund_once() {
     let mut world = Killed::new().await;
     for gateway in GATEWAYS {
         world.gateways.fault(gateway, "refund", 3, "cut").await;

@@ -36,7 +36,7 @@ async fn changed(shop: &Shop, sale: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_refund_in_the_console_is_on_the_order_with_its_amount_and_told_once_each_time() {
+async fn a_refund_in_the_console_is_on_the_order_with_its_amount_and_emits_one_event_each_time() {
     let shop = Shop::open().await;
     for gateway in GATEWAYS {
         let bought = shop.buy(gateway).await;
@@ -104,7 +104,7 @@ async fn a_dispute_is_on_the_order_until_it_is_won_and_stays_when_it_is_lost() {
 }
 
 #[tokio::test]
-async fn a_deposit_that_is_taken_back_leaves_an_order_that_says_so() {
+async fn a_reversed_deposit_is_shown_on_its_order() {
     let shop = Shop::open().await;
     for gateway in ["standard", "toss"] {
         let bought = shop.buy(gateway).await;
@@ -142,7 +142,7 @@ fn never() -> Value {
 
 /// The callback names no payment but our order id, and a deposit is told of again by the message that told of it first.
 #[tokio::test]
-async fn a_deposit_that_is_taken_back_and_made_again_is_recorded_however_it_is_told() {
+async fn a_deposit_reversed_and_made_again_is_recorded_from_either_kind_of_message() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     for (gateway, told) in [("toss", "callback"), ("toss", "changed"), ("portone", "changed")] {
@@ -166,7 +166,7 @@ async fn a_deposit_that_is_taken_back_and_made_again_is_recorded_however_it_is_t
 
 /// As a release before this one left them.
 #[tokio::test]
-async fn a_settled_payment_that_is_still_asked_about_is_asked_about_once_more_and_no_longer() {
+async fn a_settled_payment_whose_polling_continues_is_looked_up_once_more_only() {
     let shop = Shop::open().await;
     let bought = shop.buy("stripe").await;
     let again = "update holdfast.payment_attempt set state = 'UNDER_WAY', ended_at = null, outcome = null,
@@ -187,7 +187,7 @@ async fn a_settled_payment_that_is_still_asked_about_is_asked_about_once_more_an
 }
 
 #[tokio::test]
-async fn a_dispute_that_is_told_of_before_its_payment_is_on_the_order() {
+async fn a_dispute_reported_before_its_payment_is_on_the_order() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let dispute = |webhooks: Value| json!({"amount": PRICE, "webhooks": webhooks});

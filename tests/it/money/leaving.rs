@@ -36,7 +36,7 @@ async fn a_payment_with_a_pending_refund_buys_nothing_until_the_refund_has_faile
 }
 
 #[tokio::test]
-async fn what_was_lost_in_a_dispute_before_its_message_comes_buys_nothing() {
+async fn a_payment_lost_in_a_dispute_before_its_message_comes_buys_nothing() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     // What the others do not say of a dispute, their balance does.

@@ -21,7 +21,7 @@ async fn answered(shop: &Shop, payment: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_paid_back_at_the_gateway_before_its_message_comes_buys_nothing() {
+async fn a_payment_refunded_at_the_gateway_before_its_message_comes_buys_nothing() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     for gateway in ["stripe", "standard"] {
@@ -96,7 +96,7 @@ async fn play_money_of_the_shops_own_service_buys_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_can_only_call_confirm_makes_no_order() {
+async fn a_caller_limited_to_confirm_makes_no_order() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
@@ -132,7 +132,7 @@ async fn whoever_can_only_call_confirm_makes_no_order() {
 }
 
 #[tokio::test]
-async fn whoever_can_only_call_confirm_neither_buys_for_others_nor_says_where_their_refund_goes() {
+async fn a_caller_limited_to_confirm_neither_buys_for_others_nor_names_their_refund_account() {
     let shop = Shop::open().await;
     let sale = format!("t-{}", Uuid::new_v4());
     let sku = json!({"sku_id": "pair", "name": "Pair", "unit_price": 0, "stock": 2});

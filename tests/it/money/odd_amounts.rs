@@ -70,7 +70,7 @@ async fn toss_counts_dollars_with_their_cents_and_another_currency_is_not_sold()
 }
 
 #[tokio::test]
-async fn what_costs_nothing_is_bought_and_given_back_without_a_gateway() {
+async fn a_zero_amount_order_is_confirmed_and_cancelled_without_a_gateway() {
     let shop = Shop::open().await;
     let sale = sale_in(&shop, "KRW", 0, 3_600).await;
     let hold = shop.hold(&sale, "ann").await;
@@ -87,7 +87,7 @@ async fn what_costs_nothing_is_bought_and_given_back_without_a_gateway() {
 }
 
 #[tokio::test]
-async fn what_is_left_after_somebodys_own_refund_is_another_amount_and_goes_back_too() {
+async fn the_balance_after_a_manual_refund_does_not_match_and_is_refunded_too() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     for gateway in ["portone", "toss"] {

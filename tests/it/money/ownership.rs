@@ -105,7 +105,7 @@ async fn first_answer(shop: &Shop, made: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn whatever_is_posted_of_somebody_elses_payment_the_gateways_books_stay_as_they_were() {
+async fn no_message_about_a_foreign_payment_changes_the_gateways_books() {
     let shop = Shop::open().await;
     for (gateway, dialect) in SHARED {
         for authorise in [false, true] {
@@ -223,7 +223,7 @@ async fn an_id_of_our_form_that_is_no_hold_of_ours_waits_for_an_operator() {
 }
 
 #[tokio::test]
-async fn another_buyers_payment_is_not_there_for_whoever_makes_a_token_up() {
+async fn another_buyers_payment_is_not_found_with_an_invented_token() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
@@ -257,7 +257,7 @@ async fn another_buyers_payment_is_not_there_for_whoever_makes_a_token_up() {
 }
 
 #[tokio::test]
-async fn whoever_comes_back_from_toss_with_another_order_or_only_looks_takes_no_money() {
+async fn a_return_from_toss_with_another_order_or_by_head_captures_nothing() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let (hold, other) = (shop.hold(&sale, "ann").await, shop.hold(&sale, "bob").await);
@@ -302,7 +302,7 @@ async fn written_down(shop: &Shop, gateway: &str, made: &Value, amount: i64, sta
 }
 
 #[tokio::test]
-async fn a_refund_that_was_written_down_for_somebody_elses_payment_is_not_sent() {
+async fn a_recorded_refund_of_a_foreign_payment_is_not_sent() {
     let shop = Shop::open().await;
     for (gateway, _) in SHARED {
         let silent = json!({"foreign": true, "webhooks": {"delay_ms": 3_600_000}});
@@ -314,7 +314,7 @@ async fn a_refund_that_was_written_down_for_somebody_elses_payment_is_not_sent()
 }
 
 #[tokio::test]
-async fn nobody_is_paid_back_who_paid_play_money_in_a_live_shop() {
+async fn play_money_is_not_refunded_in_a_live_shop() {
     let shop = Shop::open().await;
     for gateway in ["standard", "portone", "stripe"] {
         let play = json!({"live": false, "webhooks": {"delay_ms": 3_600_000}});
@@ -326,7 +326,7 @@ async fn nobody_is_paid_back_who_paid_play_money_in_a_live_shop() {
 }
 
 #[tokio::test]
-async fn no_more_is_paid_back_than_is_due_whatever_the_gateway_has() {
+async fn no_more_is_refunded_than_is_due_whatever_the_gateway_has() {
     let shop = Shop::open().await;
     for (gateway, _) in SHARED {
         let silent = json!({"webhooks": {"delay_ms": 3_600_000}});
@@ -350,7 +350,7 @@ async fn no_more_is_paid_back_than_is_due_whatever_the_gateway_has() {
 
 /// A payment of which everything is settled sends nobody to its hold who does not name its order, and its buyer always.
 #[tokio::test]
-async fn whoever_comes_back_to_a_settled_payment_names_its_order_and_no_other() {
+async fn a_return_to_a_settled_payment_must_name_its_own_order() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     for (user, reference) in [("ann", None), ("bob", Some("shop-order-77"))] {

@@ -8,7 +8,7 @@ use support::gateways::GATEWAYS;
 use support::shop::{PRICE, Shop, silent};
 
 #[tokio::test]
-async fn a_buyer_who_comes_back_in_time_pays_and_a_late_one_is_turned_away_before_paying() {
+async fn a_buyer_who_returns_in_time_pays_and_a_late_one_is_refused_before_paying() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;
@@ -108,7 +108,7 @@ async fn play_money_unknown_payments_and_forgeries_buy_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_comes_back_after_tosss_ten_minutes_has_paid_nothing_and_may_pay_again() {
+async fn a_return_after_tosss_ten_minutes_captures_nothing_and_the_buyer_may_pay_again() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let hold = shop.hold(&sale, "ann").await;

@@ -38,7 +38,7 @@ async fn an_operator_cancels_an_order_and_the_money_goes_back() {
 }
 
 #[tokio::test]
-async fn an_order_of_which_somebody_paid_back_a_part_goes_back_with_the_rest() {
+async fn cancelling_a_partly_refunded_order_refunds_the_rest() {
     let shop = Shop::open().await;
     for gateway in GATEWAYS {
         let sale = shop.client.sale(300, &[("pair", 1, 1)]).await;
@@ -61,7 +61,7 @@ async fn an_order_of_which_somebody_paid_back_a_part_goes_back_with_the_rest() {
 }
 
 #[tokio::test]
-async fn what_takes_days_is_asked_about_at_growing_distances() {
+async fn a_refund_that_takes_days_is_polled_at_growing_intervals() {
     let database = Database::new().await;
     let gateway = database.as_role("confirm").await;
     let paid =

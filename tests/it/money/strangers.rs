@@ -6,7 +6,7 @@ use serde_json::json;
 use support::shop::{PRICE, Shop, silent};
 
 #[tokio::test]
-async fn a_wrong_signature_is_refused_and_the_same_message_is_believed_once_it_is_signed() {
+async fn a_wrong_signature_is_refused_and_the_same_message_is_accepted_once_it_is_signed() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     for gateway in ["standard", "portone", "stripe"] {

@@ -75,7 +75,7 @@ async fn a_sale_may_last_to_the_end_of_the_last_year_and_its_names_can_be_read()
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_sale_is_said_all_at_once() {
+async fn all_field_errors_of_a_sale_are_listed_at_once() {
     let client = Client::new();
     let mut sale = new_sale("Not A Slug");
     sale["currency"] = json!("XXZ");

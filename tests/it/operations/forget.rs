@@ -74,7 +74,7 @@ async fn ten_days_pass(database: &Database) {
 }
 
 #[tokio::test]
-async fn a_user_past_every_time_is_gone_from_every_table_and_the_ledger_says_who_did_it() {
+async fn a_user_past_every_retention_time_is_gone_from_every_table_and_the_ledger_names_the_operator() {
     let database = shop().await;
     let bought = hold(&database, ANN, "a", "1").await;
     pay(&database, "p1", &bought, ANN, 100).await;
@@ -130,7 +130,7 @@ async fn a_user_past_every_time_is_gone_from_every_table_and_the_ledger_says_who
 }
 
 #[tokio::test]
-async fn what_is_still_needed_waits_and_goes_by_itself() {
+async fn data_that_is_still_needed_is_deleted_by_itself_later() {
     let database = shop().await;
     let bought = hold(&database, ANN, "a", "1").await;
     pay(&database, "p1", &bought, ANN, 100).await;
@@ -165,7 +165,7 @@ async fn what_is_still_needed_waits_and_goes_by_itself() {
 
 /// Nothing else is in the way.
 #[tokio::test]
-async fn what_the_law_wants_kept_stays_in_clear_until_its_time_is_over() {
+async fn legally_required_data_stays_in_clear_until_its_retention_ends() {
     let database = shop().await;
     let bought = hold(&database, ANN, "a", "1").await;
     pay(&database, "p1", &bought, ANN, 100).await;

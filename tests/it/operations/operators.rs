@@ -31,7 +31,7 @@ async fn actions(client: &Client, subject: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_role_may_do_what_it_may_and_is_told_which_one_it_needs() {
+async fn a_role_has_its_rights_only_and_a_refusal_names_the_role_it_needs() {
     let client = Client::new();
     let sale = client.sale(300, &[("a", 5, 1)]).await;
     let report = format!("/v1/admin/sales/{sale}/report");
@@ -66,7 +66,7 @@ async fn a_role_may_do_what_it_may_and_is_told_which_one_it_needs() {
 }
 
 #[tokio::test]
-async fn every_change_of_a_sale_is_in_the_ledger_with_who_why_and_what_was_there() {
+async fn every_change_of_a_sale_is_in_the_ledger_with_its_actor_reason_and_former_value() {
     let client = Client::new();
     let sale = format!("t-{}", Uuid::new_v4());
     let body = json!({"sale_id": sale, "name": "Drop", "currency": "KRW", "reason": "봄 한정판",
@@ -114,7 +114,7 @@ async fn every_change_of_a_sale_is_in_the_ledger_with_who_why_and_what_was_there
 }
 
 #[tokio::test]
-async fn a_reason_that_nobody_can_read_is_refused_wherever_one_is_given() {
+async fn an_unprintable_reason_is_refused_by_every_route_that_takes_one() {
     let client = Client::new();
     let sale = client.sale(300, &[("a", 5, 1)]).await;
     for reason in ["", "a\u{202e}b", "a\u{200b}b", "\u{2066}", "a\u{0}b"] {

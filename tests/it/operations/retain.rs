@@ -88,7 +88,7 @@ async fn finished_keys_go_after_a_day_in_pieces_and_younger_ones_and_those_of_a_
 }
 
 #[tokio::test]
-async fn a_buyer_with_many_keys_does_not_hold_up_everybodys() {
+async fn a_buyer_with_many_keys_does_not_delay_the_removal_of_others() {
     let database = shop().await;
     // Of holds that ended two days ago, 100 000 of one buyer's between those of others.
     let sql = "create temporary table past as select n, uuidv7(interval '-48 hours') as hold_id, case when n % 10 = 0
@@ -255,7 +255,7 @@ async fn holds_that_ended_unpaid_go_and_the_ledgers_sum_and_what_was_paid_for_st
 }
 
 #[tokio::test]
-async fn a_hold_stays_for_whose_payment_an_operator_has_to_decide() {
+async fn a_hold_whose_payment_waits_for_an_operator_stays() {
     let database = shop().await;
     let (buyer, giver) = (database.as_role("reserve").await, database.as_role("release").await);
     let confirmer = database.as_role("confirm").await;
@@ -316,7 +316,7 @@ async fn age_holds(database: &Database) {
 }
 
 #[tokio::test]
-async fn findings_that_are_gone_and_parked_payments_that_were_decided_go_and_what_waits_stays() {
+async fn resolved_findings_and_decided_parked_payments_are_removed_and_open_ones_stay() {
     let database = shop().await;
     let rows = "insert into holdfast.audit_finding (part, check_name, subject, expected, found, saw, gone_at)
             select 'sales', 'counter_sum', n::text, 1, 0, '{}', case when n < 25 then clock_timestamp() - n * interval '1 hour' end
@@ -336,7 +336,7 @@ async fn findings_that_are_gone_and_parked_payments_that_were_decided_go_and_wha
 }
 
 #[tokio::test]
-async fn what_t1_knows_of_a_buyer_goes_when_it_counts_for_nothing() {
+async fn a_buyers_history_is_removed_once_no_rule_needs_it() {
     let database = shop().await;
     database.owner.batch_execute("update holdfast.sale set lapse_cooldown_s = 86400").await.unwrap();
     let buyer = database.as_role("reserve").await;

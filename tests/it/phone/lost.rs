@@ -22,7 +22,7 @@ async fn phone(client: &Client, front: &Front, language: &str) -> Browser {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_signed_out_or_gets_no_answer_has_words_and_a_button_in_time() {
+async fn a_buyer_who_is_signed_out_or_gets_no_response_has_a_sentence_and_a_button_in_time() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 5, 1)]).await;
     let (front, page) = (Front::start().await, format!("/sales/{sale}"));
@@ -40,7 +40,7 @@ async fn who_is_signed_out_or_gets_no_answer_has_words_and_a_button_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_form_for_an_account_is_there_in_time_and_so_are_the_words_after_a_press() {
+async fn the_form_for_an_account_and_the_sentence_after_a_press_are_there_in_time() {
     let client = Client::new();
     let gateways = Gateways::at(client.setting("gateway_url"));
     let (short, long) = (client.sale(2, &[("pair", 5, 1)]).await, client.sale(3_600, &[("pair", 5, 1)]).await);

@@ -148,7 +148,7 @@ async fn phone(client: &Client, user: &str) -> Browser {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_became_of_a_hold_is_there_in_time() {
+async fn every_end_of_a_hold_is_shown_in_time() {
     let client = Client::new();
     let gateways = Gateways::at(client.setting("gateway_url"));
     let (short, long) = (client.sale(2, &[("pair", 5, 1)]).await, client.sale(3_600, &[("pair", 5, 1)]).await);

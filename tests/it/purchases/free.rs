@@ -27,7 +27,7 @@ fn one(sku: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_costs_nothing_is_bought_and_cancelled_and_no_money_moves() {
+async fn a_zero_amount_hold_is_bought_and_cancelled_without_moving_money() {
     let client = Client::new();
     let sale = free_sale(&client, 5, 300).await;
     let hold = client.reserve("ann", "k", &sale, one("free")).await.ok(201);
@@ -56,7 +56,7 @@ async fn what_costs_nothing_is_bought_and_cancelled_and_no_money_moves() {
 }
 
 #[tokio::test]
-async fn what_costs_something_is_not_and_the_hold_stays() {
+async fn a_hold_with_a_price_is_not_bought_for_free_and_stays() {
     let client = Client::new();
     let sale = free_sale(&client, 5, 300).await;
     let hold = client.reserve("ann", "k", &sale, one("dear")).await.ok(201);
@@ -81,7 +81,7 @@ async fn what_costs_something_is_not_and_the_hold_stays() {
 }
 
 #[tokio::test]
-async fn nobody_takes_what_another_holds_or_what_is_over() {
+async fn another_users_hold_or_an_ended_one_is_not_bought() {
     let client = Client::new();
     let sale = free_sale(&client, 5, 1).await;
     let hold = client.reserve("ann", "k", &sale, one("free")).await.ok(201);
@@ -122,7 +122,7 @@ async fn a_hundred_free_orders_at_once_are_a_hundred() {
 }
 
 #[tokio::test]
-async fn what_is_given_back_or_swept_while_it_is_taken_is_one_of_both() {
+async fn a_free_purchase_beside_a_release_or_a_sweep_ends_as_one_of_them() {
     let database = Database::new().await;
     database.sale(300, &[("a", 1000, 1000)]).await;
     database.owner.batch_execute("update holdfast.sku set unit_price = 0").await.unwrap();

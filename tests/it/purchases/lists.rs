@@ -96,7 +96,7 @@ async fn an_order_has_a_number_a_version_and_how_it_was_paid_and_only_an_operato
 }
 
 #[tokio::test]
-async fn a_second_payment_and_its_refund_are_told_beside_the_order() {
+async fn a_second_payment_and_its_refund_are_shown_beside_the_order() {
     let client = Client::new();
     let sale = client.sale(300, &[("a", 5, 5)]).await;
     let hold = client.reserve("ann", "k1", &sale, one("a")).await.ok(201);
@@ -149,7 +149,7 @@ async fn amounts_have_the_decimals_of_iso_4217() {
 }
 
 #[tokio::test]
-async fn a_hold_past_its_end_is_expired_in_every_list_before_anybody_sweeps_it() {
+async fn a_hold_past_its_end_is_expired_in_every_list_before_the_sweep() {
     let database = Database::new().await;
     database.sale(300, &[("a", 5, 5)]).await;
     let hold = granted(&database, "ann", "k").await;
@@ -226,7 +226,7 @@ async fn a_page_of_what_is_rare_looks_at_a_bounded_number_and_goes_on() {
 }
 
 #[tokio::test]
-async fn what_a_list_cannot_be_asked_is_told() {
+async fn an_invalid_query_of_a_list_is_refused_by_name() {
     let client = Client::new();
     let sale = client.sale(300, &[("a", 5, 5), ("b", 5, 5)]).await;
     client.reserve("ann", "k1", &sale, one("a")).await.ok(201);

@@ -23,7 +23,7 @@ fn lines_of_reserve() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_sold_out_almost_nobody_needs_a_function_and_everybody_gets_the_same_answer() {
+async fn after_sold_out_few_requests_need_a_function_and_all_get_the_same_response() {
     let client = Client::new();
     let sale = client.sale(300, &[("pair", 3, 1)]).await;
     for user in ["ann", "bob", "cho"] {
@@ -64,7 +64,7 @@ async fn sold_out(client: &Client, hold_ttl_s: i64) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn what_a_buyer_gives_back_is_the_next_ones_at_once() {
+async fn a_released_piece_is_available_to_the_next_buyer_at_once() {
     let client = Client::new();
     let (sale, mut hold) = sold_out(&client, 300).await;
     let mut holder = "ann".to_owned();
@@ -80,7 +80,7 @@ async fn what_a_buyer_gives_back_is_the_next_ones_at_once() {
 }
 
 #[tokio::test]
-async fn what_was_given_back_long_ago_ends_nobodys_memory() {
+async fn releasing_an_already_released_hold_does_not_clear_the_gates_memory() {
     let client = Client::new();
     let sale = client.sale(300, &[("pair", 2, 1)]).await;
     let gone = client.reserve("cho", "k", &sale, pair()).await.ok(201);
@@ -102,7 +102,7 @@ async fn what_was_given_back_long_ago_ends_nobodys_memory() {
 }
 
 #[tokio::test]
-async fn giving_back_counts_against_the_users_limit() {
+async fn a_release_counts_against_the_users_limit() {
     let client = Client::new();
     let sale = client.sale(300, &[("pair", 2, 1)]).await;
     let hold = client.reserve("ann", "k", &sale, pair()).await.ok(201);
@@ -146,7 +146,7 @@ async fn before_the_opening_the_gate_answers_and_from_that_moment_on_buyers_get_
 }
 
 #[tokio::test]
-async fn what_comes_back_with_a_cancelled_order_is_the_next_ones_at_once() {
+async fn stock_of_a_cancelled_order_is_available_to_the_next_buyer_at_once() {
     let client = Client::new();
     let (sale, mut hold) = sold_out(&client, 300).await;
     let mut holder = "ann".to_owned();
@@ -163,7 +163,7 @@ async fn what_comes_back_with_a_cancelled_order_is_the_next_ones_at_once() {
 }
 
 #[tokio::test]
-async fn what_an_operator_puts_in_is_the_next_ones_at_once() {
+async fn stock_added_by_an_operator_is_available_to_the_next_buyer_at_once() {
     let client = Client::new();
     let (sale, _) = sold_out(&client, 300).await;
     for _ in 0..20 {
@@ -206,7 +206,7 @@ async fn a_sale_that_closes_by_the_clock_is_not_sold_out_a_moment_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hold_that_lapses_is_the_next_ones_from_that_moment() {
+async fn a_lapsed_hold_is_available_to_the_next_buyer_from_that_moment() {
     let client = Arc::new(Client::new());
     let sale = client.sale(6, &[("pair", 1, 1)]).await;
     let hold = client.reserve("ann", "k", &sale, pair()).await.ok(201);
@@ -237,7 +237,7 @@ async fn presses_until(client: &Arc<Client>, sale: &str, end_ms: i64) -> Vec<Ans
 }
 
 #[tokio::test]
-async fn whoever_has_something_is_told_of_it_and_not_that_it_is_sold_out() {
+async fn a_holder_gets_their_own_hold_and_not_sold_out() {
     let client = Client::new();
     let (sale, held, bought) = with_something(&client).await;
     earlier_refusals(&client, &sale, &held, &bought).await;

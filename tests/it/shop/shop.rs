@@ -5,8 +5,8 @@ mod account;
 mod crowd;
 mod large;
 mod lost;
+mod notices;
 mod own;
-mod told;
 
 use fantoccini::Locator;
 use serde_json::json;
@@ -41,7 +41,7 @@ async fn a_buyer_buys() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_paid_in_time_is_bought_though_its_message_comes_after_the_end() {
+async fn a_payment_in_time_buys_although_its_message_comes_after_the_end() {
     let (client, browser, sale) = shop("ko-KR", 20, 1).await;
     browser.open(&format!("/sales/{sale}")).await;
     browser.until("open").await;
@@ -57,7 +57,7 @@ async fn what_was_paid_in_time_is_bought_though_its_message_comes_after_the_end(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_paid_after_the_end_is_paid_back_and_the_page_says_so() {
+async fn a_payment_after_the_end_is_refunded_and_the_page_says_so() {
     let (client, browser, sale) = shop("ko-KR", 12, 1).await;
     browser.open(&format!("/sales/{sale}")).await;
     browser.until("open").await;
@@ -73,7 +73,7 @@ async fn what_is_paid_after_the_end_is_paid_back_and_the_page_says_so() {
         (browser.text("#heading").await == "환불이 완료되었습니다").then_some(())
     })
     .await;
-    told::is_for_people(&browser).await;
+    notices::is_for_people(&browser).await;
     let report = client.report(&sale).await;
     assert_eq!((&report["orders"]["CONFIRMED"], &report["refunds"]["COMPLETED"]), (&json!(0), &json!(1)), "{report}");
 }

@@ -250,7 +250,7 @@ async fn finds(database: &Database, doctoring: &str, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_is_found_and_nothing_else() {
+async fn every_inconsistency_is_found_and_nothing_else() {
     for healthy in [one_of_everything().await, one_of_everything_and_after().await] {
         assert_eq!(pass(&healthy.as_role("audit").await, 2).await, (0, 0), "{:?}", told(&healthy).await);
         healthy.checked_report().await;
@@ -307,7 +307,7 @@ async fn what_no_scheduled_run_compares_is_found_in_the_whole_database() {
 }
 
 #[tokio::test]
-async fn a_finding_is_told_and_shown_until_it_is_gone_and_kept_after_that() {
+async fn a_finding_emits_an_event_is_shown_until_it_is_gone_and_kept_after_that() {
     let database = one_of_everything().await;
     let audit = database.as_role("audit").await;
     database
@@ -396,7 +396,7 @@ async fn a_pass_goes_on_where_it_stopped_and_two_at_once_skip_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_busy_sale_looks_whole_at_every_moment() {
+async fn a_busy_sale_is_consistent_at_every_moment() {
     let database = Database::new().await;
     database.sale(1, &[("a", 400, 1), ("b", 400, 1)]).await;
     let until = Instant::now() + Duration::from_secs(4);

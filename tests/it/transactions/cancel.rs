@@ -79,7 +79,7 @@ async fn an_order_is_cancelled_once_and_its_stock_comes_back_once() {
 }
 
 #[tokio::test]
-async fn a_buyer_reads_of_the_newest_refund_and_of_nobody_elses() {
+async fn a_buyer_sees_the_newest_refund_and_no_other_buyers() {
     let database = Database::new().await;
     database.sale(300, &[("a", 9, 9), ("b", 9, 9)]).await;
     let id = order(&database, "ann", "p1").await;
@@ -153,7 +153,7 @@ async fn looks_again(client: &Client, takes_back: bool) -> bool {
 }
 
 #[tokio::test]
-async fn what_comes_back_while_a_reservation_looks_again_is_not_sold_out() {
+async fn stock_that_returns_while_a_reservation_looks_again_is_not_sold_out() {
     // `reserve` looks without taking back once others have taken ten times what came back.
     for takes_back in [true, false] {
         let database = Database::new().await;

@@ -91,7 +91,7 @@ fn noted(payment: &str, hold: &str) -> String {
 }
 
 #[tokio::test]
-async fn two_payments_of_one_hold_that_are_told_of_at_once_have_keys_of_their_own() {
+async fn two_payments_of_one_hold_reported_at_once_have_keys_of_their_own() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     let holder = stack::database::connect(&shop.database.url()).await.unwrap();
@@ -111,7 +111,7 @@ async fn two_payments_of_one_hold_that_are_told_of_at_once_have_keys_of_their_ow
 }
 
 #[tokio::test]
-async fn a_payment_that_ended_and_begins_again_is_asked_about_before_its_hold_ends() {
+async fn a_payment_that_ended_and_begins_again_is_looked_up_before_its_hold_ends() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     shop.note("p1", &hold).await;
@@ -124,7 +124,7 @@ async fn a_payment_that_ended_and_begins_again_is_asked_about_before_its_hold_en
 }
 
 #[tokio::test]
-async fn a_payment_that_is_told_of_for_another_hold_is_another_attempt() {
+async fn a_payment_reported_for_another_hold_is_another_attempt() {
     let shop = Shop::open().await;
     let (one, two) = (shop.hold("ann").await, shop.hold("bob").await);
     shop.note("p0", &two).await;
@@ -134,7 +134,7 @@ async fn a_payment_that_is_told_of_for_another_hold_is_another_attempt() {
 }
 
 #[tokio::test]
-async fn the_end_of_one_payment_does_not_end_a_hold_whose_other_is_asked_about() {
+async fn the_end_of_one_payment_does_not_end_a_hold_whose_other_one_is_polled() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     shop.note("p1", &hold).await;
@@ -150,7 +150,7 @@ async fn the_end_of_one_payment_does_not_end_a_hold_whose_other_is_asked_about()
 }
 
 #[tokio::test]
-async fn what_waits_to_be_asked_about_keeps_its_hold_and_no_more_do() {
+async fn only_holds_whose_payment_waits_for_a_lookup_are_extended() {
     let shop = Shop::open().await;
     for n in 0..5 {
         let hold = shop.hold(&format!("u{n}")).await;
@@ -164,7 +164,7 @@ async fn what_waits_to_be_asked_about_keeps_its_hold_and_no_more_do() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_has_our_word_is_not_overtaken_while_the_hold_lasts() {
+async fn an_approved_capture_is_not_overtaken_while_the_hold_lasts() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     assert_eq!(shop.secure("p1", &hold, "ann").await["result"], "secured");
@@ -183,7 +183,7 @@ async fn a_gateway_that_has_our_word_is_not_overtaken_while_the_hold_lasts() {
 
 /// The answer of the capture is lost, the gateway cannot be asked, and the time is over: then it says that it was done.
 #[tokio::test]
-async fn money_that_was_taken_for_a_hold_that_ended_before_anybody_could_know_is_paid_back() {
+async fn money_captured_for_a_hold_that_ended_unnoticed_is_refunded() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     assert_eq!(shop.secure("p1", &hold, "ann").await["result"], "secured");
@@ -203,7 +203,7 @@ async fn money_that_was_taken_for_a_hold_that_ended_before_anybody_could_know_is
 }
 
 #[tokio::test]
-async fn a_gateway_that_fails_is_left_alone_and_then_one_finds_out_whether_it_is_back() {
+async fn a_failing_gateway_gets_no_requests_and_then_one_probe() {
     let shop = Shop::open().await;
     let health = async || ask(&shop.database.owner, "select holdfast.gateway_health() -> 0 -> 'breaker'").await;
     let admitted = async || ask(&shop.confirm, "select holdfast.look_at_payment('toss', 'p') -> 'admitted'").await;
@@ -258,7 +258,7 @@ async fn a_token_is_kept_no_longer_than_its_attempt() {
 
 /// A slow answer that nobody has paid, or a deposit that is taken back: either comes after the payment was settled.
 #[tokio::test]
-async fn what_is_settled_is_not_asked_about_again_whatever_is_noted_of_it() {
+async fn a_settled_payment_is_not_looked_up_again_whatever_is_recorded_of_it() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     shop.note("p1", &hold).await;

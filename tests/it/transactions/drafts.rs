@@ -29,7 +29,7 @@ async fn seen(client: &Client, sql: &str) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn to_a_buyer_there_is_no_draft_until_it_is_opened() {
+async fn a_draft_is_invisible_to_buyers_until_it_is_opened() {
     let database = Database::new().await;
     let made = create(&database, json!({"status": "draft"})).await;
     assert_eq!(made["sale"]["status"], "draft");

@@ -57,7 +57,7 @@ async fn the_outbox_takes_the_types_of_the_list_and_no_others() {
 }
 
 #[tokio::test]
-async fn every_change_is_told_as_the_example_of_its_type_says() {
+async fn every_change_emits_an_event_like_the_example_of_its_type() {
     let database = Database::new().await;
     database.sale(300, &[("a", 10, 1)]).await;
     let given_back = hold(&database, "gives back").await;
@@ -119,7 +119,7 @@ async fn every_change_is_told_as_the_example_of_its_type_says() {
 }
 
 #[tokio::test]
-async fn what_was_written_first_is_told_first_although_the_clock_steps_back() {
+async fn events_are_delivered_in_the_order_of_writing_although_the_clock_steps_back() {
     let database = Database::new().await;
     database.sale(300, &[("a", 10, 1)]).await;
     let subscribed =
@@ -144,7 +144,7 @@ async fn what_was_written_first_is_told_first_although_the_clock_steps_back() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_was_disabled_for_a_while_is_told_of_what_happened_meanwhile() {
+async fn a_subscription_that_was_disabled_for_a_while_gets_the_events_of_that_time() {
     let database = Database::new().await;
     database.sale(300, &[("a", 10, 1)]).await;
     let admin = database.as_role("admin").await;

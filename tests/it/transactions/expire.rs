@@ -22,7 +22,7 @@ async fn stock_of_lapsed_holds_comes_back_once() {
 }
 
 #[tokio::test]
-async fn what_was_paid_or_given_back_is_not_swept() {
+async fn a_paid_or_released_hold_is_not_swept() {
     table::run(
         "sale 300 a:3:1
          reserve ann k1 a:1  = granted
@@ -61,7 +61,7 @@ async fn a_sweep_ends_at_most_a_thousand_holds_a_transaction_and_finds_the_rest_
 }
 
 #[tokio::test]
-async fn a_sweep_passes_by_a_hold_that_somebody_else_has() {
+async fn a_sweep_skips_a_hold_that_another_transaction_has_locked() {
     let database = Database::new().await;
     database.sale(300, &[("a", 2, 1)]).await;
     let client = database.as_role("reserve").await;

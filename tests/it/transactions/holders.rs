@@ -75,7 +75,7 @@ fn the_hash_is_the_edges() {
 }
 
 #[tokio::test]
-async fn whoever_has_a_key_a_hold_or_an_order_is_told_of_and_nobody_else() {
+async fn users_with_a_key_a_hold_or_an_order_are_listed_and_no_others() {
     let database = Database::new().await;
     database.sale(300, &[("a", 50, 3)]).await;
     let buyer = database.as_role("reserve").await;
@@ -93,7 +93,7 @@ async fn whoever_has_a_key_a_hold_or_an_order_is_told_of_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_hundred_thousand_buyers_and_one_with_as_many_keys_cut_nobody_off() {
+async fn a_hundred_thousand_buyers_and_one_with_as_many_keys_truncate_nothing() {
     let database = Database::new().await;
     database.sale(300, &[("a", 50, 3)]).await;
     let keys = |rows: &str| {
@@ -119,7 +119,7 @@ async fn a_hundred_thousand_buyers_and_one_with_as_many_keys_cut_nobody_off() {
 /// What a function of an earlier release makes of an answer: `lookup` stopped after a second, or when nothing was left to
 /// go on with.
 #[tokio::test]
-async fn the_earlier_forms_tell_an_earlier_function_all_or_that_there_is_more() {
+async fn the_earlier_overloads_return_all_holders_or_say_that_there_are_more() {
     let database = Database::new().await;
     database.sale(300, &[("a", 50, 3)]).await;
     let buyer = database.as_role("reserve").await;

@@ -90,7 +90,7 @@ async fn money_for_a_hold_that_is_not_known_waits_for_an_operator() {
 }
 
 #[tokio::test]
-async fn what_names_no_id_of_ours_is_not_written_down_at_all() {
+async fn a_payment_without_an_id_of_our_form_is_not_recorded() {
     let office = Office::open().await;
     let said = "select holdfast.confirm('stripe', 'p1', 'room 12', null, 'a guest', 100, 'KRW')";
     assert_eq!(office.ask(&office.gateway, said).await, json!({"result": "ignored"}));
@@ -117,7 +117,7 @@ async fn an_authorization_for_an_unknown_hold_is_neither_captured_nor_voided() {
 }
 
 #[tokio::test]
-async fn what_an_operator_has_decided_stays_decided() {
+async fn an_operators_decision_is_final() {
     let office = Office::open().await;
     for (decision, first, again) in
         [("dismiss", "dismissed", "dismissed"), ("settle", "settled", "settled"), ("replay", "pending", "paid_back")]
@@ -160,7 +160,7 @@ async fn of_two_decisions_at_one_time_the_first_holds() {
 }
 
 #[tokio::test]
-async fn a_refund_that_was_paid_back_by_hand_is_completed_and_is_not_dismissed() {
+async fn a_manual_refund_is_completed_and_not_dismissed() {
     let office = Office::open().await;
     office.told("standard", "p1").await;
     let failed = "select holdfast.settle_refund('standard', 'p1', 'refused', 'account closed', null)";
@@ -182,7 +182,7 @@ async fn a_refund_that_was_paid_back_by_hand_is_completed_and_is_not_dismissed()
 }
 
 #[tokio::test]
-async fn an_event_about_a_payment_of_nobody_known_names_no_user() {
+async fn an_event_about_an_unknown_users_payment_names_no_user() {
     let office = Office::open().await;
     office.told("stripe", "pi_1").await;
     assert_eq!(office.decide("stripe", "pi_1", "replay").await, "pending");
@@ -199,7 +199,7 @@ async fn an_event_about_a_payment_of_nobody_known_names_no_user() {
 
 /// A gateway may tell of a payment for one hold, and then for another.
 #[tokio::test]
-async fn what_pays_for_a_hold_of_ours_after_all_waits_for_no_operator() {
+async fn a_parked_payment_that_pays_for_a_hold_of_ours_waits_for_no_operator() {
     let office = Office::open().await;
     office.database.sale(300, &[("a", 9, 9)]).await;
     let ask = Ask { user: "ann".into(), key: "k".into(), lines: vec![("a".into(), 1)] };

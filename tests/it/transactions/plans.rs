@@ -377,7 +377,7 @@ async fn plans_made_while_the_tables_were_empty_scan_none_once_they_are_full() {
 
 /// No scan of a table is no proof: an index can be read from one end to the other, too, to find three rows of it.
 #[tokio::test]
-async fn nor_do_they_go_through_everybodys_holds_to_find_their_own() {
+async fn no_call_scans_all_holds_to_find_one_users() {
     const ROUNDS: i64 = 4;
     let mut calls = Calls::new().await;
     for table in LARGE {
@@ -406,7 +406,7 @@ async fn nor_do_they_go_through_everybodys_holds_to_find_their_own() {
 /// What T1, T2 and T3, retention and a Gate's question read of the indexes for a buyer with many keys, who has bought and
 /// let go in this sale as often, is what they read for one without.
 #[tokio::test]
-async fn nobodys_past_is_read_through() {
+async fn no_call_scans_a_users_history() {
     const PAST: u32 = 20_000;
     let mut calls = Calls::new().await;
     for table in LARGE {

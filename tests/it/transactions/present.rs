@@ -110,7 +110,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn what_changed_is_written_once_and_what_was_asked_before_it_not_at_all() {
+async fn a_change_is_recorded_once_and_an_older_snapshot_not_at_all() {
     let world = World::new().await;
     let before = world.now().await;
     for _ in 0..3 {
@@ -134,7 +134,7 @@ async fn what_changed_is_written_once_and_what_was_asked_before_it_not_at_all() 
 }
 
 #[tokio::test]
-async fn what_refund_pays_back_is_not_somebody_elses_whether_its_outcome_is_known_or_not() {
+async fn our_own_refund_does_not_count_as_external_whether_its_outcome_is_known_or_not() {
     let world = World::new().await;
     world.record("p2", Says { refunded: 30, ..paid() }).await;
     assert_eq!(world.shown("p2").await.0, 30);
@@ -150,7 +150,7 @@ async fn what_refund_pays_back_is_not_somebody_elses_whether_its_outcome_is_know
 }
 
 #[tokio::test]
-async fn a_refund_that_failed_after_all_is_due_again_but_not_by_what_was_asked_before_it_was_done() {
+async fn a_refund_that_failed_after_all_is_due_again_but_not_by_an_older_snapshot() {
     let world = World::new().await;
     let before = world.now().await;
     world.attempt(60, "partly").await;
@@ -177,7 +177,7 @@ async fn a_refund_that_failed_after_all_is_due_again_but_not_by_what_was_asked_b
 }
 
 #[tokio::test]
-async fn a_dispute_that_is_over_is_won_or_lost_only_where_somebody_says_so() {
+async fn a_closed_dispute_is_won_or_lost_only_where_the_gateway_or_an_operator_says_so() {
     let world = World::new().await;
     let over = |refunded| Says { refunded, dispute: Some(("resolved", 100)), ..paid() };
     for payment in ["p1", "p2"] {
@@ -220,7 +220,7 @@ pub const DOCTORED: [(&str, &str); 5] = [
 ];
 
 #[tokio::test]
-async fn the_audit_sees_what_is_not_recorded_as_it_was_told() {
+async fn the_audit_finds_what_is_not_recorded_as_the_gateway_reported_it() {
     for (doctored, expected) in DOCTORED {
         let world = World::new().await;
         world.record("p1", Says { refunded: 30, dispute: Some(("open", 70)), ..paid() }).await;
@@ -237,7 +237,7 @@ async fn the_audit_sees_what_is_not_recorded_as_it_was_told() {
 }
 
 #[tokio::test]
-async fn what_an_operator_paid_back_by_hand_is_not_paid_back_once_more() {
+async fn an_operators_manual_refund_is_not_repeated() {
     let world = World::new().await;
     world.record("p2", paid()).await;
     world.owner("update holdfast.refund set status = 'COMPLETED', finalized_at = clock_timestamp()").await;

@@ -37,7 +37,7 @@ fn paid(payment: &str, hold: &str, user: &str) -> Paid {
 }
 
 #[tokio::test]
-async fn two_who_wait_for_the_last_piece_get_one() {
+async fn two_requests_that_wait_for_the_last_piece_get_one() {
     for early_release in [true, false] {
         let database = Database::with(early_release).await;
         database.sale(300, &[("a", 1, 1)]).await;
@@ -150,7 +150,7 @@ async fn two_payments_for_one_hold_at_once_are_one_order_and_one_refund() {
 }
 
 #[tokio::test]
-async fn one_payment_told_of_for_two_holds_at_once_buys_one_and_the_other_can_still_be_paid() {
+async fn one_payment_reported_for_two_holds_at_once_buys_one_and_the_other_can_still_be_paid() {
     let database = Database::new().await;
     database.sale(300, &[("a", 2, 1)]).await;
     let (one, two) = (one_hold(&database, "ann").await, one_hold(&database, "bob").await);
@@ -316,7 +316,7 @@ async fn crowd(database: &Arc<Database>, rounds: u32) -> usize {
 }
 
 #[tokio::test]
-async fn a_crowd_at_random_breaks_no_rule_and_no_two_wait_for_each_other() {
+async fn a_random_crowd_breaks_no_rule_and_does_not_deadlock() {
     for early_release in [true, false] {
         let database = Arc::new(Database::with(early_release).await);
         database.sale(1, &[("a", 60, 9), ("b", 40, 9)]).await;

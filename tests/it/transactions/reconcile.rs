@@ -63,7 +63,7 @@ async fn a_pass_is_one_calls_and_goes_on_where_it_stopped_and_begins_again_the_n
 }
 
 #[tokio::test]
-async fn a_page_is_compared_and_only_what_differs_is_asked_about() {
+async fn a_page_is_compared_and_only_differences_are_looked_up() {
     let database = Database::new().await;
     database.sale(300, &[("a", 9, 3)]).await;
     let (buyer, gateway) = (database.as_role("reserve").await, database.as_role("confirm").await);
@@ -132,7 +132,7 @@ async fn a_page_is_compared_and_only_what_differs_is_asked_about() {
 }
 
 #[tokio::test]
-async fn a_page_of_a_gateway_that_fails_or_is_asked_too_often_comes_again_and_a_healthy_gateways_goes_on() {
+async fn a_page_of_a_failing_or_throttling_gateway_is_retried_and_a_healthy_gateways_goes_on() {
     let database = Database::new().await;
     let client = database.as_role("reconcile").await;
     assert_eq!(claim(&client).await.len(), 2);
@@ -172,7 +172,7 @@ async fn a_page_of_a_gateway_that_fails_or_is_asked_too_often_comes_again_and_a_
 }
 
 #[tokio::test]
-async fn a_settled_payment_says_whether_its_gateway_wants_to_be_asked_less_often() {
+async fn a_settled_payment_says_whether_its_gateway_throttles() {
     let database = Database::new().await;
     let (gateway, hold) = (database.as_role("confirm").await, "no hold".to_owned());
     let paid = Paid { payment: "p".into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };

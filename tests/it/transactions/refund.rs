@@ -44,7 +44,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn what_waits_for_the_end_of_a_dispute_has_asked_for_nothing_and_is_looked_at_less_and_less() {
+async fn a_refund_that_waits_for_a_dispute_has_sent_nothing_and_is_polled_at_growing_intervals() {
     let world = World::new().await;
     for (ago, pause_s) in [("0 s", 5.0), ("4 minutes", 120.0), ("3 days", 600.0)] {
         world.owner(&format!("update holdfast.refund set created_at = clock_timestamp() - interval '{ago}'")).await;
@@ -61,7 +61,7 @@ async fn what_waits_for_the_end_of_a_dispute_has_asked_for_nothing_and_is_looked
 
 /// The key of an open request is its own: with another account it would be answered as it was before.
 #[tokio::test]
-async fn a_refund_whose_last_request_is_not_known_to_have_ended_is_nobodys_to_send_elsewhere() {
+async fn a_refund_whose_last_request_may_still_run_is_not_sent_to_another_account() {
     let world = World::new().await;
     let confirm = world.database.as_role("confirm").await;
     let letter: String = "standard p1".bytes().map(|byte| format!("{byte:02x}")).collect();

@@ -17,7 +17,7 @@ async fn stock_of_a_released_hold_returns_at_once_and_once() {
 }
 
 #[tokio::test]
-async fn giving_back_twice_moves_stock_once() {
+async fn releasing_twice_moves_stock_once() {
     let database = Database::new().await;
     database.sale(300, &[("a", 1, 1)]).await;
     let ask = Ask { user: "ann".to_owned(), key: "k".to_owned(), lines: vec![("a".to_owned(), 1)] };
@@ -29,7 +29,7 @@ async fn giving_back_twice_moves_stock_once() {
 }
 
 #[tokio::test]
-async fn what_is_paid_or_over_cannot_be_given_back() {
+async fn a_paid_or_ended_hold_cannot_be_released() {
     table::run(
         "sale 300 a:3:1
          reserve ann k1 a:1  = granted
@@ -46,7 +46,7 @@ async fn what_is_paid_or_over_cannot_be_given_back() {
 }
 
 #[tokio::test]
-async fn nobody_gives_back_what_another_holds() {
+async fn another_users_hold_cannot_be_released() {
     let database = Database::new().await;
     database.sale(300, &[("a", 1, 1)]).await;
     let client = database.as_role("reserve").await;

@@ -151,7 +151,7 @@ async fn a_sale_that_is_not_open_grants_nothing_and_holds_made_before_a_pause_ca
 }
 
 #[tokio::test]
-async fn sold_out_is_not_said_while_a_lapsed_hold_waits_for_the_sweep() {
+async fn sold_out_is_not_answered_while_a_lapsed_hold_waits_for_the_sweep() {
     table::run(
         "sale 300 a:2:2
          reserve ann k1 a:1  = granted
@@ -180,7 +180,7 @@ async fn a_buyer_whose_hold_lapsed_may_try_again_before_the_sweep_has_come() {
 }
 
 #[tokio::test]
-async fn who_let_a_hold_lapse_waits_where_the_sale_has_a_cool_down() {
+async fn after_a_lapsed_hold_a_user_waits_for_the_sales_cool_down() {
     table::run(
         "sale 60 a:5:2 b:5:2
          cooldown 600
@@ -214,7 +214,7 @@ async fn who_let_a_hold_lapse_waits_where_the_sale_has_a_cool_down() {
 }
 
 #[tokio::test]
-async fn without_a_cool_down_who_let_a_hold_lapse_may_try_at_once_and_nothing_is_written() {
+async fn without_a_cool_down_a_user_may_retry_at_once_after_a_lapsed_hold_and_nothing_is_written() {
     table::run(
         "sale 60 a:5:2
          reserve ann k1 a:1       = granted
@@ -240,7 +240,7 @@ async fn lapsed(database: &Database, holds: u32) {
 }
 
 #[tokio::test]
-async fn lapsed_holds_are_taken_back_until_there_is_enough_or_none_is_left() {
+async fn lapsed_holds_are_reclaimed_until_there_is_enough_or_none_is_left() {
     for early_release in [true, false] {
         let database = Database::with(early_release).await;
         database.sale(300, &[("a", 1_250, 20)]).await;
@@ -258,7 +258,7 @@ async fn lapsed_holds_are_taken_back_until_there_is_enough_or_none_is_left() {
 }
 
 #[tokio::test]
-async fn no_more_is_taken_back_than_is_wanted() {
+async fn no_more_lapsed_holds_are_reclaimed_than_needed() {
     let database = Database::new().await;
     database.sale(300, &[("a", 1_250, 20)]).await;
     lapsed(&database, 1_250).await;
@@ -270,7 +270,7 @@ async fn no_more_is_taken_back_than_is_wanted() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_told_in_time_is_not_done() {
+async fn a_batch_that_cannot_be_answered_in_time_is_rolled_back() {
     let database = Database::new().await;
     database.sale(300, &[("a", 5, 1)]).await;
     let owner = stack::database::connect(&database.url()).await.unwrap();

@@ -86,7 +86,7 @@ async fn a_late_payment_before_the_sweep_finds_its_own_stock() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_has_is_refunded() {
+async fn a_late_payment_for_stock_that_another_user_has_is_refunded() {
     let sale = Sale::new(1, 1).await;
     let hold = sale.hold("ann", "k", &[("b", 1), ("a", 1)]).await;
     sale.lapse().await;
@@ -97,7 +97,7 @@ async fn what_somebody_else_has_is_refunded() {
 }
 
 #[tokio::test]
-async fn what_the_buyer_holds_or_has_bought_forbids_it() {
+async fn an_active_hold_or_an_order_of_the_buyer_forbids_it() {
     let sale = Sale::new(9, 1).await;
     let late = sale.hold("ann", "k1", &[("a", 1)]).await;
     sale.lapse().await;

@@ -92,7 +92,7 @@ async fn every_role_has_its_bounds_and_the_owner_of_the_definers_is_no_superuser
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lock_is_kept_no_longer_than_its_time_outs_say_by_who_follows_them() {
+async fn a_session_that_keeps_its_time_outs_keeps_no_lock_longer_than_they_say() {
     let database = shop().await;
     let thief = login(&database, "reserve").await;
     let began = Instant::now();
@@ -104,7 +104,7 @@ async fn a_lock_is_kept_no_longer_than_its_time_outs_say_by_who_follows_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thief_who_sets_the_time_outs_to_nothing_is_ended_by_the_sweep() {
+async fn a_session_that_disables_its_time_outs_is_terminated_by_the_sweep() {
     let database = shop().await;
     let thief = login(&database, "reserve").await;
     thief
@@ -170,7 +170,7 @@ async fn one_call_takes_a_batch_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_told_anything_where_a_commit_does_not_wait_for_the_disk() {
+async fn no_call_answers_where_a_commit_does_not_wait_for_the_disk() {
     let database = shop().await;
     let client = login(&database, "reserve").await;
     assert_eq!(reserve(&client, true, &[ask("ann")]).await.unwrap()[0]["outcome"], "granted");
@@ -253,7 +253,7 @@ async fn answer(client: &Client, sql: &str) -> String {
 
 /// Who may ask for a user's holds by that user's id has to know it.
 #[tokio::test]
-async fn with_the_login_of_lookup_nobody_lists_users() {
+async fn the_login_of_lookup_cannot_list_users() {
     let database = shop().await;
     let users = ["thief", "victim-holds", "victim-bought", "victim-gave-back", "victim-forgot-to-pay"];
     let buyer = database.as_role("reserve").await;
@@ -356,7 +356,7 @@ async fn shows_a_user(database: &Database, function: &str) -> Option<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_login_of_a_function_whose_work_is_no_list_nobody_lists_users() {
+async fn the_logins_of_functions_without_lists_cannot_list_users() {
     let database = shop().await;
     let users = ["victim-holds", "victim-bought", "victim-late"];
     let answers = reserve(&database.as_role("reserve").await, true, &users.map(ask)).await.unwrap();

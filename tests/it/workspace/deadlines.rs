@@ -50,7 +50,7 @@ fn of_roles(setting: &str) -> u64 {
 }
 
 #[test]
-fn who_is_nearer_to_the_trouble_gives_up_first() {
+fn inner_deadlines_end_before_outer_ones() {
     let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/runtime/limits.rs");
     let place_and_call = of(edge, "PLACE_WAIT_MS") + of(edge, "INVOKE_DEADLINE_MS");
     let nest = [
@@ -69,7 +69,7 @@ fn who_is_nearer_to_the_trouble_gives_up_first() {
 
 /// Where a gateway is asked meanwhile: the page, a gateway that waits for the answer to its webhook.
 #[test]
-fn who_waits_for_a_gateway_waits_until_the_gateway_has_been_given_up() {
+fn callers_wait_longer_than_the_functions_wait_for_a_gateway() {
     let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/runtime/limits.rs");
     let call = of(edge, "PLACE_WAIT_MS") + of(edge, "GATEWAY_DEADLINE_MS");
     let turn = of(edge, "HINT_WAIT_MS");
@@ -89,12 +89,12 @@ fn who_waits_for_a_gateway_waits_until_the_gateway_has_been_given_up() {
 /// cargo-lambda's emulator, which the tests call in Lambda's place, answers nobody any more once a hundred calls of one
 /// function wait for it.
 #[test]
-fn fewer_calls_wait_than_the_emulator_of_the_tests_bears() {
+fn fewer_calls_wait_than_the_tests_emulator_allows() {
     assert!(of("edge/src/runtime/limits.rs", "CALLS_MAX") < 100);
 }
 
 #[test]
-fn what_is_said_of_a_deadline_elsewhere_is_what_it_is() {
+fn a_deadline_that_is_repeated_elsewhere_is_equal_there() {
     let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/runtime/limits.rs");
     assert_eq!(of(edge, "FUNCTION_DEADLINE_MS"), of(functions, "CALL_DEADLINE_MS"));
     assert_eq!(of(edge, "STATEMENT_TIMEOUT_MS"), of_roles("statement_timeout"));

@@ -51,7 +51,7 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn every_path_that_is_named_is_there() {
+fn every_named_path_exists() {
     let root = workspace::root();
     let mut missing = Vec::new();
     for document in documents() {
@@ -71,7 +71,7 @@ fn every_path_that_is_named_is_there() {
 
 /// How far back Stripe's lists go, as the code has it: `const NAME: i64 = days * 86_400;`.
 #[test]
-fn what_is_said_of_a_gateways_lists_is_what_is_asked_for() {
+fn the_documented_reach_of_a_gateways_lists_is_the_codes() {
     let read = |file: &str| std::fs::read_to_string(workspace::root().join(file)).unwrap();
     let (code, said) = (read("functions/payments/src/stripe/lists.rs"), read("docs/payments-later.md"));
     let days = |name: &str| {
@@ -98,7 +98,7 @@ fn paths_of_comment(line: &str) -> Vec<&str> {
 
 /// From the workspace's root, or from a folder on the way to the file that names it, or its `src`.
 #[test]
-fn every_path_that_a_comment_names_is_there() {
+fn every_path_that_a_comment_names_exists() {
     let root = workspace::root();
     let output = Command::new("git").args(["ls-files", "*.rs"]).current_dir(&root).output().unwrap();
     let (mut seen, mut missing) = (0, Vec::new());
@@ -134,7 +134,7 @@ fn options(text: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_command_that_is_named_is_there_and_has_the_options_that_are_named() {
+fn every_named_command_exists_with_the_named_options() {
     let general = help(None);
     let listed = general.split_once("Commands:").and_then(|(_, rest)| rest.split_once("\n\n"));
     let names = listed.unwrap().0.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_wait_is_told_to_four_digits() {
+    fn a_long_wait_is_reported_to_four_digits() {
         for wait_us in [30_000, 1_234_567, 60_000_000, 3_600_000_000] {
             let told = at(&counted([wait_us]), 0.5);
             assert!(told.abs_diff(wait_us) * 10_000 <= wait_us, "{wait_us}: {told}");

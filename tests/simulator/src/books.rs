@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn no_money_is_taken_that_the_shop_could_not_be_told_of() {
+    fn no_payment_is_captured_that_cannot_be_reported_to_the_shop() {
         let books = Books::default();
         assert_eq!(books.enter(vec![payment(1, OPEN_DELIVERIES_MAX)]), Entered::New);
         assert_eq!(books.enter(vec![payment(2, 1)]), Entered::Full);

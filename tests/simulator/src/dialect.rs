@@ -107,12 +107,12 @@ mod tests {
     use super::Dialect;
 
     #[test]
-    fn every_gateway_of_the_shop_is_played() {
+    fn every_gateway_of_the_shop_is_simulated() {
         assert_eq!(Dialect::ALL.map(Dialect::name), payments::NAMES);
     }
 
     #[test]
-    fn each_tries_again_as_often_and_as_late_as_it_publishes() {
+    fn each_gateway_retries_as_often_and_as_late_as_it_publishes() {
         for (gateway, retries, minutes) in
             [(Dialect::PortOne, 5, 341), (Dialect::Toss, 7, 5_461), (Dialect::Stripe, 10, 3_696)]
         {

@@ -66,7 +66,7 @@ mod tests {
     use crate::http::response::Response;
 
     #[test]
-    fn a_page_is_asked_for_by_its_place_and_its_length_alone() {
+    fn a_page_query_takes_cursor_and_limit_only() {
         let of = |query: &str| {
             let page = page(&format!("http://edge/v1/admin/actions{query}"));
             page.map_err(|problem| Response::from(problem).status)

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_asked_for_by_what_is_known_and_nothing_else() {
+    fn a_page_query_takes_known_filters_cursor_and_limit_only() {
         let of = |query: &str| asked(&format!("http://edge/v1/admin/dead-letters{query}"));
         let of_it =
             Filter { kind: Some("event".to_owned()), sale_id: Some("spring-drop".to_owned()), ..Filter::default() };

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_shown_where_it_is_made_and_nowhere_else() {
+    fn a_secret_is_shown_only_when_it_is_created() {
         let body = |outcome| {
             let answer = into_response(outcome).unwrap_or_else(Response::from);
             (answer.status, String::from_utf8_lossy(&answer.body).contains("whsec_a"))
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_become_answers() {
+    fn outcomes_map_to_responses() {
         let status = |outcome| into_response(outcome).unwrap_or_else(Response::from).status;
         let letter = Replayed { id: "event-1".to_owned(), status: "pending".to_owned() };
         assert_eq!(status(OperationOutcome::ReplayedOne { letter, replayed: false }), 200);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_can_be_read_as_it_stands() {
+    fn a_reason_has_printable_characters_only() {
         for reason in [None, Some("다시 보냄"), Some("می\u{200c}خواهم"), Some("👩\u{200d}👧")] {
             assert_eq!(reason_error(reason), None, "{reason:?}");
         }

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_has_its_state_its_place_and_its_length() {
+    fn a_page_query_takes_state_cursor_and_limit() {
         let of = |query: &str| page(&format!("http://edge/v1/admin/payments{query}"));
         assert_eq!(of(""), Ok(PaymentPage { limit: 50, ..PaymentPage::default() }));
         let cursor = cursor::write(&filters(Some("refund_failed")), "7");

@@ -73,7 +73,7 @@ mod tests {
     use crate::http::response::Response;
 
     #[test]
-    fn a_sale_is_read_by_its_shape_and_its_values_are_the_functions_business() {
+    fn the_edge_checks_a_sales_shape_and_the_function_checks_its_values() {
         let sale = |skus: &str| format!(r#"{{"sale_id":"A B","name":"","currency":"x","skus":{skus}}}"#);
         let status = |body: &str| {
             let sale = new_sale(crate::http::media_type::JSON, body.as_bytes());
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_currency_that_no_gateway_takes_is_refused_by_its_name() {
+    fn a_currency_without_a_gateway_is_refused_by_name() {
         let of = |currency: &str, gateways: &[&'static str]| {
             let sale = format!(r#"{{"sale_id":"a","name":"A","currency":"{currency}","skus":[]}}"#);
             let sale = new_sale(crate::http::media_type::JSON, sale.as_bytes()).expect("a sale");

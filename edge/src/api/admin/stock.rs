@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_adjustment_moves_something_for_a_reason() {
+    fn an_adjustment_needs_a_delta_and_a_reason() {
         let pointers = |delta: i64, reason: &str| -> Vec<String> {
             let adjustment = Adjustment { sale_id: "s".to_owned(), delta, reason: reason.to_owned() };
             field_errors(&adjustment).into_iter().map(|error| error.pointer).collect()

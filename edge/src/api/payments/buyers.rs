@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_user_has_a_share_of_the_places_and_leaves_the_others_theirs() {
+    fn one_user_gets_a_share_of_the_slots_and_leaves_the_rest_to_others() {
         let mut places = Places::default();
         let of_one: Vec<_> = (0..50).map(|_| places.enter("one", 0, 25_000, 4)).collect();
         assert_eq!(of_one.iter().filter(|entered| **entered == Entered::Yes).count(), PLACES_OF_BUYER_MAX);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_buyer_who_has_closed_the_page_gets_the_place_back_when_its_time_is_over() {
+    fn a_cancelled_request_frees_its_slot_after_the_deadline() {
         let mut places = Places::default();
         assert!((0..PLACES_OF_BUYER_MAX).all(|_| places.enter("ann", 0, 25_000, 4) == Entered::Yes));
         assert_eq!(places.enter("ann", 24_999, 49_999, 4), Entered::ShareInUse);

@@ -150,7 +150,7 @@ mod tests {
     use protocol::confirm::RefundReason;
 
     #[test]
-    fn the_gateway_gets_the_functions_own_words() {
+    fn the_gateway_gets_the_functions_result_unchanged() {
         let body = |outcome| String::from_utf8(outcome_response(&outcome).body).unwrap_or_default();
         assert_eq!(
             body(ConfirmOutcome::Confirmed { order_id: "o".to_owned() }),
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_that_asks_first_is_refused_by_the_status() {
+    fn a_gateway_that_asks_before_the_capture_is_refused_by_status() {
         let status =
             |outcome, may_take| into_response(outcome, "portone", may_take).unwrap_or_else(Response::from).status;
         let rejected = || ConfirmOutcome::Rejected { reason: "hold_expired".to_owned() };

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_has_a_bank_a_number_and_a_holder_and_is_shown_nowhere() {
+    fn an_account_has_a_bank_a_number_and_a_holder_and_is_never_printed() {
         let account = |bank: &str, number: &str, holder: &str| RefundAccount {
             bank: bank.to_owned(),
             number: number.to_owned(),

@@ -166,7 +166,7 @@ mod tests {
     use protocol::confirm::HoldOf;
 
     #[test]
-    fn a_comeback_needs_its_key_and_its_amount() {
+    fn a_return_needs_its_key_and_its_amount() {
         let toss = ReturnQuery { payment_id: "paymentKey", order_ref: "orderId", amount: "amount" };
         let back = |query: &str| comeback(&format!("http://edge/v1/payments/toss/return{query}"), toss);
         let good = back("?paymentType=NORMAL&orderId=o&paymentKey=5zJ4xY7m0kODnyRpQWGrN_2-x&amount=15000#a");

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_payment_is_asked_about_at_a_distance_and_few_wait_for_it() {
+    fn lookups_of_one_payment_are_spaced_and_few_requests_wait_for_one() {
         let mut payments = Payments::default();
         let turns: Vec<_> = (0..5).map(|_| payments.turn("a", 10_000)).collect();
         assert_eq!(turns, [Some(10_000), Some(11_000), Some(12_000), None, None]);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_put_back_keeps_no_payment_waiting() {
+    fn a_clock_set_back_delays_no_lookup() {
         let mut payments = Payments::default();
         payments.turn("a", 600_000);
         assert_eq!(payments.turn("a", 1_000), Some(1_000));

@@ -64,7 +64,7 @@ mod tests {
     use protocol::shop::HoldStatus;
 
     #[test]
-    fn outcomes_become_the_contracts_answers() {
+    fn outcomes_map_to_the_contracts_responses() {
         let answered = |outcome| {
             let answer = into_response(outcome).unwrap_or_else(Response::from);
             (answer.status, String::from_utf8_lossy(&answer.body).into_owned())

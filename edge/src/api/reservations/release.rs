@@ -36,7 +36,7 @@ mod tests {
     use protocol::shop::{Hold, HoldStatus};
 
     #[test]
-    fn a_hold_is_given_back_once_and_told_so_ever_after() {
+    fn a_released_hold_is_answered_as_released_every_time() {
         let hold = Hold { status: HoldStatus::Released, ..crate::gate::testing::hold("h") };
         let answer = into_response(ReleaseOutcome::Released { hold: Box::new(hold), moved: true })
             .unwrap_or_else(Response::from);
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_paid_or_has_lapsed_cannot_be_given_back() {
+    fn a_paid_or_lapsed_hold_cannot_be_released() {
         let answer = into_response(ReleaseOutcome::HoldNotActive { hold_status: HoldStatus::Committed })
             .unwrap_or_else(Response::from);
         assert_eq!(answer.status, 409);

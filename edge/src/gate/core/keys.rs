@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_end_with_their_time_and_a_renewed_one_lives_on() {
+    fn keys_expire_and_a_renewed_key_stays() {
         let mut keys = Keys::default();
         keep(&mut keys, "a", "k", 0);
         keep(&mut keys, "a", "k", 1_000);
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_goes_where_there_are_too_many() {
+    fn a_full_store_evicts_the_oldest_key() {
         let mut keys = Keys::default();
         for key in 0..=KEYS_MAX {
             keep(&mut keys, "a", &key.to_string(), 0);

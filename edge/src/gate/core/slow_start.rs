@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn after_sold_out_few_go_first_and_twice_as_many_for_each_who_got_something() {
+    fn after_sold_out_a_few_requests_are_sent_and_twice_as_many_after_grants() {
         let mut slow_start = SlowStart::default();
         assert_eq!(admitted(&slow_start), BATCH_MAX);
         slow_start.learn(SALE, &[sold_out(0)]);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_some_still_get_and_other_sales_and_skus_are_not_held_back() {
+    fn skus_that_are_still_granted_and_other_sales_are_not_held_back() {
         let mut slow_start = SlowStart::default();
         slow_start.learn("another", &[sold_out(0)]);
         slow_start.learn(SALE, &[sold_out(1)]);
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_bounded() {
+    fn slow_starts_are_bounded() {
         let mut slow_start = SlowStart::default();
         for sku in 0..=SLOW_START_SKUS_MAX {
             slow_start.begin("sale", &sku.to_string());

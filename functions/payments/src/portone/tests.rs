@@ -75,7 +75,7 @@ fn a_confirmed_payment_is_paid_only_if_its_state_says_so() {
 }
 
 #[test]
-fn a_cancellation_is_done_or_only_asked_for_or_neither() {
+fn a_cancellation_is_done_or_requested_or_neither() {
     let cancelled = |status: &str| json!({"cancellation": {"status": status, "id": "c", "totalAmount": 100}});
     assert_eq!(refunded(200, &cancelled("SUCCEEDED")), Refunded::Done);
     assert_eq!(refunded(200, &cancelled("REQUESTED")), Refunded::Requested);

@@ -34,7 +34,7 @@ fn the_whole_secret_is_the_key() {
 }
 
 #[test]
-fn a_signature_among_many_that_could_be_one_is_not_looked_for() {
+fn signatures_beyond_the_bound_are_not_checked() {
     let behind = |others: usize| {
         let others = format!("v1={},", "00".repeat(signature::MAC_BYTES)).repeat(others);
         accepts(SECRET, &format!("t={SENT_S},{others}v1={HEX}"), SENT_S)
@@ -43,7 +43,7 @@ fn a_signature_among_many_that_could_be_one_is_not_looked_for() {
 }
 
 #[test]
-fn its_moment_is_digits_however_it_is_signed() {
+fn its_timestamp_is_digits_however_it_is_signed() {
     let signed_at = |at: &str| {
         let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).expect("a key");
         mac.update(format!("{at}.").as_bytes());
@@ -55,7 +55,7 @@ fn its_moment_is_digits_however_it_is_signed() {
 }
 
 #[test]
-fn an_event_is_a_reason_to_ask_whatever_it_says() {
+fn an_event_only_causes_a_lookup_whatever_it_contains() {
     let event = |r#type: &str| {
         let intent = json!({"id": "pi_1", "amount": 1000, "amount_received": 1000, "currency": "krw", "livemode": true,
             "metadata": {"hold_id": "h"}, "status": "succeeded"});
@@ -194,7 +194,7 @@ fn what_comes_later_names_its_intent_and_what_has_none_is_not_ours() {
 }
 
 #[test]
-fn a_dispute_is_asked_for_by_itself_and_what_is_open_counts_first() {
+fn disputes_are_looked_up_separately_and_an_open_one_counts_first() {
     let api = StripeApi(Account { secret: "sk_live_1".to_owned(), live: true });
     let snapshot_of = |charge: Value| {
         let intent = json!({"id": "pi_1", "status": "succeeded", "amount_received": 1000, "currency": "krw",

@@ -7,7 +7,7 @@ fn api(secret: &str) -> TossApi {
 }
 
 #[test]
-fn an_event_is_only_a_question() {
+fn an_event_only_causes_a_lookup() {
     let read = |event: Value| Toss.read(event.as_object().expect("an object"));
     let event = json!({"eventType": "PAYMENT_STATUS_CHANGED", "createdAt": "2022-01-01T00:00:00.000000",
         "data": {"paymentKey": "key", "orderId": "o", "status": "DONE", "totalAmount": 1}});
@@ -102,7 +102,7 @@ fn dollars_are_decimals_and_another_currency_is_not_guessed() {
 }
 
 #[test]
-fn it_is_asked_with_the_secret_as_a_user_without_a_password() {
+fn requests_have_the_secret_as_user_and_no_password() {
     // The example of Toss's own documentation.
     let request = api("test_gsk_docs_OaPz8L5KdmQXkzRz3y47BMw6").look_up("a");
     let (_, value) = &request.headers[0];

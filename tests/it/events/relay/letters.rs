@@ -29,7 +29,7 @@ async fn replay(database: &Database, most: i32) -> Value {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_stands_in_the_way_of_nothing_that_can() {
+async fn undeliverable_dead_letters_do_not_block_deliverable_ones() {
     let database = shop().await;
     let (gone, _) = subscribe(&database, "http", "https://gone.example/", &["ReservationCreated"]).await;
     holds(&database, 0, 5).await;
@@ -64,7 +64,7 @@ async fn what_cannot_be_sent_stands_in_the_way_of_nothing_that_can() {
 }
 
 #[tokio::test]
-async fn a_page_goes_over_both_kinds_in_the_order_in_which_they_were_given_up() {
+async fn a_page_lists_both_kinds_in_the_order_in_which_they_failed() {
     let database = shop().await;
     let (to, _) = subscribe(&database, "http", "https://a.example/", &["ReservationCreated"]).await;
     holds(&database, 0, 3).await;

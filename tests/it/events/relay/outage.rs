@@ -25,7 +25,7 @@ async fn replay_all(database: &Database) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_down_for_longer_than_its_attempts_is_told_everything_after_a_replay() {
+async fn a_receiver_down_for_longer_than_its_attempts_gets_every_event_after_a_replay() {
     let (database, good, mut bad) = (shop().await, Receiver::start().await, Receiver::start().await);
     subscribe(&database, "http", &good.url(), &[]).await;
     let (id, _) = subscribe(&database, "http", &bad.url(), &[]).await;
@@ -60,7 +60,7 @@ async fn a_receiver_down_for_longer_than_its_attempts_is_told_everything_after_a
 
 /// One that takes connections and never answers costs its own claims their deadline, and nobody else anything.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_never_answers_holds_nobody_up_but_itself() {
+async fn a_receiver_that_never_answers_delays_only_its_own_events() {
     let (database, good, bad) = (shop().await, Receiver::start().await, Receiver::start().await);
     let (id, _) = subscribe(&database, "http", &bad.url(), &[]).await;
     subscribe(&database, "http", &good.url(), &[]).await;

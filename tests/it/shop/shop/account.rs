@@ -4,7 +4,7 @@ use fantoccini::Locator;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::told::is_for_people;
+use super::notices::is_for_people;
 use support::browser::Browser;
 use support::client::{Client, until};
 use support::gateways::Gateways;
@@ -43,7 +43,7 @@ async fn has_no_form(browser: &Browser) -> Option<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_deposit_is_asked_for_an_account_and_goes_back_to_it() {
+async fn after_a_late_deposit_the_page_asks_for_an_account_and_the_money_is_refunded_to_it() {
     let (client, browser, sale) = shop("ko-KR", 8, 5).await;
     let gateways = Gateways::at(client.setting("gateway_url"));
     sign_in(&browser, &client, "ann").await;
@@ -74,7 +74,7 @@ async fn a_late_deposit_is_asked_for_an_account_and_goes_back_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beside_an_order_and_after_its_cancellation_the_account_is_asked_for_too() {
+async fn beside_an_order_and_after_its_cancellation_the_page_asks_for_the_account_too() {
     let (client, browser, sale) = shop("en-US", 300, 5).await;
     let gateways = Gateways::at(client.setting("gateway_url"));
     sign_in(&browser, &client, "ann").await;

@@ -6,7 +6,7 @@ use futures_util::stream;
 use reqwest::Method;
 use serde_json::json;
 
-use super::told::is_for_people;
+use super::notices::is_for_people;
 use support::browser::Browser;
 use support::client::address;
 use support::page::{LANGUAGES, be, go_to_payment, shop, sku, words};

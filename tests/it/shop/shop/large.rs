@@ -62,7 +62,7 @@ async fn letters_twice_as_large_cut_nothing_off_on_a_small_screen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nor_in_what_becomes_of_a_hold_and_where_something_is_missing() {
+async fn letters_twice_as_large_cut_nothing_off_for_ended_holds_and_missing_things() {
     let client = Client::new();
     let gateways = Gateways::at(client.setting("gateway_url"));
     let (short, long) = (client.sale(2, &[("pair", 5, 1)]).await, client.sale(3_600, &[("pair", 5, 1)]).await);

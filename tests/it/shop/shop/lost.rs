@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::told::is_for_people;
+use super::notices::is_for_people;
 use support::browser::Browser;
 use support::client::{Client, until};
 use support::front::Front;
@@ -44,7 +44,7 @@ async fn each_file_taken_away_leaves_a_sentence_and_a_button_and_comes_back_by_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_their_script_the_list_the_orders_and_an_order_are_no_wall_and_come_back_by_themselves() {
+async fn without_their_script_the_list_the_orders_and_an_order_show_a_sentence_and_recover_by_themselves() {
     let (client, browser, sale) = shop("ko-KR", 300, 5).await;
     let hold = held(&client, "ann", &sale).await;
     let order_id = client.pay(&format!("pay_{sale}"), &hold, "ann").await.ok(200)["order_id"].clone();
@@ -67,7 +67,7 @@ async fn without_their_script_the_list_the_orders_and_an_order_are_no_wall_and_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_never_comes_is_given_up_and_leaves_a_sentence_and_a_button() {
+async fn a_request_without_a_response_is_given_up_and_leaves_a_sentence_and_a_button() {
     let (client, browser, sale) = shop("ko-KR", 300, 5).await;
     let hold = held(&client, "ann", &sale).await;
     sign_in(&browser, &client, "ann").await;
@@ -94,7 +94,7 @@ async fn an_answer_that_never_comes_is_given_up_and_leaves_a_sentence_and_a_butt
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_that_cannot_answer_is_our_fault_and_a_line_that_is_cut_is_not() {
+async fn an_error_of_the_api_is_shown_as_our_fault_and_a_lost_connection_is_not() {
     let (_client, browser, sale) = shop("ko-KR", 300, 5).await;
     let front = Front::start().await;
     browser.page.goto(&format!("{}/sales/{sale}", front.url)).await.unwrap();
@@ -138,7 +138,7 @@ async fn where_storage_is_forbidden_a_buyer_buys_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_signed_out_is_asked_to_sign_in_before_the_press() {
+async fn a_signed_out_buyer_is_asked_to_sign_in_before_the_press() {
     let (_client, browser, sale) = shop("en-US", 300, 5).await;
     let front = Front::start().await;
     front.be_production("https://accounts.example/login?return_to=x");

@@ -3,7 +3,7 @@
 use fantoccini::Locator;
 use serde_json::json;
 
-use super::told::{holding, is_for_people};
+use super::notices::{holding, is_for_people};
 use support::browser::Browser;
 use support::client::{Client, until};
 use support::page::{go_and_pay, held, remember, shop, sign_in};
@@ -62,7 +62,7 @@ async fn over_the_limit_shows_what_was_bought() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_costs_nothing_is_had_by_one_press() {
+async fn a_zero_amount_purchase_takes_one_press() {
     let (client, browser) = (Client::new(), Browser::new("ko-KR").await);
     let sale = format!("t-{}", uuid::Uuid::new_v4());
     let body = json!({"sale_id": sale, "name": "무료 나눔", "currency": "KRW",
@@ -100,7 +100,7 @@ async fn until_asked(browser: &Browser) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_comes_back_to_an_open_page_finds_what_another_device_holds() {
+async fn a_buyer_who_returns_to_an_open_page_sees_the_hold_of_another_device() {
     let (client, browser, sale) = shop("en-US", 300, 5).await;
     sign_in(&browser, &client, "ann").await;
     browser.open(&format!("/sales/{sale}")).await;
@@ -112,7 +112,7 @@ async fn whoever_comes_back_to_an_open_page_finds_what_another_device_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hold_of_somebody_else_in_the_devices_memory_does_not_hide_the_own_one() {
+async fn another_users_hold_in_the_browsers_storage_does_not_hide_the_own_one() {
     let (client, browser, sale) = shop("en-US", 300, 5).await;
     let (own, theirs) = (held(&client, "ann", &sale).await, held(&client, "bob", &sale).await);
     sign_in(&browser, &client, "ann").await;
@@ -125,7 +125,7 @@ async fn a_hold_of_somebody_else_in_the_devices_memory_does_not_hide_the_own_one
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_without_an_answer_is_asked_again_for_its_own_user_alone() {
+async fn a_request_without_a_response_is_repeated_for_its_own_user_alone() {
     let (client, browser, sale) = shop("en-US", 300, 5).await;
     let users = "return JSON.parse(document.querySelector('#page').textContent).user";
     sign_in(&browser, &client, "ann").await;
@@ -152,7 +152,7 @@ async fn a_question_without_an_answer_is_asked_again_for_its_own_user_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_let_a_hold_lapse_is_told_from_when_on_to_buy_again_and_has_a_button_then() {
+async fn after_a_lapsed_hold_the_page_says_when_to_buy_again_and_has_a_button_then() {
     let (client, browser) = (Client::new(), Browser::new("en-US").await);
     let sale = format!("t-{}", uuid::Uuid::new_v4());
     let body = json!({"sale_id": sale, "name": "Slow down", "currency": "KRW", "hold_ttl_s": 2, "lapse_cooldown_s": 20,

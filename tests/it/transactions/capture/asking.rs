@@ -86,7 +86,7 @@ async fn a_payment_of_another_amount_leaves_the_hold_its_own_end() {
 }
 
 #[tokio::test]
-async fn a_question_that_is_not_answered_comes_later_each_time_and_is_an_operators_at_last() {
+async fn a_lookup_without_a_response_is_retried_at_growing_intervals_and_ends_at_an_operator() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     shop.note("p1", &hold).await;
@@ -118,7 +118,7 @@ async fn a_question_that_is_not_answered_comes_later_each_time_and_is_an_operato
 }
 
 #[tokio::test]
-async fn a_gateway_that_is_asked_too_often_is_asked_less_and_turns_no_buyer_away() {
+async fn a_gateway_that_throttles_is_polled_less_and_no_buyer_is_refused() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     shop.note("p1", &hold).await;
@@ -136,7 +136,7 @@ async fn a_gateway_that_is_asked_too_often_is_asked_less_and_turns_no_buyer_away
 }
 
 #[tokio::test]
-async fn an_account_that_was_issued_leaves_the_buyer_free_to_pay_otherwise_or_to_give_back() {
+async fn an_issued_account_leaves_the_buyer_free_to_pay_otherwise_or_to_release() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     assert_eq!(shop.secure("p1", &hold, "ann").await["result"], "secured");
@@ -149,7 +149,7 @@ async fn an_account_that_was_issued_leaves_the_buyer_free_to_pay_otherwise_or_to
 }
 
 #[tokio::test]
-async fn a_page_that_was_opened_is_asked_about_before_the_end_and_after_and_given_up_in_a_day() {
+async fn an_opened_payment_page_is_polled_before_and_after_the_end_and_given_up_in_a_day() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     let open = async |user: &str| {

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_comes_in_time_in_order_and_most_come_early() {
+    fn all_arrivals_are_in_time_in_order_and_mostly_early() {
         let buyers = draw(&options());
         assert_eq!(buyers.len(), 20_000);
         assert!(buyers.windows(2).all(|two| two[0].at <= two[1].at));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_what_was_asked_for() {
+    fn shares_are_as_configured() {
         let buyers = draw(&options());
         let share = |what: &dyn Fn(&Buyer) -> bool| buyers.iter().filter(|b| what(b)).count() as f64 / 20_000.0;
         for (found, wanted) in [

@@ -82,7 +82,7 @@ async fn nothing_is_sent_before_its_time() {
 }
 
 #[tokio::test]
-async fn a_thousand_payments_are_told_once_each() {
+async fn a_thousand_payments_are_reported_once_each() {
     let world = Arc::new(World::new().await);
     let payers: Vec<_> = (0..1_000)
         .map(|_| {

@@ -29,7 +29,7 @@ async fn a_press_sends_the_buyer_back_with_the_outcome() {
 }
 
 #[tokio::test]
-async fn a_late_payment_is_told_after_the_hold_has_ended_for_good() {
+async fn a_late_payment_is_reported_after_the_holds_final_end() {
     let world = World::new().await;
     let expire_at = Timestamp::now() + Duration::from_millis(200);
     world.press(&[("action", "pay_late"), ("expire_at", &expire_at.to_string())]).await;
@@ -48,7 +48,7 @@ async fn a_double_click_pays_once() {
 }
 
 #[tokio::test]
-async fn the_page_takes_nothing_for_an_order_it_cannot_read() {
+async fn the_page_takes_no_money_for_an_unreadable_order() {
     let world = World::new().await;
     for field in [
         ("return_url", "http://evil.example/"),

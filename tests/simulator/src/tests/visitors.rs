@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn no_page_of_the_web_has_a_payment_made_or_reads_one() {
+async fn no_foreign_page_can_make_or_read_a_payment() {
     let world = World::new().await;
     let payments = async || world.get("/payments").await.json::<Value>().await.unwrap();
     let before = payments().await;

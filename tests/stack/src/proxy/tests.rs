@@ -46,7 +46,7 @@ async fn connect(proxy: &Proxy) -> TcpStream {
 }
 
 #[tokio::test]
-async fn it_passes_on_loses_what_it_is_told_to_and_then_passes_on_again() {
+async fn it_passes_on_loses_what_is_configured_and_then_passes_on_again() {
     let proxy = proxy().await;
     assert_eq!(ask(&mut connect(&proxy).await).await.as_deref(), Some("WHO"));
     proxy.lose(2);

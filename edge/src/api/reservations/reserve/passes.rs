@@ -48,7 +48,7 @@ fn press(gate: &mut Memory<()>, user_id: &str, outcome: &ReserveOutcome) -> (Res
 }
 
 #[test]
-fn a_press_is_read_and_printed_six_times_at_most() {
+fn a_reservation_takes_six_json_passes_at_most() {
     let mut gate = Memory::new(20, 5, user_hash::Key::default());
     let granted = ReserveOutcome::Granted { hold: hold("h"), replayed: false };
     let (response, passes) = press(&mut gate, "ann", &granted);

@@ -74,7 +74,7 @@ fn the_same_cart_has_the_same_fingerprint_however_it_is_written() {
 }
 
 #[test]
-fn a_user_over_the_limit_is_told_when_to_come_back() {
+fn a_user_over_the_limit_gets_a_retry_after() {
     let charge = Charge { admitted: false, remaining: 0, reset_s: 1 };
     let refused = limits(limited(charge).into(), charge, &Config::from(|_| None));
     assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("1")));

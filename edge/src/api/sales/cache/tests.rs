@@ -21,7 +21,7 @@ fn one_request_fetches_and_the_others_wait_for_it() {
 }
 
 #[test]
-fn a_copy_is_fresh_for_a_second_and_stands_in_for_another_while_one_fetches() {
+fn a_copy_is_fresh_for_a_second_and_served_stale_for_another_during_a_fetch() {
     let mut cache = kept(0);
     assert_eq!(cache.look("s", 999), CacheLookup::Use(1));
     assert_eq!(cache.look("s", 1_000), CacheLookup::Fetch { known: true });
@@ -32,7 +32,7 @@ fn a_copy_is_fresh_for_a_second_and_stands_in_for_another_while_one_fetches() {
 }
 
 #[test]
-fn while_nobody_answers_a_copy_is_shown_for_half_a_minute_and_one_request_at_a_time_asks() {
+fn during_an_outage_a_copy_is_served_for_half_a_minute_and_one_request_at_a_time_fetches() {
     let mut cache = kept(0);
     assert_eq!(cache.look("s", 5_000), CacheLookup::Fetch { known: true });
     assert_eq!(cache.look("s", 5_000 + SALE_SLOW_MS - 1), CacheLookup::Wait);
@@ -67,7 +67,7 @@ fn a_fetch_that_was_cancelled_is_taken_over() {
 }
 
 #[test]
-fn that_there_is_no_such_sale_is_remembered_for_a_second_unless_it_is_made() {
+fn an_unknown_sale_is_cached_for_a_second_unless_it_is_created() {
     let mut cache = Kept::default();
     cache.look("s", 0);
     cache.fetched("s", Fetched::Missing, 5);
@@ -105,7 +105,7 @@ fn unknown_names_take_neither_the_slots_nor_the_memory_of_sales() {
 }
 
 #[test]
-fn of_too_many_sales_the_one_that_nobody_looks_at_goes() {
+fn a_full_cache_evicts_a_sale_that_is_not_read() {
     let mut cache = kept(0);
     for name in 0..2 * SALES_MAX as u64 {
         cache.fetched(&name.to_string(), Fetched::Found(2), name + 1);
@@ -116,7 +116,7 @@ fn of_too_many_sales_the_one_that_nobody_looks_at_goes() {
 }
 
 #[test]
-fn a_clock_that_is_put_back_makes_no_copy_last_longer() {
+fn a_clock_set_back_extends_no_copy() {
     const AHEAD_MS: u64 = 600_000;
     let mut cache = kept(AHEAD_MS);
     assert_eq!(cache.last_resort("s", 0), None);
@@ -130,7 +130,7 @@ fn a_clock_that_is_put_back_makes_no_copy_last_longer() {
 }
 
 #[test]
-fn a_name_whose_look_up_failed_is_known_for_half_a_minute_and_until_there_is_an_answer() {
+fn a_failed_lookup_is_remembered_for_half_a_minute_or_until_one_succeeds() {
     let mut cache = Kept::default();
     let asked = |cache: &mut Kept, fetched, now_ms| {
         assert_eq!(cache.look("s", now_ms), CacheLookup::Fetch { known: false });

@@ -30,7 +30,7 @@ fn a_token_we_issue_names_its_user_until_it_expires() {
 }
 
 #[test]
-fn only_hs256_is_believed_and_no_extension_of_it() {
+fn only_hs256_without_critical_extensions_is_accepted() {
     let claims = r#"{"sub":"a","exp":1800000060}"#;
     assert_eq!(of(HS256, claims).as_deref(), Ok("a"));
     for (header, mistake) in [
@@ -90,7 +90,7 @@ fn claims_are_required_typed_and_within_their_time() {
 }
 
 #[test]
-fn an_audience_and_an_issuer_are_asked_for_where_they_are_configured() {
+fn audience_and_issuer_are_required_where_they_are_configured() {
     let rules =
         SessionRules { audience: Some("shop".to_owned()), issuer: Some("https://id.example".to_owned()), ..rules() };
     let of = |aud: &str, iss: &str| {
@@ -114,7 +114,7 @@ fn an_audience_and_an_issuer_are_asked_for_where_they_are_configured() {
 }
 
 #[test]
-fn one_secret_takes_the_others_place_without_a_gap() {
+fn a_secret_is_rotated_without_a_gap() {
     let both = SessionRules { secrets: vec![OTHER.to_owned(), SECRET.to_owned()], ..SessionRules::default() };
     let claims = r#"{"sub":"a","exp":1800000060}"#;
     for secret in [SECRET, OTHER] {
@@ -129,7 +129,7 @@ fn one_secret_takes_the_others_place_without_a_gap() {
 }
 
 #[test]
-fn what_is_signed_otherwise_or_not_at_all_is_nobody() {
+fn a_token_with_another_signature_or_none_is_refused() {
     let good = signed(SECRET, HS256, r#"{"sub":"a","exp":1800000060}"#);
     let (signed_part, _) = good.rsplit_once('.').unwrap_or_default();
     let long = "x".repeat(5_000);
@@ -150,7 +150,7 @@ fn what_is_signed_otherwise_or_not_at_all_is_nobody() {
 }
 
 #[test]
-fn a_missing_or_short_secret_lets_nobody_in() {
+fn a_missing_or_short_secret_accepts_no_token() {
     for secret in ["", "short"] {
         let rules = SessionRules { secrets: vec![secret.to_owned()], ..SessionRules::default() };
         assert_eq!(issue("a", &rules, 1_800_000_060), None);
@@ -161,7 +161,7 @@ fn a_missing_or_short_secret_lets_nobody_in() {
 }
 
 #[test]
-fn a_mistake_is_said_in_the_characters_of_a_challenge() {
+fn a_fault_is_described_in_characters_that_a_challenge_may_have() {
     use Mistake::*;
     for mistake in [
         TooLong,

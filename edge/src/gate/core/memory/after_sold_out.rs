@@ -42,7 +42,7 @@ fn after_sold_out_a_crowd_costs_one_small_call_before_the_memory_lapses() {
 }
 
 #[test]
-fn who_stood_in_line_when_it_sold_out_is_told_without_a_call() {
+fn requests_queued_when_it_sold_out_are_answered_without_a_call() {
     let mut gate = gate();
     let batches: Vec<InFlightBatch> = (0..SALE_BATCHES_IN_FLIGHT_MAX as u32)
         .map(|user| {
@@ -93,7 +93,7 @@ fn behind_a_request_of_the_same_user_nothing_is_refused_from_memory() {
 }
 
 #[test]
-fn who_asks_again_while_it_sells_out_is_told_from_memory_unless_something_came_back() {
+fn a_retry_while_it_sells_out_is_answered_from_memory_unless_stock_came_back() {
     for came_back in [false, true] {
         let mut gate = sold_out_gate();
         let asked_ms = SOLD_OUT_PROBE_MS;
@@ -113,7 +113,7 @@ fn who_asks_again_while_it_sells_out_is_told_from_memory_unless_something_came_b
 }
 
 #[test]
-fn when_stock_may_be_back_a_few_are_sent_and_the_crowd_gets_their_result() {
+fn when_stock_may_be_back_a_few_requests_are_sent_and_the_rest_get_their_result() {
     let mut gate = sold_out_gate();
     gate.sold_out.forget("spring-drop", 0);
     for user in 0..50_u32 {
@@ -141,7 +141,7 @@ fn until_the_holders_are_known_the_crowd_does_not_wait_for_slow_start() {
 }
 
 #[test]
-fn what_a_call_saw_is_told_to_all_who_had_asked_before_it_left_and_to_nobody_else() {
+fn a_calls_result_answers_the_requests_from_before_it_left_and_no_others() {
     let mut gate = sold_out_gate();
     // Something comes back before each call is back: the Gate never gets to know that it is sold out.
     gate.sold_out.forget("spring-drop", 0);

@@ -41,7 +41,7 @@ pub fn take(gate: &mut Gate, now_ms: u64) -> InFlightBatch {
 }
 
 #[test]
-fn a_lone_buyer_waits_for_nobody() {
+fn a_single_request_leaves_at_once() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     let batch = take(&mut gate, 0);
@@ -52,7 +52,7 @@ fn a_lone_buyer_waits_for_nobody() {
 }
 
 #[test]
-fn what_arrives_while_calls_fly_leaves_together_in_the_next() {
+fn requests_that_arrive_during_calls_share_the_next_batch() {
     let mut gate = gate();
     let users: Vec<String> = (0..150).map(|user| format!("user-{user}")).collect();
     for (waiter, user) in (0..).zip(&users) {
@@ -118,7 +118,7 @@ fn a_duplicate_of_a_running_request_gets_the_first_ones_answer() {
 }
 
 #[test]
-fn who_asks_again_after_a_call_left_is_not_told_a_refusal_from_before_the_question() {
+fn a_retry_sent_after_a_call_left_does_not_get_that_calls_refusal() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     let batch = take(&mut gate, 0);
@@ -170,7 +170,7 @@ fn a_refusal_leaves_no_trace_and_the_key_may_succeed_later() {
 }
 
 #[test]
-fn a_failed_batch_forgets_its_keys_and_answers_everybody() {
+fn a_failed_batch_drops_its_keys_and_answers_every_request() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("a", "k", "fp"), 2, 0);
@@ -182,7 +182,7 @@ fn a_failed_batch_forgets_its_keys_and_answers_everybody() {
 }
 
 #[test]
-fn outcomes_that_do_not_match_the_questions_are_no_answer() {
+fn outcomes_that_do_not_match_the_batch_are_a_failed_call() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     let batch = take(&mut gate, 0);
@@ -202,7 +202,7 @@ fn a_result_after_the_deadline_still_lands_in_the_keys() {
 }
 
 #[test]
-fn nobody_is_sent_for_whom_nobody_waits() {
+fn a_request_without_a_waiting_client_is_not_sent() {
     let mut gate = gate();
     gate.arrive(reservation("a", "k", "fp"), 1, 0);
     gate.arrive(reservation("b", "l", "fp"), 2, 1);
@@ -211,7 +211,7 @@ fn nobody_is_sent_for_whom_nobody_waits() {
 }
 
 #[test]
-fn a_full_line_refuses_at_once_and_duplicates_still_join() {
+fn a_full_queue_refuses_at_once_and_duplicates_still_join() {
     let mut gate = gate();
     for waiter in 0..QUEUE_MAX as u32 {
         gate.arrive(reservation(&waiter.to_string(), "k", "fp"), waiter, 0);
@@ -228,7 +228,7 @@ fn a_full_line_refuses_at_once_and_duplicates_still_join() {
 }
 
 #[test]
-fn a_users_fourth_request_does_not_stand_in_line() {
+fn a_users_fourth_request_is_not_queued() {
     let mut gate = gate();
     for (waiter, key) in (0..).zip(["k1", "k2", "k3", "k4"]) {
         gate.arrive(reservation("a", key, "fp"), waiter, 0);
@@ -249,7 +249,7 @@ fn a_call_says_how_long_a_reservation_of_its_batch_still_waits() {
 }
 
 #[test]
-fn after_failures_in_a_row_nobody_waits_until_one_call_has_come_back() {
+fn after_failures_in_a_row_requests_are_refused_until_one_call_succeeds() {
     let mut gate = gate();
     for failure in 0..BREAKER_FAILURES {
         gate.arrive(reservation(&failure.to_string(), "k", "fp"), failure, 0);
@@ -271,7 +271,7 @@ fn after_failures_in_a_row_nobody_waits_until_one_call_has_come_back() {
 }
 
 #[test]
-fn who_waited_while_it_opened_is_told_at_once() {
+fn requests_that_wait_when_the_breaker_opens_are_answered_at_once() {
     let mut gate = gate();
     let mut batches = Vec::new();
     for user in 0..BREAKER_FAILURES {

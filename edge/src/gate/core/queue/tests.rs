@@ -16,7 +16,7 @@ fn send(queue: &mut Queue<u32>) -> Option<(Rc<str>, String)> {
 }
 
 #[test]
-fn users_leave_in_the_order_of_their_arrival_and_one_request_at_a_time() {
+fn users_are_sent_in_order_of_arrival_one_request_at_a_time() {
     let mut queue = Queue::default();
     for (user, key) in [("a", "a1"), ("b", "b1"), ("a", "a2"), ("c", "c1"), ("a", "a3")] {
         queue.push(reservation(user, key, "fp"), vec![0_u32], Arrival::default());
@@ -31,7 +31,7 @@ fn users_leave_in_the_order_of_their_arrival_and_one_request_at_a_time() {
 }
 
 #[test]
-fn who_has_had_a_turn_stands_behind_whoever_has_not() {
+fn a_user_who_was_served_queues_behind_those_who_were_not() {
     let mut queue = Queue::default();
     for (user, key) in [("a", "a1"), ("a", "a2"), ("b", "b1")] {
         queue.push(reservation(user, key, "fp"), vec![0_u32], Arrival::default());
@@ -60,7 +60,7 @@ fn the_same_request_joins_and_another_under_its_key_does_not() {
 }
 
 #[test]
-fn a_sale_is_asked_for_and_the_others_keep_their_place() {
+fn taking_one_sales_requests_keeps_the_others_in_place() {
     let mut queue = Queue::default();
     for (user, sale) in [("a", "one"), ("b", "two"), ("c", "one"), ("d", "two")] {
         queue.push(
@@ -78,7 +78,7 @@ fn a_sale_is_asked_for_and_the_others_keep_their_place() {
 }
 
 #[test]
-fn who_may_not_leave_keeps_the_place() {
+fn a_request_that_may_not_be_sent_keeps_its_place() {
     let mut queue = Queue::default();
     for user in ["a", "b"] {
         queue.push(reservation(user, "k", "fp"), vec![0_u32], Arrival::default());
@@ -97,7 +97,7 @@ fn who_may_not_leave_keeps_the_place() {
 }
 
 #[test]
-fn what_is_not_sent_is_taken_and_the_next_of_the_user_has_its_turn() {
+fn a_request_without_a_waiting_client_is_removed_and_the_users_next_one_is_sent() {
     let mut queue = Queue::default();
     queue.push(reservation("a", "a1", "fp"), vec![0_u32], Arrival::default());
     queue.push(reservation("a", "a2", "fp"), vec![0_u32], Arrival::default());
@@ -160,7 +160,7 @@ fn calls_of_one_sale_that_take_long_leave_room_for_another_sales() {
 }
 
 #[test]
-fn a_full_line_of_one_sale_lets_another_sales_buyers_in() {
+fn a_full_queue_of_one_sale_admits_another_sales_requests() {
     let mut queue = Queue::default();
     (0..QUEUE_MAX).for_each(|user| queue.push(of_sale(&format!("a{user}"), "crowded"), vec![0], Arrival::default()));
     assert!(queue.is_full("crowded") && !queue.is_full("quiet"));
@@ -169,7 +169,7 @@ fn a_full_line_of_one_sale_lets_another_sales_buyers_in() {
 }
 
 #[test]
-fn a_user_has_three_requests_in_line_and_ten_answers_to_wait_for() {
+fn a_user_has_three_queued_requests_and_ten_waiting_clients() {
     let mut queue = Queue::default();
     for key in ["k1", "k2", "k3"] {
         assert!(!queue.has_enough("a"));
@@ -182,7 +182,7 @@ fn a_user_has_three_requests_in_line_and_ten_answers_to_wait_for() {
 }
 
 #[test]
-fn who_is_refused_in_line_leaves_it_and_the_others_keep_their_order() {
+fn a_request_refused_in_the_queue_leaves_it_and_the_others_keep_their_order() {
     let mut queue = Queue::default();
     for (user, key) in [("a", "a1"), ("b", "b1"), ("a", "a2"), ("c", "c1")] {
         queue.push(reservation(user, key, "fp"), vec![0_u32], Arrival::default());

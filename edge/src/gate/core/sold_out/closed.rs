@@ -27,7 +27,7 @@ fn not_open_is_repeated_until_the_sale_opens_and_not_a_moment_longer() {
 }
 
 #[test]
-fn during_a_pause_it_is_asked_for_again_within_a_second_by_one_for_all() {
+fn during_a_pause_one_request_a_second_asks_t1_for_all() {
     let mut memory = remembering(SaleStatus::Paused, 1_000);
     let due_ms = 1_000 + SOLD_OUT_PROBE_MS;
     assert!(refuses(&mut memory, &one("b"), due_ms - 1));
@@ -40,7 +40,7 @@ fn during_a_pause_it_is_asked_for_again_within_a_second_by_one_for_all() {
 }
 
 #[test]
-fn it_ends_with_a_change_of_the_sale_and_with_whatever_a_later_call_says() {
+fn it_ends_with_a_change_of_the_sale_or_a_later_calls_result() {
     let mut memory = remembering(SaleStatus::Paused, 1_000);
     let underway = send_batch(&mut memory, "c", 1_001);
     memory.forget(SALE, 1_002);
@@ -61,7 +61,7 @@ fn it_ends_with_a_change_of_the_sale_and_with_whatever_a_later_call_says() {
 }
 
 #[test]
-fn who_has_something_or_asks_for_a_sku_that_may_not_exist_asks_t1() {
+fn holders_and_requests_for_unknown_skus_are_decided_by_t1() {
     let mut memory = remembering(SaleStatus::Paused, 1_000);
     let unknown = Reservation { items: lines(&["a", "x"]), ..one("b") };
     assert!(!refuses(&mut memory, &unknown, 1_001));
@@ -72,7 +72,7 @@ fn who_has_something_or_asks_for_a_sku_that_may_not_exist_asks_t1() {
 }
 
 #[test]
-fn what_a_batch_finds_is_told_although_it_was_forgotten_meanwhile() {
+fn a_batchs_findings_are_used_although_the_sale_was_forgotten_meanwhile() {
     for outcome in [sold_out(0, 0), not_open(SaleStatus::Paused, 0)] {
         let mut memory = remembering(SaleStatus::Paused, 1_000);
         let batch = send_batch(&mut memory, "c", 1_001);

@@ -63,7 +63,7 @@ pub fn refuses(memory: &mut SoldOut, asked: &Reservation, now_ms: u64) -> bool {
 }
 
 #[test]
-fn sold_out_is_repeated_for_less_than_a_second_after_the_call_that_said_so_left() {
+fn sold_out_is_repeated_for_less_than_a_second_after_its_call_left() {
     let mut memory = remembering();
     let refusal = ReserveOutcome::SoldOut { sku_id: "a".to_owned(), available: 0, max_per_user: 2, for_ms: 0 };
     assert_eq!(admission(&mut memory, &one("b"), 1_000), Admission::Refused(Box::new(refusal)));
@@ -84,7 +84,7 @@ fn it_ends_when_a_hold_lapses_or_the_sale_closes() {
 }
 
 #[test]
-fn who_may_have_something_is_never_refused_from_memory() {
+fn a_possible_holder_is_never_refused_from_memory() {
     let key = || ReserveOutcome::Granted { hold: hold("h"), replayed: true };
     for (user, outcome) in [
         ("granted", Some(ReserveOutcome::Granted { hold: hold("h"), replayed: false })),
@@ -107,7 +107,7 @@ fn who_may_have_something_is_never_refused_from_memory() {
 }
 
 #[test]
-fn nobody_is_refused_before_the_database_has_said_who_had_something() {
+fn no_request_is_refused_before_the_holders_are_known() {
     let mut memory = SoldOut::default();
     run_batch(&mut memory, "first", 1_000, sold_out(0, 1_000));
     assert!(!refuses(&mut memory, &one("b"), 1_001));
@@ -129,7 +129,7 @@ fn the_holders_lookup_waits_until_calls_of_the_gate_before_a_restart_have_ended(
 }
 
 #[test]
-fn an_answer_that_failed_or_was_too_long_leaves_it_to_t1_and_is_asked_for_again() {
+fn after_a_failed_or_truncated_holders_lookup_t1_decides_and_the_lookup_is_repeated() {
     for (answer, again_ms) in [(None, HOLDERS_RETRY_MS), (Some((vec![7], false)), HOLDERS_AGAIN_MS)] {
         let mut memory = SoldOut::default();
         run_batch(&mut memory, "first", 1_000, sold_out(0, 1_000));
@@ -142,7 +142,7 @@ fn an_answer_that_failed_or_was_too_long_leaves_it_to_t1_and_is_asked_for_again(
 }
 
 #[test]
-fn a_question_that_is_never_answered_is_asked_again() {
+fn a_holders_lookup_without_a_response_is_repeated() {
     let mut memory = SoldOut::default();
     run_batch(&mut memory, "first", 1_000, sold_out(0, 1_000));
     assert!(memory.question(1_000).is_some());
@@ -171,7 +171,7 @@ fn only_a_cart_that_t1_would_refuse_for_this_reason_is_refused() {
 }
 
 #[test]
-fn one_asks_for_all_before_the_memory_lapses() {
+fn one_request_asks_t1_for_all_before_the_memory_lapses() {
     let mut memory = remembering();
     let due_ms = 1_000 + SOLD_OUT_PROBE_MS;
     assert!(refuses(&mut memory, &one("b"), due_ms - 1));
@@ -182,7 +182,7 @@ fn one_asks_for_all_before_the_memory_lapses() {
 }
 
 #[test]
-fn stock_that_came_back_ends_it_at_once_and_a_call_on_its_way_does_not_bring_it_back() {
+fn returned_stock_ends_it_at_once_and_a_call_in_flight_does_not_restore_it() {
     let mut memory = remembering();
     let underway = send_batch(&mut memory, "c", 1_001);
     memory.forget(SALE, 1_002);
@@ -194,7 +194,7 @@ fn stock_that_came_back_ends_it_at_once_and_a_call_on_its_way_does_not_bring_it_
 }
 
 #[test]
-fn a_sale_that_is_forgotten_before_anything_is_known_of_it_is_so_too() {
+fn forgetting_a_sale_that_is_not_remembered_yet_counts_too() {
     let mut memory = SoldOut::default();
     let underway = send_batch(&mut memory, "c", 1_001);
     memory.forget(SALE, 1_002);
@@ -203,7 +203,7 @@ fn a_sale_that_is_forgotten_before_anything_is_known_of_it_is_so_too() {
 }
 
 #[test]
-fn the_call_that_left_later_knows_better_whichever_comes_back_first() {
+fn the_call_that_left_later_wins_whichever_returns_first() {
     let mut memory = remembering();
     let (earlier, later) = (send_batch(&mut memory, "c", 1_001), send_batch(&mut memory, "d", 1_002));
     memory.learn(&later, Some(&[sold_out(0, 1_000)]), 1_003);
@@ -226,7 +226,7 @@ fn what_was_granted_is_not_sold_out_and_a_sale_that_is_not_open_says_that() {
 }
 
 #[test]
-fn sales_are_bounded_and_one_that_had_to_go_does_not_come_back_with_an_old_call() {
+fn sales_are_bounded_and_an_old_call_does_not_restore_an_evicted_sale() {
     let mut memory = SoldOut::default();
     let underway = send_batch(&mut memory, "c", 0);
     memory.forget(SALE, 0);
@@ -239,7 +239,7 @@ fn sales_are_bounded_and_one_that_had_to_go_does_not_come_back_with_an_old_call(
 }
 
 #[test]
-fn too_many_users_begin_anew_and_the_database_is_asked_when_all_is_settled() {
+fn too_many_holders_are_dropped_and_looked_up_again_after_all_calls_have_ended() {
     let mut memory = remembering();
     let users = (0..=SOLD_OUT_USERS_MAX).map(|user| Rc::from(user.to_string())).collect();
     let batch = InFlightBatch { users, ..send_batch(&mut memory, "c", 1_001) };

@@ -189,7 +189,7 @@ fn each_rule_sees_what_breaks_it() {
 }
 
 #[test]
-fn the_audit_is_believed() {
+fn a_finding_of_the_audit_breaks_a_rule() {
     let spoils: [fn(&mut Run, &mut DatabaseState); 3] = [
         |_, truth| truth.rules.push(Rule { says: "a rule".to_owned(), broken: 1 }),
         |_, truth| {
@@ -212,7 +212,7 @@ fn a_silence_breaks_a_rule_even_where_pressing_again_helped() {
 }
 
 #[test]
-fn a_slow_machine_may_be_slow_and_nobody_may_wait_longer_than_that_explains() {
+fn waits_are_allowed_up_to_what_the_slow_machine_explains() {
     // Thirty press at once, and two are answered a second: the last waits fifteen seconds, as everybody must there.
     let crowd = |slower: u64| {
         let (mut run, truth) = sale();
@@ -238,7 +238,7 @@ fn sold_out_may_be_remembered_for_a_second() {
 }
 
 #[test]
-fn a_piece_is_back_when_whoever_gave_it_back_was_told_so() {
+fn a_piece_is_available_once_its_release_was_acknowledged() {
     let (mut run, mut truth) = sale();
     truth.ledger[5].at_unix_us = OPENING + 9_000_000;
     run.book.stories[2].after = After::Released { asked_us: 2_150_000, answered_us: 3_050_000 };

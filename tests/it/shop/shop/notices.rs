@@ -1,5 +1,5 @@
-//! What a buyer is told: whatever happened to the sale, the hold and the money, only what the API says of them, in words
-//! for people.
+//! The page's notices: whatever happened to the sale, the hold and the money, the page shows what the API answers, in
+//! plain sentences.
 
 use serde_json::json;
 
@@ -43,7 +43,7 @@ async fn has_stopped(browser: &Browser, language: &str, state: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_press_just_after_a_pause_or_a_close_is_told_what_the_sale_is() {
+async fn a_press_just_after_a_pause_or_a_close_gets_the_sales_state() {
     for language in LANGUAGES {
         let (client, browser, sale) = shop(language, 300, 8).await;
         for state in ["paused", "closed"] {
@@ -59,7 +59,7 @@ async fn a_press_just_after_a_pause_or_a_close_is_told_what_the_sale_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_open_page_learns_by_itself_that_its_sale_is_paused_goes_on_or_has_ended() {
+async fn an_open_page_shows_by_itself_that_its_sale_is_paused_goes_on_or_has_ended() {
     for language in LANGUAGES {
         let (client, browser, sale) = shop(language, 300, 8).await;
         browser.open(&format!("/sales/{sale}")).await;
@@ -78,7 +78,7 @@ async fn an_open_page_learns_by_itself_that_its_sale_is_paused_goes_on_or_has_en
 
 /// The gateway reports later that it did not pay back after all.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refund_that_was_done_and_is_due_again_is_no_longer_called_done_on_an_open_page() {
+async fn a_refund_that_is_due_again_is_no_longer_shown_as_done_on_an_open_page() {
     let client = Client::new();
     let sale = client.sale(2, &[("pair", 5, 1)]).await;
     let hold = held(&client, "ann", &sale).await;
@@ -113,7 +113,7 @@ async fn a_refund_that_was_done_and_is_due_again_is_no_longer_called_done_on_an_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_comes_back_without_having_paid_is_not_told_of_a_refund() {
+async fn a_buyer_who_returns_without_having_paid_sees_no_refund() {
     let (_client, browser, sale) = shop("ko-KR", 8, 5).await;
     holding(&browser, &sale, &format!("pending-{}", uuid::Uuid::new_v4())).await;
     let hold =
