@@ -1,4 +1,4 @@
-//! Who is calling, and how much a caller, a user or an address may ask.
+//! Who is calling, and how many requests a caller, a user or an address may send.
 
 pub mod address_limit;
 pub mod dev_session;

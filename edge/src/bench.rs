@@ -1,5 +1,5 @@
 //! Answers that only a measurement needs: one from the Worker at once; one from a Durable Object that does nothing, as the
-//! `worker` crate asks it and as a Gate is asked (what a request costs more than these is ours); and how large the Wasm's
+//! `worker` crate calls it and as a Gate is called (what a request costs more than these is ours); and how large the Wasm's
 //! memory is. Not in the product: the feature `bench` is off there.
 
 use worker::{DurableObject, Env, Request, Response, State, durable_object, wasm_bindgen, web_sys};

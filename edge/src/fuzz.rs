@@ -1,5 +1,5 @@
-//! Everything that parses what strangers send, each as a function of bytes that must not panic, with what has to hold of
-//! whatever it lets through. tests/fuzz drives these by coverage; here its corpus is replayed.
+//! Every parser of untrusted bytes, each as a function of bytes that must not panic, with what has to hold of the
+//! values that it accepts. tests/fuzz drives these by coverage; here its corpus is replayed.
 
 use ::payments::signature::{TOLERANCE_S, is_signed, seconds};
 use ::payments::{Message, RawEvent};
@@ -51,7 +51,7 @@ fn rules() -> SessionRules {
     SessionRules { secrets: vec![SECRET.to_owned()], ..SessionRules::default() }
 }
 
-/// What nobody has signed lets nobody in, wherever it stands.
+/// An unsigned token is refused in every header.
 fn token(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     assert!(session::buyer(Some(&text), None, &rules(), NOW_MS).is_err());
@@ -60,7 +60,7 @@ fn token(data: &[u8]) {
     assert!(session::operator(Some(&text), &Operators::of("", SECRET)).is_err() || text.ends_with(SECRET));
 }
 
-/// What has to hold of a token that is believed, and no more of it: a number among the rest may be larger than a `Value`
+/// The claims that must hold of an accepted token, and no others: a number among the rest may be larger than a `Value`
 /// holds.
 #[derive(Default, Deserialize)]
 struct Signed {
@@ -73,7 +73,7 @@ struct Claimed {
     exp: f64,
 }
 
-/// Header and claims that are signed: believed only if all of it is in order. They are separated by a NUL.
+/// Signed header and claims: accepted only if every rule holds. They are separated by a NUL.
 fn claims(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == 0);
     let (header, claims) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());

@@ -1,4 +1,4 @@
-//! HTTP as the Worker speaks it: a request and its parts, a response, a refusal. Nothing here knows a route.
+//! HTTP in the Worker: a request and its parts, a response, a refusal. Nothing here depends on a route.
 
 pub mod body;
 pub mod code;

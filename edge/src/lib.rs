@@ -61,8 +61,8 @@ async fn fetch(request: web_sys::Request, env: Env, _context: Context) -> worker
     Ok(respond(&answer, context.head.method == "HEAD"))
 }
 
-/// In development anybody can sign in as any user, so only this machine may call: a public name that resolves to it is
-/// a page's attempt to (DNS rebinding).
+/// In development any caller can sign in as any user, so only this machine may call. A request by a public name that
+/// resolves to it is refused: that is DNS rebinding.
 fn offers(context: &RequestContext) -> Result<Offers, Problem> {
     let development = context.config.development;
     if development && !origin::is_loopback(&context.head.url) {

@@ -59,7 +59,7 @@ fn of_gateway(gateway: &'static Gateway) -> impl Iterator<Item = Route> {
         method: POST,
         path: kept(format!("/v1/webhooks/{name}")),
         exists: Exists::WithGateway(name),
-        // Of one that signs nothing the payment itself is looked up, whoever calls.
+        // An unsigned gateway's message only causes a lookup of the payment, so any client may send it.
         caller: if webhook.signs() { GATEWAY } else { ANYBODY },
         limit: HINT,
         query: IGNORED,

@@ -1,5 +1,6 @@
-//! The shop's pages, drawn by the Worker with what they are about, and their two files. Whoever has the page can read it;
-//! the script makes it live. Nothing is read from elsewhere at run time but the sale, so that nothing else can be missing.
+//! The shop's pages, rendered by the Worker with their data, and their two files. A page is readable without its
+//! script; the script makes it live. Nothing is read from elsewhere at run time but the sale, so that nothing else can
+//! be missing.
 
 mod frame;
 mod html;
@@ -103,7 +104,7 @@ pub async fn sale(context: &RequestContext, sale_id: String) -> HandlerResult {
     Ok(compressed(page.answer(), context.header("Accept-Encoding")))
 }
 
-/// `GET /orders` and `GET /orders/{order_id}`: the caller's own, which the script asks for.
+/// `GET /orders` and `GET /orders/{order_id}`: the caller's own, which the script fetches.
 pub fn orders(context: &RequestContext, order_id: Option<String>) -> Response {
     let language = language::of(context.header("Accept-Language"));
     let title = text(language, if order_id.is_some() { "order_title" } else { "orders_title" });
@@ -134,7 +135,7 @@ pub fn orders(context: &RequestContext, order_id: Option<String>) -> Response {
 }
 
 /// A file of the shop. Its name has its fingerprint, and what has another one is from before or after this deployment:
-/// today's script does for yesterday's page, but nobody keeps it under that name.
+/// today's script works for yesterday's page, but is not cached under that name.
 ///
 /// # Errors
 /// `not_found`.
@@ -173,7 +174,7 @@ fn compressed(answer: Response, accept_encoding: Option<&str>) -> Response {
     if takes_it && !answer.body.is_empty() { answer.with("Content-Encoding", "gzip") } else { answer }
 }
 
-/// The sale cannot be read now: the page says so, has a button, and its script asks again by itself.
+/// The sale cannot be read now: the page says so, has a button, and its script retries by itself.
 ///
 /// # Errors
 /// The problem, for a program.
@@ -216,8 +217,8 @@ fn data(context: &RequestContext, page: &str, more: &[(&str, Value)]) -> Map<Str
     members
 }
 
-/// Tells one signed-in user from another on the same device, and is not a name: the script keeps it beside what a user has
-/// asked and has no answer to yet. Null: nobody is signed in.
+/// Distinguishes signed-in users of the same device without naming them: the script stores it beside a request of a
+/// user that has no response yet. Null: no user is signed in.
 fn user_mark(context: &RequestContext) -> Option<String> {
     let (bearer, cookie) = (context.header("Authorization"), context.header("Cookie"));
     let buyer = session::buyer(bearer, cookie, &context.config.session, context.now_ms).ok()?;

@@ -22,8 +22,8 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// `early_release`: the counters are released before the commit is on disk. `within_ms`: what takes longer than this is
-    /// not done; none: nobody gives up waiting.
+    /// `early_release`: the counters are released before the commit is on disk. `within_ms`: a batch that takes longer
+    /// than this is rolled back; none: no bound.
     #[must_use]
     pub fn new(sale_id: &'a str, early_release: bool, within_ms: Option<i32>) -> Self {
         let (users, keys, skus) = (Vec::new(), Vec::new(), Vec::new());

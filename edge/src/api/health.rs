@@ -1,4 +1,4 @@
-//! `GET /healthz`: whether the Worker runs. It asks nothing else.
+//! `GET /healthz`: whether the Worker runs. It calls nothing else.
 
 use crate::http::context::HandlerResult;
 use crate::http::response::Response;

@@ -1,4 +1,4 @@
-//! `GET /v1/reservations/{hold_id}` and `/v1/orders/{order_id}`: what a client asks when an answer was lost.
+//! `GET /v1/reservations/{hold_id}` and `/v1/orders/{order_id}`: for a client that has lost a response.
 
 use protocol::lookup::{LookupOutcome, LookupRequest, Question};
 
@@ -43,7 +43,7 @@ pub async fn ask_within(
     Ok(invoke::call_within(&context.config.lambda, "lookup", &request, within_ms).await?)
 }
 
-/// The hold whose order is asked for. None: the list is asked for.
+/// The hold whose order is requested. None: the list is requested.
 ///
 /// # Errors
 /// `malformed_request`: a hold has one order, of which there are no pages; `not_found`: it can be no hold.

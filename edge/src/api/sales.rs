@@ -1,5 +1,5 @@
 //! `GET /v1/sales` and `/v1/sales/{sale_id}`, cached by each isolate for a second. While one request refreshes the
-//! copy, the others get the old one or wait; while the functions cannot be reached, everybody gets the last copy for
+//! copy, the others get the old one or wait; while the functions cannot be reached, all requests get the last copy for
 //! half a minute.
 
 pub mod cache;
@@ -97,13 +97,13 @@ enum Cost {
     Refresh,
     /// Nothing.
     Free,
-    /// A name that nobody knows is counted against the client's address.
+    /// The id of an unknown sale is counted against the client's address.
     Counted,
 }
 
 impl Cost {
-    /// Of a name that this isolate does not know. While `lookup` cannot be asked, or its last answer about this name was
-    /// a failure, a crowd behind one address that repeats its question is not at fault.
+    /// Of a name that this isolate does not know. While `lookup` cannot be called, or its last answer about this name
+    /// was a failure, a crowd behind one address that repeats its question is not at fault.
     fn of_new(name: &str, failed: bool, rests: bool) -> Self {
         if name.is_empty() || failed || rests { Self::Free } else { Self::Counted }
     }

@@ -24,8 +24,8 @@ pub struct Limit {
 const PRESSES: Limit = Limit { binding: "PER_ADDRESS", max: PRESSES_OF_ADDRESS_MAX };
 /// Unauthenticated requests: a refused token, a return from a payment.
 pub const UNAUTHENTICATED: Limit = Limit { binding: "PER_UNAUTHENTICATED", max: UNAUTHENTICATED_OF_ADDRESS_MAX };
-/// Sales that this isolate has never heard of: each is a call of `lookup`, while everybody who follows one link to one sale
-/// asks for the same one.
+/// Sales that this isolate has not seen yet: each costs a call of `lookup`. Requests that follow one link to one sale
+/// share one call.
 pub const UNKNOWN: Limit = Limit { binding: "PER_UNKNOWN", max: UNKNOWN_OF_ADDRESS_MAX };
 /// Unsigned webhooks, and returns from a payment without a session.
 pub const HINTS: Limit = Limit { binding: "PER_HINT", max: HINTS_OF_ADDRESS_MAX };

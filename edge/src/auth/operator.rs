@@ -58,9 +58,9 @@ pub fn configured(config: &Config) -> Rc<Operators> {
 pub struct Operators(Vec<(Operator, [u8; 32])>);
 
 impl Operators {
-    /// `ADMIN_TOKENS` is `name:role:token`, separated by white space; a name may have several tokens, so that one can be
-    /// replaced while it is in use. `ADMIN_TOKEN` is an owner named `admin`. What is not of this form, or short, admits
-    /// nobody.
+    /// `ADMIN_TOKENS` is `name:role:token`, separated by white space; a name may have several tokens, so that one can
+    /// be replaced while it is in use. `ADMIN_TOKEN` is an owner named `admin`. Entries of another form, and short
+    /// tokens, are ignored.
     pub fn of(admin_tokens: &str, admin_token: &str) -> Self {
         let named = admin_tokens.split_whitespace().filter_map(|entry| {
             let mut parts = entry.splitn(3, ':');
@@ -73,8 +73,8 @@ impl Operators {
         Self(usable.map(|(name, role, token)| (Operator { name: name.to_owned(), role }, digest(token))).collect())
     }
 
-    /// Whose token it is. Every token is compared, and hashes have one length: the time tells neither which token was
-    /// right nor how much of it.
+    /// Whose token it is. Every token is compared, and hashes have one length: the time depends neither on which token
+    /// matches nor on how much of it does.
     pub fn find(&self, token: &str) -> Option<&Operator> {
         let given = digest(token);
         let mut found = None;

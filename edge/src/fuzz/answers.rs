@@ -1,4 +1,4 @@
-//! What gateways and Lambda answer: it comes from outside as much as what strangers send, and money follows from it.
+//! Responses of gateways and Lambda: untrusted bytes like any client's, and they decide about money.
 
 use payments::{
     Account, Captured, Dispute, Disputed, EntryDetail, GatewayApi, GatewayResponse, ListPage, LookupResult,
@@ -53,8 +53,8 @@ pub fn gateway(data: &[u8]) {
     }
 }
 
-/// As a page of each of the gateway's lists: what it has of a payment is as good as what asking about it says, and the next
-/// page begins somewhere.
+/// As a page of each of the gateway's lists: its entry of a payment must agree with a lookup of it, and the next page
+/// begins somewhere.
 fn lists(name: &str, api: &dyn GatewayApi, answer: &GatewayResponse) {
     for list in api.lists() {
         for cursor in ["", "1"] {

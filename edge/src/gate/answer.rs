@@ -16,7 +16,7 @@ pub enum Verdict {
     Remembered(ReserveOutcome),
     /// The user has too many requests waiting.
     TooMany,
-    /// No outcome: the call failed, or there is no room. Asking again with the same key shows what happened.
+    /// No outcome: the call failed, or there is no room. A retry with the same key shows what happened.
     Unavailable,
 }
 

@@ -1,4 +1,4 @@
-//! The Worker's side of the Gate: which one to ask, and for how long.
+//! The Worker's side of the Gate: which one to call, and with which timeout.
 
 use worker::Env;
 
@@ -12,7 +12,7 @@ use crate::runtime::{clock, js};
 /// The Gates' binding in wrangler.toml. A Gate's name is its shard.
 const BINDING: &str = "GATE";
 
-/// Asks the user's Gate.
+/// Calls the user's Gate.
 ///
 /// # Errors
 /// `unavailable`: the Gate did not answer, or not in time; or this isolate has as many reservations in flight as it can

@@ -7,7 +7,7 @@ use crate::auth::rate_limit::Charge;
 use crate::http::code::Code;
 use crate::http::response::Response;
 
-/// What the Worker asks.
+/// A request of the Worker.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ask<'a> {
     /// Takes a token of the user's: for a reservation that is refused before the Gate, and for what costs as much as

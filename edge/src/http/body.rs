@@ -1,4 +1,4 @@
-//! A request's body: bounded while it is read, checked to be JSON, and parsed into exactly the type that is asked for.
+//! A request's body: bounded while it is read, checked to be JSON, and parsed into exactly the expected type.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ pub fn broken_off(error: impl std::fmt::Display) -> Problem {
 /// `unsupported_media_type`, `malformed_request`.
 pub fn json<T: DeserializeOwned>(media: Media, body: &[u8]) -> Result<T, Problem> {
     media.must_be_json()?;
-    // All of it, a member that nobody reads included.
+    // All of it, members that are not read included.
     let text = std::str::from_utf8(body).map_err(|_| Problem::malformed("Send JSON in UTF-8."))?;
     let Object(value) = json_text::read(text).map_err(|error| Problem::malformed(explain(&error)))?;
     Ok(value)

@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(TABLE.len(), Code::Unavailable as usize + 1);
     }
 
-    /// `not_found` stands first, for an address that nobody has; T1 looks for the sale and its SKUs after the key.
+    /// `not_found` stands first, for a path that does not exist; T1 looks for the sale and its SKUs after the key.
     #[test]
     fn t1s_refusals_stand_in_the_order_of_its_checks() {
         let others = || Refusal::ALL.map(Refusal::name).into_iter().filter(|name| *name != Code::NotFound.name());

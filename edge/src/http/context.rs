@@ -21,7 +21,7 @@ pub struct RequestContext {
     pub query_error: Option<String>,
     pub env: Env,
     pub config: Rc<Config>,
-    /// Set by the dispatcher, as the table of routes asks: the buyer, or the operator's name.
+    /// Set by the dispatcher, as the table of routes requires: the buyer, or the operator's name.
     pub user_id: Option<String>,
     pub operator: Option<String>,
     pub trace: protocol::Trace,

@@ -24,7 +24,7 @@ enum State {
 }
 
 impl Breaker {
-    /// Whether a call started now would be refused; asking changes nothing.
+    /// Whether a call started now would be refused. Changes no state.
     pub fn refuses(&self, now_ms: u64) -> bool {
         match self.state {
             State::Closed => false,

@@ -1,4 +1,4 @@
-//! From a path and a method to a row of the table. Only ids are percent-decoded: whoever filters addresses in front of the
+//! From a path and a method to a row of the table. Only ids are percent-decoded: a filter of paths in front of the
 //! Worker (`/v1/admin`) must see the same words that the Worker sees.
 
 use std::collections::BTreeMap;
@@ -20,8 +20,7 @@ pub struct Offers {
     pub parameters: PathParameters,
 }
 
-/// The table's routes by their paths, in the table's order. Paths that cannot be told apart are left out: a test finds
-/// every route.
+/// The table's routes by their paths, in the table's order. Conflicting paths are left out: a test finds every route.
 static PATHS: LazyLock<Router<Vec<&'static Route>>> = LazyLock::new(|| {
     let mut paths: BTreeMap<&str, Vec<&'static Route>> = BTreeMap::new();
     for route in TABLE.iter() {

@@ -181,7 +181,7 @@ fn an_unsupported_method_gets_the_supported_ones() {
         ("POST", "/", "GET, HEAD"),
         ("get", "/", "GET, HEAD"),
         ("OPTIONS", "/v1/webhooks/standard", "POST"),
-        // Whoever only wants to know what is there takes no money.
+        // `HEAD` must not capture.
         ("HEAD", "/v1/payments/toss/return", "GET"),
     ] {
         assert_eq!(answer(method, path), Err((405, Some(allow.to_owned()))), "{method} {path}");

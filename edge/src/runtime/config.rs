@@ -95,7 +95,7 @@ impl Config {
         self.gateways.iter().map(|gateway| gateway.name.as_str())
     }
 
-    /// A missing variable is empty. An empty secret admits nobody, an empty URL is never called.
+    /// A missing variable is empty. An empty secret accepts no token, an empty URL is never called.
     pub fn from(var: impl Fn(&str) -> Option<String>) -> Self {
         let text = |name: &str| var(name).unwrap_or_default();
         let optional = |name: &str| var(name).filter(|value| !value.is_empty());

@@ -15,7 +15,7 @@ pub const TOKEN_MAX_BYTES: usize = 4_096;
 
 /// `CONFIRM_KEY` has at least so many bytes, or proves nothing.
 pub const CONFIRM_KEY_MIN_BYTES: usize = 32;
-/// RFC 7518 asks an HS256 key to be no shorter than its hash.
+/// RFC 7518 requires an HS256 key to be no shorter than its hash.
 pub const SESSION_SECRET_MIN_BYTES: usize = 32;
 /// How far ahead a session may expire, and how far two clocks may differ.
 pub const SESSION_TTL_MAX_S: f64 = 2_592_000.0;
@@ -64,7 +64,7 @@ pub const FUNCTION_DEADLINE_MS: u64 = 3_500;
 pub const STATEMENT_TIMEOUT_MS: u64 = 2_500;
 /// One call of a function, from the request's first byte to the response's last.
 pub const INVOKE_DEADLINE_MS: u64 = 4_000;
-/// One call of `confirm` that asks a gateway and may capture: gateways wait 30 s for a webhook's response.
+/// One call of `confirm` that looks a payment up and may capture it: gateways wait 30 s for a webhook's response.
 pub const GATEWAY_DEADLINE_MS: u64 = 25_000;
 /// How long the Worker waits for a Gate, which cannot answer after it has crashed or moved. A reservation there is
 /// worth sending for as long; its batch may outlast it.
@@ -77,7 +77,7 @@ pub const RESERVATIONS_IN_FLIGHT_MAX: usize = 10_000;
 /// How late an isolate may be and still take a reservation: people press again after about five seconds.
 pub const LATE_MAX_MS: u64 = 4_000;
 
-/// How long a Gate repeats "sold out", so that T1 is asked again within a second of stock that returned unseen; and
+/// How long a Gate repeats "sold out", so that T1 is called again within a second of stock that returned unseen; and
 /// after how long one request is let through as a probe, before the memory expires.
 pub const SOLD_OUT_KEEP_MS: u64 = 800;
 pub const SOLD_OUT_PROBE_MS: u64 = 480;
@@ -143,7 +143,7 @@ pub const REQUESTS_PER_S: u32 = 20;
 pub const PRESSES_OF_ADDRESS_MAX: u64 = 3_000;
 /// Unauthenticated requests.
 pub const UNAUTHENTICATED_OF_ADDRESS_MAX: u64 = 1_000;
-/// Sales that nobody has asked for before.
+/// Sales that were not requested before.
 pub const UNKNOWN_OF_ADDRESS_MAX: u64 = 100;
 pub const HINTS_OF_ADDRESS_MAX: u64 = 30;
 pub const ADDRESS_WINDOW_S: u64 = 10;

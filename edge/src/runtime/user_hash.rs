@@ -1,9 +1,9 @@
-//! A keyed hash of a user, which assigns users to Gates and names them in a Gate's memory. Without the edge's secret
-//! nobody can compute it, so nobody can choose a Gate or recognize a user in what `lookup` answers.
+//! A keyed hash of a user, which assigns users to Gates and names them in a Gate's memory. It cannot be computed
+//! without the edge's secret, so a client cannot choose a Gate, and a response of `lookup` reveals no user.
 
 use sha2::{Digest, Sha256};
 
-/// The edge's secret. `lookup` gets it with each question for holders; the database does not store it.
+/// The edge's secret. `lookup` gets it with each lookup of holders; the database does not store it.
 #[derive(Clone, Copy, Default)]
 pub struct Key([u8; 32]);
 

@@ -105,7 +105,7 @@ fn policy(payment_page_url: &str, image_url: Option<&str>) -> String {
 }
 
 /// Of an absolute address of the web. (A whole URL parser, with the scripts of all domain names, is a fifth of a
-/// Worker, and this is written by whoever deploys it.)
+/// Worker, and this is written by the operator.)
 pub fn origin(url: &str) -> Option<String> {
     let (scheme, rest) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"))?;
     let host = rest.split(['/', '?', '#']).next()?;

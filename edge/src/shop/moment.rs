@@ -65,7 +65,7 @@ fn date(day: i64) -> Option<(i64, i64)> {
     Some((month, day_of_year.checked_sub(begun)?.checked_add(1)?))
 }
 
-/// 65 s as `01:05`, 3661 s as `01:01:01`; whole days are left to words.
+/// 65 s as `01:05`, 3661 s as `01:01:01`; whole days are written as a sentence by the caller.
 pub fn digits(left_s: i64) -> String {
     let (hours, minutes, seconds) = (left_s / 3_600 % 24, left_s / 60 % 60, left_s % 60);
     if left_s >= 3_600 { format!("{hours:02}:{minutes:02}:{seconds:02}") } else { format!("{minutes:02}:{seconds:02}") }

@@ -1,6 +1,6 @@
 //! Money as a person writes it, by the currency's own decimals (ISO 4217), as the page's script does.
 
-/// `150,000원`, `₩150,000`, `$19.99`, `IQD 1.500`; `free` in words is the caller's.
+/// `150,000원`, `₩150,000`, `$19.99`, `IQD 1.500`; the caller writes the word for `free`.
 pub fn money(language: &str, amount: i64, currency: &str, decimals: usize) -> String {
     let digits = format!("{:0>width$}", amount.unsigned_abs(), width = decimals.saturating_add(1));
     let (whole, fraction) = digits.split_at(digits.len().saturating_sub(decimals));

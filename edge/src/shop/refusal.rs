@@ -6,7 +6,7 @@ use super::texts::{find, text};
 use crate::http::problem::Code;
 use crate::http::response::Response;
 
-/// Whether a person reads the answer: a browser that goes to an address asks for HTML, and a script does not.
+/// Whether a person reads the response: a browser's navigation accepts HTML, and a script's request does not.
 pub fn is_for_a_person(method: &str, accept: Option<&str>) -> bool {
     matches!(method, "GET" | "HEAD") && accept.is_some_and(|accept| accept.contains("text/html"))
 }

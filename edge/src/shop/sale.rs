@@ -36,7 +36,7 @@ struct Sku {
     max_per_user: Option<i64>,
 }
 
-/// The link that signs a buyer in, where one is needed; the way to pay is the script's business.
+/// The link that signs a buyer in, where one is needed; the script adds the way to pay.
 pub struct SignIn<'a> {
     pub needed: bool,
     pub url: Option<&'a str>,

@@ -1,5 +1,5 @@
 //! The banks that a refund of a deposit can go to. A buyer chooses one by name, without knowing which gateway has the
-//! payment: each gateway is told in its own words.
+//! payment: each gateway gets its own name or code for it.
 
 /// Name at PortOne (`Bank` of its REST API), by which the shop's API knows a bank; and Toss's code for it.
 pub const BANKS: [(&str, &str); 26] = [

@@ -1,4 +1,4 @@
-//! A dispute about a payment, as its gateway tells of it.
+//! A dispute about a payment, as its gateway reports it.
 
 /// The dispute of a payment, as its snapshot reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -50,7 +50,8 @@ pub struct WebhookEvent {
 pub enum EventKind {
     /// Something about the payment has changed; which way, only the payment itself says.
     Changed,
-    /// The gateway asks before it captures, and reads the status of our response. With the amount, where it says it.
+    /// The gateway requests approval before it captures, and reads the status of our response. With the amount, where
+    /// the message has it.
     CaptureApproval { amount: Option<i64> },
     /// A deposit into a virtual account changed. The message is unsigned and names the payment by our order id; the payment
     /// that is found must have the same secret.

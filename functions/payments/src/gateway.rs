@@ -14,8 +14,8 @@ pub struct Gateway {
     /// What its messages have at least: one of these lists of members. Only the API's description says so; what a message
     /// is, `webhook` decides.
     pub messages: &'static [&'static [Member]],
-    /// The type of the message that says what was paid, by a gateway that may have no address to ask. None: its messages
-    /// only name a payment.
+    /// The type of the message that says what was paid, by a gateway that may have no API for lookups. None: its
+    /// messages only name a payment.
     pub details: Option<&'static str>,
     /// Snapshot, capture, void and refund.
     pub api: fn(Account) -> Box<dyn GatewayApi>,
@@ -50,9 +50,9 @@ pub enum Member {
 /// How a buyer's browser comes back from paying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnPage {
-    /// Webhooks alone tell of the payment.
+    /// The payment is reported by webhooks alone.
     None,
-    /// By a redirect with these three query parameters; nothing in them is believed.
+    /// By a redirect with these three query parameters, none of which is trusted.
     Redirect(ReturnQuery),
     /// The shop's page hands in the payment's id and the token that the gateway's SDK gave it.
     Token,

@@ -1,4 +1,4 @@
-//! A request to a gateway and its response: whoever has a socket sends one and hands back the other.
+//! A request to a gateway and its response. The caller does the transport.
 
 /// A request to a gateway, below the address it is configured with.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! Payment gateways, a file each: is this message authentic, what does it say of which payment, what is the payment's state,
-//! capture it, void it, refund it.
+//! Payment gateways, a file each: whether a message is authentic, which payment it is about, what the payment's state
+//! is, capture it, void it, refund it.
 //!
 //! Nothing here has a socket or a clock. The edge, which is Wasm, uses [`WebhookReader`] as a filter and `confirm` uses it
 //! again; the functions send what [`GatewayApi`] writes and hand back the response. A new gateway is a file with both and its

@@ -42,8 +42,8 @@ pub fn text(value: &Value) -> Option<String> {
 /// All but RFC 3986's unreserved characters; the dot is encoded, too.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
 
-/// An id from outside as one segment of a path. `.` and `..` are encoded twice, because URL parsers take `%2E%2E` for the
-/// parent, too: the gateway is asked for an id that no payment has.
+/// An id from outside as one segment of a path. `.` and `..` are encoded twice, because URL parsers take `%2E%2E` for
+/// the parent, too: the gateway is queried for an id that no payment has.
 pub fn segment(id: &str) -> String {
     let encoded = utf8_percent_encode(id, SEGMENT).to_string();
     if matches!(id, "." | "..") { segment(&encoded) } else { encoded }

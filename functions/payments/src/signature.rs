@@ -103,7 +103,7 @@ fn signature(secret: &str, id: &str, timestamp: u64, body: &str) -> Option<Strin
     Some(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
 }
 
-/// What may be a signature, and no more of it than is worth a look: nobody is known yet, and each costs a hash.
+/// The candidates of a signature, up to a bound: the sender is not authenticated yet, and each costs a hash.
 fn candidates(header: &str) -> Vec<Vec<u8>> {
     let encoded = header.split(' ').filter_map(|one| one.strip_prefix("v1,").filter(|mac| mac.len() == ENCODED_CHARS));
     let decoded = encoded.filter_map(|mac| STANDARD.decode(mac).ok().filter(|mac| mac.len() == MAC_BYTES));
@@ -168,7 +168,7 @@ mod tests {
         let wrong = format!("v1,{} ", STANDARD.encode([7_u8; MAC_BYTES]));
         let behind = |forged: usize| accepts(&format!("{}{GOOD}", wrong.repeat(forged)), SENT_S);
         assert!(behind(CANDIDATES_MAX - 1) && !behind(CANDIDATES_MAX));
-        // What cannot be one takes nobody's place.
+        // What cannot be a signature does not count against the bound.
         let formless = "v1,AAAA v2,x v1, ".repeat(1_000);
         assert!(accepts(&format!("{formless}{GOOD}"), SENT_S));
         assert_eq!(candidates(&wrong.repeat(1_300)).len(), CANDIDATES_MAX);

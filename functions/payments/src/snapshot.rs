@@ -1,4 +1,4 @@
-//! What a gateway says of a payment when it is asked.
+//! A gateway's response to the lookup of a payment.
 
 use crate::dispute::{Dispute, DisputeState, Disputed};
 use crate::mark::Mark;
@@ -10,8 +10,8 @@ pub enum LookupResult {
     Known(PaymentSnapshot),
     /// The gateway has no such payment.
     NotFound,
-    /// The gateway works but refused the request. A lookup of an id that a stranger named says nothing about the
-    /// gateway's health.
+    /// The gateway works but refused the request. A lookup of an id from an unauthenticated request says nothing about
+    /// the gateway's health.
     Refused(String),
     /// The gateway works, but its description of this payment cannot be read. Other payments are not affected.
     Unreadable(String),

@@ -250,7 +250,7 @@ fn payment(payment: &Value, text_of_it: &[u8], live: bool) -> Option<PaymentSnap
     let (refunded, refunding) = match payment["status"].as_str()? {
         "DONE" | "PARTIAL_CANCELED" => refunded_amounts(&amounts, amount, unit)?,
         // Nothing is left of it, whatever its balance says: an account that is cancelled before its deposit was never
-        // paid. What the bank has not paid back yet is pending.
+        // paid. A refund that the bank has not executed yet is pending.
         "CANCELED" => {
             let (_, refunding) = refunded_amounts(&amounts, amount, unit)?;
             (amount.saturating_sub(refunding).max(0), refunding)

@@ -37,7 +37,7 @@ pub struct PaymentHint {
     pub trace: Trace,
     pub gateway: String,
     pub payment_id: String,
-    /// The gateway asks for approval of its capture: the hold is locked for it, and nothing else is done.
+    /// The gateway requests approval of its capture: the hold is locked for it, and nothing else is done.
     #[serde(rename = "may_take", default, skip_serializing_if = "std::ops::Not::not")]
     pub asks_approval: bool,
     /// The payment may have been settled before: its present state is recorded.
@@ -72,8 +72,8 @@ pub struct PaymentHint {
     pub deposit_secret: Option<String>,
 }
 
-/// A payment that a buyer's browser brings back with the token that captures it. Only the Worker knows who the buyer is,
-/// so it is asked with a proof: [`crate::proven::Personal::Payment`].
+/// A payment that a buyer's browser brings back with the token that captures it. Only the Worker knows who the buyer
+/// is, so the request carries a proof: [`crate::proven::Personal::Payment`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuyerPayment {
     #[serde(flatten)]

@@ -35,7 +35,7 @@ pub fn print<T: Serialize>(value: &T) -> serde_json::Result<String> {
     serde_json::to_string(value)
 }
 
-/// Passes of this thread since the last time somebody asked.
+/// Passes of this thread since the last call.
 #[must_use]
 pub fn passes() -> u32 {
     PASSES.take()

@@ -1,5 +1,5 @@
-//! The messages between the edge and the functions, a module a verb: what the edge asks, and the named outcomes
-//! it can get back. A refusal is an outcome, not an error; an error means that something is broken.
+//! The messages between the edge and the functions, a module a verb: the edge's requests, and the named outcomes it can
+//! get back. A refusal is an outcome, not an error; an error means that something is broken.
 //!
 //! Serde, JSON values and nothing else, so that the Worker cannot reach database code.
 

@@ -1,5 +1,5 @@
-//! A payment page is about to be opened: recorded, so that its gateway can be asked whether it led to a payment, before
-//! and after the hold ends, in case no webhook ever comes.
+//! A payment page is about to be opened: recorded, so that the gateway can be polled for a payment of it, before and
+//! after the hold ends, in case no webhook ever comes.
 
 use serde::{Deserialize, Serialize};
 

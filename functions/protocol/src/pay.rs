@@ -56,7 +56,7 @@ pub enum PayOutcome {
     HoldNotActive {
         hold_status: HoldStatus,
     },
-    /// `free` was asked for.
+    /// `free` was requested.
     CostsSomething,
     InsufficientBalance {
         balance: i64,

@@ -52,7 +52,7 @@ pub struct PaymentRow {
     pub refund_attempts: Option<i64>,
     /// The error of the last failed refund attempt.
     pub refund_failure: Option<String>,
-    /// Whether a dispute is open, was lost, or is over and nobody knows how.
+    /// Whether a dispute is open, was lost, or has ended without a known result.
     #[serde(default)]
     pub disputed: bool,
     /// `open`, `won`, `lost`, or `resolved`: it is over, and the gateway does not say how.

@@ -1,4 +1,4 @@
-//! What a reader can read: the one rule for names that strangers choose, of users as of sales.
+//! Printable text: the one rule for untrusted names, of users as of sales.
 
 /// 1 to `max_chars` characters of any script, one of them at least no white space and none of them hidden.
 #[must_use]
@@ -6,7 +6,7 @@ pub fn is_printable(text: &str, max_chars: usize) -> bool {
     !text.trim().is_empty() && text.chars().count() <= max_chars && !text.chars().any(is_hidden)
 }
 
-/// What shows nothing, turns the rest around, or means something to nobody else: with it two names would look like one.
+/// Characters that are invisible, reverse the text, or have a private meaning: with them two names would look the same.
 /// The joiners stay, for without them neither Persian nor every emoji can be written.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {

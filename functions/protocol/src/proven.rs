@@ -1,6 +1,6 @@
-//! A request that only the Worker may make of `confirm`, for the person who asked it: to buy without a gateway, to have
-//! a refund go to a bank account, or to have a payment captured with a token. It carries a proof by a secret that both have (`CONFIRM_KEY`), because the key that may
-//! invoke `confirm` is not enough for it.
+//! A request that only the Worker may make of `confirm`, for a signed-in buyer: to buy without a gateway, to have a
+//! refund go to a bank account, or to have a payment captured with a token. It carries a proof by a secret that both
+//! have (`CONFIRM_KEY`), because the key that may invoke `confirm` is not enough for it.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub struct Proven {
     pub mac: String,
 }
 
-/// What is asked for a person who is known to the Worker.
+/// A request of a buyer whom the Worker has authenticated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Personal {

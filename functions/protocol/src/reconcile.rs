@@ -8,11 +8,11 @@ pub use crate::expire::Tick;
 pub struct Reconciled {
     /// Entries of the gateways' lists, and payments of ours, that were compared.
     pub looked: u64,
-    /// Of them, those that did not agree, or that only one side had: their gateways were asked.
+    /// Of them, those that did not agree, or that only one side had: these were looked up.
     pub differed: u64,
     /// Gateways whose pass came to its end; the others go on at the next tick.
     pub through: u64,
-    /// Gateways that did not list; they are asked again later.
+    /// Gateways whose list failed; they are retried later.
     pub failed: u64,
 }
 

@@ -75,7 +75,7 @@ pub struct RefundRun {
     pub completed: u64,
     /// Refunds that were given up: dead letters.
     pub failed: u64,
-    /// Refunds that are to be tried again, or asked about again.
+    /// Refunds that are to be retried, or looked up again.
     pub later: u64,
 }
 

@@ -20,9 +20,9 @@ pub struct ReleaseRequest {
 pub enum ReleaseOutcome {
     /// This user has no such hold.
     NotFound,
-    /// Committed or expired: there is nothing to give back.
+    /// Committed or expired: there is nothing to release.
     HoldNotActive { hold_status: HoldStatus },
-    /// Given back; `moved`: now, and not before.
+    /// Released; `moved`: by this call, and not before.
     Released {
         hold: Box<Hold>,
         /// A function of the release before does not say.

@@ -43,7 +43,7 @@ pub struct Reservation {
     pub fingerprint: String,
     pub sale_id: String,
     pub items: Vec<Line>,
-    /// The JSON of all this, which is passed on as it is; empty where nobody passes it on.
+    /// The JSON of all this, which is passed on as it is; empty where it is not passed on.
     #[serde(skip)]
     pub json: String,
 }

@@ -1,6 +1,6 @@
-//! `confirm` settles payments: it verifies webhooks itself, whoever calls it, asks the gateway (payment/hints.rs, payment/confirm.rs,
-//! payment/flow.rs) and records what was captured (T2, schema/routines/confirm.sql). A payment without a gateway goes to T2 at
-//! once (schema/routines/pay.sql).
+//! `confirm` settles payments: it verifies webhooks itself, whatever its caller, looks payments up at the gateway
+//! (payment/hints.rs, payment/confirm.rs, payment/flow.rs) and records what was captured (T2,
+//! schema/routines/confirm.sql). A payment without a gateway goes to T2 at once (schema/routines/pay.sql).
 
 use std::time::Instant;
 

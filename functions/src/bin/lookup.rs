@@ -83,7 +83,7 @@ fn before(page: &Page) -> Result<Option<Uuid>, InfraError> {
     page.before.as_ref().map(id).transpose()
 }
 
-/// Holds granted meanwhile are known to the asking Gate: it granted them.
+/// Holds granted meanwhile are known to the calling Gate: it granted them.
 async fn holders(
     database: &Database,
     sale_id: &str,

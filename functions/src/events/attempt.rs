@@ -10,12 +10,12 @@ use crate::runtime::limits::{BREAKER_OPEN_S, RETRY_AFTER_MAX_S};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryResult {
     Accepted,
-    /// 410: the receiver wants no more messages.
+    /// 410: the endpoint no longer exists.
     Gone,
     Failed {
         /// Whether the receiver works, so that only this message failed.
         healthy: bool,
-        /// The pause it asks for.
+        /// Its `Retry-After`.
         pause: Option<Duration>,
     },
 }

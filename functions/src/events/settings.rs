@@ -24,7 +24,7 @@ pub struct Settings {
     pub at_once: i32,
     /// How long a circuit breaker stays open at first.
     pub breaker_open: Duration,
-    /// Maximum pause that a receiver may ask for.
+    /// Maximum `Retry-After` of a receiver.
     pub pause_max: Duration,
     pub allow_private: bool,
     /// Interval between looks for due deliveries when none is left.

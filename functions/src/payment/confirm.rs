@@ -21,7 +21,7 @@ struct Known {
     token: Option<String>,
     /// Its attempt has not ended, settled or not.
     under_way: bool,
-    /// It was settled, and its deposit is recorded as taken back.
+    /// It was settled, and its deposit is recorded as reversed.
     reversed: bool,
     shaky: bool,
     /// The gateway has answered 429 and its `Retry-After` is not over.
@@ -29,8 +29,8 @@ struct Known {
     admitted: bool,
 }
 
-/// A message about a settled payment may be the first that is heard of it: then the payment is settled, and what the
-/// message says, of a dispute for example, is recorded after that.
+/// A message about a settled payment may be the first message about it at all: then the payment is settled first, and
+/// the message's own content, a dispute for example, is recorded after that.
 pub(crate) async fn settle_by(
     database: &Database,
     gateways: &Gateways,
@@ -48,8 +48,8 @@ pub(crate) async fn settle_by(
     Ok(Settled { outcome, hold })
 }
 
-/// A hint is about the past, so the gateway is asked for the present state before money or stock moves. `details`: what
-/// a signed message of the shop's own service says; it counts where no address of that service is configured, or where
+/// A hint is about the past, so the payment's present state is looked up before money or stock moves. `details`: what a
+/// signed message of the shop's own service says; it counts where no address of that service is configured, or where
 /// the service does not know the payment.
 async fn settle_anew(
     database: &Database,
@@ -58,7 +58,7 @@ async fn settle_anew(
     details: Option<PaymentDetails>,
 ) -> Result<Settled, InfraError> {
     let id = (hint.gateway.as_str(), hint.payment_id.as_str());
-    // Before the gateway is asked: a buyer may name another buyer's payment.
+    // Before the lookup: a buyer may name another buyer's payment.
     if belongs_to_buyer(database, hint, payments::hold_id(id.1)).await? == Some(false) {
         return done(ConfirmOutcome::NotFound);
     }
@@ -106,7 +106,8 @@ async fn settle_anew(
         (LookupResult::NotFound, None) => {
             return Ok(answered(hint, end(database, id, "the gateway knows no such payment").await?));
         }
-        // The gateway works but does not say. That concerns this payment alone: it is asked again at growing intervals.
+        // The gateway works but does not say. That concerns this payment alone: it is looked up again at growing
+        // intervals.
         (LookupResult::Refused(why) | LookupResult::Unreadable(why), _) => {
             record_no_answer(database, id, &why).await?;
             return done(ConfirmOutcome::Unreachable);
@@ -173,8 +174,8 @@ pub(crate) async fn settle_known(
     let flow = PaymentFlow { database, gateways, client, id, token: hint.token.clone().or(token), mark, snapshot };
     let is_disputed = !matches!(flow.snapshot.disputed, Disputed::Unsaid | Disputed::No);
     let mut outcome = flow.settle(hint.asks_approval).await?;
-    // A message about a deposit names our order id and tells of a settled payment too; and a dispute may have begun before
-    // the payment was settled.
+    // A message about a deposit names our order id, and may be about a settled payment too; and a dispute may have
+    // begun before the payment was settled.
     if hint.deposit_secret.is_some() || (is_disputed && !hint.later) {
         outcome = with_present(database, gateways, hint, id.1, outcome).await?;
     }
@@ -203,7 +204,7 @@ async fn with_present(
     })
 }
 
-/// A gateway that asks for approval captures when it gets `ignored`. So `ignored` is kept for payments that are not
+/// A gateway that requests approval captures when it gets `ignored`. So `ignored` is kept for payments that are not
 /// ours, and a payment of ours that cannot be captured is rejected.
 fn answered(hint: &PaymentHint, settled: Settled) -> Settled {
     match settled.outcome {

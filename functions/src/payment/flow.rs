@@ -1,6 +1,6 @@
 //! Takes a payment from its snapshot to its outcome: locks the hold for the capture, captures, and records the payment
-//! (T2). Every step can be repeated; where the outcome of a capture is unknown, the gateway is asked before anything
-//! else. No gateway is called inside a transaction.
+//! (T2). Every step can be repeated; where the outcome of a capture is unknown, the payment is looked up before
+//! anything else. No gateway is called inside a transaction.
 
 use payments::{Capture, Captured, LookupResult, Mark, PaymentSnapshot, State};
 use protocol::confirm::{ConfirmOutcome, Settled};
@@ -63,13 +63,13 @@ impl PaymentFlow<'_> {
         })
     }
 
-    /// Money that has left the gateway, or that the gateway is about to pay back, buys nothing.
+    /// Money that has left the gateway, or whose refund is pending there, buys nothing.
     async fn settle_paid(&self, snapshot: &PaymentSnapshot) -> Result<ConfirmOutcome, InfraError> {
         // A zero-amount payment has no balance left but is still a purchase.
         if snapshot.refunded > 0 && snapshot.left() <= 0 {
             return Ok(end(self.database, self.id, "paid back at the gateway").await?.outcome);
         }
-        // Until the gateway has decided, nobody knows what will be left: it is asked again.
+        // The remaining amount is unknown until the gateway has decided: it is looked up again.
         if snapshot.refunding.is_some_and(|refunding| refunding > 0) {
             return self.note(true).await;
         }
@@ -108,7 +108,7 @@ impl PaymentFlow<'_> {
         response.ok_or_else(|| InfraError::misuse("locking for a capture has no outcome"))
     }
 
-    /// The gateway asks for approval and then captures by itself.
+    /// The gateway requests approval and then captures by itself.
     async fn approve_capture(&self) -> Result<ConfirmOutcome, InfraError> {
         Ok(match self.lock_for_capture().await? {
             CaptureLock::ReadyToCapture { .. } => ConfirmOutcome::ReadyToCapture,
@@ -157,7 +157,8 @@ impl PaymentFlow<'_> {
                 match self.gateways.look_up(self.database, self.client, self.id.1, true).await? {
                     LookupResult::Known(snapshot) if snapshot.state == State::Paid => self.settle_paid(&snapshot).await,
                     LookupResult::Known(snapshot) if snapshot.state == State::Waiting => self.note(true).await,
-                    // The capture attempt stays recorded: the next hint or sweep asks the gateway before anything else.
+                    // The capture attempt stays recorded: the next hint or sweep looks the payment up before anything
+                    // else.
                     LookupResult::Known(_)
                     | LookupResult::NotFound
                     | LookupResult::Refused(_)
@@ -223,7 +224,7 @@ impl CaptureLock {
     fn into_outcome(self) -> ConfirmOutcome {
         match self {
             Self::ReadyToCapture { .. } => ConfirmOutcome::ReadyToCapture,
-            // The gateway asks before it authorises, so there is nothing to park.
+            // The gateway requests approval before it authorises, so there is nothing to park.
             Self::HoldUnknown => ConfirmOutcome::Rejected { reason: "hold_unknown".to_owned() },
             Self::Rejected { reason } => ConfirmOutcome::Rejected { reason },
             Self::Confirmed { order_id } => ConfirmOutcome::Confirmed { order_id },

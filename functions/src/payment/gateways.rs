@@ -112,7 +112,7 @@ impl Gateways {
     }
 
     /// Sends a lookup and records the gateway's health. Only no response and 5xx count as failures of the gateway;
-    /// after a 429 it is asked less often.
+    /// after a 429 it is called less often.
     async fn send_and_record(
         &self,
         database: &Database,
@@ -141,7 +141,7 @@ impl Gateways {
         Ok(response)
     }
 
-    /// After a 429 the gateway is asked less often, whatever it was asked for.
+    /// After a 429 the gateway is called less often, whichever request it answered so.
     ///
     /// # Errors
     /// The database could not note it.

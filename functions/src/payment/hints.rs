@@ -1,5 +1,5 @@
-//! Who hints at a payment, and what of that is believed: a signed webhook by its signature, a buyer by the Worker's proof,
-//! and anybody else only that there may be news. Each becomes a hint that confirm.rs settles.
+//! Who may hint at a payment, and what of a hint is trusted: a signed webhook by its signature, a buyer by the Worker's
+//! proof, and an unproven hint only as a reason to look the payment up. Each becomes a hint that confirm.rs settles.
 
 use payments::{DisputeHint, EventKind, RawEvent, WebhookEvent};
 use protocol::confirm::{BuyerPayment, ConfirmOutcome, PaymentHint, Settled, Signed};
@@ -41,7 +41,7 @@ pub async fn settle_signed(
     settle_by(database, gateways, &hint, details).await
 }
 
-/// Settles a payment that anybody may hint at.
+/// Settles a payment by an unproven hint.
 ///
 /// # Errors
 /// The database cannot answer, the gateway is not configured, or the hint says what needs a proof. A gateway that does
@@ -50,8 +50,8 @@ pub async fn settle(database: &Database, gateways: &Gateways, hint: &PaymentHint
     settle_by(database, gateways, &believed(hint)?, None).await
 }
 
-/// What is believed of a hint that proves nothing. A made-up token ends the attempt of the buyer it is for, and only the
-/// Worker knows who a buyer is.
+/// What is trusted of an unproven hint. A made-up token ends the attempt of the buyer it is for, and only the Worker
+/// knows who a buyer is.
 fn believed(hint: &PaymentHint) -> Result<PaymentHint, InfraError> {
     if hint.token.is_some() || hint.buyer.is_some() {
         return Err(InfraError::misuse("a buyer's token needs a proof: deploy the Worker and confirm together"));

@@ -1,4 +1,4 @@
-//! A payment page that is opened for a hold. The opening is recorded, and the gateway is asked before and after the
+//! A payment page that is opened for a hold. The opening is recorded, and the gateway is polled before and after the
 //! hold ends whether it led to a payment, in case no webhook ever comes.
 
 use payments::LookupResult;

@@ -14,7 +14,7 @@ use crate::runtime::limits::ASK_DEADLINE_MS;
 #[derive(Deserialize)]
 struct Settlement {
     asked_at: String,
-    /// When it was recorded that the payment's dispute was won, or is over and nobody knows how.
+    /// When it was recorded that the payment's dispute was won, or ended without a known result.
     won_at: Option<String>,
     shaky: bool,
     /// The gateway has answered 429 and its `Retry-After` is not over.
@@ -39,7 +39,7 @@ pub async fn look_again(
     let done = |outcome| Ok(Some(Settled { outcome, hold: None }));
     let client =
         gateways.client(id.0).ok_or_else(|| InfraError::misuse("a gateway that this function has no secret for"))?;
-    // No buyer waits for this: whoever hinted does so again.
+    // No buyer waits for this: the sender of the hint repeats it.
     if settled.slowed || !settled.admitted {
         return done(ConfirmOutcome::Unreachable);
     }
@@ -107,8 +107,8 @@ struct RecordedDispute {
     amount: i64,
 }
 
-/// Completes the snapshot with the dispute that is recorded of the payment, where the gateway says nothing of disputes
-/// when it is asked: its signed messages were all that told of it. None: the dispute is over, and nobody knows how.
+/// Completes the snapshot with the dispute that is recorded of the payment, where the gateway's lookups do not report
+/// disputes: only its signed messages do. None: the dispute ended without a known result.
 ///
 /// # Errors
 /// The database cannot answer.

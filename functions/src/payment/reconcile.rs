@@ -198,8 +198,8 @@ async fn ours(database: &Database, pass: &Pass) -> Result<Option<Page>, InfraErr
     Ok(page.map(|Ours { payment_ids, looked, next }| Page { looked, payment_ids, next }))
 }
 
-/// Settles what differs on a page, and what could not be asked about once more. False: the page comes again later,
-/// because its gateway fails or wants to be asked less often.
+/// Settles the differences of a page, and retries the lookups that failed. False: the page comes again later, because
+/// its gateway fails or throttles.
 async fn settle_page(
     database: &Database,
     gateways: &Gateways,
@@ -230,7 +230,7 @@ async fn settle_page(
     Ok(true)
 }
 
-/// Settles each of them as if a webhook had come. Returns those that could not be asked about.
+/// Settles each of them as if a webhook had come. Returns those that could not be looked up.
 async fn settle_all(database: &Database, gateways: &Gateways, gateway: &str, payment_ids: &[String]) -> Vec<String> {
     let lookups = stream::iter(payment_ids).map(async |payment_id| {
         let (trace, gateway, payment_id) = (Trace::default(), gateway.to_owned(), payment_id.clone());

@@ -27,7 +27,7 @@ pub struct RefundJob {
     /// The gateway has accepted an attempt and completes it later.
     #[serde(default)]
     pub requested: bool,
-    /// A request was sent of which nobody knows whether it was done.
+    /// A request was sent whose outcome is unknown.
     #[serde(default)]
     pub attempt_open: bool,
     /// When it was claimed: changes at the gateway after that are new.
@@ -188,7 +188,7 @@ async fn attempt(
         return Ok(AttemptOutcome::Waits);
     }
     // The gateway accepted the refund but does not report it as pending: it was dropped. Where the gateway does not
-    // report pending refunds, repeating the key is the only way to ask.
+    // report pending refunds, repeating the key is the only lookup.
     if job.requested && snapshot.refunding.is_some() {
         return Ok(AttemptOutcome::Refused("the gateway has not done what it had taken on".to_owned()));
     }

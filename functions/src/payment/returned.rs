@@ -1,5 +1,5 @@
 //! Whether a browser that comes back to a payment that was settled before names that payment's own order: it is
-//! redirected to the hold, and nobody is sent to somebody else's.
+//! redirected to that payment's hold and to no other.
 
 use payments::{LookupResult, PaymentSnapshot};
 use protocol::confirm::{ConfirmOutcome, HoldOf, PaymentHint};

@@ -1,4 +1,4 @@
-//! The secrets by which `confirm` verifies webhooks. The edge verifies them too, but only as a filter: whoever has the
+//! The secrets by which `confirm` verifies webhooks. The edge verifies them too, but only as a filter: a holder of the
 //! edge's credentials could call `confirm` directly.
 
 use std::collections::BTreeMap;

@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(error.as_deref(), Some("the environment variable HOLDFAST_NO_SUCH_VARIABLE is missing"));
     }
 
-    /// Where the other side vanishes without a word, a call in flight ends in time for another, and an idle one is noticed.
+    /// Where the other side vanishes silently, a call in flight ends in time for another, and an idle one is noticed.
     #[test]
     fn a_connection_whose_other_end_is_silent_is_given_up() -> Result<(), ConfigError> {
         let config = connection("postgres://holdfast_reserve:p@127.0.0.1:5432/shop")?;

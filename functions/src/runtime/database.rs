@@ -18,7 +18,7 @@ use crate::runtime::config::{self, ConfigError};
 use crate::runtime::limits::{CALL_DEADLINE_MS, CONNECT_DEADLINE_MS, CONNECTION_IDLE_MAX_S};
 use crate::runtime::tls;
 
-/// A parameter with its type, so that the server need not be asked for it.
+/// A parameter with its type, which saves a round trip to the server.
 pub type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// An infrastructure error: a function's only kind of error. A refusal is an outcome.

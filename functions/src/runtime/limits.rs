@@ -12,7 +12,7 @@ pub const CONNECT_DEADLINE_MS: u64 = 2_000;
 /// A call of the database, a new connection for it included.
 pub const CALL_DEADLINE_MS: u64 = 3_500;
 /// A connection that was idle for longer is replaced before it is used: whatever stands between may have forgotten it
-/// without a word (AWS's NAT does after 350 s), and a call would wait for its whole deadline to find that out.
+/// silently (AWS's NAT does after 350 s), and a call would wait for its whole deadline to find that out.
 pub const CONNECTION_IDLE_MAX_S: u64 = 240;
 /// TCP keepalive: idle time before the first probe, interval between probes, and probes before the connection is
 /// closed.
@@ -83,16 +83,17 @@ pub const SECRET_OVERLAP_S: i64 = 86_400;
 pub const SECRET_OVERLAP_MAX_S: i64 = 604_800;
 /// Dead letters that one call replays at most.
 pub const REPLAY_BATCH: i32 = 1_000;
-/// Holds or orders of a buyer that one page of a list looks at, whatever of them is asked for.
+/// Holds or orders of a buyer that one page of a list reads, whatever its filters.
 pub const LISTS_LOOK_MAX: i32 = 1_000;
-/// Payments that one page looks at, whatever of them is asked for.
+/// Payments that one page reads, whatever its filters.
 pub const PAYMENTS_LOOK_MAX: i32 = 5_000;
-/// Retention: of sent events (after which the audit cannot say any more whether something was told), of dead letters, and of finished keys, which are never kept shorter.
+/// Retention: of sent events (after which the audit cannot check any more whether an event was delivered), of dead
+/// letters, and of finished keys, which are never kept shorter.
 pub const EVENTS_KEEP_H: u64 = 168;
 pub const DEAD_LETTERS_KEEP_H: u64 = 720;
 pub const IDEMPOTENCY_KEEP_H: u64 = 24;
-/// Retention of holds that ended unpaid, never shorter than dead letters, which tell of them, and a day; and for how long the
-/// law wants orders and payments kept with their buyer's name: five years, in the days of Korea's commerce act.
+/// Retention of holds that ended unpaid, never shorter than dead letters, which name them, and a day; and for how long
+/// the law wants orders and payments kept with their buyer's name: five years, in the days of Korea's commerce act.
 pub const HOLDS_KEEP_H: u64 = 2_160;
 pub const LEGAL_KEEP_D: u64 = 1_826;
 

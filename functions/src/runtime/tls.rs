@@ -1,4 +1,4 @@
-//! TLS to the database, where its URL asks for it (`sslmode=require` checks the certificate and the host's name), to
+//! TLS to the database, where its URL requires it (`sslmode=require` checks the certificate and the host's name), to
 //! gateways and to subscribers.
 
 use std::env;

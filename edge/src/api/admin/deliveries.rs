@@ -38,7 +38,7 @@ pub async fn run(context: &RequestContext, operation: Operation) -> HandlerResul
     into_response(outcome(context, operation).await?)
 }
 
-/// One page of a list, whose cursor belongs to `filters`: the list's name and all that it was asked with.
+/// One page of a list, whose cursor belongs to `filters`: the list's name and its query parameters.
 ///
 /// # Errors
 /// As `run`.

@@ -23,8 +23,8 @@ pub async fn create(context: &mut RequestContext) -> HandlerResult {
     Ok(answer)
 }
 
-/// Whether any of the gateways that are listened to takes the sale's currency: what nobody can pay for is not sold. What is
-/// no currency at all the function says, with whatever else is wrong.
+/// Whether a configured gateway takes the sale's currency: a sale that cannot be paid for is refused. The function
+/// reports text that is no currency at all, with its other field errors.
 fn payable<'a>(sale: &NewSale, gateways: impl Iterator<Item = &'a str>) -> Result<(), FieldError> {
     let currency = sale.currency.as_str();
     if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {

@@ -1,6 +1,6 @@
-//! Limits for questions that a signed-in buyer has a gateway asked: coming back from paying, PortOne's confirm, an account
-//! for a refund. A token is no proof that there is such a payment, so these have places of their own, few enough that
-//! a signed message finds one, and one user only has a share of them.
+//! Limits for gateway lookups that a signed-in buyer causes: coming back from paying, PortOne's confirm, an account for
+//! a refund. A token is no proof that there is such a payment, so these have places of their own, few enough that a
+//! signed message finds one, and one user only has a share of them.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -32,13 +32,13 @@ impl Drop for Place {
     }
 }
 
-/// Waits until this buyer may have this payment looked up, and for a free place: longer than a stranger, because a buyer
-/// who has paid has nothing else to do.
+/// Waits until this buyer may have this payment looked up, and for a free slot: longer than an unsigned request,
+/// because a buyer who has paid is waiting for this response.
 ///
 /// # Errors
-/// `rate_limited`: the user's other questions are still being answered; `unavailable`: no place became free in time.
+/// `rate_limited`: the user's other lookups are still running; `unavailable`: no slot became free in time.
 pub async fn place(context: &RequestContext, user_id: &str, payment_id: &str) -> Result<Place, Problem> {
-    // A turn of the buyer's own: nobody else can use it up. No payment's id has a line break.
+    // The key names the buyer, so another user's requests cannot use up this interval. No payment id has a line break.
     unsigned::turn_in(&PAYMENTS, &format!("{payment_id}\n{user_id}")).await?;
     let began_ms = clock::now_ms();
     loop {

@@ -54,7 +54,7 @@ pub async fn webhook(context: &mut RequestContext, gateway: &str) -> HandlerResu
 }
 
 /// # Errors
-/// `unavailable`: the gateway could not be asked; `signature_invalid`; `not_found`.
+/// `unavailable`: the gateway did not answer a lookup; `signature_invalid`; `not_found`.
 pub async fn settle(context: &RequestContext, request: &ConfirmRequest) -> Result<Settled, Problem> {
     checked(invoke::call_within(&context.config.lambda, "confirm", request, limits::GATEWAY_DEADLINE_MS).await?)
 }
@@ -171,9 +171,9 @@ mod tests {
             (status(ConfirmOutcome::ReadyToCapture, true), status(ConfirmOutcome::Unreachable, false)),
             (200, 503)
         );
-        // What a webhook may simply be told of must not have money taken.
+        // A reason that a webhook gets with 200 must not approve a capture.
         let refund = || ConfirmOutcome::RefundRequired { reason: RefundReason::HoldExpired };
-        // Somebody else's payment is theirs to take.
+        // A payment of another shop on the same account is that shop's to capture.
         assert_eq!((status(ConfirmOutcome::Ignored, true), status(ConfirmOutcome::Ignored, false)), (200, 200));
         assert_eq!((status(ConfirmOutcome::Unproven, false), status(ConfirmOutcome::NotFound, false)), (401, 404));
         assert_eq!((status(refund(), true), status(refund(), false)), (409, 200));

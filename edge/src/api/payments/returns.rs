@@ -27,7 +27,7 @@ pub async fn redirect(context: &RequestContext, gateway: &str) -> HandlerResult 
     };
     let buyer = match auth::buyer(context) {
         Ok(buyer) => Some(buyer),
-        // A buyer who asks too often is no stranger for that.
+        // A buyer over their own limit is still signed in.
         Err(problem) if problem.code == Code::RateLimited => return Err(problem),
         Err(_) => None,
     };
@@ -53,7 +53,7 @@ pub async fn redirect(context: &RequestContext, gateway: &str) -> HandlerResult 
     };
     match confirm::settle(context, &ConfirmRequest::Hint(hint)).await {
         Ok(settled) => Ok(send_on(&settled, &back.payment_key)),
-        // Reloading the page asks again; so does the sweep.
+        // Reloading the page looks the payment up again; so does the sweep.
         Err(problem) => Err(problem),
     }
 }

@@ -1,5 +1,6 @@
-//! Limits for unsigned messages: anybody may send one, and for each the gateway is asked. They have call slots of their
-//! own, so that they never take those of signed messages, and a payment is looked up at most once in `HINT_EVERY_MS`.
+//! Limits for unsigned messages: any client may send one, and each causes a gateway lookup. They have call slots of
+//! their own, so that they never take those of signed messages, and a payment is looked up at most once in
+//! `HINT_EVERY_MS`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -96,7 +97,7 @@ impl Payments {
         Some(turn_ms)
     }
 
-    /// Ids come from strangers: expired ones are dropped, and if that is not enough, all.
+    /// Ids come from unauthenticated requests: expired ones are dropped, and if that is not enough, all.
     fn make_room(&mut self, now_ms: u64) {
         self.0.retain(|_, last| last.abs_diff(now_ms) < HINT_EVERY_MS);
         if self.0.len() >= HINTED_MAX {

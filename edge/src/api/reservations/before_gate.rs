@@ -1,6 +1,6 @@
-//! Before the Gate: what a reservation passes after its caller, its limits and its body have been checked, and before its
-//! user's Gate is asked. A waiting room belongs here: it sees the whole reservation, and whatever it refuses never reaches
-//! the Gate's queue.
+//! Before the Gate: what a reservation passes after its caller, its limits and its body have been checked, and before
+//! its user's Gate is called. A waiting room belongs here: it sees the whole reservation, and whatever it refuses never
+//! reaches the Gate's queue.
 
 use protocol::reserve::Reservation;
 

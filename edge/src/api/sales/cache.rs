@@ -51,7 +51,7 @@ pub enum Fetched<T> {
     Missing,
     /// The functions gave no answer.
     Failed,
-    /// They were not asked: the caller had no question left.
+    /// The functions were not called: the caller had no lookup left.
     Limited,
 }
 

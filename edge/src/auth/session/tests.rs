@@ -58,7 +58,7 @@ fn of_several_cookies_the_valid_one_counts() {
         format!("{COOKIE}={stale}"),
         format!("{COOKIE}=\"{ann}"),
         format!("Holdfast_session={ann}"),
-        // A stranger's cookies do not buy as many signatures as they like.
+        // The number of signatures that one request has checked is bounded, however many cookies it brings.
         format!("{}{COOKIE}={ann}", format!("{COOKIE}={stale}; ").repeat(limits::SESSION_COOKIES_MAX)),
     ] {
         assert_eq!(who(None, &cookies), None, "{cookies}");

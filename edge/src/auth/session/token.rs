@@ -1,8 +1,8 @@
 //! A session token: a JWT (RFC 7519), HS256 with one of the session secrets. Errors are specific: a token's holder may
 //! read it, and its issuer has to find the mistake.
 //!
-//! No library judges it, because each would change the rules: `jwt-compact` does not look at `crit` and reads no `exp` with
-//! parts of a second; `jsonwebtoken` asks a clock of its own, in whole seconds, and accepts `"crit":null`.
+//! No library judges it, because each would change the rules: `jwt-compact` does not look at `crit` and reads no `exp`
+//! with parts of a second; `jsonwebtoken` reads a clock of its own, in whole seconds, and accepts `"crit":null`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -103,7 +103,7 @@ impl<W> Memory<W> {
         }
     }
 
-    /// A batch failed because of what it asked: this says nothing about the function's health.
+    /// A batch failed because of its own content: this says nothing about the function's health.
     pub fn complete_rejected(&mut self, batch: &InFlightBatch, now_ms: u64) {
         self.queue.call_ended(&batch.sale_id);
         self.breaker.no_verdict(now_ms);

@@ -4,7 +4,7 @@
 //!
 //! In the order of refusals these are last, except for what only a user with a key, a hold or an order can get. So they
 //! are repeated only to a user who, as this Gate knows for sure, has none of these. All reservations of a user pass one
-//! Gate, which sees what is granted. What was granted before the Gate started, it asks the database for, once a sale.
+//! Gate, which sees what is granted. Holders from before the Gate started are looked up in the database, once a sale.
 
 use std::collections::{HashMap, HashSet};
 

@@ -76,7 +76,7 @@ impl Operation {
         self
     }
 
-    /// What asks a function, and so the database.
+    /// Operations that call a function, and so the database.
     pub fn asks(self) -> Self {
         self.refuses(&[Code::Unavailable])
     }
@@ -99,7 +99,7 @@ impl Operation {
         self
     }
 
-    /// May be kept, and asked for again by its tag.
+    /// Cacheable, and revalidated by its `ETag`.
     pub fn kept(mut self) -> Self {
         self.parameters.push(if_none_match());
         let answer = json!({"description": "Not modified.", "headers": carrying(&["ETag"])});

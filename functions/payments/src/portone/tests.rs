@@ -67,7 +67,7 @@ fn a_confirmed_payment_is_paid_only_if_its_state_says_so() {
     assert_eq!(of(200, json!({"payment": {"status": "PAID", "pgTxId": "1"}})), Captured::Done);
     assert_eq!(of(200, json!({"payment": {"status": "VIRTUAL_ACCOUNT_ISSUED"}})), Captured::Waiting);
     assert!(matches!(of(200, json!({"payment": {"status": "FAILED"}})), Captured::Refused(_)));
-    // Nothing of the state: the payment is asked for.
+    // The event has no state: the payment is looked up.
     for unknown in [json!({"payment": {"pgTxId": "1"}}), json!({}), json!({"payment": {"status": "NEW"}})] {
         assert!(matches!(of(200, unknown.clone()), Captured::Unknown(_)), "{unknown}");
     }
@@ -117,7 +117,7 @@ fn nothing_is_left_of_a_cancelled_payment_whatever_its_sums_say() {
         };
         (snapshot.state, snapshot.amount, snapshot.refunded, snapshot.left())
     };
-    // An account that was cancelled before its deposit, and a payment that was paid back.
+    // An account that was cancelled before its deposit, and a payment that was refunded.
     for more in [
         json!({"amount": {"total": 1000, "paid": 0, "cancelled": 0}, "cancellations": []}),
         json!({"amount": {"total": 1000}}),

@@ -56,7 +56,7 @@ pub fn payment(intent: &Value) -> Option<PaymentSnapshot> {
     })
 }
 
-/// The refunded and the pending amount. The charge's sum includes both; its list of refunds tells them apart but may
+/// The refunded and the pending amount. The charge's sum includes both; its list of refunds distinguishes them but may
 /// have more pages. If a refund cannot be read, the payment cannot be read.
 fn refunded_amounts(charge: &Value, unit: Unit) -> Option<(i64, i64)> {
     let refunds = &charge["refunds"];

@@ -11,12 +11,12 @@ use crate::reading::{amount, segment, text};
 pub const ALL: [&str; 3] = ["payment_intents", "refunds", "disputes"];
 /// A refund may fail so long after it was made.
 const REFUND_S: i64 = 30 * 86_400;
-/// A bank may decide so long after a dispute began. What it has decided, and is recorded so, is not asked about.
+/// A bank may decide so long after a dispute began. A recorded decision is not looked up again.
 const DISPUTE_S: i64 = 400 * 86_400;
 
 pub fn path(page: &ListPage) -> String {
     let (from_s, expand) = match page.list {
-        // With what was paid back of each: a list within a list.
+        // With the refunds of each: a list within a list.
         "payment_intents" => (page.from_s, "&expand[]=data.latest_charge.refunds"),
         "disputes" => (page.from_s.min(page.until_s - DISPUTE_S), ""),
         _ => (page.from_s.min(page.until_s - REFUND_S), ""),

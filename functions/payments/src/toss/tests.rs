@@ -160,7 +160,7 @@ fn nothing_is_left_of_a_cancelled_payment_but_what_the_bank_has_not_paid_back_ye
         };
         (snapshot.refunded, snapshot.refunding)
     };
-    // An account that was cancelled before its deposit; a payment that was paid back, and one that is being paid back.
+    // An account that was cancelled before its deposit; a payment that was refunded, and one whose refund is pending.
     assert_eq!(read(1_000, Value::Null), (1_000, Some(0)));
     let cancel = |status: &str| json!([{"cancelAmount": 1000, "cancelStatus": status}]);
     assert_eq!(read(0, cancel("DONE")), (1_000, Some(0)));

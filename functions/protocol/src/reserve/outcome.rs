@@ -45,7 +45,7 @@ impl Refusal {
     }
 }
 
-/// What became of a reservation: granted, or a [`Refusal`] with what its answer tells, or not even looked at.
+/// The outcome of a reservation: granted, or a [`Refusal`] with its members, or not attempted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case", try_from = "Members")]
 pub enum ReserveOutcome {
@@ -56,7 +56,7 @@ pub enum ReserveOutcome {
     },
     /// The key was used before, for something else.
     IdempotencyKeyReused,
-    /// Another request of this user is in the same transaction; ask again.
+    /// Another request of this user is in the same transaction; retry.
     RequestInProgress,
     /// No such sale (`sku_id` is none), or no such SKU in it.
     NotFound {
@@ -92,7 +92,7 @@ pub enum ReserveOutcome {
 }
 
 impl ReserveOutcome {
-    /// Which refusal it is; none: it was granted, or nobody looked at it.
+    /// Which refusal it is; none: it was granted or not attempted.
     #[must_use]
     pub const fn refusal(&self) -> Option<Refusal> {
         Some(match self {

@@ -1,4 +1,4 @@
-//! How one attempt of a refund ended, and in which words that is written (schema/routines/refund.sql).
+//! How one attempt of a refund ended, and the name under which it is stored (schema/routines/refund.sql).
 
 const DISPUTE_OPEN: &str = "the payment is disputed: the bank may pay the buyer back";
 

@@ -1,4 +1,4 @@
-//! Which tokens are believed, and what is said of the others.
+//! Which tokens are accepted, and how the challenge describes the others.
 
 use super::*;
 
@@ -54,7 +54,7 @@ fn claims_are_required_typed_and_within_their_time() {
     for believed in [
         r#"{"sub":"a","exp":1799999995.6,"nbf":1800000005.5}"#,
         r#"{"sub":"a","exp":1802592000,"role":"x","aud":["y"],"iss":1}"#,
-        // JSON has no largest number, and this one is nobody's to read.
+        // JSON has no largest number, and no rule reads this member.
         r#"{"sub":"a","exp":1800000060,"role":1e999}"#,
         r#"{"sub":"a\u200c b","exp":1800000060}"#,
     ] {

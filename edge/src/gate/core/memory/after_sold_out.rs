@@ -5,7 +5,7 @@ use super::*;
 use crate::gate::testing::{lines, reservation};
 use crate::runtime::limits::{SALE_BATCHES_IN_FLIGHT_MAX, SLOW_START_FIRST, SOLD_OUT_PROBE_MS};
 
-/// At 0 T1 said that `a` is sold out, and the database that nobody had anything.
+/// At 0, T1 answered that `a` is sold out, and the database that there are no holders.
 fn sold_out_gate() -> Gate {
     let mut gate = gate();
     gate.arrive(one("first"), 0, 0);

@@ -9,7 +9,7 @@ fn not_open(status: SaleStatus, for_ms: u64) -> ReserveOutcome {
     ReserveOutcome::SaleNotOpen { opens_at: "2026-01-15T05:00:00Z".to_owned(), status, for_ms }
 }
 
-/// At 1 000 T1 said that the sale is not open; nobody has anything.
+/// At 1 000, T1 answered that the sale is not open; there are no holders.
 fn remembering(status: SaleStatus, for_ms: u64) -> SoldOut {
     let mut memory = SoldOut::default();
     run_batch(&mut memory, "first", 1_000, not_open(status, for_ms));

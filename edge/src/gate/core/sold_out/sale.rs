@@ -23,7 +23,7 @@ pub struct Sale {
     pub used_ms: u64,
 }
 
-/// Whether `users` has everybody who had something in the sale before this memory began.
+/// Whether `users` has all holders of the sale from before this memory began.
 #[derive(Default)]
 pub enum Holders {
     #[default]

@@ -37,7 +37,7 @@ pub fn run_batch(memory: &mut SoldOut, user: &str, sent_ms: u64, outcome: Reserv
     memory.learn(&batch, Some(&[outcome]), sent_ms);
 }
 
-/// At 1 000 T1 said that none of `a` is left; nobody had anything before.
+/// At 1 000, T1 answered that none of `a` is left; there were no holders before.
 fn remembering() -> SoldOut {
     let mut memory = SoldOut::default();
     run_batch(&mut memory, "first", 1_000, sold_out(0, 1_000));
