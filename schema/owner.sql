@@ -1,7 +1,7 @@
--- Owner: everything in the schema belongs to `holdfast_owner`, which is no superuser and cannot log in, whoever migrates.
--- So a definer function can do what the schema needs and nothing else. Applied at the end of every migration, whether or not
--- there was anything to do: what is new belongs to whoever migrated until then, and a database's own rights are not copied
--- with it.
+-- Owner: everything in the schema belongs to `holdfast_owner`, which is no superuser and cannot log in, whichever role
+-- migrates. So a definer function can do what the schema needs and nothing else. Applied at the end of every migration,
+-- whether or not there was anything to do: new objects belong to the migrating role until then, and a database's own
+-- rights are not copied with it.
 
 do $$
 declare

@@ -1,7 +1,8 @@
 -- One role a function: it may connect, and EXECUTE its own call. None of them can read a table. And one that owns all of
 -- it, which is no superuser and cannot log in.
 --
--- Whoever migrates needs CREATEROLE and the database, no more: what only a superuser may do is done where one migrates.
+-- The migrating role needs CREATEROLE and ownership of the database, no more. Statements that only a superuser may
+-- execute run only where a superuser migrates.
 --
 -- The bounds of a call stand here because they must hold before its statement begins, and because a role's
 -- settings reach through a transaction-mode pooler, where a session's do not.
@@ -65,8 +66,8 @@ begin
 end
 $$;
 
--- The owner may end the sessions of the functions, because it is a member of their roles; whoever migrates may go on
--- changing what it owns.
+-- The owner may end the sessions of the functions, because it is a member of their roles; the migrating role may still
+-- change what the owner owns.
 grant holdfast_reserve, holdfast_confirm, holdfast_expire, holdfast_release, holdfast_lookup, holdfast_admin, holdfast_relay,
       holdfast_refund, holdfast_reconcile, holdfast_audit to holdfast_owner;
 do $$
@@ -77,9 +78,8 @@ begin
 end
 $$;
 
--- Nothing is granted that is not used (temporary tables: owner.sql). What is everybody's by default and only a superuser
--- can take away (large objects, locks without a row, messages in the log) stays everybody's where no superuser migrates:
--- docs/deploying.md.
+-- Nothing is granted that is not used (temporary tables: owner.sql). Default rights of PUBLIC that only a superuser can
+-- revoke (large objects, advisory locks, messages in the log) stay where no superuser migrates: docs/deploying.md.
 do $$
 declare
     v_one text;

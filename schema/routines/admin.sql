@@ -5,9 +5,9 @@
 -- Isolation:  READ COMMITTED or above.
 -- A retry:    the same answer: a sale by what it was created from, stock by its Idempotency-Key.
 
--- p_sale is the body of the request, checked, with its defaults filled in by the function. What is left is judged here:
--- whether a sale that is to open now ends later. Only a new one is asked, for what was in order when it was made still
--- is when it is sent again.
+-- p_sale is the body of the request, checked, with its defaults filled in by the function. One rule is checked here: a
+-- sale that opens now must end later. It is checked for a new sale only, because a repeated request must get the same
+-- answer.
 create or replace function holdfast.create_sale(p_by json, p_sale json, p_created_from bytea) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -52,7 +52,7 @@ begin
 end
 $$;
 
--- What the functions of the last release call: nobody says who asks.
+-- What the functions of the last release call: without an actor.
 create or replace function holdfast.create_sale(p_sale json, p_created_from bytea) returns json
 language sql security definer set search_path = holdfast, pg_temp
 begin atomic

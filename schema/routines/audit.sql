@@ -5,7 +5,7 @@
 --
 -- Locks:      looking takes none. Writing takes rows of audit_cursor and audit_finding; of the latter, `retain` has rows that
 --             are gone, and `forget` rows with the name of a user who is forgotten.
--- Keeps:      nothing is corrected. A finding is written and told once for as long as it stands.
+-- Keeps:      nothing is corrected. A finding is written once, and emits one event, for as long as it stands.
 -- Isolation:  `audit_look` is STABLE, so whatever it reads it reads as of one moment, its caller's snapshot: a sale that
 --             goes on meanwhile looks whole. Each piece has a moment of its own, and a short one: an old snapshot
 --             would keep the dead versions of the hot counters from being pruned.
@@ -115,7 +115,7 @@ begin
 end
 $$;
 
--- Keeps what `audit_look` saw, tells of what is new, and moves the cursor: {found, told, through}.
+-- Records what `audit_look` saw, writes an event for each new finding, and moves the cursor: {found, told, through}.
 create or replace function holdfast.audit_write(p_look json) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -143,7 +143,7 @@ begin
     )
     select count(*) into v_told from told;
 
-    -- Whoever looked at the same piece at the same time has moved it already.
+    -- Another audit of the same piece may have moved the cursor already.
     update audit_cursor c set upto = coalesce(v_upto, ''), began_at = case when v_upto is null then v_now else c.began_at end
     from audit_cursor before
     where c.part = v_part and before.part = c.part and c.upto = p_look ->> 'after' returning before.began_at into v_began;

@@ -18,7 +18,7 @@ drop function if exists holdfast.hold_extension_max();
 -- How much of a hold a capture needs before it begins: its own deadline (functions/src/runtime/limits.rs) and T2's.
 create or replace function holdfast.capture_needs() returns interval language sql immutable return interval '15 s';
 
--- What its buyer was told as its end.
+-- The end that its buyer was shown.
 create or replace function holdfast.promised_end(p_hold holdfast.reservation_hold) returns timestamptz
 language sql immutable
 return coalesce((p_hold).promised_until, (p_hold).expire_at);
@@ -29,21 +29,22 @@ create or replace function holdfast.hold_extension_max(p_hold holdfast.reservati
 language sql immutable
 return least(interval '120 s', greatest(2 * holdfast.capture_needs(), holdfast.promised_end(p_hold) - (p_hold).created_at));
 
--- How far it may move while a gateway is only asked whether its buyer has paid: as long as the question may take, and no
--- further than the hold was long. Once it is answered the hold has the end again that was promised.
+-- How far it may move for a mere lookup of a payment: as long as the lookup may take, and no further than the hold was
+-- long. After the response the hold has its promised end again.
 create or replace function holdfast.asking_extension_max(p_hold holdfast.reservation_hold) returns interval
 language sql immutable
 return least(interval '10 s', holdfast.promised_end(p_hold) - (p_hold).created_at);
 
--- When a payment that is not ready is asked about first, before its hold's end, and how often from then on until that end.
+-- How long before its hold's end a payment that is not ready is first looked up, and the interval from then on until
+-- that end.
 create or replace function holdfast.asked_ahead() returns interval language sql immutable return interval '30 s';
 create or replace function holdfast.asked_again() returns interval language sql immutable return interval '5 s';
 
--- Questions without an answer after which a payment is an operator's: some three hours.
+-- Lookups without a response after which a payment waits for an operator: some three hours.
 create or replace function holdfast.unanswered_max() returns integer language sql immutable return 12;
 
--- A hold whose end was moved has the end again that was promised, or ends now where that has passed; unless another of its
--- payments may be asked about at this moment, for which the end was moved too. The caller has the hold's row.
+-- A hold whose end was moved has the end again that was promised, or ends now where that has passed; unless another of
+-- its payments may be looked up at this moment, for which the end was moved too. The caller has the hold's row.
 create or replace function holdfast.restore_end(p_hold_id uuid, p_gateway text, p_payment_id text) returns void
 language sql volatile
 begin atomic
@@ -62,7 +63,7 @@ begin
     if not exists (select from gateway_breaker b where b.gateway = p_gateway and b.state <> 'closed') then
         return true;
     end if;
-    -- Whoever is let through and never heard of again does not keep it shut.
+    -- A probe without a result does not keep the breaker open.
     update gateway_breaker b
     set state = 'half_open', since = case b.state when 'open' then clock_timestamp() else b.since end,
         retry_at = clock_timestamp() + interval '15 s'
@@ -91,8 +92,8 @@ begin atomic
         retry_at = clock_timestamp() + make_interval(secs => least(30, 2 * 2 ^ greatest(0, least(b.failures - 4, 4))));
 end;
 
--- A gateway that answers that it is asked too often is at work: it is asked less often, and no buyer is rejected for it.
--- p_after_s: what it said itself (Retry-After); null: nothing. No word of its own keeps it unasked for more than five minutes.
+-- A gateway that answers 429 is healthy: it is called less often, and no buyer is rejected for it. p_after_s: its
+-- Retry-After, of which at most five minutes count; null: none.
 create or replace function holdfast.gateway_slowed(p_gateway text, p_after_s double precision) returns void
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
@@ -127,8 +128,8 @@ begin atomic
         (select a.hold_id from holdfast.payment_attempt a where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)));
 end;
 
--- Whether a payment is this buyer's: the hold that is known to be its, or else p_hold_id, is theirs. Null: there is no such
--- hold, and so nobody knows.
+-- Whether a payment is this buyer's: the hold that is known to be its, or else p_hold_id, is theirs. Null: there is no
+-- such hold, so the buyer is unknown.
 create or replace function holdfast.is_payment_of(p_gateway text, p_payment_id text, p_hold_id uuid, p_user_id text) returns boolean
 language sql stable security definer set search_path = holdfast, pg_temp
 begin atomic
@@ -139,8 +140,8 @@ begin atomic
         p_hold_id);
 end;
 
--- What is known of a payment before its gateway is asked, and whether it may be asked: being admitted is a right that is
--- used, so nobody is who has no need of it.
+-- What is known of a payment before its lookup, and whether the gateway may be called: being admitted uses up the
+-- breaker's probe, so only a payment that needs a lookup is admitted.
 create or replace function holdfast.look_at_payment(p_gateway text, p_payment_id text) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
@@ -149,7 +150,7 @@ begin atomic
         'hold', holdfast.hold_of_payment(p_gateway, p_payment_id),
         'token', (select a.token from holdfast.payment_attempt a
                   where (a.gateway, a.payment_id) = (p_gateway, p_payment_id)),
-        -- It is asked about although it may be settled: a release before this one began some again.
+        -- It is looked up although it may be settled: an earlier release began some again.
         'under_way', exists (select from holdfast.payment_attempt a
                              where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED'),
         'reversed', exists (select from holdfast.payment p
@@ -189,7 +190,7 @@ begin
     if v_stored is not null then
         return v_stored;
     end if;
-    -- Before anything is written that would have its money let go: it may be another Holdfast's.
+    -- Before anything is written that would void its authorization: it may be another Holdfast's.
     if v_hold.hold_id is null and is_shared(p_gateway) then
         return json_build_object('result', 'hold_unknown');
     end if;
@@ -231,9 +232,9 @@ begin
 end
 $$;
 
--- A payment that is not ready yet: written down, so that it is asked about before its hold ends, and for days after, at
--- growing distances, in case nobody tells us. p_taken: the gateway has done what it was asked to, and the money comes later,
--- as a deposit does: no capture is under way any more. What is settled gets its stored answer.
+-- A payment that is not ready yet: recorded, so that it is polled before its hold ends, and for days after, at growing
+-- intervals, in case no webhook comes. p_taken: the gateway has done what was requested, and the money comes later, as
+-- a deposit does: no capture is under way any more. What is settled gets its stored answer.
 create or replace function holdfast.note_payment(
     p_gateway text, p_payment_id text, p_hold_ref text, p_hold_id uuid, p_user_id text, p_amount bigint, p_currency text,
     p_taken boolean)
@@ -292,8 +293,8 @@ create or replace function holdfast.note_payment(
 returns json language sql volatile security definer set search_path = holdfast, pg_temp
 return holdfast.note_payment(p_gateway, p_payment_id, p_hold_ref, p_hold_id, p_user_id, p_amount, p_currency, false);
 
--- The gateway is at work and does not say what is true of this payment: it is asked again at growing distances, and at last
--- it is a dead letter. What nobody has written down is nobody's to give up.
+-- The gateway is healthy but does not return this payment: it is looked up again at growing intervals, and in the end
+-- becomes a dead letter. A payment that is not recorded cannot become one.
 create or replace function holdfast.payment_unanswered(p_gateway text, p_payment_id text, p_why text) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -317,8 +318,8 @@ begin
 end
 $$;
 
--- It is over without money: the hold has the end again that was promised. A page that was opened is not: that a stranger's
--- question about it finds no payment says nothing of the one to come (schema/routines/opening.sql).
+-- It is over without money: the hold has the end again that was promised. An opened payment page does not end here: an
+-- unauthenticated lookup that finds no payment says nothing about a later one (schema/routines/opening.sql).
 create or replace function holdfast.end_payment(p_gateway text, p_payment_id text, p_outcome text) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -338,9 +339,9 @@ begin
 end
 $$;
 
--- Payments to ask about now, taken for p_lease_s; their holds do not end while that is done, nor those of the payments
--- that wait behind them, for as long as the bounds above allow. It waits for no lock: what somebody else has is in good
--- hands. At a gateway that wants to be asked less often nothing is taken.
+-- Payments to look up now, leased for p_lease_s; their holds do not end meanwhile, nor those of the payments that wait
+-- behind them, for as long as the bounds above allow. It waits for no lock: another transaction handles what it has
+-- locked. Of a gateway that throttles nothing is taken.
 create or replace function holdfast.claim_payments(p_gateways text[], p_most integer, p_lease_s integer) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$

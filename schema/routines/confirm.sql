@@ -1,4 +1,4 @@
--- T2, confirm: a payment that was captured becomes an order, or is written down to be paid back; one that names no hold of
+-- T2, confirm: a payment that was captured becomes an order, or is recorded as a refund; one that names no hold of
 -- ours, at a gateway that others may share, is parked (schema/routines/parked.sql).
 --
 -- Locks:      reservation_hold, payment, payment_attempt, buyer_history by sku_id, user_active_hold. It touches no
@@ -18,8 +18,8 @@ begin atomic
     from holdfast.payment p where p.gateway = p_gateway and p.payment_id = p_payment_id;
 end;
 
--- Why a payment buys nothing, at this moment of the clock, with the hold locked; null: it buys the hold. A gateway that
--- does not know its user (null) is not asked who it was.
+-- Why a payment buys nothing, at this moment of the clock, with the hold locked; null: it buys the hold. The user is
+-- not compared where the gateway does not know it (null).
 create or replace function holdfast.payment_rejection(
     p_hold holdfast.reservation_hold, p_now timestamptz, p_user_id text, p_amount bigint, p_currency text) returns text
 language sql immutable
@@ -31,7 +31,7 @@ return case
     when (p_hold).user_id <> p_user_id then 'user_mismatch'
     when ((p_hold).total_amount, (p_hold).currency) <> (p_amount, p_currency) then 'amount_mismatch' end;
 
--- An order's lines count to its buyer's limits from here on, and whoever buys has let nothing lapse. Whoever takes
+-- An order's lines count to its buyer's limits from here on, and a purchase clears a lapse. A transaction that locks
 -- counters too has them by now: an order, a cancellation and an expiry of one buyer must not wait for each other.
 create or replace function holdfast.count_order(p_order_id uuid) returns void
 language sql volatile
@@ -55,10 +55,11 @@ begin atomic
 end;
 
 -- Takes the stock of a hold that ended unpaid once more, if its buyer may still buy it: the sale is open, as for a
--- reservation at this moment; what the buyer has bought, holds in another hold and pays for here is no more than the limit; and
--- all of it is still there. A hold that nobody has swept yet has its stock, and the rest of the rule is the same.
--- All of it is looked at with the counters locked: a reservation of the buyer and another late payment wait there, and whoever
--- has stopped the sale has had them before. A payment in time of another hold is seen as that hold or as its order.
+-- reservation at this moment; what the buyer has bought, holds in another hold and pays for here is no more than the
+-- limit; and all of it is still there. A hold that is not swept yet still has its stock; the rest of the rule is the
+-- same. All of it is looked at with the counters locked: a reservation of the buyer and another late payment wait
+-- there, and a pause of the sale has had them before. A payment in time of another hold is seen as that hold or as its
+-- order.
 create or replace function holdfast.resell(
     p_hold holdfast.reservation_hold, p_gateway text, p_payment_id text, p_user_id text, p_amount bigint, p_currency text)
 returns boolean language plpgsql set search_path = holdfast, pg_temp
@@ -66,7 +67,7 @@ as $$
 begin
     if p_hold.user_id <> p_user_id or (p_hold.total_amount, p_hold.currency) <> (p_amount, p_currency)
        or (select s.late_payment from sale s where s.sale_id = p_hold.sale_id) <> 'retake'
-       -- The same payment, told twice at once, has waited for the hold with us: its first answer stands.
+       -- The same payment, reported twice at once, has waited for the hold too: the first result stands.
        or stored_payment(p_gateway, p_payment_id) is not null
     then
         return false;
@@ -139,7 +140,7 @@ begin
     v_reason := case when not v_retaken then v_reason end;
     v_order_id := case when v_reason is null then uuidv7() end;
 
-    -- The payment, with what becomes of it. Somebody else may be telling us the same: their answer stands.
+    -- The payment, with its result. A concurrent call may have recorded the same payment: its result stands.
     insert into payment (gateway, payment_id, hold_ref, hold_id, sale_id, user_id, amount, currency, state, order_id,
                          refund_reason)
     values (p_gateway, p_payment_id, p_hold_ref, v_hold.hold_id, v_hold.sale_id, coalesce(p_user_id, v_hold.user_id, ''),
@@ -154,13 +155,13 @@ begin
     end if;
     update payment_attempt a set state = 'ENDED', ended_at = v_now, token = null, outcome = coalesce(v_reason, 'confirmed')
     where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
-    -- Told of before for a hold that was none of ours, it waited for an operator, who has nothing to decide any more.
+    -- Parked before under a hold that is not ours, it waited for an operator, who has nothing to decide any more.
     if is_shared(p_gateway) then
         perform end_parked(p_gateway, p_payment_id);
     end if;
 
     if v_reason is not null then
-        -- A hold that is still held, because of another amount say, has its own end again: nobody waits for this payment.
+        -- A hold that is still held, because of another amount say, has its own end again: this payment is settled.
         perform restore_end(v_hold.hold_id, p_gateway, p_payment_id);
         insert into refund (gateway, payment_id, reason, amount, currency)
         values (p_gateway, p_payment_id, v_reason, p_amount, p_currency);
@@ -209,6 +210,6 @@ revoke execute on function holdfast.stored_payment(text, text),
     holdfast.payment_rejection(holdfast.reservation_hold, timestamptz, text, bigint, text), holdfast.count_order(uuid),
     holdfast.uncount_order(uuid), holdfast.resell(holdfast.reservation_hold, text, text, text, bigint, text),
     holdfast.confirm(text, text, text, uuid, text, bigint, text) from public;
--- The sweep asks about payments that are under way before it ends their holds, and confirms what it finds paid.
+-- The sweep looks up payments that are under way before it ends their holds, and confirms what it finds paid.
 grant execute on function holdfast.confirm(text, text, text, uuid, text, bigint, text)
     to holdfast_confirm, holdfast_expire;

@@ -6,9 +6,9 @@
 -- Isolation:  READ COMMITTED or above.
 -- A retry:    with an Idempotency-Key the stored answer; without one, what is no longer dead stays as it is.
 --
--- Four kinds: `event`, a delivery given up; `refund`, money that could not be paid back; `unknown_hold`, a payment that
--- waits for a decision (schema/routines/parked.sql), which is paid back where it is replayed; and `unanswered_payment`, one that its
--- gateway says nothing of (schema/routines/unanswered.sql). An id says which.
+-- Four kinds: `event`, a delivery given up; `refund`, a refund that failed every attempt; `unknown_hold`, a payment
+-- that waits for a decision (schema/routines/parked.sql), which is refunded where it is replayed; and
+-- `unanswered_payment`, one that its gateway does not return (schema/routines/unanswered.sql). The id names its kind.
 
 -- No settings of its own, so that a page's limit reaches the index.
 create or replace function holdfast.dead_events() returns table (
@@ -52,7 +52,7 @@ begin atomic
     select count(*) filter (where holdfast.replay_refund(d.gateway, d.payment_id)) from dead d;
 end;
 
--- How many of these are to be paid back now.
+-- How many of these are to be refunded now.
 create or replace function holdfast.refund_parked_many(p_ids text[]) returns bigint
 language sql volatile set search_path = holdfast, pg_temp
 begin atomic
@@ -155,7 +155,7 @@ begin atomic
            and (p_sale_id is null or r.sale_id = p_sale_id)
          order by r.dead_at, r.id limit p_limit)
         union all
-        -- Replaying pays money back: of many at once only where they are asked for by their kind.
+        -- Replaying these refunds money: of many at once only where the filter names their kind.
         (select k.id, k.dead_at, k.letter from holdfast.parked_letters() k
          where p_kind = 'unknown_hold'
            and p_event_type is null and p_subscription_id is null and p_sale_id is null
@@ -216,7 +216,7 @@ begin
         return v_stored;
     end if;
     if v_status in ('DEAD', 'FAILED', 'PARKED', 'UNANSWERED') then
-        -- Of many at once nobody has looked at each.
+        -- Only where an operator replays a single letter: of many at once none was looked at by itself.
         if v_status = 'FAILED' then
             perform dispute_was_won(f.gateway, f.payment_id) from payment_of_letter(p_id) f;
         end if;
@@ -226,7 +226,7 @@ begin
                 json_build_object('status', lower(v_status)), json_build_object('status', 'pending'));
             v_status := 'PENDING';
         else
-            -- Somebody else has decided since it was read.
+            -- Another operator has decided since it was read.
             v_status := letter_status(p_id);
         end if;
     end if;
@@ -240,7 +240,7 @@ begin
 end
 $$;
 
--- At most p_most at once, oldest first; those of a disabled subscription stay where they are, and in nobody's way.
+-- At most p_most at once, oldest first; those of a disabled subscription stay dead and do not count.
 create or replace function holdfast.replay_dead_letters(
     p_by json, p_idem_key text, p_fingerprint bytea,
     p_kind text, p_event_type text, p_subscription_id uuid, p_sale_id text, p_most integer)

@@ -1,13 +1,13 @@
 -- Decisions: what an operator makes of a dead letter other than sending it again.
 --
---   unknown_hold  dismiss: it is nobody's business of ours     settle: it was paid back by hand
---   refund                                                     settle: it was paid back by hand
+--   unknown_hold  dismiss: it belongs to another shop          settle: it was refunded by hand
+--   refund                                                     settle: it was refunded by hand
 --   event         dismiss: it is not delivered any more
---   unanswered_payment  dismiss: somebody has seen at the gateway that there is nothing to do
+--   unanswered_payment  dismiss: the operator has checked at the gateway that there is nothing to do
 --
 -- Locks:      an Idempotency-Key (advisory); parked_payment, refund or delivery.
 -- Keeps:      a letter is decided once, with who, when and why in the operator's ledger; a refund that is settled is
---             COMPLETED, with its ledger row and its event. No gateway is asked.
+--             COMPLETED, with its ledger row and its event. No gateway is called.
 -- Isolation:  READ COMMITTED or above.
 -- A retry:    the same key, the same answer; what is no dead letter any more stays what it is, and is said.
 
@@ -64,7 +64,7 @@ begin
     if v_status is null then
         return null;
     end if;
-    -- The buyer's money is paid back, by us or by hand; and a message that was not delivered was not delivered by hand.
+    -- A refund is executed, by us or by hand, and never dismissed; and an event cannot be settled by hand.
     if v_kind = 'refund' and p_decision = 'dismiss' or v_kind in ('event', 'asked') and p_decision = 'settle' then
         return json_build_object('outcome', 'invalid_request', 'errors', json_build_array(json_build_object(
             'pointer', '', 'detail', case p_decision when 'dismiss' then 'Replay a refund, or settle it once it is paid back by hand.'

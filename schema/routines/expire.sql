@@ -1,7 +1,7 @@
--- T3, expire: holds that nobody paid in time end, and their stock comes back.
+-- T3, expire: holds that were not paid in time end, and their stock comes back.
 --
--- Locks:      reservation_hold (those that nobody else has locked), user_active_hold, inventory_counter by sku_id,
---             buyer_history by (user_id, sku_id), which everybody takes after the counters.
+-- Locks:      reservation_hold (those that no other transaction has locked), user_active_hold, inventory_counter by
+--             sku_id, buyer_history by (user_id, sku_id), which every transaction takes after the counters.
 -- Keeps:      a hold is credited once: it leaves HOLD once, and the ledger has a unique index besides.
 -- Isolation:  READ COMMITTED or above; every statement judges rows it has locked.
 -- A retry:    finds what is still HOLD and past its end; what was swept is not found again.
@@ -18,10 +18,10 @@ declare
     v_skus   text[];
     v_back   bigint[];
 begin
-    -- Everything but the counters as one statement: each table is gone through once, however many holds there are.
-    -- Rows are found by their whole key in a subquery of its own (OFFSET 0), and then by their place: a plan that is made
-    -- on empty tables would else go through everybody's live holds to find these. Their holds are locked, so they stay
-    -- where they are.
+    -- Everything but the counters as one statement: each table is gone through once, however many holds there are. Rows
+    -- are found by their whole key in a subquery of its own (OFFSET 0), and then by their place: a plan that is made on
+    -- empty tables would otherwise scan all live holds to find these. Their holds are locked, so they stay where they
+    -- are.
     with ended as (
         update reservation_hold h set status = p_status, finalized_at = p_at
         from unnest(p_hold_ids) as due (hold_id)
@@ -58,7 +58,7 @@ begin
     from unnest(v_skus, v_back) as back (sku_id, qty)
     where c.sale_id = p_sale_id and c.sku_id = back.sku_id;
 
-    -- Where the sale wants it, T1 is told who let it lapse, and when: at the hold's end, whenever it is swept.
+    -- Where the sale has a cool-down, the lapse is recorded for T1, as of the hold's end, whenever it is swept.
     if p_status = 'EXPIRED' and (select s.lapse_cooldown_s from sale s where s.sale_id = p_sale_id) > 0 then
         insert into buyer_history as b (sale_id, user_id, sku_id, lapsed_at)
         select p_sale_id, h.user_id, i.sku_id, h.expire_at

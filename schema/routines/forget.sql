@@ -1,4 +1,4 @@
--- Forget: a pseudonym takes a user's place wherever nobody has to know any more who it was.
+-- Forget: a pseudonym replaces a user wherever the name is not needed any more.
 --
 -- Locks:      forget_request; then reservation_hold by hold_id, orders, payment, payment_attempt, audit_finding. It waits
 --             100 ms for a lock and no longer: it comes again.
@@ -162,7 +162,8 @@ begin
 end
 $$;
 
--- The next piece of whoever is due; how many rows. 0: nobody is, or what is left of them has to wait: for a day.
+-- The next piece of a request that is due; how many rows. 0: none is due, or its remaining rows have to wait: for a
+-- day.
 create or replace function holdfast.forget_due(p_most integer, p_keep_s double precision, p_legal_s double precision)
 returns integer language plpgsql security definer set search_path = holdfast, pg_temp set lock_timeout = '100ms'
 as $$

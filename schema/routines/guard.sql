@@ -1,11 +1,11 @@
--- Guard: what a function's login may do to everybody else is bounded by the server, and not by the function.
+-- Guard: what a function's login may do to other sessions is bounded by the server, and not by the function.
 --
 -- A login can execute its own calls and read no table (roles.sql). But a session may set its own time-outs to 0, so a
 -- stolen login could open a transaction, take a lock by one of its calls, and keep it. Time-outs are therefore kept twice:
 -- by the role's settings, and by `end_stuck_transactions`, which the sweep calls.
 --
 -- Locks:      none.
--- Keeps:      nobody has a lock for longer than stuck_after() and a sweep's interval; what is told is on disk.
+-- Keeps:      no session has a lock for longer than stuck_after() and a sweep's interval; what is answered is on disk.
 -- Isolation:  any.
 -- A retry:    looks again.
 
@@ -23,8 +23,8 @@ begin atomic
                         'holdfast_admin', 'holdfast_relay', 'holdfast_refund', 'holdfast_reconcile', 'holdfast_audit');
 end;
 
--- The bounds of one call of T1, as functions/protocol/src/reserve.rs and edge/src/runtime/limits.rs have them: 100 reservations of 10
--- lines. More at once would hold everybody's counters for as long.
+-- The bounds of one call of T1, as functions/protocol/src/reserve.rs and edge/src/runtime/limits.rs have them: 100
+-- reservations of 10 lines. Larger batches would lock the counters for longer.
 create or replace function holdfast.assert_batch(p_reservations integer, p_lines integer) returns void
 language plpgsql immutable
 as $$
@@ -35,8 +35,8 @@ begin
 end
 $$;
 
--- A commit waits for the disk, or nothing that is told is promised. A setting of the database or of the role may say
--- otherwise, and whoever set it did not mean it for a shop.
+-- A commit must wait for the disk, or an answered outcome could be lost. A setting of the database or of the role may
+-- turn that off; the functions then refuse to work.
 create or replace function holdfast.assert_durable() returns void
 language plpgsql stable
 as $$

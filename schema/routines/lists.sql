@@ -3,8 +3,8 @@
 -- Locks:      none.
 -- Keeps:      a page goes on after the last id of the page before it, and ids are in the order of time: whatever is
 --             added meanwhile is newer than what is still to be shown, so nothing is shown twice and nothing is left
---             out. What a page looks at is bounded (p_look), whatever it is asked for: it may be short, or empty,
---             and still have a next one.
+--             out. What a page reads is bounded (p_look), whatever its filters: it may be short, or empty, and still
+--             have a next one.
 -- Isolation:  any. One statement sees one moment: a hold that ends while it is read is found once.
 -- A retry:    reads again.
 

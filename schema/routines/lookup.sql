@@ -1,13 +1,13 @@
 -- Lookup: what only reads, each one statement.
 --
 -- Locks:      none.
--- Keeps:      what is told is on disk: with early release a hold may be seen before the log is, so reading one
---             passes the same barrier as granting it (see reserve.sql). Orders, payments and sales are committed
---             in the ordinary way and need none.
+-- Keeps:      what is answered is on disk: with early release a hold may be seen before the log is, so reading one
+--             passes the same barrier as granting it (see reserve.sql). Orders, payments and sales are committed in the
+--             ordinary way and need none.
 -- Isolation:  any.
 -- A retry:    reads again.
 
--- What of the hold's own buyer's money is to be paid back, or was, the newest first: somebody else's is not shown.
+-- The refunds, pending or done, of the hold's own buyer, the newest first: another payer's are not shown.
 create or replace function holdfast.refund_json(p_hold holdfast.reservation_hold) returns jsonb
 language sql stable
 begin atomic
@@ -73,11 +73,12 @@ begin atomic
     from (select * from holdfast.sale where status <> 'draft' order by created_at desc limit 100) s;
 end;
 
--- A piece of the question for holders, for `tell_holders` alone: users stand in clear in o_after.
+-- A piece of the lookup of holders, for `tell_holders` alone: users stand in clear in o_after.
 --
--- Each table is read in the order of its users, 32 entries a step, and the next step begins behind the last user of them:
--- somebody's thousands of keys are passed by in one step. p_after: for each of the three where to go on after; null:
--- nothing is left there. p_steps: so many at most in each. o_after: what to go on with, null when all are told.
+-- Each table is read in the order of its users, 32 entries a step, and the next step begins behind the last user of
+-- them: thousands of keys of one user are skipped in one step. p_after: for each of the three where to go on after;
+-- null: nothing is left there. p_steps: so many at most in each. o_after: the next call's p_after, null when all are
+-- listed.
 create or replace function holdfast.holders_piece(
     p_sale_id text, p_key bytea, p_shard bigint, p_shards bigint, p_after text[], p_steps integer,
     out o_users bigint[], out o_after text[])
@@ -119,15 +120,15 @@ begin atomic
             left join lateral (select step.cursor from step where step.part = part.n order by step.step desc limit 1) s on true);
 end;
 
--- Of one Gate's users: who may get another answer than "sold out" or "not open". That is whoever has a key, in whatever
--- sale, for a key belongs to its user; and whoever holds, has bought or let lapse something in this one. A user is told
--- of by a hash that only the edge can make again (p_key is its secret), and a user's hash names the Gate: see
--- edge/src/runtime/user_hash.rs, which has the same. No answer has a user's id in it, and nobody outside says where a
--- table is read on: with this function's login nobody lists users.
+-- Of one Gate's users: who may get another answer than "sold out" or "not open". These are users with a key, in any
+-- sale, because a key belongs to its user; and users who hold, have bought or let lapse something in this one. A user
+-- is listed as a hash that only the edge can compute (p_key is its secret), and a user's hash names the Gate: see
+-- edge/src/runtime/user_hash.rs, which computes the same. No answer has a user's id in it, and no caller chooses where
+-- a table is read on: this function's login cannot list users.
 --
 -- p_most: no more users are looked for. p_for_ms: no piece is begun after it, and never after a second, which with the
--- piece that has begun is below statement_timeout. o_complete: these are all.
--- Nobody is shown anything by this: no barrier.
+-- piece that has begun is below statement_timeout. o_complete: these are all. No buyer is shown anything by this: no
+-- barrier.
 create or replace function holdfast.tell_holders(
     p_sale_id text, p_key bytea, p_shard bigint, p_shards bigint, p_most integer, p_for_ms integer,
     out o_users bigint[], out o_complete boolean)
@@ -152,8 +153,8 @@ end
 $$;
 
 -- The former forms, for functions of the releases before. This one was called until o_after was null or a second was
--- over: a call now takes that second by itself, or tells all. Whoever went on from a user of their choice goes on from
--- the beginning.
+-- over: a call now takes that second by itself, or lists all. A caller that continues from a user of its choice starts
+-- from the beginning.
 create or replace function holdfast.look_up_holders(
     p_sale_id text, p_key bytea, p_shard bigint, p_shards bigint, p_after text[], p_steps integer,
     out o_users bigint[], out o_after text[])
@@ -163,7 +164,7 @@ begin atomic
     from holdfast.tell_holders(p_sale_id, p_key, p_shard, p_shards, 200000, 1000) h;
 end;
 
--- And this one listed users in clear. As many as were asked for are read as "there may be more, so remember nothing".
+-- And this one listed users in clear. As many as requested are read as "there may be more, so remember nothing".
 create or replace function holdfast.look_up_holders(p_sale_id text, p_most integer) returns text[]
 language sql volatile security definer set search_path = holdfast, pg_temp
 return array_fill(''::text, array[least(p_most, 100000)]);

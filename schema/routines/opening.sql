@@ -2,10 +2,10 @@
 -- buyers do beside paying.
 --
 -- Locks:      reservation_hold, payment_attempt; refund.
--- Keeps:      a page is noted once a hold and gateway until it is known what it led to; a refund is taken by one at a time.
---             No account of anybody's is kept.
+-- Keeps:      a page is noted once a hold and gateway until it is known what it led to; a refund is taken by one at a
+--             time. No bank account is stored.
 -- Isolation:  READ COMMITTED or above; judged by clock_timestamp() after the hold is locked.
--- A retry:    the same reference; a refund that was paid back waits for no account any more.
+-- A retry:    the same reference; a refund that was executed waits for no account any more.
 
 -- The reference is the hold's id without hyphens and the number of the attempt: some gateways take letters and digits
 -- alone, and some no id twice.
@@ -39,8 +39,8 @@ begin
 end
 $$;
 
--- Its gateway knows of no payment that it led to: asked again while the hold lasts, and after that at distances that double,
--- for a day. What comes later still the comparison with the gateway's own list finds.
+-- Its gateway knows no payment of it yet: polled again while the hold lasts, and after that at intervals that double,
+-- for a day. A later payment is found by the comparison with the gateway's own list.
 create or replace function holdfast.note_opened(p_gateway text, p_payment_id text) returns void
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -114,7 +114,7 @@ begin
     end if;
     if exists (select from refund_attempt a
                where a.gateway = v_refund.gateway and a.payment_id = v_refund.payment_id and a.ended_at is null)
-       -- Longer than a replay leaves for the account to come: somebody has it.
+       -- Longer than a replay leaves for the account to come: another call has it.
        or v_refund.status = 'REQUIRED' and v_refund.next_attempt_at > clock_timestamp() + interval '15 s'
     then
         return json_build_object('result', 'in_progress');
@@ -129,8 +129,8 @@ begin
 end
 $$;
 
--- The account goes to the gateway in the call that names it, and so whoever takes the call makes the request; but of no
--- refund that waits for none.
+-- The account goes to the gateway in the call that names it, so the function that is called makes the request; but only
+-- for a refund that waits for an account.
 create or replace function holdfast.begin_refund_to(p_gateway text, p_payment_id text, p_amount bigint) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic

@@ -1,16 +1,17 @@
--- Parked: payments that name a hold in our form which this database does not have. A second Holdfast on the same account
--- may have made them, so nobody pays them back, takes them or lets them go until an operator has decided.
+-- Parked: payments that name a hold in our form which this database does not have. A second Holdfast on the same
+-- account may have made them, so they are neither refunded nor captured nor voided until an operator has decided.
 --
 -- Locks:      an Idempotency-Key (advisory), parked_payment, payment.
--- Keeps:      a parked payment leaves PARKED once; one that is paid back has its payment, its refund, its ledger row and
+-- Keeps:      a parked payment leaves PARKED once; one that is refunded has its payment, its refund, its ledger row and
 --             its event from that moment, in the transaction that decides it.
 -- Isolation:  READ COMMITTED or above.
--- A retry:    told again, it stays what it is; decided again, what it has become is said.
+-- A retry:    reported again, it stays what it is; decided again, the answer is its present state.
 
--- Whose payments an account may have. The shop's own service tells of nobody else's.
+-- Whether other shops may share the gateway's account. The shop's own service reports this shop's payments only.
 create or replace function holdfast.is_shared(p_gateway text) returns boolean language sql immutable return p_gateway <> 'standard';
 
--- Who pays is not written down: it may be another shop's buyer. p_captured: the money was taken; otherwise it is set aside, and may be taken by whoever made the payment.
+-- The payer is not recorded: it may be another shop's buyer. p_captured: the money was captured; otherwise it is
+-- authorized, and the shop that made the payment may capture it.
 create or replace function holdfast.park(
     p_gateway text, p_payment_id text, p_hold_ref text, p_amount bigint, p_currency text, p_captured boolean)
 returns json language sql volatile security definer set search_path = holdfast, pg_temp
@@ -26,8 +27,8 @@ begin atomic
     select json_build_object('result', 'parked');
 end;
 
--- The gateway has nothing of it any more: whoever made it has paid it back, or let it go. Or it is a payment for a hold of
--- ours after all.
+-- The gateway has no money of it any more: the shop that made it has refunded or voided it. Or it turned out to be a
+-- payment for a hold of ours.
 create or replace function holdfast.end_parked(p_gateway text, p_payment_id text) returns void
 language sql volatile
 begin atomic
@@ -35,7 +36,7 @@ begin atomic
     where (k.gateway, k.payment_id) = (p_gateway, p_payment_id) and k.state = 'PARKED';
 end;
 
--- An operator has decided that it is paid back: from here on it is a refund like any other.
+-- An operator has decided to refund it: from here on it is a refund like any other.
 create or replace function holdfast.refund_parked(p_gateway text, p_payment_id text) returns boolean
 language plpgsql set search_path = holdfast, pg_temp
 as $$

@@ -27,14 +27,14 @@ begin
         return json_build_object('outcome', 'hold_not_active', 'hold_status', v_status);
     end if;
     if v_hold.total_amount > 0 then
-        -- Nobody has a wallet yet.
+        -- There are no wallets yet.
         return case p_method when 'wallet'
             then json_build_object('outcome', 'insufficient_balance', 'balance', 0, 'required', v_hold.total_amount)
             else json_build_object('outcome', 'costs_something') end;
     end if;
     v_paid := confirm(p_method, p_hold_id::text, p_hold_id::text, p_hold_id, p_user_id, 0, v_hold.currency);
     if v_paid ->> 'result' <> 'confirmed' then
-        -- It has ended since we looked at the clock. Nothing was paid, so nothing is to be paid back, and no row stays.
+        -- It has ended since the clock was read. Nothing was paid, so there is nothing to refund, and no row stays.
         raise exception 'the hold % ended under its lock', p_hold_id using errcode = 'serialization_failure';
     end if;
     return json_build_object('outcome', 'confirmed', 'order_id', v_paid ->> 'order_id');

@@ -36,7 +36,7 @@ begin
     from payment p where (p.gateway, p.payment_id) = (v_order.gateway, v_order.payment_id) and p.amount > 0;
     insert into order_ledger (event_type, gateway, payment_id, order_id, amount, currency)
     values ('ORDER_CANCELLED', v_order.gateway, v_order.payment_id, p_order_id, v_order.total_amount, v_order.currency);
-    -- What cost nothing has nothing to pay back.
+    -- A zero-amount order has nothing to refund.
     if v_order.total_amount > 0 then
         insert into order_ledger (event_type, gateway, payment_id, amount, currency)
         values ('REFUND_REQUIRED', v_order.gateway, v_order.payment_id, v_order.total_amount, v_order.currency);
@@ -63,7 +63,7 @@ begin
     update inventory_counter c set available = c.available + i.qty
     from reservation_hold_item i
     where i.hold_id = v_order.hold_id and (c.sale_id, c.sku_id) = (v_order.sale_id, i.sku_id);
-    -- Nobody's any more: the buyer may buy again, and the report counts what is sold.
+    -- The lines no longer count: the buyer may buy again, and the report counts what is sold.
     perform uncount_order(p_order_id);
     delete from order_items i where i.order_id = p_order_id;
     perform write_operator_ledger(p_by, 'order_cancelled', p_order_id::text, json_build_object('status', v_before),
@@ -74,12 +74,13 @@ begin
 end
 $$;
 
--- Where a payment's money is. 'unsettled' is money that is neither an order's nor to be paid back: there must be none.
+-- Where a payment's money is. 'unsettled' is money that belongs neither to an order nor to a refund: there must be
+-- none.
 create or replace function holdfast.payment_state(p_amount bigint, p_order_status text, p_refund_status text) returns text
 language sql immutable
 return case when p_refund_status = 'REQUIRED' then 'refund_pending' when p_refund_status = 'COMPLETED' then 'refunded'
             when p_refund_status = 'FAILED' then 'refund_failed' when p_order_status = 'CONFIRMED' then 'ordered'
-            -- Cancelled, and it was nothing: nothing of it is left to pay back.
+            -- A cancelled zero-amount order: nothing is left to refund.
             when p_order_status = 'CANCELLED' and p_amount = 0 then 'refunded'
             else 'unsettled' end;
 
@@ -94,7 +95,7 @@ return json_build_object(
     'disputed_amount', p_payment.disputed_amount, 'refunded_amount', holdfast.moved_outside(p_payment),
     'reversed_at', holdfast.rfc3339(p_payment.reversed_at), 'created_at', holdfast.rfc3339(p_payment.created_at));
 
--- The newest before p_before. A page looks at p_look payments at most, whatever is asked for, so it may be short, or empty,
+-- The newest before p_before. A page reads p_look payments at most, whatever its filters, so it may be short, or empty,
 -- and still have a next one.
 create or replace function holdfast.newest_payments(p_state text, p_before bigint, p_limit integer, p_look integer) returns json
 language sql stable security definer set search_path = holdfast, pg_temp

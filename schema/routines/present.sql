@@ -1,13 +1,14 @@
--- Present: what a gateway has now of a payment that was settled before: recorded with its amount, told by an event. The
--- gateway is asked by the functions, between these calls and never inside one.
+-- Present: the gateway's present state of a payment that was settled before: recorded with its amount, and emitted as
+-- an event. The gateway is called by the functions, between these calls and never inside one.
 --
 -- Locks:      payment, then refund, then refund_attempt.
 -- Keeps:      what changed is written once, with its ledger row and its event: the ledger's rows of a payment add up to
 --             its columns. A refund that the gateway reports failed is due again, under a key of its own.
--- Isolation:  READ COMMITTED or above. What was asked before something newer was recorded is not recorded any more.
+-- Isolation:  READ COMMITTED or above. A snapshot that is older than what is recorded is ignored.
 -- A retry:    compares with what is recorded, and finds nothing new.
 
--- Before its gateway is asked: what became of it and from when on the answer counts. Null: no payment of ours.
+-- Before the lookup: how the payment was settled, and the time from which the snapshot counts. Null: no payment of
+-- ours.
 create or replace function holdfast.look_again(p_gateway text, p_payment_id text) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
@@ -72,7 +73,7 @@ begin
 end
 $$;
 
--- What `refund` has paid back, and what it may have: an attempt whose outcome is not known yet.
+-- The amount that `refund` has refunded, and may have refunded: with attempts whose outcome is not known yet.
 create or replace function holdfast.paid_back_by_us(p_gateway text, p_payment_id text, p_known boolean) returns bigint
 language sql stable
 begin atomic
@@ -102,9 +103,9 @@ begin
 end
 $$;
 
--- p_asked_at: look_again's. p_state: paid; gone: a deposit that was taken back; missing: the gateway knows no such
--- payment. p_dispute: none, open, won, lost; null: the gateway does not say; opened: only its message says so, which may
--- come after the message that it is over; resolved: its message says that it is over, and nobody says how.
+-- p_asked_at: look_again's. p_state: paid; gone: a deposit that was reversed; missing: the gateway knows no such
+-- payment. p_dispute: none, open, won, lost; null: the gateway does not say; opened: only its message says so, which
+-- may come after the message that it is over; resolved: its message says that it has ended, without a result.
 create or replace function holdfast.record_present(
     p_gateway text, p_payment_id text, p_asked_at text, p_state text, p_amount bigint, p_refunded bigint,
     p_currency text, p_dispute text, p_disputed_amount bigint) returns json
@@ -136,9 +137,9 @@ begin
 
     v_left := case p_state when 'paid' then greatest(p_amount - p_refunded, 0) else 0 end;
     v_gone := greatest(v_payment.amount - v_left, 0);
-    -- The same of all that the gateway took, which may be more than we were told of.
+    -- The same of all that the gateway captured, which may be more than was reported to us.
     v_gone_of_all := greatest(greatest(v_payment.amount, p_amount) - v_left, 0);
-    -- More than we were told of, or of another kind.
+    -- More than was reported to us, or in another currency.
     perform keep_gateway_finding(v_payment, 'gateway_amount', v_payment.amount,
         case when p_state = 'paid' and p_currency <> v_payment.currency then -1 else greatest(v_payment.amount, v_left) end);
 
@@ -156,7 +157,7 @@ begin
     end if;
     if p_dispute is not null and (nullif(p_dispute, 'none'), p_disputed_amount)
         is distinct from (v_payment.dispute, v_payment.disputed_amount)
-        -- One that is over is not listed for ever; one that is gone while it was open was taken back.
+        -- A closed dispute is not listed for ever; one that disappears while it is open was withdrawn.
         and not (p_dispute = 'none' and (v_payment.dispute is null or v_payment.dispute <> 'open'))
     then
         v_payment.disputed_amount := coalesce(p_disputed_amount, v_payment.disputed_amount);
@@ -167,7 +168,7 @@ begin
     v_lost := case v_payment.dispute when 'lost' then v_payment.disputed_amount else 0 end;
     if p_state = 'paid' and v_refund.status = 'COMPLETED' and v_refund.finalized_at < v_asked_at
        and v_gone_of_all + v_lost < v_refund.amount
-       -- Something that was gone is there again. What an operator has paid back by hand never left the gateway.
+       -- Money that was gone is there again. A refund that an operator has settled by hand never left the gateway.
        and (paid_back_by_us(p_gateway, p_payment_id, true) > v_gone_of_all or v_payment.seen_left < v_left)
     then
         perform reopen_refund(v_payment, v_refund, v_gone_of_all);
@@ -186,7 +187,7 @@ begin
     if p_state = 'paid' then
         v_open := exists (select from refund_attempt a
                           where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.ended_at is null);
-        -- While a request of ours is open, what it did is not known: what is beyond it is somebody else's for certain.
+        -- While a request of ours is open, its effect is unknown: only the amount beyond it is certainly external.
         v_outside := greatest(v_gone - paid_back_by_us(p_gateway, p_payment_id, false),
                               case when v_open then v_payment.refunded_outside else 0 end);
         if v_outside <> v_payment.refunded_outside then
@@ -235,7 +236,7 @@ begin
 end
 $$;
 
--- What is recorded of a payment's dispute, for a gateway that says nothing of it when it is asked. Null: nothing is.
+-- What is recorded of a payment's dispute, for a gateway whose lookups do not report it. Null: nothing is.
 create or replace function holdfast.recorded_dispute(p_gateway text, p_payment_id text) returns json
 language sql stable security definer set search_path = holdfast, pg_temp
 begin atomic

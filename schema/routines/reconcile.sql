@@ -1,12 +1,12 @@
--- Reconcile: each gateway's own lists against ours, in both directions. What does not agree is asked about, and recorded or
+-- Reconcile: each gateway's own lists against ours, in both directions. Differences are looked up, and recorded or
 -- settled as if a webhook had come (present.sql, confirm.sql). The gateways are called by the function, between these
 -- calls and never inside one.
 --
 -- Locks:      reconcile_pass alone; payments of one page, in the order of their ids.
--- Keeps:      a pass goes on where it stopped: a page counts once it was compared and all that differed was asked about.
+-- Keeps:      a pass goes on where it stopped: a page counts once it was compared and every difference was looked up.
 --             Each gateway has a pass of its own, and no other waits for it.
 -- Isolation:  READ COMMITTED or above.
--- A retry:    compares the page again; who moves a pass that somebody else has moved meanwhile is told so.
+-- A retry:    compares the page again; moving a pass that another call has moved meanwhile returns null.
 
 -- Passes to work on now, each taken for p_lease_s: those that are not through, and new ones of gateways whose last one
 -- began p_every_s ago. p_since: payments before it are not compared; null: all of the last p_days are.
@@ -21,7 +21,7 @@ begin atomic
         select r.gateway, r.finished_at is not null as begins, clock_timestamp() as now from holdfast.reconcile_pass r
         where r.gateway = any (p_gateways) and r.next_at <= clock_timestamp()
           and (r.finished_at is null or r.began_at + make_interval(secs => p_every_s) <= clock_timestamp())
-          -- One that fails to answer buyers, or is asked too often, is not asked for lists.
+          -- Lists are not requested from a gateway that fails or throttles.
           and not exists (select from holdfast.gateway_breaker b where b.gateway = r.gateway
                           and (b.state <> 'closed' or b.ask_after > clock_timestamp()))
         order by r.gateway for update skip locked
@@ -67,14 +67,14 @@ return case p_told ->> 'state'
                           and (p_told ->> 'amount')::bigint > (p_told ->> 'refunded')::bigint)
         and case p_told ->> 'dispute'
             when 'none' then coalesce((p_payment).dispute <> 'open', true)
-            -- Which way it went, the list of disputes tells.
+            -- The list of disputes has the result.
             when 'ask' then (p_payment).dispute is not null
             else p_told ->> 'dispute' is null or ((p_payment).dispute, (p_payment).disputed_amount)
                  is not distinct from (p_told ->> 'dispute', (p_told ->> 'disputed_amount')::bigint) end
     else false end;
 
 -- A page of a list. p_lines: {payment_id, ours: whether it names a hold in our form, told: what it says; none: that
--- something changed}. Those that the gateway has to be asked about.
+-- something changed}. Returns those that have to be looked up.
 create or replace function holdfast.compare_listed(p_gateway text, p_lines json) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
@@ -93,8 +93,8 @@ begin atomic
     from line l left join known k on k.payment_id = l.payment_id
     where case
         when k.payment_id is not null then not coalesce(holdfast.agrees(k.payment, l.told), false)
-        -- Not ours yet: what was taken, or is set aside, and of which something is left; and where the list does not say
-        -- what there is now, as of a deposit, which may have been taken back.
+        -- Not ours yet: what was taken, or is set aside, and of which something is left; and where the list does not
+        -- say what there is now, as of a deposit, which may have been reversed.
         when not l.ours then false
         else l.told is null or coalesce(l.told ->> 'state' in ('taken', 'authorised')
                       or (l.told ->> 'state' = 'paid' and (l.told ->> 'amount')::bigint > (l.told ->> 'refunded')::bigint), false) end;
@@ -125,7 +125,7 @@ begin atomic
     from looked l;
 end;
 
--- The page is done: the pass goes on at p_to and p_next, or is through (p_to null). Null: somebody else has moved it.
+-- The page is done: the pass goes on at p_to and p_next, or is through (p_to null). Null: another call has moved it.
 create or replace function holdfast.advance_reconcile(
     p_gateway text, p_list text, p_cursor text, p_to text, p_next text, p_looked bigint, p_differed bigint, p_lease_s integer)
 returns boolean language sql volatile security definer set search_path = holdfast, pg_temp
@@ -143,7 +143,7 @@ create or replace function holdfast.reconcile_distance(p_failures integer) retur
 language sql immutable
 return make_interval(secs => least(3600, 30 * 2 ^ least(p_failures, 7)));
 
--- The gateway does not list: it is asked again at growing distances.
+-- The gateway's list fails: it is retried at growing intervals.
 create or replace function holdfast.fail_reconcile(p_gateway text, p_error text) returns void
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
@@ -152,9 +152,9 @@ begin atomic
     where r.gateway = p_gateway and r.finished_at is null;
 end;
 
--- Some payments of a page could not be asked about: the page is compared again at the same distances, while its gateway is
--- asked too often or fails. Null: the pass goes on, because the gateway is well and has no answer about these payments
--- alone; or it fails only now and then, and has done so with this page five times: then they may be the reason.
+-- Some payments of a page could not be looked up: the page is compared again at the same intervals, while its gateway
+-- throttles or fails. Null: the pass goes on, because the gateway is well and has no answer about these payments alone;
+-- or it fails only now and then, and has done so with this page five times: then they may be the reason.
 create or replace function holdfast.stay_reconcile(p_gateway text, p_list text, p_cursor text, p_error text) returns boolean
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic

@@ -1,7 +1,7 @@
--- Refund: money that is to be paid back is paid back, once. The gateway is called by the function, between these calls
--- and never inside one.
+-- Refund: each refund that is due is executed once. The gateway is called by the function, between these calls and
+-- never inside one.
 --
--- Locks:      refund, then refund_attempt; whoever comes second passes by.
+-- Locks:      refund, then refund_attempt; a second call skips a locked refund.
 -- Keeps:      an attempt is written before its request is sent, with its key; until it is known how one ended no other
 --             begins; a refund leaves REQUIRED once, with its ledger row and its event.
 -- Isolation:  READ COMMITTED or above; time is clock_timestamp().
@@ -35,8 +35,8 @@ begin atomic
     from taken t;
 end;
 
--- The attempt that is still open, or a new one. One that was for more than is left now cannot be done any more: somebody
--- has paid part of it back in the gateway's own console.
+-- The attempt that is still open, or a new one. One for more than is left now cannot succeed any more: a part was
+-- refunded in the gateway's own console.
 create or replace function holdfast.begin_refund(p_gateway text, p_payment_id text, p_amount bigint) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -66,8 +66,9 @@ end
 $$;
 
 -- p_outcome: done; partly, and the rest is on its way; partly_waits, and the rest waits until its dispute is over;
--- requested, and ends later; waits for the end of its dispute, and nothing was requested; refused; unknown. p_again_s: when
--- to come back; null: give up. What is on its way, or waits, is asked about at growing distances: a bank may take days.
+-- requested, and ends later; waits for the end of its dispute, and nothing was requested; refused; unknown. p_again_s:
+-- when to come back; null: give up. A refund that is pending, or waits, is looked up at growing intervals: a bank may
+-- take days.
 create or replace function holdfast.settle_refund(
     p_gateway text, p_payment_id text, p_outcome text, p_detail text, p_again_s double precision) returns json
 language plpgsql security definer set search_path = holdfast, pg_temp
@@ -114,7 +115,7 @@ begin
 end
 $$;
 
--- A refund that was given up, once more from the beginning; what is open at the gateway is asked about first.
+-- A refund that was given up, once more from the beginning; an attempt that is open at the gateway is looked up first.
 create or replace function holdfast.replay_refund(p_gateway text, p_payment_id text) returns boolean
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$

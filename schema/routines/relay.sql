@@ -1,18 +1,18 @@
--- Relay: events reach whoever subscribed to them, at least once, in order for one hold.
+-- Relay: events reach their subscribers at least once, in order for one hold.
 --
 -- Three calls, each its own transaction, and no HTTP in any of them: `fan_out` makes a delivery per subscription of
 -- what happened; `claim_deliveries` takes some that are due; `settle_deliveries` writes down what came of sending.
 --
--- Locks:      fan_out_turn, event_outbox (rows without deliveries), subscription by subscription_id, delivery. Whoever changes a
---             subscription's deliveries has its row first, so that two cannot decide about one hold at once. None of
---             the three touches a row that T1, T2 or T3 updates.
+-- Locks:      fan_out_turn, event_outbox (rows without deliveries), subscription by subscription_id, delivery. Every
+--             change of a subscription's deliveries locks its row first, so that two calls cannot decide about one hold
+--             at once. None of the three touches a row that T1, T2 or T3 updates.
 -- Keeps:      an event is fanned out once (a mark beside it, a unique row a subscription); of a hold's events one at a
---             time is on its way to a subscription; a result is written only by whoever still has the claim. What is
---             sent is on disk: `fan_out` commits in the ordinary way, behind T1's commit in the log.
+--             time is on its way to a subscription; a result is written only by the call that still has the claim. What
+--             is sent is on disk: `fan_out` commits in the ordinary way, behind T1's commit in the log.
 -- Isolation:  READ COMMITTED; each statement sees what committed before it began.
 -- A retry:    finds what is still to be done. A claim whose relay died ends by itself, by the database's clock.
 
--- The next p_most events, oldest first; how many there were. 0: none is left, or somebody else is at it.
+-- The next p_most events, oldest first; how many there were. 0: none is left, or another call is at it.
 create or replace function holdfast.fan_out(p_most integer) returns integer
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
@@ -173,9 +173,9 @@ begin
 end
 $$;
 
--- What came of sending: one array element a delivery. p_outcomes: 'delivered', 'retry' (in p_after_s), 'dead', and 'gone'
--- (410: the receiver wants nothing any more). p_healthy: whether it is at work, whatever it said. p_pause_s: it asked to
--- be left alone so long. How many were still the caller's to settle.
+-- What came of sending: one array element a delivery. p_outcomes: 'delivered', 'retry' (in p_after_s), 'dead', and
+-- 'gone' (410: the endpoint no longer exists). p_healthy: whether the receiver is at work, whatever it answered.
+-- p_pause_s: its Retry-After. Returns how many were still the caller's to settle.
 create or replace function holdfast.settle_deliveries(
     p_subscription_id uuid, p_claims uuid[], p_delivery_ids bigint[], p_outcomes text[], p_statuses integer[],
     p_errors text[], p_after_s double precision[], p_healthy boolean[], p_pause_s double precision[],
@@ -207,7 +207,7 @@ begin
     into v_settled, v_hold_ids from settled;
     perform wake_next(p_subscription_id, v_hold_ids);
 
-    -- The breaker takes each answer in turn. One answer of somebody at work closes it.
+    -- The breaker counts each response in turn. One response of a healthy receiver closes it.
     for v_n in 1 .. cardinality(p_delivery_ids) loop
         if p_outcomes[v_n] = 'gone' and v_subscription.status = 'ENABLED' then
             v_subscription.status := 'DISABLED';

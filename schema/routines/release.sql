@@ -28,7 +28,7 @@ begin
     if v_status = 'HOLD' then
         perform close_holds(v_hold.sale_id, array[p_hold_id], 'RELEASED', clock_timestamp());
     end if;
-    -- moved: whether anything came back now. What was given back before came back then.
+    -- moved: whether stock came back by this call. An earlier release has returned it already.
     return json_build_object('outcome', 'released', 'hold', hold_json(v_hold, 'RELEASED'), 'moved', v_status = 'HOLD');
 end
 $$;

@@ -2,7 +2,8 @@
 -- nothing by itself; what is left is granted in the order of arrival.
 --
 -- Locks:      idempotency by (user_id, idem_key), user_active_hold by (user_id, sku_id), reservation_hold (new rows),
---             inventory_counter by sku_id. Everybody takes them in this order, or two batches wait for each other.
+--             inventory_counter by sku_id. Every transaction takes them in this order, or two batches wait for each
+--             other.
 -- Keeps:      available >= 0; one active hold per user and SKU; max_per_user; a key grants once.
 -- Isolation:  READ COMMITTED (each statement sees what committed before it began); above it, a conflict is a
 --             serialization error, and the same batch may be sent again.
@@ -10,9 +11,9 @@
 --             leaves no row behind.
 --
 -- The way of a batch: `look` (reads alone, and most refusals end here), `write` (every row, as if all were granted),
--- then the counters, locked last because they are hot and held only until the commit; whoever turns out to have lost
--- a race by then is taken out again before anybody can see it. `reserve`, the procedure the function calls, commits
--- and passes the barrier: a procedure with the definer's rights may not commit, so the outer one has the caller's.
+-- then the counters, locked last because they are hot and held only until the commit; a reservation that has lost a
+-- race by then is removed again before it can be seen. `reserve`, the procedure the function calls, commits and passes
+-- the barrier: a procedure with the definer's rights may not commit, so the outer one has the caller's.
 
 -- Earlier forms of what follows.
 drop function if exists holdfast.unanswered(json[]), holdfast.sale_not_open(holdfast.sale),
@@ -62,9 +63,8 @@ end
 $$;
 
 -- Line j of the batch is p_sku_ids[j], p_qtys[j], and belongs to reservation p_line_of[j]; lines of one reservation
--- stand together, in the order of arrival. o_told: whether an answer tells somebody of a hold. o_lapsed: holds past
--- their end stand in the way, or did a moment ago, and to refuse because of them would be a lie: roll back, take them
--- back, ask again.
+-- stand together, in the order of arrival. o_told: whether an answer reveals a hold. o_lapsed: holds past their end
+-- stand in the way, or did a moment ago, and a refusal because of them would be wrong: roll back, reclaim them, retry.
 create or replace function holdfast.reserve_batch(
     p_sale_id text, p_user_ids text[], p_idem_keys text[], p_fingerprints bytea[],
     p_line_of integer[], p_sku_ids text[], p_qtys integer[], p_take_back boolean,
@@ -116,8 +116,8 @@ begin
     where k.sale_id = p_sale_id and k.sku_id = any (p_sku_ids);
     v_sku_of := array(select array_position(v_skus, sku_id) from unnest(p_sku_ids) as sku_id);
 
-    -- Look before you write: whoever can be refused by reading alone costs no lock and no row. What is read of a buyer is
-    -- a row for each of the batch's SKUs at most, and one for the key, whatever they have done before.
+    -- Read before writing: a reservation that reading alone can refuse costs no lock and no row. Of a buyer at most one
+    -- row for each of the batch's SKUs is read, and one for the key, whatever their history.
     select array(select a.user_id from user_active_hold a
                  where a.sale_id = p_sale_id and a.user_id = any (p_user_ids) and a.sku_id = any (v_skus)
                  union all
@@ -172,14 +172,14 @@ begin
         end if;
         for v_n in 1 .. cardinality(v_why) loop
             continue when v_why[v_n] is null;
-            -- Said once for a SKU, however many ask: when it is sold out, all of them do.
+            -- Computed once for a SKU, however many request it: when it is sold out, all of them do.
             if v_why[v_n] = 'sold_out' then
                 v_j := v_sku_of[v_at[v_n]];
                 v_short[v_j] := coalesce(v_short[v_j], sold_out(p_sale_id, v_skus[v_j], v_stock[v_j]));
                 o_answers[v_n] := v_short[v_j];
                 continue;
             end if;
-            -- What was looked at a moment ago may be gone already: then asking again will do.
+            -- What was read a moment ago may be gone already: then a retry succeeds.
             o_answers[v_n] := coalesce(
                 refusal_json(v_why[v_n], v_waits[v_n], v_sale, p_user_ids[v_n], p_idem_keys[v_n], p_fingerprints[v_n],
                              p_sku_ids[v_at[v_n]]),
@@ -192,8 +192,8 @@ begin
     end if;
 
     -- Steps 1, 2, 4, 5 and 6 as one statement, as if all of them were granted. The flag first, then the active hold,
-    -- each in the order of the users, or two batches wait for each other; where somebody else planted a row since we
-    -- looked, the unique row ends this attempt, and `reserve` looks again.
+    -- each in the order of the users, or two batches wait for each other; where another transaction inserted a row
+    -- since we read, the unique constraint ends this attempt, and `reserve` retries.
     v_now := date_trunc('milliseconds', clock_timestamp());
     v_expire_at := v_now + make_interval(secs => v_sale.hold_ttl_s);
     v_decimals := currency_decimals(v_sale.currency);
@@ -313,8 +313,8 @@ begin
 end
 $$;
 
--- Whether a hold past its end that the sweep has not reached stands in this batch's way: a buyer's own, or, where
--- stock is short, anybody's on one of its SKUs.
+-- Whether a hold past its end that the sweep has not reached stands in this batch's way: a buyer's own, or, where stock
+-- is short, any buyer's on one of its SKUs.
 create or replace function holdfast.lapsed_in_the_way(
     p_sale_id text, p_user_ids text[], p_line_of integer[], p_sku_ids text[], p_short boolean) returns boolean
 language plpgsql set search_path = holdfast, pg_temp
@@ -364,8 +364,8 @@ begin
         return false;
     end if;
 
-    -- Waits where the sweep skips: whoever has the row now is about to give the stock back, and so it is there
-    -- when we look. In the order of their ids, so that two batches cannot wait for each other.
+    -- Waits where the sweep skips: the transaction that has the row is about to return the stock, so it is there when
+    -- we read. In the order of their ids, so that two batches cannot wait for each other.
     select array_agg(h.hold_id) into v_hold_ids from (
         select h.hold_id from reservation_hold h
         where h.hold_id = any (v_hold_ids) and h.status = 'HOLD' and h.expire_at <= v_now
@@ -379,10 +379,10 @@ end
 $$;
 
 -- p_early_release: let the counters go before the log is on disk. The work commits without waiting, which frees its
--- locks and fixes its place in the log; then a second transaction, empty but for a message, waits for the disk as
--- every commit does, and with it everything before it in the log. A crash in between loses only what nobody was told.
--- p_within_ms: whoever asked waits so long for the answer and no longer; null: for ever. What cannot be told in time is
--- not done: everybody is told `too_late`, and no row is left.
+-- locks and fixes its place in the log; then a second transaction, empty but for a message, waits for the disk as every
+-- commit does, and with it everything before it in the log. A crash in between loses only unanswered work. p_within_ms:
+-- how long the caller waits for the answer; null: without a bound. A batch that cannot be answered in time is rolled
+-- back: each of its answers is `too_late`, and no row is left.
 create or replace procedure holdfast.reserve(
     p_sale_id text, p_user_ids text[], p_idem_keys text[], p_fingerprints bytea[],
     p_line_of integer[], p_sku_ids text[], p_qtys integer[], p_early_release boolean, p_within_ms integer,
@@ -393,7 +393,7 @@ declare
     v_answers   json[];
     v_told      boolean;
     v_lapsed    boolean;
-    v_late      boolean;  -- null: nobody says until when
+    v_late      boolean;  -- null: no deadline
     v_more      boolean;
     v_tries     integer := 0;
     v_rounds    integer := 0;
@@ -414,7 +414,7 @@ begin
             v_late := clock_timestamp() > v_until;
             exit when not v_lapsed and v_late is not true;
         exception when unique_violation then
-            -- Somebody else has planted a row of ours and committed: looking again shows it.
+            -- Another transaction has inserted the same row and committed: a retry reads it.
             get stacked diagnostics v_conflict = constraint_name;
             if v_conflict not in ('idempotency_pkey', 'user_active_hold_one_each') then
                 raise;

@@ -1,9 +1,9 @@
--- Retain: what has served its time is removed, in pieces so small that nobody waits for them.
+-- Retain: rows past their retention are removed, in pieces so small that no other transaction waits for them.
 --
--- Locks:      retention_cursor; event_outbox, subscription and delivery rows of what was finished long ago, passing by
---             what somebody has; audit_finding and parked_payment rows that ended long ago; idempotency rows of holds
---             that ended long ago; those holds and what belongs to them, and buyer_history rows that count for nothing,
---             passing by what somebody has. Waits 100 ms for a lock and no longer: it comes again.
+-- Locks:      retention_cursor; event_outbox, subscription and delivery rows of what was finished long ago, skipping
+--             locked rows; audit_finding and parked_payment rows that ended long ago; idempotency rows of holds that
+--             ended long ago; those holds and what belongs to them, and buyer_history rows that count for nothing,
+--             skipping locked rows. Waits 100 ms for a lock and no longer: it comes again.
 -- Keeps:      what still has to be sent, dead letters until their own time is over, and keys younger than 24 hours or
 --             of a hold that is HOLD; the sum of the ledger, and every hold that money came for; findings that stand,
 --             parked payments that wait for a decision.
@@ -86,10 +86,10 @@ end
 $$;
 
 -- Looks at the next holds and removes those that ended unpaid p_keep_s ago, with their lines, their attempts to pay and
--- their entries in the ledger, which come to nothing: so its sum stays what it is. How many were looked at; 0: none is left.
--- A hold that any money came for, or may have come for, stays, and one whose entries come to something, which is the
--- audit's business. Each is looked at once; it stops at one that is still HOLD. p_keep_s is longer than dead letters are
--- kept, for they tell of holds. With them goes what T1 has to know of their buyers, where it is nothing: none bought, and
+-- their entries in the ledger, which come to nothing: so its sum stays what it is. How many were looked at; 0: none is
+-- left. A hold that any money came for, or may have come for, stays, and one whose entries come to something, which the
+-- audit reports. Each is read once; it stops at one that is still HOLD. p_keep_s is longer than dead letters are kept,
+-- because they name holds. With them goes what T1 has to know of their buyers, where it is nothing: none bought, and
 -- every cool-down is over.
 create or replace function holdfast.remove_holds(p_most integer, p_keep_s double precision) returns integer
 language plpgsql security definer set search_path = holdfast, pg_temp set lock_timeout = '100ms'
@@ -118,7 +118,7 @@ begin
         select h.hold_id from reservation_hold h
         where h.hold_id = any (v_looked_at) and h.status in ('EXPIRED', 'RELEASED')
           and not exists (select from payment p where p.hold_id = h.hold_id)
-          -- Nor one of which nobody knows whether money was taken: it is a letter until an operator has decided.
+          -- Nor one where a capture may have happened: it is a dead letter until an operator has decided.
           and not exists (select from payment_attempt a
                           where a.hold_id = h.hold_id and (a.state <> 'ENDED' or a.dead_at is not null))
           and not exists (select from inventory_ledger l where l.hold_id = h.hold_id group by l.sku_id having sum(l.qty) <> 0)

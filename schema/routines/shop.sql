@@ -1,14 +1,14 @@
--- What the shop's things look like to its buyers, as JSON in the words of functions/protocol/src/shop.rs.
--- Every answer that shows a hold, an order or a sale is built here and nowhere else, so that a replay and a
--- reading cannot differ from what was granted.
--- Called by the owner's functions only: nobody is granted anything here.
+-- What the shop's things look like to its buyers, as JSON in the words of functions/protocol/src/shop.rs. Every answer
+-- that shows a hold, an order or a sale is built here and nowhere else, so that a replay and a reading cannot differ
+-- from what was granted. Called by the owner's functions only: no role is granted anything here.
 
 create or replace function holdfast.rfc3339(p_at timestamptz) returns text
 language sql immutable parallel safe
 return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
--- The decimals of a currency's minor unit, by ISO 4217: a page need not ask its browser. A test compares it with the list
--- that new sales are checked by, which has to have one; an older sale in a currency without counts whole units.
+-- The decimals of a currency's minor unit, by ISO 4217: a page does not depend on its browser. A test compares it with
+-- the list that new sales are checked by, which has to have one; an older sale in a currency without counts whole
+-- units.
 create or replace function holdfast.currency_decimals(p_currency text) returns integer
 language sql immutable parallel safe
 return case
@@ -52,13 +52,13 @@ return holdfast.hold_text(
                      else coalesce(p_hold.promised_until, p_hold.expire_at) end),
     case p_status when 'COMMITTED' then (select o.order_id from holdfast.orders o where o.hold_id = p_hold.hold_id) end)::json;
 
--- A hold that nobody has swept yet is over all the same: expiry is the database's clock, not the sweep.
+-- A hold past its end has expired although it is not swept yet: the database's clock decides, not the sweep.
 create or replace function holdfast.hold_status_now(p_hold holdfast.reservation_hold) returns text
 language sql volatile
 return case when (p_hold).status = 'HOLD' and (p_hold).expire_at <= clock_timestamp() then 'EXPIRED'
             else (p_hold).status end;
 
--- Money that is to be paid back, as its buyer sees it.
+-- A refund, as its buyer sees it.
 create or replace function holdfast.shown_refund(p_refund holdfast.refund) returns json
 language sql immutable
 return (jsonb_build_object(
@@ -70,7 +70,7 @@ return (jsonb_build_object(
     || case when (p_refund).account_needed and (p_refund).status <> 'COMPLETED'
        then jsonb_build_object('account_needed', true) else '{}' end)::json;
 
--- How an order was paid. What no gateway was asked for has the name of its way in place of a gateway's: see pay.sql.
+-- How an order was paid. A payment without a gateway has the name of its method in place of a gateway's: see pay.sql.
 create or replace function holdfast.paid_by(p_gateway text, p_payment_id text) returns json
 language sql immutable
 return case when p_gateway in ('free', 'wallet') then json_build_object('method', p_gateway)
@@ -150,8 +150,8 @@ return json_build_object(
              from holdfast.sku k join holdfast.inventory_counter c using (sale_id, sku_id)
              where k.sale_id = p_sale.sale_id));
 
--- How long at most a sale that is not open stays as it is by the clock alone, in milliseconds and rounded down: until it
--- opens or closes. As in `sold_out`, nobody looks further ahead than a second.
+-- How long at most a sale that is not open stays as it is by the clock alone, in milliseconds and rounded down: until
+-- it opens or closes. At most a second, as in `sold_out`.
 create or replace function holdfast.status_stands_ms(p_sale holdfast.sale) returns integer
 language sql volatile
 return greatest(0, floor(1000 * extract(epoch from least(
@@ -159,10 +159,11 @@ return greatest(0, floor(1000 * extract(epoch from least(
     case when (p_sale).closes_at > clock_timestamp() then (p_sale).closes_at end,
     clock_timestamp() + interval '1 second') - clock_timestamp())))::integer;
 
--- A refusal that the edge may repeat to others for a moment. for_ms: how long at most, because then stock comes back that
--- passes no edge: a hold of this sale lapses (those that lapsed before this call began are taken back by it already); or
--- the sale closes, and there is another refusal to tell. The edge itself hears of everything else, and asks for no more
--- than a second; so nobody looks further ahead, nor through more than 20 holds: the last of them is no later then.
+-- A refusal that the edge may repeat to others for a moment. for_ms: how long at most, because then stock comes back
+-- without passing the edge: a hold of this sale lapses (those that lapsed before this call began are reclaimed by it
+-- already); or the sale closes, and there is another refusal. The edge itself sees everything else, and repeats a
+-- refusal for no more than a second; so this looks no further ahead, nor through more than 20 holds: the last of them
+-- is no later then.
 create or replace function holdfast.sold_out(p_sale_id text, p_sku_id text, p_available bigint) returns json
 language sql stable
 return (

@@ -85,7 +85,7 @@ return json_build_object(
     'status_since', holdfast.rfc3339((p_subscription).status_at),
     'breaker', (p_subscription).breaker,
     'breaker_since', holdfast.rfc3339((p_subscription).breaker_at),
-    -- Counted up to 10 000: it is the same trouble beyond that, and nobody waits for the count of a million.
+    -- Counted up to 10 000: more makes no difference to an operator, and counting a million would take too long.
     'pending', (select count(*) from (
         select from holdfast.delivery d
         where d.subscription_id = (p_subscription).subscription_id and d.status = 'PENDING' limit 10000) p),

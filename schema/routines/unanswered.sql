@@ -1,10 +1,10 @@
--- Unanswered: payments about which a gateway that is at work says nothing, whoever asks and however often. Whether money was
--- taken nobody here knows: an operator has them asked about again, or finds out at the gateway and dismisses them.
+-- Unanswered: payments that a healthy gateway does not return, however often they are looked up. Whether money was
+-- captured is unknown: an operator has them looked up again, or checks at the gateway and dismisses them.
 --
 -- Locks:      payment_attempt.
--- Keeps:      asking again begins anew, with all its distances; one whose money came to rest meanwhile is no letter.
+-- Keeps:      a new series of lookups begins with its first interval; one that was settled meanwhile is no dead letter.
 -- Isolation:  READ COMMITTED or above.
--- A retry:    what is asked about again is no letter any more, and stays as it is.
+-- A retry:    a payment that is looked up again is no dead letter any more, and stays as it is.
 
 -- As dead letters (schema/routines/dead_letters.sql).
 create or replace function holdfast.unanswered_letters() returns table (id text, dead_at timestamptz, sale_id text, letter json)
@@ -21,7 +21,7 @@ begin atomic
         select from holdfast.payment p where (p.gateway, p.payment_id) = (a.gateway, a.payment_id));
 end;
 
--- How many of these are asked about again.
+-- How many of these are looked up again.
 create or replace function holdfast.ask_again(p_ids text[]) returns bigint
 language plpgsql set search_path = holdfast, pg_temp
 as $$

@@ -10,7 +10,7 @@ pub struct Durability {
     pub full_page_writes: String,
     /// As a new session of the database has it.
     pub synchronous_commit: String,
-    /// Who has it off otherwise: the functions' roles, and everybody where the database says so.
+    /// Where it is off otherwise: the functions' roles, and the database's own setting.
     pub weaker: Vec<String>,
 }
 

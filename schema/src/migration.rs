@@ -11,7 +11,7 @@ use tokio_postgres::Client;
 use crate::connection::connect;
 use crate::files::{Files, OWNER, REPEATABLE};
 
-/// Any number that nobody else locks; the same in every release.
+/// Any number that no other program locks; the same in every release.
 const LOCK: i64 = 0x0048_6f6c_6466_6173;
 
 /// The files that were applied; none: the database had this schema already.
@@ -54,8 +54,8 @@ pub async fn apply_repeatable(url: &str, files: Files<'_>) -> Result<Migrated> {
     Ok(Migrated { applied })
 }
 
-/// The record of what was applied is in `public` whoever migrates: a user of the schema's name would have that schema
-/// first in its search path.
+/// The record of what was applied is in `public`, whichever role migrates: a user of the schema's name would have that
+/// schema first in its search path.
 async fn use_public(client: &Client) -> Result<()> {
     Ok(client.batch_execute("set search_path = public").await?)
 }

@@ -1,9 +1,9 @@
 -- Invariants: what must hold in the database, whatever was done to it. Every rule is here, and nowhere else.
 --
--- One view for what the rules are about; its rows are the violations. `audit` (schema/routines/audit.sql) reads the first
--- six a piece at a time, and an operator's report the first for its sale; the tests, the model, `cargo dev rush` and `cargo dev
--- soak` read `invariant_violation`, which is all of them. `invariant` says each rule in words.
--- Whoever adds a rule adds it to one view and to that list.
+-- One view for what the rules are about; its rows are the violations. `audit` (schema/routines/audit.sql) reads the
+-- first six a piece at a time, and an operator's report the first for its sale; the tests, the model, `cargo dev rush`
+-- and `cargo dev soak` read `invariant_violation`, which is all of them. `invariant` describes each rule. A new rule is
+-- added to one view and to that list.
 --
 -- Columns of each view:
 --   check_name   the rule
@@ -16,13 +16,14 @@
 --                EVENTS_KEEP_H: of a row that is older the rule says nothing
 --   saw          the rows, as JSON
 --
--- Locks:      none. The views belong to holdfast_owner and are granted to nobody: `audit` reads them with its owner's rights.
+-- Locks:      none. The views belong to holdfast_owner and are granted to no role: `audit` reads them with its owner's
+--             rights.
 -- Isolation:  one statement sees one moment.
 -- Cost:       what a rule compares with is found by its key, so that a range of holds or one payment costs what it has and
 --             no more. Only `stock_violation` joins whole tables.
 -- Columns stay in their places and new ones come last: `create or replace view` can do no more.
 
--- A hold with every row that belongs to it, for whoever reads a finding.
+-- A hold with every row that belongs to it, for the reader of a finding.
 create or replace function holdfast.audit_hold_rows(p_hold holdfast.reservation_hold) returns json
 language sql stable
 return json_build_object(
@@ -94,7 +95,7 @@ from holdfast.buyer_history c
 where c.bought > 0 and not exists (select from holdfast.order_items o
     where o.sale_id = c.sale_id and o.user_id = c.user_id and o.sku_id = c.sku_id);
 
--- What operators put in or took out was told: the newest n entries of one kind need n events.
+-- Every stock adjustment of an operator has its event: the newest n entries of one kind need n events.
 create or replace view holdfast.stock_told_violation as
 select c.sale_id, c.sku_id, 'stock_told' as check_name,
        c.sale_id || '/' || c.sku_id || '/' || c.qty || '/' || coalesce(c.reason, '') as subject,
@@ -161,7 +162,7 @@ cross join lateral (
         coalesce(h.retaken_at, h.finalized_at)
     where h.status <> 'HOLD'
     union all
-    -- Taken again after the sweep: both ends are told. What was paid before the sweep came had one end.
+    -- Resold after the sweep: both ends have an event. A hold that was paid before the sweep had one end.
     select 'hold_expiry_told', 1, (
         select count(*) from holdfast.event_outbox e where e.hold_id = h.hold_id and e.event_type = 'ReservationExpired'),
         h.finalized_at
@@ -196,7 +197,7 @@ cross join lateral (
       and l.event_type in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')
       and (l.amount, l.currency) = (p.amount, p.currency)) entries
 cross join lateral (
-    -- What came later: how its refund ended, and what the gateway told.
+    -- Later entries: how its refund ended, and what the gateway reported.
     select count(*) filter (where l.event_type = 'REFUND_COMPLETED' and l.amount = p.amount) as completed,
            count(*) filter (where l.event_type = 'REFUND_FAILED') as failed,
            count(*) filter (where l.event_type = 'REFUND_REOPENED') as reopened,
@@ -205,7 +206,7 @@ cross join lateral (
            - count(*) filter (where l.event_type = 'PAYMENT_RESTORED') as reversed,
            (array_agg(l.event_type order by l.entry_id desc) filter (
                 where l.event_type in ('PAYMENT_DISPUTED', 'DISPUTE_RESOLVED', 'DISPUTE_WON', 'DISPUTE_LOST')))[1] as dispute,
-           -- Of each that is to be told: when it was written, the newest first.
+           -- Of each that needs an event: when it was written, the newest first.
            array_agg(l.created_at order by l.created_at desc) filter (where l.event_type in
                 ('PAYMENT_REFUNDED_OUTSIDE', 'PAYMENT_REVERSED', 'PAYMENT_RESTORED',
                  'PAYMENT_DISPUTED', 'DISPUTE_RESOLVED', 'DISPUTE_WON', 'DISPUTE_LOST')) as changed_at
@@ -255,7 +256,7 @@ cross join lateral (
 ) as c (check_name, expected, found, needs_event_of)
 where c.expected <> c.found;
 
--- Events and what they tell of: whatever was told has happened. Read for a range of events. ---------------------------
+-- Events and their subjects: every event's change has happened. Read for a range of events. ---------------------------
 
 create or replace view holdfast.event_violation as
 select e.event_id, 'event_truth' as check_name, e.event_id::text as subject, e.sale_id, 1::bigint as expected, 0::bigint as found,
