@@ -132,7 +132,7 @@ impl Bench {
         if wanted(Part::Growth) || wanted(Part::Plans) {
             self.growth(server, report).await?;
         }
-        // The last: nobody's connection lives longer.
+        // The last: no connection lives longer.
         if wanted(Part::Crash) {
             report.crashes = crash::run(&server.server, if self.quick { 1 } else { 3 }).await?;
             println!("{}", table::of_crashes(&report.crashes));

@@ -31,7 +31,7 @@ impl Changes {
             if event.kind.is_access() {
                 return;
             }
-            // Nobody listens any more only when everything ends.
+            // The receiver is gone only when everything ends.
             event.paths.into_iter().filter(|file| is_source(file)).for_each(|file| drop(sender.send(file)));
         })?;
         for folder in FOLDERS {

@@ -1,5 +1,5 @@
-//! `cargo dev fuzz`: libFuzzer around everything that parses what strangers send. It goes on from the corpus in
-//! tests/fuzz, and what it learned can be kept there; `cargo dev test` replays that as ordinary tests.
+//! `cargo dev fuzz`: libFuzzer around every parser of untrusted bytes. It goes on from the corpus in tests/fuzz, and
+//! what it learned can be kept there; `cargo dev test` replays that as ordinary tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `cargo dev up`: the stack, until it is told to end.
+//! `cargo dev up`: the stack, until Ctrl-C.
 
 use clap::Args;
 
@@ -12,7 +12,7 @@ pub struct Up {
     /// The shop's port
     #[arg(long, value_name = "N", default_value_t = 8787)]
     edge_port: u16,
-    /// Seconds between two sweeps for holds that nobody paid
+    /// Seconds between two sweeps of unpaid holds
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     sweep_interval_s: u64,
     /// Start from an empty database

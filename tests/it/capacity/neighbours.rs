@@ -44,9 +44,9 @@ struct Stage {
     client: Client,
     /// Its one SKU is sold out, and the Gates know.
     sale: String,
-    /// It has stock for everybody: a press costs a call of T1.
+    /// It has stock for all: a press costs a call of T1.
     open: String,
-    /// A hold that was given back, and its user.
+    /// A released hold, and its user.
     released: (String, String),
 }
 
@@ -103,8 +103,8 @@ impl Stage {
         Seen { p99_ms, from_memory: f64::from(remembered) / f64::from(presses) }
     }
 
-    /// One of the crowd: looks at a sale and presses, by turns, always as somebody else. How long each took, and how
-    /// many presses for what is sold out there were, and how many of them were answered from memory.
+    /// One client of the crowd: reads a sale and presses, by turns, each time as another user. How long each took, and
+    /// how many presses for what is sold out there were, and how many of them were answered from memory.
     async fn play(&self, buys: bool, begins: Duration, ends: Instant) -> (Vec<f64>, u32, u32) {
         let sale = if buys { &self.open } else { &self.sale };
         let (mut waits_ms, mut presses, mut remembered) = (Vec::new(), 0, 0);
@@ -116,7 +116,7 @@ impl Stage {
             let began = Instant::now();
             let answer = if looks { self.look(sale).await } else { self.press(sale).await };
             waits_ms.push(began.elapsed().as_secs_f64() * 1e3);
-            // Nobody in the crowd is ever told that it is too many.
+            // No request of the crowd is ever rate limited.
             let expected = match (looks, buys) {
                 (true, _) => 200,
                 (false, true) => 201,
@@ -151,7 +151,7 @@ impl Stage {
                 let attack = tokio::spawn(Arc::clone(self).attack(attacker.sends, Arc::clone(&statuses)));
                 compared.beside.push(self.crowd().await);
                 attack.abort();
-                // What is still on its way is nobody's measure.
+                // Requests that are still in flight are not measured.
                 sleep(Duration::from_millis(500)).await;
             }
             println!("| {}: {compared}", attacker.name);
@@ -233,7 +233,7 @@ impl Statuses {
     }
 }
 
-/// Somebody tells in Toss's name of payments that are not there.
+/// Forged messages in Toss's name about payments that do not exist.
 fn unsigned(stage: &Stage, address: String) -> RequestBuilder {
     let event = json!({"eventType": "PAYMENT_STATUS_CHANGED", "data": {"paymentKey": fresh("no")}});
     stage.client.request(Method::POST, "/v1/webhooks/toss").header("cf-connecting-ip", address).json(&event)
@@ -244,7 +244,7 @@ pub fn comes_back(client: &Client, payment: &str) -> RequestBuilder {
     client.request(Method::GET, &format!("/v1/payments/toss/return?paymentKey={payment}&orderId={payment}&amount=100"))
 }
 
-/// A page hands in what PortOne's SDK gave it, or what nobody gave it.
+/// A page hands in a token of PortOne's SDK, or an invented one.
 pub fn asks_portone(client: &Client, user: &str, payment: &str) -> RequestBuilder {
     let body = json!({"payment_id": payment, "payment_token": "token"});
     client.buyer(user, Method::POST, "/v1/payments/portone/confirm").json(&body)
@@ -325,7 +325,7 @@ const ATTACKERS: [Attacker; 8] = [
     },
 ];
 
-/// The judgement alone, of turns that nobody played.
+/// The verdict alone, of invented turns.
 #[test]
 fn noise_in_some_turns_is_no_attacker_and_an_attacker_in_each_turn_is_seen() {
     let seen = |p99_ms: f64| Seen { p99_ms, from_memory: 1.0 };

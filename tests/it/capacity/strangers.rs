@@ -1,4 +1,4 @@
-//! A crowd behind one address, and signed payments while strangers ask: each gets what is theirs.
+//! A crowd behind one address, and signed payments beside a flood of unsigned requests: each gets its share.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ async fn a_signed_payment_gets_a_slot_beside_unsigned_requests() {
     }
     for stranger in strangers {
         let answer = stranger.await.unwrap().unwrap();
-        // Asked about, or better sent again.
+        // Looked up, or to be sent again.
         assert!([200, 503].contains(&answer.status().as_u16()), "{answer:?}");
     }
 }
@@ -82,7 +82,7 @@ async fn one_payment_is_not_looked_up_for_every_unsigned_request() {
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
 }
 
-/// The gateways take a second for each answer, so that whoever asks keeps a place of `confirm` for as long.
+/// The gateways take a second for each response, so that each lookup keeps a slot of `confirm` for as long.
 #[tokio::test]
 #[ignore = "long"]
 async fn a_signed_payment_gets_a_slot_while_one_account_or_one_address_requests_lookups() {
@@ -140,7 +140,7 @@ async fn five_hundred_buyers_behind_one_address_come_back_from_paying_and_have_t
             let made = gateways.pay(gateway, id, &user, amount, unheard).await;
             let payment = made["payment_id"].as_str().unwrap().to_owned();
             let order = made["order_ref"].as_str().unwrap_or_default().to_owned();
-            // As a person who is told to come again does.
+            // As a person does after a `Retry-After`.
             let status = until("the buyer has paid", 60, || async {
                 let request = if gateway == "toss" {
                     let path = format!("/v1/payments/toss/return?paymentKey={payment}&orderId={order}&amount={amount}");

@@ -143,7 +143,7 @@ async fn a_cookie_buys_for_a_page_of_ours_alone() {
     }
     let hidden = pressing(&client, &cookies, None).header("sec-fetch-site", "cross-site");
     assert_eq!(client.send(hidden).await.refusal(), (403, "forbidden".into()));
-    // Who is nobody is told so first.
+    // A missing session is refused first.
     let nobody = client.send(pressing(&client, "holdfast_session=x", Some("https://evil.example"))).await;
     assert_eq!(nobody.refusal(), (401, "unauthenticated".into()));
     let hold = "/v1/reservations/019a9e7c-4b5a-7c3d-8e9f-0123456789ab";

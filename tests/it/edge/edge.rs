@@ -13,7 +13,7 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// `POST /v1/reservations` with this body, by a user nobody has limited yet.
+/// `POST /v1/reservations` with this body, by a user who is not rate limited yet.
 fn posting(client: &Client, body: impl Into<String>) -> RequestBuilder {
     client
         .buyer(&format!("u-{}", Uuid::new_v4()), Method::POST, "/v1/reservations")

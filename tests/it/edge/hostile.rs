@@ -1,5 +1,5 @@
-//! What nobody who means well sends: tokens that prove nothing, ids of other people, bytes that want to become a header
-//! or a line of a log, bodies without an end. On the real stack, in raw bytes where no client would send them.
+//! Hostile requests: invalid tokens, ids of other users, bytes that would become a header or a line of a log, bodies
+//! without an end. On the real stack, in raw bytes where no client would send them.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -132,7 +132,7 @@ async fn another_users_resources_are_not_found() {
         let refused = client.send(client.buyer("eve", Method::POST, &path).json(&json!({"method": "free"}))).await;
         assert_eq!(refused.refusal(), (404, "not_found".into()), "nor what they cost");
     }
-    // Nor does somebody's key, nor a payment in another's name.
+    // Nor does another user's key, nor a payment in another user's name.
     let report = client.report(&sale).await;
     assert_eq!((&report["holds"]["HOLD"], &report["holds"]["COMMITTED"]), (&json!(1), &json!(1)));
     let other = client.pay(&format!("pay_{}", Uuid::new_v4()), &held, "eve").await.ok(200);
@@ -262,7 +262,7 @@ async fn a_body_without_an_end_is_refused_at_its_bound() {
     let client = Client::new();
     let posted = posting(&client.token(&client.user("endless")), "Transfer-Encoding: chunked");
     refused_while_it_is_read(&client, &posted).await;
-    // A gateway's message may be longer, and no further than its bound; whoever signs it.
+    // A gateway's message may be longer, up to its own bound, signed or not.
     for gateway in payments::NAMES {
         let head = format!(
             "POST /v1/webhooks/{gateway} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\

@@ -25,7 +25,7 @@ fn attack(client: &Client, sale: &str, seed: u64) -> Attack {
     let mut command = Command::new(tools::schemathesis().unwrap());
     command
         .args(["-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run", "--no-color"])
-        // A hold that was given back can still be read: it says so.
+        // A released hold can still be read: it is `RELEASED`.
         .args(["--exclude-checks", "use_after_free"])
         .args(["--checks", "all", "--continue-on-failure", "--max-examples", &EXAMPLES.to_string()])
         .args(["--seed", &seed.to_string(), "--generation-database", "none"])

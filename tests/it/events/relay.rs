@@ -1,5 +1,5 @@
-//! `relay`: what happened reaches whoever subscribed, signed, at least once, in order for one hold. The function is a
-//! process of the test's own, behind an emulator of its own, on a database of its own.
+//! `relay`: events reach their subscribers, signed, at least once, in order for one hold. The function is a process of
+//! the test's own, behind an emulator of its own, on a database of its own.
 
 mod aws;
 mod killed;
@@ -142,7 +142,7 @@ async fn ids(database: &Database) -> BTreeSet<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// Holds of buyers nobody else is: each is reserved, then paid or given back. Two events a hold.
+/// Holds of new buyers: each is reserved, then paid or released. Two events a hold.
 async fn holds(database: &Database, from: usize, count: usize) {
     let roles =
         (database.as_role("reserve").await, database.as_role("confirm").await, database.as_role("release").await);

@@ -10,7 +10,7 @@ use support::receiver::{Behaviour, Receiver};
 const SUBSCRIPTIONS: &str = "/v1/admin/subscriptions";
 
 fn operator(client: &Client, method: Method, path: &str) -> RequestBuilder {
-    // Whoever says to be somebody else is not believed: the ledger has the token's name.
+    // A header cannot name another operator: the ledger has the token's name.
     client
         .request(method, path)
         .bearer_auth(client.stack["admin_tokens"]["owner"].as_str().unwrap())
@@ -21,7 +21,7 @@ async fn subscribe(client: &Client, key: &str, body: &Value) -> Answer {
     client.send(operator(client, Method::POST, SUBSCRIPTIONS).header("idempotency-key", key).json(body)).await
 }
 
-/// A receiver that is told of adjusted stock alone, so that other tests' sales seldom disturb it.
+/// A receiver of adjusted stock alone, so that other tests' sales seldom disturb it.
 async fn subscribed(client: &Client) -> (Receiver, String, String) {
     let receiver = Receiver::start().await;
     let body = json!({"endpoint": receiver.url(), "event_types": ["StockAdjusted"]});
@@ -152,7 +152,7 @@ async fn a_dead_letter_is_seen_with_its_reason_and_delivered_after_one_replay() 
         "{letter}"
     );
     let report = client.report(&sale).await;
-    // Another test's receiver may have been told of this sale too.
+    // Another test's receiver may have got this sale's events too.
     assert!(report["outbox"]["dead"].as_i64().unwrap() >= 1, "{report}");
     let shown = report["outbox"]["receivers"]
         .as_array()

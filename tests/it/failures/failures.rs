@@ -42,7 +42,7 @@ async fn until_well(client: &Client, part: &str, dead: &[i64]) {
     })
     .await;
     until("the shop answers", 30, || async {
-        // Of a name that nobody has asked for, or it would be answered from memory.
+        // Of a sale that was not requested before, or it would be answered from the cache.
         let path = format!("/v1/sales/none-{}", Uuid::new_v4());
         let request = client.request(Method::GET, &path).send().await.ok()?;
         (request.status() == 404).then_some(())
@@ -56,7 +56,7 @@ struct Acknowledged {
     hold_id: String,
 }
 
-/// Buyers who press again with the same key until they get an answer that is one; what each was told.
+/// Buyers who press again with the same key until they get a result; what each was answered.
 async fn reserve_all(client: &Arc<Client>, sale: &str, buyers: usize, underway: &Arc<AtomicBool>) -> Vec<Acknowledged> {
     let mut crowd = JoinSet::new();
     for n in 0..buyers {
@@ -91,7 +91,7 @@ async fn reserve_all(client: &Arc<Client>, sale: &str, buyers: usize, underway: 
     crowd.join_all().await.into_iter().flatten().collect()
 }
 
-/// Every 201 that somebody received is there, and the counters agree.
+/// Every 201 that a client received is there, and the counters agree.
 async fn nothing_is_lost(client: &Client, sale: &str, stock: i64, told: &[Acknowledged]) {
     assert_eq!(told.len() as i64, stock);
     let mut ids: Vec<&str> = told.iter().map(|one| one.hold_id.as_str()).collect();
@@ -217,8 +217,8 @@ async fn a_restarted_gate_refuses_no_holder_as_sold_out() {
     sold_out::earlier_refusals(&client, &sale, &held, &bought).await;
 }
 
-/// Reserves one pair, kills Postgres the moment that is answered, and says whether the hold is there afterwards. The log
-/// is written by nobody but who waits for it: its background writer sleeps.
+/// Reserves one pair, kills Postgres the moment that is answered, and says whether the hold is there afterwards. The
+/// log is written only by the session that waits for it: its background writer sleeps.
 async fn is_there_after_a_crash(client: &Client, user: &str, sale: &str) -> bool {
     let hold = client.reserve(user, "k", sale, items()).await.ok(201);
     is_there_after(client, user, &hold).await
@@ -248,9 +248,10 @@ const SHUT_OTHER_LOGINS: &str = "do $$ declare v_role name; begin
 /// How often the control is tried.
 const CONTROLS: usize = 5;
 
-/// The control: reserves without the barrier while nobody else commits, and kills Postgres. It counts only if nothing of it
-/// was on disk at the kill: the log's own positions say so just before, and whatever is there afterwards was on disk all the
-/// same. Something else that writes the log out in between has it tried again. True: a hold was lost.
+/// The control: reserves without the barrier while no other session commits, and kills Postgres. It counts only if
+/// nothing of it was on disk at the kill: the log's own positions say so just before, and whatever is there afterwards
+/// was on disk all the same. Something else that writes the log out in between has it tried again. True: a hold was
+/// lost.
 async fn is_lost_without_the_barrier(client: &Client, sale: &str) -> bool {
     run_sql(client, SHUT_OTHER_LOGINS).await;
     for n in 0..CONTROLS {
@@ -354,8 +355,8 @@ async fn during_a_lookup_outage_the_public_page_is_served_from_its_last_copy() {
     .await;
 }
 
-/// A crowd behind one address that follows a link to one sale while `lookup` hangs: it is told that we are not well, and
-/// not that it asks too much.
+/// A crowd behind one address that follows a link to one sale while `lookup` hangs: it gets 503, and not that it asks
+/// too much.
 #[tokio::test(flavor = "multi_thread")]
 async fn during_a_lookup_outage_a_crowd_behind_one_address_is_not_rate_limited() {
     const CROWD: usize = 150;

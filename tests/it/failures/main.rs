@@ -1,4 +1,4 @@
-//! Parts that are killed, and what is left of what somebody was told.
+//! Parts that are killed, and whether every acknowledged outcome is still there.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod failures;

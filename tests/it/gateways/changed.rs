@@ -50,7 +50,7 @@ struct Paid {
 }
 
 impl Paid {
-    /// Toss tells of no disputes, and PortOne in no list.
+    /// Toss reports no disputes, and PortOne lists none.
     fn change(&self) -> Option<Change> {
         let nth = (self.n / 4 % 10 == 3).then_some(self.n / 40)?;
         Some(match (self.gateway, nth % 4) {

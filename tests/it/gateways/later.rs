@@ -16,7 +16,7 @@ pub async fn paid_back(shop: &Shop, gateway: &str) -> (Value, String, String) {
 
 /// A refund that failed after all is due again, and the gateway, which only takes it on, does it then.
 pub async fn finish_again(shop: &Shop, gateway: &str, (hold, user, payment): &(Value, String, String)) {
-    // Toss has paid back when it answers; the others have only taken it on by now.
+    // Toss has refunded when it answers; the others have only accepted the refund by now.
     if gateway != "toss" {
         shop.until_refund(hold, user, "pending").await;
         until("it is taken on once more", 40, || async {
@@ -27,7 +27,7 @@ pub async fn finish_again(shop: &Shop, gateway: &str, (hold, user, payment): &(V
     }
 }
 
-/// It failed after all, was due again under another key, and is paid back once more.
+/// It failed after all, was due again under another key, and is executed once more.
 pub async fn assert_paid_again(shop: &Shop, gateway: &str, (hold, user, payment): &(Value, String, String)) {
     until("it is paid back once more", 40, || async {
         (shop.told(payment, "RefundCompleted").await.len() == 2).then_some(())
@@ -54,7 +54,7 @@ pub async fn assert_paid_again(shop: &Shop, gateway: &str, (hold, user, payment)
 #[tokio::test]
 async fn a_refund_that_had_succeeded_and_is_reported_failed_is_due_again() {
     let shop = Shop::open_alone().await;
-    // PortOne tells nobody: its list does, in `reconciled`.
+    // PortOne sends no webhook: its list reports it, in `reconciled`.
     for gateway in ["standard", "toss", "stripe"] {
         let refunded = paid_back(&shop, gateway).await;
         shop.gateways.later(true).await;

@@ -1,5 +1,5 @@
-//! The same by reconciliation alone: nobody tells the shop, and once a day its books are held against each gateway's own
-//! lists, in both directions.
+//! The same by reconciliation alone: the shop gets no webhooks, and once a day its books are compared with each
+//! gateway's own lists, in both directions.
 
 use serde_json::{Value, json};
 use simulator::Dialect;
@@ -10,7 +10,7 @@ use support::gateways::GATEWAYS;
 use support::invoke::invoke;
 use support::shop::{PRICE, Shop};
 
-/// A refund, a dispute: whatever it is, nobody tells of it.
+/// A change without a webhook: a refund, a dispute.
 fn silent(mut order: Value) -> Value {
     order["webhooks"] = json!({"times": 0});
     order
@@ -62,7 +62,7 @@ async fn a_payment_without_a_webhook_becomes_an_order_or_a_refund() {
     }
 }
 
-/// Nobody has opened a page for it, so it is in the gateway's list alone.
+/// No payment page was opened for it, so it is in the gateway's list alone.
 #[tokio::test]
 async fn a_payment_whose_webhook_was_too_long_still_becomes_an_order() {
     let shop = Shop::open_alone().await;
@@ -84,7 +84,7 @@ async fn a_payment_whose_webhook_was_too_long_still_becomes_an_order() {
     }
 }
 
-/// What Toss and PortOne do not say in any list, no list can tell.
+/// Toss and PortOne do not list disputes.
 fn lists_disputes(gateway: &str) -> bool {
     ["standard", "stripe"].contains(&gateway)
 }
@@ -114,7 +114,7 @@ async fn refunds_and_disputes_without_a_webhook_are_found_with_their_amount() {
     for (gateway, _, disputed, _) in bought.iter().filter(|(gateway, ..)| lists_disputes(gateway)) {
         assert_eq!(shop.row(disputed).await["dispute"], "won", "{gateway}");
     }
-    // Again, and nothing is told twice.
+    // Again, and nothing is reported twice.
     reconcile(&shop).await;
     for (gateway, part, disputed, _) in &bought {
         assert_eq!(shop.told(&part.payment, "PaymentRefundedOutside").await.len(), 1, "{gateway}");

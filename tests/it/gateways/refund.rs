@@ -1,5 +1,5 @@
-//! Refunds at gateways that fail, do not answer, or have been asked by somebody else: paid back once at the gateway's own
-//! books, whatever fails in between.
+//! Refunds at gateways that fail, do not answer, or have refunded in their console already: executed once at the
+//! gateway's own books, whatever fails in between.
 
 use serde_json::json;
 
@@ -30,7 +30,7 @@ async fn a_manual_refund_is_not_repeated() {
     let shop = Shop::open_alone().await;
     for gateway in GATEWAYS {
         shop.gateways.well_again().await;
-        // Nothing is paid back until somebody has been quicker.
+        // No refund of ours succeeds until a manual refund was made.
         shop.gateways.fault(gateway, "refund", 1, "down").await;
         let (hold, part) = shop.pay_late(gateway, "ann").await;
         let (other, whole) = shop.pay_late(gateway, "ann").await;
@@ -94,7 +94,7 @@ async fn a_refund_that_fails_every_attempt_is_a_dead_letter_and_is_paid_after_on
     assert_eq!(by_the_shop(&shop.gateways.payment(&payment).await), [1_000]);
 }
 
-/// The status code is not the state: what was set aside is let go once the gateway says so.
+/// The status code is not the state: an authorization is voided once the gateway's payment says so.
 #[tokio::test]
 async fn an_authorization_counts_as_voided_only_once_its_gateway_says_so() {
     let shop = Shop::open_alone().await;

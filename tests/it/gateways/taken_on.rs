@@ -7,7 +7,7 @@ use support::client::until;
 use support::gateways::{GATEWAYS, by_the_shop};
 use support::shop::Shop;
 
-/// Toss has paid back when it answers; the others may take their time.
+/// Toss has refunded when it answers; the others may do so later.
 const TAKE_THEIR_TIME: [&str; 3] = ["standard", "portone", "stripe"];
 
 /// How often a key was made, and what is known of how it went.

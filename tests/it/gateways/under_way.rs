@@ -21,7 +21,7 @@ async fn after_a_decline_the_next_payment_of_the_hold_is_another_request() {
     assert_eq!(shop.gateways.payment(one["payment_id"].as_str().unwrap()).await["captured"], 0);
 }
 
-/// The buyer comes back again and again, as somebody does whose page does not load.
+/// The buyer reloads again and again, as one does whose page does not load.
 #[tokio::test]
 async fn a_capture_in_flight_is_sent_again_under_its_key_and_executed_once() {
     let shop = Shop::open_alone().await;
@@ -44,7 +44,7 @@ async fn a_capture_in_flight_is_sent_again_under_its_key_and_executed_once() {
     assert_eq!(shop.count(&format!("{tries}'{}'", made["payment_id"].as_str().unwrap())).await, 1, "one key");
 }
 
-/// Nobody tells of ann's payment: the sweep has to ask in time, whoever else waits to be asked about.
+/// Ann's payment has no webhook: the sweep has to look it up in time, however many other lookups wait.
 #[tokio::test]
 async fn a_crowd_at_a_gateway_during_its_outage_does_not_block_other_gateways() {
     let shop = Shop::open_alone().await;

@@ -21,7 +21,7 @@ async fn ask_for(shop: &Shop, hold: &Value, user: &str, amount: i64, more: Value
     (asked["attempts"][0].clone(), payment)
 }
 
-/// No money was taken, and the buyer can be told so.
+/// Nothing was captured, and the buyer can be shown that.
 async fn is_refused(shop: &Shop, hold: &Value, user: &str, amount: i64, more: Value, reason: &str) {
     let (answer, payment) = ask_for(shop, hold, user, amount, more).await;
     assert_eq!((&answer["status"], &payment["state"]), (&json!(409), &json!("voided")), "{reason}: {payment}");

@@ -1,4 +1,4 @@
-//! Orders that an operator takes back while their payment is disputed: the bank may pay the buyer, and so nobody else does
+//! Orders that an operator cancels while their payment is disputed: the bank may pay the buyer, so the shop does not
 //! before it has decided.
 
 use reqwest::Method;
@@ -46,7 +46,7 @@ async fn resolve(shop: &Shop, bought: &Bought, won: bool) {
     shop.gateways.console(&bought.payment, "resolve-dispute", &json!({"won": won})).await;
 }
 
-/// An order that was taken back under an open dispute, of which nothing was paid back for as long as that.
+/// An order that was cancelled under an open dispute, and is not refunded while that is open.
 async fn taken_back(shop: &Shop, gateway: &str) -> Bought {
     let bought = disputed(shop, gateway, PRICE).await;
     cancel(shop, &bought).await;
@@ -79,7 +79,7 @@ async fn money_that_the_bank_has_paid_back_is_not_refunded_again() {
         let bought = taken_back(&shop, gateway).await;
         resolve(&shop, &bought, false).await;
         shop.until_refund(&bought.hold, &bought.user, "completed").await;
-        // And one that is taken back afterwards.
+        // And one that is cancelled afterwards.
         let after = disputed(&shop, gateway, PRICE).await;
         resolve(&shop, &after, false).await;
         until("it is lost", 40, || async { (shop.row(&after).await["dispute"] == "lost").then_some(()) }).await;
@@ -109,7 +109,7 @@ async fn told(shop: &Shop, bought: &Bought) -> Vec<Value> {
     shop.told(&bought.payment, "PaymentDisputed").await.iter().map(|one| one["status"].clone()).collect()
 }
 
-/// PortOne tells that a dispute is over and not how, and has the money either way.
+/// PortOne reports that a dispute has ended, without its result, and has the money either way.
 #[tokio::test]
 async fn a_dispute_that_ends_without_a_result_waits_for_an_operator() {
     let shop = Shop::open().await;
@@ -120,7 +120,7 @@ async fn a_dispute_that_ends_without_a_result_waits_for_an_operator() {
         assert!(letter["reason"].as_str().unwrap().contains("does not say how"), "{letter}");
         let row = shop.row_in(&bought, "refund_failed").await;
         assert_eq!((&row["dispute"], &row["disputed"]), (&json!("resolved"), &json!(true)), "{row}");
-        // Many at once are nobody's word about each.
+        // A replay of many is no decision about each.
         let many = json!({"kind": "refund", "sale_id": bought.sale, "reason": "all of them"});
         shop.client.admin(Method::POST, "/v1/admin/dead-letters/replay", Some(many)).await.ok(200);
         let letter = letter_of(&shop, &bought).await;

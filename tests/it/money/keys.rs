@@ -132,7 +132,7 @@ async fn portone_wants_its_keys_quoted_and_of_plain_characters() {
         key.1 = bad.clone();
         assert_eq!(account.send(&request).await.unwrap().0, 400, "{bad}");
     }
-    // What is left is compared: somebody else was quicker.
+    // The remaining amount is compared: a manual refund came first.
     let stale = account.refund(&payment, 300, 900, KEY).await;
     assert!(matches!(&stale, Refunded::Refused(why) if why.contains("CONSISTENCY")), "{stale:?}");
     assert!(account.paid_back(&payment).await.is_empty());

@@ -1,4 +1,4 @@
-//! A `refund` that is killed again and again, at a gateway of its own: it pays back everything, once.
+//! A `refund` that is killed again and again, at a gateway of its own: it executes every refund once.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Killed {
         let database = Database::new().await;
         let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned();
         let log = std::env::temp_dir().join(format!("gateway-{}.log", uuid::Uuid::new_v4()));
-        // No shop stands behind it: what the gateway tells is not what this is about.
+        // There is no shop behind it: the gateway's webhooks do not matter here.
         let bind = "127.0.0.1:0".parse().unwrap();
         let config = Config { bind, edge_url: "http://127.0.0.1:9".to_owned(), webhook_secret: secret, log };
         let gateway = Gateway::start(config.clone()).await.unwrap();
@@ -77,7 +77,7 @@ impl Killed {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
             ("REFUND_FOR_S", "0".to_owned()),
             ("REFUND_LEASE_S", "1".to_owned()),
-            // None is to be given up: what is tested is that none is lost and none is paid back twice.
+            // None is to be given up: what is tested is that none is lost and none is executed twice.
             ("REFUND_RETRY_S", vec!["0.05"; 200].join(",")),
         ] {
             env.push((name.to_owned(), value));
@@ -87,7 +87,7 @@ impl Killed {
     }
 
     /// Captured money for no hold of ours, one payment a gateway. Where others may share the account an operator has to
-    /// decide that it is paid back.
+    /// decide that it is refunded.
     async fn add(&mut self) {
         let (client, admin) = (self.database.as_role("confirm").await, self.database.as_role("admin").await);
         for gateway in GATEWAYS {

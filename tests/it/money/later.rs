@@ -1,5 +1,5 @@
-//! What a gateway tells after the order: disputes, console refunds, deposits that are taken back. Each is on the order, on
-//! the payment, in the report, and told once; by webhook here, by the gateway's own list in `gateways/reconciled`.
+//! What a gateway reports after the order: disputes, console refunds, reversed deposits. Each is on the order, on the
+//! payment, in the report, and emitted once; by webhook here, by the gateway's own list in `gateways/reconciled`.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ async fn until_answered(shop: &Shop, payment: &str) {
     until("the shop has answered", 20, || async {
         let deliveries = shop.gateways.payment(payment).await["deliveries"].clone();
         let last = deliveries.as_array().unwrap().last().unwrap().clone();
-        // Only Toss signs nothing: of its messages one that follows another at once is told to come again.
+        // Only Toss signs nothing: a second message at once gets a `Retry-After`.
         let is_late = |attempt: &&Value| payment.starts_with("tgen_") && attempt["status"] == 429;
         let attempts = last["attempts"].as_array().cloned().unwrap_or_default();
         let answer = attempts.iter().find(|attempt| !is_late(attempt)).cloned();
@@ -55,7 +55,7 @@ async fn a_refund_in_the_console_is_on_the_order_with_its_amount_and_emits_one_e
         assert_eq!((&told[1]["refunded_amount"], &told[1]["kind"]), (&json!(PRICE), &json!("refunded")));
         assert_named(&shop, &bought, &told[0]).await;
         assert_eq!(changed(&shop, &bought.sale).await, json!({"disputed": 0, "refunded_outside": 1, "reversed": 0}));
-        // An operator who takes the order back finds nothing left to pay back.
+        // An operator who cancels the order finds nothing left to refund.
         let cancel = format!("/v1/admin/orders/{}/cancel", shop.order(&bought).await["order_id"].as_str().unwrap());
         shop.client.admin(Method::POST, &cancel, Some(json!({"reason": "refunded in the console"}))).await.ok(200);
         until("the refund is over", 40, || async {
@@ -70,7 +70,7 @@ async fn a_refund_in_the_console_is_on_the_order_with_its_amount_and_emits_one_e
 #[tokio::test]
 async fn a_dispute_is_on_the_order_until_it_is_won_and_stays_when_it_is_lost() {
     let shop = Shop::open().await;
-    // Toss tells of none.
+    // Toss reports none.
     for gateway in ["standard", "portone", "stripe"] {
         for won in [true, false] {
             let bought = shop.buy(gateway).await;
@@ -125,7 +125,7 @@ async fn what_is_no_payment_of_ours_is_not_recorded() {
         "data": {"paymentKey": "tgen_forged", "orderId": "o", "status": "CANCELED", "totalAmount": PRICE}});
     let request = shop.client.request(Method::POST, "/v1/webhooks/toss").json(&forged);
     assert_eq!(shop.client.send(request).await.ok(200), json!({"result": "ignored"}));
-    // What a stranger says of a payment of ours is a reason to ask, and nothing else.
+    // An unsigned message about a payment of ours only causes a lookup.
     let bought = shop.buy("toss").await;
     let mut lie = forged.clone();
     lie["data"]["paymentKey"] = json!(bought.payment);
@@ -140,7 +140,8 @@ fn never() -> Value {
     json!({"webhooks": {"times": 0}})
 }
 
-/// The callback names no payment but our order id, and a deposit is told of again by the message that told of it first.
+/// The callback names no payment but our order id, and a deposit is reported again by the kind of message that reported
+/// it first.
 #[tokio::test]
 async fn a_deposit_reversed_and_made_again_is_recorded_from_either_kind_of_message() {
     let shop = Shop::open().await;
@@ -191,7 +192,7 @@ async fn a_dispute_reported_before_its_payment_is_on_the_order() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     let dispute = |webhooks: Value| json!({"amount": PRICE, "webhooks": webhooks});
-    // The message about the dispute is all that is ever told; or the dispute is not told of, and the payment late.
+    // Either only the dispute is reported, or no dispute, and the payment late.
     let told = [("portone", true), ("stripe", true), ("standard", true), ("stripe", false), ("standard", false)];
     for (gateway, is_told) in told {
         let user = format!("{gateway}-{is_told}");

@@ -1,5 +1,5 @@
-//! Money that is about to leave the gateway, or that a bank has taken, when its payment is told of: it buys nothing, and
-//! the hold can be paid again.
+//! Money that is about to leave the gateway, or that a bank has taken, when its payment is reported: it buys nothing,
+//! and the hold can be paid again.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ async fn paid(shop: &Shop, gateway: &str, hold: &Value) -> String {
 async fn a_payment_with_a_pending_refund_buys_nothing_until_the_refund_has_failed() {
     let shop = Shop::open().await;
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
-    // Toss has paid back when it answers.
+    // Toss has refunded when it answers.
     for gateway in ["standard", "portone", "stripe"] {
         let hold = shop.hold(&sale, gateway).await;
         let (back, kept) = (paid(&shop, gateway, &hold).await, paid(&shop, gateway, &hold).await);

@@ -1,5 +1,5 @@
-//! What a message is worth: it tells of the past, it may be long, it may tell of play money, and it is proven where the
-//! order is made.
+//! What a message counts for: it is about the past, it may be long, it may be about play money, and it is proven where
+//! the order is made.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Nothing to pay, currencies that a gateway counts in its own way, and money that somebody has paid back meanwhile.
+//! Nothing to pay, currencies that a gateway counts in its own way, and money that was refunded by hand meanwhile.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -92,7 +92,7 @@ async fn the_balance_after_a_manual_refund_does_not_match_and_is_refunded_too() 
     let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
     for gateway in ["portone", "toss"] {
         let hold = shop.hold(&sale, gateway).await;
-        // The shop has heard of nothing when a part of it goes back; that is what it hears of first.
+        // A part is refunded before the shop gets any message; that refund is the first message.
         let made = shop.pay(gateway, &hold, gateway, json!({"webhooks": {"delay_ms": 3_600_000}})).await;
         let payment = made["payment_id"].as_str().unwrap();
         shop.gateways.refund_by_hand(payment, 300).await;

@@ -77,7 +77,7 @@ fn later_messages(gateway: &str, made: &Value) -> Vec<Value> {
     }
 }
 
-/// What the gateway has of a payment, without who was told of it.
+/// What the gateway has of a payment, without its webhook deliveries.
 async fn books(shop: &Shop, made: &Value) -> Value {
     let mut payment = shop.gateways.payment(made["payment_id"].as_str().unwrap()).await;
     payment.as_object_mut().unwrap().remove("deliveries");
@@ -238,7 +238,7 @@ async fn another_buyers_payment_is_not_found_with_an_invented_token() {
                    from holdfast.payment_attempt where payment_id = $1";
         shop.owner.query_one(row, &[&id]).await.unwrap().get::<_, String>(0)
     };
-    // Whether nobody has heard of it yet, or its own buyer has.
+    // Whether it is unknown here, or known to its own buyer.
     assert_eq!(confirm("mallory", "made up").await.refusal(), (404, "not_found".into()));
     assert_eq!(attempt().await, "none");
     assert_eq!(confirm("ann", "forged").await.status, 409, "the bank says no");
@@ -248,7 +248,7 @@ async fn another_buyers_payment_is_not_found_with_an_invented_token() {
     let confirmed = confirm("ann", &format!("token-{id}")).await.ok(200);
     assert_eq!(confirmed["result"], "confirmed");
     assert_eq!(confirm("mallory", "made up").await.refusal(), (404, "not_found".into()), "nor is what it became");
-    // Of a hold that nobody here has.
+    // Of a hold that this shop does not have.
     let stray = shop.gateways.pay("portone", &Uuid::now_v7().to_string(), "a guest", PRICE, silent()).await;
     let body = json!({"payment_id": stray["payment_id"], "payment_token": "token"});
     let confirm = shop.client.buyer("ann", Method::POST, "/v1/payments/portone/confirm").json(&body);
@@ -275,11 +275,11 @@ async fn a_return_from_toss_with_another_order_or_by_head_captures_nothing() {
     assert_eq!(shop.gateways.payment(id).await["captured"], 0);
     assert_eq!(shop.see(&hold, "ann").await["status"], "HOLD");
     assert!(shop.come_back(&made, PRICE).await.1.ends_with("&result=paid"));
-    // Nor is anybody sent to somebody else's order.
+    // Nor is a buyer redirected to another buyer's order.
     assert_eq!(shop.come_back(&elsewhere(&order_of_bob), PRICE).await, (303, "/".to_owned()));
 }
 
-/// A refund as the release before this one wrote it down, or somebody with the database's password; until it has ended.
+/// A refund as an earlier release recorded it, or an intruder with the database's password; until it has ended.
 async fn written_down(shop: &Shop, gateway: &str, made: &Value, amount: i64, status: &str) {
     let id = made["payment_id"].as_str().unwrap();
     let payment = format!("'{gateway}', '{id}'");
@@ -348,7 +348,7 @@ async fn no_more_is_refunded_than_is_due_whatever_the_gateway_has() {
     }
 }
 
-/// A payment of which everything is settled sends nobody to its hold who does not name its order, and its buyer always.
+/// The return to a settled payment redirects to its hold only with its own order, and its buyer always.
 #[tokio::test]
 async fn a_return_to_a_settled_payment_must_name_its_own_order() {
     let shop = Shop::open().await;

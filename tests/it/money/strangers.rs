@@ -1,4 +1,4 @@
-//! What comes with a wrong signature, or with none and a strange name, and what it does to whom it does not concern.
+//! Messages with a wrong signature, or with none and an unknown id, and that they do not affect others.
 
 use reqwest::Method;
 use serde_json::json;

@@ -158,7 +158,7 @@ async fn a_running_sale_and_a_removal_do_not_wait_for_each_other() {
     assert!(began.elapsed() < Duration::from_secs(1), "it waited {:?}", began.elapsed());
     owner.batch_execute("rollback").await.unwrap();
 
-    // Nor a removal for a T1 that has not committed: what somebody has is passed by, or left for the next time.
+    // Nor a removal for a T1 that has not committed: locked rows are skipped, or left for the next time.
     owner
         .batch_execute(
             "begin; select from holdfast.inventory_counter for update; select from holdfast.event_outbox for update",

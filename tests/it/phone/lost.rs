@@ -56,7 +56,7 @@ async fn the_form_for_an_account_and_the_sentence_after_a_press_are_there_in_tim
     .await;
     let front = Front::start().await;
     let browser = phone(&client, &front, "en-US").await;
-    // As a gateway has it that needs an account to pay back to.
+    // As with a gateway that needs an account for a refund.
     front.says(r#""status":"completed""#, r#""status":"failed","account_needed":true"#);
     remember(&browser, "hold", &short, &json!({"hold_id": hold_id})).await;
     timed_cold_at(&browser, &front.url, &format!("/sales/{short}"), "refund", "#account-send").await;

@@ -36,7 +36,7 @@ async fn timed(browser: &Browser, state: &str, button: &str) {
     }
 }
 
-/// The same for somebody who has never been here: nothing is in the browser's cache.
+/// The same for a first visit: nothing is in the browser's cache.
 async fn timed_cold(browser: &Browser, path: &str, state: &str, button: &str) {
     let edge = database::stack()["edge_url"].as_str().unwrap().to_owned();
     timed_cold_at(browser, &edge, path, state, button).await;

@@ -43,7 +43,7 @@ async fn a_zero_amount_hold_is_bought_and_cancelled_without_moving_money() {
     let order = client.get("ann", &path).await.ok(200);
     assert_eq!((&order["status"], &order["total_amount"]), (&json!("CONFIRMED"), &json!(0)));
     assert_eq!(order["payment"], json!({"method": "free"}));
-    // Whoever says that it was paid as well gets it back.
+    // A payment for the same hold is refunded.
     let second = client.pay(&format!("pay_{}", Uuid::new_v4()), &hold, "ann").await.ok(200);
     assert_eq!(second["reason"], "already_paid");
 
@@ -88,7 +88,7 @@ async fn another_users_hold_or_an_ended_one_is_not_bought() {
     let free = || json!({"method": "free"});
     assert_eq!(pay(&client, "bob", &hold, free()).await.refusal(), (404, "not_found".into()));
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
-    // Which refusal is told first: it is over, whatever the way of paying.
+    // Which refusal comes first: the hold has ended, whatever the method.
     for method in ["free", "wallet"] {
         let refused = pay(&client, "ann", &hold, json!({"method": method})).await;
         assert_eq!(refused.refusal(), (409, "hold_not_active".into()));
@@ -145,7 +145,7 @@ async fn a_free_purchase_beside_a_release_or_a_sweep_ends_as_one_of_them() {
             let lapse = "update holdfast.reservation_hold set created_at = now() - interval '2 s', expire_at = now()
                          where hold_id = $1 and status = 'HOLD'";
             database.owner.execute(lapse, &[&id]).await.unwrap();
-            // The sweep passes by what somebody looks at, and comes again.
+            // The sweep skips locked rows, and comes again.
             let (taken, swept) = tokio::join!(take, sweep(&sweeping));
             assert!(taken == "hold_not_active" && swept.unwrap() <= 1, "{taken}");
         }

@@ -50,7 +50,7 @@ async fn a_buyer_reserves_pays_and_has_an_order() {
     assert_eq!((&order["status"], &order["items"]), (&json!("CONFIRMED"), &hold["items"]));
     let seen = client.get(user, &format!("/v1/reservations/{id}")).await.ok(200);
     assert_eq!((&seen["status"], &seen["order_id"]), (&json!("COMMITTED"), &json!(order_id)));
-    // Nobody else's.
+    // Not found by another user.
     assert_eq!(client.get("mallory", &format!("/v1/reservations/{id}")).await.status, 404);
     assert_eq!(client.get("mallory", &format!("/v1/orders/{order_id}")).await.status, 404);
 
@@ -154,7 +154,7 @@ async fn a_hold_that_is_not_paid_comes_back_and_a_late_payment_is_a_refund_on_re
         (client.get("late", &path).await.ok(200)["status"] == "EXPIRED").then_some(())
     })
     .await;
-    // Somebody else can have it, sweep or not.
+    // Another buyer can have it, sweep or not.
     client.reserve("next", "k", &sale, one("pair", 1)).await.ok(201);
     let payment = format!("pay_{}", Uuid::new_v4());
     let answer = client.pay(&payment, &hold, "late").await.ok(200);
@@ -162,7 +162,7 @@ async fn a_hold_that_is_not_paid_comes_back_and_a_late_payment_is_a_refund_on_re
     assert_eq!(client.pay(&payment, &hold, "late").await.ok(200), answer);
     let report = client.report(&sale).await;
     assert_eq!((&report["refunds"]["REQUIRED"], &report["orders"]["CONFIRMED"]), (&json!(1), &json!(0)));
-    // The scheduler brings back what nobody asks for.
+    // The scheduler returns stock that no buyer requests.
     until("the sweep", 30, || async { (client.report(&sale).await["skus"][0]["available"] == 1).then_some(()) }).await;
 }
 

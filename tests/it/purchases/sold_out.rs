@@ -46,7 +46,7 @@ async fn after_sold_out_few_requests_need_a_function_and_all_get_the_same_respon
     }
     assert!(remembered.len() * 100 >= answers.len() * 95, "{} of {}", remembered.len(), answers.len());
 
-    // What the header says is so: the functions heard of nobody else.
+    // The header is right: no other request reached the functions.
     let id = |answer: &Answer| answer.header("x-request-id").unwrap().to_owned();
     until("the others' lines are written", 5, || async {
         let lines = lines_of_reserve();
@@ -220,7 +220,7 @@ fn now_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-/// Somebody else presses every few milliseconds, the last of them at `end_ms` or just after. Answers in that order.
+/// Another buyer presses every few milliseconds, the last of them at `end_ms` or just after. Answers in that order.
 async fn presses_until(client: &Arc<Client>, sale: &str, end_ms: i64) -> Vec<Answer> {
     let mut presses = Vec::new();
     let mut pressed_ms = 0;

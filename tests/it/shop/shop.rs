@@ -49,7 +49,8 @@ async fn a_payment_in_time_buys_although_its_message_comes_after_the_end() {
     browser.until("open").await;
     browser.click("#buy").await;
     browser.until("holding").await;
-    // The money is taken at once, and the shop is told of it eleven seconds after the end: it has asked by then.
+    // The money is captured at once, and the webhook comes eleven seconds after the end: the shop has looked it up by
+    // then.
     go_and_pay(&browser, "button[value=pay_late]").await;
     browser.until("bought").await;
     let report = client.report(&sale).await;
@@ -139,11 +140,11 @@ async fn two_tabs_are_one_hold() {
     browser.click("#buy").await;
     browser.until("holding").await;
     browser.page.switch_to_window(first).await.unwrap();
-    // It has heard of it from the other tab, or is told when it asks.
+    // It knows of it from the other tab, or from the API.
     if browser.until_one_of(&["open", "holding"]).await == "open"
         && let Ok(buy) = browser.page.find(Locator::Css("#buy")).await
     {
-        // It may hear of it in this very moment, and have no such button any more.
+        // It may learn of it at this moment, and have no such button any more.
         let _ = buy.click().await;
     }
     browser.until("holding").await;

@@ -62,7 +62,7 @@ impl Client {
         Self { http, stack: database::stack(), run: Uuid::new_v4().simple().to_string() }
     }
 
-    /// The `user_id` of somebody who exists in this test alone: a key belongs to its user, in whatever sale.
+    /// A `user_id` that exists in this test alone: a key belongs to its user, in any sale.
     pub fn user(&self, name: &str) -> String {
         format!("{name}-{}", self.run)
     }
@@ -211,7 +211,7 @@ pub fn token(secret: &str, header: &Value, claims: &Value) -> String {
     format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
-/// An address that nobody has used yet.
+/// An unused address.
 pub fn address() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let n = NEXT.fetch_add(1, Ordering::Relaxed);

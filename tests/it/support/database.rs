@@ -79,7 +79,7 @@ impl Database {
     pub async fn as_role(&self, function: &str) -> Client {
         let client = stack::database::connect(&self.url()).await.unwrap();
         // What a login brings with it, and a change of the session's user does not: the settings of the role. But its
-        // time-outs: a forced race holds its locks for as long as it takes to bring everybody there.
+        // time-outs: a forced race holds its locks for as long as it takes to start every participant.
         let settings = client
             .query_one(
                 "select coalesce(string_agg(format('set %I = %L;', split_part(one, '=', 1), split_part(one, '=', 2)), ''), '')

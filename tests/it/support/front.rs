@@ -1,5 +1,5 @@
-//! Stands between a browser and the edge, and loses what a test tells it to: a file, every answer of the API, at once or by
-//! never answering; or says something else than the edge did. It compresses text as Cloudflare does.
+//! A proxy between a browser and the edge that loses what a test chooses: a file, every answer of the API, at once or
+//! by never answering; or says something else than the edge did. It compresses text as Cloudflare does.
 
 use std::sync::{Arc, Mutex};
 

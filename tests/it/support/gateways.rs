@@ -41,12 +41,12 @@ impl Gateways {
         answer.json().await.unwrap()
     }
 
-    /// Somebody deposits into the account of a payment, and the shop is told: `changed`, `callback` or `none`.
+    /// A deposit into the account of a payment, reported to the shop by `changed`, `callback` or `none`.
     pub async fn deposit(&self, payment_id: &str, told: &str) {
         assert_eq!(self.post(&format!("/payments/{payment_id}/deposit/{told}"), &json!({})).await.0, 204);
     }
 
-    /// The deposit is taken back.
+    /// The deposit is reversed.
     pub async fn reverse(&self, payment_id: &str, told: &str) {
         assert_eq!(self.post(&format!("/payments/{payment_id}/reverse/{told}"), &json!({})).await.0, 204);
     }
@@ -86,7 +86,7 @@ impl Gateways {
         self.by_hand(payment_id, &json!({"amount": amount, "later": true})).await;
     }
 
-    /// What somebody does in the gateway's own console: `dispute`, `resolve-dispute`, `reverse`, `refund-by-hand`,
+    /// An action in the gateway's own console: `dispute`, `resolve-dispute`, `reverse`, `refund-by-hand`,
     /// `fail-a-refund`.
     pub async fn console(&self, payment_id: &str, what: &str, order: &Value) -> Value {
         let (status, said) = self.post(&format!("/payments/{payment_id}/{what}"), order).await;
@@ -114,7 +114,7 @@ impl Gateways {
     }
 }
 
-/// What the shop itself has paid back of a payment, or had taken on to be, each time.
+/// What the shop itself has refunded of a payment, or had accepted for refund, each time.
 pub fn by_the_shop(payment: &Value) -> Vec<i64> {
     let refunds = payment["refunds"].as_array().unwrap().iter();
     let refunds = refunds.filter(|refund| refund["by_hand"] == false && refund["failed"] == false);

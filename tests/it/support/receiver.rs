@@ -1,4 +1,4 @@
-//! A receiver of events: an HTTP server of the test's own that remembers what came, and does what it is told to.
+//! A receiver of events: an HTTP server of the test's own that records what came, and answers as configured.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -103,7 +103,7 @@ impl Receiver {
     }
 }
 
-/// A message being dealt with; whoever sent it may hang up first.
+/// A message being handled; its sender may hang up first.
 struct UnderWay(Arc<Mutex<Memory>>);
 
 impl Drop for UnderWay {

@@ -24,7 +24,7 @@ pub struct Bought {
     pub hold: Value,
 }
 
-/// Nobody tells the shop: what happens is what it asked for itself.
+/// The shop gets no webhooks: only its own requests change anything.
 pub fn silent() -> Value {
     json!({"authorise": true, "webhooks": {"delay_ms": 3_600_000}})
 }
@@ -54,7 +54,7 @@ impl Shop {
     /// With a key of its own: one is its user's, whatever the sale.
     pub async fn hold_by(&self, sale: &str, user: &str, key: &str) -> Value {
         let items = json!([{"sku_id": "pair", "qty": 1}]);
-        // Both say to send the same again: a crowd of thousands is told so now and then.
+        // Both ask for a retry: a crowd of thousands gets them now and then.
         until(&format!("{user} holds a pair"), 60, || async {
             let answer = self.client.reserve(user, key, sale, items.clone()).await;
             (![429, 503].contains(&answer.status)).then(|| answer.ok(201))
@@ -111,7 +111,7 @@ impl Shop {
 
     /// The buyer pays by a deposit, and the shop has had the account issued, as each gateway does it.
     pub async fn issue(&self, gateway: &str, hold: &Value, user: &str) -> String {
-        // Nobody tells the shop of anything yet.
+        // The shop gets no webhook yet.
         let chosen = json!({"authorise": true, "deposit": true, "webhooks": {"delay_ms": 3_600_000}});
         let made = self.pay(gateway, hold, user, chosen).await;
         let id = made["payment_id"].as_str().unwrap().to_owned();
@@ -174,7 +174,7 @@ impl Shop {
         rows.into_iter().find(|row| row["payment_id"] == bought.payment.as_str()).unwrap()
     }
 
-    /// What was told of a payment under a name, in order.
+    /// The events of a payment under a name, in order.
     pub async fn told(&self, payment: &str, event_type: &str) -> Vec<Value> {
         let sql = "select data from holdfast.event_outbox where event_type = $1 and data ->> 'payment_id' = $2 order by event_id";
         let rows = self.owner.query(sql, &[&event_type, &payment]).await.unwrap();

@@ -1,4 +1,4 @@
-//! A sale that is sold out, and what everybody is told then.
+//! A sale that is sold out, and the response that all buyers get then.
 
 use serde_json::{Value, json};
 use uuid::Uuid;

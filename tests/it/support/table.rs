@@ -198,7 +198,7 @@ fn ask(command: &str) -> Ask {
     Ask { user: words[1].into(), key: words[2].into(), lines: words[3..].iter().map(line).collect() }
 }
 
-/// What a client is told with it.
+/// What a client gets with it.
 fn details(answer: &Value) -> &'static [&'static str] {
     if answer["outcome"] == "sold_out" { &["sku_id", "available"] } else { &["sku_id", "max_per_user", "status"] }
 }

@@ -1,4 +1,4 @@
-//! Whether somebody waits for a lock: the condition a forced race stands on.
+//! Whether a session waits for a lock: the condition of a forced race.
 
 use std::time::{Duration, Instant};
 

@@ -25,7 +25,7 @@ async fn piece(audit: &Client, part: &str, most: i32) -> Written {
     serde_json::from_value(written).unwrap()
 }
 
-/// A pass through everything: findings seen, findings told.
+/// A pass through everything: findings seen, findings reported.
 async fn pass(audit: &Client, most: i32) -> (u64, u64) {
     let (mut found, mut told) = (0, 0);
     for part in PARTS {
@@ -55,7 +55,7 @@ fn ask(user: &str, sku: &str) -> Ask {
     Ask { user: user.into(), key: "k".into(), lines: vec![(sku.into(), 1)] }
 }
 
-/// One of everything: live, paid, expired, given back; a payment that came too late; stock taken out again.
+/// One of everything: live, paid, expired, released; a payment that came too late; stock taken out again.
 async fn one_of_everything() -> Database {
     let database = Database::new().await;
     database.sale(300, &[("a", 9, 3), ("b", 9, 3)]).await;
@@ -244,7 +244,7 @@ async fn finds(database: &Database, doctoring: &str, expected: &[&str]) {
     let seen = pass(&audit, 2).await;
     assert_eq!(standing(database).await, expected, "{doctoring}");
     assert_eq!(seen, (expected.len() as u64, expected.len() as u64), "{doctoring}");
-    // Seen again, told no more.
+    // Seen again, not reported again.
     assert_eq!(pass(&audit, 1_000).await, (expected.len() as u64, 0), "{doctoring}");
     assert_eq!(told(database).await.len(), expected.len(), "{doctoring}");
 }

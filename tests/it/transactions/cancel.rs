@@ -116,7 +116,7 @@ async fn ten_cancellations_at_once_are_one() {
     assert_eq!(database.checked_report().await["skus"][0]["available"], 9);
 }
 
-/// A reservation that has looked, and waits for somebody who has planted the same key and not committed.
+/// A reservation that has read, and waits for a transaction that has inserted the same key and not committed.
 async fn looked(database: &Database, ask: Ask) -> (Client, JoinHandle<Vec<Value>>) {
     let holder = stack::database::connect(&database.url()).await.unwrap();
     let planted = format!(

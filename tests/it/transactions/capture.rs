@@ -12,7 +12,7 @@ use support::waiting::until_waiting;
 
 struct Shop {
     database: Database,
-    /// With the rights of the functions that tell of payments and ask about them.
+    /// With the rights of the functions that report payments and look them up.
     confirm: Client,
     expire: Client,
 }
@@ -168,7 +168,7 @@ async fn an_approved_capture_is_not_overtaken_while_the_hold_lasts() {
     let shop = Shop::open().await;
     let hold = shop.hold("ann").await;
     assert_eq!(shop.secure("p1", &hold, "ann").await["result"], "secured");
-    // It is asked about, or tells of what was before: the money may be taken at this moment.
+    // It is looked up, or an older message comes: the capture may happen at this moment.
     shop.note("p1", &hold).await;
     assert_eq!(shop.attempt("p1").await[0], "CAPTURING");
     assert_eq!(shop.secure("p2", &hold, "ann").await["reason"], "payment_under_way");
@@ -223,7 +223,7 @@ async fn a_failing_gateway_gets_no_requests_and_then_one_probe() {
     assert_eq!((admitted().await, health().await), (json!(true), json!("closed")));
 }
 
-/// It captures money at its gateway, and is nobody's once the attempt is over.
+/// It authorizes a capture at the gateway, and is deleted once the attempt is over.
 #[tokio::test]
 async fn a_token_is_kept_no_longer_than_its_attempt() {
     let shop = Shop::open().await;
@@ -256,7 +256,7 @@ async fn a_token_is_kept_no_longer_than_its_attempt() {
     }
 }
 
-/// A slow answer that nobody has paid, or a deposit that is taken back: either comes after the payment was settled.
+/// A slow response that nothing was paid, or a reversed deposit: either comes after the payment was settled.
 #[tokio::test]
 async fn a_settled_payment_is_not_looked_up_again_whatever_is_recorded_of_it() {
     let shop = Shop::open().await;

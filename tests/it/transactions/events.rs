@@ -1,5 +1,5 @@
-//! What happened is told: every change has an event of a type that the one list knows, made as its example is, and the
-//! events of a hold stand in the order in which they were written, whatever the clock said.
+//! Every change has an event of a type that the one list has, made as its example is, and the events of a hold stand in
+//! the order in which they were written, whatever the clock said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -172,7 +172,7 @@ async fn a_subscription_that_was_disabled_for_a_while_gets_the_events_of_that_ti
         deliveries.iter().map(|one| one["event"]["type"].as_str().unwrap().to_owned()).collect()
     };
 
-    // What waits when it is disabled, and what happens while it is, waits for it and for nobody else.
+    // Events that wait when it is disabled, and those from while it is, wait for it alone.
     let before = hold(&database, "ann").await;
     fan_out().await;
     set("DISABLED").await;
@@ -186,7 +186,7 @@ async fn a_subscription_that_was_disabled_for_a_while_gets_the_events_of_that_ti
     assert_eq!(due().await, 1);
     assert_eq!(taken().await, ["ReservationCreated", "ReservationCreated"], "of a hold one at a time");
 
-    // One that is disabled for longer than events are kept is not told of the older ones.
+    // One that is disabled for longer than events are kept does not get the older ones.
     set("DISABLED").await;
     let older = "alter table holdfast.delivery drop constraint delivery_of_an_event;
                  create temporary table aged as select event_id, uuidv7(interval '-50 hours') as older from holdfast.event_outbox

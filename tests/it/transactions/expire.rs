@@ -1,4 +1,4 @@
-//! T3, row by row: what nobody paid for in time comes back, once.
+//! T3, row by row: the stock of unpaid holds comes back, once.
 
 use support::database::{Ask, Database, reserve, sweep};
 use support::table;

@@ -17,7 +17,8 @@ fn hash(user: &str) -> i64 {
     i64::from_be_bytes(digest[..8].try_into().unwrap()) & i64::MAX
 }
 
-/// What the Gate of this shard is told: no more users than `most`, looked for no longer than so. And whether it is all.
+/// The answer to the Gate of this shard: no more users than `most`, searched no longer than so. And whether it is
+/// complete.
 async fn of_shard(database: &Database, (shard, shards): (i64, i64), most: i32, for_ms: i32) -> (Vec<i64>, bool) {
     let client = database.as_role("lookup").await;
     let sql = "select o_users, o_complete from holdfast.tell_holders('drop', $1, $2, $3, $4, $5)";
@@ -37,7 +38,7 @@ async fn of_shard(database: &Database, (shard, shards): (i64, i64), most: i32, f
     (rows[0].get(0), rows[0].get(1))
 }
 
-/// In this database the question may take as long as it is asked to: a test is about what is told, not about how fast this
+/// In this database the lookup may take as long as it needs: a test is about its result, not about how fast this
 /// machine is.
 async fn without_hurry(database: &Database) {
     replace(database, "least(p_for_ms, 1000)", "p_for_ms").await;
@@ -53,7 +54,7 @@ async fn replace(database: &Database, words: &str, by: &str) {
 
 const FOR_MS: i32 = 60_000;
 
-/// What all Gates of a sale are told.
+/// The answers to all Gates of a sale.
 async fn told(database: &Database) -> BTreeSet<i64> {
     let mut users = BTreeSet::new();
     for shard in 0..SHARDS {

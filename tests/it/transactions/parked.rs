@@ -73,7 +73,7 @@ async fn money_for_a_hold_that_is_not_known_waits_for_an_operator() {
     assert_eq!(counted, (0, 0, 0));
     assert_eq!(office.letters("'unknown_hold'").await.len(), 3);
     assert_eq!((office.letters("null").await.len(), office.letters("'refund'").await.len()), (3, 0));
-    // Of many at once only what is asked for by its kind is paid back.
+    // A replay of many refunds only what its filter names by kind.
     let many = |kind: &str| {
         format!(
             "select holdfast.replay_dead_letters('{}', null, null, {kind}, null, null, null, 2)",
@@ -84,7 +84,7 @@ async fn money_for_a_hold_that_is_not_known_waits_for_an_operator() {
     let two = office.ask(&office.admin, &many("'unknown_hold'")).await["many"].clone();
     assert_eq!(two, json!({"replayed": 2, "more": true}));
     assert_eq!((office.count("refund").await, office.letters("null").await.len()), (2, 1));
-    // The shop's own service is nobody else's.
+    // The shop's own service has no other shop's payments.
     assert_eq!(office.told("standard", "p1").await, json!({"result": "refund_required", "reason": "hold_unknown"}));
     office.is_in_order().await;
 }
@@ -197,7 +197,7 @@ async fn an_event_about_an_unknown_users_payment_names_no_user() {
     assert_eq!(office.count("event_outbox where data::jsonb -> 'user_id' = 'null'").await, 4);
 }
 
-/// A gateway may tell of a payment for one hold, and then for another.
+/// A gateway may report a payment for one hold, and then for another.
 #[tokio::test]
 async fn a_parked_payment_that_pays_for_a_hold_of_ours_waits_for_no_operator() {
     let office = Office::open().await;

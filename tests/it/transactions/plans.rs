@@ -116,7 +116,7 @@ impl Calls {
         let batch: Vec<Ask> = (0..100).map(|n| ask(n, if n % 10 == 0 { "b" } else { "a" })).collect();
         let granted = reserve(&self.reserve, true, &batch).await.unwrap();
         let hold = |n: usize| granted[n]["hold"]["hold_id"].as_str().unwrap().to_owned();
-        // A replay, somebody who holds one already, a SKU that is not there, and one more than there are.
+        // A replay, a user who holds one already, an unknown SKU, and one more than there are.
         let mut again = vec![ask(1, "a"), ask(2, "a"), ask(200, "none")];
         again[1].key = "another".into();
         again.push(Ask { user: "greedy".into(), key: "k".into(), lines: vec![("b".into(), 3)] });
@@ -183,7 +183,7 @@ impl Calls {
         client.query_typed(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
-    /// A payment that is under way, is asked about, secured and let go; and refunds that are begun and ended.
+    /// A payment that is under way, is looked up, locked and voided; and refunds that are begun and ended.
     async fn money(&self, hold: &str, user: &str) {
         let round = self.round;
         let attempt = format!("'toss', 'under way {round}'");
@@ -224,7 +224,7 @@ impl Calls {
         }
     }
 
-    /// What happened is told to one who takes it and one who does not.
+    /// Events for a receiver that takes them and for one that does not.
     async fn relay(&self) {
         if self.round == 1 {
             let by = r#"'{"actor": "a", "reason": null, "request_id": "i"}'"#;

@@ -66,7 +66,7 @@ impl World {
         assert_eq!(answer.map(|Json(answer)| answer), Some(json!({"result": "recorded"})));
     }
 
-    /// Of a payment: what went back outside, its dispute, whether its deposit was taken back.
+    /// Of a payment: what was refunded outside, its dispute, whether its deposit was reversed.
     async fn shown(&self, payment: &str) -> (i64, Option<String>, bool) {
         let sql =
             "select refunded_outside, dispute, reversed_at is not null from holdfast.payment where payment_id = $1";

@@ -1,4 +1,4 @@
-//! Races, each twice: forced (a lock is held, the second begins, the lock is let go) and at random. And each guard
+//! Races, each twice: forced (a lock is held, the second begins, the lock is released) and at random. And each guard
 //! once without itself: what does not fail then proves nothing.
 
 use std::sync::Arc;
@@ -166,7 +166,7 @@ async fn one_payment_reported_for_two_holds_at_once_buys_one_and_the_other_can_s
     assert_eq!((&answers[0]["result"], &answers[0]), (&"confirmed".into(), &answers[1]), "one payment, one answer");
     let report = database.checked_report().await;
     assert_eq!((&report["skus"][0]["sold"], &report["skus"][0]["held"]), (&1.into(), &1.into()), "{report}");
-    // Whose it did not become is nobody's yet.
+    // The other hold is still unpaid.
     let client = database.as_role("confirm").await;
     let mut second = vec![];
     for (hold, user) in [(&one, "ann"), (&two, "bob")] {
@@ -211,7 +211,8 @@ async fn a_pause_is_not_answered_before_the_reservations_that_have_the_counters_
 async fn what_was_bought_while_a_reservation_waited_counts_against_its_limit() {
     let database = Database::new().await;
     database.sale(300, &[("a", 9, 1)]).await;
-    // It has looked, found nothing bought, and waits for somebody who has planted the same key and not committed.
+    // It has looked, found nothing bought, and waits for a transaction that has inserted the same key and not
+    // committed.
     let planted = "insert into holdfast.idempotency (user_id, idem_key, fingerprint, hold_id)
                    values ('ann', 'k2', sha256(''), uuidv7())";
     let holder = held(&database, planted).await;

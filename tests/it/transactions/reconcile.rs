@@ -163,7 +163,7 @@ async fn a_page_of_a_failing_or_throttling_gateway_is_retried_and_a_healthy_gate
         assert_eq!(stays("").await, true);
     }
     assert_eq!(stays("").await, Value::Null);
-    // Nobody is answered: that is no payment's fault.
+    // No request is answered: that is no payment's fault.
     database.owner.batch_execute("update holdfast.gateway_breaker set state = 'open'").await.unwrap();
     assert_eq!(stays("").await, true);
     let row = "select failures, last_error, finished_at is null from holdfast.reconcile_pass where gateway = 'toss'";

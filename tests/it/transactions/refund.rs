@@ -12,7 +12,7 @@ struct World {
 }
 
 impl World {
-    /// A payment of 100 that is to be paid back.
+    /// A payment of 100 that is to be refunded.
     async fn new() -> Self {
         let database = Database::new().await;
         database.sale(300, &[("a", 9, 3)]).await;

@@ -1,4 +1,4 @@
-//! Release, row by row: what a buyer gives back is there at once, and once.
+//! Release, row by row: released stock is available at once, and once.
 
 use support::database::{Ask, Database, release, reserve};
 use support::table;

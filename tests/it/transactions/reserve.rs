@@ -225,7 +225,7 @@ async fn without_a_cool_down_a_user_may_retry_at_once_after_a_lapsed_hold_and_no
     .await;
 }
 
-/// As many lapsed holds as these, of one piece each, that nobody has swept.
+/// As many lapsed holds as these, of one piece each, that are not swept yet.
 async fn lapsed(database: &Database, holds: u32) {
     let buyer = database.as_role("reserve").await;
     for batch in 0..holds.div_ceil(100) {

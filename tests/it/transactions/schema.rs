@@ -67,8 +67,8 @@ async fn migrating_twice_changes_nothing_and_two_at_once_wait_for_each_other() {
     assert_eq!(applied[0], 0);
     assert!(applied[1] > migrate::REPEATABLE.len());
 
-    // Nor need whoever migrates be a superuser. As if it had made the roles, which this server has already; one after the
-    // other, for they are the server's and not the database's.
+    // Nor need the migrating role be a superuser. As if it had made the roles, which this server has already; one after
+    // the other, for they are the server's and not the database's.
     let name = format!("{}_managed", database.name);
     let roles: Vec<String> = FUNCTIONS.iter().chain(&["owner"]).map(|role| format!("holdfast_{role}")).collect();
     let made = format!(
@@ -119,7 +119,7 @@ async fn refusals_have_one_order_in_the_database_the_protocol_the_model_and_the_
     let document = std::fs::read_to_string(stack::workspace::root().join("docs/refusals.md")).unwrap();
     let listed = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
     let listed: Vec<&str> = listed.map(|(name, _)| name).filter(|name| names.contains(name)).collect();
-    // An address that nobody has is looked for first; the sale and its SKUs after the key.
+    // An unknown path is refused first; the sale and its SKUs after the key.
     assert_eq!(listed[0], "not_found");
     let after_the_address = names.into_iter().filter(|name| *name != "not_found");
     assert!(after_the_address.eq(listed[1..].iter().copied()), "{listed:?}");

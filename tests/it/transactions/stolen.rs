@@ -1,4 +1,4 @@
-//! What a function's login can do in the hands of somebody else: its own calls, and nothing that others feel for long.
+//! What a stolen login of a function can do: its own calls, and nothing that affects others for long.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -187,7 +187,7 @@ async fn no_call_answers_where_a_commit_does_not_wait_for_the_disk() {
     let refused = reader.query_typed(look, &[(&hold, Type::UUID)]).await.expect_err("nor for a reader");
     assert_eq!(refused.code().unwrap().code(), "55000");
 
-    // A role has it on whatever the database says; what somebody set for a role in this database is seen.
+    // A role has it on whatever the database says; a setting of a role in this database is found.
     let set = format!("alter database {} set synchronous_commit = off", database.name);
     database.owner.batch_execute(&set).await.unwrap();
     let client = login(&database, "reserve").await;
@@ -207,7 +207,7 @@ async fn no_call_answers_where_a_commit_does_not_wait_for_the_disk() {
     assert_eq!(refused.code().unwrap().code(), "55000");
 }
 
-/// Every call that `lookup` may make, by a thief who has a hold of their own. `$hold`, `$order`: somebody else's.
+/// Every call that `lookup` may make, by a thief who has a hold of their own. `$hold`, `$order`: another user's.
 const LOOKS: [(&str, &str); 14] = [
     ("assert_durable()", "select holdfast.assert_durable()"),
     ("barrier()", "select holdfast.barrier()"),
@@ -282,16 +282,16 @@ async fn the_login_of_lookup_cannot_list_users() {
         let answer = answer(&client, &sql).await;
         assert!(!answer.contains("victim"), "{routine}: {answer}");
     }
-    // What goes on with the users themselves is nobody's to call.
+    // No login may call the routines that return the users themselves.
     let piece = "select * from holdfast.holders_piece('drop', '', 0, 1, array['', '', ''], 1)";
     assert!(answer(&database.owner, piece).await.contains("victim"), "the test can see them");
     let refused = client.simple_query(piece).await.err().and_then(|error| error.code().cloned());
     assert_eq!(refused.as_ref().map(|code| code.code()), Some("42501"));
 }
 
-/// Whose work it is to show users: to operators, to receivers, and to whoever reads a finding.
+/// Routines that return users by design: to operators, to receivers, and to the readers of a finding.
 const SHOW_USERS: [&str; 3] = ["admin", "audit", "relay"];
-/// What somebody may guess who knows the public sale and no user, hold or payment.
+/// Guesses of an intruder who knows the public sale and no user, hold or payment.
 const GUESSES: [&str; 6] = ["''", "'drop'", "'standard'", "'thief'", "'a'", "null"];
 
 /// Values for a routine's arguments, of which its text ones are all combinations of guesses.
@@ -320,7 +320,7 @@ fn guessed(types: &[String]) -> Vec<Vec<String>> {
     calls
 }
 
-/// With guesses, by a function's login: whether any of its calls told of somebody.
+/// With guesses, by a function's login: whether any of its calls returned a user.
 async fn shows_a_user(database: &Database, function: &str) -> Option<String> {
     let granted = "select p.oid::regprocedure::text, p.prokind::text,
                        coalesce((select array_agg(format_type(t, null) order by n) from unnest(p.proargtypes) with ordinality as a (t, n)), '{}')
@@ -340,7 +340,7 @@ async fn shows_a_user(database: &Database, function: &str) -> Option<String> {
                 _ => format!("begin; select {name}({arguments}); rollback"),
             };
             let Ok(messages) = client.simple_query(&sql).await else {
-                // What is refused tells of nobody.
+                // A refused call returns no user.
                 client.simple_query("rollback").await.unwrap();
                 continue;
             };
@@ -368,7 +368,7 @@ async fn the_logins_of_functions_without_lists_cannot_list_users() {
         let paid = Paid { payment, hold: hold(n), user, amount: 100, currency: "KRW".into() };
         confirm(&confirming, &paid).await.unwrap();
     }
-    // One is being paid, and one whose hold's end nobody has swept.
+    // One is being paid, and one whose hold has ended and is not swept.
     let more = format!(
         "insert into holdfast.payment_attempt (gateway, payment_id, hold_ref, hold_id, user_id, amount, currency, attempt, state, ask_at)
          values ('standard', 'of-0', '{0}', '{0}', 'victim-holds', 100, 'KRW', 1, 'UNDER_WAY', clock_timestamp());

@@ -1,5 +1,5 @@
-//! Deadlines nest from the page inward: whoever is nearer to the trouble gives up first and says so, and nobody asks again
-//! while the first question is still being answered.
+//! Deadlines nest from the page inward: the inner part gives up first and reports it, and no part retries while the
+//! first question is still being answered.
 
 use std::path::Path;
 
@@ -86,7 +86,7 @@ fn callers_wait_longer_than_the_functions_wait_for_a_gateway() {
     assert!(of(edge, "GATEWAY_DEADLINE_MS") > confirm, "{confirm}");
 }
 
-/// cargo-lambda's emulator, which the tests call in Lambda's place, answers nobody any more once a hundred calls of one
+/// cargo-lambda's emulator, which the tests call in Lambda's place, stops answering once a hundred calls of one
 /// function wait for it.
 #[test]
 fn fewer_calls_wait_than_the_tests_emulator_allows() {

@@ -59,7 +59,7 @@ fn every_named_path_exists() {
         for named in text.split('`').skip(1).step_by(2) {
             let is_path =
                 ["edge/", "functions/", "schema/", "tests/", "docs/"].iter().any(|top| named.starts_with(top));
-            // A pattern, or a file that somebody is to write.
+            // A pattern, or a file that is yet to be written.
             let is_open = named.contains(['<', '*', '{', ' ', '…']);
             if is_path && !is_open && !root.join(named.trim_end_matches('/')).exists() {
                 missing.push(format!("{}: {named}", document.display()));

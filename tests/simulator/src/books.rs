@@ -1,4 +1,4 @@
-//! The gateway's own books: every payment, what was captured and paid back, and every delivery attempt with its answer.
+//! The gateway's own books: every payment, what was captured and refunded, and every delivery attempt with its answer.
 //! What a test compares the shop's orders with, to the won. In memory and bounded.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -34,7 +34,7 @@ pub enum State {
     Authorised,
     /// The buyer was given an account, and has not deposited into it.
     Waiting,
-    /// It was set aside and given back without being taken; or nobody has deposited in time.
+    /// It was authorized and voided; or there was no deposit in time.
     Voided,
     /// The buyer or the bank said no: no money, no webhook.
     Declined,
@@ -55,12 +55,12 @@ pub struct Payment {
     #[serde(flatten)]
     pub charge: Charge,
     pub state: State,
-    /// Taken from the buyer and paid back so far, in minor units.
+    /// Captured and refunded so far, in minor units.
     pub captured: i64,
     pub refunded: i64,
     pub refunds: Vec<Refund>,
     pub dispute: Option<Dispute>,
-    /// A deposit that the bank has taken back: nothing is captured any more.
+    /// A deposit that the bank has reversed: nothing is captured any more.
     pub reversed: bool,
     pub created_at: String,
     /// When something became of it last.
@@ -97,7 +97,7 @@ pub struct Dispute {
 }
 
 impl Payment {
-    /// Taken on to be paid back, and not yet done.
+    /// Accepted for refund, and not executed yet.
     pub fn pending(&self) -> i64 {
         self.refunds.iter().filter(|refund| refund.pending).map(|refund| refund.amount).sum()
     }
@@ -110,11 +110,11 @@ pub struct Delivery {
     /// Not sent before this moment (RFC 3339).
     pub not_before: String,
     pub delivered: bool,
-    /// Its schedule is over; nobody tells the shop of it any more.
+    /// Its schedule is over; it is not sent any more.
     pub given_up: bool,
     pub attempt_count: u32,
     pub attempts: Vec<Attempt>,
-    /// Of money that was settled before: paid back, disputed, taken back.
+    /// About a settled payment: refunded, disputed, reversed.
     pub later: bool,
 }
 

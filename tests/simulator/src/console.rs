@@ -1,5 +1,5 @@
-//! The gateway's own console, played by a test: what people do there after a payment was made, and how the shop is told of
-//! it. With `{"webhooks": {"times": 0}}` nobody tells it.
+//! The gateway's own console, played by a test: what people do there after a payment was made, and how that is reported
+//! to the shop. With `{"webhooks": {"times": 0}}` it is not.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -32,7 +32,7 @@ fn left(payment: &Payment) -> i64 {
     payment.captured - payment.refunded - payment.pending()
 }
 
-/// `POST /payments/{id}/refund-by-hand`: somebody pays back.
+/// `POST /payments/{id}/refund-by-hand`: a manual refund.
 pub async fn refund(State(gateways): State<Gateways>, Path(id): Path<String>, Json(order): Json<Order>) -> Response {
     let plan = match order.webhooks.plan() {
         Ok(plan) => plan,

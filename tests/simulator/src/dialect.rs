@@ -20,7 +20,7 @@ pub enum Dialect {
     Stripe,
 }
 
-/// What the shop is told of.
+/// What is reported to the shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Whether the money may be taken: the answer decides.
@@ -36,7 +36,7 @@ pub enum Event {
     RefundFailed,
     Disputed,
     DisputeResolved,
-    /// A deposit was taken back.
+    /// A deposit was reversed.
     Reversed,
 }
 
@@ -69,7 +69,7 @@ impl Dialect {
         }
     }
 
-    /// None: this gateway does not tell of it.
+    /// None: this gateway does not report it.
     pub fn body(self, payment: &Payment, event: Event) -> Option<Bytes> {
         match self {
             Self::Standard => standard::event(payment, event),

@@ -33,7 +33,7 @@ pub enum Kind {
     Busy,
     /// 403: it has the payment, and does not show it.
     Forbidden,
-    /// 200, and nothing that anybody could read.
+    /// 200, with an unreadable body.
     Garbled,
     /// The bank says no: that is kept under the key, and nothing is taken.
     Declined,
@@ -98,7 +98,7 @@ pub fn after(fault: Option<Kind>, answer: Response) -> Response {
     if fault == Some(Kind::Cut) { cut() } else { answer }
 }
 
-/// The bank's no, in the words of each gateway that takes money on somebody's word.
+/// A decline of the bank, in the format of each gateway that captures on request.
 pub fn declined() -> (StatusCode, Value) {
     let body = json!({"code": "REJECT_CARD_PAYMENT", "type": "PG_PROVIDER", "error": {"code": "card_declined"}});
     (StatusCode::FORBIDDEN, body)

@@ -1,5 +1,5 @@
-//! Where money is taken, whoever asks: the payment page and `POST /payments` both come here. Writes the payment into the
-//! books first and only then gives its webhooks to the sender.
+//! The one place where payments are made: the payment page and `POST /payments` both come here. Writes the payment into
+//! the books first and only then gives its webhooks to the sender.
 
 use std::sync::Arc;
 
@@ -48,11 +48,11 @@ pub enum Refusal {
     TooMuch,
     /// No money was taken.
     NotPaid,
-    /// It was a deposit, and nobody has said where it goes.
+    /// It was a deposit, and no account was named.
     NoAccount,
 }
 
-/// How the shop hears of a payment.
+/// How a payment is reported to the shop.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Each is sent at a moment of its own within so many milliseconds more: they come in any order.
@@ -133,7 +133,7 @@ impl Gateways {
     /// Takes money that was set aside.
     pub fn capture_authorised(&self, payment_id: &str) -> Result<Payment, Refusal> {
         let captured = self.books.change(payment_id, |payment| match payment.state {
-            // What it was asked to is done, and nobody has paid.
+            // The account was issued, and there is no deposit yet.
             State::Authorised if payment.deposit => {
                 payment.state = State::Waiting;
                 Ok(payment.clone())
@@ -156,12 +156,12 @@ impl Gateways {
         Ok(payment)
     }
 
-    /// Somebody deposits into the account that the buyer was given. `told`: the shop is told, and how.
+    /// A deposit into the account that the buyer was given. `told`: whether and how it is reported.
     pub fn deposit(&self, payment_id: &str, told: Option<Event>) -> Result<(), Refusal> {
         self.turn(payment_id, State::Waiting, State::Captured, told)
     }
 
-    /// The deposit is taken back: the account waits again.
+    /// The deposit is reversed: the account waits again.
     pub fn reverse(&self, payment_id: &str, told: Option<Event>) -> Result<(), Refusal> {
         self.turn(payment_id, State::Captured, State::Waiting, told)
     }
@@ -183,7 +183,7 @@ impl Gateways {
         Ok(())
     }
 
-    /// Gives back money that was set aside.
+    /// Voids an authorization.
     pub fn void(&self, payment_id: &str) -> Result<Payment, Refusal> {
         let voided = self.books.change(payment_id, |payment| match payment.state {
             State::Authorised | State::Waiting => {
@@ -195,7 +195,7 @@ impl Gateways {
         voided.ok_or(Refusal::NotFound)?
     }
 
-    /// Pays back, for the shop.
+    /// Refunds, for the shop.
     pub fn refund(&self, payment_id: &str, amount: i64) -> Result<Refund, Refusal> {
         self.refund_to(payment_id, amount, None)
     }
@@ -206,12 +206,12 @@ impl Gateways {
         self.add_refund(payment_id, amount, pending, None, account)
     }
 
-    /// Pays back at the gateway's console, or only takes that on.
+    /// Refunds in the gateway's console, or only accepts that.
     pub fn refund_by_hand(&self, payment_id: &str, amount: i64, later: bool, plan: &Plan) -> Result<Refund, Refusal> {
         self.add_refund(payment_id, amount, later, Some(plan), None)
     }
 
-    /// `by_hand`: how the shop is told of what it did not do itself.
+    /// `by_hand`: how a refund that the shop did not request is reported to it.
     fn add_refund(
         &self,
         payment_id: &str,
@@ -221,7 +221,7 @@ impl Gateways {
         account: Option<&Value>,
     ) -> Result<Refund, Refusal> {
         let paid = self.books.change(payment_id, |payment| {
-            // Toss has paid back when it answers.
+            // Toss has refunded when it answers.
             let pending = pending && payment.gateway != Dialect::Toss;
             if payment.state != State::Captured {
                 return Err(Refusal::NotPaid);
@@ -269,7 +269,7 @@ impl Gateways {
         }
     }
 
-    /// Has the shop told of a change, where its gateway tells of it.
+    /// Sends the message about a change, where its gateway has one.
     pub fn tell(&self, payment: &Payment, event: Event, plan: &Plan) {
         if payment.gateway.body(payment, event).is_none() {
             return;
@@ -291,8 +291,8 @@ impl Gateways {
         }
     }
 
-    /// Takes the money of each charge, or sets it aside, and starts telling the shop. Answers the first payment's id. `pressed` names a
-    /// press of a button: the same name again answers the same id and takes nothing.
+    /// Captures or authorizes each charge, and starts sending webhooks. Answers the first payment's id. `pressed` names
+    /// a press of a button: the same name again answers the same id and takes nothing.
     pub fn capture(
         &self,
         charges: &[Charge],
@@ -345,7 +345,7 @@ impl Gateways {
         Ok(first)
     }
 
-    /// Writes down that no money was taken. The shop hears of it only from the buyer, who is sent back.
+    /// Records that nothing was captured. The shop learns of it only from the buyer's return.
     pub fn decline(&self, charge: &Charge) -> String {
         let payment = payment(charge, Manner::default(), State::Declined, Vec::new());
         self.note("declined", &payment);

@@ -30,7 +30,8 @@ fn host(headers: &HeaderMap) -> &str {
     headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
-/// What changes nothing is read by whoever asks for this machine: a browser gives no answer to a page of another origin.
+/// Requests that change nothing are allowed to any client of this machine: a browser gives no answer to a page of
+/// another origin.
 fn is_foreign(shop: &str, method: &Method, headers: &HeaderMap) -> bool {
     if !is_of_this_machine(headers) {
         return true;

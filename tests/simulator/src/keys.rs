@@ -1,5 +1,5 @@
-//! Idempotency keys as gateways keep them: a key in flight is told apart from one that is done, and what was answered
-//! is answered again. Whether another body under the same key matters is each gateway's own rule.
+//! Idempotency keys as gateways keep them: a key in flight is distinguished from one that is done, and what was
+//! answered is answered again. Whether another body under the same key matters is each gateway's own rule.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -45,7 +45,7 @@ impl Keys {
         }
     }
 
-    /// Returns when a key that is in flight has come once more, and been told that it is.
+    /// Returns when a key in flight has come once more, and was refused as in flight.
     pub async fn until_it_comes_again(&self, key: &str) {
         let coming = match self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
             Some(Kept::InFlight { comes_again, .. }) => Some(comes_again.subscribe()),

@@ -1,6 +1,6 @@
 //! The payment gateway's stand-in: an HTTP server of its own, outside the shop, that takes (play) money, keeps books
-//! about it and tells the shop by signed webhooks until the shop answers 2xx. `cargo dev up` leaves one running, the
-//! tests start their own.
+//! about it and sends signed webhooks until the shop answers 2xx. `cargo dev up` leaves one running, the tests start
+//! their own.
 //!
 //! Read it in this order: `pay` (what a buyer does) and `payments` (what a test does) both charge through `gateways`, which
 //! writes to `books` and hands each webhook to `sender`. It plays four gateways: `standard`, `portone`, `toss` and
@@ -58,7 +58,7 @@ const BODY_LIMIT_BYTES: usize = 16 * 1024;
 /// What a gateway is started with; fixed for its whole life.
 #[derive(Clone)]
 pub struct Config {
-    /// Where to listen. Port 0 takes a free one: `Gateway::start` tells which.
+    /// Where to listen. Port 0 takes a free one: `Gateway::start` returns it.
     pub bind: SocketAddr,
     /// The shop, `http://host:port`. Webhooks go to it, and buyers are sent back nowhere else.
     pub edge_url: String,
@@ -148,7 +148,7 @@ async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     TcpListener::bind(config.bind).await.with_context(|| format!("the gateway cannot listen on {}", config.bind))
 }
 
-/// The server and the sender are one future: whoever drops it ends every delivery that is still going on.
+/// The server and the sender are one future: dropping it ends every delivery that is still going on.
 async fn run(listener: TcpListener, config: Config) -> anyhow::Result<()> {
     sign::check(&config.webhook_secret)?;
     let shop = shop::Shop::new(&config.edge_url)?;
@@ -165,7 +165,7 @@ async fn run(listener: TcpListener, config: Config) -> anyhow::Result<()> {
     }
 }
 
-/// What the four answer to the shop. A request that has begun comes to its end, whether somebody waits for that or not.
+/// What the four answer to the shop. A request that has begun comes to its end, whether its client waits or not.
 fn apis() -> Router<Gateways> {
     Router::new()
         .nest("/standard", standard::routes())

@@ -138,7 +138,7 @@ fn read(gateways: &Gateways, asked: &PageQuery) -> Result<Order, &'static str> {
 }
 
 impl Choice {
-    /// When and how often the shop hears of it, or the name of the field that is out of bounds.
+    /// When and how often it is reported to the shop, or the name of the field that is out of bounds.
     fn plan(&self, order: &Order) -> Result<Plan, &'static str> {
         let now = Plan::now();
         let times = || self.times.parse().ok().filter(|n| (2..=REPEAT_MAX).contains(n)).ok_or("times");

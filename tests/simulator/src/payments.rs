@@ -16,7 +16,7 @@ use super::faults;
 use super::gateways::{Busy, Gateways, Manner, Plan};
 use super::portone::IntoJson as _;
 
-/// How many times one payment may be told.
+/// How many times one payment may be reported.
 pub const TIMES_MAX: u32 = 1_000;
 /// How late the first webhook may be: a day.
 pub const DELAY_MAX_MS: u64 = 86_400_000;
@@ -58,7 +58,7 @@ fn yes() -> bool {
     true
 }
 
-/// How the shop is to be told. Of `delay_ms` and `at` the later counts.
+/// How it is reported to the shop. Of `delay_ms` and `at` the later counts.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Webhooks {
@@ -129,7 +129,7 @@ pub async fn show(State(gateways): State<Gateways>, Path(payment_id): Path<Strin
     }
 }
 
-/// How the shop is told of a deposit: `none`, `changed`, or by the gateway's own `callback`.
+/// How a deposit is reported: `none`, `changed`, or by the gateway's own `callback`.
 fn told(how: &str, event: Event) -> Option<Event> {
     match how {
         "none" => None,
@@ -138,7 +138,7 @@ fn told(how: &str, event: Event) -> Option<Event> {
     }
 }
 
-/// `POST /payments/{id}/deposit/{told}`: somebody deposits into the account.
+/// `POST /payments/{id}/deposit/{told}`: a deposit into the account.
 pub async fn deposit(State(gateways): State<Gateways>, Path((id, how)): Path<(String, String)>) -> StatusCode {
     match gateways.deposit(&id, told(&how, Event::Captured)) {
         Ok(()) => StatusCode::NO_CONTENT,
@@ -146,7 +146,7 @@ pub async fn deposit(State(gateways): State<Gateways>, Path((id, how)): Path<(St
     }
 }
 
-/// `POST /payments/{id}/reverse/{told}`: the deposit is taken back.
+/// `POST /payments/{id}/reverse/{told}`: the deposit is reversed.
 pub async fn reverse(State(gateways): State<Gateways>, Path((id, how)): Path<(String, String)>) -> StatusCode {
     match gateways.reverse(&id, told(&how, Event::Waiting)) {
         Ok(()) => StatusCode::NO_CONTENT,
@@ -172,7 +172,7 @@ pub async fn fail_refunds(State(gateways): State<Gateways>, Path(id): Path<Strin
     StatusCode::NO_CONTENT
 }
 
-/// `POST /payments/{id}/lapse`: nobody had the money taken that was set aside, and its time is over.
+/// `POST /payments/{id}/lapse`: an authorization that was not captured in time.
 pub async fn lapse(State(gateways): State<Gateways>, Path(id): Path<String>) -> StatusCode {
     match gateways.void(&id) {
         Ok(_) => StatusCode::NO_CONTENT,
@@ -230,7 +230,7 @@ pub fn check(charge: &Charge) -> Result<(), &'static str> {
 impl Webhooks {
     pub fn plan(&self) -> Result<Plan, &'static str> {
         let times = self.times.unwrap_or(1);
-        // 0: nobody tells the shop, ever.
+        // 0: it is never reported.
         if times > TIMES_MAX {
             return Err("webhooks.times: 0 to 1000");
         }

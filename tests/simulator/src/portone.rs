@@ -38,7 +38,7 @@ pub fn event(payment: &Payment, event: Event) -> Option<Bytes> {
         Event::Refunded => "Transaction.Cancelled",
         Event::Disputed => "Transaction.DisputeCreated",
         Event::DisputeResolved => "Transaction.DisputeResolved",
-        // It does not tell of these.
+        // It does not report these.
         Event::RefundFailed | Event::Reversed => return None,
     };
     let mut data = json!({"storeId": "store-1", "paymentId": payment.payment_id, "transactionId": "tx-1"});

@@ -25,7 +25,7 @@ const BACKOFF_MAX_MS: u64 = 30_000;
 /// Of an answer's body this much is kept; Holdfast's answers are shorter.
 const ANSWER_MAX_BYTES: usize = 1024;
 
-/// A good secret, and nobody's.
+/// A valid secret that is not in use.
 const SOMEBODYS_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// What each gateway signs its webhooks with.

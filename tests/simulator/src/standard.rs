@@ -1,5 +1,5 @@
 //! The gateway of a shop's own: the body and the headers of `payment.paid` by docs/payments.md, and the requests by
-//! which the shop asks and pays back.
+//! which the shop looks up and refunds.
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};

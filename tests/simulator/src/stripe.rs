@@ -269,7 +269,7 @@ async fn capture(
     run(&gateways, &headers, "capture", asked, move |gateways| {
         let Some(found) = gateways.books.payment(&id) else { return error(404, "resource_missing") };
         let all = theirs(found.charge.amount, &found.charge.currency);
-        // A part could be captured, too; here nobody wants that.
+        // A part could be captured, too; the shop never does that.
         if form.get("amount_to_capture").is_some_and(|amount| amount != &all.to_string()) {
             return error(400, "amount_too_large");
         }

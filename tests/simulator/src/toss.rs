@@ -63,7 +63,7 @@ fn authorised(gateways: &Gateways, headers: &HeaderMap) -> bool {
     headers.get("authorization").is_some_and(|value| value == &basic)
 }
 
-/// Told to the shop alone, in the payment; a message about its deposit must know it.
+/// Only the shop gets it, in the payment; a message about its deposit must know it.
 fn secret(payment: &Payment) -> Option<String> {
     payment.deposit.then(|| format!("ps_{}", payment.payment_id))
 }
@@ -250,7 +250,7 @@ async fn run(
     if key.is_empty() || key.len() > 300 {
         return error(400, "INVALID_IDEMPOTENCY_KEY").into_response_json();
     }
-    // The key and the address; not the body: whoever uses a key twice gets the other one's answer.
+    // The key and the address; not the body: a key that is used twice gets the first one's response.
     let (key, asked) = (format!("toss {address} {key}"), String::new());
     match gateways.keys.begin(&key, &asked) {
         Begun::New => {}

@@ -59,7 +59,7 @@ struct Inner {
     changed: watch::Sender<()>,
     hopeless: watch::Sender<Option<String>>,
     supervised: Mutex<Vec<Supervised>>,
-    /// Deaths are meant to be, and not told.
+    /// Exits are expected, and not reported.
     hushed: AtomicBool,
 }
 
@@ -83,7 +83,7 @@ impl Children {
         }))
     }
 
-    /// From now on a death is no news: somebody kills on purpose.
+    /// From now on exits are not reported: processes are killed on purpose.
     pub fn hush(&self) {
         self.0.hushed.store(true, Relaxed);
     }
@@ -139,7 +139,7 @@ impl Children {
         pids
     }
 
-    /// Tells each time a process is started or has died.
+    /// Reports each start and exit of a process.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.0.changed.subscribe()
     }
@@ -264,7 +264,7 @@ async fn supervise(
     }
 }
 
-/// Until the process is to end; or until nobody is left who could say so.
+/// Until the process is to end; or until the sender is gone.
 async fn told(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }

@@ -184,7 +184,7 @@ fn bindings(wrangler: &Wrangler, local: &Local) -> anyhow::Result<Vec<String>> {
             bail!("wrangler.toml requires the secret {name}, for which the local stack has no value");
         }
     }
-    // The gateways' too, which nobody has to have.
+    // The gateways' too, which are optional.
     for name in local.secrets.keys() {
         bindings.push(format!("(name = {0}, fromEnvironment = {0})", quoted(name)));
     }

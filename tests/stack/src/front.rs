@@ -32,13 +32,13 @@ use tower::service_fn;
 use tower_http::compression::Compression;
 
 /// Presses that the Worker computes at one time, and everything else. Few: what one thread has begun it only finishes
-/// later for having begun more, and who has paid or gives back does not stand in line with the crowd.
+/// later for having begun more, and payments and releases do not queue with the crowd.
 const AT_ONCE: usize = 128;
 /// After so long a request is waiting for something, and no longer being computed: its place is another's.
 const COMPUTED_WITHIN: Duration = Duration::from_millis(250);
 /// Requests that the Worker has in all, those included that wait for a function or a gateway.
 const ROOM: usize = 2_000;
-/// Whoever has waited so long for a place is told to come again; a press is worth no more than that.
+/// A request that has waited so long for a slot gets a `Retry-After`.
 const WAITS: Duration = Duration::from_secs(8);
 /// Idle connections to the Worker are closed well before it closes them itself, which it does after 5 s: a request that is
 /// sent into a closing connection has no answer.
@@ -59,7 +59,7 @@ const BODY_MAX_BYTES: usize = 16_384 + 1;
 /// And of a gateway's message (`GATEWAY_BODY_MAX_BYTES`).
 const WEBHOOK_MAX_BYTES: usize = 1_048_576 + 1;
 
-/// Between two hops, and nobody else's; how long a body is, each side says for itself.
+/// Hop-by-hop headers; how long a body is, each side says for itself.
 const HOP_BY_HOP: [HeaderName; 5] =
     [CONNECTION, EXPECT, UPGRADE, HeaderName::from_static("keep-alive"), HeaderName::from_static("proxy-connection")];
 
@@ -111,7 +111,7 @@ async fn listen(front: Arc<Front>, listener: TcpListener, most: usize) {
     loop {
         tokio::select! {
             taken = listener.accept(), if clients.len() < most => {
-                // One that is gone again already is nobody's loss.
+                // One that is gone already needs nothing.
                 let Ok((stream, _)) = taken else { continue };
                 let _ = stream.set_nodelay(true);
                 let front = front.clone();
@@ -123,7 +123,7 @@ async fn listen(front: Arc<Front>, listener: TcpListener, most: usize) {
                     let serve = TowerToHyperService::new(Compression::new(serve));
                     let mut http = http1::Builder::new();
                     http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
-                    // A client that breaks off or speaks no HTTP has been told so, or is gone.
+                    // A client that breaks off or speaks no HTTP has got its error, or is gone.
                     let _ = http.serve_connection(TokioIo::new(stream), serve).await;
                 });
             }
@@ -136,8 +136,8 @@ async fn serve(front: &Arc<Front>, request: Request<Incoming>) -> Result<Answer,
     let Ok(Some(places)) = timeout(WAITS, front.places(&request)).await else {
         return Ok(unavailable("The line is long: ask again after `Retry-After`."));
     };
-    // Whoever goes away leaves the line; what the Worker has it finishes, and its place is free only then. Otherwise a
-    // crowd that gives up would leave it with more and more that nobody waits for.
+    // A client that disconnects leaves the queue; what the Worker has it finishes, and its place is free only then.
+    // Otherwise a crowd that gives up would leave it with more and more requests without a client.
     let front = front.clone();
     let passed_on = tokio::spawn(async move {
         let [computing, _waiting] = places;

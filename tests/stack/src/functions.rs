@@ -30,7 +30,7 @@ pub const INSTANCES: [(&str, usize); 10] = [
 /// `cargo lambda watch` as nothing but the Invoke API and the runtime API between it and our processes.
 pub async fn start_emulator(cargo_lambda: PathBuf, at: SocketAddr, children: &Children) -> anyhow::Result<()> {
     let root = workspace::root();
-    // The limit is for an instance that waits for work, too, and one that is told so ends: it has to be longer than any
+    // The limit is for an instance that waits for work, too, and one that reaches it ends: it has to be longer than any
     // stack stands idle. Who waits for an instance that was killed while it worked has a deadline of its own.
     let args = [
         "lambda",
@@ -38,7 +38,7 @@ pub async fn start_emulator(cargo_lambda: PathBuf, at: SocketAddr, children: &Ch
         "--only-lambda-apis",
         "--timeout",
         "86400",
-        // No page of the web is told that it may read what is answered here.
+        // No foreign page may read these responses.
         "--disable-cors",
         "--manifest-path",
     ];
@@ -112,7 +112,7 @@ fn instance(
         ("RELAY_FOR_S", "0".to_owned()),
         // Receivers are on this machine too.
         ("RELAY_ALLOW_PRIVATE", "on".to_owned()),
-        // Nor does this one wait for another beat; it goes on while there is something to pay back, or a crowd's refunds
+        // Nor does this one wait for another beat; it goes on while there is something to refund, or a crowd's refunds
         // would come eight a second.
         ("REFUND_FOR_S", "5".to_owned()),
         ("REFUND_RETRY_S", options.refund_retry_s.to_owned()),

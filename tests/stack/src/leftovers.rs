@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// After this long an asked process is ended without asking.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// A process that was started, told from a later one with the same number by when it started.
+/// A process that was started, distinguished from a later one with the same number by its start time.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Record {
     pub pid: u32,

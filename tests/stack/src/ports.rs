@@ -12,7 +12,7 @@ use anyhow::Context as _;
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
-/// Given to nobody twice within this process, though its user may not have bound it yet.
+/// No port is given out twice within this process, though its user may not have bound it yet.
 static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 pub fn is_free(port: u16) -> bool {

@@ -1,4 +1,4 @@
-//! `stack.json`: where everything is, for whoever wants to use it, for as long as it is true.
+//! `stack.json`: the addresses of the running stack, for as long as it runs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -53,8 +53,7 @@ impl Report {
         }
     }
 
-    /// A question whose answer comes from the database tells that the Worker, the emulator, an instance and Postgres
-    /// work together.
+    /// A request that the database answers shows that the Worker, the emulator, an instance and Postgres work together.
     pub async fn until_everything_answers(&self) -> anyhow::Result<()> {
         let client = crate::http::client().build()?;
         let url = format!("{}/v1/sales/no-such-sale", self.edge_url);

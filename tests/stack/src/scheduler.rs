@@ -19,7 +19,7 @@ const UNDER_WAY_MAX: usize = 2;
 /// The minute, the shortest interval of EventBridge Scheduler.
 const AUDIT_EVERY: Duration = Duration::from_secs(60);
 
-/// Locally a receiver is told at once; deployed, the function itself looks again every few seconds.
+/// Locally a receiver gets events at once; deployed, the function itself looks again every few seconds.
 const RELAY_EVERY: Duration = Duration::from_secs(1);
 
 /// The sweep. It is not among `beats`, because `cargo dev soak` has several schedulers of it.
@@ -36,7 +36,8 @@ pub fn beats(options: &Options) -> [(&'static str, Option<Duration>); 4] {
     ]
 }
 
-/// Runs until it is dropped. A failed invocation is told, unless failing is meant to be, and the next comes at its time.
+/// Runs until it is dropped. A failed invocation is reported, unless failures are expected, and the next comes at its
+/// time.
 pub async fn run(function: &'static str, lambda_url: String, every: Duration, hushed: bool) {
     let mut beat = tokio::time::interval(every);
     // After a pause of ours the next one comes a beat later, not several at once.

@@ -86,7 +86,7 @@ impl Roles {
     }
 }
 
-/// For a default, which may not fail: without randomness the token is empty, and admits nobody.
+/// For a default, which may not fail: without randomness the token is empty, and admits no request.
 fn token() -> String {
     random().map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).unwrap_or_default()
 }

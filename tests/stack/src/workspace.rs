@@ -23,7 +23,7 @@ pub fn short_hash() -> String {
     short_hash_of(root().as_os_str().as_encoded_bytes())
 }
 
-/// Twelve hexadecimal digits of SHA-256: enough to tell versions of one file apart in a folder's name.
+/// Twelve hexadecimal digits of SHA-256: enough to distinguish versions of one file in a folder's name.
 pub fn short_hash_of(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     hex::encode(&sha2::Sha256::digest(bytes)[..6])

@@ -1,4 +1,4 @@
-//! `relay` killed at any step: nothing is lost, and what a hold went through is still told in its order.
+//! `relay` killed at any step: nothing is lost, and a hold's events are still delivered in order.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +28,7 @@ async fn relay_killed_a_hundred_times_at_any_step_loses_nothing() {
     }
     let (emulator, over) = (Emulator::start().await, Arc::new(AtomicBool::new(false)));
 
-    // A sale goes on: holds, payments, returns, and ends of holds that nobody paid.
+    // A sale goes on: holds, payments, releases, and ends of unpaid holds.
     let traffic = {
         let (database, over) = (Arc::clone(&database), Arc::clone(&over));
         tokio::spawn(async move {

@@ -43,7 +43,7 @@ async fn undeliverable_dead_letters_do_not_block_deliverable_ones() {
     let disabled = "update holdfast.subscription set status = 'DISABLED' where subscription_id = $1";
     database.owner.execute(disabled, &[&gone]).await.unwrap();
 
-    // Whoever goes on while there is more comes to an end, and has sent all that can be sent.
+    // A caller that continues while `more` is true comes to an end, and has replayed all deliverable letters.
     let mut replayed = Vec::new();
     while replayed.len() < 10 {
         let many = replay(&database, 2).await;

@@ -58,7 +58,7 @@ async fn a_receiver_down_for_longer_than_its_attempts_gets_every_event_after_a_r
     assert_eq!((row.get::<_, i64>(0) > 0, row.get::<_, String>(1)), (true, "it is back".to_owned()));
 }
 
-/// One that takes connections and never answers costs its own claims their deadline, and nobody else anything.
+/// One that accepts connections and never answers delays its own claims by their deadline, and no other receiver's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_never_answers_delays_only_its_own_events() {
     let (database, good, bad) = (shop().await, Receiver::start().await, Receiver::start().await);
@@ -72,7 +72,7 @@ async fn a_receiver_that_never_answers_delays_only_its_own_events() {
         relay.pass().await;
         relay
     });
-    // What happens while the bad one is being waited for is told to the good one as well.
+    // Events from while the bad receiver is waited for reach the good one as well.
     support::client::until("the bad one has been asked", 10, || async { (bad.most_under_way() > 0).then_some(()) })
         .await;
     holds(&database, 60, 5).await;

@@ -68,7 +68,7 @@ async fn a_connection_that_was_idle_for_too_long_is_replaced_before_it_is_used()
     assert_ne!(connection().await, first, "the server has not closed it, and nobody waits to find out");
 }
 
-/// A payment of this hold that nobody has told of.
+/// A payment of this hold that was not reported.
 async fn noted(database: &Database, gateway: &str, payment: &str, hold: &str) {
     let sql = "insert into holdfast.payment_attempt
                    (gateway, payment_id, hold_ref, hold_id, amount, currency, attempt, state, ask_at)
@@ -121,7 +121,7 @@ async fn a_gateway_whose_refunds_cannot_be_claimed_drops_no_refund_of_another() 
     let gateways = Gateways::at(client.setting("gateway_url"));
     gateways.well_again().await;
     let database = Database::new().await;
-    // Money for no hold of this database: the shop's own service is paid back at once.
+    // Money for no hold of this database: at the shop's own service it is refunded at once.
     let hold = uuid::Uuid::new_v4().to_string();
     let made = gateways.pay("standard", &hold, "ann", 1_000, json!({"webhooks": {"times": 0}})).await;
     let payment = made["payment_id"].as_str().unwrap().to_owned();
@@ -153,7 +153,7 @@ async fn a_gateway_whose_refunds_cannot_be_claimed_drops_no_refund_of_another() 
     assert_eq!(by_the_shop(&gateways.payment(&payment).await), [1_000]);
 }
 
-/// What a commit that does not wait for the disk has taken is nobody's to be told of.
+/// A reservation whose commit does not wait for the disk must not be acknowledged.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_whose_commits_do_not_wait_for_the_disk_does_nothing() {
     let client = Client::new();

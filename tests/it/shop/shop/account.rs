@@ -10,7 +10,7 @@ use support::client::{Client, until};
 use support::gateways::Gateways;
 use support::page::{held, remember, shop, sign_in};
 
-/// The buyer has been given an account to pay into, and nobody has paid yet.
+/// The buyer has been given an account to pay into, and there is no deposit yet.
 async fn issued(client: &Client, gateways: &Gateways, hold: &Value, user: &str) -> String {
     let more = json!({"authorise": true, "deposit": true, "webhooks": {"delay_ms": 3_600_000}});
     let made = gateways.pay("portone", hold["hold_id"].as_str().unwrap(), &client.user(user), 1_000, more).await;

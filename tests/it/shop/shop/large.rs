@@ -9,7 +9,7 @@ use support::front::Front;
 use support::gateways::Gateways;
 use support::page::{held, remember, sign_in};
 
-/// A small phone of somebody who reads large letters, and is signed in.
+/// A small phone with large letters, and a signed-in user.
 async fn phone(client: &Client, user: &str) -> Browser {
     let browser = Browser::with("ko-KR", (320, 640), 32).await;
     sign_in(&browser, client, user).await;
@@ -105,7 +105,7 @@ async fn letters_twice_as_large_cut_nothing_off_for_ended_holds_and_missing_thin
     browser.click("#buy").await;
     is_whole(&browser, "limit").await;
 
-    // As a gateway has it that needs an account to pay back to.
+    // As with a gateway that needs an account for a refund.
     remember(&browser, "hold", &short, &record(&lapsed, "")).await;
     open(&short_page).await;
     is_whole(&browser, "refund").await;

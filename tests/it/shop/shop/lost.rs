@@ -165,7 +165,7 @@ async fn what_is_not_there_is_a_page_with_a_heading_in_the_readers_language() {
         let status = "return performance.getEntriesByType('navigation')[0].responseStatus";
         assert_eq!(browser.script(status).await, 404);
     }
-    // A program is told as before.
+    // A program gets the document as before.
     let client = Client::new();
     let answer = client.send(client.request(reqwest::Method::GET, "/no/such/page")).await;
     assert_eq!(answer.refusal(), (404, "not_found".into()));

@@ -76,7 +76,7 @@ async fn an_open_page_shows_by_itself_that_its_sale_is_paused_goes_on_or_has_end
     }
 }
 
-/// The gateway reports later that it did not pay back after all.
+/// The gateway reports later that the refund failed after all.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refund_that_is_due_again_is_no_longer_shown_as_done_on_an_open_page() {
     let client = Client::new();

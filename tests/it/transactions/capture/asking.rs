@@ -1,4 +1,4 @@
-//! How long a hold waits for a question, how often one is asked, and what becomes of one that nobody answers.
+//! How long a hold waits for a lookup, how often one is sent, and what follows if it is not answered.
 
 use serde_json::{Value, json};
 
@@ -110,7 +110,7 @@ async fn a_lookup_without_a_response_is_retried_at_growing_intervals_and_ends_at
     let replay = format!("select holdfast.ask_again(array['{}'])", letter["id"].as_str().unwrap());
     let again: i64 = shop.database.owner.query_one(&replay, &[]).await.unwrap().get(0);
     assert_eq!((again, shop.claim("toss", 50).await, letters().await.len()), (1, 1, 0));
-    // What nobody has written down is nobody's to give up.
+    // A payment that is not recorded cannot become a dead letter.
     for _ in 0..20 {
         shop.unanswered("a stranger").await;
     }

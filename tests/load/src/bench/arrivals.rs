@@ -1,4 +1,5 @@
-//! What a buyer waits for a batch: arrivals that come whether or not anybody is ready, gathered as a Gate gathers them.
+//! How long a buyer waits for a batch: arrivals at their own times, whether or not a call is free, batched as a Gate
+//! batches them.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,7 @@ pub struct Waiting {
     /// From a buyer's arrival to the answer, in a batch.
     pub p50_ms: f64,
     pub p99_ms: f64,
-    /// Of one call with nobody beside it.
+    /// Of one call alone.
     pub alone_p50_ms: f64,
 }
 
@@ -40,7 +41,7 @@ pub struct Waiting {
 struct Gate {
     waiting: Mutex<VecDeque<Instant>>,
     came: Notify,
-    /// Nobody comes any more.
+    /// There are no more arrivals.
     closed: AtomicBool,
 }
 
@@ -80,7 +81,7 @@ async fn open_loop(place: &Place, calls: usize, per_s: f64, seconds: f64) -> any
         in_flight.spawn(async move {
             let mut took = Vec::new();
             loop {
-                // Asked for before it is looked, or who comes in between would be waited for in vain.
+                // Registered before the check, or an arrival in between would not wake it.
                 let came = gate.came.notified();
                 let (closed, batch) = (gate.closed.load(Ordering::Acquire), gate.next_batch());
                 if batch.is_empty() {

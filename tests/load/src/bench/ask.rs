@@ -1,4 +1,4 @@
-//! What the buyers of a cell ask for: one piece each, everybody once.
+//! The requests of a cell's buyers: one piece each, every buyer once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

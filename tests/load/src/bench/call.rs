@@ -24,7 +24,7 @@ const QTY: i32 = 1;
 pub struct Answered {
     pub granted: u64,
     pub refused: u64,
-    /// Nobody knows, or nobody got it done: the caller would hear 503.
+    /// The outcome is unknown, or every attempt failed: the caller would get 503.
     pub failed: u64,
 }
 
@@ -46,7 +46,7 @@ impl Caller {
         Arc::new(Self { client, guide: OnceCell::new() })
     }
 
-    /// Reserves for everybody in `asks`, of the sale `drop`.
+    /// Reserves for each of `asks`, in the sale `drop`.
     ///
     /// # Errors
     /// What no load explains: the statement is wrong, the connection is gone.
@@ -80,7 +80,7 @@ impl Caller {
         self.client.query_typed(&sql, &params).await.map(|rows| rows.len() as u64)
     }
 
-    /// After the third retry the buyer is told to come back.
+    /// After the third retry the buyer gets a `Retry-After`.
     async fn optimistic(&self, ask: &Ask) -> Result<u64, Error> {
         for pause_ms in RETRIES_MS {
             match self.one_call("optimistic", ask).await {
@@ -116,7 +116,7 @@ impl Caller {
         Ok(asks.len() as u64)
     }
 
-    /// Ten round trips. A statement that finds nothing ends it: the key is used, somebody holds one, it is sold out.
+    /// Ten round trips. A statement that finds nothing ends it: the key is used, the user holds one, it is sold out.
     async fn statements(&self, ask: &Ask) -> Result<u64, Error> {
         let prepared = self.guide.get_or_try_init(|| self.prepare_guide()).await?;
         let hold_id = Uuid::now_v7();
@@ -178,7 +178,7 @@ fn is(error: &Error, message: &str) -> bool {
 }
 
 /// What a crowd brings about and a caller has to live with: a lock or an answer that came too late, a deadlock, a
-/// version that somebody else changed once more.
+/// version that another transaction changed once more.
 fn is_load(error: &Error) -> bool {
     matches!(error.code().map(|code| code.code()), Some("55P03" | "57014" | "40P01")) || is(error, "conflict")
 }

@@ -1,5 +1,5 @@
-//! What is lost when Postgres is killed in the middle: nothing of what somebody was told, where the barrier stands; and
-//! without it, with the same asynchronous commit, something.
+//! What is lost when Postgres is killed in the middle: no acknowledged outcome, with the barrier; and without it, with
+//! the same asynchronous commit, something.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use stack::alone::Server;
 use stack::database;
 
 const CLIENTS: usize = 16;
-/// Told before the server is killed.
+/// Acknowledged before the server is killed.
 const TOLD: u64 = 1_000;
 const ATTEMPTS: usize = 5;
 const UNDERWAY_WITHIN: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ const UNDERWAY_WITHIN: Duration = Duration::from_secs(60);
 pub struct Crashes {
     pub what: &'static str,
     pub crashes: usize,
-    /// Reservations that somebody was told of before a crash.
+    /// Reservations that were acknowledged before a crash.
     pub acknowledged: u64,
     /// Those of them that were gone after it.
     pub lost: u64,
@@ -74,7 +74,7 @@ async fn rounds(
     Ok(sum)
 }
 
-/// Who was told that they have one.
+/// Users whose grant was acknowledged.
 async fn told_until_killed(server: &Server, place: &Place, barrier: bool) -> anyhow::Result<Vec<String>> {
     let variant: &'static Variant = if barrier { variant::named("early")? } else { &variant::ONE_FOR_ONE };
     let (crowd, count) = (Arc::new(Crowd::new(1)), Arc::new(AtomicU64::new(0)));

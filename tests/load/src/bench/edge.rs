@@ -42,7 +42,7 @@ pub struct Measured {
     /// What workerd grew by, over all Gates.
     pub keys: usize,
     pub keys_bytes: u64,
-    /// What the Wasm's memory grew by: the rest is JavaScript's, which is given back when it is needed.
+    /// What the Wasm's memory grew by: the rest is JavaScript's, which is collected when memory is needed.
     pub keys_wasm_bytes: u64,
 }
 

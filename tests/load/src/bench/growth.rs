@@ -39,7 +39,7 @@ pub struct Wanted {
 pub struct Past {
     /// Holds of past sales.
     pub holds: i64,
-    /// Of one buyer in today's sale: keys, holds that were given back, and orders, each so many.
+    /// Of one buyer in today's sale: keys, released holds, and orders, each so many.
     pub of_one_buyer: i64,
     pub dead_letters: i64,
 }

@@ -10,7 +10,7 @@ use super::call::{Answered, Caller};
 use super::variant::Variant;
 use crate::percentile::Percentiles;
 
-/// Before the clock starts: plans are made, pages are there, everybody waits for everybody.
+/// Before the clock starts: plans are made, pages are cached, all clients wait for each other.
 const WARM_UP: Duration = Duration::from_millis(300);
 
 /// What was answered while the clock ran.

@@ -42,14 +42,15 @@ The tables, then call by call what runs inside; at the end the same without the 
 
 ";
 
-/// Plans are told to the session that asks, nested statements too; the sixth call and later ones run the kept plan.
+/// Plans are reported to the session that requests them, nested statements too; the sixth call and later ones run the
+/// kept plan.
 const EXPLAINING: &str = "load 'auto_explain';
     set auto_explain.log_min_duration = 0; set auto_explain.log_analyze = on; set auto_explain.log_buffers = on;
     set auto_explain.log_timing = on; set auto_explain.log_parameter_max_length = 0; set auto_explain.log_nested_statements = on; set auto_explain.log_level = notice;
     set client_min_messages = notice";
 
-/// One call, an index that it stands on, and how that is taken away. Those that a call needs to tell a conflict by
-/// (`on conflict on constraint`) cannot be.
+/// One call, an index that it stands on, and how that is taken away. Those by which a call detects a conflict (`on
+/// conflict on constraint`) cannot be.
 const STANDS_ON: [(&str, &str, &str); 6] = [
     (
         "T1, a key that was used",

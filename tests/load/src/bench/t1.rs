@@ -48,7 +48,7 @@ pub struct Cell {
     pub reservations_per_s: f64,
     pub call_p50_ms: f64,
     pub call_p99_ms: f64,
-    /// Reservations whose caller would have heard 503.
+    /// Reservations whose caller would have got 503.
     pub failed: u64,
     pub granted: u64,
 }
@@ -106,7 +106,7 @@ pub async fn table(bench: &Bench, wanted: &Wanted, mut tell: impl FnMut(&[Cell])
     Ok(cells)
 }
 
-/// Whether a way of selling can be believed at all: many buyers, few pieces.
+/// Whether a way of selling is correct at all: many buyers, few pieces.
 #[derive(Serialize)]
 pub struct Safety {
     pub variant: &'static str,

@@ -1,4 +1,4 @@
-//! T3 alone: holds that nobody paid in time, swept as the function sweeps them.
+//! T3 alone: unpaid holds past their end, swept as the function sweeps them.
 
 use std::time::Instant;
 

@@ -122,7 +122,7 @@ pub fn of_growth(growth: &[Grown], holds: i64) -> String {
     growth.iter().map(line).fold(heading, |text, line| text + &line)
 }
 
-/// What crashes took back from those who had been told.
+/// Acknowledged reservations that crashes lost.
 #[must_use]
 pub fn of_crashes(crashes: &[Crashes]) -> String {
     let line = |one: &Crashes| {

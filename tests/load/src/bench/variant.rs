@@ -7,7 +7,7 @@ pub enum CallMethod {
     Statements,
     /// One reservation in one call of `bench.{0}`.
     OneCall(&'static str),
-    /// The same, and again after 50, 100 and 200 ms when somebody else was quicker.
+    /// The same, and again after 50, 100 and 200 ms when another transaction was quicker.
     Optimistic,
     /// The product's `holdfast.reserve`, for so many at once.
     Product { batch: usize, early_release: bool },

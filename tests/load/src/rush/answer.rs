@@ -21,7 +21,7 @@ struct Problem {
     hold_id: Option<String>,
 }
 
-/// What the answer tells, if it is one, and what it counts as.
+/// The response's content, if it is one, and what it counts as.
 pub fn read(reply: &Reply) -> (Option<PressResult>, String) {
     if reply.status == 201 {
         return match (serde_json::from_slice::<Hold>(&reply.body), std::str::from_utf8(&reply.body)) {

@@ -142,7 +142,8 @@ async fn release(world: &World, who: &Who, hold: &Hold) -> After {
     }
 }
 
-/// As the tests pay: the stand-in takes the money and tells the shop; the buyer looks the hold up until it is an order.
+/// As the tests pay: the simulator takes the money and sends the webhook; the buyer looks the hold up until it is an
+/// order.
 async fn pay(world: &World, who: &Who, hold: &Hold) -> After {
     let Hold { hold_id, total_amount, currency } = hold;
     let charge =

@@ -51,7 +51,7 @@ impl Counts {
     }
 }
 
-/// Waits until the processes that worked for the rush have told what they counted. Answers whether they have in time,
+/// Waits until the processes that worked for the rush have reported their counts. Answers whether they have in time,
 /// and how many statements it took to find out.
 ///
 /// # Errors

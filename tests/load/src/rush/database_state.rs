@@ -1,4 +1,4 @@
-//! What the database says when all is over: the other side of everything the buyers were told.
+//! The database's state at the end, to compare with the responses that the buyers got.
 
 use std::collections::HashMap;
 

@@ -145,7 +145,7 @@ impl Http {
         }
     }
 
-    /// The one that was used last: the others grow old and are let go.
+    /// The one that was used last: the others become idle and are closed.
     fn take_idle(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(connection) = idle.pop() {

@@ -29,12 +29,12 @@ pub struct Moment {
     pub stock: u32,
 }
 
-/// Whoever wants to see it.
+/// The viewers.
 pub trait Watching: Send {
     fn see(&mut self, moment: &Moment);
 }
 
-/// Nobody.
+/// No viewer.
 impl Watching for () {
     fn see(&mut self, _: &Moment) {}
 }

@@ -1,5 +1,5 @@
-//! The load: every buyer begins at the appointed moment, on one thread that does nothing else. Nobody waits for
-//! anybody's answer.
+//! The load: every buyer begins at the appointed moment, on one thread that does nothing else. No buyer waits for
+//! another's response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub fn drive(world: Arc<World>, people: Vec<(Buyer, Who)>) -> anyhow::Result<one
         let _ = nice(AHEAD);
         let before = cpu_time();
         runtime.block_on(all(&world, people));
-        // Nobody waits for it any more when the rush was given up.
+        // The receiver is gone when the rush was given up.
         let _ = over.send(cpu_time().saturating_sub(before));
     };
     thread.spawn(load).context("cannot start the load's thread")?;

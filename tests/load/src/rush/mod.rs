@@ -56,7 +56,7 @@ pub struct Run {
     book: Book,
     samples: Vec<Sample>,
     counts: Counts,
-    /// Whether Postgres had told all its counts in time.
+    /// Whether Postgres had reported all its counts in time.
     counted: bool,
     /// Processor time of the tool's own thread, while it sent and read.
     tool_cpu: Duration,
@@ -88,7 +88,7 @@ impl Rush {
     }
 }
 
-/// Plays the drop on a sale of its own. `watching` is told of it while it goes on.
+/// Plays the drop on a sale of its own. `watching` gets its progress.
 ///
 /// # Errors
 /// The stack does not answer, or the machine has no room for it. What goes wrong with the sale is no error but a

@@ -12,8 +12,8 @@ use crate::percentile::{at, counted, ms};
 pub struct Stock(Vec<(i64, i64)>);
 
 impl Stock {
-    /// What was surely there of a SKU: a piece is gone when the ledger has written it down, and back when whoever gave it
-    /// back was told so.
+    /// What was surely there of a SKU: a piece is gone when the ledger has written it down, and back when its release
+    /// was acknowledged.
     pub fn sure(run: &Run, truth: &DatabaseState, sku_id: &str) -> Self {
         let told: HashMap<&str, u64> = run.book.stories.iter().filter_map(released).collect();
         let change = |entry: &Entry| {

@@ -1,4 +1,4 @@
-//! What the buyers were told, written down as it happens: the live view reads it, and the verdict stands on it.
+//! The responses that the buyers got, recorded as they come: the live view reads it, and the verdict stands on it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -59,7 +59,7 @@ pub enum After {
     Failed(String),
 }
 
-/// All that one buyer was told.
+/// All responses of one buyer.
 #[derive(Clone, Debug)]
 pub struct Story {
     pub buyer: Buyer,
@@ -97,7 +97,7 @@ pub struct Book {
     pub silences: BTreeMap<String, u64>,
     /// Requests of every kind that the tool has sent.
     pub requests: u64,
-    /// Told to buyers; a replay is not a second one.
+    /// Grants that buyers got; a replay is not a second one.
     pub holds: u64,
     pub orders: u64,
     shown: usize,

@@ -3,7 +3,7 @@
 use super::figures::Figures;
 use crate::percentile::Percentiles;
 
-/// What has to be known before any wait is believed.
+/// What has to be known before any wait can be trusted.
 pub const TOO_SLOW: &str = "This machine could not send the presses in time: what is said of waits, silences and 5xx is \
                             the tool's doing as well as the shop's.";
 

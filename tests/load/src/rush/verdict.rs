@@ -1,4 +1,4 @@
-//! Whether it was a good sale: what the buyers were told held against what the database says, one rule at a time.
+//! Whether the sale was correct: the buyers' responses compared with the database, one rule at a time.
 
 mod responses;
 mod service;

@@ -18,7 +18,7 @@ struct Page {
     totals: BTreeMap<String, Totals>,
 }
 
-/// Of all payments of a currency: what was taken, and what was paid back.
+/// Of all payments of a currency: what was captured, and what was refunded.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub struct Totals {
     pub captured: i64,
@@ -76,8 +76,8 @@ impl Payment {
     }
 }
 
-/// What the gateway did to its webhooks, in the order in which the payments were made: told the same again, told late,
-/// told of a payment for a hold after it had told of a later one.
+/// What the gateway did to its webhooks, in the order in which the payments were made: repeated, late, or about a
+/// payment for a hold after one about a later payment.
 pub fn disturbances(payments: &[Payment]) -> [(&'static str, u64); 3] {
     let (mut duplicated, mut delayed, mut reordered) = (0, 0, 0);
     let mut before: HashMap<&str, &str> = HashMap::new();

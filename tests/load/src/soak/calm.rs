@@ -1,5 +1,5 @@
 //! After a storm: waits until everything that should come back has, or says what did not; and after the last one, until
-//! all money that bought nothing is paid back.
+//! all money that bought nothing is refunded.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use stack::{Report, functions, ready};
 /// A webhook that was refused is sent again within 30 s.
 const BACK_WITHIN: Duration = Duration::from_secs(90);
 
-/// A refund whose caller was killed in the middle of it is nobody else's until his lease is over: `REFUND_LEASE_S` in
-/// functions/src/runtime/limits.rs, 90 s.
+/// A refund whose caller was killed in the middle of it is not claimed again until the lease is over: `REFUND_LEASE_S`
+/// in functions/src/runtime/limits.rs, 90 s.
 pub const PAID_BACK_WITHIN: Duration = Duration::from_secs(90 + 60);
 
 /// # Errors
@@ -41,7 +41,7 @@ pub async fn comes_back(owner: &Client, stack: &Report, sales: &[String]) -> any
 }
 
 /// # Errors
-/// Something is not paid back; the error says how much of it.
+/// Something is not refunded; the error says how much of it.
 pub async fn all_is_paid_back(owner: &Client) -> anyhow::Result<()> {
     ready::within(PAID_BACK_WITHIN, "the money that bought nothing", async || {
         let open = "select count(*) from holdfast.refund where status <> 'COMPLETED'";

@@ -34,7 +34,7 @@ impl Clocks {
             ("LD_PRELOAD", library.display().to_string()),
             ("FAKETIME_TIMESTAMP_FILE", self.file().display().to_string()),
             ("FAKETIME_CACHE_DURATION", "1".to_owned()),
-            // Time-outs go by the other clock, which is nobody's to set.
+            // Time-outs use the monotonic clock, which cannot be set.
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
         ];
         env.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

@@ -1,4 +1,4 @@
-//! What the database says of a storm's sales when it is calm: the other side of everything that was told.
+//! The database's state of a storm's sales when it is calm, to compare with every response.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -60,7 +60,7 @@ pub struct DatabaseState {
     pub adjusted: HashMap<String, (i64, i64, i64)>,
 }
 
-/// What was taken and what was paid back, by currency.
+/// What was captured and what was refunded, by currency.
 const MONEY: &str = "select p.currency, sum(p.amount)::bigint,
     coalesce(sum(r.amount) filter (where r.status = 'COMPLETED'), 0)::bigint
     from holdfast.payment p left join holdfast.refund r using (gateway, payment_id) group by p.currency";

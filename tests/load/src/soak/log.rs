@@ -1,4 +1,4 @@
-//! What the clients of one storm did, and what each was told: written down when it happens, judged when it is calm.
+//! What the clients of one storm did, and the responses they got: recorded when they come, judged when it is calm.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::players::Played;
 
-/// Microseconds of Unix time, by the one clock that everybody but the functions and the Worker has.
+/// Microseconds of Unix time, by the one clock that all parts but the functions and the Worker have.
 pub type Us = i64;
 
 /// A line of a cart: which of a sale's SKUs, and how many.
@@ -30,7 +30,7 @@ pub struct ReserveCall {
     /// When the question left that was answered, and when its answer was there.
     pub last_us: Us,
     pub answered_us: Us,
-    /// Questions before that one of which nobody knows what became: no answer, or 503.
+    /// Earlier requests whose outcome is unknown: no response, or 503.
     pub unknown: u32,
     pub told: ReserveResult,
 }
@@ -57,7 +57,7 @@ pub struct HoldCall {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HoldResult {
     Released,
-    /// It cannot be given back: this is what it is.
+    /// It cannot be released: this is its status.
     NotActive(String),
     /// It was read.
     Seen {
@@ -85,7 +85,7 @@ pub struct Adjusted {
     pub done: Option<(i64, i64)>,
 }
 
-/// From asking for a pause to being told that the sale is open again.
+/// From the request for a pause to the response that the sale is open again.
 #[derive(Clone, Copy, Debug)]
 pub struct Pause {
     pub sale: usize,
@@ -106,7 +106,7 @@ pub struct Log {
     pub pauses: Vec<Pause>,
     /// Reports that an operator read, and those of them whose sums did not agree.
     pub reports: u64,
-    /// What no client may be told, whatever the database says.
+    /// Responses that no client may get, whatever the database says.
     pub impossible: Vec<String>,
     pub played: Played,
     /// Answers by what they were.

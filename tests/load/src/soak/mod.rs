@@ -1,5 +1,5 @@
-//! Whatever breaks, nothing is lost and nothing happens twice: many clients through the whole stack, faults of many kinds
-//! while they go on, and a checker that holds what everybody was told against the database. `cargo dev soak` and
+//! Whatever breaks, nothing is lost and nothing happens twice: many clients through the whole stack, faults of many
+//! kinds while they go on, and a checker that compares every response with the database. `cargo dev soak` and
 //! tests/it/capacity/soak.rs run it.
 //!
 //! Read it in this order: `visit` is what a client does (`wholesale` what one does that orders by the hundred, `players`
@@ -56,7 +56,7 @@ use world::World;
 
 /// A storm lasts so long at most; then it is calm until everything is back and judged.
 const STORM_MAX: Duration = Duration::from_secs(150);
-/// Whoever waits for an answer gets one within this time once everything is well.
+/// Every request gets a response within this time once everything is well.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What a soak is.
@@ -76,7 +76,7 @@ pub struct Options {
     pub players: usize,
 }
 
-/// What is told while it goes on.
+/// What is reported while it goes on.
 pub struct Glance<'a> {
     pub elapsed: Duration,
     pub storm: usize,
@@ -177,7 +177,7 @@ struct Run<'a> {
     pulse: Pulse,
     rng: Rng,
     soak: Soak,
-    /// Every hold that anybody was told of, in whichever storm.
+    /// Every hold in any response, in whichever storm.
     acknowledged: HashSet<Uuid>,
 }
 
@@ -275,7 +275,7 @@ impl Run<'_> {
         self.always(always::in_sales(&owner, &sales).await?);
         self.soak.judged_within = self.soak.judged_within.max(calm.elapsed());
         for asked in &log.asked {
-            // Whoever asks again is told of the same one.
+            // A retry gets the same one.
             let ReserveResult::Granted { hold } = asked.told else { continue };
             if self.acknowledged.insert(hold) {
                 *(if asked.way == EntryPoint::Batch { &mut self.soak.by_batches } else { &mut self.soak.by_shop }) += 1;

@@ -139,7 +139,7 @@ async fn adjust(world: &World, sale: usize, sku: usize, delta: i64) {
 
 async fn pause(world: &World, sale: usize, how_long: Duration) {
     let path = format!("/v1/admin/sales/{}", world.sales[sale].id);
-    // In the log from the start, open-ended: whoever is refused meanwhile is refused rightly.
+    // In the log from the start, open-ended: a refusal meanwhile is right.
     let place = {
         let (asked_us, never) = (world.now_us(), Us::MAX / 2);
         let pauses = &mut world.log().pauses;

@@ -1,5 +1,5 @@
-//! Paying: the gateway's stand-in takes the money and tells the shop, once or several times, at once or late, the right
-//! amount or another.
+//! Paying: the simulator takes the money and sends webhooks, once or several times, at once or late, the right amount
+//! or another.
 
 use fastrand::Rng;
 use hyper::Method;
@@ -19,7 +19,7 @@ const TWICE: f64 = 0.06;
 /// Shares of those whose webhook comes several times, and late.
 const REPEATED: f64 = 0.25;
 const DELAYED: f64 = 0.3;
-/// How late the first of two payments is told of where the second is told of before it.
+/// How late the webhook of the first of two payments is where the second one's comes first.
 const OVERTAKEN_MS: std::ops::Range<u64> = 300..1_500;
 
 pub async fn pay(world: &World, rng: &mut Rng, who: &Who, holder: &Holder) {

@@ -1,5 +1,5 @@
 //! Whether the database is there, asked again and again past everything that stands in its way: when it was away, what
-//! somebody had just seen may have been lost with it.
+//! a client had just read may have been lost with it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_millis(1_000);
 /// What was committed without waiting for the disk is there within three of `wal_writer_delay`.
 const UNSURE_BEFORE_US: Us = 1_000_000;
-/// A Gate repeats what it was told before.
+/// A Gate repeats earlier responses.
 const UNSURE_AFTER_US: Us = 1_500_000;
 
 /// Clones are the same pulse.

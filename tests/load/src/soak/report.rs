@@ -23,7 +23,7 @@ pub struct Soak {
     /// Questions to the shop, each try one.
     pub commands: u64,
     pub answers: BTreeMap<String, u64>,
-    /// Reservations that somebody was told of, through the shop and by batches; each was looked for.
+    /// Acknowledged reservations, through the shop and by batches; each was looked for.
     pub by_shop: u64,
     pub by_batches: u64,
     pub payments: u64,
@@ -62,7 +62,7 @@ impl Soak {
         }
     }
 
-    /// What is told at the end.
+    /// What is reported at the end.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

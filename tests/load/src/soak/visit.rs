@@ -1,4 +1,4 @@
-//! What one client does, again and again: reserves, and then pays, gives back, looks, asks again or leaves.
+//! What one client does, again and again: reserves, and then pays, releases, reads, retries or leaves.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,14 +15,14 @@ use super::pay;
 use super::world::{IDEMPOTENCY_KEY, JSON, PRICE, Try, World, headers_of};
 use crate::rush::buyer::Who;
 
-/// Of all visits: by somebody who has a hold, and by somebody who has paid for one.
+/// Of all visits: by users with a hold, and by users who have paid for one.
 const BY_A_HOLDER: f64 = 0.06;
 const BY_A_BUYER: f64 = 0.06;
 /// Carts of two lines, and SKUs of which there are few.
 const TWO_LINES: f64 = 0.08;
 const SCARCE: f64 = 0.12;
 
-/// Somebody who was granted something.
+/// A user with a grant.
 #[derive(Clone)]
 pub struct Holder {
     pub user: usize,
@@ -78,7 +78,7 @@ fn cart(world: &World, rng: &mut Rng) -> (usize, usize, Vec<Line>) {
     (user, sale, lines)
 }
 
-/// What somebody may want of a sale.
+/// What a user may request of a sale.
 pub fn lines(world: &World, rng: &mut Rng, sale: usize) -> Vec<Line> {
     // The last one is the scarce one.
     let last = world.sales[sale].skus.len() - 1;
@@ -139,7 +139,7 @@ async fn reserve(
     (Some(told), reply.body)
 }
 
-/// What an answer tells, if it may be told at all.
+/// The content of a response, if it is an allowed one.
 fn read(status: u16, body: &Value) -> Option<ReserveResult> {
     let hold = || body["hold_id"].as_str()?.parse().ok();
     let sku = || body["sku_id"].as_str().map(str::to_owned);
@@ -195,7 +195,7 @@ pub async fn look(world: &World, who: &Who, hold: Uuid) {
     .await;
 }
 
-/// Asks about a hold that is there for sure: nobody may be told that it is not.
+/// Reads a hold that certainly exists: "not found" is a violation.
 async fn said(world: &World, who: &Who, hold: Uuid, method: Method, read: impl Fn(u16, &Value) -> Option<HoldResult>) {
     let path = format!("/v1/reservations/{hold}");
     let (exchanged, _) = world.ask_until_known(method.clone(), &path, &headers_of(who), Bytes::new()).await;

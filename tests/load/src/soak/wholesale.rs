@@ -1,6 +1,6 @@
-//! Clients that do without the edge: each sends batches to the function `reserve` as a Gate does, through the same detours
-//! and faults, so that many reservations stand behind every crash. What each reservation of a batch was told is written
-//! down as a buyer's is, and judged alike.
+//! Clients that do without the edge: each sends batches to the function `reserve` as a Gate does, through the same
+//! detours and faults, so that many reservations stand behind every crash. The response to each reservation of a batch
+//! is written down as a buyer's is, and judged alike.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,14 +28,14 @@ const FUNCTION_ERROR: &str = "x-amz-function-error";
 const BATCH_MIN: usize = 40;
 /// Between two batches of one client: they leave the machine to the buyers who come through the edge.
 const PAUSE_MS: std::ops::Range<u64> = 150..450;
-/// Of a batch: by somebody who was granted something before.
+/// Of a batch: by users with an earlier grant.
 const BY_SOMEBODY_KNOWN: f64 = 0.03;
 /// Such people that one client remembers, each of whom comes again once.
 const KNOWN_MAX: usize = 200;
 /// Ways to the shop that one client has under way for what its batches were granted; the rest lapses and is swept.
 const ERRANDS_MAX: usize = 6;
 
-/// One reservation that is to be had, and how often nobody knew what became of it.
+/// One reservation to be made, and how often its outcome was unknown.
 struct Wanted {
     user: usize,
     key: u32,
@@ -65,7 +65,7 @@ pub async fn order_again_and_again(world: Arc<World>, seed: u64) {
     while errands.join_next().await.is_some() {}
 }
 
-/// Carts of one sale; nobody is in it twice, because nobody is known twice.
+/// Carts of one sale; no user is in it twice, because each is new.
 fn batch(world: &World, rng: &mut Rng, sale: usize, known: &mut VecDeque<Holder>) -> Vec<Wanted> {
     let mut wanted = vec![];
     for _ in 0..rng.usize(BATCH_MIN..=BATCH_MAX) {
@@ -165,7 +165,7 @@ fn write_down(
 }
 
 impl World {
-    /// One call of `reserve`; none: nobody knows what became of it.
+    /// One call of `reserve`; none: its outcome is unknown.
     async fn invoke(&self, sale: usize, wanted: &[Wanted]) -> Option<Vec<ReserveOutcome>> {
         let batch = Batch {
             reservations: wanted.iter().map(|one| self.reservation(sale, one)).collect(),

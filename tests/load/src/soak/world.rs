@@ -53,7 +53,7 @@ pub struct World {
     pub sales: Vec<Sale>,
     pub log: Mutex<Log>,
     pub users: AtomicUsize,
-    /// Reservations that somebody was told of, through the shop and by batches.
+    /// Acknowledged reservations, through the shop and by batches.
     pub by_shop: AtomicU64,
     pub by_batches: AtomicU64,
     /// Nothing new is begun any more.
@@ -147,7 +147,7 @@ impl World {
         Exchanged { asked_us, answered_us, outcome }
     }
 
-    /// Asks until there is an answer; how many tries before it nobody knows the end of.
+    /// Retries until there is a response; how many tries before it have an unknown outcome.
     pub async fn ask_until_known(
         &self,
         method: Method,

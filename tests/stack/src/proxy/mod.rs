@@ -1,6 +1,6 @@
-//! A TCP proxy that can be told to cut, stall, delay, and to lose answers: what a network does, when it is asked to.
+//! A TCP proxy that cuts, stalls, delays and loses answers on request, as a network may.
 //!
-//! `connection` passes on one connection; `frames` tells where a message of Postgres's protocol begins.
+//! `connection` passes on one connection; `frames` finds where a message of Postgres's protocol begins.
 
 mod connection;
 mod frames;
@@ -82,7 +82,7 @@ impl Proxy {
         }))
     }
 
-    /// Listens at one more port, for whoever is to be known by this name.
+    /// Listens at one more port, for clients under this name.
     ///
     /// # Errors
     /// No port is free.
@@ -144,7 +144,7 @@ impl Proxy {
         held(&self.0.weather).lost
     }
 
-    /// Strikes once, at the next question that comes by a door whose name begins so; in place of whoever waits there.
+    /// Strikes once, at the next request by a door whose name begins so; replaces an earlier trigger there.
     pub fn trigger(&self, door: &str, moment: Moment, strike: impl FnOnce(&str) + Send + 'static) {
         let mut triggers = held(&self.0.triggers);
         triggers.retain(|other| other.door != door);
@@ -191,7 +191,7 @@ impl Inner {
         loses
     }
 
-    /// Strikes if it is the moment that somebody waits for.
+    /// Strikes if it is the moment of a trigger.
     fn strikes(&self, door: &str, moment: Moment) -> bool {
         let mut waiting = held(&self.triggers);
         let at = waiting.iter().position(|trigger| trigger.moment == moment && door.starts_with(&trigger.door));

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use super::{cache, is_root, npm, run};
 
 const VERSION: &str = "18.4.0-beta.17";
-/// Root's own cache is in a home that nobody else may enter.
+/// Root's own cache is in a home that other users cannot enter.
 const ROOT_CACHE: &str = "/var/cache/holdfast";
 
 pub struct Postgres {

@@ -61,7 +61,7 @@ pub fn interrupt() {
     }
 }
 
-/// From now on nobody is asked before something is installed for the whole machine.
+/// From now on installs for the whole machine need no confirmation.
 pub fn answer_yes() {
     YES.store(true, Ordering::SeqCst);
 }
@@ -90,7 +90,7 @@ fn is_yes(answer: &str) -> bool {
     ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
 }
 
-/// Takes out of the environment what `cargo run` put there for us: another cargo must not believe that it is building
+/// Takes out of the environment what `cargo run` put there for us: another cargo must not take itself to be building
 /// this package, nor with this toolchain.
 pub fn outside_cargo(command: &mut Command) -> &mut Command {
     const OURS: [&str; 5] =
@@ -136,7 +136,7 @@ fn last_lines(path: &std::path::Path) -> String {
 }
 
 /// One line about something that takes a while. On a terminal it is rewritten each second; elsewhere a line is added
-/// now and then, so that whoever reads a log sees that it goes on.
+/// now and then, so that a log shows that it goes on.
 struct Progress {
     what: String,
     started: Instant,

@@ -28,7 +28,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// `name`: of its folder in `target`. `build`: somebody else's build in place of ours.
+    /// `name`: of its folder in `target`. `build`: another build in place of ours.
     pub async fn start(name: &str, lambda_url: String, build: Option<PathBuf>) -> anyhow::Result<Self> {
         let state = State::open(&workspace::root().join("target").join(name))?;
         let secrets = Secrets::of(&state)?;

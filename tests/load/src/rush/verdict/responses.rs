@@ -42,7 +42,7 @@ pub fn answered(run: &Run, _: &DatabaseState) -> Found {
     (broken, format!("{} buyers, {} presses", grouped(came as u64), grouped(presses(run).count() as u64)))
 }
 
-/// The holds that this buyer was told of.
+/// The holds in this buyer's responses.
 fn granted(story: &Story) -> impl Iterator<Item = &str> {
     story.presses.iter().filter_map(|press| match &press.told {
         PressResult::Granted { hold_id, .. } => Some(hold_id.as_str()),

@@ -1,4 +1,4 @@
-//! What is said of the service: money is accounted for, nothing broke, nobody waited too long, the books are in order.
+//! Rules about the service: money is accounted for, nothing broke, no wait was too long, the books agree.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is said of the stock: sold exactly, never oversold, and nobody was refused while there was stock.
+//! Rules about the stock: sold exactly, never oversold, and no buyer was refused while there was stock.
 
 use super::{Found, presses, stories};
 use crate::rush::Run;
@@ -8,7 +8,7 @@ use crate::rush::series::Stock;
 use crate::rush::tally::{After, PressResult};
 use crate::rush::text::count;
 
-/// "Sold out" may be told for so long after stock has come back.
+/// "Sold out" may be answered for so long after stock has come back.
 const SOLD_OUT_KEPT_US: i64 = 1_000_000;
 
 /// What comes back may be sold again: so many are granted as were there, and again as many as came back and were wanted.
@@ -39,7 +39,7 @@ pub fn sold_exactly(run: &Run, truth: &DatabaseState) -> Found {
     (broken, fine.join("; "))
 }
 
-/// At no moment were more buyers sure of a piece than there are pieces: sure from being told to asking to give it back.
+/// At no moment did more buyers have a piece than there are pieces: from the response to the request for its release.
 pub fn oversold(run: &Run, truth: &DatabaseState) -> Found {
     let (mut broken, mut most) = (vec![], vec![]);
     for sku in 0..run.options.skus {
@@ -76,8 +76,8 @@ pub fn oversold(run: &Run, truth: &DatabaseState) -> Found {
     (broken, fine)
 }
 
-/// Everybody who heard "sold out" heard it of a moment at which there was none: between sending and hearing, or so
-/// little before that the edge may still have remembered it.
+/// Every "sold out" is true of a moment between the request and its response, or so little before that the edge may
+/// still have remembered it.
 pub fn refused_with_stock(run: &Run, truth: &DatabaseState) -> Found {
     let (mut broken, mut refused) = (vec![], 0);
     let stock: Vec<Stock> = (0..run.options.skus).map(|sku| Stock::sure(run, truth, &sku_id(sku))).collect();

@@ -213,7 +213,7 @@ fn a_silence_breaks_a_rule_even_where_pressing_again_helped() {
 
 #[test]
 fn waits_are_allowed_up_to_what_the_slow_machine_explains() {
-    // Thirty press at once, and two are answered a second: the last waits fifteen seconds, as everybody must there.
+    // Thirty press at once, and two are answered a second: the last waits fifteen seconds, as that capacity requires.
     let crowd = |slower: u64| {
         let (mut run, truth) = sale();
         run.book.stories.clear();
@@ -230,7 +230,7 @@ fn waits_are_allowed_up_to_what_the_slow_machine_explains() {
 #[test]
 fn sold_out_may_be_remembered_for_a_second() {
     let (run, mut truth) = sale();
-    // u2's piece comes back at 2 s; u4 hears "sold out" at 4 s, and had pressed then.
+    // u2's piece comes back at 2 s; u4 gets "sold out" at 4 s, and had pressed then.
     for (sold_again_after_s, holds) in [(0, true), (1, true), (2, false), (3, false)] {
         truth.ledger[5].at_unix_us = OPENING + (2 + sold_again_after_s) * 1_000_000 + 200_000;
         assert_eq!(failed(&run, &truth).is_empty(), holds, "{sold_again_after_s}");

@@ -1,5 +1,5 @@
-//! What was said of holds and keys: what was acknowledged is there, what was refused for a hold was refused for one that
-//! there was, and a hold ended as everybody was told.
+//! What was said of holds and keys: what was acknowledged is there, what was refused for a hold was refused for one
+//! that there was, and a hold ended as every response said.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,9 +9,9 @@ use super::{Storm, Verdict};
 use crate::soak::database_state::{Hold, Order};
 use crate::soak::log::{HoldResult, ReserveCall, ReserveResult, Us};
 
-/// From a decision written into a row to everybody seeing it: its statement's end and its commit's.
+/// From a decision written into a row to its visibility: its statement's end and its commit's.
 const COMMIT_WITHIN_US: Us = 3_000_000;
-/// A request that somebody gave up may still be carried out so long.
+/// A request that its client gave up may still be executed so long.
 const ON_ITS_WAY_US: Us = 15_000_000;
 
 pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
@@ -60,7 +60,7 @@ fn gone_us(hold: &Hold) -> Us {
     hold.finalized_us.map_or(Us::MAX, |finalized_us| finalized_us + COMMIT_WITHIN_US)
 }
 
-/// A key is used up by a grant and by nothing else; and who was told of it has it.
+/// A key is used up by a grant and by nothing else; and an acknowledged grant exists.
 fn key_tells_what_there_is(
     storm: &Storm<'_>,
     verdict: &mut Verdict,

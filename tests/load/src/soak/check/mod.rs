@@ -1,5 +1,5 @@
-//! Holds what everybody was told against what the database says, rule by rule. `stock` judges what was said of stock by
-//! what there was over time, `holds` what was said of holds, `money` what became of payments.
+//! Compares every response with the database, rule by rule. `stock` judges responses about stock by what there was over
+//! time, `holds` what was said of holds, `money` what became of payments.
 
 mod holds;
 mod money;
@@ -16,7 +16,7 @@ use super::database_state::DatabaseState;
 use super::log::{Log, Us};
 use super::world::Sale;
 
-/// Violations of one rule that are told in words: what is lost at once must not hide what else is wrong. All of them are
+/// Violations of one rule that are described: what is lost at once must not hide what else is wrong. All of them are
 /// counted.
 const WORDS_MAX: u64 = 5;
 
@@ -67,7 +67,7 @@ pub struct Storm<'a> {
 }
 
 impl Storm<'_> {
-    /// Whether the database may have lost what somebody saw then without being told of it.
+    /// Whether the database may have lost what a client read then without an acknowledgement.
     fn unprovable(&self, from: Us, to: Us) -> bool {
         self.away.iter().any(|(begin, end)| from <= *end && to >= *begin)
     }

@@ -1,5 +1,5 @@
-//! What became of money: every payment that the gateway took is one order or one refund, for a reason that was true, and
-//! whoever asked was told the same each time.
+//! What became of money: every payment that the gateway took is one order or one refund, for a reason that was true,
+//! and every client got the same response each time.
 
 use serde_json::{Value, json};
 
@@ -47,7 +47,7 @@ pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
     }
 }
 
-/// Whether the hold says the same as the reason. A hold ends once, so that what it is now tells what it was.
+/// Whether the hold says the same as the reason. A hold ends once, so its present state shows the former one.
 fn reason_is_true(storm: &Storm<'_>, charged: &Charged, found: &Payment) -> bool {
     let Some(hold) = storm.truth.holds.get(&charged.hold) else { return false };
     let order = storm.truth.orders.get(&charged.hold);

@@ -13,7 +13,7 @@ const REMEMBERED_US: Us = 1_000_000;
 /// After an operator's question that was not answered, it may still be carried out so long.
 const ON_ITS_WAY_US: Us = 15_000_000;
 
-/// What of a SKU was surely there: gone at the commit that took it, back when everybody could see it.
+/// What of a SKU was surely there: gone at the commit that took it, back when it was visible.
 struct Stock(Vec<(Us, i64)>);
 
 impl Stock {

@@ -41,7 +41,7 @@ impl Hands {
             if let Some(pid) = children.pid(instance) {
                 leftovers::signal(pid, Signal::KILL);
             }
-            // Whoever waited may have been dropped with the storm.
+            // The waiting client may have been dropped with the storm.
             let _ = struck.send(());
         });
         if matches!(tokio::time::timeout(PATIENCE, at).await, Ok(Ok(()))) {

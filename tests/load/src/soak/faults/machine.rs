@@ -35,7 +35,7 @@ impl Hands {
                 }
             }
         };
-        // Whether it is an answer or none: what tells is whether the server is still there.
+        // Whether it is an answer or none depends on whether the server is still there.
         let _ = timeout(Duration::from_secs(3), grow).await;
         let panicked = timeout(Duration::from_secs(1), owner.simple_query("")).await.is_ok_and(|asked| asked.is_err());
         if panicked {
@@ -73,7 +73,7 @@ impl Hands {
         database::connect(&pooler::console_url(port, &self.functions_password)).await
     }
 
-    /// Nobody gets a connection; who waits too long is told so.
+    /// No client gets a connection; one that waits too long gets an error.
     pub(super) async fn pause_pooler(&self, rng: &mut Rng) -> anyhow::Result<bool> {
         let console = self.pooler_console().await?;
         // It waits for those that have one, and a storm may leave it waiting.
@@ -84,11 +84,11 @@ impl Hands {
         Ok(paused)
     }
 
-    /// Drops every connection by way of the pooler to this database, and whoever waits for one.
+    /// Drops every connection by way of the pooler to this database, and the clients that wait for one.
     pub(in crate::soak) async fn hang_up_on(&self, database: &str) -> anyhow::Result<()> {
         let console = self.pooler_console().await?;
         console.simple_query(&format!("KILL {database}")).await?;
-        // One that has started since does not know that it was ever told to.
+        // One that has started since does not have the setting.
         match console.simple_query(&format!("RESUME {database}")).await {
             Err(error) if error.as_db_error().is_none() => Err(error.into()),
             Ok(_) | Err(_) => Ok(()),

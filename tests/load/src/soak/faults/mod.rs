@@ -21,7 +21,7 @@ use stack::children::Children;
 use stack::database;
 use stack::detours::Detours;
 
-/// Between two crashes on average: more than 300 in half an hour, what is calm and what is struck in vain left out.
+/// Between two crashes on average: more than 300 in half an hour, without calm times and faults that hit nothing.
 const CRASH_EVERY: Duration = Duration::from_millis(4_000);
 /// Between two of everything else.
 const ELSE_EVERY: Duration = Duration::from_millis(2_500);

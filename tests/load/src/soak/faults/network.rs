@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub async fn disturb(way: &Proxy, what: &str, rng: &mut Rng) {
     match what {
         "connections cut" => way.cut(*rng.choice(&[0.2, 0.5, 1.0]).unwrap_or(&1.0)),
-        // Sometimes longer than whoever waits has patience.
+        // Sometimes longer than the client's time-out.
         "stalled" => {
             let most_ms = if rng.f64() < 0.2 { 5_500 } else { 1_500 };
             let how_long = Duration::from_millis(rng.u64(100..most_ms));
@@ -38,7 +38,7 @@ pub async fn cut_players(way: &Proxy, rng: &mut Rng) -> bool {
         let moment = if rng.bool() { Moment::Before } else { Moment::After };
         let (strike, at) = oneshot::channel();
         way.trigger(players::DOORS, moment, move |_| {
-            // Whoever waited may have been dropped with the storm.
+            // The waiting client may have been dropped with the storm.
             let _ = strike.send(());
         });
         if !matches!(timeout(PATIENCE, at).await, Ok(Ok(()))) {

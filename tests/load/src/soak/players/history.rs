@@ -20,7 +20,7 @@ use stack::ready;
 const RACERS: usize = 3;
 /// Everything that is broken is whole again well within this time.
 const BACK_WITHIN: Duration = Duration::from_secs(60);
-/// Whoever has a connection has an answer by then, or has lost the connection.
+/// A client with a connection has a response by then, or has lost the connection.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 /// Whatever needs more does not end.
 const TRIES_MAX: usize = 100;
@@ -47,7 +47,7 @@ impl<'a> Player<'a> {
 
     /// To its end, or to where the storm ends.
     pub async fn play(&mut self, history: &[Command]) -> Result<(), String> {
-        // What an earlier one has left is nobody's to sweep, and is on disk as gone.
+        // What an earlier one has left cannot be swept any more, and is gone on disk.
         self.of_owner(async |_, world| world.empty().await).await?;
         self.world.forget();
         self.world.has_crashed();
@@ -96,7 +96,7 @@ impl<'a> Player<'a> {
     }
 
     /// Those of the states that can be what the tables say, now that nothing is under way: what was done has left its
-    /// rows, though nobody has seen their ids. Where none can, the whole comparison that follows says why.
+    /// rows, though no client has seen their ids. Where none can, the whole comparison that follows says why.
     async fn told_apart(&self, states: Vec<State>, unseen: &[(usize, &Command)]) -> Result<Vec<State>, String> {
         let (states, found) = self.with_tables(states).await?;
         let can_be: Vec<State> =
@@ -149,8 +149,9 @@ impl<'a> Player<'a> {
         Ok(outcomes.into_iter().map(|one| one.unwrap_or_else(|said| Answered::unseen(said, window))).collect())
     }
 
-    /// A question whose answer is lost may be on its way still, or under way: it is done later, or never. Nobody could
-    /// say what comes of that and the same again; so its way is cut, and whoever works on it is ended first.
+    /// A request whose response is lost may still be in flight, or running: it is executed later, or never. With a
+    /// retry of it the result would be undefined; so its connection is cut, and the session that runs it is terminated
+    /// first.
     async fn settle(&self) -> Result<(), String> {
         self.world.sessions.iter().for_each(Session::hang_up);
         let cut = ready::within(BACK_WITHIN, "the pooler", async || self.hands.hang_up_on(&self.place.name).await);
@@ -188,7 +189,7 @@ impl<'a> Player<'a> {
         Ok((states, found))
     }
 
-    /// What the database tells its owner, who is connected again until it does.
+    /// The database's answer to its owner, with new connections until there is one.
     async fn of_owner<T>(&self, ask: impl AsyncFn(&Client, &model::World) -> Result<T, Error>) -> Result<T, String> {
         let told = ready::within(BACK_WITHIN, "Postgres", async || {
             let owner = self.world.owner_again().await?;
@@ -198,8 +199,8 @@ impl<'a> Player<'a> {
     }
 }
 
-/// Whether nobody knows after this error what was done: the connection is lost, or somebody on the way has ended it, or
-/// the server could not go on. Some of these say that nothing was done; they are not believed, for less is to be trusted then.
+/// Whether the outcome is unknown after this error: the connection is lost, or an intermediary has ended it, or the
+/// server could not go on. Some of these errors mean that nothing was done; they are not trusted.
 fn leaves_unknown(error: &Error) -> bool {
     let Some(said) = error.as_db_error() else { return true };
     let (code, severity) = (said.code().code(), said.severity());

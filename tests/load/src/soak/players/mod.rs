@@ -1,7 +1,7 @@
 //! Players of histories: beside the crowd each gives commands to the transactions in a database of its own, on the same
-//! server, by the functions' logins, through the pooler and the detours that everybody goes through; and each answer
-//! and every row has to be one that the model explains (tests/model/src). `history` is what a player does where an
-//! answer is lost.
+//! server, by the functions' logins, through the pooler and the detours that all clients use; and each answer and every
+//! row has to be one that the model explains (tests/model/src). `history` is what a player does where an answer is
+//! lost.
 
 mod history;
 
@@ -41,7 +41,7 @@ pub struct Played {
 pub struct Outcomes {
     pub done: u64,
     pub not_done: u64,
-    /// It changes nothing, so that nobody can tell.
+    /// It changes nothing, so it makes no difference.
     pub either: u64,
 }
 
@@ -119,7 +119,7 @@ pub async fn play(world: Arc<World>, hands: Arc<Hands>, place: Place, seed: u64)
     let (played, name) = (world.clone(), place.name.clone());
     thread::spawn(move || {
         let outcome = runtime().block_on(histories(&played, &hands, &place, seed));
-        // Whoever waited may have been dropped with the storm.
+        // The waiting client may have been dropped with the storm.
         let _ = ended.send(outcome);
     });
     let why = match end.await {
