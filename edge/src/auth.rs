@@ -60,7 +60,7 @@ fn cookie_may_act(context: &RequestContext) -> Result<(), Problem> {
 pub fn admit(context: &mut RequestContext, least: Role) -> Result<(), Problem> {
     let operator = session::operator(context.header("Authorization"), &operator::configured(&context.config))?;
     if operator.role < least {
-        let detail = format!("Ask somebody whose token has the role `{}`.", least.name());
+        let detail = format!("Use a token with the role `{}` or above.", least.name());
         let forbidden = Problem::new(Code::Forbidden, detail);
         return Err(forbidden.with("role", operator.role.name()).with("required", least.name()));
     }

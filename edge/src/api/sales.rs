@@ -76,7 +76,7 @@ async fn copy(context: &RequestContext, name: &str, question: Question) -> Resul
                 Delay::from(Duration::from_millis(limits::SALE_POLL_MS)).await;
             }
             CacheLookup::Busy => {
-                return Err(Problem::unavailable().because("too many sales that nobody knows are asked for"));
+                return Err(Problem::unavailable().because("too many lookups of unknown sales"));
             }
             // The answer is late, which is not this caller's doing.
             CacheLookup::Wait => return fetch(context, name, question, Cost::Free).await,
@@ -176,7 +176,7 @@ mod tests {
     fn only_lookups_of_unknown_sales_count_against_the_limit_and_failures_do_not() {
         assert_eq!(Cost::of_new("drop", false, false), Cost::Counted);
         assert_eq!(Cost::of_new("drop", true, false), Cost::Free, "its last answer was a failure of ours");
-        assert_eq!(Cost::of_new("drop", false, true), Cost::Free, "nobody is called");
+        assert_eq!(Cost::of_new("drop", false, true), Cost::Free, "no function is called");
         assert_eq!(Cost::of_new("", false, false), Cost::Free, "the list");
     }
 

@@ -117,7 +117,7 @@ mod tests {
         assert!(breaker.refuses(0), "four failures, and a fifth");
         assert!(breaker.admit(1_000) && !breaker.admit(1_000));
         breaker.no_verdict(1_500);
-        assert!(breaker.admit(1_500), "nobody has found out yet, and the next one may");
+        assert!(breaker.admit(1_500), "the last probe has no result yet, and the next one may run");
         assert!(!breaker.admit(1_500), "one at a time");
     }
 

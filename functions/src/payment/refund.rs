@@ -148,7 +148,7 @@ async fn attempt(
     };
     // Whatever the database says: only a payment that names a hold in our form may be refunded, and only a live one.
     if snapshot.mark.is_none() {
-        return Ok(AttemptOutcome::Never("the payment names no hold in our form: it is somebody else's"));
+        return Ok(AttemptOutcome::Never("the payment names no hold in our form: it belongs to another shop"));
     }
     if gateways.live && !snapshot.live {
         return Ok(AttemptOutcome::Never("play money"));

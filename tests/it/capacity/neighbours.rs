@@ -340,7 +340,7 @@ fn noise_in_some_turns_is_no_attacker_and_an_attacker_in_each_turn_is_seen() {
     let calm_then = vec![10.0; most - 2 * fewest];
     assert!(judged([vec![slow; 2 * fewest], calm_then].concat()), "ten turns were slow for another reason");
     assert!(!judged(vec![slow; most]), "an attacker is there in every turn");
-    assert!(!judged([vec![slow; most - 3], vec![10.0; 3]].concat()), "three lucky turns hide nobody");
+    assert!(!judged([vec![slow; most - 3], vec![10.0; 3]].concat()), "three lucky turns do not hide the attacker");
 }
 
 #[tokio::test(flavor = "multi_thread")]

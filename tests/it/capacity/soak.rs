@@ -32,7 +32,7 @@ async fn soak_of(seed: u64) {
     );
     assert_eq!(soak.verdict.violations, 0, "{:#?}", soak.verdict.words);
     let (played, unknown) = (soak.played.commands, soak.played.outcomes().all());
-    println!("| {played} commands held against the model, {unknown} tries with an outcome that nobody knew");
+    println!("| {played} commands held against the model, {unknown} tries with an unknown outcome");
     assert!(played > 300, "{}", soak.text());
     assert!(soak.by_shop > 50 && soak.by_batches > 50 && soak.crashes > 0 && soak.payments > 0, "{}", soak.text());
 }

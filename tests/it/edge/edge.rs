@@ -254,7 +254,8 @@ async fn an_address_over_its_limit_gets_a_retry_after() {
         }
         None
     });
-    let limited = futures_util::future::join_all(flood).await.into_iter().flatten().next().expect("nobody was limited");
+    let limited =
+        futures_util::future::join_all(flood).await.into_iter().flatten().next().expect("no request was limited");
     assert_eq!(limited.refusal(), (429, "rate_limited".into()));
     assert!(limited.header("retry-after").is_some());
     assert_eq!(limited.header("ratelimit"), Some(r#""address";r=0;t=10"#));

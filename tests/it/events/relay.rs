@@ -212,7 +212,7 @@ async fn two_relays_at_once_deliver_the_events_of_each_hold_in_order() {
     tokio::join!(relays[0].pass(), relays[1].pass());
     relays[0].until("everything is there", 20, async || receiver.ids() == ids(&database).await).await;
     in_order_for_each_hold(&receiver.taken(), &events(&database).await);
-    assert_eq!(receiver.taken().len(), ids(&database).await.len(), "nobody died: nothing is sent twice");
+    assert_eq!(receiver.taken().len(), ids(&database).await.len(), "no relay died: nothing is sent twice");
     let most = receiver.most_under_way();
     assert!((2..=16).contains(&most), "{most} at once");
 }

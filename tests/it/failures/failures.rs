@@ -115,7 +115,7 @@ async fn killed_in_the_middle(part: &str) {
         let (client, sale, underway) = (Arc::clone(&client), sale.clone(), Arc::clone(&underway));
         tokio::spawn(async move { reserve_all(&client, &sale, 600, &underway).await })
     };
-    until("somebody was told 201", 30, || async { underway.load(Ordering::Relaxed).then_some(()) }).await;
+    until("a client got 201", 30, || async { underway.load(Ordering::Relaxed).then_some(()) }).await;
     for pid in &dead {
         kill(*pid);
     }

@@ -132,7 +132,7 @@ async fn every_function_works_through_a_transaction_mode_pooler() {
             break;
         }
     }
-    let owner = owner.expect("somebody's hold");
+    let owner = owner.expect("a hold's owner");
     let payment = format!("pay-{}", uuid::Uuid::new_v4());
     let event = paid(&payment, hold["hold_id"].as_str().unwrap(), &owner, 1000).to_string();
     assert_eq!(invoke("confirm", &client.signed(Dialect::Standard, &event)).await["result"], "confirmed");

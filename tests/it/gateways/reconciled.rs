@@ -53,7 +53,7 @@ async fn a_payment_without_a_webhook_becomes_an_order_or_a_refund() {
     }
     for (gateway, ann, hold, bob, lapsed) in &paid {
         shop.until_status(lapsed, bob, "EXPIRED").await;
-        assert_eq!(shop.see(hold, ann).await["status"], "HOLD", "{gateway}: nobody knows yet");
+        assert_eq!(shop.see(hold, ann).await["status"], "HOLD", "{gateway}: it is not known yet");
     }
     reconcile(&shop).await;
     for (gateway, ann, hold, bob, lapsed) in &paid {
@@ -203,7 +203,7 @@ async fn a_deposit_without_a_webhook_becomes_an_order() {
         let hold = shop.hold(&sale, gateway).await;
         let made = shop.pay(gateway, &hold, gateway, silent(json!({"deposit": true}))).await;
         reconcile(&shop).await;
-        assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}: nobody has paid");
+        assert_eq!(shop.see(&hold, gateway).await["status"], "HOLD", "{gateway}: it is not paid");
         shop.gateways.deposit(made["payment_id"].as_str().unwrap(), "none").await;
         reconcile(&shop).await;
         assert_eq!(shop.see(&hold, gateway).await["status"], "COMMITTED", "{gateway}");

@@ -29,7 +29,7 @@ async fn a_capture_in_flight_is_sent_again_under_its_key_and_executed_once() {
     let hold = shop.hold(&sale, "ann").await;
     let made = shop.pay("toss", &hold, "ann", silent()).await;
     shop.gateways.fault("toss", "capture", 1, "linger").await;
-    assert_eq!(shop.come_back(&made, PRICE).await.0, 503, "nobody knows yet");
+    assert_eq!(shop.come_back(&made, PRICE).await.0, 503, "the outcome is not known yet");
     assert_eq!(shop.gateways.payment(made["payment_id"].as_str().unwrap()).await["captured"], 0);
     until("the buyer is through", 20, || async {
         let (status, to) = shop.come_back(&made, PRICE).await;

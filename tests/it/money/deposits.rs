@@ -16,7 +16,7 @@ async fn an_account_that_was_issued_is_no_order_and_the_deposit_in_time_is() {
         let hold = shop.hold(&sale, &user).await;
         let id = shop.issue(gateway, &hold, &user).await;
         let seen = shop.see(&hold, &user).await;
-        assert_eq!((&seen["status"], &seen["order_id"]), (&json!("HOLD"), &Value::Null), "{gateway}: nobody has paid");
+        assert_eq!((&seen["status"], &seen["order_id"]), (&json!("HOLD"), &Value::Null), "{gateway}: it is not paid");
         shop.gateways.deposit(&id, told).await;
         shop.until_status(&hold, &user, "COMMITTED").await;
     }

@@ -68,7 +68,7 @@ async fn an_order_cancelled_during_a_dispute_is_not_refunded_before_the_dispute_
         shop.until_refund(&bought.hold, &bought.user, "completed").await;
         assert_eq!(refunded_by_us(&shop, &bought).await, [PRICE], "{gateway}");
         let (_, _, attempts, said) = refund(&shop, &bought).await;
-        assert_eq!(attempts, 0, "{gateway}: nobody has refused anything: {said}");
+        assert_eq!(attempts, 0, "{gateway}: no request was refused: {said}");
     }
 }
 

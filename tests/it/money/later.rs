@@ -179,7 +179,7 @@ async fn a_settled_payment_whose_polling_continues_is_looked_up_once_more_only()
     for sql in [noted, again] {
         shop.owner.execute(sql, &[&bought.payment]).await.unwrap();
     }
-    until("nobody asks any more", 60, || async {
+    until("it is not looked up any more", 60, || async {
         let asked = "select count(*) from holdfast.payment_attempt where state <> 'ENDED' and payment_id = ";
         (shop.count(&format!("{asked}'{}'", bought.payment)).await == 0).then_some(())
     })

@@ -91,7 +91,7 @@ async fn play_money_of_the_shops_own_service_buys_nothing() {
     assert_eq!(send(json!("no")).await.refusal(), (400, "malformed_request".into()));
     assert_eq!(shop.see(&hold, "ann").await["status"], "HOLD");
     let none = "select count(*) from holdfast.payment where sale_id = ";
-    assert_eq!(shop.count(&format!("{none}'{sale}'")).await, 0, "and nobody pays it back");
+    assert_eq!(shop.count(&format!("{none}'{sale}'")).await, 0, "and it is not refunded");
     assert_eq!(send(json!(true)).await.ok(200)["result"], "confirmed");
 }
 

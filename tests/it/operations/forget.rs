@@ -118,7 +118,7 @@ async fn a_user_past_every_retention_time_is_gone_from_every_table_and_the_ledge
     );
     let subjects = "select count(*) from holdfast.audit_finding where check_name = 'buyer_bought' and subject = 'drop/a/' || $1::text";
     assert_eq!(database.owner.query_one(subjects, &[&pseudonym]).await.unwrap().get::<_, i64>(0), 1);
-    assert!(!stands_in(&database, "bob").await.is_empty(), "nobody else is touched");
+    assert!(!stands_in(&database, "bob").await.is_empty(), "no other user is changed");
     let ledger = "select json_agg(json_build_array(action, subject, actor, reason)) from holdfast.operator_ledger where action = 'user_forgotten'";
     let ledger: Json<Value> = database.owner.query_one(ledger, &[]).await.unwrap().get(0);
     assert_eq!(ledger.0, json!([["user_forgotten", pseudonym, "minji", "she asked"]]));

@@ -73,5 +73,5 @@ async fn the_form_for_an_account_and_the_sentence_after_a_press_are_there_in_tim
     assert!(words_ms < TEXT_MS, "{words_ms}");
     assert_eq!(browser.text("#heading").await, words("en-US", "h_reserving"));
     let again: Value = browser.script("return document.querySelectorAll('#buy:not(:disabled)').length").await;
-    assert_eq!(again, 0, "nobody presses twice");
+    assert_eq!(again, 0, "the button is not pressed twice");
 }

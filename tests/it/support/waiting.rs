@@ -10,7 +10,7 @@ pub async fn until_waiting(database: &Database, waiters: i64) {
     let waiting =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
     while database.owner.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) < waiters {
-        assert!(Instant::now() < deadline, "nobody waits: the race was not forced");
+        assert!(Instant::now() < deadline, "no session waits: the race was not forced");
         tokio::task::yield_now().await;
     }
 }

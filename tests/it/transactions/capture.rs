@@ -192,7 +192,7 @@ async fn money_captured_for_a_hold_that_ended_unnoticed_is_refunded() {
     let over = "update holdfast.reservation_hold set promised_until = clock_timestamp() - interval '200 s',
                 expire_at = clock_timestamp()";
     shop.database.owner.batch_execute(over).await.unwrap();
-    assert_eq!(sweep(&shop.expire).await.unwrap(), 1, "a gateway that never answers keeps nobody's stock for ever");
+    assert_eq!(sweep(&shop.expire).await.unwrap(), 1, "a gateway that never answers keeps no stock for ever");
     shop.about_to_end().await;
     assert_eq!(shop.claim("toss", 50).await, 1, "it is asked about all the same");
     let paid = Paid { payment: "p1".into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };

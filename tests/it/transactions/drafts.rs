@@ -59,6 +59,6 @@ async fn the_stock_is_shown_before_the_opening_unless_the_operator_hides_it() {
         assert_eq!(available().await, before, "{setting}");
         assert_eq!(database.checked_report().await["skus"][0]["available"], 5, "an operator sees it");
         database.owner.batch_execute("update holdfast.sale set opens_at = now()").await.unwrap();
-        assert_eq!(available().await, 5, "{setting}: once it is open everybody sees it");
+        assert_eq!(available().await, 5, "{setting}: once it is open every buyer sees it");
     }
 }

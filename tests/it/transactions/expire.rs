@@ -76,7 +76,7 @@ async fn a_sweep_skips_a_hold_that_another_transaction_has_locked() {
 
     let scheduler = database.as_role("expire").await;
     let swept = tokio::time::timeout(std::time::Duration::from_secs(20), sweep(&scheduler)).await;
-    assert_eq!(swept.expect("it waits for nobody").unwrap(), 1);
+    assert_eq!(swept.expect("it waits for no lock").unwrap(), 1);
     somebody.batch_execute("rollback").await.unwrap();
     assert_eq!(sweep(&scheduler).await.unwrap(), 1);
     database.checked_report().await;

@@ -103,7 +103,7 @@ async fn an_authorization_for_an_unknown_hold_is_neither_captured_nor_voided() {
     let secure = "select holdfast.secure('stripe', 'p1', '01890000-0000-7000-8000-000000000000',
                   '01890000-0000-7000-8000-000000000000', 'a guest', 100, 'KRW', null)";
     assert_eq!(office.ask(&office.gateway, secure).await, json!({"result": "hold_unknown"}));
-    assert_eq!(office.count("payment_attempt").await, 0, "nobody is to let it go");
+    assert_eq!(office.count("payment_attempt").await, 0, "it is not to be voided");
     let park = |captured: bool| {
         format!("select holdfast.park('stripe', 'p1', '01890000-0000-7000-8000-000000000000', 100, 'KRW', {captured})")
     };

@@ -32,7 +32,7 @@ async fn a_pass_is_one_calls_and_goes_on_where_it_stopped_and_begins_again_the_n
     assert_eq!(gateways, [&json!("stripe"), &json!("toss")]);
     let days = (first[0]["until_s"].as_i64().unwrap() - first[0]["from_s"].as_i64().unwrap()) / 86_400;
     assert_eq!((days, &first[0]["list"], &first[0]["cursor"]), (3, &json!(""), &json!("")));
-    assert!(claim(&client).await.is_empty(), "they are somebody's");
+    assert!(claim(&client).await.is_empty(), "another call has them");
 
     assert_eq!(advance(&client, "toss", ("", ""), "'transactions', 'tx_50'").await, true);
     assert_eq!(
@@ -149,7 +149,7 @@ async fn a_page_of_a_failing_or_throttling_gateway_is_retried_and_a_healthy_gate
     assert_eq!(stays("").await, Value::Null, "the gateway is well: it concerns these payments alone");
 
     client.query("select holdfast.gateway_slowed('toss', 60)", &[]).await.unwrap();
-    assert_eq!(stays("elsewhere").await, Value::Null, "somebody else has moved it");
+    assert_eq!(stays("elsewhere").await, Value::Null, "another call has moved it");
     assert_eq!(stays("").await, true);
     assert!(claim(&client).await.is_empty(), "not yet");
     assert_eq!(claimed().await, ["stripe"], "nor is it asked for a list");

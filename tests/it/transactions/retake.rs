@@ -174,7 +174,7 @@ async fn a_hold_that_has_lapsed_too_is_no_longer_in_the_way_and_the_limit_holds_
     let next = sale.hold("ann", "k2", &[("a", 1)]).await;
     sale.lapse().await;
     assert_eq!(sale.pay("p1", &late, "ann").await["result"], "confirmed");
-    assert_eq!(sale.pay("p2", &next, "ann").await["reason"], "hold_expired", "though nobody has swept it");
+    assert_eq!(sale.pay("p2", &next, "ann").await["reason"], "hold_expired", "although it is not swept");
     sale.sweep().await;
     assert_eq!(sale.available().await, 8);
 }
@@ -212,7 +212,7 @@ async fn without_what_another_hold_has_a_limit_would_be_passed() {
         }
         let found = "select to_json(coalesce(sum(qty), 0)) from holdfast.order_items";
         let found: Json<Value> = sale.database.owner.query_one(found, &[]).await.unwrap().get(0);
-        assert_eq!(found.0, bought, "without the guard somebody must get more than the limit, or this proves nothing");
+        assert_eq!(found.0, bought, "without the guard a user must get more than the limit, or this proves nothing");
     }
 }
 
@@ -271,7 +271,7 @@ async fn a_payment_that_becomes_another_holds_meanwhile_takes_nothing_again() {
         somebody.batch_execute("commit").await.unwrap();
     };
     let (answer, ()) = tokio::join!(late, other);
-    assert_eq!(answer.unwrap_err().code().map(|code| code.code()), Some("40001"), "whoever tells it tells it again");
+    assert_eq!(answer.unwrap_err().code().map(|code| code.code()), Some("40001"), "the caller repeats it");
     assert_eq!(sale.available().await, 1);
     assert_eq!(confirm(&client, &paid).await.unwrap()["reason"], "hold_unknown");
 }

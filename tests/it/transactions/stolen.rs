@@ -119,7 +119,7 @@ async fn a_session_that_disables_its_time_outs_is_terminated_by_the_sweep() {
     let sweeper = login(&database, "expire").await;
     let swept = async || sweeper.query_typed("select holdfast.expire(1000)", &[]).await;
     swept().await.unwrap();
-    assert!(!thief.is_closed(), "a transaction that has just begun is nobody's business");
+    assert!(!thief.is_closed(), "a transaction that has just begun is left alone");
     until("the thief is gone", 25, || async {
         let _ = swept().await;
         thief.is_closed().then_some(())

@@ -34,7 +34,7 @@ impl AttemptOutcome {
             Self::Waits => ("waits", said(DISPUTE_OPEN)),
             Self::Refused(why) => ("refused", Some(why)),
             Self::Never(why) => ("refused", said(why)),
-            Self::NeedsAccount => ("refused", said("a deposit goes back to an account that somebody names")),
+            Self::NeedsAccount => ("refused", said("the refund of a deposit needs an account")),
             Self::AnswerLost => ("unknown", said("whether the account was paid is not known yet")),
             Self::Unknown(why) => ("unknown", Some(why)),
         }

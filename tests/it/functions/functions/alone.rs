@@ -65,7 +65,7 @@ async fn a_connection_that_was_idle_for_too_long_is_replaced_before_it_is_used()
     let (first, again) = (connection().await, connection().await);
     assert_eq!(first, again, "what is used often is kept");
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    assert_ne!(connection().await, first, "the server has not closed it, and nobody waits to find out");
+    assert_ne!(connection().await, first, "the server has not closed it, and the call does not wait to find out");
 }
 
 /// A payment of this hold that was not reported.

@@ -72,7 +72,7 @@ async fn an_open_page_shows_by_itself_that_its_sale_is_paused_goes_on_or_has_end
         assert_eq!(browser.text("#buy").await, words(language, "buy"));
         patch(&client, &sale, "closed").await;
         has_stopped(&browser, language, "closed").await;
-        assert_eq!(browser.script("return window.same").await, true, "nobody has loaded it anew");
+        assert_eq!(browser.script("return window.same").await, true, "the page was not reloaded");
     }
 }
 

@@ -44,7 +44,7 @@ async fn a_hold_waits_for_a_lookup_in_flight_and_has_its_own_end_again_after_the
     let beyond = shop.beyond().await;
     assert!((5.0..=10.0).contains(&beyond), "{beyond} s: as long as a question may take");
     shop.note("p1", &hold).await;
-    assert!(shop.beyond().await.abs() < 0.001, "the answer was that nobody has paid");
+    assert!(shop.beyond().await.abs() < 0.001, "the gateway answered that it is not paid");
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn a_payment_of_another_amount_leaves_the_hold_its_own_end() {
     };
     let answer = confirm_at(&shop.confirm, "toss", &paid(99, "p1")).await.unwrap();
     assert_eq!(answer["reason"], "amount_mismatch");
-    assert!(shop.beyond().await.abs() < 0.001, "nobody waits for that payment any more");
+    assert!(shop.beyond().await.abs() < 0.001, "the hold does not wait for that payment any more");
     let seen = ask(&shop.database.owner, &format!("select holdfast.read_hold('ann', '{hold}')")).await;
     assert_eq!((&seen["status"], &seen["refund"]["reason"]), (&json!("HOLD"), &json!("amount_mismatch")));
     assert_eq!(confirm_at(&shop.confirm, "toss", &paid(100, "p2")).await.unwrap()["result"], "confirmed");

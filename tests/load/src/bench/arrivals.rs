@@ -102,7 +102,7 @@ async fn open_loop(place: &Place, calls: usize, per_s: f64, seconds: f64) -> any
     while let Some(call) = in_flight.join_next().await {
         took.extend(call??);
     }
-    crowd.join().map_err(|_| anyhow::anyhow!("nobody came any more"))?;
+    crowd.join().map_err(|_| anyhow::anyhow!("there were no more arrivals"))?;
     Ok(took)
 }
 

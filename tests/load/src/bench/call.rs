@@ -52,7 +52,7 @@ impl Caller {
     /// What no load explains: the statement is wrong, the connection is gone.
     pub async fn call(&self, variant: &Variant, asks: &[Ask]) -> anyhow::Result<Answered> {
         let count = asks.len() as u64;
-        let first = asks.first().context("a call is for somebody")?;
+        let first = asks.first().context("a call has at least one buyer")?;
         let done = match variant.way {
             CallMethod::Statements => self.statements(first).await,
             CallMethod::OneCall(name) => self.one_call(name, first).await,

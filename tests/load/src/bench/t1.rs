@@ -130,7 +130,7 @@ pub async fn does_not_oversell(place: &Place, variant: &'static Variant, skus: u
     let mut rounds = 0;
     while granted < stock as u64 || asked < 5 * stock as u64 {
         rounds += 1;
-        ensure!(rounds <= 200, "{}: {granted} of {stock} are sold, and nobody gets the rest", variant.name);
+        ensure!(rounds <= 200, "{}: {granted} of {stock} are sold, and the rest cannot be bought", variant.name);
         let mut buyers = tokio::task::JoinSet::new();
         for caller in place.callers(variant, CLIENTS).await? {
             let crowd = Arc::clone(&crowd);

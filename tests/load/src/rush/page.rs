@@ -189,7 +189,7 @@ fn distribution(rush: &Rush) -> Shown {
         x: Axis::decades("ms", least, most),
         y: Axis::up_to("% of them", 100.0),
     };
-    let caption = "Steep and far to the left is good: everybody knows at once.".to_owned();
+    let caption = "Steep and far to the left is good: every response is quick.".to_owned();
     Shown { title: plot.title, svg: plot.lines(&all), legend: legend(&all), caption }
 }
 

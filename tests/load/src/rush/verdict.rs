@@ -37,7 +37,7 @@ const RULES: [(&str, Rule); 11] = [
     ("Nobody has two holds of one SKU", responses::one_hold_each),
     ("Replays agree", responses::replays),
     ("No 5xx", service::no_server_error),
-    ("Nobody waited longer than the run's own capacity explains", service::in_time),
+    ("No wait was longer than the run's own capacity explains", service::in_time),
     ("The audit finds nothing", service::audit),
 ];
 

@@ -245,8 +245,8 @@ impl Run<'_> {
         let home = async { while people.join_next().await.is_some() {} };
         let all_answered = timeout(ANSWERED_WITHIN, home).await.is_ok();
         people.abort_all();
-        let rule = "everybody is answered in the end";
-        self.soak.verdict.check(rule, all_answered, || format!("somebody still waits after {ANSWERED_WITHIN:?}"));
+        let rule = "every request is answered in the end";
+        self.soak.verdict.check(rule, all_answered, || format!("a request still waits after {ANSWERED_WITHIN:?}"));
         watching(self.glance(&world, began, "calm, and judged"));
         self.judge(&world).await
     }

@@ -88,7 +88,7 @@ impl Soak {
         let of = |outcomes: Outcomes| {
             let [all, done, not, either] =
                 [outcomes.all(), outcomes.done, outcomes.not_done, outcomes.either].map(count);
-            format!("{all}: {done} were done, {not} were not, of {either} nobody can tell")
+            format!("{all}: {done} were done, {not} were not, of {either} it is unknown")
         };
         line("  tries of unknown outcome", of(self.played.outcomes()));
         for (verb, outcomes) in unknown {

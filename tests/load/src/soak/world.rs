@@ -162,7 +162,7 @@ impl World {
             }
             tokio::time::sleep(backoff(unknown)).await;
         }
-        unreachable!("it asks for ever; whoever waits for it has a deadline")
+        unreachable!("it retries for ever; its caller has a deadline")
     }
 }
 

@@ -157,8 +157,8 @@ fn only_a_cart_that_t1_would_refuse_for_this_reason_is_refused() {
     for (what, asked, refused) in [
         ("more than is left", asks("b", qty(2)), true),
         ("what is left", asks("b", qty(1)), false),
-        ("more than anybody may have", asks("b", qty(3)), false),
-        ("a SKU that nobody named", asks("b", lines(&["b"])), false),
+        ("more than one user may have", asks("b", qty(3)), false),
+        ("a SKU that was not requested", asks("b", lines(&["b"])), false),
         ("another SKU with it", asks("b", [qty(2), lines(&["b"])].concat()), false),
         ("another sale", Reservation { sale_id: "other".to_owned(), ..asks("b", qty(2)) }, false),
     ] {

@@ -84,12 +84,12 @@ pub fn on_record(run: &Run, truth: &DatabaseState) -> Found {
     }
     let untold =
         truth.holds.iter().filter(|(id, hold)| told.get(id.as_str()).is_none_or(|s| s.user_id != hold.user_id));
-    broken.extend(untold.map(|(id, hold)| format!("nobody was told of hold {id} of {}", hold.user_id)));
+    broken.extend(untold.map(|(id, hold)| format!("hold {id} of {} is in no response", hold.user_id)));
     let paid = |story: &&Story| matches!(story.after, After::Ordered { .. } | After::Unsettled { .. });
     for (hold_id, order) in &truth.orders {
         let payer = told.get(hold_id.as_str()).copied().filter(paid);
         if payer.is_none_or(|story| story.user_id != order.user_id) {
-            broken.push(format!("nobody paid for order {} of {}", order.order_id, order.user_id));
+            broken.push(format!("order {} of {} was not paid", order.order_id, order.user_id));
         }
     }
     (broken, format!("{} holds, {} orders", truth.holds.len(), truth.orders.len()))

@@ -141,12 +141,12 @@ const BREAKS: [Row; 27] = [
         run.book.stories[4].presses[0].told = refuse("sale_not_open", None);
     }),
     ("holding, with one tab", &["Every buyer"], |run, _| run.book.stories[1].buyer.tabs = Tabs::One),
-    ("holding somebody else's", &["Every buyer"], |run, _| {
+    ("holding another buyer's", &["Every buyer"], |run, _| {
         run.book.stories[1].presses[1].told = refuse("already_holding", Some("h0"));
     }),
     ("giving back fails", &["Every buyer"], |run, _| run.book.stories[2].after = After::Failed("409".to_owned())),
     ("a hold that was told is gone", &["Every hold"], |_, truth| drop(truth.holds.remove("h1"))),
-    ("a hold is somebody else's", &["Every hold"], |_, truth| {
+    ("a hold is another buyer's", &["Every hold"], |_, truth| {
         if let Some(hold) = truth.holds.get_mut("h1") {
             hold.user_id = "u9".to_owned();
         }
@@ -156,11 +156,11 @@ const BREAKS: [Row; 27] = [
             hold.status = "HOLD".to_owned();
         }
     }),
-    ("a hold that nobody was told of", &["Every hold"], |run, _| {
+    ("a hold in no response", &["Every hold"], |run, _| {
         run.book.stories[3].presses[0].told = refuse("sold_out", None);
     }),
     ("an order that was told is gone", &["Every hold"], |_, truth| drop(truth.orders.remove("h3"))),
-    ("an order that nobody paid for", &["Every hold"], |run, _| run.book.stories[0].after = After::Left),
+    ("an order that was not paid", &["Every hold"], |run, _| run.book.stories[0].after = After::Left),
     ("a payment is not on record", &["Every payment"], |_, truth| drop(truth.payments.remove("p0"))),
     ("a user has two holds", &["Nobody has two"], |_, truth| {
         if let Some(hold) = truth.holds.get_mut("h1") {
@@ -173,7 +173,7 @@ const BREAKS: [Row; 27] = [
     }),
     ("a key grants twice", &["Replays"], |run, _| run.book.stories[2].presses[1].told = grant("h2", false)),
     ("a 500", &["No 5xx"], |run, _| run.book.server_errors.extend([("GET /: 500".to_owned(), 1)])),
-    ("six seconds", &["Nobody waited longer"], |run, _| run.book.stories[0].presses[0].answered_us = 5_100_000),
+    ("six seconds", &["No wait was longer"], |run, _| run.book.stories[0].presses[0].answered_us = 5_100_000),
 ];
 
 #[test]
@@ -208,7 +208,7 @@ fn a_finding_of_the_audit_breaks_a_rule() {
 fn a_silence_breaks_a_rule_even_where_pressing_again_helped() {
     let (mut run, truth) = sale();
     run.book.silences.insert("POST /v1/reservations: nothing came back".to_owned(), 1);
-    assert_eq!(failed(&run, &truth), ["Nobody waited longer than the run's own capacity explains"]);
+    assert_eq!(failed(&run, &truth), ["No wait was longer than the run's own capacity explains"]);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn waits_are_allowed_up_to_what_the_slow_machine_explains() {
             story.presses[0].answered_us = (n + 1) * 500_000 * if n < 29 { 1 } else { slower };
             run.book.stories.push(story);
         }
-        failed(&run, &truth).contains(&"Nobody waited longer than the run's own capacity explains")
+        failed(&run, &truth).contains(&"No wait was longer than the run's own capacity explains")
     };
     assert!(!crowd(1) && crowd(2));
 }

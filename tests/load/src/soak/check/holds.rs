@@ -32,7 +32,7 @@ pub fn judge(storm: &Storm<'_>, verdict: &mut Verdict) {
     }
     for (id, hold) in &storm.truth.holds {
         let ours = asked_for.contains(&(hold.user_id.clone(), hold.key.clone()));
-        verdict.check("every hold was asked for", ours, || format!("nobody asked for {id}: {hold:?}"));
+        verdict.check("every hold was asked for", ours, || format!("no client requested {id}: {hold:?}"));
         verdict.check("every hold has ended once", hold.status != "HOLD" && hold.finalized_us.is_some(), || {
             format!("{id}: {hold:?}")
         });
