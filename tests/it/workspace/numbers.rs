@@ -91,7 +91,7 @@ const SAID: &[(&str, &str, &[Constant])] = &[
     ("callers", "`UNSIGNED_AT_ONCE` ({})", &[(EDGE, "UNSIGNED_AT_ONCE", 1.0)]),
     (
         "callers",
-        "`BUYERS_AT_ONCE` ({}) of the places of `confirm`; a buyer waits {} s for one",
+        "`BUYERS_AT_ONCE` ({}) of the call slots of `confirm`; a buyer waits {} s for one",
         &[(EDGE, "BUYERS_AT_ONCE", 1.0), (EDGE, "BUYER_PLACE_WAIT_MS", MS)],
     ),
     ("callers", "| the same | user, in each isolate | {} at once |", &[(EDGE, "PLACES_OF_BUYER_MAX", 1.0)]),
