@@ -165,7 +165,7 @@ fn script(language: &str) -> String {
     format!("\"use strict\";\nconst $words = {{ language: \"{language}\", words: {words} }};\n{SCRIPT}")
 }
 
-/// The runtime packs a body whose header says so. What is on its way to a phone is a third as long.
+/// The runtime compresses a body whose header says so. A phone receives a third of the bytes.
 fn compressed(answer: Response, accept_encoding: Option<&str>) -> Response {
     let takes_it = accept_encoding.is_some_and(|encodings| encodings.contains("gzip"));
     let vary =

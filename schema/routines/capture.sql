@@ -118,7 +118,7 @@ begin atomic
     from holdfast.gateway_breaker b;
 end;
 
--- Where a buyer who comes back from paying is sent.
+-- The hold to which a returning buyer is redirected.
 create or replace function holdfast.hold_of_payment(p_gateway text, p_payment_id text) returns json
 language sql stable security definer set search_path = holdfast, pg_temp
 begin atomic

@@ -62,7 +62,7 @@ begin atomic
     select count(*) filter (where holdfast.refund_parked(k.gateway, k.payment_id)) from parked k;
 end;
 
--- How many of these wait again. An operator who says so has seen that the receiver is back: it is tried at once.
+-- How many of these are pending again. An operator replays them because the receiver is back: it is tried at once.
 create or replace function holdfast.replay_deliveries(p_ids text[]) returns bigint
 language plpgsql set search_path = holdfast, pg_temp
 as $$

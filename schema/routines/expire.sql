@@ -80,7 +80,7 @@ declare
     -- holds begin.
     v_now      constant timestamptz := clock_timestamp();
 begin
-    -- A stolen login that keeps a lock would stand in the way of this and of everything else.
+    -- A stolen login that keeps a lock would block this and everything else.
     perform end_stuck_transactions();
     -- The longest overdue hold that no other sweep has, and with it its sale.
     select h.sale_id into v_sale_id from reservation_hold h

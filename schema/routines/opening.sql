@@ -66,7 +66,7 @@ begin
 end
 $$;
 
--- It has led to a payment, which has come to rest.
+-- Its payment has been settled.
 create or replace function holdfast.end_opened(p_gateway text, p_payment_id text, p_outcome text) returns void
 language plpgsql security definer set search_path = holdfast, pg_temp
 as $$

@@ -49,7 +49,7 @@ end;
 create or replace function holdfast.agrees(p_payment holdfast.payment, p_told json) returns boolean
 language sql stable
 return case p_told ->> 'state'
-    -- That it was taken, and nothing else: what went back of it may not have gone after all.
+    -- Only that it was captured: a listed refund may have failed since.
     when 'taken' then (p_payment).reversed_at is null and (p_payment).refunded_outside = 0
         and holdfast.paid_back_by_us((p_payment).gateway, (p_payment).payment_id, true) = 0
     when 'changed' then (p_payment).seen_at > to_timestamp((p_told ->> 'at_s')::bigint)

@@ -7,7 +7,7 @@
 -- Isolation:  READ COMMITTED or above; time is clock_timestamp().
 -- A retry:    the open attempt again, with the same key; what has ended is left as it is.
 
--- Refunds that are due, taken for p_lease_s: who dies with one only delays it.
+-- Refunds that are due, leased for p_lease_s: a function that dies with one only delays it.
 create or replace function holdfast.claim_refunds(p_gateways text[], p_most integer, p_lease_s integer) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
@@ -95,7 +95,7 @@ begin
             then least((clock_timestamp() - coalesce(r.requested_at, clock_timestamp())) / 2, interval '10 minutes')
             when p_outcome in ('partly_waits', 'waits')
             then least((clock_timestamp() - r.created_at) / 2, interval '10 minutes') end),
-        -- What was refused in the end is begun anew.
+        -- A refund that was refused in the end starts a new attempt.
         requested_at = case when p_outcome in ('partly', 'requested') then coalesce(r.requested_at, clock_timestamp())
                             when p_outcome = 'refused' then null else r.requested_at end,
         failure = case when p_outcome in ('partly_waits', 'waits', 'refused', 'unknown') then p_detail else r.failure end

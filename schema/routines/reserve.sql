@@ -289,7 +289,7 @@ begin
             end loop;
         end loop;
 
-        -- Who lost after all leaves no trace.
+        -- A reservation that lost after all leaves no row.
         v_lost := array(select n from generate_subscripts(v_why, 1) as n where v_why[n] is not null);
         delete from event_outbox e using unnest(v_lost) as n where e.event_id = v_hold_ids[n];
         delete from inventory_ledger e using unnest(v_lost) as n where e.hold_id = v_hold_ids[n];

@@ -34,7 +34,7 @@ begin
         select idem_key from operator_request where created_at < v_now - make_interval(secs => greatest(p_keep_s, 86400))
         order by created_at limit p_most) old
     where r.idem_key = old.idem_key;
-    -- Findings that are gone and parked payments that were decided are kept as long as dead letters.
+    -- Resolved findings and decided parked payments are kept as long as dead letters.
     delete from audit_finding f using (
         select finding_id from audit_finding where gone_at < v_now - make_interval(secs => p_keep_dead_s)
         order by gone_at limit p_most for update skip locked) old

@@ -30,7 +30,8 @@ pub struct Config {
     /// Concurrent calls of `confirm` for questions of signed-in buyers.
     pub buyers_at_once: usize,
     pub lambda: Lambda,
-    /// `CONFIRM_KEY`: proves to `confirm` that a request is of a person whom the Worker knows. Empty proves nothing.
+    /// `CONFIRM_KEY`: proves to `confirm` that a request is of a buyer whom the Worker has authenticated. Empty proves
+    /// nothing.
     pub confirm_key: String,
 }
 

@@ -1,4 +1,5 @@
-//! A refusal as a page, for a person who came by a link or an address: one sentence in their language, and one way on.
+//! A refusal as a page, for a person who opened a link or an address: one sentence in their language, and one link
+//! onward.
 
 use super::frame::Page;
 use super::html::escape;

@@ -79,7 +79,7 @@ pub fn read_event(reader: &dyn WebhookReader, event: &Map<String, Value>) -> Res
     reader.read(event)?.map(bounded).transpose()
 }
 
-/// A hold we do not know is not refused here: at the shop's own service the money must come to rest as a refund.
+/// A hold we do not know is not refused here: at the shop's own service the payment must become a refund.
 fn bounded(event: WebhookEvent) -> Result<WebhookEvent, String> {
     let short = |text: &str| text.chars().count() <= TEXT_MAX_CHARS;
     let id = &event.payment_id;

@@ -13,7 +13,7 @@ use crate::{Trace, deliveries};
 pub const SKUS_MAX: usize = 100;
 pub const NAME_MAX_CHARS: usize = 200;
 pub const HOLD_TTL_S_MAX: i64 = 86_400;
-/// No longer than keys are kept, by which a Gate knows after a restart whom it may concern.
+/// No longer than keys are kept, which a Gate needs after a restart to find possible holders.
 pub const LAPSE_COOLDOWN_S_MAX: i64 = 86_400;
 pub const UNIT_PRICE_MAX: i64 = 1_000_000_000_000;
 pub const STOCK_MAX: i64 = 1_000_000_000;

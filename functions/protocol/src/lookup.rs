@@ -47,8 +47,8 @@ pub enum Question {
     },
     /// The newest 100, those that can be bought first.
     Sales,
-    /// Of the users of this shard: who may have something that comes before "sold out" in the order of refusals. That
-    /// is a hold, an order or a lapse in this sale, or a key, which belongs to its user and not to a sale.
+    /// The users of this shard who may get an answer that comes before "sold out" in the order of refusals. That is a
+    /// hold, an order or a lapse in this sale, or a key, which belongs to its user and not to a sale.
     Holders {
         sale_id: String,
         shard: u64,

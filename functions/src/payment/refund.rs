@@ -164,7 +164,7 @@ async fn attempt(
     recheck::record(database, id, &job.claimed_at, &snapshot).await?;
     // After that: a message about a dispute may have come meanwhile.
     let nothing_left = || Ok(AttemptOutcome::Done(Some("nothing is left to pay back".to_owned())));
-    // A reversed deposit is gone.
+    // Nothing is left of a reversed deposit.
     if snapshot.state != State::Paid || snapshot.left() <= 0 {
         return nothing_left();
     }

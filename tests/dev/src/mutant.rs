@@ -54,7 +54,7 @@ struct Replacement {
     put: String,
 }
 
-/// Where mutants look for their text: the product, and the gateways' stand-in, whose pages a browser sees.
+/// Where mutants look for their text: the product, and the gateway simulator, whose pages a browser shows.
 const SOURCES: [&str; 5] = ["edge", "functions", "schema", "wrangler.toml", "tests/simulator"];
 
 /// Those of the sources that are code, each with its text.

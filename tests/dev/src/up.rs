@@ -81,7 +81,7 @@ async fn keep_up(stack: &Stack, changes: &mut Changes) {
     }
 }
 
-/// The two ways to be asked to end. Listening from the start: being asked in the middle of it is not special.
+/// The two signals to end. They are listened for from the start, so that one during the start is handled too.
 pub struct Ends {
     interrupt: Signal,
     terminate: Signal,

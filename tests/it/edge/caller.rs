@@ -1,4 +1,4 @@
-//! Who is calling and with what: parameters, cookies, origins, tokens. In workerd.
+//! Callers and their requests: parameters, cookies, origins, tokens. In workerd.
 
 use std::collections::HashSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -45,7 +45,7 @@ async fn an_unknown_or_repeated_parameter_of_an_api_route_is_refused_by_its_name
         let bearer = if operator { client.setting("admin_token").to_owned() } else { buyer };
         let asking = |query: &str| {
             let request = client.request(method.clone(), &format!("{path}?{query}"));
-            // In order but for what it asks of.
+            // Valid but for its resource.
             let request = request.header("content-type", "application/json").header("idempotency-key", "k");
             if method == Method::GET || method == Method::HEAD { request } else { request.body("{}") }
         };
@@ -60,7 +60,7 @@ async fn an_unknown_or_repeated_parameter_of_an_api_route_is_refused_by_its_name
         }
         let answer = client.send(asking("limit=5&limit=5").bearer_auth(&bearer)).await;
         assert_eq!(answer.status, 400, "{method} {path}: {answer:?}");
-        // Who asks is a question that comes before.
+        // The caller is checked first.
         if tags.iter().all(|tag| tag != "public") {
             assert_eq!(client.send(asking("no_such=1")).await.status, 401, "{method} {path}");
         }

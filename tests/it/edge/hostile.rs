@@ -21,7 +21,7 @@ fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// Every route that asks who is calling.
+/// Every route that needs a caller.
 fn of_buyers() -> [(Method, String); 8] {
     [
         (Method::POST, "/v1/reservations".into()),

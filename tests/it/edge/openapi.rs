@@ -1,5 +1,5 @@
-//! The description, held against the running stack: schemathesis asks what it allows and what it forbids, and no answer
-//! may be one that it does not know. Once with a seed that stays, once with another each time.
+//! The description, held against the running stack: schemathesis sends what it allows and what it forbids, and no
+//! answer may be one that it does not know. Once with a seed that stays, once with another each time.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! What happens when a part dies: killed by its pid, as `stack.json` names it, in the middle of a sale.
+//! Parts that are killed by their pid, as `stack.json` names it, in the middle of a sale.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +34,7 @@ fn items() -> Value {
     json!([{"sku_id": "pair", "qty": 1}])
 }
 
-/// A new process stands in the dead one's place, and the shop answers from the database.
+/// A new process has replaced the killed one, and the shop answers from the database.
 async fn until_well(client: &Client, part: &str, dead: &[i64]) {
     until(&format!("{part} is started again"), 30, || async {
         let now = pids(part);
@@ -378,7 +378,7 @@ async fn during_a_lookup_outage_a_crowd_behind_one_address_is_not_rate_limited()
         statuses.extend(crowd.join_all().await);
     }
     stopped.iter().for_each(|pid| signal("-CONT", *pid));
-    // And never 429, which says that they ask too much.
+    // And never 429.
     assert!(statuses.iter().all(|status| *status == 503), "{statuses:?}");
     let looking = || client.send(client.request(Method::GET, &format!("/v1/sales/{sale}")));
     until("the sale is shown", 30, || async { (looking().await.status == 200).then_some(()) }).await;

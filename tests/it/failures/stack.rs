@@ -1,4 +1,4 @@
-//! The stack itself: what dies comes back, and what is stopped is gone.
+//! The stack itself: a killed process is restarted, and a stopped one has ended.
 
 use std::collections::BTreeMap;
 use std::path::Path;

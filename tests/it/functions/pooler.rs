@@ -93,7 +93,7 @@ async fn every_function_works_through_a_transaction_mode_pooler() {
     }
     let lambda = &format!("http://127.0.0.1:{lambda_port}");
     let invoke = async |function: &str, payload: &Value| invoke_at(lambda, function, payload).await.unwrap();
-    // Who cannot know the authority does not talk to the server.
+    // A client that does not trust the authority does not connect.
     let stranger = instance(&client, lambda, "lookup", port, None);
     let sales = json!({"request_id": "r", "question": "sales"});
     assert_eq!(invoke_at(lambda, "lookup", &sales).await, Err("Retryable".into()));

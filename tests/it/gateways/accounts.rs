@@ -17,7 +17,7 @@ async fn waiting(shop: &Shop, gateway: &str) -> (Value, String) {
     (hold, payment)
 }
 
-/// An account is asked for.
+/// An account is requested.
 async fn until_failed(shop: &Shop, hold: &Value, user: &str) {
     until("the refund waits for an account", 60, || async {
         let refund = shop.see(hold, user).await["refund"].clone();

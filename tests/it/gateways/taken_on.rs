@@ -30,7 +30,7 @@ async fn an_accepted_refund_has_not_arrived_and_one_that_is_not_executed_is_requ
             (by_the_shop(&shop.gateways.payment(&payment).await) == [1_000]).then_some(())
         })
         .await;
-        // Asked about until it is over, it is never asked for twice.
+        // It is looked up until it has ended, and never requested twice.
         let asked = "select next_attempt_at::text from holdfast.refund where payment_id = $1";
         let owner = stack::database::connect(shop.client.setting("database_url")).await.unwrap();
         let first: String = owner.query_one(asked, &[&payment]).await.unwrap().get(0);

@@ -1,11 +1,11 @@
-//! PortOne asks before it takes the money (`Transaction.Confirm`), and goes by the status of the answer.
+//! PortOne requests approval before it captures (`Transaction.Confirm`), and acts on the response's status.
 
 use serde_json::{Value, json};
 
 use support::client::until;
 use support::shop::{PRICE, Shop};
 
-/// The buyer is through at the bank, and the gateway asks; what it was answered, and what it did then.
+/// The buyer has finished at the bank, and the gateway requests approval: our response, and what the gateway did then.
 async fn ask_for(shop: &Shop, hold: &Value, user: &str, amount: i64, more: Value) -> (Value, Value) {
     let hold_id = hold["hold_id"].as_str().unwrap();
     let mut how = json!({"asks": true});

@@ -37,7 +37,7 @@ async fn a_deposits_message_without_the_payments_secret_is_ignored() {
     let order = shop.gateways.payment(&id).await["order_ref"].clone();
     assert_eq!(callback("ps_of_another".to_owned(), order.clone()).await.ok(200), json!({"result": "ignored"}));
     assert_eq!(callback(format!("ps_{id}"), json!("no-such-order")).await.ok(200), json!({"result": "ignored"}));
-    // Whether the shop has asked about the account meanwhile, by its own schedule, makes no difference to this answer.
+    // The answer is the same whether or not the shop has looked the account up meanwhile by its own schedule.
     assert_eq!(callback(format!("ps_{id}"), order).await.ok(200)["result"], "confirmed");
 }
 

@@ -1,4 +1,4 @@
-//! Idempotency keys, as each gateway keeps them and as our requests use them: the stand-in on one side, what the
+//! Idempotency keys, as each gateway keeps them and as our requests use them: the simulator on one side, what the
 //! functions send and read on the other, and no shop between.
 
 use payments::{Account, Capture, Captured, GatewayApi, GatewayRequest, GatewayResponse, RefundRequest, Refunded};

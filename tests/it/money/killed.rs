@@ -138,7 +138,7 @@ async fn refund_killed_a_hundred_times_pays_every_refund_once() {
     let mut world = Killed::new().await;
     for gateway in GATEWAYS {
         world.gateways.fault(gateway, "refund", 3, "cut").await;
-        // Who is killed meanwhile leaves a key that is in flight.
+        // A function that is killed meanwhile leaves a key in flight.
         world.gateways.fault(gateway, "refund", 5, "slow").await;
         world.gateways.fault(gateway, "ask", 7, "cut").await;
     }

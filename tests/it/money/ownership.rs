@@ -135,7 +135,7 @@ async fn no_message_about_a_foreign_payment_changes_the_gateways_books() {
             assert_eq!(written(&shop, &made, false).await, 0, "{gateway}");
         }
     }
-    // Who asks first is answered "ignored", and takes what is theirs.
+    // A gateway that requests approval gets "ignored", and captures its own payment.
     let made = shop.gateways.pay("portone", "room 12", "a guest", PRICE, json!({"asks": true, "foreign": true})).await;
     assert_eq!(first_answer(&shop, &made).await, r#"{"result":"ignored"}"#);
     assert_eq!(written(&shop, &made, false).await, 0);

@@ -1,4 +1,4 @@
-//! Money that goes back because an operator takes an order back, and how often a refund that takes days is asked about.
+//! Refunds of orders that an operator cancels, and how often a refund that takes days is looked up.
 
 use std::time::Instant;
 

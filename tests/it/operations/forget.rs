@@ -158,7 +158,7 @@ async fn data_that_is_still_needed_is_deleted_by_itself_later() {
     let due = "select holdfast.forget_due(1000, 86400, 432000)";
     while relay.query_typed(due, &[]).await.unwrap()[0].get::<_, i32>(0) > 0 {}
     assert_eq!(stands_in(&database, ANN).await, [""; 0], "nor in the list of who is to be forgotten");
-    // Asked once more: there is nothing to do.
+    // Requested once more: there is nothing to do.
     assert_eq!(forget(&database, ANN, 5.0).await["status"], "done");
     assert_eq!(stands_in(&database, ANN).await, [""; 0]);
 }

@@ -1,4 +1,4 @@
-//! Who may do what with which token, and what the ledger keeps of it.
+//! The rights of each role, and the ledger's record of each action.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};

@@ -280,7 +280,7 @@ async fn a_hold_whose_payment_waits_for_an_operator_stays() {
     let letters = "select holdfast.dead_letters('unanswered_payment', null, null, null, null, null, 9)";
     let Json(letters): Json<Value> = database.owner.query_one(letters, &[]).await.unwrap().get(0);
     assert_eq!(letters["dead_letters"][0]["payment_id"], "undecided");
-    // Nor does it lose its buyer: what is asked about again is theirs.
+    // Nor does it lose its buyer: a payment that is looked up again is still theirs.
     let by = r#"{"actor": "minji", "reason": "asked", "request_id": "r"}"#;
     let forgotten = format!("select holdfast.forget_user('{by}', 'undecided', 100, 0, 0)");
     let Json(forgotten): Json<Value> = database.owner.query_one(&forgotten, &[]).await.unwrap().get(0);

@@ -31,7 +31,7 @@ async fn after_sold_out_few_requests_need_a_function_and_all_get_the_same_respon
     }
     let by_function = client.reserve("dan", "k", &sale, pair()).await;
     assert!(!from_memory(&by_function), "{by_function:?}");
-    // Every Gate has been asked and knows.
+    // Every Gate has been called and remembers.
     for user in 0..32 {
         refused_from_memory(&client, &format!("early-{user}"), &sale).await;
     }
@@ -97,7 +97,7 @@ async fn releasing_an_already_released_hold_does_not_clear_the_gates_memory() {
         client.send(client.buyer("cho", Method::DELETE, &path)).await.ok(200);
         remembered += usize::from(from_memory(&client.reserve(&fresh("next"), "k", &sale, pair()).await));
     }
-    // Now and then one asks for all.
+    // Now and then one request asks T1 for all.
     assert!(remembered >= 9, "{remembered} of 12 from memory");
 }
 

@@ -218,7 +218,7 @@ pub fn address() -> String {
     format!("2001:db8:{:x}:{:x}::1", std::process::id() & 0xffff, n)
 }
 
-/// Asks again until `done`, against a deadline.
+/// Retries until `done`, against a deadline.
 pub async fn until<F, T>(what: &str, deadline_s: u64, ask: impl Fn() -> F) -> T
 where
     F: Future<Output = Option<T>>,

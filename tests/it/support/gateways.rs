@@ -1,4 +1,4 @@
-//! The stand-in gateway from the outside: a test pays there, reads its books, and orders what goes wrong.
+//! The gateway simulator from the outside: a test pays there, reads its books, and injects faults.
 
 use std::time::Duration;
 

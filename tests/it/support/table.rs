@@ -163,7 +163,7 @@ impl Table {
         format!("total {} available {} held {} sold {}", sku["total"], sku["available"], sku["held"], sku["sold"])
     }
 
-    /// Moves everything that was written so many seconds into the past, which is time passing for who looks now.
+    /// Moves everything that was written so many seconds into the past, as if that time had passed.
     async fn tick(&self, seconds: i64) {
         let by = format!("interval '{seconds} seconds'");
         let statement = format!(

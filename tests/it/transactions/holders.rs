@@ -1,5 +1,5 @@
-//! Whom a Gate must ask T1 about: all of its users who may have something, however many they are and however much one of
-//! them has, and none of them by name.
+//! For which users a Gate must call T1: all of its users who may have something, however many they are and however much
+//! one of them has, and none of them by name.
 
 use std::collections::BTreeSet;
 

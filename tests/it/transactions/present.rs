@@ -1,4 +1,4 @@
-//! What a gateway has of a payment later: recorded once, in the order in which it was asked, and a refund that failed after
+//! What a gateway has of a payment later: recorded once, in the order of the lookups, and a refund that failed after
 //! all is due again.
 
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ struct World {
     confirm: Client,
 }
 
-/// What a gateway says, when it was asked.
+/// A gateway's snapshot, and the time of its lookup.
 struct Says<'a> {
     asked_at: &'a str,
     state: &'a str,
@@ -20,7 +20,7 @@ struct Says<'a> {
     dispute: Option<(&'a str, i64)>,
 }
 
-/// Asked now, and as it was.
+/// Looked up now, and unchanged.
 fn paid() -> Says<'static> {
     Says { asked_at: "now", state: "paid", refunded: 0, dispute: Some(("none", 0)) }
 }

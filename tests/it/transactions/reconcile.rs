@@ -1,4 +1,5 @@
-//! The pass through a gateway's lists: one call's at a time, on where it stopped, and only what differs is asked about.
+//! The pass through a gateway's lists: one call's at a time, continued where it stopped, and only differences are
+//! looked up.
 
 use serde_json::{Value, json};
 use tokio_postgres::Client;

@@ -251,7 +251,7 @@ async fn answer(client: &Client, sql: &str) -> String {
     text
 }
 
-/// Who may ask for a user's holds by that user's id has to know it.
+/// A call for a user's holds needs that user's id.
 #[tokio::test]
 async fn the_login_of_lookup_cannot_list_users() {
     let database = shop().await;

@@ -67,7 +67,7 @@ fn inner_deadlines_end_before_outer_ones() {
     }
 }
 
-/// Where a gateway is asked meanwhile: the page, a gateway that waits for the answer to its webhook.
+/// Callers that wait during a gateway's lookup: the page, and a gateway that waits for its webhook's response.
 #[test]
 fn callers_wait_longer_than_the_functions_wait_for_a_gateway() {
     let (edge, functions) = ("edge/src/runtime/limits.rs", "functions/src/runtime/limits.rs");

@@ -1,4 +1,4 @@
-//! The four gateways that this stand-in plays, by name: what each says is in the file of its name.
+//! The four gateways that are simulated, by name; each one's protocol is in the file of its name.
 
 use std::time::Duration;
 

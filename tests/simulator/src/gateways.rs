@@ -23,7 +23,7 @@ pub struct Manner {
     pub gateway: Dialect,
     /// Set the money aside, and take it on the shop's word.
     pub authorise: bool,
-    /// Ask the shop whether it may be taken, and take it or let it go by the answer.
+    /// Request the shop's approval, and capture or void it by the response.
     pub asks: bool,
     pub live: bool,
     /// Another product's on the same account.

@@ -1,5 +1,6 @@
-//! Who may ask: programs of this machine, the gateway's own pages, and the shop's. A page of the web can send a form to any
-//! address of this machine, and a name of its own that is made to lead here (DNS rebinding) lets it read the answer.
+//! Allowed callers: programs of this machine, the gateway's own pages, and the shop's. A page of the web can send a
+//! form to any address of this machine, and a name of its own that is made to lead here (DNS rebinding) lets it read
+//! the answer.
 
 use axum::extract::{Request, State};
 use axum::http::header::{HOST, HeaderMap, ORIGIN};

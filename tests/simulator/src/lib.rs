@@ -1,4 +1,4 @@
-//! The payment gateway's stand-in: an HTTP server of its own, outside the shop, that takes (play) money, keeps books
+//! The payment gateway simulator: an HTTP server of its own, outside the shop, that takes (play) money, keeps books
 //! about it and sends signed webhooks until the shop answers 2xx. `cargo dev up` leaves one running, the tests start
 //! their own.
 //!
@@ -52,7 +52,7 @@ use tokio::task::JoinHandle;
 pub use dialect::Dialect;
 use gateways::Gateways;
 
-/// The largest body that the stand-in reads. Its forms and its JSON are a few hundred bytes.
+/// The largest body that the simulator reads. Its forms and its JSON are a few hundred bytes.
 const BODY_LIMIT_BYTES: usize = 16 * 1024;
 
 /// What a gateway is started with; fixed for its whole life.

@@ -36,7 +36,7 @@ pub struct Order {
     /// Set aside only, and taken on the shop's word.
     #[serde(default)]
     authorise: bool,
-    /// The shop is asked before the money is taken.
+    /// The shop's approval is requested before the capture.
     #[serde(default)]
     asks: bool,
     #[serde(default = "yes")]

@@ -45,7 +45,7 @@ const WAITS: Duration = Duration::from_secs(8);
 const IDLE: Duration = Duration::from_secs(2);
 /// From a connection's beginning, or the last answer on it, to the end of the next request's headers.
 const HEADERS_WITHIN: Duration = Duration::from_secs(60);
-/// Who has not been taken yet waits in the system's own line.
+/// Connections that are not accepted yet wait in the system's own queue.
 const LINE: u32 = 4_096;
 /// Files of the process that are not a client's: the Worker's side, and what else it does.
 const OTHER_FILES: u64 = ROOM as u64 + 1_000;

@@ -1,4 +1,5 @@
-//! EventBridge Scheduler's stand-in: invokes a function on a fixed beat with the payload that the real one would send.
+//! A substitute for EventBridge Scheduler: invokes a function on a fixed beat with the payload that the real one would
+//! send.
 
 use std::time::Duration;
 

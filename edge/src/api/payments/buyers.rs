@@ -72,7 +72,7 @@ enum Entered {
     Full,
 }
 
-/// Who has a place, and when each is over at the latest: a request that is cancelled never leaves.
+/// The users with a slot, and each slot's latest end: a cancelled request never frees its own.
 #[derive(Default)]
 struct Places(Vec<(String, u64)>);
 

@@ -27,7 +27,7 @@ fn a_cookie_counts_where_there_is_no_bearer() {
     assert_eq!(who(Some("Basic YTpi"), &cookies).as_deref(), Some("ann"));
     assert_eq!(who(Some(""), &cookies).as_deref(), Some("ann"));
     assert_eq!(who(Some(&format!("bearer {bob}")), &cookies).as_deref(), Some("bob"));
-    // Who presents a token means this one.
+    // A bearer token overrides the cookie.
     for other in ["Bearer", "Bearer ", "Bearer x", "BEARER x.y.z"] {
         assert_eq!(who(Some(other), &cookies), None, "{other}");
     }

@@ -95,7 +95,7 @@ impl SoldOut {
         }
     }
 
-    /// Whether refusals of this sale can be repeated: only once it is known who has something.
+    /// Whether refusals of this sale can be repeated: only once its holders are known.
     pub fn answers_for(&self, sale_id: &str) -> bool {
         self.sales.get(sale_id).is_some_and(|sale| matches!(sale.holders, Holders::Known))
     }

@@ -152,7 +152,7 @@ async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Me
     Ok(Measured { rows, compressed_bytes, first_answer_ms, keys, keys_bytes, keys_wasm_bytes })
 }
 
-/// A Worker that runs, and who it believes.
+/// A running Worker, and the secret of its tokens.
 struct Target {
     url: String,
     secret: String,

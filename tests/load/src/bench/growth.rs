@@ -17,7 +17,7 @@ use super::t1::PLENTY;
 use super::variant;
 use super::{t2, t3};
 
-/// Who has been here before, and is in every batch.
+/// A returning user, who is in every batch.
 const REGULAR: &str = "buyer-of-many";
 /// Removals that one pass of `relay` makes, and how much each looks at.
 const PIECES: usize = 20;
@@ -170,7 +170,7 @@ async fn in_turn(
 ) -> anyhow::Result<Grown> {
     let (mut empty, mut grown, mut slower) = (vec![], vec![], vec![]);
     for round in 0..rounds {
-        // Who comes second finds the caches as the other left them; so they take turns at that too.
+        // The second one finds the caches as the first left them, so they take turns at that too.
         let (first, second) =
             if round % 2 == 0 { (&places.empty, &places.grown) } else { (&places.grown, &places.empty) };
         let (one, other) = (measure(first).await?, measure(second).await?);

@@ -126,7 +126,7 @@ pub async fn does_not_oversell(place: &Place, variant: &'static Variant, skus: u
     place.begin_cell(skus, stock_each, stock_each).await?;
     let crowd = Arc::new(Crowd::new(skus));
     let (mut asked, mut granted) = (0, 0);
-    // And until all is sold: who loses a race for a version gives up with the piece unsold.
+    // And until all is sold: a buyer that loses a race for a version gives up with the piece unsold.
     let mut rounds = 0;
     while granted < stock as u64 || asked < 5 * stock as u64 {
         rounds += 1;

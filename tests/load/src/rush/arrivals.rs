@@ -1,5 +1,5 @@
-//! Who comes when, and what each of them will do: drawn from a seed before the start, so that a rush can be run again
-//! and no answer can change who comes next.
+//! Each buyer's arrival and behaviour: drawn from a seed before the start, so that a rush can be repeated and no
+//! response changes the next arrival.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use stack::{Report, ready};
 
 /// What a piece costs, in won.
 pub const PRICE: i64 = 150_000;
-/// How long a buyer has to pay: longer than any rush, so that who leaves keeps a hold.
+/// How long a buyer has to pay: longer than any rush, so that a buyer who leaves keeps a hold.
 const HOLD_TTL_S: u32 = 300;
 
 /// The SKU of this number.

@@ -45,7 +45,7 @@ pub enum ReserveResult {
     Reused,
 }
 
-/// What was asked about a hold that is there, and what was said.
+/// A request about an existing hold, and its response.
 #[derive(Clone, Debug)]
 pub struct HoldCall {
     pub hold: Uuid,

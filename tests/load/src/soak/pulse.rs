@@ -1,5 +1,5 @@
-//! Whether the database is there, asked again and again past everything that stands in its way: when it was away, what
-//! a client had just read may have been lost with it.
+//! Whether the database is up, probed continuously without the detours: when it was away, what a client had just read
+//! may have been lost with it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Pulse {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Asks until it is dropped.
+    /// Probes until it is dropped.
     pub async fn beat(self, database_url: String, clock: Clock) {
         let now_us = || clock.opening_unix_us + clock.now_us() as Us;
         let (mut client, mut last_us, mut away) = (None, now_us(), false);

@@ -1,4 +1,4 @@
-//! The proxy between a server that answers in capitals and a client that asks.
+//! The proxy between a server that answers in capitals and a client.
 
 use std::time::Duration;
 

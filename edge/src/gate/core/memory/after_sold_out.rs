@@ -1,4 +1,4 @@
-//! Tests: whom a Gate refuses without a call after "sold out", and whom it never does.
+//! Tests: which users a Gate refuses without a call after "sold out", and which it never does.
 
 use super::tests::{Gate, gate, grant, granted, keys, remembered, sold_out, take};
 use super::*;

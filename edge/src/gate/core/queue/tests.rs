@@ -1,4 +1,4 @@
-//! Who leaves when, one rule a test.
+//! Which request is sent when, one rule a test.
 
 use super::*;
 use crate::gate::testing::reservation;

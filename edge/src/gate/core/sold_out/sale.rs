@@ -44,7 +44,7 @@ pub struct Observation {
     pub batch: u64,
     sent_ms: u64,
     until_ms: u64,
-    /// A probe is on its way.
+    /// A probe is in flight.
     probing: bool,
 }
 

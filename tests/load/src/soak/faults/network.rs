@@ -45,7 +45,7 @@ pub async fn cut_players(way: &Proxy, rng: &mut Rng) -> bool {
             break;
         }
         struck = true;
-        // Others come by meanwhile, or it would always be the same question asked again.
+        // Do not fault the same player twice in a row.
         tokio::time::sleep(Duration::from_millis(rng.u64(50..400))).await;
     }
     struck
