@@ -146,7 +146,7 @@ table! {
     "dev_session" POST "/dev/session": ANYBODY, FREE, IGNORED, "" => "", where Exists::InDevelopment;
         |c, _| Box::pin(dev_session::begin(c));
 
-    "holds" GET "/v1/reservations": BUYER, FREE, Some(&["sale_id", "status", "cursor", "limit"]), "" => "HoldPage";
+    "holds" GET "/v1/reservations": BUYER, FREE, Some(lists::HoldsQuery::NAMES), "" => "HoldPage";
         |c, _| Box::pin(lists::holds(c));
     "reserve" POST "/v1/reservations": BUYER, PRESS, NO_QUERY, "Cart" => "Hold";
         |c, _| Box::pin(reserve::reserve(c));
@@ -160,7 +160,7 @@ table! {
         |c, p| Box::pin(open::open(c, p.get("hold_id")));
     "refund_account" POST "/v1/reservations/{hold_id}/refund-account": BUYER, FREE, NO_QUERY, "RefundAccount" => "Tried";
         |c, p| Box::pin(open::refund_account(c, p.get("hold_id")));
-    "orders" GET "/v1/orders": BUYER, FREE, Some(&["hold_id", "sale_id", "cursor", "limit"]), "" => "Order OrderPage";
+    "orders" GET "/v1/orders": BUYER, FREE, Some(lookup::OrdersQuery::NAMES), "" => "Order OrderPage";
         |c, _| Box::pin(lists::orders(c));
     "order" GET "/v1/orders/{order_id}": BUYER, FREE, NO_QUERY, "" => "Order";
         |c, p| Box::pin(lookup::order(c, p.get("order_id")));
@@ -181,9 +181,9 @@ table! {
         |c, p| Box::pin(orders::one(c, p.get("order_id")));
     "admin_cancel_order" POST "/v1/admin/orders/{order_id}/cancel": OPERATOR, FREE, NO_QUERY, "Cancellation" => "Order";
         |c, p| Box::pin(orders::cancel(c, p.get("order_id")));
-    "admin_list_payments" GET "/v1/admin/payments": VIEWER, FREE, Some(&["state", "cursor", "limit"]), "" => "PaymentRow";
+    "admin_list_payments" GET "/v1/admin/payments": VIEWER, FREE, Some(payments::PaymentsQuery::NAMES), "" => "PaymentRow";
         |c, _| Box::pin(payments::list(c));
-    "admin_actions" GET "/v1/admin/actions": VIEWER, FREE, Some(&["cursor", "limit"]), "" => "Action";
+    "admin_actions" GET "/v1/admin/actions": VIEWER, FREE, Some(actions::ActionsQuery::NAMES), "" => "Action";
         |c, _| Box::pin(actions::list(c));
     "admin_forget_user" POST "/v1/admin/users/{user_id}/forget": OWNER, FREE, NO_QUERY, "Why" => "Forgotten";
         |c, p| Box::pin(users::forget(c, p.get("user_id")));
@@ -203,7 +203,7 @@ table! {
         "Rotation" => "Shown";
         |c, p| Box::pin(subscriptions::rotate_secret(c, p.get("subscription_id")));
     "admin_dead_letters" GET "/v1/admin/dead-letters": VIEWER, FREE,
-        Some(&["kind", "event_type", "subscription", "sale_id", "cursor", "limit"]), "" => "DeadLetter";
+        Some(dead_letters::DeadLettersQuery::NAMES), "" => "DeadLetter";
         |c, _| Box::pin(dead_letters::list(c));
     "admin_replay_dead_letters" POST "/v1/admin/dead-letters/replay": OPERATOR, FREE, NO_QUERY,
         "Filter" => "ReplayedMany";

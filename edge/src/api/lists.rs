@@ -1,8 +1,6 @@
 //! `GET /v1/reservations` and `/v1/orders`: a buyer's own holds and orders, a page at a time, for a device that
 //! remembers nothing.
 
-use std::borrow::Cow;
-
 use protocol::admin::FieldError;
 use protocol::lookup::{LookupOutcome, Page, Question};
 use protocol::shop::{Hold, HoldStatus, Order};
@@ -10,11 +8,15 @@ use serde::Serialize;
 
 use crate::api::{cursor, lookup};
 use crate::http::context::{HandlerResult, RequestContext};
-use crate::http::percent;
 use crate::http::problem::Problem;
+use crate::http::query::{self, Bare, query};
 use crate::http::response::Response;
 use crate::http::text::{is_slug, uuid};
 use crate::runtime::limits;
+
+query! {
+    pub struct HoldsQuery { sale_id, status, cursor, limit }
+}
 
 /// A page of holds; `next` is the next page's `cursor`, null: this is the last page.
 #[derive(Serialize)]
@@ -69,34 +71,41 @@ struct List {
 
 impl List {
     fn of(name: &'static str, url: &str) -> Result<Self, Vec<FieldError>> {
-        let given = |name: &str| percent::given(url, name);
+        let HoldsQuery { sale_id, status, cursor, limit } = Self::query(name, url);
         let mut errors = Vec::new();
         let mut field_error = |pointer: &str, detail: &str| {
             errors.push(FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() });
         };
-        let sale_id = given("sale_id").map(Cow::into_owned);
         if sale_id.as_deref().is_some_and(|sale_id| !is_slug(sale_id)) {
             field_error("/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -.");
         }
-        let asked = given("status").filter(|_| name == "holds");
-        let known = |name: &Cow<str>| HoldStatus::ALL.into_iter().find(|status| status.name() == name);
-        let status = asked.as_ref().and_then(known);
-        if asked.is_some() && status.is_none() {
-            field_error("/status", "Ask for HOLD, COMMITTED, EXPIRED or RELEASED.");
+        let known = |name: &str| HoldStatus::ALL.into_iter().find(|status| status.name() == name);
+        let found = status.as_deref().and_then(known);
+        if status.is_some() && found.is_none() {
+            field_error("/status", "Send HOLD, COMMITTED, EXPIRED or RELEASED.");
         }
-        let limit = given("limit").map_or(Some(limits::PAGE_DEFAULT), |limit| limit.parse().ok());
-        let limit = limit.filter(|limit| (1..=limits::PAGE_MAX).contains(limit));
+        let limit = query::limit(limit.as_deref());
         if limit.is_none() {
-            field_error("/limit", "Ask for 1 to 100.");
+            field_error("/limit", "Send 1 to 100.");
         }
-        let mut list = Self { name, sale_id, status, before: None, limit: limit.unwrap_or(limits::PAGE_DEFAULT) };
-        if let Some(cursor) = given("cursor") {
+        let limit = limit.unwrap_or(limits::PAGE_DEFAULT);
+        let mut list = Self { name, sale_id, status: found, before: None, limit };
+        if let Some(cursor) = cursor {
             list.before = cursor::read(&list.filters(), &cursor).and_then(|last| uuid(&last));
             if list.before.is_none() {
                 field_error("/cursor", "Send the last page's `next`, with the filters of that page.");
             }
         }
         if errors.is_empty() { Ok(list) } else { Err(errors) }
+    }
+
+    /// Orders are not filtered by a status.
+    fn query(name: &str, url: &str) -> HoldsQuery {
+        if name == "holds" {
+            return HoldsQuery::read(url, Bare::LeftOut);
+        }
+        let lookup::OrdersQuery { sale_id, cursor, limit, .. } = lookup::OrdersQuery::read(url, Bare::LeftOut);
+        HoldsQuery { sale_id, status: None, cursor, limit }
     }
 
     fn filters(&self) -> [&str; 3] {

@@ -3,12 +3,17 @@
 use protocol::lookup::{LookupOutcome, LookupRequest, Question};
 
 use crate::http::context::{HandlerResult, RequestContext};
-use crate::http::percent;
 use crate::http::problem::Problem;
+use crate::http::query::{Bare, query};
 use crate::http::response::Response;
 use crate::http::text::uuid;
 use crate::lambda::invoke;
 use crate::runtime::limits;
+
+query! {
+    /// With `hold_id` alone the one order of that hold, without it the list.
+    pub struct OrdersQuery { hold_id, sale_id, cursor, limit }
+}
 
 pub async fn hold(context: &RequestContext, hold_id: String) -> HandlerResult {
     let user_id = context.user_id()?;
@@ -48,8 +53,9 @@ pub async fn ask_within(
 /// # Errors
 /// `malformed_request`: a hold has one order, of which there are no pages; `not_found`: it can be no hold.
 pub fn hold_of(url: &str) -> Result<Option<String>, Problem> {
-    let Some(given) = percent::given(url, "hold_id") else { return Ok(None) };
-    if percent::query(url).any(|(name, _)| ["sale_id", "cursor", "limit"].contains(&name.as_ref())) {
+    let Some(given) = OrdersQuery::read(url, Bare::LeftOut).hold_id else { return Ok(None) };
+    let OrdersQuery { sale_id, cursor, limit, .. } = OrdersQuery::read(url, Bare::Empty);
+    if sale_id.or(cursor).or(limit).is_some() {
         return Err(Problem::malformed("Ask with `hold_id` alone for one order, or without it for the list."));
     }
     uuid(&given).map(Some).ok_or_else(Problem::not_found)

@@ -19,7 +19,7 @@ fn answer(method: &str, path: &str) -> Result<&'static str, (u16, Option<String>
 
 #[test]
 fn every_path_of_the_contract_is_found_by_its_method() {
-    for (method, path, name) in [
+    let calls = [
         ("GET", "/", "shop"),
         ("HEAD", "/sales/spring-drop", "shop"),
         ("GET", "/orders", "orders_page"),
@@ -62,8 +62,22 @@ fn every_path_of_the_contract_is_found_by_its_method() {
         ("POST", "/v1/admin/dead-letters/replay", "admin_replay_dead_letters"),
         ("POST", "/v1/admin/dead-letters/parked-61/dismiss", "admin_dismiss_dead_letter"),
         ("POST", "/v1/admin/dead-letters/refund-61/settle", "admin_settle_dead_letter"),
-    ] {
-        assert_eq!(answer(method, path), Ok(name), "{method} {path}");
+    ];
+    for (method, path, name) in &calls {
+        assert_eq!(answer(method, path), Ok(*name), "{method} {path}");
+    }
+    let fits = |pattern: &str, path: &str| {
+        let words = || pattern.split('/').zip(path.split('/'));
+        pattern.split('/').count() == path.split('/').count()
+            && words().all(|(word, given)| word.starts_with('{') || word == given)
+    };
+    for route in TABLE.iter().filter(|route| route.exists == Exists::Always) {
+        let Route { name, method, path, .. } = route;
+        let listed = |(of, call, wanted): &(&str, &str, &str)| {
+            let same_method = *of == method.name || *of == "HEAD" && method.has_head;
+            same_method && wanted == name && fits(path, call)
+        };
+        assert!(calls.iter().any(listed), "this test has no call of {} {path}", method.name);
     }
 }
 

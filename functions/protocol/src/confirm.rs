@@ -72,8 +72,8 @@ pub struct PaymentHint {
     pub deposit_secret: Option<String>,
 }
 
-/// A payment that a buyer's browser brings back with the token that captures it. Only the Worker knows who the buyer
-/// is, so the request carries a proof: [`crate::proven::Personal::Payment`].
+/// A payment of a returning buyer's browser, with the token that captures it. Only the Worker knows who the buyer is,
+/// so the request carries a proof: [`crate::proven::Personal::Payment`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuyerPayment {
     #[serde(flatten)]
@@ -104,7 +104,7 @@ pub enum ConfirmOutcome {
     /// Rejected by the hold or by the bank: not captured, and it will not be.
     #[serde(rename = "turned_away")]
     Rejected {
-        reason: String,
+        reason: RejectionReason,
     },
     /// The payment names a hold in our form that this database does not have: an operator decides about it.
     Parked,
@@ -175,6 +175,28 @@ impl RefundReason {
     }
 }
 
+/// Why a payment is not captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
+pub enum RejectionReason {
+    // As for a refund.
+    HoldUnknown,
+    AlreadyPaid,
+    HoldReleased,
+    HoldExpired,
+    UserMismatch,
+    AmountMismatch,
+    // Another payment of the hold may be captured at this moment (schema/routines/capture.sql).
+    PaymentUnderWay,
+    // The return names another order than the payment has.
+    OrderMismatch,
+    // The bank or the gateway declined it.
+    PaymentRefused,
+    // The gateway does not have it, or it is not paid yet, or it is a test payment in a live shop.
+    PaymentUnknown,
+}
+
 impl ConfirmOutcome {
     /// The outcome's name, for logs and counts.
     #[must_use]
@@ -211,7 +233,7 @@ mod tests {
 
     #[test]
     fn json_keeps_the_names_that_are_in_use() {
-        let rejected = ConfirmOutcome::Rejected { reason: "hold_expired".to_owned() };
+        let rejected = ConfirmOutcome::Rejected { reason: RejectionReason::HoldExpired };
         assert_eq!(to_value(&rejected).ok(), Some(json!({"result": "turned_away", "reason": "hold_expired"})));
         assert_eq!(to_value(ConfirmOutcome::ReadyToCapture).ok(), Some(json!({"result": "secured"})));
         let hint = json!({"request_id": "r", "gateway": "g", "payment_id": "p", "may_take": true});

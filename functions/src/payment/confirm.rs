@@ -2,7 +2,7 @@
 //! ignores payments that are not ours. Our own go on to flow.rs.
 
 use payments::{Disputed, LookupResult, PaymentDetails, PaymentSnapshot};
-use protocol::confirm::{ConfirmOutcome, HoldOf, PaymentHint, Settled};
+use protocol::confirm::{ConfirmOutcome, HoldOf, PaymentHint, RejectionReason, Settled};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::{info, warn};
@@ -112,7 +112,7 @@ async fn settle_anew(
             record_no_answer(database, id, &why).await?;
             return done(ConfirmOutcome::Unreachable);
         }
-        // What was signed is about the past: the money may have gone back since. The message comes again.
+        // What was signed is about the past: the payment may have been refunded since. The message is sent again.
         (LookupResult::Unknown(_), _) => return done(ConfirmOutcome::Unreachable),
     };
     settle_known(database, gateways, client, hint, snapshot, known.token).await
@@ -166,10 +166,10 @@ pub(crate) async fn settle_known(
     if hint.amount.is_some_and(|amount| amount != snapshot.amount)
         || returned_with.is_some_and(|amount| amount != Some(snapshot.amount))
     {
-        return done(rejected("amount_mismatch"));
+        return done(rejected(RejectionReason::AmountMismatch));
     }
     if hint.order_ref.as_ref().is_some_and(|order_ref| *order_ref != snapshot.order_ref) {
-        return done(rejected("order_mismatch"));
+        return done(rejected(RejectionReason::OrderMismatch));
     }
     let flow = PaymentFlow { database, gateways, client, id, token: hint.token.clone().or(token), mark, snapshot };
     let is_disputed = !matches!(flow.snapshot.disputed, Disputed::Unsaid | Disputed::No);
@@ -209,7 +209,7 @@ async fn with_present(
 fn answered(hint: &PaymentHint, settled: Settled) -> Settled {
     match settled.outcome {
         ConfirmOutcome::Ignored | ConfirmOutcome::Pending if hint.asks_approval => {
-            Settled { outcome: rejected("payment_unknown"), ..settled }
+            Settled { outcome: rejected(RejectionReason::PaymentUnknown), ..settled }
         }
         _ => settled,
     }
@@ -219,8 +219,8 @@ pub(crate) fn done(outcome: ConfirmOutcome) -> Result<Settled, InfraError> {
     Ok(Settled { outcome, hold: None })
 }
 
-fn rejected(reason: &str) -> ConfirmOutcome {
-    ConfirmOutcome::Rejected { reason: reason.to_owned() }
+const fn rejected(reason: RejectionReason) -> ConfirmOutcome {
+    ConfirmOutcome::Rejected { reason }
 }
 
 /// Whether the hinting buyer owns the payment: its recorded hold, or else `hold_id`, is theirs. None: the hint names no

@@ -3,7 +3,7 @@
 //! anything else. No gateway is called inside a transaction.
 
 use payments::{Capture, Captured, LookupResult, Mark, PaymentSnapshot, State};
-use protocol::confirm::{ConfirmOutcome, Settled};
+use protocol::confirm::{ConfirmOutcome, RejectionReason, Settled};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 use tracing::warn;
@@ -27,7 +27,7 @@ enum CaptureLock {
     HoldUnknown,
     #[serde(rename = "turned_away")]
     Rejected {
-        reason: String,
+        reason: RejectionReason,
     },
     // The payment was settled before.
     Confirmed {
@@ -150,7 +150,7 @@ impl PaymentFlow<'_> {
             Captured::Refused(why) => {
                 warn!(gateway = self.client.name, %why, "a capture was refused");
                 end(self.database, self.id, &why).await?;
-                Ok(ConfirmOutcome::Rejected { reason: "payment_refused".to_owned() })
+                Ok(ConfirmOutcome::Rejected { reason: RejectionReason::PaymentRefused })
             }
             Captured::Unknown(why) => {
                 warn!(gateway = self.client.name, %why, "the outcome of a capture is unknown");
@@ -225,7 +225,7 @@ impl CaptureLock {
         match self {
             Self::ReadyToCapture { .. } => ConfirmOutcome::ReadyToCapture,
             // The gateway requests approval before it authorises, so there is nothing to park.
-            Self::HoldUnknown => ConfirmOutcome::Rejected { reason: "hold_unknown".to_owned() },
+            Self::HoldUnknown => ConfirmOutcome::Rejected { reason: RejectionReason::HoldUnknown },
             Self::Rejected { reason } => ConfirmOutcome::Rejected { reason },
             Self::Confirmed { order_id } => ConfirmOutcome::Confirmed { order_id },
             Self::RefundRequired { reason } => ConfirmOutcome::RefundRequired { reason },

@@ -2,7 +2,7 @@
 //! redirected to that payment's hold and to no other.
 
 use payments::{LookupResult, PaymentSnapshot};
-use protocol::confirm::{ConfirmOutcome, HoldOf, PaymentHint};
+use protocol::confirm::{ConfirmOutcome, HoldOf, PaymentHint, RejectionReason};
 use serde::Deserialize;
 use tokio_postgres::types::Type;
 
@@ -53,6 +53,6 @@ async fn look_up(database: &Database, gateways: &Gateways, hint: &PaymentHint) -
     }
 }
 
-fn mismatched() -> ConfirmOutcome {
-    ConfirmOutcome::Rejected { reason: "order_mismatch".to_owned() }
+const fn mismatched() -> ConfirmOutcome {
+    ConfirmOutcome::Rejected { reason: RejectionReason::OrderMismatch }
 }

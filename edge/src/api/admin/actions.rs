@@ -6,12 +6,17 @@ use protocol::deliveries::Operation;
 use crate::api::admin::deliveries::run_page;
 use crate::api::cursor;
 use crate::http::context::{HandlerResult, RequestContext};
-use crate::http::percent;
 use crate::http::problem::{Problem, field_error};
+use crate::http::query::{self, Bare, query};
+#[cfg(any(test, feature = "fuzz"))]
 use crate::runtime::limits;
 
 /// The list has none beside its name.
 const FILTERS: [&str; 1] = ["actions"];
+
+query! {
+    pub struct ActionsQuery { cursor, limit }
+}
 
 pub async fn list(context: &RequestContext) -> HandlerResult {
     let (before, limit) = page(&context.head.url)?;
@@ -20,24 +25,18 @@ pub async fn list(context: &RequestContext) -> HandlerResult {
 
 /// The cursor and the limit.
 fn page(url: &str) -> Result<(Option<i64>, i32), Problem> {
-    let (mut before, mut limit) = (None, limits::PAGE_DEFAULT);
+    let given = ActionsQuery::read(url, Bare::Empty);
+    let before = given.cursor.as_deref().map(|cursor| cursor::read(&FILTERS, cursor).and_then(|last| entry(&last)));
     let mut wrong: Vec<FieldError> = Vec::new();
-    for (name, value) in percent::query(url) {
-        let value = value.unwrap_or_default();
-        match name.as_ref() {
-            "cursor" => match cursor::read(&FILTERS, &value).and_then(|last| entry(&last)) {
-                Some(id) => before = Some(id),
-                None => wrong.push(field_error("/cursor", "Send the `next` of another page.")),
-            },
-            "limit" => match value.parse() {
-                Ok(number) if (1..=limits::PAGE_MAX).contains(&number) => limit = number,
-                _ => wrong.push(field_error("/limit", "Ask for 1 to 100 at a time.")),
-            },
-            // The table of routes allows no other.
-            _ => {}
-        }
+    if before == Some(None) {
+        wrong.push(field_error("/cursor", "Send the `next` of another page."));
     }
-    if wrong.is_empty() { Ok((before, limit)) } else { Err(Problem::invalid(wrong)) }
+    match query::limit(given.limit.as_deref()) {
+        Some(limit) if wrong.is_empty() => return Ok((before.flatten(), limit)),
+        Some(_) => {}
+        None => wrong.push(field_error("/limit", "Send 1 to 100.")),
+    }
+    Err(Problem::invalid(wrong))
 }
 
 /// The entry of the ledger that a page's `next` names, as the database wrote it: `a` and its number in hexadecimal.

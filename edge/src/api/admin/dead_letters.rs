@@ -9,11 +9,16 @@ use crate::api::cursor;
 use crate::api::payments::open;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::problem::{Problem, field_error};
-use crate::http::{idempotency, percent, text};
+use crate::http::query::{self, Bare, query};
+use crate::http::{idempotency, text};
 use crate::runtime::limits;
 
 /// What a dead letter can be.
 pub const KINDS: [&str; 4] = ["event", "refund", "unknown_hold", "unanswered_payment"];
+
+query! {
+    pub struct DeadLettersQuery { kind, event_type, subscription, sale_id, cursor, limit }
+}
 
 pub async fn list(context: &RequestContext) -> HandlerResult {
     let (filter, after, limit) = asked(&context.head.url).map_err(Problem::invalid)?;
@@ -75,31 +80,21 @@ fn key_if_any(context: &RequestContext) -> Result<Option<String>, Problem> {
 
 /// The filter, the cursor and the limit.
 pub fn asked(url: &str) -> Result<(Filter, Option<String>, i32), Vec<FieldError>> {
-    let (mut filter, mut given_cursor, mut limit) = (Filter::default(), None, limits::PAGE_DEFAULT);
-    let mut wrong = Vec::new();
-    for (name, value) in percent::query(url) {
-        let value = value.unwrap_or_default();
-        let given = Some(value.to_string());
-        match name.as_ref() {
-            "kind" => filter.kind = given,
-            "event_type" => filter.event_type = given,
-            "subscription" => filter.subscription = given,
-            "sale_id" => filter.sale_id = given,
-            "cursor" => given_cursor = given,
-            "limit" => match value.parse() {
-                Ok(number) if (1..=limits::PAGE_MAX).contains(&number) => limit = number,
-                _ => wrong.push(field_error("/limit", "Ask for 1 to 100 at a time.")),
-            },
-            _ => wrong.push(field_error("", "Ask by kind, event_type, subscription, sale_id, limit and cursor alone.")),
-        }
-    }
-    wrong.extend(field_errors(&filter));
+    let DeadLettersQuery { kind, event_type, subscription, sale_id, cursor, limit } =
+        DeadLettersQuery::read(url, Bare::Empty);
+    let filter = Filter { kind, event_type, subscription, sale_id, ..Filter::default() };
+    let mut wrong = field_errors(&filter);
     let plain = |last: &String| is_plain(last, limits::DEAD_LETTER_ID_MAX_CHARS);
-    let after = given_cursor.as_deref().and_then(|given| cursor::read(&filters(&filter), given)).filter(plain);
-    if given_cursor.is_some() && after.is_none() {
+    let after = cursor.as_deref().and_then(|given| cursor::read(&filters(&filter), given)).filter(plain);
+    if cursor.is_some() && after.is_none() {
         wrong.push(field_error("/cursor", "Send the last page's `next`, with the filters of that page."));
     }
-    if wrong.is_empty() { Ok((filter, after, limit)) } else { Err(wrong) }
+    match query::limit(limit.as_deref()) {
+        Some(limit) if wrong.is_empty() => return Ok((filter, after, limit)),
+        Some(_) => {}
+        None => wrong.push(field_error("/limit", "Send 1 to 100.")),
+    }
+    Err(wrong)
 }
 
 fn field_errors(filter: &Filter) -> Vec<FieldError> {
@@ -156,9 +151,9 @@ mod tests {
             "?cursor=17.event-3",
             "?sale_id=A",
             "?subscription=1",
-            "?sale=a",
         ] {
             assert!(of(wrong).is_err(), "{wrong}");
         }
+        assert!(query::error("?sale=a", DeadLettersQuery::NAMES).is_some(), "a misspelled filter");
     }
 }

@@ -1,15 +1,16 @@
 //! `GET /v1/admin/payments`: which payment became what, a page at a time.
 
-use std::borrow::Cow;
-
 use protocol::admin::{AdminOutcome, Command, FieldError};
 use protocol::payments::{PAYMENT_STATES, PaymentPage};
 
 use crate::api::{admin, cursor};
 use crate::http::context::{HandlerResult, RequestContext};
-use crate::http::percent;
 use crate::http::problem::Problem;
-use crate::runtime::limits;
+use crate::http::query::{self, Bare, query};
+
+query! {
+    pub struct PaymentsQuery { state, cursor, limit }
+}
 
 pub async fn list(context: &RequestContext) -> HandlerResult {
     let page = page(&context.head.url).map_err(Problem::invalid)?;
@@ -29,29 +30,28 @@ fn filters(state: Option<&str>) -> [&str; 2] {
 }
 
 pub fn page(url: &str) -> Result<PaymentPage, Vec<FieldError>> {
-    let given = |name: &str| percent::given(url, name);
+    let PaymentsQuery { state, cursor, limit } = PaymentsQuery::read(url, Bare::LeftOut);
     let mut errors = Vec::new();
     let mut field_error =
         |pointer: &str, detail: String| errors.push(FieldError { pointer: pointer.to_owned(), detail });
-    let state = given("state").map(Cow::into_owned);
     if state.as_deref().is_some_and(|state| !PAYMENT_STATES.contains(&state)) {
         field_error("/state", format!("Ask for one of {}.", PAYMENT_STATES.join(", ")));
     }
     let mut before = None;
-    if let Some(cursor) = given("cursor") {
-        before = cursor::read(&filters(state.as_deref()), &cursor).and_then(|last| last.parse().ok());
+    if let Some(given) = cursor {
+        before = cursor::read(&filters(state.as_deref()), &given).and_then(|last| last.parse().ok());
         if before.is_none() {
             field_error("/cursor", "Send the last page's `next`, with the filters of that page.".to_owned());
         }
     }
-    let limit = given("limit").map_or(Ok(limits::PAGE_DEFAULT), |limit| limit.parse());
-    if !limit.as_ref().is_ok_and(|limit| (1..=limits::PAGE_MAX).contains(limit)) {
-        field_error("/limit", "Ask for 1 to 100.".to_owned());
+    let limit = query::limit(limit.as_deref());
+    if limit.is_none() {
+        field_error("/limit", "Send 1 to 100.".to_owned());
     }
-    if errors.is_empty() {
-        return Ok(PaymentPage { state, after: None, before, limit: limit.unwrap_or(limits::PAGE_DEFAULT) });
+    match limit {
+        Some(limit) if errors.is_empty() => Ok(PaymentPage { state, after: None, before, limit }),
+        _ => Err(errors),
     }
-    Err(errors)
 }
 
 #[cfg(test)]

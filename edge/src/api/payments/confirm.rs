@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use payments::{EventKind, Message, RawEvent, WebhookEvent};
-use protocol::confirm::{ConfirmOutcome, ConfirmRequest, PaymentHint, Settled, Signed};
+use protocol::confirm::{ConfirmOutcome, ConfirmRequest, PaymentHint, RejectionReason, Settled, Signed};
 
 use crate::api::payments::unsigned;
 use crate::http::body;
@@ -111,11 +111,11 @@ fn into_response(outcome: ConfirmOutcome, gateway: &str, may_take: bool) -> Hand
         ConfirmOutcome::Unreachable => Err(Problem::unavailable()),
         ConfirmOutcome::Unproven => Err(unproven()),
         ConfirmOutcome::NotFound => Err(Problem::not_found()),
-        ConfirmOutcome::Rejected { reason } if may_take => Err(payment_rejection(gateway, &reason)),
+        ConfirmOutcome::Rejected { reason } if may_take => Err(payment_rejection(gateway, reason)),
         ConfirmOutcome::RefundRequired { .. } | ConfirmOutcome::Parked if may_take => {
-            Err(payment_rejection(gateway, "already_paid"))
+            Err(payment_rejection(gateway, RejectionReason::AlreadyPaid))
         }
-        ConfirmOutcome::Pending if may_take => Err(payment_rejection(gateway, "payment_unknown")),
+        ConfirmOutcome::Pending if may_take => Err(payment_rejection(gateway, RejectionReason::PaymentUnknown)),
         // Nothing has changed yet.
         ConfirmOutcome::Pending => Ok(outcome_response(&ConfirmOutcome::Ignored)),
         ConfirmOutcome::Confirmed { .. }
@@ -133,13 +133,13 @@ pub fn outcome_response(outcome: &ConfirmOutcome) -> Response {
 }
 
 /// Refuses a capture: no money was taken.
-pub fn rejected(reason: &str) -> Problem {
+pub fn rejected(reason: RejectionReason) -> Problem {
     Problem::new(Code::HoldNotActive, "No money was taken: the hold cannot be paid any more, or not so.")
-        .with("reason", reason)
+        .with("reason", serde_json::to_value(reason).unwrap_or_default())
 }
 
 /// A refused capture, with the text that the gateway shows to the buyer.
-fn payment_rejection(gateway: &str, reason: &str) -> Problem {
+fn payment_rejection(gateway: &str, reason: RejectionReason) -> Problem {
     let shown = payments::gateway(gateway).and_then(|gateway| gateway.refusal);
     shown.into_iter().fold(rejected(reason), |problem, (member, text)| problem.with(member, text))
 }
@@ -165,7 +165,7 @@ mod tests {
     fn a_gateway_that_asks_before_the_capture_is_refused_by_status() {
         let status =
             |outcome, may_take| into_response(outcome, "portone", may_take).unwrap_or_else(Response::from).status;
-        let rejected = || ConfirmOutcome::Rejected { reason: "hold_expired".to_owned() };
+        let rejected = || ConfirmOutcome::Rejected { reason: RejectionReason::HoldExpired };
         assert_eq!((status(rejected(), true), status(rejected(), false)), (409, 200));
         assert_eq!(
             (status(ConfirmOutcome::ReadyToCapture, true), status(ConfirmOutcome::Unreachable, false)),
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_refused_capture_carries_the_text_that_its_gateway_shows() {
         for gateway in payments::GATEWAYS {
-            let body = Response::from(payment_rejection(gateway.name, "hold_expired")).body;
+            let body = Response::from(payment_rejection(gateway.name, RejectionReason::HoldExpired)).body;
             let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
             assert_eq!(body["reason"], "hold_expired", "{}", gateway.name);
             let shown = gateway.refusal.map(|(member, text)| (body[member].as_str(), text));

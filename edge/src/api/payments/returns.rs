@@ -86,7 +86,7 @@ pub async fn token(context: &mut RequestContext, gateway: &str) -> HandlerResult
     });
     let settled = invoke::call_proven(&context.config, &request, limits::GATEWAY_DEADLINE_MS).await?;
     match confirm::checked(settled)?.outcome {
-        ConfirmOutcome::Rejected { reason } => Err(confirm::rejected(&reason)),
+        ConfirmOutcome::Rejected { reason } => Err(confirm::rejected(reason)),
         outcome => Ok(confirm::outcome_response(&outcome)),
     }
 }
@@ -163,7 +163,7 @@ fn send_on(settled: &Settled, payment_key: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::confirm::HoldOf;
+    use protocol::confirm::{HoldOf, RejectionReason};
 
     #[test]
     fn a_return_needs_its_key_and_its_amount() {
@@ -199,7 +199,7 @@ mod tests {
         let to = |outcome, hold| send_on(&Settled { outcome, hold }, "k").header("Location").map(str::to_owned);
         let confirmed = ConfirmOutcome::Confirmed { order_id: "o".to_owned() };
         assert_eq!(to(confirmed, hold.clone()).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=paid"));
-        let rejected = ConfirmOutcome::Rejected { reason: "hold_expired".to_owned() };
+        let rejected = ConfirmOutcome::Rejected { reason: RejectionReason::HoldExpired };
         let pending = to(ConfirmOutcome::Pending, hold.clone());
         assert_eq!(pending.as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=pending"));
         assert_eq!(to(rejected, hold).as_deref(), Some("/sales/s?hold_id=h&payment_id=k&result=declined"));
