@@ -116,14 +116,14 @@ fn instance(
         // would come eight a second.
         ("REFUND_FOR_S", "5".to_owned()),
         ("REFUND_RETRY_S", options.refund_retry_s.to_owned()),
-        // A pass a tick; and the stand-in gateway forgets what was paid at it when it is started anew.
+        // A pass a tick; and the gateway simulator forgets its payments when it is restarted.
         ("RECONCILE_EVERY_S", "0".to_owned()),
         ("RECONCILE_SINCE", jiff::Timestamp::now().to_string()),
     ];
     let built = || workspace::target_dir().join("debug");
     let functions = options.detours.as_ref().and_then(|detours| detours.functions.clone()).unwrap_or_else(built);
     let detoured = options.detours.as_ref().map(|detours| detours.env.clone()).unwrap_or_default();
-    // Who wants to see a dead letter today says so: RELAY_RETRY_S=0,1,2 cargo dev up.
+    // To see a dead letter soon: RELAY_RETRY_S=0,1,2 cargo dev up.
     let wished = std::env::vars().filter(|(name, _)| name.starts_with("RELAY_"));
     Spec {
         name: format!("{function}-{number}"),
@@ -178,13 +178,15 @@ mod tests {
 
     #[test]
     fn every_function_has_its_role_its_time_outs_and_its_place_in_the_documents() {
-        let (roles, integrating, deploying) =
-            (read("schema/roles.sql"), read("docs/integrating.md"), read("docs/deploying.md"));
+        let (roles, guard) = (read("schema/roles.sql"), read("schema/routines/guard.sql"));
+        let (integrating, deploying) = (read("docs/integrating.md"), read("docs/deploying.md"));
         // Every list of roles.sql but that of the four that read no bitmap.
         let lists = count(&roles, "holdfast_audit");
         for function in FUNCTIONS {
             let role = format!("holdfast_{function}");
             assert!(count(&roles, &role) >= lists, "a list of schema/roles.sql leaves out {role}");
+            let listed = count(&guard, &role);
+            assert!(listed >= 2, "schema/routines/guard.sql: whose sessions end, or assert_durable leaves out {role}");
             assert_ne!(count(&integrating, &role), 0, "docs/integrating.md: the login of {role}");
             assert_ne!(count(&integrating, &format!("`{function}`")), 0, "docs/integrating.md: deploy `{function}`");
             assert_ne!(
@@ -204,9 +206,13 @@ mod tests {
         let scheduled = scheduled.split_once("each with its own name").map_or("", |(list, _)| list);
         let policy = documents.1.split_once("and of the scheduler's role:").map_or("", |(_, rest)| rest);
         let policy = policy.split("```").nth(1).unwrap_or_default();
-        for function in
-            scheduler::beats(&Options::for_tests("x")).map(|(name, _)| name).into_iter().chain([scheduler::SWEEP])
-        {
+        let beats = scheduler::beats(&Options::for_tests("x")).map(|(name, _)| name);
+        let here: Vec<&str> = beats.into_iter().chain([scheduler::SWEEP]).collect();
+        for function in FUNCTIONS {
+            let takes_tick = count(&read(&format!("functions/src/bin/{function}.rs")), "Tick") > 0;
+            assert_eq!(here.contains(&function), takes_tick, "`beats` of tests/stack/src/scheduler.rs: {function}");
+        }
+        for function in here {
             assert_ne!(
                 count(scheduled, &format!("`{function}`")),
                 0,

@@ -43,7 +43,7 @@ pub struct Build {
     pub command: String,
 }
 
-/// A folder whose files the Worker asks for by a binding.
+/// A folder whose files the Worker reads by a binding.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Assets {
@@ -137,6 +137,15 @@ mod tests {
         for binding in rust.split("BINDING: &str = \"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let bound = wrangler.durable_objects.bindings.iter().any(|one| one.name == binding);
             assert!(bound, "wrangler.toml: no binding {binding}");
+        }
+        // `import { default as worker, Gate as Rust } from "./build/index.js";`
+        let imported = main.lines().find_map(|line| line.strip_prefix("import { default as worker, "));
+        let imported = imported.and_then(|rest| rest.split_once(" }")).map_or("", |(names, _)| names);
+        for class in imported.split(", ").filter_map(|name| name.split(' ').next()) {
+            assert!(
+                rust.contains(&format!("pub struct {class} ")),
+                "edge/src has no {class}, which edge/main.js imports"
+            );
         }
         for class in main.split("export class ").skip(1).filter_map(|rest| rest.split(' ').next()) {
             let bound = wrangler.durable_objects.bindings.iter().any(|one| one.class_name == class);

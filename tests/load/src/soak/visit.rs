@@ -7,6 +7,7 @@ use fastrand::Rng;
 use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{HeaderMap, HeaderValue};
+use protocol::reserve::Refusal;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -143,15 +144,19 @@ async fn reserve(
 fn read(status: u16, body: &Value) -> Option<ReserveResult> {
     let hold = || body["hold_id"].as_str()?.parse().ok();
     let sku = || body["sku_id"].as_str().map(str::to_owned);
-    Some(match (status, body["code"].as_str()) {
-        (201, _) => ReserveResult::Granted { hold: hold()? },
-        (409, Some("sold_out")) => ReserveResult::SoldOut { sku: sku()? },
-        (409, Some("already_holding")) => ReserveResult::AlreadyHolding { hold: hold()? },
-        (409, Some("limit_reached")) => ReserveResult::LimitReached { sku: sku().unwrap_or_default() },
-        (403, Some("sale_not_open")) => ReserveResult::NotOpen,
-        (422, Some("idempotency_key_reused")) => ReserveResult::Reused,
-        _ => return None,
-    })
+    if status == 201 {
+        return Some(ReserveResult::Granted { hold: hold()? });
+    }
+    let refusal = Refusal::ALL.into_iter().find(|refusal| body["code"] == refusal.name())?;
+    let (expected, result) = match refusal {
+        Refusal::SoldOut => (409, ReserveResult::SoldOut { sku: sku()? }),
+        Refusal::AlreadyHolding => (409, ReserveResult::AlreadyHolding { hold: hold()? }),
+        Refusal::LimitReached => (409, ReserveResult::LimitReached { sku: sku().unwrap_or_default() }),
+        Refusal::SaleNotOpen => (403, ReserveResult::NotOpen),
+        Refusal::IdempotencyKeyReused => (422, ReserveResult::Reused),
+        Refusal::RequestInProgress | Refusal::NotFound => return None,
+    };
+    (status == expected).then_some(result)
 }
 
 /// The same again has to be answered the same.

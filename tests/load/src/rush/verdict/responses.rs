@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use protocol::reserve::Refusal;
+
 use super::{Found, presses, stories};
 use crate::rush::Run;
 use crate::rush::arrivals::Tabs;
@@ -22,12 +24,21 @@ pub fn answered(run: &Run, _: &DatabaseState) -> Found {
         let own = granted(story).next();
         let fits = match &press.told {
             PressResult::Granted { .. } => true,
-            PressResult::Refused { status: 409, code, hold_id } => match code.as_str() {
-                "sold_out" => true,
-                "already_holding" => story.buyer.tabs == Tabs::TwoKeys && own.is_some() && hold_id.as_deref() == own,
-                "limit_reached" => story.buyer.tabs == Tabs::TwoKeys && own.is_some(),
-                _ => false,
-            },
+            PressResult::Refused { status: 409, code, hold_id } => {
+                let had_one = story.buyer.tabs == Tabs::TwoKeys && own.is_some();
+                match Refusal::ALL.into_iter().find(|refusal| refusal.name() == code) {
+                    Some(Refusal::SoldOut) => true,
+                    Some(Refusal::AlreadyHolding) => had_one && hold_id.as_deref() == own,
+                    Some(Refusal::LimitReached) => had_one,
+                    Some(
+                        Refusal::IdempotencyKeyReused
+                        | Refusal::RequestInProgress
+                        | Refusal::NotFound
+                        | Refusal::SaleNotOpen,
+                    )
+                    | None => false,
+                }
+            }
             PressResult::Refused { .. } | PressResult::Nothing => false,
         };
         if !fits {
