@@ -3,6 +3,7 @@
 
 use reqwest::Method;
 use serde_json::json;
+use simulator::Dialect;
 
 use support::client::until;
 use support::shop::{PRICE, Shop, silent};
@@ -152,5 +153,36 @@ async fn what_the_shops_own_service_signed_does_not_count_while_it_does_not_answ
         shop.owner.batch_execute("update holdfast.gateway_breaker set ask_after = null").await.unwrap();
         assert_eq!(shop.late_answer(payment).await, r#"{"result":"ignored"}"#, "{kind}");
         assert_eq!(shop.see(&hold, kind).await["status"], "HOLD", "{kind}");
+    }
+}
+
+/// What the function rejects says nothing of the function: the edge goes on calling it.
+#[tokio::test]
+async fn five_requests_that_confirm_rejects_leave_it_open_to_everybody() {
+    let shop = Shop::open_alone().await;
+    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
+    let hold = shop.hold(&sale, "ann").await;
+    // The database rejects this one as the caller's mistake, whoever asks and however often.
+    let poison = uuid::Uuid::now_v7();
+    let never = json!({"webhooks": {"times": 0}});
+    let made = shop.gateways.pay("stripe", &poison.to_string(), "a guest", PRICE, never).await;
+    let rule =
+        format!("alter table holdfast.parked_payment add constraint poison check (hold_ref <> '{poison}') not valid");
+    shop.owner.batch_execute(&rule).await.unwrap();
+    let event = json!({"id": "evt_1", "object": "event", "type": "payment_intent.succeeded", "livemode": true,
+        "data": {"object": {"id": made["payment_id"]}}});
+    let signed = shop.client.signed(Dialect::Stripe, &event.to_string());
+    assert_eq!(support::invoke::invoke("confirm", &signed).await, Err("NonRetryable".into()));
+    for _ in 0..8 {
+        let message = shop.client.message_of(Dialect::Stripe, event.to_string().as_bytes());
+        assert_eq!(shop.client.send(message).await.refusal(), (503, "unavailable".into()));
+    }
+    let paid = shop.client.pay(&format!("pay_{}", uuid::Uuid::new_v4()), &hold, "ann").await;
+    shop.owner.batch_execute("alter table holdfast.parked_payment drop constraint poison").await.unwrap();
+    assert_eq!(paid.ok(200)["result"], "confirmed");
+    // Nor is it closed by a gateway that the function does not have.
+    for n in 0..8 {
+        let unknown = json!({"gateway": "nobody", "payment_id": format!("p{n}"), "request_id": "r"});
+        assert_eq!(support::invoke::invoke("confirm", &unknown).await, Err("NonRetryable".into()));
     }
 }

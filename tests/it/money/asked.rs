@@ -90,18 +90,3 @@ async fn another_amount_leaves_the_hold_its_end_and_says_why_and_the_right_one_b
         shop.until_status(&hold, gateway, "COMMITTED").await;
     }
 }
-
-#[tokio::test]
-async fn five_requests_that_confirm_rejects_close_it_to_nobody() {
-    let shop = Shop::open().await;
-    let sale = shop.client.sale(3_600, &[("pair", 9, 1)]).await;
-    for n in 0..8 {
-        // Nothing of the edge's is wrong with it: the function has no such gateway, or the database no such character.
-        let poison = json!({"gateway": "nobody", "payment_id": format!("p{n}"), "request_id": "r"});
-        let lambda = support::invoke::invoke("confirm", &poison).await;
-        assert_eq!(lambda, Err("NonRetryable".into()));
-    }
-    let hold = shop.hold(&sale, "ann").await;
-    shop.pay("standard", &hold, "ann", json!({})).await;
-    shop.until_status(&hold, "ann", "COMMITTED").await;
-}

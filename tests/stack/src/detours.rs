@@ -61,9 +61,8 @@ impl Detours {
     }
 
     /// Where they lead.
-    pub fn lead(&self, pooler_port: u16, emulator: SocketAddr, edge_port: u16) {
-        self.lambda.lead_to(emulator);
-        for (proxy, port) in [(&self.database, pooler_port), (&self.shop, edge_port)] {
+    pub fn lead(&self, pooler_port: u16, lambda_port: u16, edge_port: u16) {
+        for (proxy, port) in [(&self.database, pooler_port), (&self.lambda, lambda_port), (&self.shop, edge_port)] {
             proxy.lead_to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         }
     }

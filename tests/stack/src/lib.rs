@@ -132,7 +132,6 @@ impl Stack {
         let (edge_port, lambda_port, gateway_port) = self.choose_ports()?;
         let (edge_url, lambda_url) = (loopback(edge_port), loopback(lambda_port));
         let emulator = SocketAddr::from((guard::hidden(), ports::free()?));
-        let emulator_url = format!("http://{emulator}");
         let (wrangler, workerd, cargo_lambda) = {
             let aws = self.options.aws;
             spawn_blocking(move || built(aws)).await??
@@ -146,12 +145,12 @@ impl Stack {
         if let Some(detours) = &detours {
             let (dir, password) = (self.state.path("pooler"), &self.secrets.functions_password);
             let pooler = pooler::start(&dir, &database_url, password, &self.children).await?;
-            detours.lead(pooler, emulator, edge_port);
+            detours.lead(pooler, lambda_port, edge_port);
         }
         functions::start_emulator(cargo_lambda, emulator, &self.children).await?;
         self.tasks.push(guard::start(lambda_port, emulator).await?);
         let (shop_url, behind_url, clock) = match &detours {
-            None => (edge_url.clone(), emulator_url.clone(), None),
+            None => (edge_url.clone(), lambda_url.clone(), None),
             Some(detours) => (detours.shop.url(), detours.lambda.url(), detours.clock_dir.clone()),
         };
         let config = self.gateway_config(gateway_port, &shop_url);
@@ -166,11 +165,11 @@ impl Stack {
         self.running = Some(renew::Running { local, database_url: database_url.clone() });
         self.tasks.push(front::start(edge_port, worker_port)?);
 
-        self.schedule(&emulator_url, 1);
+        self.schedule(&lambda_url, 1);
         let hushed = self.is_hushed();
         for (function, every) in scheduler::beats(&self.options) {
             let Some(every) = every else { continue };
-            self.tasks.push(tokio::spawn(scheduler::run(function, emulator_url.clone(), every, hushed)));
+            self.tasks.push(tokio::spawn(scheduler::run(function, lambda_url.clone(), every, hushed)));
         }
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
