@@ -34,10 +34,21 @@ begin
         order by h.hold_id limit p_most for update);
     v_forgotten := cardinality(v_hold_ids);
     update reservation_hold h set user_id = p_pseudonym where h.hold_id = any (v_hold_ids);
-    update order_items i set user_id = p_pseudonym from orders o
-    where o.hold_id = any (v_hold_ids) and i.order_id = o.order_id;
+    -- What T1 counts as bought follows the lines: the orders of one buyer in one sale may be past their time at different times.
+    with renamed as (
+        update order_items i set user_id = p_pseudonym from orders o
+        where o.hold_id = any (v_hold_ids) and i.order_id = o.order_id
+        returning i.sale_id, i.sku_id, i.qty
+    ), sums as (
+        select r.sale_id, r.sku_id, sum(r.qty)::bigint as qty from renamed r group by r.sale_id, r.sku_id
+    ), taken as (
+        update buyer_history b set bought = b.bought - s.qty from sums s
+        where (b.sale_id, b.user_id, b.sku_id) = (s.sale_id, p_user_id, s.sku_id))
+    insert into buyer_history as b (sale_id, user_id, sku_id, bought)
+    select s.sale_id, p_pseudonym, s.sku_id, s.qty from sums s
+    on conflict on constraint buyer_history_pkey do update set bought = b.bought + excluded.bought;
     update orders o set user_id = p_pseudonym where o.hold_id = any (v_hold_ids);
-    -- What T1 knows of the user, sale by sale, once nothing of theirs stands there that it belongs to.
+    -- What else T1 knows of the user, sale by sale, once nothing of theirs stands there that it belongs to.
     with past as (
         delete from buyer_history b using (
             select p.sale_id, p.sku_id from sale s

@@ -129,6 +129,29 @@ async fn a_user_past_every_retention_time_is_gone_from_every_table_and_the_ledge
     }
 }
 
+/// One order's time is over and the other's is not: what T1 counts is what the lines say, for both names.
+#[tokio::test]
+async fn what_was_bought_is_counted_under_the_name_that_its_order_has() {
+    let database = shop().await;
+    let old = hold(&database, ANN, "a", "1").await;
+    pay(&database, "p1", &old, ANN, 100).await;
+    ten_days_pass(&database).await;
+    let new = hold(&database, ANN, "a", "2").await;
+    pay(&database, "p2", &new, ANN, 100).await;
+    let first = forget(&database, ANN, 5.0).await;
+    assert_eq!(first["waits_for"], json!(["legal_time"]));
+    let bought = "select json_object_agg(user_id, bought) from holdfast.buyer_history";
+    let bought = async || database.owner.query_one(bought, &[]).await.unwrap().get::<_, Json<Value>>(0).0;
+    let pseudonym = first["pseudonym"].as_str().unwrap();
+    assert_eq!(bought().await, json!({ANN: 1, pseudonym: 1}));
+    let look = "select holdfast.audit_look('sales', 100, 0) -> 'found'";
+    let found = async || database.owner.query_one(look, &[]).await.unwrap().get::<_, Json<Value>>(0).0;
+    assert_eq!(found().await, json!([]));
+    ten_days_pass(&database).await;
+    assert_eq!(forget(&database, ANN, 5.0).await["status"], "done");
+    assert_eq!((bought().await, found().await), (json!({pseudonym: 2}), json!([])));
+}
+
 #[tokio::test]
 async fn data_that_is_still_needed_is_deleted_by_itself_later() {
     let database = shop().await;
