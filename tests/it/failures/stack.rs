@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
+use stack::children::Children;
+use stack::postgres::{self, How};
+use stack::state::{Secrets, State};
 use stack::{Options, Stack};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,4 +74,19 @@ fn pids(report_path: &Path) -> BTreeMap<String, Vec<i32>> {
 
 fn is_alive(pid: i32) -> bool {
     Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok())
+}
+
+/// `cargo clean`, or a new clone where an old one was: as root the data is elsewhere, and stays.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
+async fn a_database_whose_state_was_removed_is_made_anew() {
+    let dir = Options::for_tests("test-removed").dir;
+    for _ in 0..2 {
+        let state = State::open(&dir).unwrap();
+        let (secrets, children) = (Secrets::of(&state).unwrap(), Children::new(&state));
+        let url = postgres::start(&state, &secrets, How::default(), &children).await;
+        children.stop(&[]).await;
+        std::fs::remove_dir_all(&dir).unwrap();
+        url.unwrap();
+    }
 }

@@ -19,6 +19,8 @@ use crate::{database, workspace};
 /// Not `holdfast`: a user sees tables in a schema of its own name before those in `public`.
 const USER: &str = "postgres";
 const DATABASE: &str = "holdfast";
+/// The file in the state's folder that says where the data is, when it is elsewhere.
+const WHERE: &str = "postgres.where";
 /// A restart after `kill -9` replays the log and waits for the old processes first.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -36,8 +38,14 @@ pub struct How<'a> {
 /// Starts the server, made new when there is none yet; answers its URL.
 pub async fn start(state: &State, secrets: &Secrets, how: How<'_>, children: &Children) -> anyhow::Result<String> {
     let programs = tokio::task::spawn_blocking(tools::postgres).await??;
+    let is_known = state.path(WHERE).exists();
     let data = data_dir(state, &programs)?;
-    if how.fresh && data.exists() {
+    // Data outside the state's folder outlives it, and its password went with that folder: nobody can log in any more.
+    let is_orphan = programs.user.is_some() && !is_known;
+    if (how.fresh || is_orphan) && data.exists() {
+        if !how.fresh {
+            println!("  {} is of a state that was removed; making it anew", data.display());
+        }
         end_server_of(&data);
         fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
     }
@@ -59,7 +67,7 @@ pub fn data_dir(state: &State, programs: &Postgres) -> anyhow::Result<PathBuf> {
     fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
     chown(&parent, Some(user.uid), Some(user.gid)).with_context(|| format!("cannot give away {}", parent.display()))?;
     let data = parent.join("postgres");
-    fs::write(state.path("postgres.where"), format!("{}\n", data.display()))?;
+    fs::write(state.path(WHERE), format!("{}\n", data.display()))?;
     Ok(data)
 }
 
