@@ -22,6 +22,8 @@ export const sale = (sale_id) => call("GET", `/v1/sales/${seg(sale_id)}`);
 export const hold = (hold_id) => call("GET", `/v1/reservations/${seg(hold_id)}`);
 export const ownHolds = (sale_id, cursor) =>
   call("GET", `/v1/reservations?sale_id=${seg(sale_id)}&status=HOLD${cursor ? `&cursor=${seg(cursor)}` : ""}`);
+/** Of every sale, in every status. */
+export const holds = (cursor) => call("GET", `/v1/reservations${cursor ? `?cursor=${seg(cursor)}` : ""}`);
 export const release = (hold_id) => call("DELETE", `/v1/reservations/${seg(hold_id)}`);
 export const payFree = (hold_id) => call("POST", `/v1/reservations/${seg(hold_id)}/pay`, { method: "free" });
 export const orderOfHold = (hold_id) => call("GET", `/v1/orders?hold_id=${seg(hold_id)}`);

@@ -4,11 +4,12 @@ import { createAccount } from "./account.js";
 import * as api from "./api.js";
 import { backoff, between } from "./clock.js";
 import { byId, h } from "./dom.js";
+import { refundedHolds } from "./own.js";
 import { development, page, signInUrl } from "./page.js";
 import { accountNeeded } from "./states.js";
 import { t, whyRefused } from "./texts.js";
 import { besides, button, link, orderTicket, sure } from "./ticket.js";
-import { frame, heading, message, note, orderCard, say } from "./view.js";
+import { frame, heading, message, note, orderCard, refundCard, say } from "./view.js";
 
 const EVERY_MS = [10_000, 30_000];
 const sales = new Map();
@@ -52,7 +53,20 @@ async function asked(question, title, missing) {
 
 export async function startOrders() {
   const list = h("ul", { class: "sales" });
+  const refunds = h("ul", { class: "sales" });
   let next = null;
+
+  /** Money that bought nothing has no order: its hold is where its buyer reads of it, and names an account. */
+  async function showRefunds() {
+    for (const hold of await refundedHolds()) {
+      const sale = await saleOf(hold.sale_id);
+      if (!refunds.childElementCount) {
+        if (!list.childElementCount) frame("orders", t("orders_title"), "", "");
+        byId("panel").prepend(h("h3", {}, t("orders_refunds")), refunds);
+      }
+      refunds.append(refundCard(hold, sale));
+    }
+  }
 
   async function more() {
     const answer = await asked(() => api.orders(next ? { cursor: next } : {}), t("orders_title"), false);
@@ -60,7 +74,7 @@ export async function startOrders() {
     const { orders } = answer.body;
     const none = !orders.length && !list.childElementCount && !answer.body.next;
     frame("orders", t("orders_title"), none ? t("h_no_orders") : "", none ? t("m_no_orders") : "");
-    byId("panel").replaceChildren(list);
+    if (!list.isConnected) byId("panel").replaceChildren(list);
     for (const order of orders) {
       const place = list.appendChild(orderCard(order, sales.get(order.sale_id)));
       if (!sales.has(order.sale_id)) saleOf(order.sale_id).then((sale) => sale && place.replaceWith(orderCard(order, sale)));
@@ -69,6 +83,7 @@ export async function startOrders() {
     byId("bar").replaceChildren(...(none ? [link("all", "all_sales", "/")] : next ? [button("more", "orders_more", more, "secondary")] : []));
   }
   await more();
+  if (list.isConnected) await showRefunds();
 }
 
 export async function startOrder() {

@@ -25,3 +25,14 @@ export async function runningHold(sale_id) {
   if (answer.kind === "ok") return answer.body.reservations.length ? { kind: "ok", body: answer.body.reservations[0] } : null;
   return answer.code === "unauthenticated" ? answer : null; // a press will find it too
 }
+
+/** The holds that are no order and have a refund: paid too late, or for another amount. The newest first. */
+export async function refundedHolds() {
+  const found = [];
+  for (let page = 0, next = null; page < PAGES && (page === 0 || next); page++) {
+    const { body } = await api.holds(next);
+    found.push(...(body?.reservations ?? []).filter((hold) => hold.refund && (hold.status === "EXPIRED" || hold.status === "RELEASED")));
+    next = body?.next;
+  }
+  return found;
+}

@@ -28,7 +28,7 @@ export const STATES = {
   paying: { look: "hold", every_ms: [1000, 2000] },
   bought: { look: "hold", every_ms: RARELY },
   cancelled: { look: "hold", every_ms: RARELY },
-  expired: {},
+  expired: { look: "hold", every_ms: RARELY }, // a deposit may still arrive
   unsure: { look: "hold", every_ms: SLOW },
   limit: {},
   refund: { look: "hold", every_ms: SLOW }, // until the money has arrived

@@ -110,6 +110,14 @@ export function orderCard(order, sale) {
     h("p", { class: "card-foot" }, h("span", { class: "number" }, order.order_number ?? order.order_id.slice(0, 8)), h("span", { class: "price" }, money(order.total_amount, order)))));
 }
 
+/** Money of a hold that is no order: the link leads to its page, where an account is asked for if one is needed. */
+export function refundCard(hold, sale) {
+  return h("li", {}, h("a", { class: "card", id: `refund-${hold.hold_id}`, href: `/sales/${encodeURIComponent(hold.sale_id)}?hold_id=${hold.hold_id}` },
+    h("h3", {}, sale?.name ?? hold.sale_id),
+    h("p", {}, t(heading({ state: "refund", hold }))),
+    h("p", { class: "card-foot" }, h("span", { class: "price" }, money(hold.refund.amount, { ...hold, ...hold.refund })))));
+}
+
 /** The heading of a state that has a hold or an order. */
 export function heading({ state, hold, order, limit }) {
   if (state === "limit" && limit.retry_at) return limit.over ? "h_limit_over" : "h_limit_later";

@@ -121,3 +121,33 @@ async fn beside_an_order_and_after_its_cancellation_the_page_asks_for_the_accoun
     .await;
     assert!(has_no_form(&browser).await.is_some(), "{}", browser.text("main").await);
 }
+
+/// The buyer closed the page at the gateway's window, and pays when the hold is long over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_deposit_behind_a_closed_page_is_shown_with_the_orders() {
+    let (client, browser, sale) = shop("en-US", 5, 5).await;
+    let gateways = Gateways::at(client.setting("gateway_url"));
+    sign_in(&browser, &client, "ann").await;
+    browser.open("/orders").await;
+    browser.until("orders").await;
+    assert_eq!(browser.text("#heading").await, "No orders yet");
+    let hold = held(&client, "ann", &sale).await;
+    let id = issued(&client, &gateways, &hold, "ann").await;
+    until_hold(&client, &hold, "ann", "the hold's end", |hold| hold["status"] == "EXPIRED").await;
+    gateways.deposit(&id, "changed").await;
+    until_hold(&client, &hold, "ann", "the account is needed", |hold| hold["refund"]["account_needed"] == true).await;
+    browser.open("/orders").await;
+    let card = format!("#refund-{}", hold["hold_id"].as_str().unwrap());
+    let text = until("the card of the refund", 20, || async {
+        let found = browser.script(&format!("return document.querySelector('{card}')?.innerText ?? ''")).await;
+        found.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    })
+    .await;
+    assert!(text.contains("₩1,000") && text.contains("Where shall we send your money?"), "{text}");
+    assert_eq!(browser.text("#heading").await, "");
+    is_for_people(&browser).await;
+    browser.click(&card).await;
+    browser.until("refund").await;
+    name_account(&browser).await;
+    gateways.until_paid_back(&id).await;
+}
