@@ -50,7 +50,7 @@ const ORDER: [(&str, usize); 14] = [
     ("money", 4),
     // They order the one gateway of the stack to fail, and so come one after the other.
     ("gateways", 1),
-    ("shop", 2),
+    ("shop", 3),
     // Alone: they measure.
     ("phone", 1),
     ("capacity", 1),
@@ -58,6 +58,9 @@ const ORDER: [(&str, usize); 14] = [
     ("failures", 1),
 ];
 const AT_ONCE: usize = 4;
+/// These compute, and `WAITS` mostly waits for the gateways: the one runs beside the others.
+const DATABASE: [&str; 6] = ["workspace", "transactions", "model", "functions", "events", "operations"];
+const WAITS: &str = "gateways";
 /// Those at the end of `ORDER` that come after everything that is not named.
 const LAST: usize = 3;
 
@@ -73,6 +76,11 @@ impl Area {
         named.map_or(2 * (ORDER.len() - LAST) - 1, |place| place * 2)
     }
 
+    /// Whether it needs no gateway, and nothing of the edge that another area could disturb.
+    fn is_of_the_database(&self) -> bool {
+        DATABASE.contains(&self.name.as_str())
+    }
+
     /// Whether it measures, or kills what others stand on.
     fn is_alone(&self) -> bool {
         ORDER.iter().rev().take(LAST).any(|(name, _)| *name == self.name)
@@ -83,6 +91,12 @@ impl Area {
     }
 }
 
+/// The stack that the areas run on.
+struct On {
+    report: PathBuf,
+    database_url: String,
+}
+
 /// What the tests' own programs print at the end, added up.
 #[derive(Default)]
 struct Tally {
@@ -90,6 +104,14 @@ struct Tally {
     failed: usize,
     /// Take long, and were not asked for.
     left: usize,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.left += other.left;
+    }
 }
 
 impl Test {
@@ -134,18 +156,31 @@ impl Test {
 
     async fn on_the_stack(&self, stack: &mut Stack, areas: &[Area], tally: &mut Tally) -> anyhow::Result<()> {
         let database_url = stack.bring_up().await?.database_url;
+        let on = On { report: stack.report_path(), database_url };
+        let (first, later): (Vec<&Area>, Vec<&Area>) = areas.iter().partition(|area| area.is_of_the_database());
+        let (beside, later): (Vec<&Area>, Vec<&Area>) = later.into_iter().partition(|area| area.name == WAITS);
+        let (first, beside) = tokio::try_join!(self.one_by_one(&on, &first), self.one_by_one(&on, &beside))?;
+        tally.add(&first);
+        tally.add(&beside);
+        tally.add(&self.one_by_one(&on, &later).await?);
+        Ok(())
+    }
+
+    async fn one_by_one(&self, on: &On, areas: &[&Area]) -> anyhow::Result<Tally> {
+        let mut tally = Tally::default();
         let mut dropping: Option<JoinHandle<anyhow::Result<()>>> = None;
         for area in areas {
             if self.rest && long_tests(area).await? == 0 {
                 continue;
             }
             // Beside the next area, because it takes a minute after a hundred tests; but not beside one that measures.
-            if area.is_alone() || dropping.as_ref().is_none_or(JoinHandle::is_finished) {
+            let drops = !area.is_of_the_database() && area.name != WAITS;
+            if drops && (area.is_alone() || dropping.as_ref().is_none_or(JoinHandle::is_finished)) {
                 if let Some(dropped) = dropping.take() {
                     dropped.await??;
                 }
-                let left = databases(&database_url).await?;
-                dropping = Some(tokio::spawn(drop_databases(database_url.clone(), left)));
+                let left = databases(&on.database_url).await?;
+                dropping = Some(tokio::spawn(drop_databases(on.database_url.clone(), left)));
             }
             if area.is_alone()
                 && let Some(dropped) = dropping.take()
@@ -154,7 +189,7 @@ impl Test {
             }
             let mut command = Command::new(&area.program);
             command
-                .env("HOLDFAST_STACK", stack.report_path())
+                .env("HOLDFAST_STACK", &on.report)
                 .env("HOLDFAST_DEV", std::env::current_exe()?)
                 .env("RUST_BACKTRACE", "0")
                 .current_dir(workspace::root());
@@ -165,9 +200,9 @@ impl Test {
             if let Some(seed) = &self.seed {
                 command.env("HOLDFAST_SEED", seed);
             }
-            self.run_area(&area.name, &mut command, tally).await?;
+            self.run_area(&area.name, &mut command, &mut tally).await?;
         }
-        Ok(())
+        Ok(tally)
     }
 
     /// Every test outside `tests/it`, wherever it stands.
