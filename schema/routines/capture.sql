@@ -6,7 +6,7 @@
 --      └───────────────────────────────── secure ─────────────▲   │
 --      └── rejected ─────▶ LETTING_GO ──▶ ENDED               └───┘ asked again
 --
--- Locks:      reservation_hold, payment_attempt, parked_payment; gateway_breaker alone.
+-- Locks:      reservation_hold, parked_payment, payment_attempt, as T2; gateway_breaker alone.
 -- Keeps:      money is taken for a hold that is HOLD, is the buyer's, costs just that, and has enough time left, and for
 --             one payment of a hold at a time. The hold's end moves with it, no further than bounded.
 -- Isolation:  READ COMMITTED or above; judged by clock_timestamp() after the hold is locked, as T2 judges.
@@ -325,16 +325,18 @@ language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
     v_hold_id uuid;
+    v_is_open boolean;
 begin
     select a.hold_id into v_hold_id from payment_attempt a
     where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED' and not a.opened;
-    if found then
-        perform from reservation_hold h where h.hold_id = v_hold_id for update;
+    v_is_open := found;
+    perform from reservation_hold h where h.hold_id = v_hold_id for update;
+    perform end_parked(p_gateway, p_payment_id);
+    if v_is_open then
         update payment_attempt a set state = 'ENDED', ended_at = clock_timestamp(), token = null, outcome = p_outcome
         where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
         perform restore_end(v_hold_id, p_gateway, p_payment_id);
     end if;
-    perform end_parked(p_gateway, p_payment_id);
     return json_build_object('result', 'ignored');
 end
 $$;

@@ -1,7 +1,7 @@
 -- T2, confirm: a payment that was captured becomes an order, or is recorded as a refund; one that names no hold of
 -- ours, at a gateway that others may share, is parked (schema/routines/parked.sql).
 --
--- Locks:      reservation_hold, payment, payment_attempt, buyer_history by sku_id, user_active_hold. It touches no
+-- Locks:      reservation_hold, parked_payment, payment, payment_attempt, buyer_history by sku_id, user_active_hold. It touches no
 --             counter: what is sold was taken out of the counter when it was reserved. Where the sale lets a late payment
 --             take it again: reservation_hold and inventory_counter by sku_id before the rest.
 -- Keeps:      a captured payment of ours is one order or one refund; a hold has at most one order.
@@ -140,6 +140,12 @@ begin
     v_reason := case when not v_retaken then v_reason end;
     v_order_id := case when v_reason is null then uuidv7() end;
 
+    -- Parked before under a hold that is not ours, it waited for an operator, who has nothing to decide any more. Before the
+    -- payment: a decision locks what is parked first, and writes the payment then.
+    if is_shared(p_gateway) then
+        perform end_parked(p_gateway, p_payment_id);
+    end if;
+
     -- The payment, with its result. A concurrent call may have recorded the same payment: its result stands.
     insert into payment (gateway, payment_id, hold_ref, hold_id, sale_id, user_id, amount, currency, state, order_id,
                          refund_reason)
@@ -155,10 +161,6 @@ begin
     end if;
     update payment_attempt a set state = 'ENDED', ended_at = v_now, token = null, outcome = coalesce(v_reason, 'confirmed')
     where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
-    -- Parked before under a hold that is not ours, it waited for an operator, who has nothing to decide any more.
-    if is_shared(p_gateway) then
-        perform end_parked(p_gateway, p_payment_id);
-    end if;
 
     if v_reason is not null then
         -- A hold that is still held, because of another amount say, has its own end again: this payment is settled.

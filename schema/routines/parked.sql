@@ -50,7 +50,13 @@ begin
     end if;
     insert into payment (gateway, payment_id, hold_ref, user_id, amount, currency, state, refund_reason)
     values (p_gateway, p_payment_id, v_parked.hold_ref, '', v_parked.amount, v_parked.currency,
-            'REFUND_REQUIRED', 'hold_unknown');
+            'REFUND_REQUIRED', 'hold_unknown')
+    on conflict on constraint payment_pkey do nothing;
+    if not found then
+        -- Told of for a hold of ours at the moment when it was parked: it is settled.
+        update parked_payment k set state = 'GONE' where (k.gateway, k.payment_id) = (p_gateway, p_payment_id);
+        return false;
+    end if;
     insert into refund (gateway, payment_id, reason, amount, currency)
     values (p_gateway, p_payment_id, 'hold_unknown', v_parked.amount, v_parked.currency);
     insert into order_ledger (event_type, gateway, payment_id, amount, currency)

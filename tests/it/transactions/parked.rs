@@ -7,6 +7,8 @@ use tokio_postgres::types::{Json, Type};
 
 use support::database::{Ask, Database, Paid, confirm_at, reserve};
 
+/// In our form, and no hold of this database.
+const NOBODYS: &str = "01890000-0000-7000-8000-000000000000";
 const BY: &str = r#"{"actor": "minji", "reason": "the other shop's", "request_id": "r"}"#;
 
 struct Office {
@@ -23,9 +25,22 @@ impl Office {
     }
 
     async fn told(&self, gateway: &str, payment: &str) -> Value {
-        let hold = "01890000-0000-7000-8000-000000000000".to_owned();
+        let hold = NOBODYS.to_owned();
         let paid = Paid { payment: payment.into(), hold, user: "a guest".into(), amount: 100, currency: "KRW".into() };
         confirm_at(&self.gateway, gateway, &paid).await.unwrap()
+    }
+
+    /// Ann's, of one piece for 100.
+    async fn hold(&self) -> String {
+        self.database.sale(300, &[("a", 9, 9)]).await;
+        let ask = Ask { user: "ann".into(), key: "k".into(), lines: vec![("a".into(), 1)] };
+        let answers = reserve(&self.database.as_role("reserve").await, true, &[ask]).await.unwrap();
+        answers[0]["hold"]["hold_id"].as_str().unwrap().to_owned()
+    }
+
+    fn paid(&self, hold: &str) -> Paid {
+        let (hold, currency) = (hold.to_owned(), "KRW".to_owned());
+        Paid { payment: "p1".into(), hold, user: "ann".into(), amount: 100, currency }
     }
 
     async fn ask(&self, client: &Client, sql: &str) -> Value {
@@ -201,15 +216,61 @@ async fn an_event_about_an_unknown_users_payment_names_no_user() {
 #[tokio::test]
 async fn a_parked_payment_that_pays_for_a_hold_of_ours_waits_for_no_operator() {
     let office = Office::open().await;
-    office.database.sale(300, &[("a", 9, 9)]).await;
-    let ask = Ask { user: "ann".into(), key: "k".into(), lines: vec![("a".into(), 1)] };
-    let answers = reserve(&office.database.as_role("reserve").await, true, &[ask]).await.unwrap();
-    let hold = answers[0]["hold"]["hold_id"].as_str().unwrap().to_owned();
+    let hold = office.hold().await;
     assert_eq!(office.told("toss", "p1").await, json!({"result": "parked"}));
-    let paid = Paid { payment: "p1".into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };
-    assert_eq!(confirm_at(&office.gateway, "toss", &paid).await.unwrap()["result"], "confirmed");
+    assert_eq!(confirm_at(&office.gateway, "toss", &office.paid(&hold)).await.unwrap()["result"], "confirmed");
     assert!(office.letters("null").await.is_empty());
     assert_eq!(office.decide("toss", "p1", "replay").await, "gone", "it is an order");
+    assert_eq!((office.count("payment").await, office.count("refund").await), (1, 0));
+    office.is_in_order().await;
+}
+
+/// The operator comes first to what is parked, and the payment is told of for a hold of ours meanwhile: neither waits for
+/// the other.
+#[tokio::test]
+async fn a_decision_and_a_payment_for_a_hold_of_ours_do_not_wait_for_each_other() {
+    let office = Office::open().await;
+    let hold = office.hold().await;
+    office.told("toss", "p1").await;
+    let keeper = stack::database::connect(&office.database.url()).await.unwrap();
+    keeper.batch_execute("begin; select from holdfast.parked_payment for update").await.unwrap();
+    let Office { database, gateway, admin } = office;
+    let id = hex::encode("toss p1");
+    let deciding = tokio::spawn(async move {
+        let by = Json(serde_json::from_str::<Value>(BY).unwrap());
+        let replay = format!("select holdfast.replay_dead_letter($1, null, null, 'parked-{id}')");
+        let rows = admin.query_typed(&replay, &[(&by, Type::JSON)]).await.unwrap();
+        (rows[0].get::<_, Json<Value>>(0).0["letter"]["status"].clone(), admin)
+    });
+    support::waiting::until_waiting(&database, 1).await;
+    let paying = tokio::spawn(async move {
+        let paid = Paid { payment: "p1".into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };
+        (confirm_at(&gateway, "toss", &paid).await.unwrap(), gateway)
+    });
+    support::waiting::until_waiting(&database, 2).await;
+    keeper.batch_execute("commit").await.unwrap();
+    let (decided, admin) = deciding.await.unwrap();
+    let (paid, gateway) = paying.await.unwrap();
+    assert_eq!((decided, paid), (json!("pending"), json!({"result": "refund_required", "reason": "hold_unknown"})));
+    let office = Office { database, gateway, admin };
+    assert_eq!((office.count("payment").await, office.count("refund").await), (1, 1));
+    office.is_in_order().await;
+}
+
+/// Told of for two holds at one moment, one of them ours: parked it is, and an order.
+#[tokio::test]
+async fn what_was_parked_while_it_became_an_order_is_not_paid_back() {
+    let office = Office::open().await;
+    let hold = office.hold().await;
+    let other = office.database.as_role("confirm").await;
+    other.batch_execute("begin").await.unwrap();
+    let told = Paid { hold: NOBODYS.into(), ..office.paid(&hold) };
+    assert_eq!(confirm_at(&other, "toss", &told).await.unwrap()["result"], "parked");
+    let paid = confirm_at(&office.gateway, "toss", &office.paid(&hold)).await.unwrap();
+    assert_eq!(paid["result"], "confirmed");
+    other.batch_execute("commit").await.unwrap();
+    assert_eq!(office.decide("toss", "p1", "replay").await, "gone");
+    assert!(office.letters("null").await.is_empty());
     assert_eq!((office.count("payment").await, office.count("refund").await), (1, 0));
     office.is_in_order().await;
 }
