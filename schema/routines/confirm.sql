@@ -159,8 +159,10 @@ begin
         end if;
         return stored_payment(p_gateway, p_payment_id);
     end if;
-    update payment_attempt a set state = 'ENDED', ended_at = v_now, token = null, outcome = coalesce(v_reason, 'confirmed')
-    where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and a.state <> 'ENDED';
+    -- Of one that was given up, too, no operator has to decide any more.
+    update payment_attempt a set state = 'ENDED', ended_at = v_now, dead_at = null, token = null,
+                                 outcome = coalesce(v_reason, 'confirmed')
+    where (a.gateway, a.payment_id) = (p_gateway, p_payment_id) and (a.state <> 'ENDED' or a.dead_at is not null);
 
     if v_reason is not null then
         -- A hold that is still held, because of another amount say, has its own end again: this payment is settled.

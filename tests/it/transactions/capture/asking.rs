@@ -117,6 +117,36 @@ async fn a_lookup_without_a_response_is_retried_at_growing_intervals_and_ends_at
     assert!(letters().await.is_empty());
 }
 
+/// Else its buyer could never be forgotten: nobody is shown a letter about money that came to rest.
+#[tokio::test]
+async fn what_nobody_answered_and_was_paid_after_all_is_no_letter_and_keeps_nobody() {
+    let shop = Shop::open().await;
+    let hold = shop.hold("ann").await;
+    shop.note("p1", &hold).await;
+    for _ in 0..12 {
+        shop.unanswered("p1").await;
+    }
+    let by = r#"{"actor": "minji", "reason": "asked", "request_id": "r"}"#;
+    let forgotten = async || {
+        let sql = format!("select holdfast.forget_user('{by}', 'ann', 100, 0, 0)");
+        ask(&shop.database.as_role("admin").await, &sql).await["forgotten"]["status"].clone()
+    };
+    assert_eq!(forgotten().await, "waiting", "an operator has to decide");
+    let paid = Paid { payment: "p1".into(), hold, user: "ann".into(), amount: 100, currency: "KRW".into() };
+    assert_eq!(confirm_at(&shop.confirm, "toss", &paid).await.unwrap()["result"], "confirmed");
+    let id = hex::encode("toss p1");
+    for decide in
+        ["replay_dead_letter('{by}', null, null, '{id}')", "decide_dead_letter('{by}', null, null, '{id}', 'dismiss')"]
+    {
+        let sql = format!("select holdfast.{}", decide.replace("{by}", by).replace("{id}", &format!("asked-{id}")));
+        let decided = ask(&shop.database.as_role("admin").await, &sql).await;
+        assert_eq!(decided["letter"]["status"], "ended", "{decide}");
+    }
+    assert_eq!(forgotten().await, "done");
+    let named = "select to_json(count(*)) from holdfast.payment_attempt where user_id = 'ann'";
+    assert_eq!(ask(&shop.database.owner, named).await, 0);
+}
+
 #[tokio::test]
 async fn a_gateway_that_throttles_is_polled_less_and_no_buyer_is_refused() {
     let shop = Shop::open().await;
