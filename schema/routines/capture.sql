@@ -272,7 +272,8 @@ begin
                     when v_hold.status = 'HOLD' and v_now < v_end then greatest(v_end - asked_ahead(), v_now + asked_again())
                     else v_now + least(greatest((v_now - a.created_at) / 2, asked_again()), interval '1 hour') end,
                 -- A gateway that has our word may be taking the money: as long as the hold lasts, it waits for no other.
-                state = case when a.state = 'CAPTURING' and not p_taken and v_hold.status = 'HOLD' and v_hold.expire_at > v_now then 'CAPTURING'
+                state = case when a.state = 'CAPTURING' and a.hold_id = excluded.hold_id and not p_taken
+                                  and v_hold.status = 'HOLD' and v_hold.expire_at > v_now then 'CAPTURING'
                     when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then 'ENDED' else 'UNDER_WAY' end,
                 ended_at = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then v_now end,
                 token = case when a.state <> 'ENDED' and a.created_at < v_now - interval '3 days' then null else a.token end,

@@ -275,3 +275,15 @@ async fn a_settled_payment_is_not_looked_up_again_whatever_is_recorded_of_it() {
     assert_eq!(ask(&shop.database.owner, &again).await, 0, "its money came to rest: it is no letter");
     assert_eq!(shop.claim("toss", 50).await, 0);
 }
+
+/// Its gateway says another hold of it now, for which another payment's money is being taken.
+#[tokio::test]
+async fn a_capture_goes_on_for_the_hold_that_it_began_for_alone() {
+    let shop = Shop::open().await;
+    let (anns, bobs) = (shop.hold("ann").await, shop.hold("bob").await);
+    assert_eq!(shop.secure("p1", &anns, "ann").await["result"], "secured");
+    assert_eq!(shop.secure("p2", &bobs, "bob").await["result"], "secured");
+    shop.note("p1", &bobs).await;
+    assert_eq!(shop.attempt("p1").await, json!(["UNDER_WAY", 2, bobs]));
+    assert_eq!(shop.attempt("p2").await, json!(["CAPTURING", 1, bobs]));
+}
