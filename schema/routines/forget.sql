@@ -1,7 +1,7 @@
 -- Forget: a pseudonym replaces a user wherever the name is not needed any more.
 --
--- Locks:      forget_request; then reservation_hold by hold_id, orders, payment, payment_attempt, audit_finding. It waits
---             100 ms for a lock and no longer: it comes again.
+-- Locks:      forget_request; then reservation_hold by hold_id, buyer_history by sale and SKU, orders, payment,
+--             payment_attempt, audit_finding. It waits 100 ms for a lock and no longer: it comes again.
 -- Keeps:      one pseudonym a user, so that rows of one person still belong together and every sum stays; what somebody
 --             still needs in clear stays so until they do not: a live hold; money that is being paid, paid back or could
 --             not be, or of which an operator has to decide; orders and payments that the law wants kept (p_legal_s); holds of which events tell (p_keep_s).
@@ -34,19 +34,22 @@ begin
         order by h.hold_id limit p_most for update);
     v_forgotten := cardinality(v_hold_ids);
     update reservation_hold h set user_id = p_pseudonym where h.hold_id = any (v_hold_ids);
-    -- What T1 counts as bought follows the lines: the orders of one buyer in one sale may be past their time at different times.
-    with renamed as (
-        update order_items i set user_id = p_pseudonym from orders o
-        where o.hold_id = any (v_hold_ids) and i.order_id = o.order_id
-        returning i.sale_id, i.sku_id, i.qty
-    ), sums as (
-        select r.sale_id, r.sku_id, sum(r.qty)::bigint as qty from renamed r group by r.sale_id, r.sku_id
-    ), taken as (
-        update buyer_history b set bought = b.bought - s.qty from sums s
-        where (b.sale_id, b.user_id, b.sku_id) = (s.sale_id, p_user_id, s.sku_id))
+    -- What T1 counts as bought goes with the orders: others of the same sale may have to wait.
+    perform from (select distinct i.sale_id, i.sku_id from orders o join order_items i using (order_id)
+                  where o.hold_id = any (v_hold_ids)) bought
+    join buyer_history b on (b.sale_id, b.user_id, b.sku_id) = (bought.sale_id, p_user_id, bought.sku_id)
+    order by b.sale_id, b.sku_id for update of b;
+    with bought as materialized (
+        select i.sale_id, i.sku_id, sum(i.qty) as qty from orders o join order_items i using (order_id)
+        where o.hold_id = any (v_hold_ids) group by i.sale_id, i.sku_id
+    ), less as (
+        update buyer_history b set bought = b.bought - bought.qty from bought
+        where (b.sale_id, b.user_id, b.sku_id) = (bought.sale_id, p_user_id, bought.sku_id))
     insert into buyer_history as b (sale_id, user_id, sku_id, bought)
-    select s.sale_id, p_pseudonym, s.sku_id, s.qty from sums s
+    select bought.sale_id, p_pseudonym, bought.sku_id, bought.qty from bought
     on conflict on constraint buyer_history_pkey do update set bought = b.bought + excluded.bought;
+    update order_items i set user_id = p_pseudonym from orders o
+    where o.hold_id = any (v_hold_ids) and i.order_id = o.order_id;
     update orders o set user_id = p_pseudonym where o.hold_id = any (v_hold_ids);
     -- What else T1 knows of the user, sale by sale, once nothing of theirs stands there that it belongs to.
     with past as (
@@ -97,7 +100,10 @@ begin atomic
             case when exists (select from holdfast.payment p join holdfast.refund r using (gateway, payment_id)
                               where p.user_id = p_user_id and r.status in ('REQUIRED', 'FAILED')) then 'refund' end,
             case when exists (select from holdfast.orders o where o.user_id = p_user_id)
-                   or exists (select from holdfast.payment p where p.user_id = p_user_id) then 'legal_time' end,
+                   or exists (select from holdfast.payment p where p.user_id = p_user_id)
+                   -- Somebody else may have paid for a hold of theirs.
+                   or exists (select from holdfast.reservation_hold h join holdfast.payment p on p.hold_id = h.hold_id
+                              where h.user_id = p_user_id and h.status <> 'HOLD') then 'legal_time' end,
             case when exists (select from holdfast.reservation_hold h
                               where h.user_id = p_user_id and h.status <> 'HOLD'
                                 and not exists (select from holdfast.payment p where p.hold_id = h.hold_id))
@@ -107,14 +113,20 @@ begin atomic
                               where a.user_id = p_user_id and a.state = 'ENDED' and not exists (
                                 select from holdfast.payment p
                                 where p.gateway = a.gateway and p.payment_id = a.payment_id and p.user_id = p_user_id))
+                   -- For somebody else's hold; whatever becomes of it, it has the name until it has ended.
+                   or exists (select from holdfast.payment_attempt a where a.user_id = p_user_id and a.state <> 'ENDED')
                  then 'retention' end], null) as for_what
     )
     select json_build_object(
         'pseudonym', p_pseudonym,
         'status', case when w.for_what = '{}' then 'done' else 'waiting' end,
         'waits_for', w.for_what,
-        'until', holdfast.rfc3339((select max(p.created_at) from holdfast.payment p where p.user_id = p_user_id)
-                                  + make_interval(secs => p_legal_s)))
+        'until', holdfast.rfc3339((
+            select max(paid.created_at) from (
+                select p.created_at from holdfast.payment p where p.user_id = p_user_id
+                union all
+                select p.created_at from holdfast.reservation_hold h join holdfast.payment p on p.hold_id = h.hold_id
+                where h.user_id = p_user_id and h.status <> 'HOLD') paid) + make_interval(secs => p_legal_s)))
     from waits w;
 end;
 

@@ -9,7 +9,8 @@ pub struct Forgotten {
     pub pseudonym: String,
     /// `done`: the user's id is nowhere any more; `waiting`: the rest follows without another request.
     pub status: String,
-    /// `live_hold`, `refund` (a pending one), `legal_time` (orders and payments), `retention` (events).
+    /// `live_hold`, `refund` (a pending one), `legal_time` (orders and payments, those of others for a hold of the user's
+    /// among them), `retention` (events, payments that are under way).
     pub waits_for: Vec<String>,
     /// When the last legal retention period ends.
     pub until: Option<String>,

@@ -129,29 +129,6 @@ async fn a_user_past_every_retention_time_is_gone_from_every_table_and_the_ledge
     }
 }
 
-/// One order's time is over and the other's is not: what T1 counts is what the lines say, for both names.
-#[tokio::test]
-async fn what_was_bought_is_counted_under_the_name_that_its_order_has() {
-    let database = shop().await;
-    let old = hold(&database, ANN, "a", "1").await;
-    pay(&database, "p1", &old, ANN, 100).await;
-    ten_days_pass(&database).await;
-    let new = hold(&database, ANN, "a", "2").await;
-    pay(&database, "p2", &new, ANN, 100).await;
-    let first = forget(&database, ANN, 5.0).await;
-    assert_eq!(first["waits_for"], json!(["legal_time"]));
-    let bought = "select json_object_agg(user_id, bought) from holdfast.buyer_history";
-    let bought = async || database.owner.query_one(bought, &[]).await.unwrap().get::<_, Json<Value>>(0).0;
-    let pseudonym = first["pseudonym"].as_str().unwrap();
-    assert_eq!(bought().await, json!({ANN: 1, pseudonym: 1}));
-    let look = "select holdfast.audit_look('sales', 100, 0) -> 'found'";
-    let found = async || database.owner.query_one(look, &[]).await.unwrap().get::<_, Json<Value>>(0).0;
-    assert_eq!(found().await, json!([]));
-    ten_days_pass(&database).await;
-    assert_eq!(forget(&database, ANN, 5.0).await["status"], "done");
-    assert_eq!((bought().await, found().await), (json!({pseudonym: 2}), json!([])));
-}
-
 #[tokio::test]
 async fn data_that_is_still_needed_is_deleted_by_itself_later() {
     let database = shop().await;
@@ -225,4 +202,61 @@ async fn what_the_audit_has_found_by_name_and_by_pseudonym_stands_once() {
     assert_eq!(stands_in(&database, ANN).await, [""; 0]);
     let standing = "select count(*) from holdfast.audit_finding where gone_at is null and check_name = 'buyer_bought'";
     assert_eq!(database.owner.query_one(standing, &[]).await.unwrap().get::<_, i64>(0), 1);
+}
+
+/// Neither is the user's own payment, and both have the name.
+#[tokio::test]
+async fn a_hold_that_another_paid_for_and_a_payment_for_anothers_hold_are_waited_for() {
+    let database = shop().await;
+    let anns = hold(&database, ANN, "a", "1").await;
+    pay(&database, "p1", &anns, "bob", 100).await;
+    release(&database.as_role("release").await, ANN, &anns).await.unwrap();
+    let bobs = hold(&database, "bob", "b", "2").await;
+    let confirm = database.as_role("confirm").await;
+    let secure = format!("select holdfast.secure('toss', 'p2', '{bobs}', '{bobs}', '{ANN}', 100, 'KRW', null)");
+    confirm.query_typed(&secure, &[]).await.unwrap();
+    let refunded = "select holdfast.settle_refund('standard', 'p1', 'done', null, null)";
+    database.as_role("refund").await.query_typed(refunded, &[]).await.unwrap();
+    ten_days_pass(&database).await;
+
+    let first = forget(&database, ANN, 30.0).await;
+    let waits = (&first["status"], &first["waits_for"], first["until"].is_string());
+    assert_eq!(waits, (&json!("waiting"), &json!(["legal_time", "retention"]), true), "{first}");
+    let second = forget(&database, ANN, 5.0).await;
+    assert_eq!((&second["status"], &second["waits_for"]), (&json!("waiting"), &json!(["retention"])), "{second}");
+    confirm.query_typed("select holdfast.end_payment('toss', 'p2', 'over')", &[]).await.unwrap();
+    ten_days_pass(&database).await;
+    assert_eq!(forget(&database, ANN, 5.0).await["status"], "done");
+    assert_eq!(stands_in(&database, ANN).await, [""; 0]);
+}
+
+/// Of two orders in a sale one has to wait: what counts as bought is what the orders say, under either name.
+#[tokio::test]
+async fn what_counts_as_bought_goes_with_each_order() {
+    let database = shop().await;
+    for (key, payment) in [("1", "p1"), ("2", "p2")] {
+        let bought = hold(&database, ANN, "a", key).await;
+        pay(&database, payment, &bought, ANN, 100).await;
+        if key == "1" {
+            // Paid twice: her money is on its way back.
+            pay(&database, "again", &bought, ANN, 100).await;
+        }
+    }
+    ten_days_pass(&database).await;
+    let counted = async || {
+        let sql = "select array_agg(user_id = $1 order by user_id = $1), array_agg(bought order by user_id = $1)
+                   from holdfast.buyer_history";
+        let row = database.owner.query_one(sql, &[&ANN]).await.unwrap();
+        let broken = "select count(*) from holdfast.invariant_violation where needs_event_of is null";
+        let broken: i64 = database.owner.query_one(broken, &[]).await.unwrap().get(0);
+        (row.get::<_, Vec<bool>>(0), row.get::<_, Vec<i64>>(1), broken)
+    };
+    assert_eq!(forget(&database, ANN, 5.0).await["status"], "waiting");
+    assert_eq!(counted().await, (vec![false, true], vec![1, 1], 0));
+    let refunded = "select holdfast.settle_refund('standard', 'again', 'done', null, null)";
+    database.as_role("refund").await.query_typed(refunded, &[]).await.unwrap();
+    database.owner.batch_execute("delete from holdfast.event_outbox").await.unwrap();
+    assert_eq!(forget(&database, ANN, 5.0).await["status"], "done");
+    assert_eq!(counted().await, (vec![false], vec![2], 0));
+    assert_eq!(stands_in(&database, ANN).await, [""; 0]);
 }
