@@ -64,6 +64,25 @@ pub enum Command {
         amount: Amount,
         currency: Option<String>,
     },
+    /// A payment, as in `Pay`, that is told of before its money is taken.
+    Attempt {
+        /// `secure`: it is to be taken. `note`: its buyer is about to pay. `note taken`: the money comes later.
+        how: &'static str,
+        pay: Box<Self>,
+    },
+    /// Its buyer opens a page to pay.
+    OpenPage {
+        of: HoldOf,
+        user: String,
+        gateway: String,
+    },
+    /// What came of a question about an attempt: `nothing` once or `nothing at all`, `over` without money; of a page that was
+    /// opened: `not paid` yet, or that it `led to a payment`.
+    Asked {
+        gateway: String,
+        payment: String,
+        says: &'static str,
+    },
     /// T2 without a gateway: `free`, or `wallet`.
     PayFree {
         of: HoldOf,
@@ -101,9 +120,49 @@ pub enum Command {
         gone: bool,
         /// How much of it was paid back, in hundredths of it.
         refunded_percent: i64,
-        /// `none`, `open`, `won`, `lost`; or the gateway does not say. It is about half of the payment.
+        /// `none`, `open`, `won`, `lost`; what only its message says, `opened`, `resolved`; or the gateway does not say. It is
+        /// about half of the payment.
         dispute: Option<&'static str>,
     },
+    /// `refund` has asked the gateway of a payment that has to go back, and that nobody has touched since: what came of it.
+    Refund {
+        gateway: String,
+        payment: String,
+        /// Else it will not, and that is the end of it.
+        done: bool,
+    },
+    /// `refund` is about to request so much of it.
+    BeginRefund {
+        gateway: String,
+        payment: String,
+        amount: i64,
+    },
+    /// And knows what came of that, in the words of `settle_refund`.
+    SettleRefund {
+        gateway: String,
+        payment: String,
+        outcome: &'static str,
+        /// Else it is given up, if it is not done.
+        again: bool,
+    },
+    /// A payment names a hold in our form that is none of ours.
+    Park {
+        gateway: String,
+        payment: String,
+        amount: i64,
+    },
+    /// An operator decides on a dead letter.
+    Decide {
+        /// `refund`, `parked` or `asked`.
+        kind: &'static str,
+        gateway: String,
+        payment: String,
+        /// `replay`, `dismiss` or `settle`.
+        decision: &'static str,
+        key: String,
+    },
+    /// Retention, at its usual times: nothing of a history has served its own.
+    Retain,
     ReadHold {
         of: HoldOf,
         user: String,
@@ -148,6 +207,9 @@ impl Command {
             Self::NewSale { .. } => "new sale",
             Self::Reserve { .. } => "reserve",
             Self::Pay { .. } => "pay",
+            Self::Attempt { how, .. } => how,
+            Self::OpenPage { .. } => "open page",
+            Self::Asked { .. } => "asked",
             Self::PayFree { .. } => "pay free",
             Self::Sweep { .. } => "sweep",
             Self::Release { .. } => "release",
@@ -155,6 +217,12 @@ impl Command {
             Self::Status { .. } => "status",
             Self::Cancel { .. } => "cancel",
             Self::Present { .. } => "present",
+            Self::Refund { .. } => "refund",
+            Self::BeginRefund { .. } => "begin refund",
+            Self::SettleRefund { .. } => "settle refund",
+            Self::Park { .. } => "park",
+            Self::Decide { .. } => "decide",
+            Self::Retain => "retain",
             Self::ReadHold { .. } => "read hold",
             Self::ReadOrder { .. } => "read order",
             Self::ReadOrderOfHold { .. } => "read order of hold",
@@ -171,20 +239,33 @@ impl Command {
     pub fn role(&self) -> &'static str {
         match self {
             Self::Reserve { .. } => "reserve",
-            Self::Pay { .. } | Self::PayFree { .. } => "confirm",
-            Self::Sweep { .. } => "expire",
+            // The sweep asks about pages.
+            Self::Asked { says: "not paid" | "led to a payment", .. } | Self::Sweep { .. } => "expire",
+            Self::Pay { .. }
+            | Self::Attempt { .. }
+            | Self::OpenPage { .. }
+            | Self::Asked { .. }
+            | Self::PayFree { .. }
+            | Self::Park { .. } => "confirm",
+            Self::BeginRefund { .. } | Self::SettleRefund { .. } => "refund",
             Self::Release { .. } => "release",
             Self::NewSale { .. }
             | Self::Stock { .. }
             | Self::Status { .. }
             | Self::Cancel { .. }
+            | Self::Decide { .. }
             | Self::Report { .. }
             | Self::ReadPayments { .. } => "admin",
             Self::ReadHold { .. } | Self::ReadOrder { .. } | Self::ReadOrderOfHold { .. } | Self::ReadSale { .. } => {
                 "lookup"
             }
             // Time passes by nobody's call; and the owner knows what a payment came to, which the gateway would say.
-            Self::Present { .. } | Self::Lapse { .. } | Self::Schedule { .. } | Self::Race(_) => "",
+            Self::Present { .. }
+            | Self::Refund { .. }
+            | Self::Retain
+            | Self::Lapse { .. }
+            | Self::Schedule { .. }
+            | Self::Race(_) => "",
         }
     }
 
@@ -200,10 +281,12 @@ impl Command {
     /// The same with every name begun by `prefix`, so that one database serves many histories.
     pub fn prefixed(&self, prefix: &str) -> Self {
         let mut one = self.clone();
-        let begin = |name: &mut String| name.insert_str(0, prefix);
+        // What stands for the id of an opened page names a user.
+        let begin = |name: &mut String| name.insert_str(usize::from(name.starts_with('@')), prefix);
         let (mut of_whom, mut who, mut sale_of) = (None, None, None);
         match &mut one {
             Self::Race(racers) => racers.iter_mut().for_each(|racer| *racer = racer.prefixed(prefix)),
+            Self::Attempt { pay, .. } => **pay = pay.prefixed(prefix),
             Self::NewSale { sale, .. }
             | Self::Status { sale, .. }
             | Self::ReadSale { sale }
@@ -222,6 +305,7 @@ impl Command {
                 (of_whom, who) = (of.as_mut(), Some(user));
             }
             Self::Release { of, user }
+            | Self::OpenPage { of, user, .. }
             | Self::PayFree { of, user, .. }
             | Self::ReadHold { of, user }
             | Self::ReadOrder { of, user }
@@ -230,9 +314,19 @@ impl Command {
                 begin(key);
                 of_whom = Some(of);
             }
-            Self::ReadPayments { begin: ids, .. } | Self::Present { payment: ids, .. } => begin(ids),
+            Self::Decide { payment, key, .. } => {
+                begin(payment);
+                begin(key);
+            }
+            Self::ReadPayments { begin: ids, .. }
+            | Self::Present { payment: ids, .. }
+            | Self::Refund { payment: ids, .. }
+            | Self::BeginRefund { payment: ids, .. }
+            | Self::SettleRefund { payment: ids, .. }
+            | Self::Asked { payment: ids, .. }
+            | Self::Park { payment: ids, .. } => begin(ids),
             Self::Lapse { of, .. } => of_whom = Some(of),
-            Self::Sweep { .. } => {}
+            Self::Sweep { .. } | Self::Retain => {}
         }
         of_whom.map(|of| &mut of.user).into_iter().chain(who).chain(sale_of).for_each(begin);
         one
@@ -242,7 +336,9 @@ impl Command {
     pub fn of(&self) -> Option<&HoldOf> {
         match self {
             Self::Pay { of, .. } => of.as_ref(),
+            Self::Attempt { pay, .. } => pay.of(),
             Self::Release { of, .. }
+            | Self::OpenPage { of, .. }
             | Self::PayFree { of, .. }
             | Self::Cancel { of, .. }
             | Self::ReadHold { of, .. }
@@ -257,7 +353,9 @@ impl Command {
     pub fn about_nobodys(&self) -> Self {
         let mut one = self.clone();
         match &mut one {
+            Self::Attempt { pay, .. } => **pay = pay.about_nobodys(),
             Self::Pay { of: Some(of), .. }
+            | Self::OpenPage { of, .. }
             | Self::PayFree { of, .. }
             | Self::Release { of, .. }
             | Self::Cancel { of, .. }
@@ -317,6 +415,9 @@ impl fmt::Display for Command {
                 }
                 currency.iter().try_for_each(|currency| write!(to, " currency={currency}"))
             }
+            Self::Attempt { pay, .. } => write!(to, "{verb}: {pay}"),
+            Self::OpenPage { of, user, gateway } => write!(to, "{verb} {gateway} {of} user={user}"),
+            Self::Asked { gateway, payment, says } => write!(to, "{verb} {gateway} {payment}: {says}"),
             Self::PayFree { of, user, method } => write!(to, "{verb} {of} user={user} {method}"),
             Self::Sweep { most } => write!(to, "{verb} {most}"),
             Self::Release { of, user } | Self::ReadHold { of, user } => write!(to, "{verb} {of} user={user}"),
@@ -328,6 +429,18 @@ impl fmt::Display for Command {
                 let left = if *gone { "gone".to_owned() } else { format!("refunded={refunded_percent}%") };
                 write!(to, "{verb} {gateway} {payment} {left} dispute={}", dispute.unwrap_or("?"))
             }
+            Self::Refund { gateway, payment, done } => {
+                write!(to, "{verb} {gateway} {payment} {}", if *done { "done" } else { "refused" })
+            }
+            Self::BeginRefund { gateway, payment, amount } => write!(to, "{verb} {gateway} {payment} amount={amount}"),
+            Self::SettleRefund { gateway, payment, outcome, again } => {
+                write!(to, "{verb} {gateway} {payment} {outcome}{}", if *again { ", again" } else { "" })
+            }
+            Self::Park { gateway, payment, amount } => write!(to, "{verb} {gateway} {payment} amount={amount}"),
+            Self::Decide { kind, gateway, payment, decision, key } => {
+                write!(to, "{verb} {kind} {gateway} {payment} {decision} {key}")
+            }
+            Self::Retain => write!(to, "{verb}"),
             Self::ReadSale { sale } | Self::Report { sale } => write!(to, "{verb} {sale}"),
             Self::ReadPayments { state, .. } => write!(to, "{verb} {}", state.unwrap_or("all")),
             Self::Lapse { of, order } => write!(to, "{verb} {of} as {order}"),

@@ -196,8 +196,9 @@ impl Search<'_> {
                     (has_lapsed && of == sale) || others.iter().any(|other| other.user == asks[0].user)
                 }
                 Command::Release { user, .. } => *user == asks[0].user,
-                Command::Pay { of, .. } => of.as_ref().is_some_and(|of| of.user == asks[0].user),
-                Command::PayFree { of, .. } => of.user == asks[0].user,
+                Command::Pay { .. } | Command::Attempt { .. } | Command::PayFree { .. } | Command::OpenPage { .. } => {
+                    other.of().is_some_and(|of| of.user == asks[0].user)
+                }
                 Command::Sweep { .. } => true,
                 _ => false,
             })
@@ -292,6 +293,20 @@ impl Model {
             Command::Pay { gateway, payment, of, user, amount: Amount::Exactly(amount), currency: Some(currency) } => {
                 self.pay(&Captured { gateway, payment, of: of.as_ref(), user, amount: *amount, currency })
             }
+            Command::Attempt { how, pay } => {
+                let Command::Pay { gateway, payment, of, user, amount: Amount::Exactly(amount), currency } = &**pay
+                else {
+                    panic!("an attempt of no known sum")
+                };
+                let currency = currency.as_deref().expect("a payment's currency");
+                let paid = Captured { gateway, payment, of: of.as_ref(), user, amount: *amount, currency };
+                match *how {
+                    "secure" => self.secure(&paid),
+                    how => self.note(&paid, how == "note taken"),
+                }
+            }
+            Command::OpenPage { of, user, gateway } => self.open_payment(of, user, gateway),
+            Command::Asked { gateway, payment, says } => self.asked(gateway, payment, says),
             Command::PayFree { of, user, method } => self.pay_free(of, user, method),
             Command::Sweep { most } => self.sweep(*most),
             Command::Release { of, user } => self.release(of, user),
@@ -302,6 +317,18 @@ impl Model {
                 let (gone, refunded_percent, dispute) = (*gone, *refunded_percent, *dispute);
                 self.present(&Present { gateway, payment, gone, refunded_percent, dispute })
             }
+            Command::Refund { gateway, payment, done } => self.refund(gateway, payment, *done),
+            Command::BeginRefund { gateway, payment, amount } => self.begin_refund(gateway, payment, *amount),
+            Command::SettleRefund { gateway, payment, outcome, again } => {
+                self.settle_refund(gateway, payment, outcome, *again)
+            }
+            Command::Park { gateway, payment, amount } => {
+                self.park(&(gateway.clone(), payment.clone()), None, *amount, "KRW")
+            }
+            Command::Decide { kind, gateway, payment, decision, key } => {
+                self.decide(kind, (gateway, payment), decision, key)
+            }
+            Command::Retain => Value::Null,
             Command::ReadHold { of, user } => self.read_hold(of, user),
             Command::ReadOrder { of, user } | Command::ReadOrderOfHold { of, user } => self.read_order(of, user),
             Command::ReadSale { sale } => self.read_sale(sale),

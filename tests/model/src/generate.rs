@@ -3,6 +3,9 @@
 //! What a history is about is imagined with the model on the way, so that most commands are about holds that there are
 //! and can change something. What races may come out otherwise: then a command finds something else, and that is fine.
 
+mod attempts;
+mod letters;
+
 use fastrand::Rng;
 
 use super::command::{Amount, Ask, Command, HoldOf, NewSku, Phase};
@@ -37,7 +40,10 @@ struct Generator {
     shut: Vec<String>,
     asked: Vec<(String, Ask)>,
     payments: Vec<Command>,
+    /// How many attempts there were, each at a payment with a number of its own.
+    secured: usize,
     cancellations: Vec<Command>,
+    decisions: Vec<Command>,
     adjustments: Vec<Command>,
     lapses: Vec<u32>,
     imagined: Model,
@@ -51,7 +57,13 @@ impl Generator {
             return self.open_again(&sale);
         }
         match self.rng.u32(0..100) {
-            0..24 => self.reserve(1),
+            0..14 => self.reserve(1),
+            14..18 => self.attempt(),
+            18 => self.part_of_a_refund(),
+            19 => self.refund(),
+            20 | 21 => self.decide(),
+            22 => self.park_or_retain(),
+            23 => self.present(),
             24..36 => {
                 let many = self.rng.usize(2..=8);
                 self.reserve(many)
@@ -79,29 +91,34 @@ impl Generator {
             // A lapsed hold in the way would be a defect of the transactions; here it is all the same.
             let _ = self.imagined.reserve(sale, asks);
         } else {
-            let said = match command {
-                Command::Pay { gateway, payment, of, user, amount: Amount::More(more), currency } => {
-                    let hold = of.as_ref().and_then(|of| self.imagined.holds.get(of));
-                    let (price, of_sale) = hold.map_or((100, "KRW"), |hold| (hold.amount, hold.currency.as_str()));
-                    Command::Pay {
-                        gateway: gateway.clone(),
-                        payment: payment.clone(),
-                        of: of.clone(),
-                        user: user.clone(),
-                        amount: Amount::Exactly((price + more).max(0)),
-                        currency: Some(currency.clone().unwrap_or_else(|| of_sale.to_owned())),
-                    }
-                }
-                other => other.clone(),
-            };
+            let said = self.with_price(command);
             self.imagined.answer(&said);
         }
+    }
+
+    fn with_price(&self, command: &Command) -> Command {
+        let mut said = command.clone();
+        match &mut said {
+            Command::Attempt { pay, .. } => **pay = self.with_price(pay),
+            Command::Pay { of, amount, currency, .. } => {
+                let hold = of.as_ref().and_then(|of| self.imagined.holds.get(of));
+                let (price, of_sale) = hold.map_or((100, "KRW"), |hold| (hold.amount, hold.currency.as_str()));
+                if let Amount::More(more) = *amount {
+                    *amount = Amount::Exactly((price + more).max(0));
+                    currency.get_or_insert_with(|| of_sale.to_owned());
+                }
+            }
+            _ => {}
+        }
+        said
     }
 
     fn race(&mut self) -> Command {
         let of_its_own = match self.rng.u8(..20) {
             0 | 1 => self.one_payment_for_two(),
             2..4 => self.one_buyers(),
+            4 | 5 => self.two_attempts(),
+            6 => self.parked_and_decided(),
             _ => None,
         };
         if let Some(race) = of_its_own {
@@ -117,7 +134,7 @@ impl Generator {
         let (sale, sku) = hold.map_or((SALES[0], SKUS[0]), |hold| (&hold.sale, &hold.lines[0].sku));
         self.about = Some((sale.to_owned(), sku.to_owned(), of));
         let racers = if self.rng.u8(..) < 180 { 2 } else { 3 };
-        let racers = (0..racers).map(|_| match self.rng.u32(0..13) {
+        let racers = (0..racers).map(|_| match self.rng.u32(0..15) {
             0..3 => {
                 let many = if self.rng.u8(..) < 40 { 2 } else { 1 };
                 self.reserve(many)
@@ -128,10 +145,21 @@ impl Generator {
             8 => self.stock(),
             9 => self.status(),
             10 => self.cancel(),
+            11 => {
+                let of = self.hold_of();
+                self.secure(&of)
+            }
+            12 => self.decide(),
             _ => self.read(),
         });
-        let racers = racers.collect();
+        let racers: Vec<Command> = racers.collect();
         self.about = None;
+        // Not in the race itself: of one payment that is new and told of for two holds at once no order is promised.
+        let begun = racers.iter().filter_map(|racer| match racer {
+            Command::Attempt { pay, .. } => Some((**pay).clone()),
+            _ => None,
+        });
+        self.payments.extend(begun);
         Command::Race(racers)
     }
 
@@ -222,6 +250,10 @@ impl Generator {
     }
 
     fn pay(&mut self) -> Command {
+        // Parked, and now told of for a hold of ours; or the other way round.
+        if self.about.is_none() && self.rng.u8(..) < 8 {
+            return self.pay_parked();
+        }
         if self.rng.u8(..) < 40 {
             return self.pay_free();
         }
@@ -295,23 +327,6 @@ impl Generator {
         cancelled
     }
 
-    /// Mostly of a payment that there is.
-    fn present(&mut self) -> Command {
-        let many = self.payments.len();
-        let recent = if many == 0 { 0 } else { self.recent(many) };
-        let (gateway, payment) = match self.payments.get(recent) {
-            Some(Command::Pay { gateway, payment, .. }) => (gateway.clone(), payment.clone()),
-            _ => ("standard".to_owned(), "p0".to_owned()),
-        };
-        Command::Present {
-            gateway,
-            payment,
-            gone: self.rng.u8(..) < 50,
-            refunded_percent: [0, 0, 50, 100][self.rng.usize(..4)],
-            dispute: [None, Some("none"), Some("open"), Some("won"), Some("lost")][self.rng.usize(..5)],
-        }
-    }
-
     fn read(&mut self) -> Command {
         let (of, user) = self.hold_and_user();
         match self.rng.u32(0..11) {
@@ -319,8 +334,8 @@ impl Generator {
             4 if self.about.is_none() => Command::ReadOrder { of, user },
             5 if self.about.is_none() => Command::Report { sale: self.sale() },
             6 if self.about.is_none() => {
-                let states = [None, Some("ordered"), Some("refund_pending"), Some("refunded"), Some("unsettled")];
-                let state = states[self.rng.usize(..5)];
+                let states = ["ordered", "refund_pending", "refunded", "refund_failed", "unsettled"];
+                let state = [None].into_iter().chain(states.map(Some)).nth(self.rng.usize(..6)).flatten();
                 Command::ReadPayments { begin: String::new(), state }
             }
             4..8 => Command::ReadOrderOfHold { of, user },

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::command::HoldOf;
+use super::refunds::Back;
 use super::rules::Model;
 
 /// The gateway, and its id of it.
@@ -24,6 +25,8 @@ pub struct Payment {
     pub late: Option<&'static str>,
     /// Why it is to be paid back, and the how manyth refund of its hold that is.
     pub refund: Option<(&'static str, usize)>,
+    /// How far that is.
+    pub back: Back,
     /// What its gateway said of it afterwards.
     pub later: Later,
 }
@@ -33,8 +36,10 @@ pub struct Payment {
 pub struct Later {
     pub refunded: i64,
     pub reversed: bool,
-    /// `open`, `won` or `lost`, and the amount.
+    /// `open`, `resolved`, `won` or `lost`, and the amount.
     pub dispute: Option<(&'static str, i64)>,
+    /// What the gateway had of it when it was asked last.
+    pub left: Option<i64>,
 }
 
 impl Later {
@@ -66,11 +71,16 @@ pub struct Order {
 }
 
 impl Payment {
-    /// Its money on its way back, as its buyer sees it.
+    /// Its money on its way back, or back, as its buyer sees it.
     pub fn shown_refund(&self) -> Value {
         // Of the currencies that a history has, the euro has cents.
         let decimals = if self.currency == "EUR" { 2 } else { 0 };
-        json!({"status": "pending", "amount": self.amount, "currency": self.currency, "currency_decimals": decimals})
+        let status = match self.back.status {
+            "REQUIRED" => "pending",
+            "COMPLETED" => "completed",
+            _ => "failed",
+        };
+        json!({"status": status, "amount": self.amount, "currency": self.currency, "currency_decimals": decimals})
     }
 
     /// The hold that it names, in the gateway's words.
@@ -109,16 +119,22 @@ impl Model {
             // A gateway's account may serve others too: only the shop's own service tells of nobody else's payments.
             let is_known = paid.of.is_some_and(|of| self.holds.contains_key(of));
             if !is_known && paid.gateway != "standard" {
-                return json!({"result": if paid.of.is_some() { "parked" } else { "ignored" }});
+                return match paid.of {
+                    Some(_) => self.park(&id, paid.of, paid.amount, paid.currency),
+                    None => json!({"result": "ignored"}),
+                };
             }
             self.capture(&id, paid);
         }
-        match &self.payments[&id] {
-            Payment { became: Ok(()), of: Some(of), .. } => {
-                json!({"result": "confirmed", "order_id": format!("?order:{of}")})
-            }
-            other => json!({"result": "refund_required", "reason": other.became.err()}),
-        }
+        self.stored(&id).expect("a payment that is settled")
+    }
+
+    /// What became of a payment, for ever.
+    pub fn stored(&self, id: &PaymentId) -> Option<Value> {
+        self.payments.get(id).map(|paid| match (paid.became, &paid.of) {
+            (Ok(()), Some(of)) => json!({"result": "confirmed", "order_id": format!("?order:{of}")}),
+            (became, _) => json!({"result": "refund_required", "reason": became.err()}),
+        })
     }
 
     /// T2 without a gateway. What is paid already is told first; then whether it can still be paid; then whether so.
@@ -145,6 +161,7 @@ impl Model {
                     became: Ok(()),
                     late: None,
                     refund: None,
+                    back: Back::default(),
                     later: Later::default(),
                 };
                 self.payments.insert(id.clone(), paid);
@@ -163,16 +180,23 @@ impl Model {
         let sale = paid.of.and_then(|of| self.holds.get(of)).map(|hold| hold.sale.clone());
         let (of, user, currency) = (paid.of.cloned(), paid.user.to_owned(), paid.currency.to_owned());
         let amount = paid.amount;
-        let later = Later::default();
+        // What pays for a hold of ours after all waits for no operator.
+        self.end_parked(id);
+        // Nor does one whose gateway said nothing of it for long.
+        if let Some(attempt) = self.attempts.get_mut(id).filter(|attempt| attempt.dead || attempt.state != "ENDED") {
+            attempt.dead = false;
+            attempt.end(became.err().unwrap_or("confirmed"));
+        }
+        let (back, later) = (Back::default(), Later::default());
         self.payments
-            .insert(id.clone(), Payment { of, sale, user, amount, currency, became, late, refund: None, later });
+            .insert(id.clone(), Payment { of, sale, user, amount, currency, became, late, refund: None, back, later });
         match (became, paid.of) {
             (Err(reason), _) => self.owe(id, reason),
             (Ok(()), of) => self.sell(of.expect("a hold that is sold"), id, late),
         }
     }
 
-    fn why_not(&self, paid: &Captured) -> Option<&'static str> {
+    pub fn why_not(&self, paid: &Captured) -> Option<&'static str> {
         let Some((of, hold)) = paid.of.and_then(|of| self.holds.get_key_value(of)) else { return Some("hold_unknown") };
         match hold.shown() {
             "COMMITTED" => Some("already_paid"),
@@ -232,7 +256,7 @@ impl Model {
     }
 
     /// The payment is to be paid back: the newest refund of its hold.
-    fn owe(&mut self, id: &PaymentId, reason: &'static str) {
+    pub fn owe(&mut self, id: &PaymentId, reason: &'static str) {
         let Payment { of, sale, .. } = self.payments[id].clone();
         let of = of.filter(|_| sale.is_some());
         // What is for no hold of ours comes after nothing and before nothing.
@@ -291,20 +315,37 @@ impl Model {
     pub fn present(&mut self, now: &Present) -> Value {
         let id = (now.gateway.to_owned(), now.payment.to_owned());
         let Some(Payment { amount, mut later, .. }) = self.payments.get(&id).cloned() else { return Value::Null };
-        match (now.dispute, later.dispute) {
+        let at_gateway = if now.gone { 0 } else { amount - amount * now.refunded_percent / 100 };
+        let moved = amount - at_gateway;
+        later.dispute = match (now.dispute, later.dispute) {
             // One that is gone while it was open was taken back.
-            (Some("none"), Some(("open", about))) => later.dispute = Some(("won", about)),
-            (None | Some("none"), _) => {}
-            (Some(status), _) => later.dispute = Some((status, amount / 2)),
+            (Some("none"), Some(("open", about))) => Some(("won", about)),
+            (None | Some("none"), known) => known,
+            // Only a message says so, which may come after the message that it is over, and is then as good as that.
+            (Some("opened"), None) => Some(("open", amount / 2)),
+            (Some("opened"), Some((status, about))) if status != "resolved" => Some((status, about)),
+            // A message that it is over, and nobody says how: where nothing is left the bank has it.
+            (Some("resolved"), Some((status @ ("won" | "lost"), about))) => Some((status, about)),
+            (Some("resolved" | "opened"), known) => {
+                let about = known.map_or(amount / 2, |(_, about)| about);
+                Some((if at_gateway == 0 { "lost" } else { "resolved" }, about))
+            }
+            (Some(status), _) => Some((status, amount / 2)),
+        };
+        if later.dispute != self.payments[&id].later.dispute {
+            self.dispute(&id, later.dispute);
         }
-        if let Some((status, about)) = later.dispute.filter(|_| later.dispute != self.payments[&id].later.dispute) {
-            let kind = match status {
-                "open" => "PAYMENT_DISPUTED",
-                "won" => "DISPUTE_WON",
-                _ => "DISPUTE_LOST",
-            };
-            self.change(&id, (kind, about), "PaymentDisputed", format!("{status}|{about}"));
+        // What the gateway has again of what it had paid back for us is due again; what a lost dispute took is not.
+        let lost = later.dispute.filter(|(status, _)| *status == "lost").map_or(0, |(_, about)| about);
+        let mut back = self.payments[&id].back.clone();
+        let is_again_there = back.paid() > moved || later.left.is_some_and(|left| left < at_gateway);
+        let is_refunded = self.payments[&id].refund.is_some() && back.status == "COMPLETED";
+        if !now.gone && is_refunded && moved + lost < amount && is_again_there {
+            back.reopen(moved);
+            self.payments.get_mut(&id).expect("a payment").back = back.clone();
+            self.end_refund(&id, "REFUND_REOPENED", amount - moved, "RefundFailed", "reopened");
         }
+        later.left = Some(at_gateway);
         if std::mem::replace(&mut later.reversed, now.gone) != now.gone {
             let (kind, event, sign) = match now.gone {
                 true => ("PAYMENT_REVERSED", "deposit_reversed", 1),
@@ -313,7 +354,10 @@ impl Model {
             self.change(&id, (kind, amount), "PaymentRefundedOutside", format!("{event}|{}", sign * amount));
         }
         if !now.gone {
-            let refunded = amount * now.refunded_percent / 100;
+            // While a request of ours is open, what it did is not known.
+            let open = back.open();
+            let known = if open.is_some() { later.refunded } else { 0 };
+            let refunded = (moved - back.paid() - open.unwrap_or(0)).max(known);
             let more = refunded - std::mem::replace(&mut later.refunded, refunded);
             if more != 0 {
                 let event = if more > 0 { "refunded" } else { "refund_failed" };
@@ -323,6 +367,25 @@ impl Model {
         }
         self.payments.get_mut(&id).expect("a payment").later = later;
         json!({"result": "recorded"})
+    }
+
+    fn dispute(&mut self, id: &PaymentId, now: Option<(&'static str, i64)>) {
+        self.payments.get_mut(id).expect("a payment").later.dispute = now;
+        let Some((status, about)) = now else { return };
+        let kind = match status {
+            "open" => "PAYMENT_DISPUTED",
+            "resolved" => "DISPUTE_RESOLVED",
+            "won" => "DISPUTE_WON",
+            _ => "DISPUTE_LOST",
+        };
+        self.change(id, (kind, about), "PaymentDisputed", format!("{status}|{about}"));
+    }
+
+    /// Whoever has its refund sent again knows that the money is still the shop's to pay back.
+    pub fn dispute_was_won(&mut self, id: &PaymentId) {
+        if let Some(("resolved", about)) = self.payments[id].later.dispute {
+            self.dispute(id, Some(("won", about)));
+        }
     }
 
     fn change(&mut self, id: &PaymentId, (kind, amount): (&'static str, i64), event: &'static str, what: String) {
@@ -353,7 +416,9 @@ impl Model {
     pub fn state_of(&self, paid: &Payment) -> &'static str {
         let stands = paid.of.as_ref().is_some_and(|of| self.stands(of));
         match paid.refund {
-            Some(_) => "refund_pending",
+            Some(_) if paid.back.status == "REQUIRED" => "refund_pending",
+            Some(_) if paid.back.status == "FAILED" => "refund_failed",
+            Some(_) => "refunded",
             // Its order was cancelled, and it was nothing.
             None if !stands => "refunded",
             None => "ordered",

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::attempts::Attempt;
 use super::command::{Ask, HoldOf, NewSku, Phase};
+use super::letters::Parked;
 use super::payments::{Order, Payment, PaymentId};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +77,13 @@ pub struct Model {
     pub orders: BTreeMap<HoldOf, Order>,
     /// What gateways said of settled payments, in the order in which it was heard: the kind of entry and its amount.
     pub changes: Vec<(PaymentId, &'static str, i64)>,
+    /// How refunds ended or began again: the kind of entry and its amount.
+    pub refund_ends: Vec<(PaymentId, &'static str, i64)>,
+    pub parked: BTreeMap<PaymentId, Parked>,
+    /// Payments that were told of before their money was taken.
+    pub attempts: BTreeMap<PaymentId, Attempt>,
+    /// Keys of decisions on dead letters: what was asked, and what was answered.
+    pub decide_keys: BTreeMap<String, (String, Value)>,
     /// Keys of cancellations: whose order was meant, and what was answered.
     pub cancel_keys: BTreeMap<String, (HoldOf, Value)>,
     /// `(sale, user, sku)` of holds that lapsed unpaid, where that has to be waited for, and nothing was bought since.
@@ -267,6 +276,8 @@ impl Model {
         let shown = hold.shown();
         match shown {
             status @ ("COMMITTED" | "EXPIRED") => return json!({"outcome": "hold_not_active", "hold_status": status}),
+            // While the money for it is being taken it cannot be given away.
+            "HOLD" if self.is_capturing(of) => return json!({"outcome": "hold_not_active", "hold_status": "HOLD"}),
             "HOLD" => self.end(std::slice::from_ref(of), "RELEASED"),
             _ => {}
         }

@@ -146,7 +146,7 @@ impl Model {
         };
         let paid = || self.payments.values().filter(|paid| paid.sale.as_deref() == Some(id));
         let changed = |so: &dyn Fn(&Later) -> bool| paid().filter(|paid| so(&paid.later)).count();
-        let due = paid().filter(|paid| paid.refund.is_some());
+        let refunds = |status: &str| paid().filter(|paid| paid.refund.is_some() && paid.back.status == status).count();
         let told = self.told.values().flatten().filter(|event| event.1.as_deref() == Some(id));
         let skus: Value = sale
             .skus
@@ -161,8 +161,7 @@ impl Model {
             "holds": {"HOLD": count("HOLD"), "COMMITTED": count("COMMITTED"), "EXPIRED": count("EXPIRED"),
                       "RELEASED": count("RELEASED")},
             "orders": {"CONFIRMED": orders("CONFIRMED"), "CANCELLED": orders("CANCELLED")},
-            // Nothing of a history is paid back or sent to anybody before it is over.
-            "refunds": {"REQUIRED": due.count(), "COMPLETED": 0, "FAILED": 0},
+            "refunds": {"REQUIRED": refunds("REQUIRED"), "COMPLETED": refunds("COMPLETED"), "FAILED": refunds("FAILED")},
             "payments": {"disputed": changed(&Later::is_disputed),
                          "refunded_outside": changed(&|later| later.refunded > 0),
                          "reversed": changed(&|later| later.reversed)},
@@ -181,8 +180,12 @@ impl Model {
 
     fn payment_json(&self, (gateway, payment): &PaymentId, paid: &Payment) -> Value {
         let mut shown = json!({"gateway": gateway, "payment_id": payment, "state": self.state_of(paid),
-            "hold_ref": paid.hold_ref(), "user_id": paid.user, "amount": paid.amount, "currency": paid.currency,
+            "hold_ref": paid.hold_ref(), "amount": paid.amount, "currency": paid.currency,
             "disputed": paid.later.is_disputed(), "refunded_amount": paid.later.moved(paid.amount)});
+        // Who pays for what is none of ours is not written down.
+        if !paid.user.is_empty() {
+            shown["user_id"] = json!(paid.user);
+        }
         if let Some((status, amount)) = paid.later.dispute {
             (shown["dispute"], shown["disputed_amount"]) = (json!(status), json!(amount));
         }
@@ -196,7 +199,10 @@ impl Model {
             shown["order_id"] = json!(format!("?order:{of}"));
         }
         if let Some((reason, _)) = paid.refund {
-            (shown["refund_reason"], shown["refund_attempts"]) = (json!(reason), json!(0));
+            (shown["refund_reason"], shown["refund_attempts"]) = (json!(reason), json!(paid.back.attempts));
+            if let Some(failure) = paid.back.failure {
+                shown["refund_failure"] = json!(failure);
+            }
         }
         shown
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 
+use super::attempts::Attempt;
 use super::explain::State;
 use super::rules::{Event, Model};
 
@@ -60,6 +61,25 @@ pub fn expected(state: &State) -> Vec<String> {
     for (key, (of, _)) in &model.cancel_keys {
         lines.push(format!("cancel key|{key}|?order:{of}"));
     }
+    for (key, (_, answer)) in &model.decide_keys {
+        lines.push(format!("decide key|{key}|{}", answer["letter"]["status"].as_str().unwrap_or_default()));
+    }
+    for ((gateway, payment), parked) in &model.parked {
+        lines.push(format!("parked|{gateway}|{payment}|{}|{}", parked.amount, parked.state));
+    }
+    for ((gateway, id), attempt) in &model.attempts {
+        let hold = attempt.of.as_ref().map_or_else(|| "-".to_owned(), |of| format!("?hold:{of}"));
+        let payment =
+            if id.starts_with('@') { format!("@{}", id.rsplit(':').next().unwrap_or_default()) } else { id.clone() };
+        let Attempt { user, amount, currency, number, state, unanswered, outcome, .. } = attempt;
+        let has = |is: bool, name: &'static str| if is { name } else { "-" };
+        let (opened, dead, token) =
+            (has(attempt.opened, "opened"), has(attempt.dead, "dead"), has(attempt.token, "token"));
+        lines.push(format!(
+            "attempt|{gateway}|{payment}|{hold}|{user}|{amount}|{currency}|{number}|{state}|{opened}|{unanswered}|{dead}|{token}|{}",
+            outcome.unwrap_or("-")
+        ));
+    }
     lines.extend(model.actions.iter().map(|action| format!("operator|{action}")));
     payments(model, &mut lines);
     orders(model, &mut lines);
@@ -88,9 +108,17 @@ fn payments(model: &Model, lines: &mut Vec<String>) {
         for (_, kind, amount) in model.changes.iter().filter(|change| change.0 == (gateway.clone(), id.clone())) {
             lines.push(format!("money|{by}|{kind}|{order}|{amount}|{currency}"));
         }
+        for (_, kind, amount) in model.refund_ends.iter().filter(|end| end.0 == (gateway.clone(), id.clone())) {
+            lines.push(format!("money|{by}|{kind}|-|{amount}|{currency}"));
+        }
         if let Some((reason, n)) = paid.refund {
-            lines.push(format!("refund|{by}|{reason}|{amount}|{currency}|REQUIRED|{n}"));
+            lines.push(format!("refund|{by}|{reason}|{amount}|{currency}|{}|{n}", paid.back.status));
             lines.push(format!("money|{by}|REFUND_REQUIRED|-|{amount}|{currency}"));
+        }
+        for (n, request) in paid.back.requests.iter().enumerate() {
+            let succeeded = if request.succeeded { "succeeded" } else { "-" };
+            let outcome = request.outcome.unwrap_or("-");
+            lines.push(format!("request|{by}|{}|{}|{succeeded}|{outcome}", n + 1, request.amount));
         }
     }
 }

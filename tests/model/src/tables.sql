@@ -43,8 +43,27 @@ select concat_ws('|', 'money', l.gateway, l.payment_id, l.event_type, coalesce(l
 from holdfast.order_ledger l join holdfast.payment p using (gateway, payment_id)
 where starts_with(case when p.gateway in ('free', 'wallet') then p.sale_id else p.payment_id end, $1)
 union all
-select concat_ws('|', 'cancel key', r.idem_key, r.answer #>> '{order,order_id}')
+select case when r.answer ->> 'outcome' = 'replayed_one'
+            then concat_ws('|', 'decide key', r.idem_key, r.answer #>> '{letter,status}')
+            else concat_ws('|', 'cancel key', r.idem_key, r.answer #>> '{order,order_id}') end
 from holdfast.operator_request r where starts_with(r.idem_key, $1)
+union all
+select concat_ws('|', 'request', a.gateway, a.payment_id, a.attempt, a.amount, case when a.succeeded then 'succeeded' else '-' end,
+                 coalesce(a.outcome, '-'))
+from holdfast.refund_attempt a where starts_with(a.payment_id, $1)
+union all
+-- The id of a page that was opened is made of its hold's.
+select concat_ws('|', 'attempt', a.gateway,
+                 case when a.payment_id = replace(a.hold_id::text, '-', '') || right(a.payment_id, 2)
+                 then '@' || right(a.payment_id, 2) else a.payment_id end,
+                 coalesce(a.hold_id::text, '-'), a.user_id, a.amount, a.currency, a.attempt, a.state,
+                 case when a.opened then 'opened' else '-' end, a.unanswered, case when a.dead_at is null then '-' else 'dead' end,
+                 case when a.token is null then '-' else 'token' end, coalesce(a.outcome, '-'))
+from holdfast.payment_attempt a left join holdfast.reservation_hold h using (hold_id)
+where starts_with(coalesce(h.sale_id, a.payment_id), $1)
+union all
+select concat_ws('|', 'parked', k.gateway, k.payment_id, k.amount, k.state)
+from holdfast.parked_payment k where starts_with(k.payment_id, $1)
 union all
 select concat_ws('|', 'operator', o.action, o.subject, o.actor, o.reason, o.request_id)
 from holdfast.operator_ledger o where starts_with(o.request_id, $1)
@@ -55,6 +74,10 @@ select concat_ws('|', 'told', e.xmin, e.event_type, coalesce(e.sale_id, '-'), ca
            when 'OrderConfirmed' then concat_ws('|', e.hold_id, e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'order_id')
            when 'RefundRequired' then
                concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'reason')
+           when 'RefundCompleted' then concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway',
+               e.data ->> 'payment_id', e.data ->> 'amount', case e.data ->> 'by_hand' when 'true' then 'by hand' else 'ended' end)
+           when 'RefundFailed' then concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway',
+               e.data ->> 'payment_id', e.data ->> 'amount', case e.data ->> 'reopened' when 'true' then 'reopened' else 'ended' end)
            when 'PaymentDisputed' then concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway',
                e.data ->> 'payment_id', e.data ->> 'status', e.data ->> 'amount')
            when 'PaymentRefundedOutside' then concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway',

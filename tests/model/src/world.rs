@@ -1,4 +1,7 @@
-//! The real transactions, called by their roles: what the model is held against.
+//! The real transactions, called by their roles: what the model is held against. Those about money before and after a
+//! payment are in `money`.
+
+mod money;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -135,6 +138,9 @@ impl World {
 
     fn with_price(&self, command: &Command, hold: Option<&(Uuid, i64, String)>) -> Command {
         let mut one = command.clone();
+        if let Command::Attempt { pay, .. } = &mut one {
+            **pay = self.with_price(pay, hold);
+        }
         if let Command::Pay { amount, currency, .. } = &mut one {
             let (price, of_sale) = hold.map_or((100, "KRW"), |(_, price, currency)| (*price, currency.as_str()));
             let Amount::More(more) = *amount else { return one };
@@ -233,21 +239,20 @@ impl World {
                 ];
                 session.call(role, "select holdfast.cancel_order($1, $2, $3, $4)", params).await
             }
-            Command::Present { gateway, payment, gone, refunded_percent, dispute } => {
-                let sql =
-                    "select holdfast.record_present(p.gateway, p.payment_id, clock_timestamp()::text, $3, p.amount,
-                               p.amount * $4 / 100, p.currency, $5, case when $5 <> 'none' then p.amount / 2 end)
-                           from holdfast.payment p where (p.gateway, p.payment_id) = ($1, $2)";
-                let state = if *gone { "gone" } else { "paid" };
-                let params: Params = &[
-                    (gateway, Type::TEXT),
-                    (payment, Type::TEXT),
-                    (&state, Type::TEXT),
-                    (refunded_percent, Type::INT8),
-                    (dispute, Type::TEXT),
-                ];
-                let rows = owner.query_typed(sql, params).await?;
-                Ok(rows.first().and_then(|row| row.get::<_, Option<Json<Value>>>(0)).map_or(Value::Null, |json| json.0))
+            Command::Attempt { .. }
+            | Command::OpenPage { .. }
+            | Command::Asked { .. }
+            | Command::Present { .. }
+            | Command::Refund { .. }
+            | Command::BeginRefund { .. }
+            | Command::SettleRefund { .. }
+            | Command::Park { .. }
+            | Command::Decide { .. } => self.call_about_money(session, command).await,
+            Command::Retain => {
+                let sql = "select holdfast.remove_sent(1000, 604800, 2592000), holdfast.remove_keys(1000, 86400),
+                                  holdfast.remove_holds(1000, 7776000), holdfast.forget_due(1000, 604800, 157766400)";
+                owner.query_typed(sql, &[]).await?;
+                Ok(Value::Null)
             }
             Command::ReadHold { user, .. } => {
                 let sql = "call holdfast.look_up_hold($1, $2, $3, null)";
@@ -348,7 +353,7 @@ impl World {
     /// The database does not answer.
     pub async fn empty(&self) -> Result<(), Error> {
         let tables =
-            "truncate holdfast.delivery, holdfast.event_outbox, holdfast.inventory_ledger, holdfast.order_ledger,
+            "truncate holdfast.parked_payment, holdfast.audit_finding, holdfast.delivery, holdfast.event_outbox, holdfast.inventory_ledger, holdfast.order_ledger,
             holdfast.refund_attempt, holdfast.refund, holdfast.payment_attempt,
             holdfast.payment, holdfast.orders, holdfast.order_items, holdfast.idempotency, holdfast.user_active_hold,
             holdfast.reservation_hold, holdfast.reservation_hold_item, holdfast.stock_adjustment, holdfast.sale,
@@ -366,7 +371,7 @@ fn id_in(value: &Value) -> Option<Uuid> {
     value.as_str().and_then(|id| Uuid::parse_str(id).ok())
 }
 
-fn sha256(text: &str) -> Vec<u8> {
+pub(super) fn sha256(text: &str) -> Vec<u8> {
     Sha256::digest(text).to_vec()
 }
 

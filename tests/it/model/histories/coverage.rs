@@ -18,12 +18,34 @@ pub struct Coverage {
 
 /// Every outcome that a command can have, and so must have had.
 const OUTCOMES: &[&str] = &[
+    "asked led to a payment",
+    "asked not paid",
+    "asked nothing",
+    "asked nothing at all",
+    "asked over",
+    "attempt CAPTURING",
+    "attempt ENDED confirmed",
+    "attempt ENDED led to a payment",
+    "attempt ENDED nothing said",
+    "attempt ENDED over",
+    "attempt LETTING_GO",
+    "attempt UNDER_WAY",
+    "begin refund begun",
+    "begin refund nothing",
     "cancel CANCELLED",
     "cancel CANCELLED again",
     "cancel idempotency_key_reused",
     "cancel nothing",
     "cancel replayed",
     "lapse done",
+    "decide dismissed",
+    "decide idempotency_key_reused",
+    "decide invalid_request",
+    "decide nothing",
+    "decide paid_back",
+    "decide pending",
+    "decide replayed",
+    "decide settled",
     "late: another hold in its place",
     "late: bought enough",
     "late: not swept yet",
@@ -32,11 +54,15 @@ const OUTCOMES: &[&str] = &[
     "late: taken again",
     "late: the sale is not open",
     "changed DISPUTE_LOST",
+    "changed DISPUTE_RESOLVED",
     "changed DISPUTE_WON",
     "changed PAYMENT_DISPUTED",
     "changed PAYMENT_REFUNDED_OUTSIDE",
     "changed PAYMENT_RESTORED",
     "changed PAYMENT_REVERSED",
+    "refund entry REFUND_COMPLETED",
+    "refund entry REFUND_FAILED",
+    "refund entry REFUND_REOPENED",
     "ledger CANCEL_CREDIT",
     "ledger EXPIRE_CREDIT",
     "ledger RELEASE_CREDIT",
@@ -47,6 +73,20 @@ const OUTCOMES: &[&str] = &[
     "new sale already_exists",
     "new sale sale",
     "new sale sale again",
+    "note confirmed",
+    "note ignored",
+    "note taken ignored",
+    "open page hold_not_active COMMITTED",
+    "open page hold_not_active EXPIRED",
+    "open page hold_not_active RELEASED",
+    "open page not_found",
+    "open page opened",
+    "park parked",
+    "parked DISMISSED",
+    "parked GONE",
+    "parked PAID_BACK",
+    "parked PARKED",
+    "parked SETTLED",
     "pay again",
     "pay confirmed",
     "pay free confirmed",
@@ -85,8 +125,12 @@ const OUTCOMES: &[&str] = &[
     "read sale open",
     "read sale paused",
     "read sale scheduled",
+    "refund COMPLETED",
+    "refund FAILED",
+    "refund nothing",
     "release hold_not_active COMMITTED",
     "release hold_not_active EXPIRED",
+    "release hold_not_active HOLD",
     "release not_found",
     "release released",
     "report report",
@@ -100,7 +144,21 @@ const OUTCOMES: &[&str] = &[
     "reserve request_in_progress",
     "reserve sale_not_open",
     "reserve sold_out",
+    "retain done",
     "schedule done",
+    "secure confirmed",
+    "secure hold_unknown",
+    "secure secured",
+    "secure turned_away already_paid",
+    "secure turned_away amount_mismatch",
+    "secure turned_away hold_expired",
+    "secure turned_away hold_released",
+    "secure turned_away hold_unknown",
+    "secure turned_away payment_under_way",
+    "secure turned_away user_mismatch",
+    "settle refund COMPLETED",
+    "settle refund FAILED",
+    "settle refund REQUIRED",
     "stock idempotency_key_reused",
     "stock not_found",
     "stock sold_out",
@@ -109,7 +167,7 @@ const OUTCOMES: &[&str] = &[
 const AND: [&str; 6] = ["status not_found", "status sale", "stock replayed", "stock stock", "sweep none", "sweep some"];
 
 /// What races: each with each, itself included.
-const RACERS: [&str; 11] = [
+const RACERS: [&str; 13] = [
     "reserve",
     "pay",
     "pay free",
@@ -118,6 +176,8 @@ const RACERS: [&str; 11] = [
     "stock",
     "status",
     "cancel",
+    "secure",
+    "decide",
     "read hold",
     "read order of hold",
     "read sale",
@@ -152,7 +212,13 @@ impl Coverage {
         let late = model.payments.values().filter_map(|paid| paid.late).map(|late| format!("late: {late}"));
         let moved = model.ledger.iter().map(|entry| format!("ledger {}", entry.2));
         let changed = model.changes.iter().map(|change| format!("changed {}", change.1));
-        late.chain(moved).chain(changed).for_each(|name| self.count_one(name));
+        let ended = model.refund_ends.iter().map(|end| format!("refund entry {}", end.1));
+        let parked = model.parked.values().map(|parked| format!("parked {}", parked.state));
+        let attempts = model.attempts.values().map(|attempt| {
+            format!("attempt {} {}", attempt.state, attempt.outcome.unwrap_or_default()).trim_end().to_owned()
+        });
+        let told = late.chain(moved).chain(changed).chain(ended).chain(parked).chain(attempts);
+        told.for_each(|name| self.count_one(name));
     }
 
     fn count_one(&mut self, name: String) {
@@ -192,7 +258,7 @@ fn pair(one: &str, other: &str) -> String {
 fn name(command: &Command, value: &Value) -> String {
     let word = |name: &str| value[name].as_str().unwrap_or_default();
     match command {
-        Command::Lapse { .. } | Command::Schedule { .. } => "done".to_owned(),
+        Command::Lapse { .. } | Command::Schedule { .. } | Command::Retain => "done".to_owned(),
         Command::Sweep { .. } => if *value == 0 { "none" } else { "some" }.to_owned(),
         _ if value.is_null() => "nothing".to_owned(),
         _ if value["replayed"] == true => "replayed".to_owned(),
@@ -206,8 +272,13 @@ fn name(command: &Command, value: &Value) -> String {
         Command::Cancel { .. } if !value["order"].is_null() => {
             value["order"]["status"].as_str().unwrap_or_default().to_owned()
         }
-        Command::ReadSale { .. } => word("status").to_owned(),
-        Command::Pay { .. } | Command::Present { .. } => {
+        Command::Asked { says, .. } => (*says).to_owned(),
+        Command::BeginRefund { .. } => "begun".to_owned(),
+        Command::ReadSale { .. } | Command::Refund { .. } | Command::SettleRefund { .. } => word("status").to_owned(),
+        Command::Decide { .. } if !value["letter"].is_null() => {
+            value["letter"]["status"].as_str().unwrap_or_default().to_owned()
+        }
+        Command::Pay { .. } | Command::Attempt { .. } | Command::Present { .. } | Command::Park { .. } => {
             format!("{} {}", word("result"), word("reason")).trim().to_owned()
         }
         _ => format!("{} {}", word("outcome"), word("hold_status")).trim().to_owned(),

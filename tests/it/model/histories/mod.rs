@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use futures_util::future::try_join_all;
-use model::{Command, Session, World, check, generate, runtime};
+use model::{Command, Session, World, check, forget, generate, runtime};
 
 use coverage::Coverage;
 use shrink::Runner;
@@ -112,9 +112,22 @@ async fn work(run: &Run, early_release: bool) {
         run.covered.lock().unwrap().add(&coverage);
         histories += 1;
         if histories % HISTORIES_TO_EMPTY_TABLES == 0 {
-            world.empty().await.unwrap();
+            if let Some(left) = over(&world).await {
+                run.failed.fetch_add(1, Ordering::Relaxed);
+                println!(
+                    "after history {number} and those before it, whose seeds are {FIXED_SEED} and {seed}:\n{left}"
+                );
+            }
         }
     }
+    assert_eq!(if run.failed.load(Ordering::Relaxed) == 0 { over(&world).await } else { None }, None);
+}
+
+/// The time of all histories so far is over: what is left of them is in order, and is removed then.
+async fn over(world: &World) -> Option<String> {
+    let left = forget::what_is_left(&world.owner()).await.unwrap();
+    world.empty().await.unwrap();
+    left
 }
 
 /// One history, with early release and without.
@@ -127,6 +140,7 @@ fn repeat(seed: u64, number: u64) {
                 if let Err(why) = check::run(&world, &format!("h{run}-"), &history, |_, _| ()).await {
                     panic!("{}", told(&world, &history, seed, number, &why).await);
                 }
+                assert_eq!(over(&world).await, None, "run {run}, early release {early_release}");
             }
         }
     });

@@ -32,9 +32,20 @@ fn pay(payment: &str, user: &str, key: &str) -> Command {
 }
 
 /// At a gateway whose account others may use, too.
-fn elsewhere(payment: &str) -> Command {
-    let Command::Pay { payment, of, user, amount, currency, .. } = pay(payment, "ann", "never") else { unreachable!() };
+fn at_another(payment: &str, key: &str) -> Command {
+    let Command::Pay { payment, of, user, amount, currency, .. } = pay(payment, "ann", key) else { unreachable!() };
     Command::Pay { gateway: "another".to_owned(), payment, of, user, amount, currency }
+}
+
+/// And for a hold in our form that this shop does not have.
+fn elsewhere(payment: &str) -> Command {
+    at_another(payment, "never")
+}
+
+/// An operator decides on that.
+fn decide(payment: &str, decision: &'static str, key: &str) -> Command {
+    let (gateway, payment, key) = ("another".to_owned(), payment.to_owned(), key.to_owned());
+    Command::Decide { kind: "parked", gateway, payment, decision, key }
 }
 
 fn release(user: &str, key: &str) -> Command {
@@ -89,10 +100,25 @@ fn cooling(mut before: Vec<Command>) -> Vec<Command> {
 }
 
 pub fn all() -> Vec<Scenario> {
-    [among_buyers(), of_what_costs_nothing(), with_cool_downs(), with_late_payments(), with_cancellations()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let of_buyers = [among_buyers(), of_what_costs_nothing(), with_cool_downs(), with_late_payments()];
+    of_buyers.into_iter().chain([with_cancellations(), with_decisions()]).flatten().collect()
+}
+
+/// A payment for a hold that is none of ours waits for an operator, who decides while it is told of again, or for a hold
+/// of ours after all; and for another operator.
+fn with_decisions() -> Vec<Scenario> {
+    let parked = || after((5, 5), &[reserve("ann", "k1", &[("a", 1)]), elsewhere("p1")]);
+    let mut all = Vec::new();
+    for decision in ["replay", "dismiss", "settle"] {
+        for other in
+            [at_another("p1", "k1"), elsewhere("p1"), decide("p1", "replay", "d2"), decide("p1", decision, "d1")]
+        {
+            all.push(Scenario { before: parked(), one: decide("p1", decision, "d1"), other });
+        }
+    }
+    all.push(Scenario { before: parked(), one: at_another("p1", "k1"), other: at_another("p1", "k1") });
+    all.push(Scenario { before: parked(), one: at_another("p1", "k1"), other: release("ann", "k1") });
+    all
 }
 
 /// Who let a hold lapse comes back while it is swept, paid for after all, or taken back by another; and an order of theirs
