@@ -124,6 +124,14 @@ pub enum Command {
         /// about half of the payment.
         dispute: Option<&'static str>,
     },
+    /// The gateway's list of the day says the same of it, and it is asked where that is not what is recorded.
+    Listed {
+        gateway: String,
+        payment: String,
+        gone: bool,
+        refunded_percent: i64,
+        dispute: Option<&'static str>,
+    },
     /// `refund` has asked the gateway of a payment that has to go back, and that nobody has touched since: what came of it.
     Refund {
         gateway: String,
@@ -217,6 +225,7 @@ impl Command {
             Self::Status { .. } => "status",
             Self::Cancel { .. } => "cancel",
             Self::Present { .. } => "present",
+            Self::Listed { .. } => "listed",
             Self::Refund { .. } => "refund",
             Self::BeginRefund { .. } => "begin refund",
             Self::SettleRefund { .. } => "settle refund",
@@ -261,6 +270,7 @@ impl Command {
             }
             // Time passes by nobody's call; and the owner knows what a payment came to, which the gateway would say.
             Self::Present { .. }
+            | Self::Listed { .. }
             | Self::Refund { .. }
             | Self::Retain
             | Self::Lapse { .. }
@@ -320,6 +330,7 @@ impl Command {
             }
             Self::ReadPayments { begin: ids, .. }
             | Self::Present { payment: ids, .. }
+            | Self::Listed { payment: ids, .. }
             | Self::Refund { payment: ids, .. }
             | Self::BeginRefund { payment: ids, .. }
             | Self::SettleRefund { payment: ids, .. }
@@ -425,7 +436,8 @@ impl fmt::Display for Command {
             Self::Stock { sale, sku, delta, key } => write!(to, "{verb} {sale} {sku} {delta:+} {key}"),
             Self::Status { sale, status } => write!(to, "{verb} {sale} {status}"),
             Self::Cancel { of, key } => write!(to, "{verb} {of} {key}"),
-            Self::Present { gateway, payment, gone, refunded_percent, dispute } => {
+            Self::Present { gateway, payment, gone, refunded_percent, dispute }
+            | Self::Listed { gateway, payment, gone, refunded_percent, dispute } => {
                 let left = if *gone { "gone".to_owned() } else { format!("refunded={refunded_percent}%") };
                 write!(to, "{verb} {gateway} {payment} {left} dispute={}", dispute.unwrap_or("?"))
             }

@@ -317,6 +317,10 @@ impl Model {
                 let (gone, refunded_percent, dispute) = (*gone, *refunded_percent, *dispute);
                 self.present(&Present { gateway, payment, gone, refunded_percent, dispute })
             }
+            Command::Listed { gateway, payment, gone, refunded_percent, dispute } => {
+                let (gone, refunded_percent, dispute) = (*gone, *refunded_percent, *dispute);
+                self.listed(&Present { gateway, payment, gone, refunded_percent, dispute })
+            }
             Command::Refund { gateway, payment, done } => self.refund(gateway, payment, *done),
             Command::BeginRefund { gateway, payment, amount } => self.begin_refund(gateway, payment, *amount),
             Command::SettleRefund { gateway, payment, outcome, again } => {

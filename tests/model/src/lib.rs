@@ -1,11 +1,12 @@
 //! A model of a limited sale, and the real transactions held against it.
 //!
 //! `rules`, `refusals`, `payments`, `attempts`, `refunds`, `letters` and `shown` are the model: what the documents and
-//! the contract (openapi.json) say, as a value that is copied, sharing nothing with the product. `generate` makes a history from a seed; `check` gives
-//! its commands, one after the other and some of them at once, to the model and to the transactions (`world`, over the
-//! connections of `session`), and compares every answer, and at the end every row of every table (`tables`). `explain`
-//! finds the orders that explain the answers to a race; `unseen` what may have become of a command whose answer nobody
-//! saw, and what a crash may have taken away. tests/model runs it as it is; `soak` while everything breaks.
+//! the contract (openapi.json) say, as a value that is copied, sharing nothing with the product. `generate` makes a history
+//! from a seed; `check` gives its commands, one after the other and some of them at once, to the model and to the
+//! transactions (`world`, over the connections of `session`), and compares every answer, and at the end every row of every
+//! table (`tables`). `explain` finds the orders that explain the answers to a race; `unseen` what may have become of a
+//! command whose answer nobody saw, and what a crash may have taken away. `forget` looks at what is left when the time of
+//! all of it is over. tests/it/model runs it as it is; `soak` while everything breaks.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a model that contradicts itself has failed")]
 
 mod attempts;

@@ -369,6 +369,37 @@ impl Model {
         json!({"result": "recorded"})
     }
 
+    /// A line of the gateway's list, which says the same. What does not agree is asked about and recorded; and what does not
+    /// agree then either is asked about with every list.
+    pub fn listed(&mut self, now: &Present) -> Value {
+        let id = (now.gateway.to_owned(), now.payment.to_owned());
+        if !self.payments.contains_key(&id) {
+            return Value::Null;
+        }
+        let asked = !self.agrees(&id, now);
+        if asked {
+            self.present(now);
+        }
+        json!({"asked": asked, "again": !self.agrees(&id, now)})
+    }
+
+    fn agrees(&self, id: &PaymentId, now: &Present) -> bool {
+        let Payment { amount, back, refund, later, .. } = &self.payments[id];
+        if now.gone {
+            return later.reversed;
+        }
+        let moved = amount * now.refunded_percent / 100;
+        // What was to go back, and is said to be back, is not there any more; unless it was lost meanwhile.
+        let is_lost = later.dispute.is_some_and(|(status, _)| status == "lost");
+        let is_back = refund.is_some() && back.status == "COMPLETED" && !is_lost;
+        let same_dispute = match now.dispute {
+            None => true,
+            Some("none") => later.dispute.is_none_or(|(status, _)| status != "open"),
+            Some(status) => later.dispute == Some((status, amount / 2)),
+        };
+        !later.reversed && moved == later.refunded + back.paid() && !(is_back && moved < *amount) && same_dispute
+    }
+
     fn dispute(&mut self, id: &PaymentId, now: Option<(&'static str, i64)>) {
         self.payments.get_mut(id).expect("a payment").later.dispute = now;
         let Some((status, about)) = now else { return };

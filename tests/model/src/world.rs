@@ -243,6 +243,7 @@ impl World {
             | Command::OpenPage { .. }
             | Command::Asked { .. }
             | Command::Present { .. }
+            | Command::Listed { .. }
             | Command::Refund { .. }
             | Command::BeginRefund { .. }
             | Command::SettleRefund { .. }

@@ -70,6 +70,10 @@ const OUTCOMES: &[&str] = &[
     "ledger RETAKE_DEBIT",
     "ledger STOCK_IN",
     "ledger STOCK_OUT",
+    "listed agreed",
+    "listed asked",
+    "listed asked again",
+    "listed nothing",
     "new sale already_exists",
     "new sale sale",
     "new sale sale again",
@@ -274,6 +278,12 @@ fn name(command: &Command, value: &Value) -> String {
         }
         Command::Asked { says, .. } => (*says).to_owned(),
         Command::BeginRefund { .. } => "begun".to_owned(),
+        Command::Listed { .. } => match (value["asked"] == true, value["again"] == true) {
+            (false, _) => "agreed",
+            (true, false) => "asked",
+            (true, true) => "asked again",
+        }
+        .to_owned(),
         Command::ReadSale { .. } | Command::Refund { .. } | Command::SettleRefund { .. } => word("status").to_owned(),
         Command::Decide { .. } if !value["letter"].is_null() => {
             value["letter"]["status"].as_str().unwrap_or_default().to_owned()

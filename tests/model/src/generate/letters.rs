@@ -16,11 +16,16 @@ impl Generator {
         // Or of one that was paid back, and may not have been after all.
         let paid_back = if self.rng.bool() { self.refund_that_is("COMPLETED") } else { None };
         let (gateway, payment) = paid_back.unwrap_or((gateway, payment));
+        let (gone, refunded_percent) = (self.rng.u8(..) < 50, [0, 0, 50, 100][self.rng.usize(..4)]);
+        if self.rng.u8(..) < 80 {
+            let dispute = [None, None, Some("none"), Some("open"), Some("won"), Some("lost")][self.rng.usize(..6)];
+            return Command::Listed { gateway, payment, gone, refunded_percent, dispute };
+        }
         Command::Present {
             gateway,
             payment,
-            gone: self.rng.u8(..) < 50,
-            refunded_percent: [0, 0, 50, 100][self.rng.usize(..4)],
+            gone,
+            refunded_percent,
             dispute: {
                 let said = ["none", "open", "won", "lost", "opened", "resolved", "none"];
                 [None].into_iter().chain(said.map(Some)).nth(self.rng.usize(..8)).flatten()

@@ -12,6 +12,24 @@ use crate::letters::letter;
 use crate::refunds::settled_detail;
 use crate::session::{Params, Session};
 
+/// A line of a list, what is recorded where it is asked about, and the same line once more: all or nothing, as with a lost
+/// answer.
+const LISTED: &str = "
+    with line as materialized (
+        select p, json_build_array(json_build_object('payment_id', p.payment_id, 'ours', true, 'told', json_build_object(
+            'state', $3, 'amount', p.amount, 'refunded', p.amount * $4 / 100, 'currency', p.currency, 'dispute', $5,
+            'disputed_amount', case when $5 <> 'none' then p.amount / 2 end))) as lines
+        from holdfast.payment p where (p.gateway, p.payment_id) = ($1, $2)
+    ), first as materialized (
+        select l.*, holdfast.compare_listed($1, l.lines)::text <> '[]' as asked from line l
+    ), recorded as materialized (
+        select holdfast.record_present($1, $2, clock_timestamp()::text, $3, (f.p).amount, (f.p).amount * $4 / 100,
+            (f.p).currency, $5, case when $5 <> 'none' then (f.p).amount / 2 end)::text as answer
+        from first f where f.asked
+    )
+    select json_build_object('asked', f.asked, 'again', holdfast.compare_listed($1, f.lines)::text <> '[]')
+    from first f, (select count(r.answer) from recorded r) done";
+
 impl World {
     pub(super) async fn call_about_money(&self, session: &Session, command: &Command) -> Result<Value, Error> {
         let (role, hold) = (command.role(), self.hold_id(command));
@@ -78,6 +96,18 @@ impl World {
                     (dispute, Type::TEXT),
                 ];
                 let rows = self.owner().query_typed(sql, params).await?;
+                Ok(rows.first().and_then(|row| row.get::<_, Option<Json<Value>>>(0)).map_or(Value::Null, |json| json.0))
+            }
+            Command::Listed { gateway, payment, gone, refunded_percent, dispute } => {
+                let state = if *gone { "gone" } else { "paid" };
+                let params: Params = &[
+                    (gateway, Type::TEXT),
+                    (payment, Type::TEXT),
+                    (&state, Type::TEXT),
+                    (refunded_percent, Type::INT8),
+                    (dispute, Type::TEXT),
+                ];
+                let rows = self.owner().query_typed(LISTED, params).await?;
                 Ok(rows.first().and_then(|row| row.get::<_, Option<Json<Value>>>(0)).map_or(Value::Null, |json| json.0))
             }
             Command::Refund { gateway, payment, done } => {
