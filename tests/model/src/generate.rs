@@ -134,7 +134,7 @@ impl Generator {
         let (sale, sku) = hold.map_or((SALES[0], SKUS[0]), |hold| (&hold.sale, &hold.lines[0].sku));
         self.about = Some((sale.to_owned(), sku.to_owned(), of));
         let racers = if self.rng.u8(..) < 180 { 2 } else { 3 };
-        let racers = (0..racers).map(|_| match self.rng.u32(0..15) {
+        let racers = (0..racers).map(|_| match self.rng.u32(0..16) {
             0..3 => {
                 let many = if self.rng.u8(..) < 40 { 2 } else { 1 };
                 self.reserve(many)
@@ -150,6 +150,7 @@ impl Generator {
                 self.secure(&of)
             }
             12 => self.decide(),
+            13 => self.pay_free(),
             _ => self.read(),
         });
         let racers: Vec<Command> = racers.collect();

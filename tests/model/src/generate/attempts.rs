@@ -7,13 +7,13 @@ use crate::payments::PaymentId;
 
 impl Generator {
     pub fn attempt(&mut self) -> Command {
-        match self.rng.u8(..8) {
-            0 => {
+        match self.rng.u8(..9) {
+            0 | 1 => {
                 let (of, user) = self.hold_and_user();
                 let gateway = if self.often() { "standard" } else { "another" }.to_owned();
                 Command::OpenPage { of, user, gateway }
             }
-            1 | 2 => self.asked(),
+            2 | 3 => self.asked(),
             _ => self.told_of(),
         }
     }
@@ -70,7 +70,8 @@ impl Generator {
     }
 
     fn asked(&mut self) -> Command {
-        let live = self.attempt_that(|attempt| attempt.state != "ENDED");
+        let of_a_page = self.rng.bool();
+        let live = self.attempt_that(|attempt| attempt.state != "ENDED" && (attempt.opened || !of_a_page));
         let ((gateway, payment), opened) = match live {
             Some((id, attempt)) => (id, attempt.opened),
             None => (("standard".to_owned(), "p0".to_owned()), false),

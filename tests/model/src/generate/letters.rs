@@ -52,7 +52,7 @@ impl Generator {
         let due: Vec<(PaymentId, i64, bool)> =
             due.map(|(id, paid)| (id.clone(), paid.amount, paid.back.open().is_some())).collect();
         let open: Vec<_> = due.iter().filter(|(.., open)| *open).cloned().collect();
-        let of = if self.rng.bool() && !open.is_empty() { open } else { due };
+        let of = if self.often() && !open.is_empty() { open } else { due };
         if of.is_empty() {
             let (gateway, payment) = ("standard".to_owned(), "p0".to_owned());
             return Command::BeginRefund { gateway, payment, amount: 1 };
