@@ -354,7 +354,8 @@ impl World {
     /// The database does not answer.
     pub async fn empty(&self) -> Result<(), Error> {
         let tables =
-            "truncate holdfast.parked_payment, holdfast.audit_finding, holdfast.delivery, holdfast.event_outbox, holdfast.inventory_ledger, holdfast.order_ledger,
+            "truncate holdfast.parked_payment, holdfast.audit_finding, holdfast.forget_request, holdfast.delivery,
+            holdfast.event_outbox, holdfast.inventory_ledger, holdfast.order_ledger,
             holdfast.refund_attempt, holdfast.refund, holdfast.payment_attempt,
             holdfast.payment, holdfast.orders, holdfast.order_items, holdfast.idempotency, holdfast.user_active_hold,
             holdfast.reservation_hold, holdfast.reservation_hold_item, holdfast.stock_adjustment, holdfast.sale,

@@ -111,13 +111,11 @@ async fn work(run: &Run, early_release: bool) {
         }
         run.covered.lock().unwrap().add(&coverage);
         histories += 1;
-        if histories % HISTORIES_TO_EMPTY_TABLES == 0 {
-            if let Some(left) = over(&world).await {
-                run.failed.fetch_add(1, Ordering::Relaxed);
-                println!(
-                    "after history {number} and those before it, whose seeds are {FIXED_SEED} and {seed}:\n{left}"
-                );
-            }
+        if histories % HISTORIES_TO_EMPTY_TABLES == 0
+            && let Some(left) = over(&world).await
+        {
+            run.failed.fetch_add(1, Ordering::Relaxed);
+            println!("after history {number} and those before it, whose seeds are {FIXED_SEED} and {seed}:\n{left}");
         }
     }
     assert_eq!(if run.failed.load(Ordering::Relaxed) == 0 { over(&world).await } else { None }, None);
