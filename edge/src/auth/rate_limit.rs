@@ -50,6 +50,15 @@ impl Buckets {
         Charge { admitted, remaining: whole_tokens(after), reset_s: self.next_token_s(after) }
     }
 
+    /// Leaves the user this many tokens at most.
+    pub fn lower(&mut self, user_id: &str, tokens: u32, now_ms: u64) {
+        let at_most = u64::from(tokens).saturating_mul(MILLI);
+        let before = self.buckets.get(user_id).map_or(self.full(now_ms), |bucket| self.filled(*bucket, now_ms));
+        if before.millitokens > at_most {
+            self.buckets.insert(user_id.to_owned(), Bucket { millitokens: at_most, ..before });
+        }
+    }
+
     /// Drops full buckets: they say no more than no bucket. If there are still too many, all are dropped with their
     /// counts, because memory is the bound that must hold.
     fn sweep(&mut self, now_ms: u64) {

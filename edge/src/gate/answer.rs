@@ -2,10 +2,13 @@
 //! the Worker only passes it on.
 
 use protocol::reserve::ReserveOutcome;
+use protocol::shop::SaleStatus;
 
 use crate::auth::rate_limit::Charge;
+use crate::gate::lease::{Refusal, Refused};
 use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
+use crate::runtime::clock::rfc3339;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -21,6 +24,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether everybody who has nothing would be told the same.
+    pub fn is_for_anybody(&self) -> bool {
+        matches!(self, Self::Remembered(ReserveOutcome::SoldOut { .. } | ReserveOutcome::SaleNotOpen { .. }))
+    }
+
     /// The same verdict for a repeated request.
     pub fn repeated(self) -> Self {
         match self {
@@ -53,6 +61,29 @@ pub fn answer(charge: Charge, verdict: Verdict) -> Response {
     }
 }
 
+/// The response to a reservation that a lease refuses: it says when that was true.
+pub fn leased(refusal: Refusal) -> Response {
+    let (problem, why) = match refusal.of {
+        Refused::SoldOut { sku_id } => (sold_out(sku_id, 0), "sold-out"),
+        Refused::SaleNotOpen { opens_at, status } => (not_open(opens_at, status), "not-open"),
+    };
+    let answer: Response = problem.with("as_of", rfc3339(refusal.as_of_ms)).into();
+    answer.with("Server-Timing", format!("lease;desc=\"{why}\""))
+}
+
+fn sold_out(sku_id: String, available: i64) -> Problem {
+    Problem::new(Code::SoldOut, "Ask for what is `available`, or try later: holds that lapse come back.")
+        .with("sku_id", sku_id)
+        .with("available", available)
+}
+
+fn not_open(opens_at: String, status: SaleStatus) -> Problem {
+    // A problem's own `status` is the HTTP status (RFC 9457): the sale's needs another name.
+    Problem::new(Code::SaleNotOpen, "Come back when the sale is open; `opens_at` and `sale_status` say more.")
+        .with("opens_at", opens_at)
+        .with("sale_status", serde_json::json!(status))
+}
+
 /// The response to what only takes a token: the Worker looks at the charge, and answers the client by itself.
 pub fn counted(charge: Charge) -> Response {
     if charge.admitted { Response::empty(204) } else { limited(charge).into() }
@@ -83,12 +114,7 @@ fn into_response(outcome: ReserveOutcome) -> Response {
         ReserveOutcome::NotFound { sku_id: Some(sku_id) } => {
             Problem::new(Code::NotFound, "Check `items`: the sale has no such SKU.").with("sku_id", sku_id)
         }
-        ReserveOutcome::SaleNotOpen { opens_at, status, .. } => {
-            // A problem's own `status` is the HTTP status (RFC 9457): the sale's needs another name.
-            Problem::new(Code::SaleNotOpen, "Come back when the sale is open; `opens_at` and `sale_status` say more.")
-                .with("opens_at", opens_at)
-                .with("sale_status", serde_json::json!(status))
-        }
+        ReserveOutcome::SaleNotOpen { opens_at, status, .. } => not_open(opens_at, status),
         ReserveOutcome::AlreadyHolding { hold_id, sku_id } => {
             Problem::new(Code::AlreadyHolding, "Pay for the hold that `hold_id` names, or give it back first.")
                 .with("hold_id", hold_id)
@@ -105,11 +131,7 @@ fn into_response(outcome: ReserveOutcome) -> Response {
                 .with("max_per_user", max_per_user);
             retry_at.into_iter().fold(problem, |problem, retry_at| problem.with("retry_at", retry_at))
         }
-        ReserveOutcome::SoldOut { sku_id, available, .. } => {
-            Problem::new(Code::SoldOut, "Ask for what is `available`, or try later: holds that lapse come back.")
-                .with("sku_id", sku_id)
-                .with("available", available)
-        }
+        ReserveOutcome::SoldOut { sku_id, available, .. } => sold_out(sku_id, available),
         ReserveOutcome::TooLate => Problem::unavailable().because("the batch came too late to be answered in time"),
     };
     problem.into()

@@ -18,8 +18,15 @@ const BINDING: &str = "GATE";
 /// `unavailable`: the Gate did not answer, or not in time; or this isolate has as many reservations in flight as it can
 /// serve.
 pub async fn ask(env: &Env, config: &Config, user_id: &str, ask: &Ask<'_>) -> Result<Reply, Problem> {
+    ask_shard(env, config.gate_key.shard(user_id, config.gate_shards), ask).await
+}
+
+/// The same where the user's Gate is known.
+///
+/// # Errors
+/// As for [`ask`].
+pub async fn ask_shard(env: &Env, shard: u64, ask: &Ask<'_>) -> Result<Reply, Problem> {
     let _permit = Permit::begin(clock::now_ms())?;
-    let shard = config.gate_key.shard(user_id, config.gate_shards);
     let reply = send(env, shard, ask, GATE_DEADLINE_MS).await?;
     Reply::read(&reply).ok_or_else(|| Problem::unavailable().because("the Gate's reply cannot be read"))
 }

@@ -13,6 +13,7 @@ use futures_util::future::join_all;
 use worker::Delay;
 
 use crate::gate::client::send;
+use crate::gate::lease;
 use crate::gate::message::Ask;
 use crate::http::context::RequestContext;
 use crate::runtime::clock;
@@ -71,6 +72,7 @@ impl Calls {
 /// Invalidates a sale at every Gate, and returns when that is done. Callers poll, because a Worker's request cannot
 /// wake another.
 pub async fn forget(context: &RequestContext, sale_id: &str) {
+    lease::with(|leases| leases.forget(sale_id));
     let number = CALLS.with_borrow_mut(|calls| calls.join(sale_id));
     for _ in 0..=(FORGET_EVERY_MS + FORGET_DEADLINE_MS) / FORGET_POLL_MS {
         match CALLS.with_borrow_mut(|calls| calls.turn(number, clock::now_ms())) {

@@ -13,8 +13,8 @@ pub enum Ask<'a> {
     /// Takes a token of the user's: for a reservation that is refused before the Gate, and for what costs as much as
     /// one.
     Charge { user_id: &'a str },
-    /// A reservation as JSON ([`protocol::reserve::Reservation`]).
-    Reserve(&'a str),
+    /// A reservation as JSON ([`protocol::reserve::Reservation`]). `lease`: a refusal from memory is to come with a lease.
+    Reserve { json: &'a str, lease: bool },
     /// Stock of these sales came back, or they opened or closed: drop what is remembered of them. Concerns no user, and
     /// is answered with an empty string.
     Forget { sale_ids: Vec<&'a str> },
@@ -24,7 +24,8 @@ impl<'a> Ask<'a> {
     pub fn text(&self) -> String {
         match self {
             Self::Charge { user_id } => format!("charge\n{user_id}"),
-            Self::Reserve(reservation) => format!("reserve\n{reservation}"),
+            Self::Reserve { json, lease: false } => format!("reserve\n{json}"),
+            Self::Reserve { json, lease: true } => format!("reserve-or-lease\n{json}"),
             Self::Forget { sale_ids } => format!("forget\n{}", sale_ids.join("\n")),
         }
     }
@@ -34,7 +35,8 @@ impl<'a> Ask<'a> {
         let (verb, rest) = text.split_once('\n')?;
         Some(match verb {
             "charge" => Self::Charge { user_id: rest },
-            "reserve" => Self::Reserve(rest),
+            "reserve" => Self::Reserve { json: rest, lease: false },
+            "reserve-or-lease" => Self::Reserve { json: rest, lease: true },
             "forget" => Self::Forget { sale_ids: rest.split('\n').filter(|sale_id| !sale_id.is_empty()).collect() },
             _ => return None,
         })
@@ -46,19 +48,23 @@ impl<'a> Ask<'a> {
 pub struct Reply {
     pub charge: Charge,
     pub response: Response,
+    /// A [`crate::gate::lease::Lease`] as JSON.
+    pub lease: Option<String>,
 }
 
 /// The headers that a Gate's response may have; the others are the Worker's.
 const HEADERS: [&str; 6] = ["Content-Type", "Location", "ETag", "Idempotent-Replayed", "Retry-After", "Server-Timing"];
 
 impl Reply {
-    /// Charge, status and code in one line, the log's detail in the next, a header a line, an empty line, the body.
+    /// Charge, status and code in one line, the log's detail in the next, the lease in the third, a header a line, an empty
+    /// line, the body.
     pub fn text(&self) -> String {
-        let Self { charge: Charge { admitted, remaining, reset_s }, response } = self;
+        let Self { charge: Charge { admitted, remaining, reset_s }, response, lease } = self;
         let Response { status, headers, body, code, internal } = response;
         let code = code.map_or("-", Code::name);
         let internal = internal.as_deref().unwrap_or_default().replace('\n', " ");
-        let mut text = format!("{} {remaining} {reset_s} {status} {code}\n{internal}\n", u8::from(*admitted));
+        let lease = lease.as_deref().unwrap_or_default();
+        let mut text = format!("{} {remaining} {reset_s} {status} {code}\n{internal}\n{lease}\n", u8::from(*admitted));
         for (name, value) in headers {
             text.extend([*name, " ", value.as_str(), "\n"]);
         }
@@ -70,7 +76,9 @@ impl Reply {
     /// None: the text is no reply.
     pub fn read(text: &str) -> Option<Self> {
         let (first, rest) = text.split_once('\n')?;
-        let (internal, mut rest) = rest.split_once('\n')?;
+        let (internal, rest) = rest.split_once('\n')?;
+        let (lease, mut rest) = rest.split_once('\n')?;
+        let lease = Some(lease.to_owned()).filter(|lease| !lease.is_empty());
         let mut words = first.split(' ');
         let admitted = number::<u8>(words.next())? == 1;
         let charge = Charge { admitted, remaining: number(words.next())?, reset_s: number(words.next())? };
@@ -88,7 +96,7 @@ impl Reply {
             response.headers.push((name, value.to_owned()));
         }
         response.body = rest.as_bytes().to_vec();
-        Some(Self { charge, response })
+        Some(Self { charge, response, lease })
     }
 }
 
@@ -108,7 +116,8 @@ mod tests {
     fn a_request_to_the_gate_round_trips() {
         for ask in [
             Ask::Charge { user_id: "홍길동\n{}" },
-            Ask::Reserve("{\"user_id\":\"a\"}"),
+            Ask::Reserve { json: "{\"user_id\":\"a\"}", lease: false },
+            Ask::Reserve { json: "{\"user_id\":\"a\"}", lease: true },
             Ask::Forget { sale_ids: vec!["a", "b-1"] },
             Ask::Forget { sale_ids: vec![] },
         ] {
@@ -132,13 +141,16 @@ mod tests {
             Verdict::Remembered(ReserveOutcome::Granted { hold: hold("k"), replayed: true }),
         ] {
             for charge in [charge, Charge { admitted: false, ..charge }] {
-                let reply = Reply { charge, response: answer(charge, verdict.clone()) };
-                assert_eq!(Reply::read(&reply.text()), Some(reply), "{verdict:?}");
+                for lease in [None, Some("{\"skus\":[]}".to_owned())] {
+                    let reply = Reply { charge, response: answer(charge, verdict.clone()), lease };
+                    assert_eq!(Reply::read(&reply.text()), Some(reply), "{verdict:?}");
+                }
             }
         }
-        let reply = Reply { charge, response: counted(charge) };
+        let reply = Reply { charge, response: counted(charge), lease: None };
         assert_eq!(Reply::read(&reply.text()), Some(reply));
-        for wrong in ["", "1 2 3", "1 2 3 x -\n\n\n", "1 2 3 200 -\n\nSet-Cookie a\n\n", "1 2 3 200 -\n\nETag 1"] {
+        for wrong in ["", "1 2 3", "1 2 3 x -\n\n\n\n", "1 2 3 200 -\n\n\nSet-Cookie a\n\n", "1 2 3 200 -\n\n\nETag 1"]
+        {
             assert_eq!(Reply::read(wrong), None, "{wrong}");
         }
     }

@@ -6,13 +6,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_channel::oneshot;
+use protocol::json;
 use protocol::lookup::{self, Question};
 use protocol::reserve::{BatchResponse, Reservation};
 use worker::js_sys::futures::future_to_promise;
 use worker::wasm_bindgen::{JsValue, prelude::wasm_bindgen};
-use worker::{Env, State, wasm_bindgen, worker_sys};
+use worker::{Delay, Env, State, wasm_bindgen, worker_sys};
 
 use crate::auth::rate_limit::Charge;
 use crate::gate::answer::{Verdict, answer, counted};
@@ -36,6 +38,8 @@ struct Inner {
     /// The shard of this Gate, learned from its first reservation.
     shard: Cell<u64>,
     restart_mark: RefCell<RestartMark>,
+    /// When a timer launches what waits for the end of a lease.
+    wakes_ms: Cell<u64>,
     /// Never borrowed across an await.
     memory: RefCell<Memory<oneshot::Sender<Verdict>>>,
 }
@@ -47,11 +51,13 @@ impl Gate {
     pub fn new(state: worker_sys::DurableObjectState, env: Env) -> Self {
         let state = State::from(state);
         let config = config::of(&env);
-        let (restart_mark, settled_ms) = RestartMark::begin(state.storage().sql(), clock::now_ms());
+        let (restart_mark, settled_ms, leased_ms) = RestartMark::begin(state.storage().sql(), clock::now_ms());
         let mut memory = Memory::new(config.user_burst, config.user_per_s, config.gate_key);
         memory.sold_out.settle(settled_ms);
+        memory.sold_out.hold_back_until(leased_ms);
         let (restart_mark, memory) = (RefCell::new(restart_mark), RefCell::new(memory));
-        Self { inner: Rc::new(Inner { state, config, shard: Cell::default(), restart_mark, memory }) }
+        let (shard, wakes_ms) = (Cell::default(), Cell::default());
+        Self { inner: Rc::new(Inner { state, config, shard, restart_mark, wakes_ms, memory }) }
     }
 
     /// Takes an [`Ask`] as text. What is known from memory is answered at once with a [`Reply`] as text, everything
@@ -68,18 +74,18 @@ impl Gate {
             }
             Ask::Charge { user_id } => {
                 let charge = self.inner.charge(user_id);
-                Ok(Reply { charge, response: counted(charge) }.text().into())
+                Ok(Reply { charge, response: counted(charge), lease: None }.text().into())
             }
-            Ask::Reserve(asked) => {
-                let asked = Reservation::read(asked).map_err(|error| error.to_string())?;
-                Ok(self.inner.reserve(asked))
+            Ask::Reserve { json, lease } => {
+                let asked = Reservation::read(json).map_err(|error| error.to_string())?;
+                Ok(self.inner.reserve(asked, lease))
             }
         }
     }
 }
 
-fn reply(charge: Charge, verdict: Verdict) -> JsValue {
-    Reply { charge, response: answer(charge, verdict) }.text().into()
+fn reply(charge: Charge, verdict: Verdict, lease: Option<String>) -> JsValue {
+    Reply { charge, response: answer(charge, verdict), lease }.text().into()
 }
 
 impl Inner {
@@ -87,24 +93,54 @@ impl Inner {
         self.memory.borrow_mut().charge(user_id, clock::now_ms())
     }
 
-    fn reserve(self: &Rc<Self>, asked: Reservation) -> JsValue {
+    fn reserve(self: &Rc<Self>, asked: Reservation, wants_lease: bool) -> JsValue {
         let charge = self.charge(&asked.user_id);
         if !charge.admitted {
-            return reply(charge, Verdict::Charged);
+            return reply(charge, Verdict::Charged, None);
         }
+        let sale_id = wants_lease.then(|| asked.sale_id.clone());
         self.shard.set(self.config.gate_key.shard(&asked.user_id, self.config.gate_shards));
         let (waiter, mut verdict) = oneshot::channel();
         self.memory.borrow_mut().arrive(asked, waiter, clock::now_ms());
         self.launch();
         match verdict.try_recv() {
-            Ok(Some(verdict)) => reply(charge, verdict),
+            Ok(Some(verdict)) => {
+                let lease = sale_id.filter(|_| verdict.is_for_anybody()).and_then(|sale_id| self.lease(&sale_id));
+                reply(charge, verdict, lease)
+            }
             // The Worker has the deadline: a timer here would be a second one for every request.
             Ok(None) => {
-                future_to_promise(async move { Ok(reply(charge, verdict.await.unwrap_or(Verdict::Unavailable))) })
+                future_to_promise(async move { Ok(reply(charge, verdict.await.unwrap_or(Verdict::Unavailable), None)) })
                     .into()
             }
-            Err(oneshot::Canceled) => reply(charge, Verdict::Unavailable),
+            Err(oneshot::Canceled) => reply(charge, Verdict::Unavailable, None),
         }
+    }
+
+    /// A lease for the Worker that asks. A successor of this Gate has to know of it, or none is given.
+    fn lease(self: &Rc<Self>, sale_id: &str) -> Option<String> {
+        let now_ms = clock::now_ms();
+        if !self.restart_mark.borrow_mut().lease(now_ms) {
+            return None;
+        }
+        let lease = self.memory.borrow_mut().sold_out.lease(sale_id, now_ms)?;
+        json::print(&lease).ok()
+    }
+
+    /// What waits for the end of a lease leaves then, whether or not anybody asks.
+    fn wake_later(self: &Rc<Self>) {
+        let now_ms = clock::now_ms();
+        let Some(wake_ms) = self.memory.borrow_mut().wake_ms(now_ms) else { return };
+        if (now_ms..=wake_ms).contains(&self.wakes_ms.get()) {
+            return;
+        }
+        self.wakes_ms.set(wake_ms);
+        let inner = self.clone();
+        self.state.wait_until(async move {
+            Delay::from(Duration::from_millis(wake_ms.saturating_sub(now_ms))).await;
+            inner.wakes_ms.set(0);
+            inner.launch();
+        });
     }
 
     /// Sends every batch that may leave now, and delivers the verdicts that have been decided.
@@ -126,6 +162,7 @@ impl Inner {
             // The Worker may have given up this waiter; a repeated request finds the outcome in `keys`.
             let _ = waiter.send(verdict);
         }
+        self.wake_later();
     }
 
     async fn send(self: Rc<Self>, in_flight: InFlightBatch) {

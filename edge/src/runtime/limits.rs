@@ -79,8 +79,15 @@ pub const LATE_MAX_MS: u64 = 4_000;
 
 /// How long a Gate repeats "sold out", so that T1 is called again within a second of stock that returned unseen; and
 /// after how long one request is let through as a probe, before the memory expires.
-pub const SOLD_OUT_KEEP_MS: u64 = 800;
-pub const SOLD_OUT_PROBE_MS: u64 = 480;
+pub const SOLD_OUT_KEEP_MS: u64 = 950;
+pub const SOLD_OUT_PROBE_MS: u64 = 700;
+/// How much longer a Gate keeps to a lease than it was given for: two machines' seconds are not the same to the millisecond.
+pub const LEASE_LATE_MS: u64 = 10;
+/// A lease: SKUs that it names; users in its filter, of 10 bits each, 4 KB in all. And leases that an isolate holds, one for
+/// a Gate and a sale.
+pub const LEASE_SKUS_MAX: usize = 64;
+pub const LEASE_USERS_MAX: usize = 3_200;
+pub const LEASES_MAX: usize = 1_000;
 /// Slow start after "sold out": reservations for the SKU in the first batch, doubled on every grant; and SKUs for which
 /// a Gate remembers it.
 pub const SLOW_START_FIRST: usize = 2;

@@ -28,8 +28,13 @@ impl Key {
 
     /// The user's shard, the same in every isolate.
     pub fn shard(self, user_id: &str, shards: u64) -> u64 {
-        self.user(user_id).checked_rem(shards).unwrap_or_default()
+        shard_of(self.user(user_id), shards)
     }
+}
+
+/// The shard of a user's hash.
+pub fn shard_of(user: u64, shards: u64) -> u64 {
+    user.checked_rem(shards).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub fn fresh(name: &str) -> String {
 }
 
 fn from_memory(answer: &Answer) -> bool {
-    answer.header("server-timing") == Some("gate;desc=\"sold-out\"")
+    support::sold_out::remembered(answer, "sold-out")
 }
 
 impl Stage {

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::api::reservations::before_gate;
 use crate::auth::rate_limit::Charge;
 use crate::gate::answer::limited;
-use crate::gate::client::ask;
-use crate::gate::message::Ask;
+use crate::gate::client::{ask, ask_shard};
+use crate::gate::lease;
+use crate::gate::message::{Ask, Reply};
 use crate::http::body::Object;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::idempotency;
@@ -19,7 +20,8 @@ use crate::http::problem::Problem;
 use crate::http::response::Response;
 use crate::http::text::is_slug;
 use crate::runtime::config::Config;
-use crate::runtime::limits;
+use crate::runtime::user_hash::shard_of;
+use crate::runtime::{clock, limits};
 
 /// The body.
 #[derive(Serialize, Deserialize)]
@@ -34,10 +36,8 @@ pub struct Cart {
 pub async fn reserve(context: &mut RequestContext) -> HandlerResult {
     let user_id = context.user_id()?;
     match in_order(context, &user_id).await {
-        Ok(reservation) => {
-            let reply = ask(&context.env, &context.config, &user_id, &Ask::Reserve(&reservation.json)).await?;
-            Ok(limits(reply.response, reply.charge, &context.config))
-        }
+        Ok(InOrder::Refused(response)) => Ok(response),
+        Ok(InOrder::Asks(reservation, user)) => at_the_gate(context, &reservation, user).await,
         // In the order of refusals the limit comes before the body, so a bad request is counted too.
         Err(error) => {
             match ask(&context.env, &context.config, &user_id, &Ask::Charge { user_id: &user_id }).await {
@@ -52,25 +52,54 @@ pub async fn reserve(context: &mut RequestContext) -> HandlerResult {
     }
 }
 
-/// The reservation, if nothing is wrong with it and it may go on to the Gate.
-async fn in_order(context: &mut RequestContext, user_id: &str) -> Result<Reservation, Problem> {
-    let reservation = read(context, user_id).await?;
-    before_gate::admit(context, &reservation).await?;
-    Ok(reservation)
+/// A reservation with which nothing is wrong.
+enum InOrder {
+    /// A lease has an answer, which needs no Gate.
+    Refused(Response),
+    /// It goes on to the Gate of its user, whose hash this is.
+    Asks(Reservation, u64),
 }
 
-async fn read(context: &mut RequestContext, user_id: &str) -> Result<Reservation, Problem> {
+async fn in_order(context: &mut RequestContext, user_id: &str) -> Result<InOrder, Problem> {
     let cart: Cart = context.json().await?;
-    reservation(cart, user_id, context.header("Idempotency-Key"), context.trace.clone())
+    let idem_key = checked(&cart, context.header("Idempotency-Key"))?;
+    let user = context.config.gate_key.user(user_id);
+    let items: Vec<&Line> = cart.items.iter().map(|Object(line)| line).collect();
+    if let Some(response) = before_gate::refused_under_lease(&context.config, user_id, user, &cart.sale_id, &items) {
+        return Ok(InOrder::Refused(response));
+    }
+    let reservation = reservation(cart, user_id, idem_key, context.trace.clone())?;
+    before_gate::admit(context, &reservation).await?;
+    Ok(InOrder::Asks(reservation, user))
 }
 
-/// A cart is printed once, for its fingerprint and for the functions.
-fn reservation(cart: Cart, user_id: &str, key: Option<&str>, trace: Trace) -> Result<Reservation, Problem> {
-    let errors = field_errors(&cart);
+async fn at_the_gate(context: &RequestContext, asked: &Reservation, user: u64) -> HandlerResult {
+    let shard = shard_of(user, context.config.gate_shards);
+    let sent_ms = clock::now_ms();
+    let wants = !lease::with(|leases| leases.holds(shard, &asked.sale_id, sent_ms));
+    let Reply { charge, response, lease } =
+        ask_shard(&context.env, shard, &Ask::Reserve { json: &asked.json, lease: wants }).await?;
+    if let Some(lease) = lease {
+        lease::with(|leases| leases.keep(shard, &asked.sale_id, &lease, sent_ms));
+        lease::charged(&context.config, &asked.user_id, charge, sent_ms);
+    }
+    if response.status == 201 {
+        lease::with(|leases| leases.granted(shard, user));
+    }
+    Ok(limits(response, charge, &context.config))
+}
+
+/// The idempotency key, if nothing is wrong with the request.
+fn checked(cart: &Cart, key: Option<&str>) -> Result<String, Problem> {
+    let errors = field_errors(cart);
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let idem_key = idempotency::key(key)?;
+    idempotency::key(key)
+}
+
+/// A cart is printed once, for its fingerprint and for the functions.
+fn reservation(cart: Cart, user_id: &str, idem_key: String, trace: Trace) -> Result<Reservation, Problem> {
     let printed = idempotency::printed(&cart)?;
     let fingerprint = idempotency::fingerprint_of(&printed);
     let Trace { request_id, traceparent } = trace;

@@ -14,6 +14,8 @@ pub struct InFlightBatch {
     pub within_ms: u64,
     pub sale_id: String,
     pub users: Vec<Rc<str>>,
+    /// Their hashes, in the same order.
+    pub hashes: Vec<u64>,
     pub reservations: Vec<Reservation>,
 }
 

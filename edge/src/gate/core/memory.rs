@@ -33,7 +33,7 @@ impl<W> Memory<W> {
         Self {
             buckets: Buckets::new(user_burst, user_per_s),
             keys: Keys::default(),
-            sold_out: SoldOut::new(users),
+            sold_out: SoldOut::default(),
             slow_start: SlowStart::default(),
             queue: Queue::default(),
             breaker: Breaker::default(),
@@ -96,7 +96,7 @@ impl<W> Memory<W> {
             }
             if self.breaker.admit(now_ms) {
                 self.queue.call_sent(&batch.sale_id);
-                batch.number = self.sold_out.begin_batch();
+                batch.number = self.sold_out.begin_batch(&batch.hashes);
                 return Some(batch);
             }
             self.settle(&batch.users, None, now_ms);
@@ -138,6 +138,12 @@ impl<W> Memory<W> {
         }
     }
 
+    /// When what waits for the end of a lease may leave. None: nothing waits for one.
+    pub fn wake_ms(&mut self, now_ms: u64) -> Option<u64> {
+        let end_ms = self.sold_out.last_lease_end(now_ms)?;
+        self.queue.has_waiting().then_some(end_ms)
+    }
+
     /// Takes the verdicts to deliver, each with its waiter.
     pub fn drain(&mut self) -> Vec<(W, Verdict)> {
         std::mem::take(&mut self.answers)
@@ -155,15 +161,19 @@ impl<W> Memory<W> {
             // What memory will refuse needs no slot; slow start applies only where memory can refuse the others
             // afterwards.
             let may = |asked: &Reservation, entry: &Entry<W>| {
-                slow_start.admits(asked, &contents)
-                    || !sold_out.answers_for(&asked.sale_id)
-                    || sold_out.repeated(asked, entry.arrival.user, now_ms).is_some()
+                if sold_out.repeated(asked, entry.arrival.user, now_ms).is_some() {
+                    return true;
+                }
+                let may_leave = slow_start.admits(asked, &contents) || !sold_out.answers_for(&asked.sale_id);
+                may_leave && !sold_out.holds_back(asked, entry.arrival.user, now_ms)
             };
             let mut known = Verdict::Unavailable;
+            let mut hash = 0;
             let sends = |asked: &Reservation, entry: &Entry<W>| {
                 // While it waited, the same key may have been granted, or the SKU sold out.
                 let answer = keys.answer(asked, now_ms);
                 let Arrival { user, probe, deadline_ms, .. } = entry.arrival;
+                hash = user;
                 let answer = answer.or_else(|| sold_out.repeated(asked, user, now_ms).filter(|_| !probe));
                 let unknown = answer.is_none();
                 known = answer.map_or(Verdict::Unavailable, Verdict::Remembered);
@@ -178,6 +188,7 @@ impl<W> Memory<W> {
                     batch.sale_id.clone_from(&reservation.sale_id);
                     contents.add(&reservation);
                     batch.users.push(user);
+                    batch.hashes.push(hash);
                     batch.reservations.push(reservation);
                 }
                 Some(Next::Taken(waiters)) => self.respond(waiters, &known),

@@ -95,6 +95,11 @@ impl<W> Queue<W> {
         self.waiters
     }
 
+    /// Whether a request waits that is not in flight.
+    pub fn has_waiting(&self) -> bool {
+        self.sales.values().any(|sale| !sale.ready.is_empty())
+    }
+
     /// Whether the user has a request that waits or is in flight.
     pub fn has(&self, user_id: &str) -> bool {
         self.users.contains_key(user_id)

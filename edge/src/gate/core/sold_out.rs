@@ -12,23 +12,28 @@ use protocol::reserve::{Reservation, ReserveOutcome};
 use protocol::shop::SaleStatus;
 
 use crate::gate::core::in_flight::InFlightBatch;
+use crate::gate::core::leases::Leases;
 use crate::gate::core::sold_out::sale::{Holders, Sale, knows_skus};
 use crate::runtime::limits::{
     GATE_SETTLE_MS, HOLDERS_AGAIN_MS, HOLDERS_RETRY_MS, SOLD_OUT_SALES_MAX, SOLD_OUT_USERS_MAX,
 };
-use crate::runtime::user_hash;
 
+mod lease;
 mod sale;
 
 #[derive(Default)]
 pub struct SoldOut {
-    key: user_hash::Key,
     /// From this time on, the database knows of every call that was sent before `users` began.
     settled_ms: u64,
-    /// Hashes ([`user_hash::Key::user`]) of the users who may have something in any sale. A collision only means that
+    /// Hashes ([`crate::runtime::user_hash::Key::user`]) of the users who may have something in any sale. A collision only means that
     /// T1 is asked.
     users: HashSet<u64>,
     sales: HashMap<String, Sale>,
+    leases: Leases,
+    /// Users of the batches in flight, by number: any of them may get something.
+    in_flight: HashMap<u64, Vec<u64>>,
+    /// The filter of the next lease, until somebody else may have something.
+    filter: Option<String>,
     /// The number of the next batch.
     next: u64,
     /// What a batch of a lower number saw may be outdated.
@@ -61,10 +66,6 @@ pub struct BatchFindings {
 }
 
 impl SoldOut {
-    pub fn new(key: user_hash::Key) -> Self {
-        Self { key, ..Self::default() }
-    }
-
     /// Until this time, calls of a predecessor of this Gate may still grant something.
     pub fn settle(&mut self, settled_ms: u64) {
         self.settled_ms = self.settled_ms.max(settled_ms);
@@ -75,9 +76,13 @@ impl SoldOut {
         self.next
     }
 
-    /// Numbers a batch that leaves now.
-    pub fn begin_batch(&mut self) -> u64 {
+    /// Numbers a batch that leaves now, with these users.
+    pub fn begin_batch(&mut self, users: &[u64]) -> u64 {
         let number = self.next;
+        if users.iter().any(|user| !self.users.contains(user)) {
+            self.filter = None;
+        }
+        self.in_flight.insert(number, users.to_vec());
         self.next = self.next.saturating_add(1);
         number
     }
@@ -150,13 +155,13 @@ impl SoldOut {
 
     /// Learns from a batch before its waiters are answered. No outcomes: it is unknown what it did.
     pub fn learn(&mut self, batch: &InFlightBatch, outcomes: Option<&[ReserveOutcome]>, now_ms: u64) {
-        let key = self.key;
-        let users = batch.users.iter().map(|user| key.user(user));
+        self.in_flight.remove(&batch.number);
         let Some(outcomes) = outcomes else {
-            self.users.extend(users);
+            self.add_users(batch.hashes.iter().copied());
             return self.keep_within_bounds(now_ms);
         };
-        for (outcome, user) in outcomes.iter().zip(users) {
+        let mut something = Vec::new();
+        for (outcome, user) in outcomes.iter().zip(&batch.hashes) {
             let nothing = matches!(
                 outcome,
                 ReserveOutcome::SoldOut { .. }
@@ -165,9 +170,10 @@ impl SoldOut {
                     | ReserveOutcome::TooLate
             );
             if !nothing {
-                self.users.insert(user);
+                something.push(*user);
             }
         }
+        self.add_users(something);
         self.learn_of_sale(batch, outcomes, now_ms);
         self.keep_within_bounds(now_ms);
     }
@@ -229,12 +235,20 @@ impl SoldOut {
         match answer {
             Some((users, true)) => {
                 sale.holders = Holders::Known;
-                self.users.extend(users);
+                self.add_users(users);
             }
             Some((_, false)) => sale.holders = again(HOLDERS_AGAIN_MS),
             None => sale.holders = again(HOLDERS_RETRY_MS),
         }
         self.keep_within_bounds(now_ms);
+    }
+
+    fn add_users(&mut self, users: impl IntoIterator<Item = u64>) {
+        let before = self.users.len();
+        self.users.extend(users);
+        if self.users.len() != before {
+            self.filter = None;
+        }
     }
 
     fn keep_within_bounds(&mut self, now_ms: u64) {
@@ -247,7 +261,8 @@ impl SoldOut {
     /// asked when they have ended.
     fn begin_anew(&mut self, now_ms: u64) {
         let (settled_ms, next) = (now_ms.saturating_add(GATE_SETTLE_MS), self.next);
-        *self = Self { settled_ms, next, current: next, ..Self::new(self.key) };
+        let (leases, in_flight) = (std::mem::take(&mut self.leases), std::mem::take(&mut self.in_flight));
+        *self = Self { settled_ms, next, current: next, leases, in_flight, ..Self::default() };
     }
 
     fn sale(&mut self, sale_id: &str, now_ms: u64) -> &mut Sale {
@@ -289,5 +304,7 @@ fn short(asked: &Reservation, of: impl Fn(&str) -> Option<(i64, i64)>) -> Option
 
 #[cfg(test)]
 mod closed;
+#[cfg(test)]
+mod leased;
 #[cfg(test)]
 mod tests;

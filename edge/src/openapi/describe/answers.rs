@@ -25,7 +25,7 @@ pub fn headers() -> Value {
         "RateLimit-Policy": text("draft-ietf-httpapi-ratelimit-headers-11", false),
         "ETag": text("For `If-None-Match`. A hold's or an order's is its version, for `If-Match`.", true),
         "Cache-Control": text("How long the response may be cached.", true),
-        "Server-Timing": text("The part that decided: `gate` answered without a function.", false),
+        "Server-Timing": text("The part that decided: `gate` answered without a function, `lease` without a Gate.", false),
     })
 }
 

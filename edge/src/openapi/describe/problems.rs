@@ -6,6 +6,11 @@ use super::schemas::{SLUG, Schemas, uuid};
 use crate::http::code::{Code, TABLE};
 
 /// A refusal's own members: name, schema, whether the member is required.
+/// Of a refusal by the Worker in the Gate's place.
+fn as_of() -> Value {
+    json!({"type": "string", "format": "date-time", "description": "When that was so, less than a second ago; without it: now."})
+}
+
 fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
     let slug = || json!({"type": "string", "pattern": SLUG});
     let pieces = || json!({"type": "integer"});
@@ -21,6 +26,7 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
         Code::SaleNotOpen => vec![
             ("opens_at", json!({"type": "string", "format": "date-time"}), true),
             ("sale_status", schemas.answer::<protocol::shop::SaleStatus>(), true),
+            ("as_of", as_of(), false),
         ],
         Code::AlreadyHolding => vec![("hold_id", uuid(), true), ("sku_id", slug(), true)],
         Code::LimitReached => vec![
@@ -30,7 +36,7 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
             // A hold lapsed unpaid, in a sale with a cool-down: when that is over.
             ("retry_at", json!({"type": "string", "format": "date-time"}), false),
         ],
-        Code::SoldOut => vec![("sku_id", slug(), true), ("available", pieces(), true)],
+        Code::SoldOut => vec![("sku_id", slug(), true), ("available", pieces(), true), ("as_of", as_of(), false)],
         Code::InsufficientBalance => vec![("balance", pieces(), true), ("required", pieces(), true)],
         Code::HoldNotActive => vec![
             ("hold_status", schemas.answer::<protocol::shop::HoldStatus>(), false),

@@ -48,10 +48,23 @@ fn refused(status: u16, code: &str, hold_id: Option<String>) -> PressResult {
     PressResult::Refused { status, code: code.to_owned(), hold_id }
 }
 
-/// `Server-Timing: gate`: answered by what the Gate remembers, without a function.
-pub fn from_memory(reply: &Reply) -> bool {
-    let timing = reply.headers.get("server-timing").and_then(|value| value.to_str().ok());
-    timing.is_some_and(|timing| timing.split(',').any(|metric| metric.trim().starts_with("gate")))
+/// What an answer needed, by its `Server-Timing`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// `lease`: the Worker alone.
+    Worker,
+    /// `gate`: a Durable Object, and no function.
+    Gate,
+    Function,
+}
+
+pub fn needed(reply: &Reply) -> Needed {
+    let timing = reply.headers.get("server-timing").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    match timing {
+        lease if lease.starts_with("lease") => Needed::Worker,
+        gate if gate.starts_with("gate") => Needed::Gate,
+        _ => Needed::Function,
+    }
 }
 
 pub fn retry_after(reply: &Reply) -> Duration {

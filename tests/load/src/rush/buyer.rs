@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::answer::{Hold, from_memory, read, retry_after};
+use super::answer::{Hold, Needed, needed, read, retry_after};
 use super::arrivals::{Buyer, Tabs, Then};
 use super::clock::{Clock, us};
 use super::http::{Exchange, Http, Reply};
@@ -101,7 +101,7 @@ async fn press(world: &World, buyer: &Buyer, who: &Who, key: usize) -> Press {
         let pause = match reply {
             Ok(reply) => {
                 let (told, name) = read(&reply);
-                world.tally.hear(over_us, waited_us, &name, from_memory(&reply));
+                world.tally.hear(over_us, waited_us, &name, needed(&reply));
                 if let Some(told) = told {
                     press.told = told;
                     return press;
@@ -109,7 +109,7 @@ async fn press(world: &World, buyer: &Buyer, who: &Who, key: usize) -> Press {
                 retry_after(&reply)
             }
             Err(_) => {
-                world.tally.hear(over_us, waited_us, NO_ANSWER, false);
+                world.tally.hear(over_us, waited_us, NO_ANSWER, Needed::Function);
                 Duration::ZERO
             }
         };

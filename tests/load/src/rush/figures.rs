@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Rush;
+use super::answer::Needed;
 use super::clock::us;
 use super::tally::{GRANTED, PressResult};
 use super::verdict::Check;
@@ -55,6 +56,8 @@ pub struct Figures {
     pub counts_complete: bool,
     /// After the first "sold out": the share of answers that needed no function.
     pub from_memory_after_sold_out: Option<f64>,
+    /// And the share that needed no Durable Object.
+    pub by_worker_after_sold_out: Option<f64>,
     pub tool_cpu_us_a_request: f64,
     /// Processor time of each part of the stack for a press, in microseconds.
     pub cpu_us_a_press: BTreeMap<String, f64>,
@@ -116,7 +119,8 @@ impl Figures {
             transactions: run.counts.transactions,
             transactions_a_reservation: a_reservation(run.counts.transactions),
             counts_complete: run.counted,
-            from_memory_after_sold_out: from_memory(rush),
+            from_memory_after_sold_out: after_sold_out(rush, |needed| needed != Needed::Function),
+            by_worker_after_sold_out: after_sold_out(rush, |needed| needed == Needed::Worker),
             samples: run.samples.clone(),
             cpu_us_a_press: run
                 .cpu
@@ -128,11 +132,11 @@ impl Figures {
     }
 }
 
-fn from_memory(rush: &Rush) -> Option<f64> {
+fn after_sold_out(rush: &Rush, counts: impl Fn(Needed) -> bool) -> Option<f64> {
     let book = &rush.run.book;
     let first = book.heard.iter().position(|heard| book.codes[heard.code] == "sold_out")?;
     let after = &book.heard[first..];
-    Some(after.iter().filter(|heard| heard.from_memory).count() as f64 / after.len() as f64)
+    Some(after.iter().filter(|heard| counts(heard.needed)).count() as f64 / after.len() as f64)
 }
 
 /// How long winners and losers waited, each sorted, in milliseconds.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::answer::Needed;
 use super::arrivals::Buyer;
 
 /// What one press of the button came to, after all its tries.
@@ -76,8 +77,7 @@ pub struct Heard {
     pub waited_us: u64,
     /// An index into the names of codes.
     pub code: usize,
-    /// Whether the answer says that no function was asked for it.
-    pub from_memory: bool,
+    pub needed: Needed,
 }
 
 pub const GRANTED: &str = "granted";
@@ -115,7 +115,7 @@ impl Book {
     /// What an answer counts as.
     pub fn name(&self, heard: &Heard) -> &str {
         match self.codes[heard.code].as_str() {
-            "sold_out" if heard.from_memory => SOLD_OUT_FROM_MEMORY,
+            "sold_out" if heard.needed != Needed::Function => SOLD_OUT_FROM_MEMORY,
             code => code,
         }
     }
@@ -144,10 +144,10 @@ impl Tally {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn hear(&self, at_us: u64, waited_us: u64, name: &str, from_memory: bool) {
+    pub fn hear(&self, at_us: u64, waited_us: u64, name: &str, needed: Needed) {
         let mut book = self.book();
         let code = book.code(name);
-        book.heard.push(Heard { at_us, waited_us, code, from_memory });
+        book.heard.push(Heard { at_us, waited_us, code, needed });
     }
 
     /// Every answer to anything, and every silence: `what` was asked.

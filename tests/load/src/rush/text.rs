@@ -51,7 +51,9 @@ pub fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
         format!("{n:.3} ({})", figures.invocations.as_ref().map(calls).unwrap_or_default())
     });
     let answers: Vec<String> = figures.answers.iter().map(|(code, n)| format!("{code} {}", grouped(*n))).collect();
-    let memory = figures.from_memory_after_sold_out;
+    let share = |share: Option<f64>| {
+        share.map_or_else(|| "never sold out".to_owned(), |share| format!("{:.1} %", share * 100.0))
+    };
     let incomplete = if figures.counts_complete { "" } else { ", and Postgres had not told all of them in time" };
     vec![
         ("answers to a press", answers.join(", ")),
@@ -82,7 +84,11 @@ pub fn rows(figures: &Figures) -> Vec<(&'static str, String)> {
         ),
         (
             "answers without a function, after sold out",
-            memory.map_or_else(|| "never sold out".to_owned(), |share| format!("{:.1} %", share * 100.0)),
+            format!(
+                "{} (without a Durable Object: {})",
+                share(figures.from_memory_after_sold_out),
+                share(figures.by_worker_after_sold_out)
+            ),
         ),
         ("processor time of the stack a press", {
             let parts = figures.cpu_us_a_press.iter().filter(|(_, us)| **us >= 1.0);

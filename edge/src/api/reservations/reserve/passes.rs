@@ -23,10 +23,11 @@ fn press(gate: &mut Memory<()>, user_id: &str, outcome: &ReserveOutcome) -> (Res
     // The Worker.
     let body = r#"{"items":[{"qty":1,"sku_id":"a"}],"sale_id":"spring-drop"}"#;
     let cart = crate::http::body::json::<Cart>(JSON, body.as_bytes()).expect("a cart");
-    let asked = reservation(cart, user_id, Some("k"), Trace::default()).expect("it is in order");
-    let message = Ask::Reserve(&asked.json).text();
+    let key = checked(&cart, Some("k")).expect("it is in order");
+    let asked = reservation(cart, user_id, key, Trace::default()).expect("it is printed");
+    let message = Ask::Reserve { json: &asked.json, lease: false }.text();
     // The Gate.
-    let Some(Ask::Reserve(text)) = Ask::read(&message) else { panic!("{message} is another message") };
+    let Some(Ask::Reserve { json: text, .. }) = Ask::read(&message) else { panic!("{message} is another message") };
     let charge = gate.charge(user_id, 0);
     gate.arrive(Reservation::read(text).expect("a reservation"), (), 0);
     if let Some(batch) = gate.take_batch(0) {
@@ -41,7 +42,7 @@ fn press(gate: &mut Memory<()>, user_id: &str, outcome: &ReserveOutcome) -> (Res
         gate.complete(&batch, Some(answered.outcomes), 0);
     }
     let verdict: Verdict = gate.drain().pop().expect("a verdict").1;
-    let reply = Reply { charge, response: answer(charge, verdict) }.text();
+    let reply = Reply { charge, response: answer(charge, verdict), lease: None }.text();
     // The Worker.
     let response = Reply::read(&reply).expect("a reply").response;
     (response, json::passes())

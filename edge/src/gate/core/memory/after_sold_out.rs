@@ -113,6 +113,19 @@ fn a_retry_while_it_sells_out_is_answered_from_memory_unless_stock_came_back() {
 }
 
 #[test]
+fn what_came_back_is_sent_when_the_lease_has_ended_and_not_before() {
+    let mut gate = sold_out_gate();
+    assert!(gate.sold_out.lease("spring-drop", 100).is_some());
+    assert_eq!(gate.wake_ms(100), None, "nothing waits for it");
+    gate.sold_out.forget("spring-drop", 100);
+    gate.arrive(one("a"), 1, 200);
+    assert!(gate.take_batch(200).is_none());
+    assert_eq!(gate.wake_ms(200), Some(SOLD_OUT_PROBE_MS));
+    assert!(gate.take_batch(SOLD_OUT_PROBE_MS - 1).is_none());
+    assert_eq!(keys(&take(&mut gate, SOLD_OUT_PROBE_MS)), ["a"]);
+}
+
+#[test]
 fn when_stock_may_be_back_a_few_requests_are_sent_and_the_rest_get_their_result() {
     let mut gate = sold_out_gate();
     gate.sold_out.forget("spring-drop", 0);

@@ -4,6 +4,7 @@ use super::tests::{SALE, admission, one, refuses, run_batch, send_batch, sold_ou
 use super::*;
 use crate::gate::testing::{hold, lines};
 use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
+use crate::runtime::user_hash;
 
 fn not_open(status: SaleStatus, for_ms: u64) -> ReserveOutcome {
     ReserveOutcome::SaleNotOpen { opens_at: "2026-01-15T05:00:00Z".to_owned(), status, for_ms }

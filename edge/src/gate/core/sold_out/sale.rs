@@ -42,8 +42,8 @@ pub enum Holders {
 /// The batch that saw it, when that left (it saw the state of a later moment), and until when it may be repeated.
 pub struct Observation {
     pub batch: u64,
-    sent_ms: u64,
-    until_ms: u64,
+    pub sent_ms: u64,
+    pub until_ms: u64,
     /// A probe is in flight.
     probing: bool,
 }

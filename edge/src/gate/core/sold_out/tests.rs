@@ -7,6 +7,7 @@ use protocol::shop::{Line, PricedLine, SaleStatus};
 use super::*;
 use crate::gate::testing::{hold, lines, reservation};
 use crate::runtime::limits::{SOLD_OUT_KEEP_MS, SOLD_OUT_PROBE_MS};
+use crate::runtime::user_hash;
 
 pub const SALE: &str = "spring-drop";
 
@@ -27,8 +28,9 @@ fn qty(qty: i64) -> Vec<Line> {
 }
 
 pub fn send_batch(memory: &mut SoldOut, user: &str, sent_ms: u64) -> InFlightBatch {
-    let (number, users) = (memory.begin_batch(), vec![Rc::from(user)]);
-    InFlightBatch { number, sent_ms, within_ms: 0, sale_id: SALE.to_owned(), users, reservations: vec![one(user)] }
+    let hashes = vec![user_hash::Key::default().user(user)];
+    let (number, users, reservations) = (memory.begin_batch(&hashes), vec![Rc::from(user)], vec![one(user)]);
+    InFlightBatch { number, sent_ms, within_ms: 0, sale_id: SALE.to_owned(), users, hashes, reservations }
 }
 
 /// A batch of one user is sent and completes.
@@ -46,7 +48,7 @@ fn remembering() -> SoldOut {
     memory
 }
 
-fn hash(asked: &Reservation) -> u64 {
+pub fn hash(asked: &Reservation) -> u64 {
     user_hash::Key::default().user(&asked.user_id)
 }
 
@@ -241,8 +243,8 @@ fn sales_are_bounded_and_an_old_call_does_not_restore_an_evicted_sale() {
 #[test]
 fn too_many_holders_are_dropped_and_looked_up_again_after_all_calls_have_ended() {
     let mut memory = remembering();
-    let users = (0..=SOLD_OUT_USERS_MAX).map(|user| Rc::from(user.to_string())).collect();
-    let batch = InFlightBatch { users, ..send_batch(&mut memory, "c", 1_001) };
+    let hashes = (0..=SOLD_OUT_USERS_MAX as u64).collect();
+    let batch = InFlightBatch { hashes, ..send_batch(&mut memory, "c", 1_001) };
     let underway = send_batch(&mut memory, "d", 1_001);
     memory.learn(&batch, None, 1_002);
     assert!(memory.users.is_empty() && memory.sales.is_empty());
