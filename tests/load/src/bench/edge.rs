@@ -51,6 +51,8 @@ pub struct Measured {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Worker,
+    /// Of a Worker of its own, whose Gates have granted nothing: with many holders a Gate gives no lease.
+    Lease,
     Object,
     Call,
     Memory,
@@ -58,8 +60,9 @@ enum Stage {
     Whole,
 }
 
-const STAGES: [(Stage, &str); 6] = [
+const STAGES: [(Stage, &str); 7] = [
     (Stage::Worker, "the Worker answers at once"),
+    (Stage::Lease, "the Worker refuses under a lease"),
     (Stage::Object, "a bare Durable Object, asked by fetch"),
     (Stage::Call, "a Gate with nothing to do, asked by a call"),
     (Stage::Memory, "the Gate answers from memory"),
@@ -118,18 +121,23 @@ async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Me
     let mut bench = Worker::start("bench-worker", functions::start().await?, None).await?;
     let whole = Target { url: report.edge_url.clone(), secret: report.session_secret.clone(), pid: stack.edge_pid()? };
     let alone = bench.target()?;
+    let leased = Worker::start("bench-leases", functions::start().await?, Some(worker::build_dir())).await?;
+    let leases = leased.target()?;
+    let of = |way: Stage| match way {
+        Stage::Whole => &whole,
+        Stage::Lease => &leases,
+        _ => &alone,
+    };
     sale(&report.edge_url, &report.admin_token).await?;
     // Until each Gate may answer from memory, and every part has been used.
     for (way, _) in STAGES {
-        let target = if way == Stage::Whole { &whole } else { &alone };
-        target.measure(way, Duration::from_secs(1)).await?;
+        of(way).measure(way, Duration::from_secs(1)).await?;
     }
 
     let mut found: [Vec<(f64, f64)>; STAGES.len()] = Default::default();
     for round in 1..=rounds {
         for ((way, name), found) in STAGES.iter().zip(&mut found) {
-            let target = if *way == Stage::Whole { &whole } else { &alone };
-            let (per_s, cpu_us) = target.measure(*way, Duration::from_secs_f64(seconds)).await?;
+            let (per_s, cpu_us) = of(*way).measure(*way, Duration::from_secs_f64(seconds)).await?;
             println!("  {round} of {rounds}: {name}: {per_s:.0} a second, {cpu_us:.0} us");
             found.push((per_s, cpu_us));
         }
@@ -141,9 +149,11 @@ async fn on(stack: &mut Stack, seconds: f64, rounds: usize) -> anyhow::Result<Me
         Row { name, per_s: per_s[at], cpu_us: cpu_us[at], note: format!("{before:.2} of the row before") }
     };
     let mut rows: Vec<Row> = STAGES.iter().enumerate().map(row).collect();
-    for row in [3, 4] {
-        rows[row].note = format!("{:.2} of fetch, {:.2} of a call", per_s[row] / per_s[1], per_s[row] / per_s[2]);
+    rows[1].note = format!("{:.2} times the processor time of the Worker alone", cpu_us[1] / cpu_us[0]);
+    for row in [4, 5] {
+        rows[row].note = format!("{:.2} of fetch, {:.2} of a call", per_s[row] / per_s[2], per_s[row] / per_s[3]);
     }
+    leased.stop().await;
 
     bench.restart().await?;
     let (keys, keys_bytes, keys_wasm_bytes) = live_keys(&bench).await?;
@@ -162,14 +172,16 @@ struct Target {
 impl Target {
     /// Requests a second, and microseconds of workerd's time each.
     async fn measure(&self, way: Stage, time: Duration) -> anyhow::Result<(f64, f64)> {
-        let (path, sku, status) = match way {
-            Stage::Worker => ("/bench/worker", "pair", 200),
-            Stage::Object => ("/bench/object", "pair", 200),
-            Stage::Call => ("/bench/call", "pair", 200),
-            Stage::Memory => ("/v1/reservations", functions::SOLD_OUT, 409),
-            Stage::Batches | Stage::Whole => ("/v1/reservations", "pair", 201),
+        let (path, sku, qty, status) = match way {
+            Stage::Worker => ("/bench/worker", "pair", 1, 200),
+            Stage::Object => ("/bench/object", "pair", 1, 200),
+            Stage::Call => ("/bench/call", "pair", 1, 200),
+            Stage::Lease => ("/v1/reservations", functions::SOLD_OUT, 1, 409),
+            // Of that one piece is left: it is refused from memory, and not leased.
+            Stage::Memory => ("/v1/reservations", functions::LAST_ONE, 2, 409),
+            Stage::Batches | Stage::Whole => ("/v1/reservations", "pair", 1, 201),
         };
-        let crowd = Crowd { url: &self.url, secret: &self.secret, path, sku, status };
+        let crowd = Crowd { url: &self.url, secret: &self.secret, path, sku, qty, status };
         let before = worker::cpu_us(self.pid)?;
         let sent = crowd.press(CLIENTS, crowd::Until::Time(time)).await?;
         let spent = worker::cpu_us(self.pid)?.saturating_sub(before);
@@ -180,8 +192,14 @@ impl Target {
 
 /// Grants keys until there are as many, and says what that made workerd grow by, and the Wasm's memory in it.
 async fn live_keys(bench: &Worker) -> anyhow::Result<(usize, u64, u64)> {
-    let crowd =
-        Crowd { url: &bench.url, secret: &bench.session_secret, path: "/v1/reservations", sku: "pair", status: 201 };
+    let crowd = Crowd {
+        url: &bench.url,
+        secret: &bench.session_secret,
+        path: "/v1/reservations",
+        sku: "pair",
+        qty: 1,
+        status: 201,
+    };
     // What running at all takes is not the keys'.
     crowd.press(CLIENTS, crowd::Until::Answers(2_000)).await?;
     let wasm_bytes = async || -> anyhow::Result<u64> {

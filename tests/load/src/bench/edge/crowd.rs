@@ -23,6 +23,7 @@ pub struct Crowd<'a> {
     pub secret: &'a str,
     pub path: &'a str,
     pub sku: &'a str,
+    pub qty: u32,
     /// What each of them has to be answered.
     pub status: u16,
 }
@@ -62,7 +63,7 @@ impl Crowd<'_> {
     async fn press_once(&self, stream: &mut TcpStream, host: &str) -> anyhow::Result<()> {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let (path, token) = (self.path, self.token(&format!("buyer-{n}")));
-        let body = format!(r#"{{"sale_id":"{SALE}","items":[{{"sku_id":"{}","qty":1}}]}}"#, self.sku);
+        let body = format!(r#"{{"sale_id":"{SALE}","items":[{{"sku_id":"{}","qty":{}}}]}}"#, self.sku, self.qty);
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\nidempotency-key: key-{n}\r\n\
              content-type: application/json\r\ncf-connecting-ip: 2001:db8:{:x}:{:x}::1\r\ncontent-length: {}\r\n\r\n{body}",

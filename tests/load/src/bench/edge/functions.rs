@@ -1,5 +1,5 @@
 //! `reserve` and `lookup` without a database: Lambda's Invoke path, answered at once. Grants whatever is asked for, but
-//! one SKU, which is sold out.
+//! two SKUs: one is sold out, and of the other one piece is left.
 
 use std::net::Ipv4Addr;
 
@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 pub const SOLD_OUT: &str = "gone";
+pub const LAST_ONE: &str = "last-one";
 
 /// The URL it answers at, until the program ends.
 pub async fn start() -> anyhow::Result<String> {
@@ -34,6 +35,9 @@ fn outcome(asked: &Reservation) -> Value {
     match items.first() {
         Some(line) if line.sku_id == SOLD_OUT => {
             json!({"outcome": "sold_out", "sku_id": SOLD_OUT, "available": 0, "max_per_user": 1, "for_ms": 1000})
+        }
+        Some(line) if line.sku_id == LAST_ONE && line.qty > 1 => {
+            json!({"outcome": "sold_out", "sku_id": LAST_ONE, "available": 1, "max_per_user": 2, "for_ms": 1000})
         }
         _ => {
             let priced = |line: &protocol::shop::Line| json!({"sku_id": line.sku_id, "qty": line.qty, "unit_price": 1});

@@ -89,9 +89,14 @@ impl Worker {
     }
 }
 
+/// Where the Worker that is measured is built.
+pub fn build_dir() -> PathBuf {
+    workspace::root().join("target/bench-worker/build")
+}
+
 fn built() -> anyhow::Result<Wrangler> {
     let mut wrangler = Wrangler::read()?;
-    let dir = workspace::root().join("target/bench-worker/build");
+    let dir = build_dir();
     let tools = tools::for_worker()?;
     let mut command = Command::new(&tools.worker_build);
     tools.apply(&mut command).args(["--profile", "wasm", "--out-dir"]).arg(&dir).args(["--features", "bench"]);
