@@ -86,6 +86,7 @@ async fn set(client: &Client, sale: &str, status: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn every_state_of_a_sale_is_there_in_time_on_a_slow_phone() {
     let (client, browser, sale) = shop("ko-KR", 300, 3).await;
     browser.before_each_page(WATCH).await;
@@ -148,6 +149,7 @@ async fn phone(client: &Client, user: &str) -> Browser {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn every_end_of_a_hold_is_shown_in_time() {
     let client = Client::new();
     let gateways = Gateways::at(client.setting("gateway_url"));
@@ -194,6 +196,7 @@ async fn cancelled(client: &Client, hold: &Value, user: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
 async fn the_list_the_orders_an_order_and_the_limit_are_there_in_time() {
     let client = Client::new();
     let sale = client.sale(3_600, &[("pair", 5, 1)]).await;

@@ -455,6 +455,7 @@ async fn touched(audit: &Client, part: &str) -> i64 {
 }
 
 #[tokio::test]
+#[ignore = "long"]
 async fn a_piece_touches_as_much_whatever_the_history() {
     let database = Database::new().await;
     for sql in [include_str!("../../load/bench/tables.sql"), include_str!("../../load/bench/fill.sql")] {

@@ -339,6 +339,7 @@ async fn with_history_no_call_scans_a_large_table() {
 }
 
 #[tokio::test]
+#[ignore = "long"]
 async fn without_its_index_a_call_is_seen_scanning() {
     for (index, table, drop) in [
         ("reservation_hold_to_expire", "reservation_hold", "drop index holdfast.reservation_hold_to_expire"),
@@ -356,6 +357,7 @@ async fn without_its_index_a_call_is_seen_scanning() {
 }
 
 #[tokio::test]
+#[ignore = "long"]
 async fn plans_made_while_the_tables_were_empty_scan_none_once_they_are_full() {
     let mut calls = Calls::new().await;
     // Nor does an ANALYZE come by and have the plans made again.
@@ -377,6 +379,7 @@ async fn plans_made_while_the_tables_were_empty_scan_none_once_they_are_full() {
 
 /// No scan of a table is no proof: an index can be read from one end to the other, too, to find three rows of it.
 #[tokio::test]
+#[ignore = "long"]
 async fn no_call_scans_all_holds_to_find_one_users() {
     const ROUNDS: i64 = 4;
     let mut calls = Calls::new().await;
@@ -433,6 +436,7 @@ async fn no_call_scans_a_users_history() {
 }
 
 #[tokio::test]
+#[ignore = "long"]
 async fn the_report_reads_its_own_sale_only() {
     let calls = Calls::new().await;
     calls.history().await;
