@@ -144,7 +144,7 @@ async fn dispatch(context: &mut RequestContext, route: &Route, parameters: PathP
     let charge = reserve::charged(context, &context.user_id()?).await?;
     let answer = (route.handler)(context, parameters).await.unwrap_or_else(Response::from);
     Ok(match charge {
-        Some(charge) => reserve::limits(answer, charge, &context.config),
+        Some(charge) => gate::answer::limits(answer, charge, &context.config),
         None => answer,
     })
 }

@@ -9,6 +9,7 @@ use crate::gate::lease::{Refusal, Refused};
 use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
 use crate::runtime::clock::rfc3339;
+use crate::runtime::config::Config;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -93,6 +94,14 @@ pub fn counted(charge: Charge) -> Response {
 pub fn limited(charge: Charge) -> Problem {
     Problem::new(Code::RateLimited, "Wait as long as `Retry-After` says, then ask again with the same Idempotency-Key.")
         .header("Retry-After", charge.reset_s.to_string())
+}
+
+/// draft-ietf-httpapi-ratelimit-headers-11, on every answer, so that a client can slow down before it is refused.
+pub fn limits(answer: Response, charge: Charge, config: &Config) -> Response {
+    let window_s = config.user_burst.div_ceil(config.user_per_s.max(1));
+    answer
+        .with("RateLimit-Policy", format!("\"reservations\";q={};w={window_s}", config.user_burst))
+        .with("RateLimit", format!("\"reservations\";r={};t={}", charge.remaining, charge.reset_s))
 }
 
 fn into_response(outcome: ReserveOutcome) -> Response {

@@ -5,8 +5,7 @@
 use protocol::reserve::Reservation;
 use protocol::shop::Line;
 
-use crate::api::reservations::reserve::limits;
-use crate::gate::answer::{leased, limited};
+use crate::gate::answer::{leased, limited, limits};
 use crate::gate::lease;
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::reservations::before_gate;
 use crate::auth::rate_limit::Charge;
-use crate::gate::answer::limited;
+use crate::gate::answer::{limited, limits};
 use crate::gate::client::{ask, ask_shard};
 use crate::gate::lease;
 use crate::gate::message::{Ask, Reply};
@@ -19,7 +19,6 @@ use crate::http::idempotency;
 use crate::http::problem::Problem;
 use crate::http::response::Response;
 use crate::http::text::is_slug;
-use crate::runtime::config::Config;
 use crate::runtime::user_hash::shard_of;
 use crate::runtime::{clock, limits};
 
@@ -150,14 +149,6 @@ pub async fn charged(context: &RequestContext, user_id: &str) -> Result<Option<C
         Ok(reply) if !reply.charge.admitted => Err(limited(reply.charge)),
         counted => Ok(counted.ok().map(|reply| reply.charge)),
     }
-}
-
-/// draft-ietf-httpapi-ratelimit-headers-11, on every answer, so that a client can slow down before it is refused.
-pub fn limits(answer: Response, charge: Charge, config: &Config) -> Response {
-    let window_s = config.user_burst.div_ceil(config.user_per_s.max(1));
-    answer
-        .with("RateLimit-Policy", format!("\"reservations\";q={};w={window_s}", config.user_burst))
-        .with("RateLimit", format!("\"reservations\";r={};t={}", charge.remaining, charge.reset_s))
 }
 
 #[cfg(test)]

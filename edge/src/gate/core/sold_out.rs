@@ -76,17 +76,6 @@ impl SoldOut {
         self.next
     }
 
-    /// Numbers a batch that leaves now, with these users.
-    pub fn begin_batch(&mut self, users: &[u64]) -> u64 {
-        let number = self.next;
-        if users.iter().any(|user| !self.users.contains(user)) {
-            self.filter = None;
-        }
-        self.in_flight.insert(number, users.to_vec());
-        self.next = self.next.saturating_add(1);
-        number
-    }
-
     /// For a reservation whose user has nothing else in the queue. Shortly before the memory expires one reservation is
     /// let through as a probe, so that not all others are sent when it does.
     pub fn admission(&mut self, asked: &Reservation, user: u64, now_ms: u64) -> Admission {
@@ -241,14 +230,6 @@ impl SoldOut {
             None => sale.holders = again(HOLDERS_RETRY_MS),
         }
         self.keep_within_bounds(now_ms);
-    }
-
-    fn add_users(&mut self, users: impl IntoIterator<Item = u64>) {
-        let before = self.users.len();
-        self.users.extend(users);
-        if self.users.len() != before {
-            self.filter = None;
-        }
     }
 
     fn keep_within_bounds(&mut self, now_ms: u64) {

@@ -76,7 +76,7 @@ fn the_same_cart_has_the_same_fingerprint_however_it_is_written() {
 #[test]
 fn a_user_over_the_limit_gets_a_retry_after() {
     let charge = Charge { admitted: false, remaining: 0, reset_s: 1 };
-    let refused = limits(limited(charge).into(), charge, &Config::from(|_| None));
+    let refused = limits(limited(charge).into(), charge, &crate::runtime::config::Config::from(|_| None));
     assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("1")));
     assert_eq!(refused.header("RateLimit-Policy"), Some("\"reservations\";q=20;w=4"));
     assert_eq!(refused.header("RateLimit"), Some("\"reservations\";r=0;t=1"));

@@ -46,6 +46,26 @@ impl SoldOut {
         Some(lease)
     }
 
+    /// Numbers a batch that leaves now, with these users.
+    pub fn begin_batch(&mut self, users: &[u64]) -> u64 {
+        let number = self.next;
+        if users.iter().any(|user| !self.users.contains(user)) {
+            self.filter = None;
+        }
+        self.in_flight.insert(number, users.to_vec());
+        self.next = self.next.saturating_add(1);
+        number
+    }
+
+    /// These users may have something from now on.
+    pub fn add_users(&mut self, users: impl IntoIterator<Item = u64>) {
+        let before = self.users.len();
+        self.users.extend(users);
+        if self.users.len() != before {
+            self.filter = None;
+        }
+    }
+
     /// Whether a lease may refuse this user elsewhere what the reservation asks for: it waits until that has ended.
     pub fn holds_back(&self, asked: &Reservation, user: u64, now_ms: u64) -> bool {
         self.leases.cover(asked, now_ms) && !self.users.contains(&user)
