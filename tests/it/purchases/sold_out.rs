@@ -41,9 +41,20 @@ async fn after_sold_out_few_requests_need_a_function_and_all_get_the_same_respon
     });
     let answers: Vec<Answer> = crowd.buffer_unordered(50).collect().await;
     let remembered: Vec<&Answer> = answers.iter().filter(|answer| from_memory(answer)).collect();
+    let mut leased = 0;
     for answer in &answers {
-        assert_eq!((answer.status, &answer.body), (409, &by_function.body));
+        let mut body = answer.body.clone();
+        let as_of = body.as_object_mut().unwrap().remove("as_of");
+        assert_eq!((answer.status, &body), (409, &by_function.body));
+        let Some(as_of) = as_of else { continue };
+        leased += 1;
+        // True less than a second before the question.
+        let as_of: jiff::Timestamp = as_of.as_str().unwrap().parse().unwrap();
+        let server_ms: i64 = answer.header("x-server-time").unwrap().parse().unwrap();
+        assert!((0..1_000).contains(&(server_ms - as_of.as_millisecond())), "{as_of}, asked at {server_ms}");
     }
+    println!("| {leased} of {} refusals needed no Durable Object", answers.len());
+    assert!(leased * 2 > answers.len(), "{leased} of {}", answers.len());
     assert!(remembered.len() * 100 >= answers.len() * 95, "{} of {}", remembered.len(), answers.len());
 
     // The header is right: no other request reached the functions.
