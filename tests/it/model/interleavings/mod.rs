@@ -93,8 +93,11 @@ fn step_by_step(levels: &[&'static str]) {
     println!("| sent again after {:?}", done.retried);
     done.failures.iter().take(5).for_each(|failure| println!("{failure}\n"));
     assert_eq!(done.failures.len(), 0, "schedules that came to what no order comes to");
-    let never: Vec<&String> = labels.iter().filter(|label| !done.passed.contains(*label)).collect();
-    assert_eq!(never, Vec::<&String>::new(), "statements that nobody came to");
+    // Where the loser of a race fails at once, what it would have come to is not reached.
+    if levels.contains(&LEVELS[0]) {
+        let never: Vec<&String> = labels.iter().filter(|label| !done.passed.contains(*label)).collect();
+        assert_eq!(never, Vec::<&String>::new(), "statements that nobody came to");
+    }
     for level in levels {
         for (one, other) in VERBS.iter().flat_map(|one| VERBS.map(|other| (*one, other))) {
             assert!(done.pairs.contains(&(one, other, *level)), "{one} was not stopped for {other} at {level}");
