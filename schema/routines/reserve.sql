@@ -33,10 +33,11 @@ end;
 
 -- The answer to one reservation that is refused: the refusal's name is its outcome. A key that was used for the same
 -- request is answered by what it was granted. p_waits: the limit is not reached, but a hold on it lapsed unpaid, and the
--- buyer has to wait. Null where it is no longer so.
+-- buyer has to wait. p_status: the sale's status when the refusal was decided; by now it may be another. Null where it is
+-- no longer so.
 create or replace function holdfast.refusal_json(
-    p_why holdfast.refusal, p_waits boolean, p_sale holdfast.sale, p_user_id text, p_idem_key text, p_fingerprint bytea,
-    p_sku_id text) returns json
+    p_why holdfast.refusal, p_waits boolean, p_sale holdfast.sale, p_status text, p_user_id text, p_idem_key text,
+    p_fingerprint bytea, p_sku_id text) returns json
 language plpgsql set search_path = holdfast, pg_temp
 as $$
 begin
@@ -46,7 +47,7 @@ begin
         when 'not_found' then case when p_sale.sale_id is null
             then json_build_object('outcome', p_why) else json_build_object('outcome', p_why, 'sku_id', p_sku_id) end
         when 'sale_not_open' then json_build_object('outcome', p_why, 'opens_at', rfc3339(p_sale.opens_at),
-                                      'status', sale_status(p_sale), 'for_ms', status_stands_ms(p_sale))
+                                      'status', p_status, 'for_ms', status_stands_ms(p_sale, p_status))
         when 'already_holding' then (
             select json_build_object('outcome', p_why, 'hold_id', a.hold_id, 'sku_id', a.sku_id)
             from user_active_hold a
@@ -181,9 +182,9 @@ begin
             end if;
             -- What was read a moment ago may be gone already: then a retry succeeds.
             o_answers[v_n] := coalesce(
-                refusal_json(v_why[v_n], v_waits[v_n], v_sale, p_user_ids[v_n], p_idem_keys[v_n], p_fingerprints[v_n],
-                             p_sku_ids[v_at[v_n]]),
-                refusal_json('request_in_progress', false, v_sale, null, null, null, null));
+                refusal_json(v_why[v_n], v_waits[v_n], v_sale, v_status, p_user_ids[v_n], p_idem_keys[v_n],
+                             p_fingerprints[v_n], p_sku_ids[v_at[v_n]]),
+                refusal_json('request_in_progress', false, v_sale, v_status, null, null, null, null));
             o_told := o_told or v_why[v_n] in ('idempotency_key_reused', 'already_holding');
         end loop;
         if v_refused = cardinality(v_why) then
@@ -279,7 +280,7 @@ begin
                 v_j := v_j + 1;
             end loop;
             if v_why[v_n] in ('sale_not_open', 'limit_reached') then
-                o_answers[v_n] := refusal_json(v_why[v_n], false, v_sale, null, null, null, p_sku_ids[v_at[v_n]]);
+                o_answers[v_n] := refusal_json(v_why[v_n], false, v_sale, v_status, null, null, null, p_sku_ids[v_at[v_n]]);
             end if;
             continue when v_why[v_n] is not null;
             v_j := array_position(p_line_of, v_n);
@@ -463,7 +464,7 @@ end
 $former$;
 
 revoke execute on function holdfast.stored_reservation(text, text, bytea),
-    holdfast.refusal_json(holdfast.refusal, boolean, holdfast.sale, text, text, bytea, text),
+    holdfast.refusal_json(holdfast.refusal, boolean, holdfast.sale, text, text, text, bytea, text),
     holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean),
     holdfast.lapsed_in_the_way(text, text[], integer[], text[], boolean),
     holdfast.reclaim_lapsed(text, text[], integer[], text[], integer[]) from public;
@@ -477,6 +478,8 @@ grant execute on function
     holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean),
     holdfast.reclaim_lapsed(text, text[], integer[], text[], integer[]) to holdfast_reserve;
 
--- The names that these had in the release before. Only routines called them, and all of those have been replaced by now.
+-- The names and parameters that these had in releases before. Only routines called them, and all of those have been replaced by now.
 drop function if exists holdfast.take_back(text, text[], integer[], text[], integer[]),
-    holdfast.end_holds(text, uuid[], text, timestamptz);
+    holdfast.end_holds(text, uuid[], text, timestamptz),
+    holdfast.refusal_json(holdfast.refusal, boolean, holdfast.sale, text, text, bytea, text),
+    holdfast.status_stands_ms(holdfast.sale);

@@ -150,13 +150,13 @@ return json_build_object(
              from holdfast.sku k join holdfast.inventory_counter c using (sale_id, sku_id)
              where k.sale_id = p_sale.sale_id));
 
--- How long at most a sale that is not open stays as it is by the clock alone, in milliseconds and rounded down: until
--- it opens or closes. At most a second, as in `sold_out`.
-create or replace function holdfast.status_stands_ms(p_sale holdfast.sale) returns integer
+-- How long at most a sale that had this status a moment ago, which is not `open`, keeps it by the clock alone, in
+-- milliseconds and rounded down: until it opens or closes, 0 if it has. At most a second, as in `sold_out`.
+create or replace function holdfast.status_stands_ms(p_sale holdfast.sale, p_status text) returns integer
 language sql volatile
 return greatest(0, floor(1000 * extract(epoch from least(
-    case when (p_sale).opens_at > clock_timestamp() then (p_sale).opens_at end,
-    case when (p_sale).closes_at > clock_timestamp() then (p_sale).closes_at end,
+    case p_status when 'scheduled' then (p_sale).opens_at end,
+    case when p_status <> 'closed' then (p_sale).closes_at end,
     clock_timestamp() + interval '1 second') - clock_timestamp())))::integer;
 
 -- A refusal that the edge may repeat to others for a moment. for_ms: how long at most, because then stock comes back
@@ -185,5 +185,5 @@ revoke execute on function holdfast.rfc3339(timestamptz), holdfast.currency_deci
     holdfast.hold_text(uuid, text, text, text, text, bigint, text, integer, text, uuid), holdfast.hold_status_now(holdfast.reservation_hold),
     holdfast.shown_refund(holdfast.refund), holdfast.moved_outside(holdfast.payment), holdfast.paid_by(text, text),
     holdfast.order_json_for(holdfast.orders, boolean), holdfast.order_json(holdfast.orders),
-    holdfast.sale_status(holdfast.sale), holdfast.is_stock_hidden(holdfast.sale), holdfast.sale_json(holdfast.sale), holdfast.status_stands_ms(holdfast.sale),
+    holdfast.sale_status(holdfast.sale), holdfast.is_stock_hidden(holdfast.sale), holdfast.sale_json(holdfast.sale), holdfast.status_stands_ms(holdfast.sale, text),
     holdfast.sold_out(text, text, bigint) from public;

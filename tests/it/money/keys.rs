@@ -3,18 +3,17 @@
 
 use payments::{Account, Capture, Captured, GatewayApi, GatewayRequest, GatewayResponse, RefundRequest, Refunded};
 use serde_json::json;
-use simulator::{Config, Dialect, Gateway};
+use simulator::Dialect;
 
 use support::client::until;
-use support::gateways::{GATEWAYS, Gateways, by_the_shop};
+use support::gateways::{GATEWAYS, OwnGateways, by_the_shop};
 
 struct GatewayAccount {
     gateway: &'static str,
     api: Box<dyn GatewayApi>,
     url: String,
-    gateways: Gateways,
+    gateways: OwnGateways,
     http: reqwest::Client,
-    _running: Gateway,
 }
 
 impl GatewayAccount {
@@ -25,15 +24,10 @@ impl GatewayAccount {
             "stripe" => Dialect::Stripe,
             _ => Dialect::Standard,
         };
-        let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned();
-        let log = std::env::temp_dir().join(format!("gateway-{}.log", uuid::Uuid::new_v4()));
-        let bind = "127.0.0.1:0".parse().unwrap();
-        let config = Config { bind, edge_url: "http://127.0.0.1:9".to_owned(), webhook_secret: secret, log };
-        let api = payments::api(gateway, Account { secret: config.api_secret(dialect), live: true }).unwrap();
-        let running = Gateway::start(config).await.unwrap();
-        let gateways = Gateways::at(&running.url);
+        let gateways = OwnGateways::start().await;
+        let api = payments::api(gateway, Account { secret: gateways.config.api_secret(dialect), live: true }).unwrap();
         let http = simulator::http::client().build().unwrap();
-        Self { gateway, api, url: format!("{}/{gateway}", running.url), gateways, http, _running: running }
+        Self { gateway, api, url: format!("{}/{gateway}", gateways.url), gateways, http }
     }
 
     async fn pay(&self, authorise: bool) -> (String, String) {

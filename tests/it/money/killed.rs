@@ -11,7 +11,6 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
-use simulator::{Config, Gateway};
 use stack::migrate;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -19,7 +18,7 @@ use tokio_postgres::types::Json;
 
 use support::client::until;
 use support::database::{self, Database, Paid};
-use support::gateways::{GATEWAYS, Gateways, by_the_shop};
+use support::gateways::{GATEWAYS, OwnGateways, by_the_shop};
 
 /// A runtime API that always has a tick: what the function does between two of them is up to the kill.
 async fn runtime(polls: Arc<AtomicU64>) -> String {
@@ -47,28 +46,22 @@ async fn runtime(polls: Arc<AtomicU64>) -> String {
 
 struct Killed {
     database: Database,
-    gateways: Gateways,
+    gateways: OwnGateways,
     env: Vec<(String, String)>,
     polls: Arc<AtomicU64>,
     payments: Vec<String>,
-    _gateway: Gateway,
 }
 
 impl Killed {
     async fn new() -> Self {
         let database = Database::new().await;
-        let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned();
-        let log = std::env::temp_dir().join(format!("gateway-{}.log", uuid::Uuid::new_v4()));
-        // There is no shop behind it: the gateway's webhooks do not matter here.
-        let bind = "127.0.0.1:0".parse().unwrap();
-        let config = Config { bind, edge_url: "http://127.0.0.1:9".to_owned(), webhook_secret: secret, log };
-        let gateway = Gateway::start(config.clone()).await.unwrap();
+        let gateways = OwnGateways::start().await;
         let polls = Arc::new(AtomicU64::new(0));
         let state = std::path::PathBuf::from(std::env::var("HOLDFAST_STACK").unwrap());
         let secrets = std::fs::read(state.parent().unwrap().join("secrets.json")).unwrap();
         let secrets: Value = serde_json::from_slice(&secrets).unwrap();
         let password = secrets["functions_password"].as_str().unwrap();
-        let mut env = config.functions_env(&gateway.url);
+        let mut env = gateways.functions_env();
         for (name, value) in [
             ("DATABASE_URL", migrate::url_for_role(&database.url(), "holdfast_refund", password).unwrap()),
             ("AWS_LAMBDA_RUNTIME_API", runtime(Arc::clone(&polls)).await),
@@ -82,8 +75,7 @@ impl Killed {
         ] {
             env.push((name.to_owned(), value));
         }
-        let gateways = Gateways::at(&gateway.url);
-        Self { database, gateways, env, polls, payments: Vec::new(), _gateway: gateway }
+        Self { database, gateways, env, polls, payments: Vec::new() }
     }
 
     /// Captured money for no hold of ours, one payment a gateway. Where others may share the account an operator has to

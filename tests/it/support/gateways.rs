@@ -1,8 +1,10 @@
 //! The gateway simulator from the outside: a test pays there, reads its books, and injects faults.
 
+use std::ops::Deref;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use simulator::{Config, Gateway};
 
 use crate::client::until;
 
@@ -12,6 +14,40 @@ pub const GATEWAYS: [&str; 4] = payments::NAMES;
 pub struct Gateways {
     pub url: String,
     http: reqwest::Client,
+}
+
+/// A simulator of a test's own: no other test injects faults into it. No shop is behind it, so its webhooks do not
+/// matter.
+pub struct OwnGateways {
+    gateways: Gateways,
+    pub config: Config,
+    _running: Gateway,
+}
+
+impl OwnGateways {
+    pub async fn start() -> Self {
+        let config = Config {
+            bind: "127.0.0.1:0".parse().unwrap(),
+            edge_url: "http://127.0.0.1:9".to_owned(),
+            webhook_secret: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".to_owned(),
+            log: std::env::temp_dir().join(format!("gateway-{}.log", uuid::Uuid::new_v4())),
+        };
+        let running = Gateway::start(config.clone()).await.unwrap();
+        Self { gateways: Gateways::at(&running.url), config, _running: running }
+    }
+
+    /// What a function needs to reach it.
+    pub fn functions_env(&self) -> Vec<(String, String)> {
+        self.config.functions_env(&self.url)
+    }
+}
+
+impl Deref for OwnGateways {
+    type Target = Gateways;
+
+    fn deref(&self) -> &Gateways {
+        &self.gateways
+    }
 }
 
 impl Gateways {

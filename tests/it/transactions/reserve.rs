@@ -1,7 +1,9 @@
 //! T1, row by row: what is granted, what is refused, and in which order of precedence.
 
+use serde_json::Value;
 use support::database::{Ask, Database, reserve};
 use support::table;
+use tokio_postgres::types::Json;
 
 #[tokio::test]
 async fn what_is_there_is_granted_in_order_of_arrival_and_no_more() {
@@ -321,4 +323,33 @@ async fn a_full_batch_is_one_transaction() {
     let row = database.owner.query_one("select count(distinct xmin::text) from holdfast.reservation_hold", &[]).await;
     assert_eq!(row.unwrap().get::<_, i64>(0), 1);
     database.checked_report().await;
+}
+
+/// The edge repeats a refusal to others, so one that the clock has ended since it was decided stands no longer.
+#[tokio::test]
+async fn a_refusal_says_the_status_it_was_decided_by_and_is_not_repeated_after_the_sale_opened() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 1, 1)]).await;
+    let refusal = "select holdfast.refusal_json('sale_not_open', false, s, $1, null, null, null, 'a')
+                   from (select (jsonb_populate_record(s, jsonb_build_object(
+                       'opens_at', clock_timestamp() + $2::float8 * interval '1 s',
+                       'closes_at', clock_timestamp() + $3::float8 * interval '1 s'))).* from holdfast.sale s) s";
+    let decided = async |status: &str, opens_s: f64, closes_s: Option<f64>| {
+        let row = database.owner.query_one(refusal, &[&status, &opens_s, &closes_s]).await.unwrap();
+        let Json(refusal): Json<Value> = row.get(0);
+        assert_eq!(refusal["status"], status, "{refusal}");
+        refusal["for_ms"].as_i64().unwrap()
+    };
+    assert_eq!(decided("scheduled", -0.001, None).await, 0, "it opened since");
+    assert_eq!(decided("paused", -9.0, Some(-0.001)).await, 0, "it closed since");
+    let soon = decided("scheduled", 0.5, None).await;
+    assert!((1..=500).contains(&soon), "{soon} ms, and it opens in 500");
+    let soon = decided("paused", -9.0, Some(0.5)).await;
+    assert!((1..=500).contains(&soon), "{soon} ms, and it closes in 500");
+    for (status, opens_s, closes_s) in
+        [("scheduled", 9.0, None), ("paused", -9.0, Some(9.0)), ("closed", -9.0, Some(-1.0))]
+    {
+        let stands = decided(status, opens_s, closes_s).await;
+        assert!((900..=1_000).contains(&stands), "{status}, {stands} ms: at most a second");
+    }
 }

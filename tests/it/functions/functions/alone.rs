@@ -10,7 +10,7 @@ use simulator::Dialect;
 use support::client::{Client, paid, until};
 use support::database::{Ask, Database, Paid, confirm, reserve};
 use support::emulator::{Ended, emulator, free_port, secrets};
-use support::gateways::{Gateways, by_the_shop};
+use support::gateways::{OwnGateways, by_the_shop};
 
 struct Alone {
     lambda: String,
@@ -79,9 +79,7 @@ async fn noted(database: &Database, gateway: &str, payment: &str, hold: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_whose_payments_cannot_be_claimed_stops_no_sweep_and_no_other_gateway() {
-    let client = Client::new();
-    let gateways = Gateways::at(client.setting("gateway_url"));
-    gateways.well_again().await;
+    let gateways = OwnGateways::start().await;
     let database = Database::new().await;
     database.sale(300, &[("a", 9, 9)]).await;
     let buyer = database.as_role("reserve").await;
@@ -104,8 +102,7 @@ async fn a_gateway_whose_payments_cannot_be_claimed_stops_no_sweep_and_no_other_
         grant execute on function holdfast.claim_payments to holdfast_expire;";
     database.owner.batch_execute(broken).await.unwrap();
 
-    let secret = simulator::Config::keys(client.setting("webhook_secret"));
-    let env = secret.functions_env(&gateways.url);
+    let env = gateways.functions_env();
     let env: Vec<(&str, String)> = env.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let expire = Alone::start("expire", &database.url(), &env).await;
     let swept = expire.invoke("expire", &json!({"job": "expire"})).await.expect("T3 is not the gateway's to stop");
@@ -117,9 +114,7 @@ async fn a_gateway_whose_payments_cannot_be_claimed_stops_no_sweep_and_no_other_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_whose_refunds_cannot_be_claimed_drops_no_refund_of_another() {
-    let client = Client::new();
-    let gateways = Gateways::at(client.setting("gateway_url"));
-    gateways.well_again().await;
+    let gateways = OwnGateways::start().await;
     let database = Database::new().await;
     // Money for no hold of this database: at the shop's own service it is refunded at once.
     let hold = uuid::Uuid::new_v4().to_string();
@@ -139,13 +134,11 @@ async fn a_gateway_whose_refunds_cannot_be_claimed_drops_no_refund_of_another() 
     // The request is under way when the other claim fails.
     gateways.fault("standard", "refund", 1, "slow").await;
 
-    let secret = simulator::Config::keys(client.setting("webhook_secret"));
-    let env = secret.functions_env(&gateways.url).into_iter().chain([("REFUND_FOR_S".to_owned(), "0".to_owned())]);
+    let env = gateways.functions_env().into_iter().chain([("REFUND_FOR_S".to_owned(), "0".to_owned())]);
     let env: Vec<(String, String)> = env.collect();
     let env: Vec<(&str, String)> = env.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     let refund = Alone::start("refund", &database.url(), &env).await;
     let run = refund.invoke("refund", &json!({"job": "refund"})).await;
-    gateways.well_again().await;
     assert!(run.is_err(), "and the failure is told: {run:?}");
     let status = "select status from holdfast.refund where payment_id = $1";
     let status: String = database.owner.query_one(status, &[&payment]).await.unwrap().get(0);
