@@ -61,6 +61,8 @@ const AT_ONCE: usize = 4;
 /// These compute, and `WAITS` mostly waits for the gateways: the one runs beside the others.
 const DATABASE: [&str; 6] = ["workspace", "transactions", "model", "functions", "events", "operations"];
 const WAITS: &str = "gateways";
+/// These call the database by themselves: alone, they run without the Worker and the functions, which then need no build.
+const POSTGRES_ONLY: [&str; 3] = ["workspace", "transactions", "model"];
 /// Those at the end of `ORDER` that come after everything that is not named.
 const LAST: usize = 3;
 
@@ -155,7 +157,9 @@ impl Test {
     }
 
     async fn on_the_stack(&self, stack: &mut Stack, areas: &[Area], tally: &mut Tally) -> anyhow::Result<()> {
-        let database_url = stack.bring_up().await?.database_url;
+        let postgres_only = areas.iter().all(|area| POSTGRES_ONLY.contains(&area.name.as_str()));
+        let report = if postgres_only { stack.bring_up_database().await? } else { stack.bring_up().await? };
+        let database_url = report.database_url;
         let on = On { report: stack.report_path(), database_url };
         let (first, later): (Vec<&Area>, Vec<&Area>) = areas.iter().partition(|area| area.is_of_the_database());
         let (beside, later): (Vec<&Area>, Vec<&Area>) = later.into_iter().partition(|area| area.name == WAITS);

@@ -128,6 +128,16 @@ impl Stack {
         }
     }
 
+    /// Starts Postgres alone, with the schema: enough for what calls its routines by itself. Nothing is built, and the other
+    /// addresses of the report are empty.
+    pub async fn bring_up_database(&mut self) -> anyhow::Result<Report> {
+        let database_url = self.start_migrated_database().await?;
+        let nowhere = String::new;
+        let report = Report::new(nowhere(), nowhere(), nowhere(), database_url, &self.secrets);
+        self.tasks.push(report.clone().keep_written(self.state.path("stack.json"), &self.children)?);
+        Ok(report)
+    }
+
     async fn start_in_order(&mut self) -> anyhow::Result<Report> {
         let (edge_port, lambda_port, gateway_port) = self.choose_ports()?;
         let (edge_url, lambda_url) = (loopback(edge_port), loopback(lambda_port));
@@ -138,10 +148,7 @@ impl Stack {
         };
 
         let detours = self.options.detours.clone();
-        let database_url = self.start_database().await?;
-        migrate::run(&database_url).await.context("cannot migrate the database")?;
-        migrate::give_logins(&database_url, &self.secrets.functions_password).await?;
-
+        let database_url = self.start_migrated_database().await?;
         if let Some(detours) = &detours {
             let (dir, password) = (self.state.path("pooler"), &self.secrets.functions_password);
             let pooler = pooler::start(&dir, &database_url, password, &self.children).await?;
@@ -242,6 +249,13 @@ impl Stack {
         }
         let lambda = ports::free_or_another(9000, "the Lambda emulator")?;
         Ok((edge, lambda, ports::free_or_another(8790, "the payment gateway")?))
+    }
+
+    async fn start_migrated_database(&self) -> anyhow::Result<String> {
+        let database_url = self.start_database().await?;
+        migrate::run(&database_url).await.context("cannot migrate the database")?;
+        migrate::give_logins(&database_url, &self.secrets.functions_password).await?;
+        Ok(database_url)
     }
 
     async fn start_database(&self) -> anyhow::Result<String> {
