@@ -34,8 +34,8 @@ export class Gate extends DurableObject {
     this.#gate = new Rust(ctx, env);
   }
 
-  // A string, or a promise of one.
-  ask(question) {
-    return this.#gate.ask(question);
+  // A string, or a promise of one. `wish`: what the answer is to bring, too.
+  ask(question, wish) {
+    return this.#gate.ask(question, wish);
   }
 }

@@ -52,6 +52,7 @@ impl Buckets {
 
     /// Leaves the user this many tokens at most.
     pub fn lower(&mut self, user_id: &str, tokens: u32, now_ms: u64) {
+        self.sweep(now_ms);
         let at_most = u64::from(tokens).saturating_mul(MILLI);
         let before = self.buckets.get(user_id).map_or(self.full(now_ms), |bucket| self.filled(*bucket, now_ms));
         if before.millitokens > at_most {

@@ -27,7 +27,8 @@ pub enum Verdict {
 impl Verdict {
     /// Whether everybody who has nothing would be told the same.
     pub fn is_for_anybody(&self) -> bool {
-        matches!(self, Self::Remembered(ReserveOutcome::SoldOut { .. } | ReserveOutcome::SaleNotOpen { .. }))
+        let (Self::Remembered(outcome) | Self::Outcome(outcome)) = self else { return false };
+        matches!(outcome, ReserveOutcome::SoldOut { .. } | ReserveOutcome::SaleNotOpen { .. })
     }
 
     /// The same verdict for a repeated request.

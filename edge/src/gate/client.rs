@@ -11,6 +11,8 @@ use crate::runtime::{clock, js};
 
 /// The Gates' binding in wrangler.toml. A Gate's name is its shard.
 const BINDING: &str = "GATE";
+/// What a Worker wishes for that has no lease.
+pub const LEASE: &str = "lease";
 
 /// Calls the user's Gate.
 ///
@@ -18,16 +20,16 @@ const BINDING: &str = "GATE";
 /// `unavailable`: the Gate did not answer, or not in time; or this isolate has as many reservations in flight as it can
 /// serve.
 pub async fn ask(env: &Env, config: &Config, user_id: &str, ask: &Ask<'_>) -> Result<Reply, Problem> {
-    ask_shard(env, config.gate_key.shard(user_id, config.gate_shards), ask).await
+    ask_shard(env, config.gate_key.shard(user_id, config.gate_shards), ask, false).await
 }
 
-/// The same where the user's Gate is known.
+/// The same where the user's Gate is known. `for_a_lease`: a refusal is to come with a lease.
 ///
 /// # Errors
 /// As for [`ask`].
-pub async fn ask_shard(env: &Env, shard: u64, ask: &Ask<'_>) -> Result<Reply, Problem> {
+pub async fn ask_shard(env: &Env, shard: u64, ask: &Ask<'_>, for_a_lease: bool) -> Result<Reply, Problem> {
     let _permit = Permit::begin(clock::now_ms())?;
-    let reply = send(env, shard, ask, GATE_DEADLINE_MS).await?;
+    let reply = send(env, shard, ask, for_a_lease.then_some(LEASE), GATE_DEADLINE_MS).await?;
     Reply::read(&reply).ok_or_else(|| Problem::unavailable().because("the Gate's reply cannot be read"))
 }
 
@@ -35,8 +37,14 @@ pub async fn ask_shard(env: &Env, shard: u64, ask: &Ask<'_>) -> Result<Reply, Pr
 ///
 /// # Errors
 /// `unavailable`: it cannot be reached, or not in time.
-pub async fn send(env: &Env, shard: u64, ask: &Ask<'_>, patience_ms: u64) -> Result<String, Problem> {
-    let answer = js::object(env, BINDING, &shard.to_string(), &ask.text(), patience_ms).await;
+pub async fn send(
+    env: &Env,
+    shard: u64,
+    ask: &Ask<'_>,
+    wish: Option<&str>,
+    patience_ms: u64,
+) -> Result<String, Problem> {
+    let answer = js::object(env, BINDING, &shard.to_string(), &ask.text(), wish, patience_ms).await;
     answer
         .map_err(|error| Problem::unavailable().because(error))?
         .ok_or_else(|| Problem::unavailable().because("the Gate did not answer in time"))

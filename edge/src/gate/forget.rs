@@ -72,14 +72,17 @@ impl Calls {
 /// Invalidates a sale at every Gate, and returns when that is done. Callers poll, because a Worker's request cannot
 /// wake another.
 pub async fn forget(context: &RequestContext, sale_id: &str) {
-    lease::with(|leases| leases.forget(sale_id));
+    // Now and once the Gates have done the same: until then one of them could lease it again.
+    let forget_lease = || lease::with(|leases| leases.forget(sale_id, clock::now_ms()));
+    forget_lease();
     let number = CALLS.with_borrow_mut(|calls| calls.join(sale_id));
     for _ in 0..=(FORGET_EVERY_MS + FORGET_DEADLINE_MS) / FORGET_POLL_MS {
         match CALLS.with_borrow_mut(|calls| calls.turn(number, clock::now_ms())) {
-            Turn::Over => return,
+            Turn::Over => return forget_lease(),
             Turn::Wait => Delay::from(Duration::from_millis(FORGET_POLL_MS)).await,
             Turn::Go(sale_ids) => {
                 send_to_all(context, sale_ids).await;
+                forget_lease();
                 return CALLS.with_borrow_mut(|calls| calls.end(number));
             }
         }
@@ -88,7 +91,7 @@ pub async fn forget(context: &RequestContext, sale_id: &str) {
 
 async fn send_to_all(context: &RequestContext, sale_ids: Vec<String>) {
     let ask = Ask::Forget { sale_ids: sale_ids.iter().map(String::as_str).collect() };
-    let sent = (0..context.config.gate_shards).map(|shard| send(&context.env, shard, &ask, FORGET_DEADLINE_MS));
+    let sent = (0..context.config.gate_shards).map(|shard| send(&context.env, shard, &ask, None, FORGET_DEADLINE_MS));
     for problem in join_all(sent).await.into_iter().filter_map(Result::err) {
         let (failure, request_id) = (format!("{problem:?}"), &context.trace.request_id);
         worker::console_error!("{}", serde_json::json!({"forget": failure, "request_id": request_id}));

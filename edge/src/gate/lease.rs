@@ -5,26 +5,34 @@
 //! A Gate grants nothing that it has leased to anybody outside the filter before the lease has ended
 //! ([`crate::gate::core::leases`]), so a key that was granted never meets a refusal from before it. A lease counts from
 //! the moment its question left, which is before the Gate counts from: no two clocks are compared.
+//!
+//! When a lease has ended, one reservation asks for the next; the others of the isolate wait for its answer for a moment.
+//! A Gate that is late would otherwise be asked by all of them, and be later still.
+
+mod held;
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use protocol::json;
 use protocol::shop::{Line, SaleStatus};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::rate_limit::{Buckets, Charge};
-use crate::gate::filter::Filter;
+use crate::gate::lease::held::Held;
 use crate::runtime::config::Config;
-use crate::runtime::limits::LEASES_MAX;
+use crate::runtime::limits::{
+    GATE_DEADLINE_MS, LEASE_ASK_MS, LEASE_LATE_MS, LEASES_BYTES_MAX, LEASES_MAX, SOLD_OUT_KEEP_MS,
+};
 
 /// What a Gate says of one sale, as JSON on its reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
+    /// When the Gate made it, by its own clock: of two leases the later one has everybody who was granted something.
+    pub made_ms: u64,
     /// SKUs of which nothing is left.
     pub skus: Vec<LeasedSku>,
     pub closed: Option<LeasedSale>,
-    /// The users of this Gate who may have something: [`Filter`] as text. They are not refused.
+    /// The users of this Gate who may have something: [`crate::gate::filter::Filter`] as text. They are not refused.
     pub filter: String,
 }
 
@@ -47,13 +55,13 @@ pub struct LeasedSale {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Term {
-    /// When T1 said so, in Unix milliseconds.
+    /// When the call left that T1 answered so, in Unix milliseconds.
     pub as_of_ms: u64,
     /// How long it may be repeated from now on.
     pub for_ms: u64,
 }
 
-/// What a lease says of a reservation, and of when that was true.
+/// What a lease says of a reservation, and since when that may have been true.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub of: Refused,
@@ -66,101 +74,137 @@ pub enum Refused {
     SaleNotOpen { opens_at: String, status: SaleStatus },
 }
 
-struct Held {
-    lease: Lease,
-    filter: Filter,
-    /// Users whom this isolate has seen get something since.
-    granted: HashSet<u64>,
-    from_ms: u64,
+/// What happens to a reservation by the leases of this isolate.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Turn {
+    Refused(Refusal),
+    /// Another reservation of this isolate is asking for the next lease.
+    Waits,
+    /// It goes to the Gate. `for_a_lease`: a refusal is to come with one.
+    Asks {
+        for_a_lease: bool,
+    },
 }
 
-impl Held {
-    fn read(text: &str, from_ms: u64) -> Option<Self> {
-        let lease: Lease = json::read(text).ok()?;
-        let filter = Filter::read(&lease.filter)?;
-        Some(Self { lease, filter, granted: HashSet::new(), from_ms })
-    }
-
-    fn lasts(&self, term: Term, now_ms: u64) -> bool {
-        (self.from_ms..self.from_ms.saturating_add(term.for_ms)).contains(&now_ms)
-    }
-
-    fn refusal(&self, user: u64, items: &[&Line], now_ms: u64) -> Option<Refusal> {
-        if self.filter.contains(user) || self.granted.contains(&user) {
-            return None;
-        }
-        if let Some(closed) = self.lease.closed.as_ref().filter(|closed| self.lasts(closed.term, now_ms)) {
-            let known = items.iter().all(|line| closed.skus.contains(&line.sku_id));
-            let of = Refused::SaleNotOpen { opens_at: closed.opens_at.clone(), status: closed.status };
-            return known.then_some(Refusal { of, as_of_ms: closed.term.as_of_ms });
-        }
-        let mut first: Option<&LeasedSku> = None;
-        for line in items {
-            // Another SKU may be left, or not exist; a quantity above the limit is refused for that reason.
-            let sku = self.lease.skus.iter().find(|sku| sku.sku_id == line.sku_id)?;
-            if line.qty > sku.max_per_user || !self.lasts(sku.term, now_ms) {
-                return None;
-            }
-            first.get_or_insert(sku);
-        }
-        let LeasedSku { sku_id, term, .. } = first?;
-        Some(Refusal { of: Refused::SoldOut { sku_id: sku_id.clone() }, as_of_ms: term.as_of_ms })
-    }
-
-    fn is_over(&self, now_ms: u64) -> bool {
-        let terms = self.lease.skus.iter().map(|sku| sku.term).chain(self.lease.closed.iter().map(|sale| sale.term));
-        terms.into_iter().all(|term| !self.lasts(term, now_ms))
-    }
+/// A lease, and who asks for the next.
+struct Place {
+    held: Held,
+    /// When a reservation left that asks for the next lease, until its reply.
+    asked_ms: Option<u64>,
 }
 
 /// The leases of this isolate: by shard, then by sale.
 #[derive(Default)]
-pub struct Leases(HashMap<u64, HashMap<String, Held>>);
+pub struct Leases {
+    places: HashMap<u64, HashMap<String, Place>>,
+    /// By sale: what was asked up to then may be outdated.
+    forgotten_ms: HashMap<String, u64>,
+    /// The latest time that was seen here.
+    now_ms: u64,
+}
 
 impl Leases {
-    /// Whether a lease for these is held, or else is to be asked for.
-    pub fn holds(&self, shard: u64, sale_id: &str, now_ms: u64) -> bool {
-        self.of(shard, sale_id).is_some_and(|held| !held.is_over(now_ms))
-    }
-
-    /// What the Gate would say, if a lease says so.
-    pub fn refusal(&self, shard: u64, user: u64, sale_id: &str, items: &[&Line], now_ms: u64) -> Option<Refusal> {
-        self.of(shard, sale_id)?.refusal(user, items, now_ms)
-    }
-
-    fn of(&self, shard: u64, sale_id: &str) -> Option<&Held> {
-        self.0.get(&shard)?.get(sale_id)
-    }
-
-    /// Keeps a lease from a reply to a question that left at `from_ms`, unless another reply has brought one. One that
-    /// cannot be read is none.
-    pub fn keep(&mut self, shard: u64, sale_id: &str, text: &str, from_ms: u64) {
-        if self.holds(shard, sale_id, from_ms) {
-            return;
+    /// What happens to this reservation of this user, by the hash. `waits`: it may still wait for another's answer.
+    pub fn turn(&mut self, shard: u64, user: u64, sale_id: &str, items: &[&Line], waits: bool, now_ms: u64) -> Turn {
+        self.watch_clock(now_ms);
+        let Some(Place { held, asked_ms }) = self.places.get(&shard).and_then(|sales| sales.get(sale_id)) else {
+            return Turn::Asks { for_a_lease: true };
+        };
+        if let Some(refusal) = held.refusal(user, items, now_ms) {
+            return Turn::Refused(refusal);
         }
-        let Some(mut held) = Held::read(text, from_ms) else { return };
-        if self.0.values().map(HashMap::len).sum::<usize>() >= LEASES_MAX {
-            // Without a lease the Gate is asked.
-            self.0.clear();
+        if !held.is_about(user) || held.lasts_for(items, now_ms) {
+            return Turn::Asks { for_a_lease: false };
         }
-        let sales = self.0.entry(shard).or_default();
-        held.granted = sales.remove(sale_id).map(|before| before.granted).unwrap_or_default();
-        sales.insert(sale_id.to_owned(), held);
+        let is_asked = asked_ms.is_some_and(|asked_ms| now_ms < asked_ms.saturating_add(LEASE_ASK_MS));
+        if waits && is_asked && held.ended_lately(items, now_ms) {
+            return Turn::Waits;
+        }
+        Turn::Asks { for_a_lease: true }
+    }
+
+    /// A reservation leaves that asks for a lease.
+    pub fn asks(&mut self, shard: u64, sale_id: &str, now_ms: u64) {
+        if let Some(place) = self.places.get_mut(&shard).and_then(|sales| sales.get_mut(sale_id)) {
+            place.asked_ms = Some(now_ms);
+        }
+    }
+
+    /// The reply to a reservation that left at `from_ms` and asked for a lease, or that there is none. A lease that cannot
+    /// be read is none.
+    pub fn answered(&mut self, shard: u64, sale_id: &str, lease: Option<&str>, from_ms: u64, now_ms: u64) {
+        self.watch_clock(now_ms);
+        if let Some(Place { held, asked_ms }) = self.places.get_mut(&shard).and_then(|sales| sales.get_mut(sale_id)) {
+            let was_asked_for = *asked_ms == Some(from_ms);
+            if was_asked_for {
+                *asked_ms = None;
+            }
+            // When a SKU has just sold out, many replies bring the same lease: one is read.
+            if !was_asked_for && !held.is_over(now_ms) {
+                return;
+            }
+        }
+        let is_outdated = self.forgotten_ms.get(sale_id).is_some_and(|forgotten_ms| from_ms <= *forgotten_ms);
+        let Some(held) = lease.filter(|_| !is_outdated).and_then(|text| Held::read(text, from_ms)) else { return };
+        self.make_room(&held, now_ms);
+        let sales = self.places.entry(shard).or_default();
+        let held = match sales.remove(sale_id) {
+            Some(Place { held: before, .. }) if !before.is_over(now_ms) && before.made_ms() > held.made_ms() => before,
+            before => held.after(before.map(|place| place.held)),
+        };
+        sales.insert(sale_id.to_owned(), Place { held, asked_ms: None });
     }
 
     /// The user got something: no lease that this isolate holds refuses them any more.
-    pub fn granted(&mut self, shard: u64, user: u64) {
-        let Some(sales) = self.0.get_mut(&shard) else { return };
-        for held in sales.values_mut() {
-            held.granted.insert(user);
+    pub fn granted(&mut self, shard: u64, user: u64, now_ms: u64) {
+        for place in self.places.get_mut(&shard).into_iter().flat_map(HashMap::values_mut) {
+            place.held.granted(user, now_ms);
         }
     }
 
-    /// Stock of the sale came back, or it changed.
-    pub fn forget(&mut self, sale_id: &str) {
-        for sales in self.0.values_mut() {
+    /// Whether a lease of this shard and sale lasts.
+    pub fn lasts(&self, shard: u64, sale_id: &str, now_ms: u64) -> bool {
+        let place = self.places.get(&shard).and_then(|sales| sales.get(sale_id));
+        place.is_some_and(|place| !place.held.is_over(now_ms))
+    }
+
+    /// Stock of the sale came back, or it changed: what the Gates were asked up to now may be outdated.
+    pub fn forget(&mut self, sale_id: &str, now_ms: u64) {
+        self.forgotten_ms.retain(|_, at_ms| at_ms.saturating_add(GATE_DEADLINE_MS) > now_ms);
+        self.forgotten_ms.insert(sale_id.to_owned(), now_ms);
+        for sales in self.places.values_mut() {
             sales.remove(sale_id);
         }
+    }
+
+    /// Leases that ended long ago are dropped, and, where there is no room, those that end first.
+    fn make_room(&mut self, next: &Held, now_ms: u64) {
+        for sales in self.places.values_mut() {
+            sales.retain(|_, place| now_ms < place.held.end_ms().saturating_add(SOLD_OUT_KEEP_MS));
+        }
+        self.places.retain(|_, sales| !sales.is_empty());
+        let all =
+            self.places.iter().flat_map(|(shard, sales)| sales.iter().map(move |(sale, place)| (shard, sale, place)));
+        let mut all: Vec<(u64, usize, u64, String)> =
+            all.map(|(shard, sale, Place { held, .. })| (held.end_ms(), held.bytes(), *shard, sale.clone())).collect();
+        all.sort_unstable();
+        let mut count = all.len();
+        let mut bytes = all.iter().fold(next.bytes(), |bytes, (_, more, ..)| bytes.saturating_add(*more));
+        for (_, its_bytes, shard, sale) in all {
+            if count < LEASES_MAX && bytes <= LEASES_BYTES_MAX {
+                break;
+            }
+            self.places.get_mut(&shard).and_then(|sales| sales.remove(&sale));
+            (count, bytes) = (count.saturating_sub(1), bytes.saturating_sub(its_bytes));
+        }
+    }
+
+    /// A clock that is set back would extend every lease: all are dropped.
+    fn watch_clock(&mut self, now_ms: u64) {
+        if now_ms.saturating_add(LEASE_LATE_MS) < self.now_ms {
+            (self.now_ms, self.places) = (now_ms, HashMap::new());
+        }
+        self.now_ms = self.now_ms.max(now_ms);
     }
 }
 

@@ -18,12 +18,14 @@ use worker::{Delay, Env, State, wasm_bindgen, worker_sys};
 
 use crate::auth::rate_limit::Charge;
 use crate::gate::answer::{Verdict, answer, counted};
+use crate::gate::client::LEASE;
 use crate::gate::core::in_flight::InFlightBatch;
 use crate::gate::core::memory::Memory;
 use crate::gate::message::{Ask, Reply};
 use crate::gate::restart_mark::RestartMark;
 use crate::lambda::invoke;
 use crate::runtime::config::Config;
+use crate::runtime::limits::GATE_SETTLE_MS;
 use crate::runtime::{clock, config};
 
 /// The class in `main.js` forwards its calls to this.
@@ -40,6 +42,8 @@ struct Inner {
     restart_mark: RefCell<RestartMark>,
     /// When a timer launches what waits for the end of a lease.
     wakes_ms: Cell<u64>,
+    /// When a lease was last not given, because there are too many users for its filter.
+    unleased_ms: Cell<u64>,
     /// Never borrowed across an await.
     memory: RefCell<Memory<oneshot::Sender<Verdict>>>,
 }
@@ -56,16 +60,16 @@ impl Gate {
         memory.sold_out.settle(settled_ms);
         memory.sold_out.hold_back_until(leased_ms);
         let (restart_mark, memory) = (RefCell::new(restart_mark), RefCell::new(memory));
-        let (shard, wakes_ms) = (Cell::default(), Cell::default());
-        Self { inner: Rc::new(Inner { state, config, shard, restart_mark, wakes_ms, memory }) }
+        let (shard, wakes_ms, unleased_ms) = (Cell::default(), Cell::default(), Cell::default());
+        Self { inner: Rc::new(Inner { state, config, shard, restart_mark, wakes_ms, unleased_ms, memory }) }
     }
 
     /// Takes an [`Ask`] as text. What is known from memory is answered at once with a [`Reply`] as text, everything
-    /// else by a promise of one; `Forget` is answered with an empty string.
+    /// else by a promise of one; `Forget` is answered with an empty string. `wish`: [`LEASE`], or nothing.
     ///
     /// # Errors
     /// The message is no `Ask`.
-    pub fn ask(&self, question: &str) -> Result<JsValue, JsValue> {
+    pub fn ask(&self, question: &str, wish: Option<String>) -> Result<JsValue, JsValue> {
         match Ask::read(question).ok_or("this is no question")? {
             Ask::Forget { sale_ids } => {
                 let memory = &mut self.inner.memory.borrow_mut();
@@ -76,9 +80,9 @@ impl Gate {
                 let charge = self.inner.charge(user_id);
                 Ok(Reply { charge, response: counted(charge), lease: None }.text().into())
             }
-            Ask::Reserve { json, lease } => {
+            Ask::Reserve { json } => {
                 let asked = Reservation::read(json).map_err(|error| error.to_string())?;
-                Ok(self.inner.reserve(asked, lease))
+                Ok(self.inner.reserve(asked, wish.as_deref() == Some(LEASE)))
             }
         }
     }
@@ -104,27 +108,43 @@ impl Inner {
         self.memory.borrow_mut().arrive(asked, waiter, clock::now_ms());
         self.launch();
         match verdict.try_recv() {
-            Ok(Some(verdict)) => {
-                let lease = sale_id.filter(|_| verdict.is_for_anybody()).and_then(|sale_id| self.lease(&sale_id));
-                reply(charge, verdict, lease)
-            }
+            Ok(Some(verdict)) => self.reply(charge, verdict, sale_id),
             // The Worker has the deadline: a timer here would be a second one for every request.
             Ok(None) => {
-                future_to_promise(async move { Ok(reply(charge, verdict.await.unwrap_or(Verdict::Unavailable), None)) })
-                    .into()
+                let inner = self.clone();
+                let reply = async move {
+                    let verdict = verdict.await.unwrap_or(Verdict::Unavailable);
+                    Ok(inner.reply(charge, verdict, sale_id))
+                };
+                future_to_promise(reply).into()
             }
             Err(oneshot::Canceled) => reply(charge, Verdict::Unavailable, None),
         }
     }
 
+    /// With a lease of the sale, if one is named and the verdict is everybody's.
+    fn reply(&self, charge: Charge, verdict: Verdict, sale_id: Option<String>) -> JsValue {
+        let lease = sale_id.filter(|_| verdict.is_for_anybody()).and_then(|sale_id| self.lease(&sale_id));
+        reply(charge, verdict, lease)
+    }
+
     /// A lease for the Worker that asks. A successor of this Gate has to know of it, or none is given.
-    fn lease(self: &Rc<Self>, sale_id: &str) -> Option<String> {
+    fn lease(&self, sale_id: &str) -> Option<String> {
         let now_ms = clock::now_ms();
+        let sold_out = &mut self.memory.borrow_mut().sold_out;
+        if sold_out.has_too_many_users_for_a_lease() {
+            if now_ms.abs_diff(self.unleased_ms.replace(now_ms)) > GATE_SETTLE_MS {
+                worker::console_error!(
+                    "{}",
+                    serde_json::json!({"lease": "none", "why": "too many users may have something"})
+                );
+            }
+            return None;
+        }
         if !self.restart_mark.borrow_mut().lease(now_ms) {
             return None;
         }
-        let lease = self.memory.borrow_mut().sold_out.lease(sale_id, now_ms)?;
-        json::print(&lease).ok()
+        json::print(&sold_out.lease(sale_id, now_ms)?).ok()
     }
 
     /// What waits for the end of a lease leaves then, whether or not anybody asks.

@@ -31,10 +31,10 @@ export async function admits(env, limit, address) {
   }
 }
 
-// One message to one Durable Object, by its binding and its name: its class has a method `ask`. Undefined: no answer in
-// time.
-export function object(env, binding, name, message, ticks) {
-  return within(env[binding].get(id(env, binding, name)).ask(message), ticks);
+// One message to one Durable Object, by its binding and its name: its class has a method `ask`. What is wished for is an
+// argument of its own, because a class of the release before ignores it. Undefined: no answer in time.
+export function object(env, binding, name, message, wish, ticks) {
+  return within(env[binding].get(id(env, binding, name)).ask(message, wish), ticks);
 }
 
 const ids = new Map();

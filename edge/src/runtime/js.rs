@@ -24,7 +24,7 @@ mod imports {
             ticks: u32,
         ) -> Promise;
         pub fn admits(env: &Env, limit: &str, address: &str) -> Promise;
-        pub fn object(env: &Env, binding: &str, name: &str, message: &str, ticks: u32) -> Promise;
+        pub fn object(env: &Env, binding: &str, name: &str, message: &str, wish: Option<&str>, ticks: u32) -> Promise;
         pub fn invoke(url: &str, headers: &str, body: &str, ticks: u32) -> Promise;
         pub fn respond(status: u16, headers: &str, text: Option<&str>, bytes: Option<&[u8]>) -> web_sys::Response;
     }
@@ -66,7 +66,7 @@ pub async fn admits(env: &Env, limit: &str, address: &str) -> bool {
     JsFuture::from(imports::admits(env, limit, address)).await.is_ok_and(|admitted| admitted.is_truthy())
 }
 
-/// One message to one Durable Object, and its answer. None: nothing in time.
+/// One message to one Durable Object, with what its answer is to bring too, and its answer. None: nothing in time.
 ///
 /// # Errors
 /// It cannot be reached, or it broke.
@@ -75,9 +75,10 @@ pub async fn object(
     binding: &str,
     name: &str,
     message: &str,
+    wish: Option<&str>,
     patience_ms: u64,
 ) -> Result<Option<String>, String> {
-    text(imports::object(env, binding, name, message, ticks(patience_ms))).await
+    text(imports::object(env, binding, name, message, wish, ticks(patience_ms))).await
 }
 
 /// Calls a function by HTTP. None: no response in time.

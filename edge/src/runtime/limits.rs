@@ -83,11 +83,20 @@ pub const SOLD_OUT_KEEP_MS: u64 = 950;
 pub const SOLD_OUT_PROBE_MS: u64 = 700;
 /// How much longer a Gate keeps to a lease than it was given for: two machines' seconds are not the same to the millisecond.
 pub const LEASE_LATE_MS: u64 = 10;
-/// A lease: SKUs that it names; users in its filter, of 10 bits each, 4 KB in all. And leases that an isolate holds, one for
-/// a Gate and a sale.
+/// How long a SKU is not leased again after a reservation has waited for the end of a lease of it.
+pub const LEASE_PAUSE_MS: u64 = 50;
+/// A lease: SKUs that it names; its filter; users in the filter, of at least 5 bits each.
 pub const LEASE_SKUS_MAX: usize = 64;
-pub const LEASE_USERS_MAX: usize = 3_200;
+pub const LEASE_FILTER_BYTES_MAX: usize = 32_768;
+pub const LEASE_USERS_MAX: usize = LEASE_FILTER_BYTES_MAX * 8 / 5;
+/// Leases that an isolate holds, one for a Gate and a sale, and their filters together.
 pub const LEASES_MAX: usize = 1_000;
+pub const LEASES_BYTES_MAX: usize = 8_388_608;
+/// How long a reservation waits for the lease that another one of its isolate asks for, how often it looks, and for how
+/// long that one counts as asking: a request that is cancelled never says that it has ended.
+pub const LEASE_WAIT_MS: u64 = 200;
+pub const LEASE_POLL_MS: u64 = 20;
+pub const LEASE_ASK_MS: u64 = 500;
 /// Slow start after "sold out": reservations for the SKU in the first batch, doubled on every grant; and SKUs for which
 /// a Gate remembers it.
 pub const SLOW_START_FIRST: usize = 2;

@@ -7,7 +7,7 @@ use protocol::reserve::Reservation;
 use protocol::shop::Line;
 use serde::{Deserialize, Serialize};
 
-use crate::api::reservations::before_gate;
+use crate::api::reservations::before_gate::{self, Leased};
 use crate::auth::rate_limit::Charge;
 use crate::gate::answer::{limited, limits};
 use crate::gate::client::{ask, ask_shard};
@@ -36,7 +36,9 @@ pub async fn reserve(context: &mut RequestContext) -> HandlerResult {
     let user_id = context.user_id()?;
     match in_order(context, &user_id).await {
         Ok(InOrder::Refused(response)) => Ok(response),
-        Ok(InOrder::Asks(reservation, user)) => at_the_gate(context, &reservation, user).await,
+        Ok(InOrder::Asks { reservation, user, for_a_lease }) => {
+            at_the_gate(context, &reservation, user, for_a_lease).await
+        }
         // In the order of refusals the limit comes before the body, so a bad request is counted too.
         Err(error) => {
             match ask(&context.env, &context.config, &user_id, &Ask::Charge { user_id: &user_id }).await {
@@ -55,8 +57,8 @@ pub async fn reserve(context: &mut RequestContext) -> HandlerResult {
 enum InOrder {
     /// A lease has an answer, which needs no Gate.
     Refused(Response),
-    /// It goes on to the Gate of its user, whose hash this is.
-    Asks(Reservation, u64),
+    /// It goes on to the Gate of its user, by the hash. `for_a_lease`: a refusal is to come with a lease.
+    Asks { reservation: Reservation, user: u64, for_a_lease: bool },
 }
 
 async fn in_order(context: &mut RequestContext, user_id: &str) -> Result<InOrder, Problem> {
@@ -64,26 +66,33 @@ async fn in_order(context: &mut RequestContext, user_id: &str) -> Result<InOrder
     let idem_key = checked(&cart, context.header("Idempotency-Key"))?;
     let user = context.config.gate_key.user(user_id);
     let items: Vec<&Line> = cart.items.iter().map(|Object(line)| line).collect();
-    if let Some(response) = before_gate::refused_under_lease(&context.config, user_id, user, &cart.sale_id, &items) {
-        return Ok(InOrder::Refused(response));
-    }
+    let for_a_lease = match before_gate::under_lease(&context.config, user_id, user, &cart.sale_id, &items).await {
+        Leased::Refused(response) => return Ok(InOrder::Refused(response)),
+        Leased::Asks { for_a_lease } => for_a_lease,
+    };
     let reservation = reservation(cart, user_id, idem_key, context.trace.clone())?;
     before_gate::admit(context, &reservation).await?;
-    Ok(InOrder::Asks(reservation, user))
+    Ok(InOrder::Asks { reservation, user, for_a_lease })
 }
 
-async fn at_the_gate(context: &RequestContext, asked: &Reservation, user: u64) -> HandlerResult {
-    let shard = shard_of(user, context.config.gate_shards);
+async fn at_the_gate(context: &RequestContext, asked: &Reservation, user: u64, for_a_lease: bool) -> HandlerResult {
+    let (shard, sale_id) = (shard_of(user, context.config.gate_shards), asked.sale_id.as_str());
     let sent_ms = clock::now_ms();
-    let wants = !lease::with(|leases| leases.holds(shard, &asked.sale_id, sent_ms));
-    let Reply { charge, response, lease } =
-        ask_shard(&context.env, shard, &Ask::Reserve { json: &asked.json, lease: wants }).await?;
-    if let Some(lease) = lease {
-        lease::with(|leases| leases.keep(shard, &asked.sale_id, &lease, sent_ms));
-        lease::charged(&context.config, &asked.user_id, charge, sent_ms);
+    if for_a_lease {
+        lease::with(|leases| leases.asks(shard, sale_id, sent_ms));
+    }
+    let reply = ask_shard(&context.env, shard, &Ask::Reserve { json: &asked.json }, for_a_lease).await;
+    let now_ms = clock::now_ms();
+    if for_a_lease {
+        let lease = reply.as_ref().ok().and_then(|reply| reply.lease.as_deref());
+        lease::with(|leases| leases.answered(shard, sale_id, lease, sent_ms, now_ms));
+    }
+    let Reply { charge, response, .. } = reply?;
+    if lease::with(|leases| leases.lasts(shard, sale_id, now_ms)) {
+        lease::charged(&context.config, &asked.user_id, charge, now_ms);
     }
     if response.status == 201 {
-        lease::with(|leases| leases.granted(shard, user));
+        lease::with(|leases| leases.granted(shard, user, now_ms));
     }
     Ok(limits(response, charge, &context.config))
 }

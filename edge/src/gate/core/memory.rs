@@ -80,6 +80,9 @@ impl<W> Memory<W> {
         if self.queue.is_full(&asked.sale_id) || self.breaker.refuses(now_ms) {
             return self.respond(waiters, &Verdict::Unavailable);
         }
+        if self.sold_out.holds_back(&asked, arrival.user, now_ms) {
+            self.sold_out.waits(&asked, now_ms);
+        }
         self.queue.push(asked, waiters, Arrival { probe, ..arrival });
     }
 
@@ -140,7 +143,7 @@ impl<W> Memory<W> {
 
     /// When what waits for the end of a lease may leave. None: nothing waits for one.
     pub fn wake_ms(&mut self, now_ms: u64) -> Option<u64> {
-        let end_ms = self.sold_out.last_lease_end(now_ms)?;
+        let end_ms = self.sold_out.next_lease_end(now_ms)?;
         self.queue.has_waiting().then_some(end_ms)
     }
 
@@ -158,10 +161,15 @@ impl<W> Memory<W> {
         while batch.users.len() < BATCH_MAX {
             let Self { queue, keys, sold_out, slow_start, .. } = self;
             let sale = Some(batch.sale_id.as_str()).filter(|_| !batch.users.is_empty());
+            // What memory refuses. A probe that could not leave before the next lease is none any more.
+            let repeated = |asked: &Reservation, arrival: Arrival| {
+                let probes = arrival.probe && !sold_out.holds_back(asked, arrival.user, now_ms);
+                sold_out.repeated(asked, arrival.user, now_ms).filter(|_| !probes)
+            };
             // What memory will refuse needs no slot; slow start applies only where memory can refuse the others
             // afterwards.
             let may = |asked: &Reservation, entry: &Entry<W>| {
-                if sold_out.repeated(asked, entry.arrival.user, now_ms).is_some() {
+                if repeated(asked, entry.arrival).is_some() {
                     return true;
                 }
                 let may_leave = slow_start.admits(asked, &contents) || !sold_out.answers_for(&asked.sale_id);
@@ -172,9 +180,9 @@ impl<W> Memory<W> {
             let sends = |asked: &Reservation, entry: &Entry<W>| {
                 // While it waited, the same key may have been granted, or the SKU sold out.
                 let answer = keys.answer(asked, now_ms);
-                let Arrival { user, probe, deadline_ms, .. } = entry.arrival;
+                let Arrival { user, deadline_ms, .. } = entry.arrival;
                 hash = user;
-                let answer = answer.or_else(|| sold_out.repeated(asked, user, now_ms).filter(|_| !probe));
+                let answer = answer.or_else(|| repeated(asked, entry.arrival));
                 let unknown = answer.is_none();
                 known = answer.map_or(Verdict::Unavailable, Verdict::Remembered);
                 // Or every client has given up.

@@ -80,6 +80,10 @@ impl SoldOut {
     /// let through as a probe, so that not all others are sent when it does.
     pub fn admission(&mut self, asked: &Reservation, user: u64, now_ms: u64) -> Admission {
         let Some(refusal) = self.repeated(asked, user, now_ms) else { return Admission::default() };
+        // A probe may be granted what it asks for.
+        if self.leases.cover(asked, now_ms).is_some() {
+            return Admission::Refused(Box::new(refusal));
+        }
         let Some(sale) = self.sales.get_mut(&asked.sale_id) else { return Admission::Refused(Box::new(refusal)) };
         sale.used_ms = now_ms;
         if sale.probe(asked, now_ms) {

@@ -5,12 +5,13 @@ use serde_json::{Map, Value, json};
 use super::schemas::{SLUG, Schemas, uuid};
 use crate::http::code::{Code, TABLE};
 
-/// A refusal's own members: name, schema, whether the member is required.
 /// Of a refusal by the Worker in the Gate's place.
 fn as_of() -> Value {
-    json!({"type": "string", "format": "date-time", "description": "When that was so, less than a second ago; without it: now."})
+    json!({"type": "string", "format": "date-time",
+           "description": "When the database was asked that said so, less than a second ago; without it: now."})
 }
 
+/// A refusal's own members: name, schema, whether the member is required.
 fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
     let slug = || json!({"type": "string", "pattern": SLUG});
     let pieces = || json!({"type": "integer"});

@@ -25,7 +25,7 @@ fn press(gate: &mut Memory<()>, user_id: &str, outcome: &ReserveOutcome) -> (Res
     let cart = crate::http::body::json::<Cart>(JSON, body.as_bytes()).expect("a cart");
     let key = checked(&cart, Some("k")).expect("it is in order");
     let asked = reservation(cart, user_id, key, Trace::default()).expect("it is printed");
-    let message = Ask::Reserve { json: &asked.json, lease: false }.text();
+    let message = Ask::Reserve { json: &asked.json }.text();
     // The Gate.
     let Some(Ask::Reserve { json: text, .. }) = Ask::read(&message) else { panic!("{message} is another message") };
     let charge = gate.charge(user_id, 0);

@@ -126,6 +126,46 @@ fn what_came_back_is_sent_when_the_lease_has_ended_and_not_before() {
 }
 
 #[test]
+fn a_probe_that_could_not_leave_before_the_next_lease_is_refused_like_the_others() {
+    let mut gate = sold_out_gate();
+    let probe_ms = SOLD_OUT_PROBE_MS;
+    // A batch that will say again that nothing is left, and two other sales' calls: nothing else can leave.
+    gate.sold_out.forget("spring-drop", probe_ms - 99);
+    gate.arrive(one("before"), 1, probe_ms - 99);
+    let again = take(&mut gate, probe_ms - 99);
+    let others = ["x", "y"].map(|sale| {
+        gate.arrive(Reservation { sale_id: sale.to_owned(), ..one(sale) }, 2, probe_ms - 98);
+        take(&mut gate, probe_ms - 98)
+    });
+    gate.arrive(Reservation { sale_id: "z".to_owned(), ..one("z") }, 3, probe_ms - 97);
+    gate.complete(&again, Some(vec![sold_out()]), probe_ms);
+    assert!(gate.take_batch(probe_ms).is_some_and(|batch| batch.sale_id == "z"));
+    let due_ms = probe_ms - 99 + probe_ms;
+    gate.arrive(one("probe"), 4, due_ms);
+    assert!(gate.take_batch(due_ms).is_none(), "three calls are in flight");
+    gate.drain();
+    // What is known of the sale is new again, and leased.
+    run_call_of(&mut gate, due_ms + 1);
+    assert!(gate.sold_out.lease("spring-drop", due_ms + 1).is_some());
+    gate.complete(&others[0], None, due_ms + 2);
+    assert!(gate.take_batch(due_ms + 2).is_none());
+    assert_eq!(refused_from_memory(&gate.drain()), [4]);
+}
+
+/// T1's answer to a call that another path has made: `a` is still sold out.
+fn run_call_of(gate: &mut Gate, sent_ms: u64) {
+    let number = gate.sold_out.begin_batch(&[]);
+    let batch = InFlightBatch {
+        sale_id: "spring-drop".to_owned(),
+        reservations: vec![one("other")],
+        number,
+        sent_ms,
+        ..InFlightBatch::default()
+    };
+    gate.sold_out.learn(&batch, Some(&[sold_out()]), sent_ms);
+}
+
+#[test]
 fn when_stock_may_be_back_a_few_requests_are_sent_and_the_rest_get_their_result() {
     let mut gate = sold_out_gate();
     gate.sold_out.forget("spring-drop", 0);

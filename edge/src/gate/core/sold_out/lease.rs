@@ -3,36 +3,42 @@
 use protocol::reserve::Reservation;
 
 use crate::gate::core::sold_out::SoldOut;
-use crate::gate::core::sold_out::sale::{Holders, Observation};
+use crate::gate::core::sold_out::sale::{Holders, Observation, Sale};
 use crate::gate::filter::Filter;
 use crate::gate::lease::{Lease, LeasedSale, LeasedSku, Term};
 use crate::runtime::limits::{LEASE_LATE_MS, LEASE_SKUS_MAX, LEASE_USERS_MAX, SOLD_OUT_PROBE_MS};
 
 impl SoldOut {
-    /// What may be leased of a sale at this moment. None: nothing, or too many users may have something for a small filter.
-    /// From then on nothing of it is sent to T1 for others than these until the lease has ended, and the next probe leaves
-    /// after that.
+    /// What may be leased of a sale at this moment. None: nothing, or too many users may have something for a filter. From
+    /// then on nothing of it is sent to T1 for others than these until the lease has ended, and the next probe leaves after
+    /// that.
     pub fn lease(&mut self, sale_id: &str, now_ms: u64) -> Option<Lease> {
         let Self { sales, leases, in_flight, users, filter, .. } = self;
         let sale = sales.get(sale_id).filter(|sale| matches!(sale.holders, Holders::Known))?;
         if users.len() > LEASE_USERS_MAX {
             return None;
         }
-        let mut lease = Lease { skus: Vec::new(), closed: None, filter: String::new() };
+        let may = |sku_id: &String| !leases.is_paused(sale_id, sku_id, now_ms);
+        let mut lease = Lease { made_ms: now_ms, skus: Vec::new(), closed: None, filter: String::new() };
+        let end_ms = |term: Term| now_ms.saturating_add(term.for_ms).saturating_add(LEASE_LATE_MS);
         if let Some(closed) = &sale.closed {
             let term = term(&closed.observation, now_ms)?;
-            let skus: Vec<String> = sale.known.iter().take(LEASE_SKUS_MAX).cloned().collect();
-            leases.sale(sale_id, now_ms.saturating_add(term.for_ms).saturating_add(LEASE_LATE_MS));
-            lease.closed = Some(LeasedSale { opens_at: closed.opens_at.clone(), status: closed.status, skus, term });
+            let skus: Vec<String> =
+                sale.known.iter().filter(|sku_id| may(sku_id)).take(LEASE_SKUS_MAX).cloned().collect();
+            for sku_id in &skus {
+                leases.add(sale_id, sku_id, i64::MAX, end_ms(term));
+            }
+            let (opens_at, status) = (closed.opens_at.clone(), closed.status);
+            lease.closed = Some(LeasedSale { opens_at, status, skus, term }).filter(|closed| !closed.skus.is_empty());
         } else {
-            let gone = sale.skus.iter().filter(|(_, sku)| sku.available == 0);
+            let gone = sale.skus.iter().filter(|(sku_id, sku)| sku.available == 0 && may(sku_id));
             let leased = gone.filter_map(|(sku_id, sku)| {
                 let (sku_id, max_per_user) = (sku_id.clone(), sku.max_per_user);
                 Some(LeasedSku { sku_id, max_per_user, term: term(&sku.observation, now_ms)? })
             });
             lease.skus = leased.take(LEASE_SKUS_MAX).collect();
-            for LeasedSku { sku_id, term, .. } in &lease.skus {
-                leases.sku(sale_id, sku_id, now_ms.saturating_add(term.for_ms).saturating_add(LEASE_LATE_MS));
+            for LeasedSku { sku_id, max_per_user, term } in &lease.skus {
+                leases.add(sale_id, sku_id, *max_per_user, end_ms(*term));
             }
         }
         if lease.closed.is_none() && lease.skus.is_empty() {
@@ -44,6 +50,11 @@ impl SoldOut {
         };
         lease.filter.clone_from(filter.get_or_insert_with(made));
         Some(lease)
+    }
+
+    /// Whether so many users may have something that nothing is leased.
+    pub fn has_too_many_users_for_a_lease(&self) -> bool {
+        self.users.len() > LEASE_USERS_MAX
     }
 
     /// Numbers a batch that leaves now, with these users.
@@ -66,9 +77,16 @@ impl SoldOut {
         }
     }
 
-    /// Whether a lease may refuse this user elsewhere what the reservation asks for: it waits until that has ended.
+    /// Whether a reservation waits for the end of a lease, under which its user may be refused elsewhere what it asks for.
+    /// Users who are in every filter wait too where stock may have come back: else they would overtake all others.
     pub fn holds_back(&self, asked: &Reservation, user: u64, now_ms: u64) -> bool {
-        self.leases.cover(asked, now_ms) && !self.users.contains(&user)
+        let is_refused = || self.sales.get(&asked.sale_id).is_some_and(|sale| is_refused(sale, asked, now_ms));
+        self.leases.cover(asked, now_ms).is_some() && !(self.users.contains(&user) && is_refused())
+    }
+
+    /// A reservation that is held back: what it waits for is not leased again before it has left.
+    pub fn waits(&mut self, asked: &Reservation, now_ms: u64) {
+        self.leases.pause(asked, now_ms);
     }
 
     /// Until then a predecessor's leases may last.
@@ -76,10 +94,19 @@ impl SoldOut {
         self.leases.of_predecessor(until_ms);
     }
 
-    /// When the last lease ends.
-    pub fn last_lease_end(&mut self, now_ms: u64) -> Option<u64> {
-        self.leases.last_end(now_ms)
+    /// When the next lease ends.
+    pub fn next_lease_end(&mut self, now_ms: u64) -> Option<u64> {
+        self.leases.next_end(now_ms)
     }
+}
+
+/// Whether T1's last answers say that nobody gets anything of this.
+fn is_refused(sale: &Sale, asked: &Reservation, now_ms: u64) -> bool {
+    let gone = |sku_id: &String| {
+        sale.skus.get(sku_id).is_some_and(|sku| sku.available == 0 && sku.observation.is_fresh(now_ms))
+    };
+    sale.closed.as_ref().is_some_and(|closed| closed.observation.is_fresh(now_ms))
+        || asked.items.iter().any(|line| gone(&line.sku_id))
 }
 
 /// It ends before the next probe leaves, and before the refusal may be over.

@@ -6,7 +6,7 @@ use crate::gate::core::sold_out::tests::hash;
 use crate::gate::filter::Filter;
 use crate::gate::lease::Lease;
 use crate::gate::testing::{hold, lines, reservation};
-use crate::runtime::limits::{LEASE_LATE_MS, LEASE_USERS_MAX, SOLD_OUT_PROBE_MS};
+use crate::runtime::limits::{LEASE_LATE_MS, LEASE_PAUSE_MS, LEASE_USERS_MAX, SOLD_OUT_PROBE_MS};
 
 /// At 1 000 T1 said that none of `a` is left; `before` had something.
 fn remembering(outcome: ReserveOutcome) -> SoldOut {
@@ -51,7 +51,10 @@ fn a_sale_that_is_not_open_is_leased_with_its_skus() {
     let lease = memory.lease(SALE, 1_100).expect("a lease");
     let closed = lease.closed.expect("the sale");
     assert_eq!((closed.skus, closed.term.as_of_ms), (vec!["a".to_owned()], 1_000));
-    assert!(memory.holds_back(&Reservation { items: lines(&["b"]), ..reservation("b", "k", "fp") }, 7, 1_200));
+    let waits = |memory: &SoldOut, sku: &str| {
+        memory.holds_back(&Reservation { items: lines(&[sku]), ..reservation("b", "k", "fp") }, 7, 1_200)
+    };
+    assert!(waits(&memory, "a") && !waits(&memory, "b"), "another SKU is not leased: T1 may know it");
 }
 
 #[test]
@@ -64,10 +67,51 @@ fn nothing_leased_is_sent_to_t1_for_others_before_the_lease_ends() {
     let held_back = |memory: &SoldOut, asked: &Reservation, now_ms| memory.holds_back(asked, hash(asked), now_ms);
     assert_eq!(admission(&mut memory, &one("b"), 1_200), Admission::SentToT1 { probe: false });
     assert!(held_back(&memory, &one("b"), end_ms - 1) && !held_back(&memory, &one("b"), end_ms));
-    assert!(!held_back(&memory, &one("before"), 1_200), "the lease refuses nobody who may have something");
+    assert!(held_back(&memory, &one("before"), 1_200), "who may have something overtakes nobody");
     let other = Reservation { items: lines(&["c"]), ..reservation("b", "k", "fp") };
     assert!(!held_back(&memory, &other, 1_200));
-    assert_eq!((memory.last_lease_end(end_ms - 1), memory.last_lease_end(end_ms)), (Some(end_ms), None));
+    assert_eq!((memory.next_lease_end(end_ms - 1), memory.next_lease_end(end_ms)), (Some(end_ms), None));
+}
+
+#[test]
+fn a_user_who_may_have_something_is_sent_while_t1_says_that_nothing_is_left() {
+    let mut memory = remembering(sold_out(0, 1_000));
+    memory.lease(SALE, 1_100).expect("a lease");
+    let holder = one("before");
+    assert!(!memory.holds_back(&holder, hash(&holder), 1_200), "T1 knows what they have");
+    memory.forget(SALE, 1_300);
+    assert!(memory.holds_back(&holder, hash(&holder), 1_300), "a piece came back, and others wait for it");
+}
+
+#[test]
+fn while_a_lease_lasts_nobody_is_a_probe() {
+    let mut memory = remembering(sold_out(0, 1_000));
+    run_batch(
+        &mut memory,
+        "x",
+        1_500,
+        ReserveOutcome::SoldOut { sku_id: "b".to_owned(), available: 0, max_per_user: 2, for_ms: 1_000 },
+    );
+    memory.lease(SALE, 1_600).expect("a lease");
+    let both = Reservation { items: lines(&["a", "b"]), ..reservation("cart", "k", "fp") };
+    let due_ms = 1_000 + SOLD_OUT_PROBE_MS;
+    // `b` is leased until 2 200: a cart that was granted both would meet that lease.
+    assert!(matches!(admission(&mut memory, &both, due_ms), Admission::Refused(_)));
+    assert_eq!(admission(&mut memory, &one("single"), due_ms), Admission::SentToT1 { probe: true });
+}
+
+#[test]
+fn what_a_cart_waits_for_is_not_leased_again_until_it_could_leave() {
+    let mut memory = remembering(sold_out(0, 1_000));
+    memory.lease(SALE, 1_100).expect("a lease");
+    let cart = Reservation { items: lines(&["a", "c"]), ..reservation("cart", "k", "fp") };
+    assert!(memory.holds_back(&cart, hash(&cart), 1_200), "of `c` something may be left");
+    memory.waits(&cart, 1_200);
+    run_batch(&mut memory, "probe", 1_000 + SOLD_OUT_PROBE_MS, sold_out(0, 1_000));
+    let end_ms = 1_000 + SOLD_OUT_PROBE_MS;
+    assert!(memory.lease(SALE, end_ms + 1).is_none());
+    assert!(!memory.holds_back(&cart, hash(&cart), end_ms), "it leaves");
+    assert!(memory.lease(SALE, end_ms + LEASE_PAUSE_MS).is_some());
 }
 
 #[test]
@@ -90,14 +134,14 @@ fn leases_outlast_a_memory_that_begins_anew_and_a_predecessors_are_waited_for() 
     let mut successor = SoldOut::default();
     successor.hold_back_until(2_000);
     assert!(successor.holds_back(&one("b"), hash(&one("b")), 1_999));
-    assert_eq!(successor.last_lease_end(1_999), Some(2_000));
+    assert_eq!(successor.next_lease_end(1_999), Some(2_000));
 }
 
 #[test]
 fn with_too_many_holders_for_a_small_filter_nothing_is_leased() {
     let mut memory = remembering(sold_out(0, 1_000));
     memory.add_users(0..LEASE_USERS_MAX as u64 - 1);
-    assert!(memory.lease(SALE, 1_100).is_some_and(|lease| lease.filter.len() <= 5_461));
+    assert!(memory.lease(SALE, 1_100).is_some() && !memory.has_too_many_users_for_a_lease());
     memory.add_users([u64::MAX >> 1]);
-    assert!(memory.lease(SALE, 1_100).is_none());
+    assert!(memory.lease(SALE, 1_100).is_none() && memory.has_too_many_users_for_a_lease());
 }
