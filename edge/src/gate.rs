@@ -10,6 +10,7 @@ pub mod core;
 pub mod filter;
 pub mod forget;
 pub mod lease;
+pub mod leases;
 pub mod message;
 pub mod object;
 pub mod restart_mark;

@@ -2,7 +2,7 @@
 
 pub mod in_flight;
 pub mod keys;
-pub mod leases;
+pub mod leased;
 pub mod memory;
 pub mod queue;
 pub mod restart;

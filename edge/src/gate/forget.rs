@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use worker::Delay;
 
 use crate::gate::client::send;
-use crate::gate::lease;
+use crate::gate::leases;
 use crate::gate::message::Ask;
 use crate::http::context::RequestContext;
 use crate::runtime::clock;
@@ -73,7 +73,7 @@ impl Calls {
 /// wake another.
 pub async fn forget(context: &RequestContext, sale_id: &str) {
     // Now and once the Gates have done the same: until then one of them could lease it again.
-    let forget_lease = || lease::with(|leases| leases.forget(sale_id, clock::now_ms()));
+    let forget_lease = || leases::with(|leases| leases.forget(sale_id, clock::now_ms()));
     forget_lease();
     let number = CALLS.with_borrow_mut(|calls| calls.join(sale_id));
     for _ in 0..=(FORGET_EVERY_MS + FORGET_DEADLINE_MS) / FORGET_POLL_MS {

@@ -64,22 +64,6 @@ async fn a_lock_that_does_not_come_ends_the_call_within_its_bounds_and_writes_no
     assert_eq!(invoke("reserve", &batch).await.unwrap()["outcomes"][0]["outcome"], "granted");
 }
 
-#[tokio::test]
-async fn a_connection_that_the_server_has_closed_is_replaced() {
-    let client = Client::new();
-    let owner = stack::database::connect(client.setting("database_url")).await.unwrap();
-    let question = json!({"request_id": "r", "question": "sale", "sale_id": "no-such-sale"});
-    // Every instance has one by now, or opens it in the course of this.
-    for _ in 0..4 {
-        assert_eq!(invoke("lookup", &question).await.unwrap(), json!({"outcome": "not_found"}));
-        // Until it has gone: one that is going may still take a call and break it off. Not the instance of `alone`.
-        let closing =
-            "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where usename = 'holdfast_lookup'
-             and application_name not like 'idle-%'";
-        owner.query(closing, &[]).await.unwrap();
-    }
-}
-
 /// Whose payment it is says the Worker alone, and it proves that: a made-up token ends the attempt of the buyer it is for.
 #[tokio::test]
 async fn a_caller_limited_to_confirm_cannot_supply_a_buyers_token() {

@@ -9,7 +9,7 @@ use protocol::shop::Line;
 use worker::Delay;
 
 use crate::gate::answer::{leased, limited, limits};
-use crate::gate::lease::{self, Turn};
+use crate::gate::leases::{self, Turn};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::response::Response;
@@ -34,9 +34,9 @@ pub async fn under_lease(config: &Config, user_id: &str, user: u64, sale_id: &st
     loop {
         let now_ms = clock::now_ms();
         let waits = waited_ms < LEASE_WAIT_MS;
-        match lease::with(|leases| leases.turn(shard, user, sale_id, items, waits, now_ms)) {
+        match leases::with(|leases| leases.turn(shard, user, sale_id, items, waits, now_ms)) {
             Turn::Refused(refusal) => {
-                let charge = lease::charge(config, user_id, now_ms);
+                let charge = leases::charge(config, user_id, now_ms);
                 let response = if charge.admitted { leased(refusal) } else { limited(charge).into() };
                 return Leased::Refused(limits(response, charge, config));
             }

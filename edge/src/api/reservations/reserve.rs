@@ -11,7 +11,7 @@ use crate::api::reservations::before_gate::{self, Leased};
 use crate::auth::rate_limit::Charge;
 use crate::gate::answer::{limited, limits};
 use crate::gate::client::{ask, ask_shard};
-use crate::gate::lease;
+use crate::gate::leases;
 use crate::gate::message::{Ask, Reply};
 use crate::http::body::Object;
 use crate::http::context::{HandlerResult, RequestContext};
@@ -79,20 +79,20 @@ async fn at_the_gate(context: &RequestContext, asked: &Reservation, user: u64, f
     let (shard, sale_id) = (shard_of(user, context.config.gate_shards), asked.sale_id.as_str());
     let sent_ms = clock::now_ms();
     if for_a_lease {
-        lease::with(|leases| leases.asks(shard, sale_id, sent_ms));
+        leases::with(|leases| leases.asks(shard, sale_id, sent_ms));
     }
     let reply = ask_shard(&context.env, shard, &Ask::Reserve { json: &asked.json }, for_a_lease).await;
     let now_ms = clock::now_ms();
     if for_a_lease {
         let lease = reply.as_ref().ok().and_then(|reply| reply.lease.as_deref());
-        lease::with(|leases| leases.answered(shard, sale_id, lease, sent_ms, now_ms));
+        leases::with(|leases| leases.answered(shard, sale_id, lease, sent_ms, now_ms));
     }
     let Reply { charge, response, .. } = reply?;
-    if lease::with(|leases| leases.lasts(shard, sale_id, now_ms)) {
-        lease::charged(&context.config, &asked.user_id, charge, now_ms);
+    if leases::with(|leases| leases.lasts(shard, sale_id, now_ms)) {
+        leases::charged(&context.config, &asked.user_id, charge, now_ms);
     }
     if response.status == 201 {
-        lease::with(|leases| leases.granted(shard, user, now_ms));
+        leases::with(|leases| leases.granted(shard, user, now_ms));
     }
     Ok(limits(response, charge, &context.config))
 }

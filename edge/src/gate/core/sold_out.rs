@@ -12,7 +12,7 @@ use protocol::reserve::{Reservation, ReserveOutcome};
 use protocol::shop::SaleStatus;
 
 use crate::gate::core::in_flight::InFlightBatch;
-use crate::gate::core::leases::Leases;
+use crate::gate::core::leased::Leases;
 use crate::gate::core::sold_out::sale::{Holders, Sale, knows_skus};
 use crate::runtime::limits::{
     GATE_SETTLE_MS, HOLDERS_AGAIN_MS, HOLDERS_RETRY_MS, SOLD_OUT_SALES_MAX, SOLD_OUT_USERS_MAX,

@@ -48,6 +48,22 @@ impl Alone {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_the_server_has_closed_is_replaced() {
+    let client = Client::new();
+    let (name, url) = (format!("closed-{}", uuid::Uuid::new_v4()), client.setting("database_url"));
+    let lookup = Alone::start("lookup", &format!("{url}?application_name={name}"), &[]).await;
+    let owner = stack::database::connect(url).await.unwrap();
+    let question = json!({"request_id": "r", "question": "sale", "sale_id": "no-such-sale"});
+    for _ in 0..4 {
+        assert_eq!(lookup.invoke("lookup", &question).await.unwrap(), json!({"outcome": "not_found"}));
+        // Until it has gone: one that is going may still take a call and break it off.
+        let closing = "select count(pg_terminate_backend(pid, 5000)) from pg_stat_activity where application_name = $1";
+        let closed: i64 = owner.query_one(closing, &[&name]).await.unwrap().get(0);
+        assert!(closed > 0, "it has no connection of that name");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_was_idle_for_too_long_is_replaced_before_it_is_used() {
     let client = Client::new();
     let name = format!("idle-{}", uuid::Uuid::new_v4());

@@ -1,9 +1,11 @@
 //! Whom a lease refuses, for how long, and whom it never does; who asks for the next one.
 
 use protocol::json;
+use protocol::shop::SaleStatus;
 
 use super::*;
 use crate::gate::filter::Filter;
+use crate::gate::lease::{Lease, LeasedSale, LeasedSku, Refused, Term};
 use crate::gate::testing::lines;
 
 const SHARD: u64 = 3;
