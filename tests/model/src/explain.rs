@@ -205,7 +205,8 @@ impl Search<'_> {
     }
 
     /// `again`: T2 has done nothing, and whoever tells of the payment tells of it again. A true answer only to a late
-    /// payment that would have taken stock again, while somebody else says the same payment is for another hold.
+    /// payment that would have taken stock again, while somebody else says the same payment is for another hold, or an
+    /// operator, who had it parked, has decided to refund it.
     fn must_be_told_again(&self, model: &Model, call: usize) -> bool {
         let Command::Pay { gateway, payment, of: Some(of), .. } = &self.seen.answered[call].said else { return false };
         let others = self.seen.answered.iter().enumerate().filter(|(n, _)| *n != call);
@@ -215,6 +216,9 @@ impl Search<'_> {
             && others.map(|(_, other)| &other.said).any(|other| match other {
                 Command::Pay { gateway: there, payment: same, of: other, .. } => {
                     (there, same) == (gateway, payment) && other.as_ref() != Some(of)
+                }
+                Command::Decide { kind: "parked", gateway: there, payment: same, decision: "replay", .. } => {
+                    (there, same) == (gateway, payment)
                 }
                 _ => false,
             })
