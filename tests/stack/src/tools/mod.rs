@@ -18,7 +18,7 @@ mod worker;
 
 pub use cargo_installed::{cargo_deny, wasm_bindgen, worker_build};
 pub use cargo_lambda::cargo_lambda;
-pub use npm::{binaryen_wasm_opt, esbuild, workerd};
+pub use npm::{binaryen_wasm_opt, esbuild, libraries, node, workerd};
 pub use postgres::{Postgres, Unprivileged, postgres};
 pub use run::{answer_yes, interrupt, outside_cargo, quietly};
 pub use schemathesis::schemathesis;

@@ -1,4 +1,4 @@
-//! Programs that come from npm: all of `tests/package-lock.json` in one folder of the cache, named after its hash.
+//! Programs that come from npm: all that a lockfile names in one folder of the cache, named after the lockfile's hash.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,6 +53,14 @@ pub fn wrangler() -> anyhow::Result<PathBuf> {
     Ok(modules()?.join(".bin/wrangler"))
 }
 
+/// A Node that is new enough.
+pub fn node() -> anyhow::Result<PathBuf> {
+    match modern_node_dir()? {
+        Some(dir) => Ok(dir.join("node")),
+        None => system::on_path("node").context("node is not on PATH"),
+    }
+}
+
 /// The folder to put first on PATH for a Node that is new enough; none when the machine's own is.
 pub fn modern_node_dir() -> anyhow::Result<Option<PathBuf>> {
     if !registries_only() && node_version().is_some_and(|version| version >= NODE_OLDEST) {
@@ -88,11 +96,29 @@ pub fn platform() -> anyhow::Result<&'static str> {
     })
 }
 
+/// `node_modules` with what the lockfile in `from` names. `name` begins the name of its folder in the cache, `what` says
+/// what is installed.
+///
+/// # Errors
+/// Something has to be installed and cannot be: most often because the registry is not reached.
+pub fn libraries(from: &Path, name: &str, what: &str) -> anyhow::Result<PathBuf> {
+    let folder = cache::installed(&folder_name(name, from)?, |unfinished| {
+        npm_install(from, unfinished, what, &format!("install-{name}"))
+    })?;
+    Ok(folder.join("node_modules"))
+}
+
+/// Of what the lockfile in `from` names: a folder in the cache.
+fn folder_name(name: &str, from: &Path) -> anyhow::Result<String> {
+    let lock = from.join("package-lock.json");
+    let text = fs::read(&lock).with_context(|| format!("cannot read {}", lock.display()))?;
+    Ok(format!("{name}-{}", workspace::short_hash_of(&text)))
+}
+
 /// `node_modules` with everything that the lockfile names for this platform.
 pub fn modules() -> anyhow::Result<PathBuf> {
     let tests = workspace::root().join("tests");
-    let lock = fs::read(tests.join("package-lock.json")).context("cannot read tests/package-lock.json")?;
-    let folder = cache::installed(&format!("npm-{}", workspace::short_hash_of(&lock)), |unfinished| {
+    let folder = cache::installed(&folder_name("npm", &tests)?, |unfinished| {
         npm_install(&tests, unfinished, "npm: workerd, wrangler, esbuild, wasm-opt and Postgres", "install-npm")?;
         let missing = programs()?.into_iter().find(|program| !unfinished.join("node_modules").join(program).exists());
         if let Some(missing) = missing {
@@ -113,7 +139,7 @@ fn npm_install(from: &Path, into: &Path, what: &str, log: &str) -> anyhow::Resul
     }
     let mut command = npm()?;
     command.args(["install", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(into);
-    run::quietly(what, log, &mut command)
+    run::quietly(what, log, &mut command).context("npm must reach its registry, which `npm config get registry` names")
 }
 
 /// npm cannot carry symbolic links, and Postgres's libraries are found through some.
