@@ -68,7 +68,7 @@ enum Part {
     Plans,
     /// What a crash loses
     Crash,
-    /// What each hop costs at the edge
+    /// What each hop costs at the edge; the whole path beside a plain service, and on a Worker that was just started
     Edge,
 }
 
@@ -95,8 +95,12 @@ impl Bench {
             done?;
         }
         if self.part.is_none_or(|part| part == Part::Edge) {
-            let (seconds, rounds) = if self.quick { (0.5, 1) } else { (self.seconds_per_cell.unwrap_or(4.0), 5) };
-            let found = edge::run(seconds, rounds).await?;
+            let how = if self.quick {
+                edge::How { seconds: 0.5, rounds: 1, cold_s: 3 }
+            } else {
+                edge::How { seconds: self.seconds_per_cell.unwrap_or(4.0), rounds: 5, cold_s: 10 }
+            };
+            let found = edge::run(how).await?;
             println!("{}", table::of_edge(&found));
             report.targets.extend(target::of_edge(&found));
             report.edge = Some(found);

@@ -2,7 +2,7 @@
 
 use super::arrivals::Waiting;
 use super::crash::Crashes;
-use super::edge::Measured as Edge;
+use super::edge::{Both, Measured as Edge};
 use super::growth::Grown;
 use super::t1::Cell;
 use super::t2::Confirms;
@@ -132,7 +132,9 @@ pub fn of_crashes(crashes: &[Crashes]) -> String {
     crashes.iter().map(line).collect()
 }
 
-fn of_commit(commit_ms: u64) -> String {
+/// How long a commit takes.
+#[must_use]
+pub fn of_commit(commit_ms: u64) -> String {
     if commit_ms == 0 { "as it is".to_owned() } else { format!("of {commit_ms} ms") }
 }
 
@@ -152,5 +154,23 @@ pub fn of_edge(found: &Edge) -> String {
     text +=
         &format!("{:46} {:12.1} MB\n", format!("{} live keys at the Gates", found.keys), found.keys_bytes as f64 / 1e6);
     text += &format!("{:46} {:12.1} MB\n", "of that the Wasm's memory", found.keys_wasm_bytes as f64 / 1e6);
-    text
+    text + &of_compared(found)
+}
+
+/// The whole path beside the plain service, and on a Worker that was just started.
+fn of_compared(found: &Edge) -> String {
+    let line = |what: &str, both: &Both, digits: usize| {
+        let Both { whole, plain, ratio } = both;
+        format!("{what:46} {whole:12.digits$} {plain:14.digits$}  {}\n", times(*ratio))
+    };
+    let mut text = format!("\n{:46} {:>12} {:>14}  {}\n", "", "whole path", "plain service", found.compared.plain);
+    for one in &found.compared.granted {
+        let what = format!("granted a second, {} clients, commit {}", one.clients, of_commit(one.commit_ms));
+        text += &line(&what, &one.per_s, 0);
+    }
+    text += &line("a lone buyer's p50, ms", &found.compared.lone_p50_ms, 1);
+    let cold = &found.cold;
+    text += &format!("\n{:46} {:>12} {:>14}\n", "", "2 s", format!("second {}", cold.second));
+    let of_cold = Both { whole: cold.first_per_s, plain: cold.later_per_s, ratio: cold.ratio };
+    text + &line(&format!("granted a second after a start, {} clients", cold.clients), &of_cold, 0)
 }

@@ -4,12 +4,13 @@
 use serde::Serialize;
 
 use super::arrivals::Waiting;
-use super::edge::{COMPRESSED_MAX_BYTES, Measured as Edge};
+use super::edge::{COMPRESSED_MAX_BYTES, Granted, Measured as Edge, Stage};
 use super::growth::Grown;
 use super::load::median;
 use super::server::Bench;
 use super::t1;
 use super::t3::Swept;
+use super::table::of_commit;
 use super::variant;
 
 #[derive(Clone, Serialize)]
@@ -101,7 +102,7 @@ pub async fn ratios(bench: &Bench, rounds: usize, seconds: f64) -> anyhow::Resul
 
 #[must_use]
 pub fn of_waiting(waiting: &Waiting) -> Target {
-    let commit = if waiting.commit_ms == 0 { "as it is".to_owned() } else { format!("of {} ms", waiting.commit_ms) };
+    let commit = of_commit(waiting.commit_ms);
     let what = format!(
         "T1's p99 in a batch at half its maximum rate, {} calls in flight, against one call's p50 alone, commit {commit}",
         waiting.in_flight
@@ -122,23 +123,65 @@ pub fn of_growth(grown: &Grown, holds: i64) -> Target {
 
 #[must_use]
 pub fn of_edge(found: &Edge) -> Vec<Target> {
-    let [_, object, call, memory, batches, whole] = found.rows.as_slice() else { return vec![] };
-    vec![
+    let per_s = |one, other| found.ratio(|row| row.per_s, one, other);
+    let cpu = |one, other| found.ratio(|row| row.cpu_us, one, other);
+    let hops = [
         Target::at_least(
             "the Gate with batches against a bare Durable Object that is asked by fetch",
             0.5,
-            batches.per_s / object.per_s,
+            per_s(Stage::Batches, Stage::Object),
         ),
-        Target::at_least("the Gate against one with nothing to do, both by a call", 0.5, memory.per_s / call.per_s),
+        Target::at_least(
+            "the Gate against one with nothing to do, both by a call",
+            0.5,
+            per_s(Stage::Memory, Stage::Call),
+        ),
         Target::at_least(
             "the whole path against the same with a function that answers at once",
             0.5,
-            whole.per_s / batches.per_s,
+            per_s(Stage::Whole, Stage::Batches),
+        ),
+        Target::at_most(
+            "workerd's time for an answer from the Gate's memory, against a Gate with nothing to do",
+            1.2,
+            cpu(Stage::Memory, Stage::Call),
+        ),
+        Target::at_most(
+            "workerd's time for a refusal under a lease, against the Worker alone",
+            1.6,
+            cpu(Stage::Lease, Stage::Worker),
+        ),
+        Target::at_most(
+            "workerd's time for the whole path, against a Gate with nothing to do",
+            1.8,
+            cpu(Stage::Whole, Stage::Call),
         ),
         Target::at_most(
             "the Wasm, compressed, in KB",
             COMPRESSED_MAX_BYTES as f64 / 1e3,
             found.compressed_bytes as f64 / 1e3,
         ),
-    ]
+    ];
+    let lone = Target::at_most(
+        "a lone buyer's p50, the whole path against the plain service",
+        2.5,
+        found.compared.lone_p50_ms.ratio,
+    );
+    let cold = Target::at_least(
+        "a Worker that was just started: the first two seconds after the opening against the tenth",
+        0.7,
+        found.cold.ratio,
+    );
+    hops.into_iter().chain(AGAINST_PLAIN.iter().filter_map(|one| of_granted(found, *one))).chain([lone, cold]).collect()
+}
+
+/// Clients, commit, and what the whole path grants at least against the plain service.
+const AGAINST_PLAIN: [(usize, u64, f64); 4] = [(16, 0, 1.3), (64, 0, 4.0), (256, 0, 4.0), (256, 3, 20.0)];
+
+fn of_granted(found: &Edge, (clients, commit_ms, wanted): (usize, u64, f64)) -> Option<Target> {
+    let is_it = |one: &&Granted| (one.clients, one.commit_ms) == (clients, commit_ms);
+    let granted = found.compared.granted.iter().find(is_it)?;
+    let commit = of_commit(commit_ms);
+    let what = format!("the whole path against the plain service, {clients} clients, commit {commit}");
+    Some(Target::at_least(&what, wanted, granted.per_s.ratio))
 }

@@ -13,6 +13,8 @@ use sha2::Sha256;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::percentile::Percentiles;
+
 pub const SALE: &str = "bench";
 
 /// Never the same twice in a run: a key that was used is another request.
@@ -22,6 +24,7 @@ pub struct Crowd<'a> {
     pub url: &'a str,
     pub secret: &'a str,
     pub path: &'a str,
+    pub sale: &'a str,
     pub sku: &'a str,
     pub qty: u32,
     /// What each of them has to be answered.
@@ -36,6 +39,32 @@ pub enum Until {
 pub struct Sent {
     pub answers: usize,
     pub seconds: f64,
+    /// Each answer, in no order.
+    pub each: Vec<Answered>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Answered {
+    /// Since the first press.
+    pub at: Duration,
+    pub took: Duration,
+}
+
+impl Sent {
+    pub fn per_s(&self) -> f64 {
+        self.answers as f64 / self.seconds
+    }
+
+    /// Answers a second, from one moment after the first press to another.
+    pub fn per_s_between(&self, from: Duration, to: Duration) -> f64 {
+        let between = self.each.iter().filter(|one| (from..to).contains(&one.at)).count();
+        between as f64 / (to - from).as_secs_f64()
+    }
+
+    pub fn p50_ms(&self) -> f64 {
+        let took: Vec<Duration> = self.each.iter().map(|one| one.took).collect();
+        Percentiles::of_durations(&took).p50_ms
+    }
 }
 
 impl Crowd<'_> {
@@ -49,21 +78,24 @@ impl Crowd<'_> {
             let address = self.url.trim_start_matches("http://");
             let mut stream = TcpStream::connect(address).await.context("cannot connect")?;
             stream.set_nodelay(true)?;
-            let mut answers = 0;
+            let mut each = Vec::new();
             while began.elapsed() < time && begun.fetch_add(1, Ordering::Relaxed) < most {
+                let pressed = began.elapsed();
                 self.press_once(&mut stream, address).await?;
-                answers += 1;
+                let at = began.elapsed();
+                each.push(Answered { at, took: at - pressed });
             }
-            anyhow::Ok(answers)
+            anyhow::Ok(each)
         });
-        let answers = try_join_all(clients).await?.iter().sum();
-        Ok(Sent { answers, seconds: began.elapsed().as_secs_f64() })
+        let each = try_join_all(clients).await?.concat();
+        Ok(Sent { answers: each.len(), seconds: began.elapsed().as_secs_f64(), each })
     }
 
     async fn press_once(&self, stream: &mut TcpStream, host: &str) -> anyhow::Result<()> {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let (path, token) = (self.path, self.token(&format!("buyer-{n}")));
-        let body = format!(r#"{{"sale_id":"{SALE}","items":[{{"sku_id":"{}","qty":{}}}]}}"#, self.sku, self.qty);
+        let Self { path, sale, sku, qty, .. } = self;
+        let token = self.token(&format!("buyer-{n}"));
+        let body = format!(r#"{{"sale_id":"{sale}","items":[{{"sku_id":"{sku}","qty":{qty}}}]}}"#);
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\nidempotency-key: key-{n}\r\n\
              content-type: application/json\r\ncf-connecting-ip: 2001:db8:{:x}:{:x}::1\r\ncontent-length: {}\r\n\r\n{body}",
