@@ -56,18 +56,3 @@ fn a_crash_loses_nothing_behind_the_barrier_and_something_without_it() {
     assert_eq!(measured(&found, "crashes", "acknowledged"), 2);
     assert!(found["crashes"][1]["lost"].as_i64() > Some(0));
 }
-
-#[test]
-#[ignore = "long"]
-fn every_hop_of_the_edge_is_measured_and_a_plain_service_beside_the_whole_path() {
-    let found = quick("edge");
-    let edge = &found["edge"];
-    assert_eq!(measured(edge, "rows", "cpu_us"), 7);
-    let granted = edge["compared"]["granted"].as_array().unwrap();
-    for one in granted.iter().map(|one| &one["per_s"]).chain([&edge["compared"]["lone_p50_ms"]]) {
-        assert!(["whole", "plain", "ratio"].iter().all(|side| one[side].as_f64() > Some(0.0)), "{one}");
-    }
-    assert_eq!(granted.len(), 6, "three crowds, each with two commits");
-    assert!(edge["cold"]["ratio"].as_f64() > Some(0.0), "{}", edge["cold"]);
-    assert_eq!(measured(&found, "targets", "measured"), 13);
-}
