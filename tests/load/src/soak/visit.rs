@@ -160,7 +160,7 @@ fn read(status: u16, body: &Value) -> Option<ReserveResult> {
 }
 
 /// The same again has to be answered the same.
-pub async fn replay(world: &World, who: &Who, key: u32, holder: &Holder, first: &Bytes) {
+async fn replay(world: &World, who: &Who, key: u32, holder: &Holder, first: &Bytes) {
     let body = body_of(world, holder.sale, &holder.lines);
     let (exchanged, _) = world.ask_until_known(Method::POST, "/v1/reservations", &reserving(who, key), body).await;
     let Try::Answer { reply, body } = exchanged.outcome else { return };
@@ -174,7 +174,7 @@ pub async fn replay(world: &World, who: &Who, key: u32, holder: &Holder, first: 
 }
 
 /// Something else under a key that was used has to be refused, whatever it is.
-pub async fn reuse(world: &World, who: &Who, key: u32, holder: &Holder) {
+async fn reuse(world: &World, who: &Who, key: u32, holder: &Holder) {
     let lines = [(holder.lines[0].0, holder.lines[0].1 + 1)];
     let (told, _) = reserve(world, who, holder.user, key, holder.sale, &lines).await;
     if told.is_some_and(|told| told != ReserveResult::Reused) {

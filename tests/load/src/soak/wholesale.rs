@@ -12,7 +12,7 @@ use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use protocol::reserve::{BATCH_MAX, Batch, BatchResponse, Reservation, ReserveOutcome};
-use protocol::shop::{self, Line};
+use protocol::shop::Line;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
@@ -52,13 +52,13 @@ pub async fn order_again_and_again(world: Arc<World>, seed: u64) {
         tokio::time::sleep(Duration::from_millis(rng.u64(PAUSE_MS))).await;
         let sale = *rng.choice(&world.wholesale()).unwrap_or(&0);
         let wanted = batch(&world, &mut rng, sale, &mut known);
-        for (holder, key, hold) in until_known(&world, sale, wanted).await {
+        for holder in until_known(&world, sale, wanted).await {
             while errands.try_join_next().is_some() {}
             if known.len() < KNOWN_MAX {
                 known.push_back(holder.clone());
             }
             if let Some(errand) = Errand::draw(&mut rng).filter(|_| errands.len() < ERRANDS_MAX) {
-                errands.spawn(errand.run(world.clone(), rng.u64(..), holder, key, hold));
+                errands.spawn(errand.run(world.clone(), rng.u64(..), holder));
             }
         }
     }
@@ -80,7 +80,7 @@ fn batch(world: &World, rng: &mut Rng, sale: usize, known: &mut VecDeque<Holder>
 }
 
 /// Sends the batch, and again with the same keys whatever of it has no answer that is one; what was granted.
-async fn until_known(world: &World, sale: usize, mut open: Vec<Wanted>) -> Vec<(Holder, u32, shop::Hold)> {
+async fn until_known(world: &World, sale: usize, mut open: Vec<Wanted>) -> Vec<Holder> {
     let mut granted = vec![];
     for tries in 0.. {
         let asked_us = world.now_us();
@@ -108,7 +108,7 @@ async fn until_known(world: &World, sale: usize, mut open: Vec<Wanted>) -> Vec<(
     granted
 }
 
-type Granted = Option<(Holder, u32, shop::Hold)>;
+type Granted = Option<Holder>;
 
 /// # Errors
 /// It was no answer: it is to be asked again.
@@ -161,7 +161,7 @@ fn write_down(
     }
     drop(log);
     world.by_batches.fetch_add(1, Ordering::Relaxed);
-    Ok(Some((Holder { user, sale, lines, hold: id }, key, hold)))
+    Ok(Some(Holder { user, sale, lines, hold: id }))
 }
 
 impl World {
@@ -206,14 +206,13 @@ impl World {
     }
 }
 
-/// What becomes of a hold that is not left to lapse: all of it by way of the shop.
+/// What becomes of a hold that is not left to lapse: all of it by way of the shop. Its reservation is not sent there again:
+/// a Gate knows the reservations of its users because all of them pass it, and these did not.
 #[derive(Clone, Copy)]
 enum Errand {
     Pay,
     Release,
     Lookup,
-    Replay,
-    Reuse,
 }
 
 impl Errand {
@@ -222,24 +221,17 @@ impl Errand {
             x if x < 0.012 => Self::Pay,
             x if x < 0.020 => Self::Release,
             x if x < 0.024 => Self::Lookup,
-            x if x < 0.030 => Self::Replay,
-            x if x < 0.032 => Self::Reuse,
             _ => return None,
         })
     }
 
-    async fn run(self, world: Arc<World>, seed: u64, holder: Holder, key: u32, hold: shop::Hold) {
+    async fn run(self, world: Arc<World>, seed: u64, holder: Holder) {
         let mut rng = Rng::with_seed(seed);
         let Ok(who) = world.member(holder.user) else { return };
         match self {
             Self::Pay => pay::pay(&world, &mut rng, &who, &holder).await,
             Self::Release => visit::release(&world, &who, holder.hold).await,
             Self::Lookup => visit::look(&world, &who, holder.hold).await,
-            Self::Replay => {
-                let first = serde_json::to_vec(&hold).unwrap_or_default();
-                visit::replay(&world, &who, key, &holder, &Bytes::from(first)).await;
-            }
-            Self::Reuse => visit::reuse(&world, &who, key, &holder).await,
         }
     }
 }
