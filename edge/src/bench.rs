@@ -22,7 +22,7 @@ pub async fn answer(request: &web_sys::Request, env: &Env) -> Option<worker::Res
 /// As a reservation goes to its Gate. Forgetting no sale does nothing.
 async fn called(env: &Env) -> worker::Result<web_sys::Response> {
     let nothing = Ask::Forget { sale_ids: Vec::new() };
-    match send(env, 0, &nothing, GATE_DEADLINE_MS).await {
+    match send(env, 0, &nothing, None, GATE_DEADLINE_MS).await {
         Ok(answer) => Response::ok(answer).map(Into::into),
         Err(problem) => Response::error(format!("{problem:?}"), 503).map(Into::into),
     }
