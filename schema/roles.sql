@@ -8,73 +8,55 @@
 -- settings reach through a transaction-mode pooler, where a session's do not.
 -- lock_timeout < statement_timeout < the function's deadline (functions/src/runtime/limits.rs) < the edge's (edge/src/runtime/limits.rs).
 
-do $$
-begin
-    if to_regrole('holdfast_owner')   is null then create role holdfast_owner   nologin; end if;
-    if to_regrole('holdfast_reserve') is null then create role holdfast_reserve nologin; end if;
-    if to_regrole('holdfast_confirm') is null then create role holdfast_confirm nologin; end if;
-    if to_regrole('holdfast_expire')  is null then create role holdfast_expire  nologin; end if;
-    if to_regrole('holdfast_release') is null then create role holdfast_release nologin; end if;
-    if to_regrole('holdfast_lookup')  is null then create role holdfast_lookup  nologin; end if;
-    if to_regrole('holdfast_admin')   is null then create role holdfast_admin   nologin; end if;
-    if to_regrole('holdfast_relay')   is null then create role holdfast_relay   nologin; end if;
-    if to_regrole('holdfast_refund')  is null then create role holdfast_refund  nologin; end if;
-    if to_regrole('holdfast_reconcile') is null then create role holdfast_reconcile nologin; end if;
-    if to_regrole('holdfast_audit')   is null then create role holdfast_audit   nologin; end if;
-end
-$$;
-
-alter role holdfast_reserve set lock_timeout = '1500ms';
-alter role holdfast_confirm set lock_timeout = '1500ms';
-alter role holdfast_expire  set lock_timeout = '1500ms';
-alter role holdfast_release set lock_timeout = '1500ms';
-alter role holdfast_lookup  set lock_timeout = '1500ms';
-alter role holdfast_admin   set lock_timeout = '1500ms';
-alter role holdfast_relay   set lock_timeout = '1500ms';
-alter role holdfast_refund  set lock_timeout = '1500ms';
-alter role holdfast_reconcile set lock_timeout = '1500ms';
-alter role holdfast_audit   set lock_timeout = '1500ms';
-alter role holdfast_reserve set statement_timeout = '2500ms';
-alter role holdfast_confirm set statement_timeout = '2500ms';
-alter role holdfast_expire  set statement_timeout = '2500ms';
-alter role holdfast_release set statement_timeout = '2500ms';
-alter role holdfast_lookup  set statement_timeout = '2500ms';
-alter role holdfast_admin   set statement_timeout = '2500ms';
-alter role holdfast_relay   set statement_timeout = '2500ms';
-alter role holdfast_refund  set statement_timeout = '2500ms';
-alter role holdfast_reconcile set statement_timeout = '2500ms';
-alter role holdfast_audit   set statement_timeout = '2500ms';
-
--- A session may set its own time-outs to 0: what holds then is schema/routines/guard.sql. A commit waits for the disk whatever the
--- database says, and connections are bounded: a stolen login takes no other function's. Times two, for while a new
--- version takes the old one's place; what each needs is in docs/measurements.md, behind a pooler.
+-- The owner, and the list of the functions' roles: each with its connections at most, and whether what it finds, it finds by
+-- a key or in the order of an index (T1, T2, T3, release). A bitmap reads all of it first; the others have reports to make.
+--
+-- Connections are bounded, so that a stolen login takes no other function's. Times two, for while a new version takes the
+-- old one's place; what each needs is in docs/measurements.md, behind a pooler. A session may set its own time-outs to 0:
+-- what holds then is schema/routines/guard.sql. A commit waits for the disk whatever the database says.
+--
+-- Plans are made once a connection and by the shape of the query alone: every large table by its index, nothing joined by
+-- reading it whole. A plan chosen by statistics is chosen on the empty tables of the morning, and kept through the sale.
 do $$
 declare
     v_role  text;
     v_limit integer;
+    v_keyed boolean;
 begin
-    for v_role, v_limit in values
-        ('holdfast_reserve', 300), ('holdfast_confirm', 100), ('holdfast_lookup', 100), ('holdfast_release', 50),
-        ('holdfast_expire', 10), ('holdfast_admin', 20), ('holdfast_relay', 10), ('holdfast_refund', 10), ('holdfast_audit', 10),
-        ('holdfast_reconcile', 10)
-    loop
-        execute format('alter role %I connection limit %s', v_role, v_limit);
-        execute format('alter role %I set idle_in_transaction_session_timeout = %L', v_role, '5s');
-        execute format('alter role %I set transaction_timeout = %L', v_role, '10s');
-        execute format('alter role %I set synchronous_commit = on', v_role);
-    end loop;
-end
-$$;
-
--- The owner may end the sessions of the functions, because it is a member of their roles; the migrating role may still
--- change what the owner owns.
-grant holdfast_reserve, holdfast_confirm, holdfast_expire, holdfast_release, holdfast_lookup, holdfast_admin, holdfast_relay,
-      holdfast_refund, holdfast_reconcile, holdfast_audit to holdfast_owner;
-do $$
-begin
+    if to_regrole('holdfast_owner') is null then
+        create role holdfast_owner nologin;
+    end if;
+    -- The migrating role may still change what the owner owns.
     if not (select r.rolsuper from pg_roles r where r.rolname = current_user) then
         execute format('grant holdfast_owner to %I', current_user);
     end if;
+    for v_role, v_limit, v_keyed in values
+        ('holdfast_reserve', 300, true), ('holdfast_confirm', 100, true), ('holdfast_expire', 10, true),
+        ('holdfast_release', 50, true), ('holdfast_lookup', 100, false), ('holdfast_admin', 20, false),
+        ('holdfast_relay', 10, false), ('holdfast_refund', 10, false), ('holdfast_reconcile', 10, false),
+        ('holdfast_audit', 10, false)
+    loop
+        if to_regrole(v_role) is null then
+            execute format('create role %I nologin', v_role);
+        end if;
+        execute format('alter role %I connection limit %s', v_role, v_limit);
+        execute format('alter role %I set lock_timeout = %L', v_role, '1500ms');
+        execute format('alter role %I set statement_timeout = %L', v_role, '2500ms');
+        execute format('alter role %I set idle_in_transaction_session_timeout = %L', v_role, '5s');
+        execute format('alter role %I set transaction_timeout = %L', v_role, '10s');
+        execute format('alter role %I set synchronous_commit = on', v_role);
+        execute format('alter role %I set plan_cache_mode = force_generic_plan', v_role);
+        execute format('alter role %I set enable_seqscan = off', v_role);
+        execute format('alter role %I set enable_hashjoin = off', v_role);
+        execute format('alter role %I set enable_mergejoin = off', v_role);
+        execute format('alter role %I set jit = off', v_role);
+        if v_keyed then
+            execute format('alter role %I set enable_bitmapscan = off', v_role);
+        end if;
+        -- The owner may end the functions' sessions (guard.sql), because it is a member of their roles.
+        execute format('grant %I to holdfast_owner', v_role);
+        execute format('grant usage on schema holdfast to %I', v_role);
+    end loop;
 end
 $$;
 
@@ -95,32 +77,5 @@ begin
 end
 $$;
 
--- Their plans are made once a connection and by the shape of the query alone: every large table by its index, nothing
--- joined by reading it whole. A plan chosen by statistics is chosen on the empty tables of the morning, and kept
--- through the sale.
-do $$
-declare
-    v_role text;
-begin
-    foreach v_role in array array['holdfast_reserve', 'holdfast_confirm', 'holdfast_expire', 'holdfast_release',
-                                   'holdfast_relay', 'holdfast_lookup', 'holdfast_admin', 'holdfast_refund', 'holdfast_reconcile',
-                                   'holdfast_audit'] loop
-        execute format('alter role %I set plan_cache_mode = force_generic_plan', v_role);
-        execute format('alter role %I set enable_seqscan = off', v_role);
-        execute format('alter role %I set enable_hashjoin = off', v_role);
-        execute format('alter role %I set enable_mergejoin = off', v_role);
-        execute format('alter role %I set jit = off', v_role);
-    end loop;
-    -- What T1, T2 and T3 find, they find by a key or in the order of an index; a bitmap reads all of it first. The
-    -- others have reports to make.
-    foreach v_role in array array['holdfast_reserve', 'holdfast_confirm', 'holdfast_expire', 'holdfast_release'] loop
-        execute format('alter role %I set enable_bitmapscan = off', v_role);
-    end loop;
-end
-$$;
-
 revoke all on schema holdfast from public;
 revoke all on all tables in schema holdfast from public;
-grant usage on schema holdfast
-    to holdfast_reserve, holdfast_confirm, holdfast_expire, holdfast_release, holdfast_lookup, holdfast_admin,
-       holdfast_relay, holdfast_refund, holdfast_reconcile, holdfast_audit;

@@ -12,15 +12,14 @@
 -- Longer than any honest transaction: statement_timeout is 2.5 s, transaction_timeout 10 s (roles.sql).
 create or replace function holdfast.stuck_after() returns interval language sql immutable return interval '15 s';
 
--- Ends the sessions of the functions' logins in this database whose transaction is older than that; how many. Their owner
--- may, because it is a member of their roles.
+-- Ends the sessions of the functions' logins in this database whose transaction is older than that; how many. The functions'
+-- roles are those that the owner is a member of (roles.sql), which is also why it may.
 create or replace function holdfast.end_stuck_transactions() returns bigint
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
     select count(*) filter (where pg_terminate_backend(a.pid)) from pg_stat_activity a
     where a.datname = current_database() and a.xact_start < clock_timestamp() - holdfast.stuck_after()
-      and a.usename in ('holdfast_reserve', 'holdfast_confirm', 'holdfast_expire', 'holdfast_release', 'holdfast_lookup',
-                        'holdfast_admin', 'holdfast_relay', 'holdfast_refund', 'holdfast_reconcile', 'holdfast_audit');
+      and pg_has_role('holdfast_owner', a.usesysid, 'member');
 end;
 
 -- The bounds of one call of T1, as functions/protocol/src/reserve.rs and edge/src/runtime/limits.rs have them: 100

@@ -61,7 +61,8 @@ async fn a_stolen_login_reads_no_table_makes_none_and_writes_nothing_of_its_own(
 async fn every_role_has_its_bounds_and_the_owner_of_the_definers_is_no_superuser() {
     let database = Database::new().await;
     let sql = "select r.rolname, r.rolconnlimit, r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolbypassrls or r.rolreplication,
-                      array_to_string(s.setconfig, ' ')
+                      array_to_string(s.setconfig, ' '),
+                      pg_has_role('holdfast_owner', r.oid, 'member')
                from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid and s.setdatabase = 0
                where r.rolname = 'holdfast_' || $1::text";
     for function in FUNCTIONS {
@@ -69,6 +70,8 @@ async fn every_role_has_its_bounds_and_the_owner_of_the_definers_is_no_superuser
         let (limit, mighty, settings): (i32, bool, String) = (row.get(1), row.get(2), row.get(3));
         assert!((1..=300).contains(&limit), "{function}: {limit} connections");
         assert!(!mighty, "{function}");
+        // It ends stuck transactions of those roles alone that it is a member of.
+        assert!(row.get::<_, bool>(4), "{function}: the owner is no member of its role");
         for setting in [
             "lock_timeout=1500ms",
             "statement_timeout=2500ms",

@@ -36,16 +36,16 @@ fn page(name: &str) -> u64 {
     found[0]
 }
 
-/// What every function's role has.
+/// What every function's role has; `tests/it/transactions/stolen.rs` asks the database for it.
 fn of_roles(setting: &str) -> u64 {
     let roles = read("schema/roles.sql");
-    let needle = format!("set {setting} = '");
+    let needle = format!("set {setting} = %L', v_role, '");
     let found: Vec<u64> = roles
         .lines()
         .filter_map(|line| line.split_once(&needle))
-        .map(|(_, value)| value.trim_end_matches("ms';").parse().unwrap())
+        .map(|(_, value)| value.trim_end_matches("ms');").parse().unwrap())
         .collect();
-    assert!(found.len() >= 9 && found.iter().all(|one| *one == found[0]), "{setting}: {found:?}");
+    assert_eq!(found.len(), 1, "{setting}: {found:?}");
     found[0]
 }
 

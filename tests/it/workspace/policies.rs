@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use stack::migrate::FUNCTIONS;
-use stack::workspace;
+use stack::{Options, scheduler, workspace};
 
 fn read(file: &str) -> String {
     std::fs::read_to_string(workspace::root().join(file)).unwrap()
@@ -33,10 +33,12 @@ fn the_edges_keys_may_invoke_what_the_edge_calls_and_neither_refund_nor_sweep() 
     let deploying = read("docs/deploying.md");
     let policies: Vec<&str> =
         deploying.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let [buyers, operators, scheduler] = policies.as_slice() else { panic!("{} policies", policies.len()) };
+    let [buyers, operators, on_schedule] = policies.as_slice() else { panic!("{} policies", policies.len()) };
     assert_eq!(allowed(buyers), set(&["reserve", "release", "lookup", "confirm"]));
     assert_eq!(allowed(operators), set(&["admin"]));
-    assert_eq!(allowed(scheduler), set(&["expire", "refund", "relay", "reconcile", "audit"]));
+    let beats = scheduler::beats(&Options::for_tests("policies")).map(|(function, _)| function);
+    let scheduled: Vec<&str> = beats.into_iter().chain([scheduler::SWEEP]).collect();
+    assert_eq!(allowed(on_schedule), set(&scheduled));
     let all: BTreeSet<String> = policies.iter().flat_map(|policy| allowed(policy)).collect();
     assert_eq!(all, set(&FUNCTIONS), "each function has its callers");
 }

@@ -176,19 +176,34 @@ mod tests {
         Ok(())
     }
 
+    /// What stands between the two, however the lines are broken.
+    fn between(text: &str, from: &str, to: &str) -> String {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let rest = words.split_once(from).map(|(_, rest)| rest).unwrap_or_default();
+        let found = rest.split_once(to).map(|(found, _)| found.to_owned()).unwrap_or_default();
+        assert!(!found.is_empty(), "nothing stands between {from:?} and {to:?}");
+        found
+    }
+
     #[test]
-    fn every_function_has_its_role_its_time_outs_and_its_place_in_the_documents() {
+    fn every_function_has_its_role_and_its_place_in_the_documents() {
         let (roles, guard) = (read("schema/roles.sql"), read("schema/routines/guard.sql"));
+        let durable = between(&guard, "grant execute on function holdfast.assert_durable()", ";");
         let (integrating, deploying) = (read("docs/integrating.md"), read("docs/deploying.md"));
-        // Every list of roles.sql but that of the four that read no bitmap.
-        let lists = count(&roles, "holdfast_audit");
+        let (logins, deployed) =
+            (between(&integrating, "give the roles", "a login"), between(&integrating, "then deploy", "(runtime"));
+        let readme = read("functions/README.md");
         for function in FUNCTIONS {
             let role = format!("holdfast_{function}");
-            assert!(count(&roles, &role) >= lists, "a list of schema/roles.sql leaves out {role}");
-            let listed = count(&guard, &role);
-            assert!(listed >= 2, "schema/routines/guard.sql: whose sessions end, or assert_durable leaves out {role}");
-            assert_ne!(count(&integrating, &role), 0, "docs/integrating.md: the login of {role}");
-            assert_ne!(count(&integrating, &format!("`{function}`")), 0, "docs/integrating.md: deploy `{function}`");
+            assert_eq!(
+                roles.matches(&format!("('{role}', ")).count(),
+                1,
+                "schema/roles.sql: the list of roles, {role}"
+            );
+            assert_ne!(count(&durable, &role), 0, "schema/routines/guard.sql: assert_durable for {role}");
+            assert_ne!(count(&logins, &role), 0, "docs/integrating.md: the login of {role}");
+            assert_ne!(count(&deployed, &format!("`{function}`")), 0, "docs/integrating.md: deploy `{function}`");
+            assert!(readme.contains(&format!("\n| `{function}` | ")), "functions/README.md: a row for `{function}`");
             assert_ne!(
                 count(&deploying, &format!(":function:{function}")),
                 0,
@@ -199,13 +214,9 @@ mod tests {
 
     #[test]
     fn every_scheduled_function_is_documented_with_its_schedule() {
-        // However its lines are broken.
-        let integrating: Vec<String> = read("docs/integrating.md").split_whitespace().map(ToOwned::to_owned).collect();
-        let documents = (integrating.join(" "), read("docs/deploying.md"));
-        let scheduled = documents.0.split_once("Have EventBridge Scheduler").map_or("", |(_, rest)| rest);
-        let scheduled = scheduled.split_once("each with its own name").map_or("", |(list, _)| list);
-        let policy = documents.1.split_once("and of the scheduler's role:").map_or("", |(_, rest)| rest);
-        let policy = policy.split("```").nth(1).unwrap_or_default();
+        let (integrating, deploying) = (read("docs/integrating.md"), read("docs/deploying.md"));
+        let scheduled = between(&integrating, "Have EventBridge Scheduler", "each with its own name");
+        let policy = between(&deploying, "and of the scheduler's role: ```json", "```");
         let beats = scheduler::beats(&Options::for_tests("x")).map(|(name, _)| name);
         let here: Vec<&str> = beats.into_iter().chain([scheduler::SWEEP]).collect();
         for function in FUNCTIONS {
@@ -213,16 +224,10 @@ mod tests {
             assert_eq!(here.contains(&function), takes_tick, "`beats` of tests/stack/src/scheduler.rs: {function}");
         }
         for function in here {
-            assert_ne!(
-                count(scheduled, &format!("`{function}`")),
-                0,
-                "docs/integrating.md: the schedule of {function}"
-            );
-            assert_ne!(
-                count(policy, &format!(":function:{function}")),
-                0,
-                "docs/deploying.md: the scheduler may invoke {function}"
-            );
+            let named = format!("`{function}`");
+            assert_ne!(count(&scheduled, &named), 0, "docs/integrating.md: the schedule of {function}");
+            let resource = format!(":function:{function}");
+            assert_ne!(count(&policy, &resource), 0, "docs/deploying.md: the scheduler may invoke {function}");
         }
     }
 }
