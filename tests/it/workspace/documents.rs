@@ -100,15 +100,14 @@ fn paths_of_comment(line: &str) -> Vec<&str> {
 #[test]
 fn every_path_that_a_comment_names_exists() {
     let root = workspace::root();
-    let output = Command::new("git").args(["ls-files", "*.rs"]).current_dir(&root).output().unwrap();
     let (mut seen, mut missing) = (0, Vec::new());
-    for file in String::from_utf8(output.stdout).unwrap().lines().filter(|file| root.join(file).is_file()) {
-        let text = std::fs::read_to_string(root.join(file)).unwrap();
+    for file in sources(&["*.rs"]) {
+        let text = std::fs::read_to_string(root.join(&file)).unwrap();
         // What is built is not there in a fresh clone. An address may end like a file.
         let is_ours = |path: &&str| !path.starts_with("target/") && !path.starts_with("v1/");
         for named in text.lines().flat_map(paths_of_comment).filter(is_ours) {
             seen += 1;
-            let folders = Path::new(file).ancestors().skip(1);
+            let folders = Path::new(&file).ancestors().skip(1);
             if !folders.into_iter().any(|folder| {
                 root.join(folder).join(named).exists() || root.join(folder).join("src").join(named).exists()
             }) {
@@ -170,32 +169,43 @@ fn every_named_command_exists_with_the_named_options() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
-fn every_test_file_is_a_module() {
+/// The Rust files that git knows or would add, of these patterns.
+fn sources(patterns: &[&str]) -> Vec<String> {
     let root = workspace::root();
-    let output = Command::new("git").args(["ls-files", "tests/it/*.rs"]).current_dir(&root).output().unwrap();
+    let listed = ["ls-files", "--cached", "--others", "--exclude-standard"];
+    let output = Command::new("git").args(listed).args(patterns).current_dir(&root).output().unwrap();
     let files = String::from_utf8(output.stdout).unwrap();
-    let files: Vec<&str> =
-        files.lines().filter(|file| !file.ends_with("/main.rs") && !file.ends_with("/lib.rs")).collect();
-    assert!(files.len() > 50, "git lists the tests of this clone");
+    files.lines().filter(|file| root.join(file).is_file()).map(str::to_owned).collect()
+}
+
+/// The compiler does not read a file that no `mod` names, and a test that looks for a text in all files finds it there.
+#[test]
+fn every_source_file_is_a_module() {
+    let root = workspace::root();
     let programs = std::fs::read_to_string(root.join("tests/it/Cargo.toml")).unwrap();
     for folder in std::fs::read_dir(root.join("tests/it")).unwrap().map(|entry| entry.unwrap().path()) {
         let area = folder.file_name().unwrap().to_str().unwrap();
         let is_program = programs.contains(&format!("path = \"{area}/main.rs\""));
         assert!(is_program || !folder.join("main.rs").exists(), "tests/it/Cargo.toml has no [[test]] for {area}");
     }
+    let is_root = |file: &str| file.ends_with("/main.rs") || file.ends_with("/lib.rs") || file.contains("/src/bin/");
+    let mut files = sources(&["tests/it/*.rs", ":(glob)**/src/**/*.rs"]);
+    assert!(files.len() > 300, "git lists the sources of this clone");
+    files.retain(|file| !is_root(file));
     for file in files {
-        let path = root.join(file);
+        let path = root.join(&file);
         let is_folder = path.file_stem().unwrap() == "mod";
         let module = if is_folder { path.parent().unwrap() } else { &path };
         let name = module.file_stem().unwrap().to_str().unwrap();
         let folder = module.parent().unwrap();
         let parents =
             [folder.join("main.rs"), folder.join("lib.rs"), folder.join("mod.rs"), folder.with_extension("rs")];
-        let named = parents
-            .iter()
-            .filter_map(|parent| std::fs::read_to_string(parent).ok())
-            .any(|text| text.lines().any(|line| line.trim_start_matches("pub ").trim_end() == format!("mod {name};")));
-        assert!(named, "no file has `mod {name};` for {file}: its tests do not run");
+        let declares = |line: &str| {
+            let (visibility, declared) = line.split_once("mod ").unwrap_or_default();
+            declared == format!("{name};") && (visibility.is_empty() || visibility.starts_with("pub"))
+        };
+        let mut texts = parents.iter().filter_map(|parent| std::fs::read_to_string(parent).ok());
+        let named = texts.any(|text| text.lines().any(|line| declares(line.trim())));
+        assert!(named, "no file has `mod {name};` for {file}: nothing of it is compiled");
     }
 }
