@@ -1,7 +1,7 @@
 // The Worker's main module: what is built from Rust, and what only JavaScript can declare, a Durable Object's class whose
 // methods can be called from another request (Workers RPC needs one that extends DurableObject). A method call carries
 // message and answer by itself: a fetch would cost one more turn of the event loop. Another Durable Object is another such
-// class with a method `ask`, and a binding in wrangler.toml: see `object` in src/runtime/js.rs.
+// class with a method `ask`, and a binding in wrangler.toml: CONTRIBUTING.md has every step.
 
 import { DurableObject, env } from "cloudflare:workers";
 import { default as worker, Gate as Rust } from "./build/index.js";

@@ -74,8 +74,7 @@ pub struct DurableObject {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Migration {
-    #[serde(rename = "tag")]
-    _tag: String,
+    pub tag: String,
     #[serde(default)]
     pub new_sqlite_classes: Vec<String>,
 }
@@ -114,7 +113,7 @@ impl Wrangler {
         let (name, class_name) = (name.to_owned(), class_name.to_owned());
         let new_sqlite_classes = vec![class_name.clone()];
         self.durable_objects.bindings.push(DurableObject { name, class_name });
-        self.migrations.push(Migration { _tag: String::new(), new_sqlite_classes });
+        self.migrations.push(Migration { tag: String::new(), new_sqlite_classes });
     }
 }
 
@@ -126,30 +125,60 @@ mod tests {
     fn every_durable_object_has_its_class_its_migration_and_its_rust_side() -> anyhow::Result<()> {
         let wrangler = Wrangler::read()?;
         let main = fs::read_to_string(workspace::root().join(&wrangler.main))?;
-        let migrated: Vec<&String> = wrangler.migrations.iter().flat_map(|one| &one.new_sqlite_classes).collect();
         let rust = rust_files(&workspace::root().join("edge/src"))?;
+        let classes: Vec<(&str, &str)> = main
+            .split("\nexport class ")
+            .skip(1)
+            .filter_map(|rest| rest.split_once(" extends DurableObject {"))
+            .collect();
+        assert_eq!(classes.len(), main.matches("export class ").count(), "edge/main.js: a class extends DurableObject");
+        // `import { default as worker, Gate as Rust } from "./build/index.js";`
+        let imported = main.split_once("import { default as worker,").and_then(|(_, rest)| rest.split_once('}'));
+        let imported: Vec<(&str, &str)> = imported
+            .map_or("", |(names, _)| names)
+            .split(',')
+            .filter_map(|name| name.trim().split_once(" as "))
+            .collect();
         for DurableObject { name, class_name } in &wrangler.durable_objects.bindings {
-            assert!(migrated.contains(&class_name), "wrangler.toml: no migration makes {class_name}");
-            let class = format!("export class {class_name} extends DurableObject");
-            assert!(main.contains(&class), "edge/main.js does not export {class_name}");
+            let made = wrangler.migrations.iter().flat_map(|one| &one.new_sqlite_classes);
+            assert_eq!(
+                made.filter(|one| *one == class_name).count(),
+                1,
+                "wrangler.toml: no migration makes {class_name}"
+            );
+            let class =
+                classes.iter().find(|(class, _)| class == class_name).and_then(|(_, body)| body.split_once("\n}"));
+            let Some((body, _)) = class else { panic!("edge/main.js does not export {class_name}") };
+            assert!(body.contains("\n  ask("), "edge/main.js: {class_name} has no method `ask`");
+            let of_rust = imported.iter().find(|(_, alias)| body.contains(&format!("new {alias}(ctx, env)")));
+            let Some((of_rust, _)) = of_rust else {
+                panic!("edge/main.js: {class_name} makes nothing that is imported")
+            };
+            let declared = format!("#[wasm_bindgen(wasm_bindgen = worker::wasm_bindgen)]\npub struct {of_rust} {{");
+            assert!(
+                rust.contains(&declared),
+                "edge/src: {of_rust}, which edge/main.js imports, with #[wasm_bindgen(…)]"
+            );
             assert!(rust.contains(&format!("BINDING: &str = \"{name}\"")), "edge/src: no BINDING is {name}");
         }
         for binding in rust.split("BINDING: &str = \"").skip(1).filter_map(|rest| rest.split('"').next()) {
             let bound = wrangler.durable_objects.bindings.iter().any(|one| one.name == binding);
             assert!(bound, "wrangler.toml: no binding {binding}");
         }
-        // `import { default as worker, Gate as Rust } from "./build/index.js";`
-        let imported = main.lines().find_map(|line| line.strip_prefix("import { default as worker, "));
-        let imported = imported.and_then(|rest| rest.split_once(" }")).map_or("", |(names, _)| names);
-        for class in imported.split(", ").filter_map(|name| name.split(' ').next()) {
-            assert!(
-                rust.contains(&format!("pub struct {class} ")),
-                "edge/src has no {class}, which edge/main.js imports"
-            );
-        }
-        for class in main.split("export class ").skip(1).filter_map(|rest| rest.split(' ').next()) {
+        for (class, _) in classes {
             let bound = wrangler.durable_objects.bindings.iter().any(|one| one.class_name == class);
             assert!(bound, "wrangler.toml binds no class {class}, which edge/main.js exports");
+        }
+        Ok(())
+    }
+
+    /// Cloudflare applies a migration once, by its tag: a class that is added to an earlier one is never made.
+    #[test]
+    fn a_class_has_a_migration_of_its_own() -> anyhow::Result<()> {
+        let migrations = Wrangler::read()?.migrations;
+        for (n, Migration { tag, new_sqlite_classes }) in (1..).zip(&migrations) {
+            assert_eq!(tag, &format!("v{n}"), "wrangler.toml: the tags of the migrations, in their order");
+            assert_eq!(new_sqlite_classes.len(), 1, "wrangler.toml: {tag} makes {new_sqlite_classes:?}");
         }
         Ok(())
     }
