@@ -80,8 +80,8 @@ pub enum Limit {
 pub struct PathParameters(pub Vec<(&'static str, String)>);
 
 impl PathParameters {
-    /// Empty where the path has no such parameter; a test checks that every handler reads a parameter that its path
-    /// has.
+    /// Empty where the path has no such parameter; a test reads in the table that every handler takes the parameters of
+    /// its path.
     pub fn get(&self, name: &str) -> String {
         self.0.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone()).unwrap_or_default()
     }

@@ -81,6 +81,27 @@ fn every_path_of_the_contract_is_found_by_its_method() {
     }
 }
 
+/// A handler that reads a parameter which its path does not have gets an empty text.
+#[test]
+fn a_handler_reads_the_parameters_of_its_path() {
+    let (_, table) = include_str!("../routes.rs").split_once("\ntable! {").expect("the table");
+    let mut seen = 0;
+    for row in table.split("\n    \"").skip(1) {
+        let path = row.split('"').nth(2).expect("name METHOD path");
+        let inner = |open: &str, close: char| -> Vec<String> {
+            row.split(open)
+                .skip(1)
+                .filter_map(|rest| rest.split_once(close))
+                .map(|(inner, _)| inner.to_owned())
+                .collect()
+        };
+        let named = path.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name.to_owned());
+        assert_eq!(inner("p.get(\"", '"'), named.collect::<Vec<_>>(), "{path}");
+        seen += 1;
+    }
+    assert_eq!(seen, own().count());
+}
+
 #[test]
 fn every_gateway_of_the_registry_has_its_webhook_and_its_return_page() {
     let row = |method: Method, path: &str| TABLE.iter().find(|route| route.method == method && route.path == path);
