@@ -16,7 +16,11 @@ fn in_path(name: &str) -> Value {
             json!({"type": "string", "minLength": 1, "maxLength": limits::USER_ID_MAX_CHARS, "pattern": "^[ -.0-~]+$"})
         }
         "name" => json!({"type": "string", "minLength": 1}),
-        _ => uuid(),
+        "dead_letter_id" => {
+            json!({"type": "string", "minLength": 1, "maxLength": limits::DEAD_LETTER_ID_MAX_CHARS, "pattern": "^[A-Za-z0-9][A-Za-z0-9.-]*$"})
+        }
+        "hold_id" | "order_id" | "subscription_id" => uuid(),
+        other => panic!("openapi/describe/parameters.rs: the form of {other}, which stands in a path"),
     };
     json!({"name": name, "in": "path", "required": true, "schema": schema})
 }
