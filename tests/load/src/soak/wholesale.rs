@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use hyper::Method;
-use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use protocol::reserve::{BATCH_MAX, Batch, BatchResponse, Reservation, ReserveOutcome};
 use protocol::shop::Line;
