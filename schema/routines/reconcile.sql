@@ -9,7 +9,8 @@
 -- A retry:    compares the page again; moving a pass that another call has moved meanwhile returns null.
 
 -- Passes to work on now, each taken for p_lease_s: those that are not through, and new ones of gateways whose last one
--- began p_every_s ago. p_since: payments before it are not compared; null: all of the last p_days are.
+-- began p_every_s ago. p_since: payments before it are not compared; null: all of the last p_days are, and after an outage
+-- all since the last pass, of 90 days at most.
 create or replace function holdfast.claim_reconcile(
     p_gateways text[], p_every_s double precision, p_days double precision, p_since text, p_lease_s integer) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
@@ -30,8 +31,10 @@ begin atomic
             next_at = due.now + make_interval(secs => p_lease_s),
             list = case when due.begins then '' else r.list end,
             cursor = case when due.begins then '' else r.cursor end,
+            -- After an outage from where the last pass ended, so that no day is left out.
             from_at = case when due.begins then least(due.now, greatest(
-                due.now - make_interval(secs => 86400 * p_days), p_since::timestamptz)) else r.from_at end,
+                least(due.now - make_interval(secs => 86400 * p_days), nullif(r.until_at, 'epoch')),
+                due.now - interval '90 days', p_since::timestamptz)) else r.from_at end,
             until_at = case when due.begins then due.now else r.until_at end,
             began_at = case when due.begins then due.now else r.began_at end,
             looked = case when due.begins then 0 else r.looked end,

@@ -64,6 +64,35 @@ async fn a_pass_is_one_calls_and_goes_on_where_it_stopped_and_begins_again_the_n
 }
 
 #[tokio::test]
+async fn after_an_outage_a_pass_begins_where_the_last_one_ended() {
+    let database = Database::new().await;
+    let client = database.as_role("reconcile").await;
+    let second = |pass: &Value, name: &str| pass[name].as_i64().unwrap();
+    for (days, back) in [(9, None), (200, Some(90))] {
+        let list_failed = format!(
+            "update holdfast.reconcile_pass set from_at = from_at - interval '{days} days', next_at = clock_timestamp(),
+                 until_at = until_at - interval '{days} days', began_at = began_at - interval '{days} days'"
+        );
+        claim(&client).await;
+        database.owner.batch_execute(&list_failed).await.unwrap();
+        let late = claim(&client).await;
+        assert_eq!(late.len(), 2, "they go on, and are {days} days old");
+        for gateway in ["stripe", "toss"] {
+            assert_eq!(advance(&client, gateway, ("", ""), "null, ''").await, true);
+        }
+        let next = claim(&client).await;
+        let to = second(&next[0], "until_s");
+        let expected = back.map_or(second(&late[0], "until_s"), |back| to - back * 86_400);
+        assert!((second(&next[0], "from_s") - expected).abs() <= 1, "{days} days: {next:?} after {late:?}");
+        assert!(claim(&client).await.is_empty());
+        for gateway in ["stripe", "toss"] {
+            assert_eq!(advance(&client, gateway, ("", ""), "null, ''").await, true);
+        }
+        database.owner.batch_execute("delete from holdfast.reconcile_pass").await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_page_is_compared_and_only_differences_are_looked_up() {
     let database = Database::new().await;
     database.sale(300, &[("a", 9, 3)]).await;
