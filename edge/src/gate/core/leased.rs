@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use protocol::reserve::Reservation;
 use protocol::shop::Line;
 
-use crate::runtime::limits::LEASE_PAUSE_MS;
+use crate::runtime::limits::{LEASE_PAUSE_MS, SOLD_OUT_KEEP_MS};
 
 #[derive(Default)]
 pub struct Leases {
@@ -13,6 +13,8 @@ pub struct Leases {
     skus: HashMap<String, HashMap<String, Leased>>,
     /// A predecessor of this Gate may have leased anything until then.
     all_ms: u64,
+    /// The latest time that was seen here.
+    now_ms: u64,
 }
 
 /// Unix milliseconds.
@@ -26,6 +28,20 @@ struct Leased {
 }
 
 impl Leases {
+    /// A clock that is set back by minutes must not hold anything back for as long: no lease lasts longer than a refusal is
+    /// repeated.
+    pub fn watch_clock(&mut self, now_ms: u64) {
+        if now_ms < self.now_ms {
+            let last_ms = now_ms.saturating_add(SOLD_OUT_KEEP_MS);
+            self.all_ms = self.all_ms.min(last_ms);
+            for leased in self.skus.values_mut().flat_map(HashMap::values_mut) {
+                leased.end_ms = leased.end_ms.min(last_ms);
+                leased.paused_ms = leased.paused_ms.min(last_ms);
+            }
+        }
+        self.now_ms = now_ms;
+    }
+
     pub fn of_predecessor(&mut self, until_ms: u64) {
         self.all_ms = self.all_ms.max(until_ms);
     }
@@ -110,6 +126,19 @@ mod tests {
         leases.of_predecessor(2_000);
         assert_eq!((leases.cover(&of(&["a"]), 1_999), leases.cover(&of(&["a"]), 2_000)), (Some(2_000), None));
         assert_eq!((leases.next_end(1_999), leases.next_end(2_000)), (Some(2_000), None));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nothing_back_for_longer() {
+        let mut leases = Leases::default();
+        leases.of_predecessor(600_000);
+        leases.watch_clock(600_000);
+        leases.add(SALE, "a", 1, 600_500);
+        leases.pause(&of(&["a"]), 600_000);
+        leases.watch_clock(1_000);
+        let last_ms = 1_000 + SOLD_OUT_KEEP_MS;
+        assert_eq!(leases.cover(&of(&["a", "b"]), last_ms - 1), Some(last_ms), "real time may have stood still");
+        assert_eq!((leases.cover(&of(&["a", "b"]), last_ms), leases.is_paused(SALE, "a", last_ms)), (None, false));
     }
 
     #[test]

@@ -92,6 +92,7 @@ impl<W> Memory<W> {
 
     /// The next batch, if anything waits and another call may be in flight.
     pub fn take_batch(&mut self, now_ms: u64) -> Option<InFlightBatch> {
+        self.sold_out.watch_clock(now_ms);
         loop {
             let mut batch = self.load(now_ms);
             if batch.users.is_empty() {

@@ -94,6 +94,10 @@ impl SoldOut {
         self.leases.of_predecessor(until_ms);
     }
 
+    pub fn watch_clock(&mut self, now_ms: u64) {
+        self.leases.watch_clock(now_ms);
+    }
+
     /// When the next lease ends.
     pub fn next_lease_end(&mut self, now_ms: u64) -> Option<u64> {
         self.leases.next_end(now_ms)
