@@ -80,4 +80,11 @@ async fn a_refund_that_takes_days_is_polled_at_growing_intervals() {
         // What this test itself takes has passed of the pause, or is added to the age.
         assert!((left_s - pause_s).abs() <= began.elapsed().as_secs_f64(), "{ago}: {left_s} s");
     }
+    // One that waits for the end of a dispute, by its own age.
+    let aged = "update holdfast.refund set created_at = created_at - interval '3 days'";
+    database.owner.batch_execute(aged).await.unwrap();
+    refund.query_typed("select holdfast.settle_refund('standard', 'p1', 'waits', null, 5)", &[]).await.unwrap();
+    let left = "select extract(epoch from next_attempt_at - clock_timestamp())::float8 from holdfast.refund";
+    let left_s: f64 = database.owner.query_one(left, &[]).await.unwrap().get(0);
+    assert!((left_s - 600.0).abs() <= began.elapsed().as_secs_f64(), "{left_s} s");
 }

@@ -134,10 +134,10 @@ async fn looked(database: &Database, ask: Ask) -> (Client, JoinHandle<Vec<Value>
 #[tokio::test]
 async fn an_order_and_a_cancellation_while_a_reservation_waited_do_not_hide_each_other() {
     let database = Database::new().await;
-    database.sale(300, &[("a", 9, 1), ("b", 9, 1)]).await;
+    database.sale(300, &[("a", 9, 1), ("b", 9, 2)]).await;
     let first = order_of(&database, "ann", "p1", &[("b", 1)]).await;
-    let (holder, asking) = looked(&database, ask("ann", "k", &[("a", 1)])).await;
-    // She has as many lines as before, of another SKU.
+    let (holder, asking) = looked(&database, ask("ann", "k", &[("a", 1), ("b", 1)])).await;
+    // She has bought as many of the SKUs that she asks for as before, and another one.
     order_of(&database, "ann", "p2", &[("a", 1)]).await;
     cancel(&database, first, "c", "x").await;
     holder.batch_execute("rollback").await.unwrap();
