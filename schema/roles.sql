@@ -19,9 +19,11 @@
 -- reading it whole. A plan chosen by statistics is chosen on the empty tables of the morning, and kept through the sale.
 do $$
 declare
-    v_role  text;
-    v_limit integer;
-    v_keyed boolean;
+    v_role     text;
+    v_limit    integer;
+    v_keyed    boolean;
+    v_settings text[];
+    v_one      text;
 begin
     if to_regrole('holdfast_owner') is null then
         create role holdfast_owner nologin;
@@ -36,22 +38,30 @@ begin
         ('holdfast_relay', 10, false), ('holdfast_refund', 10, false), ('holdfast_reconcile', 10, false),
         ('holdfast_audit', 10, false)
     loop
+        v_settings := array['lock_timeout=1500ms', 'statement_timeout=2500ms', 'idle_in_transaction_session_timeout=5s',
+                            'transaction_timeout=10s', 'synchronous_commit=on', 'plan_cache_mode=force_generic_plan',
+                            'enable_seqscan=off', 'enable_hashjoin=off', 'enable_mergejoin=off', 'jit=off']
+                   || case when v_keyed then array['enable_bitmapscan=off'] else '{}' end;
         if to_regrole(v_role) is null then
             execute format('create role %I nologin', v_role);
         end if;
-        execute format('alter role %I connection limit %s', v_role, v_limit);
-        execute format('alter role %I set lock_timeout = %L', v_role, '1500ms');
-        execute format('alter role %I set statement_timeout = %L', v_role, '2500ms');
-        execute format('alter role %I set idle_in_transaction_session_timeout = %L', v_role, '5s');
-        execute format('alter role %I set transaction_timeout = %L', v_role, '10s');
-        execute format('alter role %I set synchronous_commit = on', v_role);
-        execute format('alter role %I set plan_cache_mode = force_generic_plan', v_role);
-        execute format('alter role %I set enable_seqscan = off', v_role);
-        execute format('alter role %I set enable_hashjoin = off', v_role);
-        execute format('alter role %I set enable_mergejoin = off', v_role);
-        execute format('alter role %I set jit = off', v_role);
-        if v_keyed then
-            execute format('alter role %I set enable_bitmapscan = off', v_role);
+        if (select r.rolconnlimit from pg_roles r where r.rolname = v_role) <> v_limit then
+            execute format('alter role %I connection limit %s', v_role, v_limit);
+        end if;
+        -- A login may change the settings of its own role for all later sessions, and Postgres has no right to revoke
+        -- for it. So every migration compares them, and puts them back where they differ.
+        if (select d.setconfig from pg_db_role_setting d where d.setrole = to_regrole(v_role) and d.setdatabase = 0)
+            is distinct from v_settings
+        then
+            execute format('alter role %I reset all', v_role);
+            foreach v_one in array v_settings loop
+                execute format('alter role %I set %I = %L', v_role, split_part(v_one, '=', 1), split_part(v_one, '=', 2));
+            end loop;
+        end if;
+        if exists (select from pg_db_role_setting d join pg_database b on b.oid = d.setdatabase
+                   where d.setrole = to_regrole(v_role) and b.datname = current_database())
+        then
+            execute format('alter role %I in database %I reset all', v_role, current_database());
         end if;
         -- The owner may end the functions' sessions (guard.sql), because it is a member of their roles.
         execute format('grant %I to holdfast_owner', v_role);

@@ -38,6 +38,12 @@ impl Migrate {
             [] => println!("nothing to do: the database has this schema"),
             applied => println!("applied {}", applied.join(", ")),
         }
+        for settings in done.put_back {
+            eprintln!(
+                "warning: a role had other settings, which were put back ({settings}); whoever has its password may have \
+                 changed them: see SECURITY.md"
+            );
+        }
         let durability = durability(&self.database_url).await?;
         let warning =
             if durability.holds() { "" } else { ": what a buyer is told may be lost; the functions refuse to work" };

@@ -1,5 +1,5 @@
 //! The files of the schema, built into the program: numbered ones, which are applied once, and repeatable ones, which are
-//! applied whole whenever their text has changed.
+//! applied whole whenever their text has changed; those of roles and of ownership in every migration.
 
 use std::path::Path;
 
@@ -31,6 +31,12 @@ pub struct Repeatable {
 }
 
 impl Repeatable {
+    /// Whether it is applied whether or not its text has changed: a login may change its own role.
+    #[must_use]
+    pub fn is_of_roles(&self) -> bool {
+        self.path == "roles.sql"
+    }
+
     /// The file's name: what the database remembers it by. It stays the same when the file is moved to another folder.
     #[must_use]
     pub fn name(&self) -> &'static str {

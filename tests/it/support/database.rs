@@ -84,7 +84,7 @@ impl Database {
             .query_one(
                 "select coalesce(string_agg(format('set %I = %L;', split_part(one, '=', 1), split_part(one, '=', 2)), ''), '')
                  from pg_db_role_setting s join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) as one
-                 where r.rolname = $1 and one not like '%timeout=%'",
+                 where r.rolname = $1 and s.setdatabase = 0 and one not like '%timeout=%'",
                 &[&format!("holdfast_{function}")],
             )
             .await

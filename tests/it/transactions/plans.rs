@@ -60,18 +60,6 @@ struct Calls {
     round: u32,
 }
 
-/// A connection whose plans are made as a function instance's are: by its role's settings, which only a login applies.
-async fn instance(database: &Database, function: &str) -> Client {
-    let client = database.as_role(function).await;
-    let sql = "select format('set %s = %L', split_part(s, '=', 1), split_part(s, '=', 2))
-               from pg_db_role_setting d, unnest(d.setconfig) as s
-               where d.setrole = $1::text::regrole and s !~ '_timeout='";
-    for row in database.owner.query(sql, &[&format!("holdfast_{function}")]).await.unwrap() {
-        client.batch_execute(row.get(0)).await.unwrap();
-    }
-    client
-}
-
 impl Calls {
     async fn new() -> Self {
         let database = Database::new().await;
@@ -80,15 +68,15 @@ impl Calls {
         }
         database.sale(300, &[("a", 1_000_000, 3), ("b", 40, 3)]).await;
         Self {
-            reserve: instance(&database, "reserve").await,
-            confirm: instance(&database, "confirm").await,
-            expire: instance(&database, "expire").await,
-            release: instance(&database, "release").await,
-            lookup: instance(&database, "lookup").await,
-            admin: instance(&database, "admin").await,
-            audit: instance(&database, "audit").await,
-            refund: instance(&database, "refund").await,
-            relay: instance(&database, "relay").await,
+            reserve: database.as_role("reserve").await,
+            confirm: database.as_role("confirm").await,
+            expire: database.as_role("expire").await,
+            release: database.as_role("release").await,
+            lookup: database.as_role("lookup").await,
+            admin: database.as_role("admin").await,
+            audit: database.as_role("audit").await,
+            refund: database.as_role("refund").await,
+            relay: database.as_role("relay").await,
             round: 0,
             database,
         }

@@ -34,7 +34,7 @@ const DUMP: &str = "
           and has_any_column_privilege(r.oid, c.oid, 'select, insert, update, references')
         union all
         select 6, format('role %s %s', r.rolname, s.setting) from pg_db_role_setting d
-        join pg_roles r on r.oid = d.setrole, unnest(d.setconfig) as s (setting) where r.rolname like 'holdfast\\_%'
+        join pg_roles r on r.oid = d.setrole, unnest(d.setconfig) as s (setting) where d.setdatabase = 0 and r.rolname like 'holdfast\\_%'
         union all
         select 7, format('enum %s %s', t.oid::regtype, string_agg(e.enumlabel, ', ' order by e.enumsortorder))
         from pg_enum e join pg_type t on t.oid = e.enumtypid where t.typnamespace = 'holdfast'::regnamespace group by t.oid
@@ -159,7 +159,7 @@ async fn a_role_can_make_its_own_call_and_read_no_table() {
         let refused = client.query("select 1 from holdfast.reservation_hold", &[]).await.expect_err(function);
         assert_eq!(refused.code().unwrap().code(), "42501");
         let bounds = "select string_agg(s, ' ') from pg_db_role_setting d, unnest(d.setconfig) s
-                      where d.setrole = current_user::regrole and s ~ '_timeout='";
+                      where d.setrole = current_user::regrole and d.setdatabase = 0 and s ~ '_timeout='";
         let bounds: String = client.query_one(bounds, &[]).await.unwrap().get(0);
         assert!(bounds.contains("lock_timeout=1500ms") && bounds.contains("statement_timeout=2500ms"), "{bounds}");
     }

@@ -210,6 +210,45 @@ async fn no_call_answers_where_a_commit_does_not_wait_for_the_disk() {
     assert_eq!(refused.code().unwrap().code(), "55000");
 }
 
+/// What a login sets for its own role outlives its sessions, so every migration puts it back.
+#[tokio::test]
+async fn what_a_login_changes_of_its_own_role_is_put_back_by_a_migration() {
+    let database = shop().await;
+    for function in FUNCTIONS {
+        let set = format!(
+            "alter role current_user in database {0} set lock_timeout = 1;
+             alter role current_user in database {0} set default_transaction_read_only = on",
+            database.name
+        );
+        login(&database, function).await.batch_execute(&set).await.unwrap();
+    }
+    let stopped = reserve(&login(&database, "reserve").await, true, &[ask("ann")]).await.expect_err("it may not write");
+    assert_eq!(stopped.code().unwrap().code(), "25006");
+    let done = migrate::run(&database.url()).await.unwrap();
+    assert!(done.applied.is_empty(), "{done:?}");
+    assert_eq!(done.put_back.len(), FUNCTIONS.len(), "{done:?}");
+    let own = format!("holdfast_reserve in {}: lock_timeout=1, default_transaction_read_only=on", database.name);
+    assert!(done.put_back.contains(&own), "{done:?}");
+    assert!(granted(&database, "ann").await);
+    assert_eq!(migrate::run(&database.url()).await.unwrap().put_back, Vec::<String>::new());
+
+    // Those of the whole server, in a transaction that no other test sees.
+    let roles = migrate::REPEATABLE.iter().find(|file| file.is_of_roles()).unwrap().text;
+    let settings = "select string_agg(r.rolname || ' ' || d.setconfig::text, E'\n' order by r.rolname)
+                    from pg_db_role_setting d join pg_roles r on r.oid = d.setrole
+                    where d.setdatabase = 0 and r.rolname like 'holdfast\\_%'";
+    let of_the_server = async || database.owner.query_one(settings, &[]).await.unwrap().get::<_, String>(0);
+    let right = of_the_server().await;
+    database.owner.batch_execute("begin").await.unwrap();
+    for change in ["set statement_timeout = 0", "set search_path = pg_temp", "reset all"] {
+        database.owner.batch_execute(&format!("alter role holdfast_audit {change}")).await.unwrap();
+        assert_ne!(of_the_server().await, right, "{change}");
+        database.owner.batch_execute(roles).await.unwrap();
+        assert_eq!(of_the_server().await, right, "{change}");
+    }
+    database.owner.batch_execute("rollback").await.unwrap();
+}
+
 /// Every call that `lookup` may make, by a thief who has a hold of their own. `$hold`, `$order`: another user's.
 const LOOKS: [(&str, &str); 14] = [
     ("assert_durable()", "select holdfast.assert_durable()"),

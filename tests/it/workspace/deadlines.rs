@@ -39,12 +39,9 @@ fn page(name: &str) -> u64 {
 /// What every function's role has; `tests/it/transactions/stolen.rs` asks the database for it.
 fn of_roles(setting: &str) -> u64 {
     let roles = read("schema/roles.sql");
-    let needle = format!("set {setting} = %L', v_role, '");
-    let found: Vec<u64> = roles
-        .lines()
-        .filter_map(|line| line.split_once(&needle))
-        .map(|(_, value)| value.trim_end_matches("ms');").parse().unwrap())
-        .collect();
+    let needle = format!("'{setting}=");
+    let found: Vec<u64> =
+        roles.split(&needle).skip(1).map(|rest| rest.split_once("ms'").unwrap().0.parse().unwrap()).collect();
     assert_eq!(found.len(), 1, "{setting}: {found:?}");
     found[0]
 }

@@ -30,10 +30,7 @@ const SAID: &[(&str, &str, &[Constant])] = &[
     (
         "deploying",
         "| `idle_in_transaction_session_timeout`, `transaction_timeout` | {} s, {} s |",
-        &[
-            (ROLES, "set idle_in_transaction_session_timeout = %L', v_role, '", 1.0),
-            (ROLES, "set transaction_timeout = %L', v_role, '", 1.0),
-        ],
+        &[(ROLES, "'idle_in_transaction_session_timeout=", 1.0), (ROLES, "'transaction_timeout=", 1.0)],
     ),
     (
         "deploying",

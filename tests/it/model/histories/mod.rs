@@ -30,7 +30,7 @@ const HISTORIES_TO_EMPTY_TABLES: usize = 25;
 /// A commit waits for this machine's disk, or T1 refuses to promise anything. Plans are made once, as the roles have it.
 const SETTINGS: &str = "set synchronous_commit = local; set jit = off; select set_config(split_part(one, '=', 1),
     split_part(one, '=', 2), false) from pg_db_role_setting s join pg_roles r on r.oid = s.setrole, unnest(s.setconfig) as one
-    where r.rolname = 'holdfast_reserve' and (one like 'enable%' or one like 'plan_cache_mode=%')";
+    where r.rolname = 'holdfast_reserve' and s.setdatabase = 0 and (one like 'enable%' or one like 'plan_cache_mode=%')";
 
 /// A database of its own, and so many connections to it.
 pub async fn world(early_release: bool, sessions: usize) -> World {

@@ -170,7 +170,7 @@ impl Session {
         self.client.batch_execute("discard plans").await?;
         let sql = "select format('set %s = %L', split_part(s, '=', 1), split_part(s, '=', 2))
                    from pg_db_role_setting d, unnest(d.setconfig) as s
-                   where d.setrole = $1::text::regrole and s !~ '_timeout='";
+                   where d.setrole = $1::text::regrole and d.setdatabase = 0 and s !~ '_timeout='";
         for row in self.client.query(sql, &[&role]).await? {
             self.client.batch_execute(row.get(0)).await?;
         }
