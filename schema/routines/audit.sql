@@ -1,6 +1,6 @@
 -- Audit: looks for what neither the code nor the constraints have caught, and writes it down.
 --
--- It goes through four parts, each in the order of its key and in pieces of bounded size: `audit_look` reads the next
+-- It goes through five parts, each in the order of its key and in pieces of bounded size: `audit_look` reads the next
 -- piece, `audit_write` keeps what was seen and moves the cursor. A part that is through begins again.
 --
 -- Locks:      looking takes none. Writing takes rows of audit_cursor and audit_finding; of the latter, `retain` has rows that
@@ -96,6 +96,15 @@ begin atomic
                              'found', (select coalesce(json_agg(f), '[]') from finding f));
 end;
 
+-- All gateways: there are few.
+create or replace function holdfast.audit_reconciliation() returns json
+language sql stable set search_path = holdfast, pg_temp
+begin atomic
+    select json_build_object('upto', null, 'found', (
+        select coalesce(json_agg(f), '[]') from (
+            select v.check_name, v.subject, v.sale_id, v.expected, v.found, v.saw from holdfast.gateway_violation v) f));
+end;
+
 -- The next piece of a part: {part, after, upto, found}; upto null: the part is through. p_keep_s: for how long events
 -- are kept at least; what is older than that may have been removed.
 create or replace function holdfast.audit_look(p_part text, p_most integer, p_keep_s double precision) returns json
@@ -109,7 +118,8 @@ declare
         when 'sales' then audit_sales(v_after, v_told_since)
         when 'holds' then audit_holds(coalesce(nullif(v_after, '')::uuid, v_none), p_most, v_told_since)
         when 'payments' then audit_payments(coalesce(nullif(v_after, ''), '["",""]')::json, p_most, v_told_since)
-        when 'events' then audit_events(coalesce(nullif(v_after, '')::uuid, v_none), p_most) end;
+        when 'events' then audit_events(coalesce(nullif(v_after, '')::uuid, v_none), p_most)
+        when 'reconciliation' then audit_reconciliation() end;
 begin
     return json_build_object('part', p_part, 'after', v_after, 'upto', v_seen -> 'upto', 'found', v_seen -> 'found');
 end
@@ -156,7 +166,7 @@ end
 $$;
 
 revoke execute on function holdfast.audit_sales(text, timestamptz), holdfast.audit_holds(uuid, integer, timestamptz),
-    holdfast.audit_payments(json, integer, timestamptz), holdfast.audit_events(uuid, integer),
+    holdfast.audit_payments(json, integer, timestamptz), holdfast.audit_events(uuid, integer), holdfast.audit_reconciliation(),
     holdfast.audit_look(text, integer, double precision), holdfast.audit_write(json) from public;
 grant execute on function holdfast.audit_look(text, integer, double precision), holdfast.audit_write(json)
     to holdfast_audit;

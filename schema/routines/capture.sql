@@ -108,14 +108,19 @@ begin atomic
     select exists (select from holdfast.gateway_breaker b where b.gateway = p_gateway and b.ask_after > clock_timestamp());
 end;
 
--- For the report.
+-- For the report: each gateway that has failed or throttled once, or has been reconciled.
 create or replace function holdfast.gateway_health() returns json
 language sql stable
 begin atomic
-    select coalesce(json_agg(json_build_object('gateway', b.gateway, 'breaker', b.state, 'failures', b.failures,
-        'since', holdfast.rfc3339(b.since), 'last_error', b.last_error,
-        'slowed_until', (select holdfast.rfc3339(b.ask_after) where b.ask_after > now())) order by b.gateway), '[]')
-    from holdfast.gateway_breaker b;
+    select coalesce(json_agg(json_build_object('gateway', g.gateway, 'breaker', coalesce(b.state, 'closed'),
+        'failures', coalesce(b.failures, 0), 'since', holdfast.rfc3339(coalesce(b.since, r.began_at)), 'last_error', b.last_error,
+        'slowed_until', (select holdfast.rfc3339(b.ask_after) where b.ask_after > now()),
+        'reconciled_until', holdfast.rfc3339(r.compared_until),
+        'reconciliation_overdue', coalesce(r.overdue_at < clock_timestamp(), false),
+        'reconciliation_error', case when r.finished_at is null then r.last_error end) order by g.gateway), '[]')
+    from (select b.gateway from holdfast.gateway_breaker b union select r.gateway from holdfast.reconcile_pass r) g
+    left join holdfast.gateway_breaker b on b.gateway = g.gateway
+    left join holdfast.reconcile_pass r on r.gateway = g.gateway;
 end;
 
 -- The hold to which a returning buyer is redirected.

@@ -8,6 +8,12 @@
 -- Isolation:  READ COMMITTED or above.
 -- A retry:    compares the page again; moving a pass that another call has moved meanwhile returns null.
 
+-- When a pass that begins now should be through and the next should have begun: as long again as between two, and a day at
+-- least, because a gateway may be out for hours.
+create or replace function holdfast.reconcile_overdue_at(p_every_s double precision) returns timestamptz
+language sql volatile
+return clock_timestamp() + make_interval(secs => greatest(2 * p_every_s, 86400));
+
 -- Passes to work on now, each taken for p_lease_s: those that are not through, and new ones of gateways whose last one
 -- began p_every_s ago. p_since: payments before it are not compared; null: all of the last p_days are, and after an outage
 -- all since the last pass, of 90 days at most.
@@ -15,9 +21,12 @@ create or replace function holdfast.claim_reconcile(
     p_gateways text[], p_every_s double precision, p_days double precision, p_since text, p_lease_s integer) returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
-    insert into holdfast.reconcile_pass (gateway, from_at, until_at, began_at, finished_at, next_at)
-    select g, 'epoch', 'epoch', 'epoch', 'epoch', 'epoch' from unnest(p_gateways) as g
+    insert into holdfast.reconcile_pass (gateway, from_at, until_at, began_at, finished_at, next_at, overdue_at)
+    select g, 'epoch', 'epoch', 'epoch', 'epoch', 'epoch', holdfast.reconcile_overdue_at(p_every_s) from unnest(p_gateways) as g
     on conflict on constraint reconcile_pass_pkey do nothing;
+    -- A gateway that is not configured any more is not missed.
+    update holdfast.reconcile_pass r set overdue_at = null
+    where r.gateway <> all (p_gateways) and r.overdue_at is not null;
     with due as (
         select r.gateway, r.finished_at is not null as begins, clock_timestamp() as now from holdfast.reconcile_pass r
         where r.gateway = any (p_gateways) and r.next_at <= clock_timestamp()
@@ -37,6 +46,8 @@ begin atomic
                 due.now - interval '90 days', p_since::timestamptz)) else r.from_at end,
             until_at = case when due.begins then due.now else r.until_at end,
             began_at = case when due.begins then due.now else r.began_at end,
+            overdue_at = case when due.begins or r.overdue_at is null
+                then holdfast.reconcile_overdue_at(p_every_s) else r.overdue_at end,
             looked = case when due.begins then 0 else r.looked end,
             differed = case when due.begins then 0 else r.differed end,
             finished_at = null
@@ -136,6 +147,7 @@ begin atomic
     update holdfast.reconcile_pass r set
         list = coalesce(p_to, ''), cursor = p_next, looked = r.looked + p_looked, differed = r.differed + p_differed,
         failures = 0, last_error = null, finished_at = case when p_to is null then clock_timestamp() end,
+        compared_until = case when p_to is null then r.until_at else r.compared_until end,
         next_at = clock_timestamp() + case when p_to is null then interval '0' else make_interval(secs => p_lease_s) end
     where r.gateway = p_gateway and r.list = p_list and r.cursor = p_cursor and r.finished_at is null
     returning true;
@@ -169,7 +181,8 @@ begin atomic
     returning true;
 end;
 
-revoke execute on function holdfast.claim_reconcile(text[], double precision, double precision, text, integer),
+revoke execute on function holdfast.reconcile_overdue_at(double precision),
+    holdfast.claim_reconcile(text[], double precision, double precision, text, integer),
     holdfast.agrees(holdfast.payment, json), holdfast.compare_listed(text, json),
     holdfast.unlisted_payments(text, text, integer),
     holdfast.advance_reconcile(text, text, text, text, text, bigint, bigint, integer),

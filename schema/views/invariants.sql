@@ -1,13 +1,13 @@
 -- Invariants: what must hold in the database, whatever was done to it. Every rule is here, and nowhere else.
 --
 -- One view for what the rules are about; its rows are the violations. `audit` (schema/routines/audit.sql) reads the
--- first six a piece at a time, and an operator's report the first for its sale; the tests, the model, `cargo dev rush`
+-- first ones a piece at a time, and an operator's report the first for its sale; the tests, the model, `cargo dev rush`
 -- and `cargo dev soak` read `invariant_violation`, which is all of them. `invariant` describes each rule. A new rule is
 -- added to one view and to that list.
 --
 -- Columns of each view:
 --   check_name   the rule
---   subject      what breaks it: sale/SKU, hold, ledger entry, gateway/payment, event; unique for a rule, except for the
+--   subject      what breaks it: sale/SKU, hold, ledger entry, gateway/payment, event, gateway; unique for a rule, except for the
 --                two rules that count (stock_told, payment_change_told: the row with the highest `expected` says all)
 --   sale_id      its sale; null: none is known
 --   expected     what follows from the one side
@@ -310,6 +310,14 @@ where not coalesce(case e.event_type
         and l.sku_id = e.data ->> 'sku_id' and l.hold_id is null and l.qty = (e.data ->> 'delta')::bigint)
     else true end, false);
 
+-- Gateways: whether each one's own lists are compared in time (reconcile.sql). What a gateway keeps to itself meanwhile,
+-- refunds of its console and disputes, no other rule can see. -----------------------------------------------------------
+
+create or replace view holdfast.gateway_violation as
+select r.gateway, 'gateway_reconciled' as check_name, r.gateway as subject, null::text as sale_id, 1::bigint as expected,
+       0::bigint as found, null::timestamptz as needs_event_of, to_json(r) as saw
+from holdfast.reconcile_pass r where r.overdue_at < clock_timestamp();
+
 -- What only a comparison of whole tables shows: too much for a scheduled run. ------------------------------------------
 
 create or replace view holdfast.stock_violation as
@@ -362,6 +370,8 @@ select check_name, subject, sale_id, expected, found, needs_event_of, saw from h
 union all
 select check_name, subject, sale_id, expected, found, needs_event_of, saw from holdfast.event_violation
 union all
+select check_name, subject, sale_id, expected, found, needs_event_of, saw from holdfast.gateway_violation
+union all
 select check_name, subject, sale_id, expected, found, needs_event_of, saw from holdfast.stock_violation;
 
 -- The rules in words, and the part of `audit` that looks for each; null: no part does.
@@ -401,6 +411,7 @@ create or replace view holdfast.invariant (check_name, part, says) as values
     ('payment_change_told', 'payments', 'every change of a payment by its gateway was told'),
     ('payment_left',        'payments', 'the gateway has the money of every order that stands, or it is recorded why not'),
     ('event_truth',         'events',   'what an event tells has happened'),
+    ('gateway_reconciled',  'reconciliation', 'each gateway''s own lists are compared in time'),
     ('end_credit',          null,       'what ended without a payment was credited, and nothing else'),
     ('retake_debit',        null,       'what a late payment took again was debited, and nothing else'),
     ('cancel_credit',       null,       'the stock of a cancelled order came back once, and nothing else''s'),
@@ -416,9 +427,11 @@ comment on view holdfast.hold_violation       is 'Holds whose rows do not agree 
 comment on view holdfast.ledger_violation     is 'Entries of no hold.';
 comment on view holdfast.payment_violation    is 'Payments whose rows do not agree with each other or with what was told.';
 comment on view holdfast.event_violation      is 'Events that tell what has not happened.';
+comment on view holdfast.gateway_violation    is 'Gateways whose lists are not compared in time.';
 comment on view holdfast.stock_violation      is 'Lines whose credits and debits are not those of their hold''s end, and buyers above their limit.';
 
 -- Until owner.sql has given it the views: `audit` runs with its rights, and may run while this is applied.
 grant select on holdfast.sku_violation, holdfast.active_hold_violation, holdfast.buyer_violation, holdfast.stock_told_violation,
-                holdfast.hold_violation, holdfast.ledger_violation, holdfast.payment_violation, holdfast.event_violation
+                holdfast.hold_violation, holdfast.ledger_violation, holdfast.payment_violation, holdfast.event_violation,
+                holdfast.gateway_violation
     to holdfast_owner;

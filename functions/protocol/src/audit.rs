@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::expire::Tick;
 
 /// The parts of an audit, each with its own cursor.
-pub const PARTS: [&str; 4] = ["sales", "holds", "payments", "events"];
+pub const PARTS: [&str; 5] = ["sales", "holds", "payments", "events", "reconciliation"];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audited {

@@ -80,4 +80,13 @@ pub struct GatewayHealth {
     /// The gateway has answered 429: until then it gets only requests that cannot wait.
     #[serde(default)]
     pub slowed_until: Option<String>,
+    /// Everything until then was compared with the gateway's own lists; null: nothing was yet.
+    #[serde(default)]
+    pub reconciled_until: Option<String>,
+    /// The comparison should have been through by now: disputes and refunds that no webhook told are not recorded.
+    #[serde(default)]
+    pub reconciliation_overdue: bool,
+    /// Why the present comparison does not go on; null: it does, or it is through.
+    #[serde(default)]
+    pub reconciliation_error: Option<String>,
 }

@@ -92,6 +92,66 @@ async fn after_an_outage_a_pass_begins_where_the_last_one_ended() {
     }
 }
 
+/// The report and the audit say so: nothing else would, because a gateway that lists nothing may serve buyers well.
+#[tokio::test]
+async fn a_pass_that_does_not_end_in_time_is_in_the_report_and_is_found() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 9, 3)]).await;
+    let client = database.as_role("reconcile").await;
+    let audit = database.as_role("audit").await;
+    let health = async |gateway: usize| {
+        asked(&database.owner, &format!("select holdfast.report('drop') #> '{{report,gateways,{gateway}}}'")).await
+    };
+    let found = async || {
+        let sql = "select holdfast.audit_write(holdfast.audit_look('reconciliation', 100, 3600))";
+        asked(&audit, sql).await["found"].clone()
+    };
+    let later = async |hours: i64| {
+        let sql = format!(
+            "update holdfast.reconcile_pass set overdue_at = overdue_at - interval '{hours} hours',
+                 began_at = began_at - interval '{hours} hours', next_at = clock_timestamp()"
+        );
+        database.owner.batch_execute(&sql).await.unwrap();
+    };
+    assert_eq!(claim(&client).await.len(), 2);
+    client.query("select holdfast.fail_reconcile('toss', '403 Forbidden')", &[]).await.unwrap();
+    assert_eq!(advance(&client, "stripe", ("", ""), "null, ''").await, true);
+    let toss = health(1).await;
+    assert_eq!(
+        (&toss["gateway"], &toss["breaker"], &toss["reconciled_until"], &toss["reconciliation_overdue"]),
+        (&json!("toss"), &json!("closed"), &Value::Null, &json!(false)),
+        "{toss}"
+    );
+    assert_eq!(toss["reconciliation_error"], "403 Forbidden");
+    let stripe = health(0).await;
+    assert!(stripe["reconciled_until"].is_string() && stripe["reconciliation_error"].is_null(), "{stripe}");
+
+    // Twice the time between two passes: 40 hours. A day later the one begins again, and the other goes on.
+    later(24).await;
+    assert_eq!(claim(&client).await.len(), 2);
+    assert_eq!(advance(&client, "stripe", ("", ""), "null, ''").await, true);
+    later(15).await;
+    assert_eq!(found().await, 0);
+    later(2).await;
+    assert_eq!(found().await, 1);
+    assert_eq!(
+        (&health(1).await["reconciliation_overdue"], &health(0).await["reconciliation_overdue"]),
+        (&json!(true), &json!(false))
+    );
+    let finding = "select json_build_array(check_name, subject, saw ->> 'last_error') from holdfast.audit_finding where gone_at is null";
+    assert_eq!(asked(&database.owner, finding).await, json!(["gateway_reconciled", "toss", "403 Forbidden"]));
+
+    // Until it is through and the next has begun, or the gateway is not configured any more.
+    assert_eq!(advance(&client, "toss", ("", ""), "null, ''").await, true);
+    assert_eq!(claim(&client).await.len(), 1, "stripe's is not due yet");
+    assert_eq!(found().await, 0);
+    later(48).await;
+    assert_eq!(found().await, 2, "no pass has begun: the function was not invoked");
+    asked(&client, "select holdfast.claim_reconcile(array['stripe'], 72000, 3, null, 90)").await;
+    assert_eq!(found().await, 0);
+    database.checked_report().await;
+}
+
 #[tokio::test]
 async fn a_page_is_compared_and_only_differences_are_looked_up() {
     let database = Database::new().await;
