@@ -126,6 +126,8 @@ mod tests {
         ] {
             assert_eq!(of(entry, "0123456789abcdef"), None, "{entry}");
         }
+        let named = |chars| of(&format!("{}:viewer:0123456789abcdef", "a".repeat(chars)), "0123456789abcdef");
+        assert!(named(128).is_some() && named(129).is_none());
         assert!(Operators::of("", "").find("").is_none());
         assert!(Operators::of("", "short").find("short").is_none());
     }

@@ -57,6 +57,11 @@ mod tests {
             counts[key.shard(&format!("buyer-{user}"), 4) as usize] += 1;
         }
         assert!(counts.iter().all(|count| (850..1_150).contains(count)), "{counts:?}");
+        for shards in 1..=16 {
+            let used: std::collections::HashSet<_> =
+                (0..1_000).map(|user| key.shard(&format!("u{user}"), shards)).collect();
+            assert_eq!(used.len() as u64, u64::from(shards));
+        }
     }
 
     #[test]

@@ -132,6 +132,7 @@ mod tests {
         assert!(html.contains(r#"{"sale_id":"\u003c/script>","sale":{"name":"\u003cb>"}}</script>"#), "{html}");
         assert!(!html.contains("{{") && html.contains("내 주문"), "{html}");
         assert_eq!(answer.header("Content-Language"), Some("ko"));
+        assert_eq!(answer.header("Vary"), Some("Accept-Language, Cookie"));
     }
 
     #[test]

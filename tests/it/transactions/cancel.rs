@@ -155,6 +155,8 @@ async fn looks_again(client: &Client, takes_back: bool) -> bool {
 #[tokio::test]
 async fn stock_that_returns_while_a_reservation_looks_again_is_not_sold_out() {
     // `reserve` looks without taking back once others have taken ten times what came back.
+    let stopped =
+        "select exists (select from pg_locks where not granted and relation = 'holdfast.idempotency'::regclass)";
     for takes_back in [true, false] {
         let database = Database::new().await;
         database.sale(300, &[("a", 3, 3)]).await;
@@ -165,8 +167,6 @@ async fn stock_that_returns_while_a_reservation_looks_again_is_not_sold_out() {
         let has_the_keys = stack::database::connect(&database.url()).await.unwrap();
         has_the_keys.batch_execute("begin; lock table holdfast.idempotency in access exclusive mode").await.unwrap();
         let asking = tokio::spawn(async move { looks_again(&client, takes_back).await });
-        let stopped =
-            "select exists (select from pg_locks where not granted and relation = 'holdfast.idempotency'::regclass)";
         until("it is stopped", 20, || async {
             database.owner.query_one(stopped, &[]).await.unwrap().get::<_, bool>(0).then_some(())
         })
@@ -176,6 +176,24 @@ async fn stock_that_returns_while_a_reservation_looks_again_is_not_sold_out() {
         assert!(asking.await.unwrap(), "before it was too many for her, after it there are three");
         database.checked_report().await;
     }
+
+    // And the reservation itself, which does both.
+    let database = Database::new().await;
+    database.sale(300, &[("a", 3, 3)]).await;
+    let bought = order_of(&database, "ann", "p1", &[("a", 2)]).await;
+    let client = database.as_role("reserve").await;
+    let has_the_keys = stack::database::connect(&database.url()).await.unwrap();
+    has_the_keys.batch_execute("begin; lock table holdfast.idempotency in access exclusive mode").await.unwrap();
+    let asking =
+        tokio::spawn(async move { reserve(&client, true, &[ask("ann", "again", &[("a", 2)])]).await.unwrap() });
+    until("it is stopped", 20, || async {
+        database.owner.query_one(stopped, &[]).await.unwrap().get::<_, bool>(0).then_some(())
+    })
+    .await;
+    cancel(&database, bought, "c", "x").await;
+    has_the_keys.batch_execute("commit").await.unwrap();
+    assert_eq!(asking.await.unwrap()[0]["outcome"], "granted");
+    database.checked_report().await;
 }
 
 #[tokio::test]

@@ -235,4 +235,6 @@ impl<W> Memory<W> {
 #[cfg(test)]
 mod after_sold_out;
 #[cfg(test)]
+mod full;
+#[cfg(test)]
 mod tests;

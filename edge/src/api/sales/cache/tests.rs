@@ -29,6 +29,9 @@ fn a_copy_is_fresh_for_a_second_and_served_stale_for_another_during_a_fetch() {
     let mut cache = kept(0);
     assert_eq!(cache.look("s", 2_500), CacheLookup::Fetch { known: true });
     assert_eq!(cache.look("s", 2_501), CacheLookup::Wait, "an old copy is not shown while the next is on its way");
+    let mut cache = kept(0);
+    assert_eq!(cache.look("s", 1_800), CacheLookup::Fetch { known: true });
+    assert_eq!([cache.look("s", 1_999), cache.look("s", 2_000)], [CacheLookup::Use(1), CacheLookup::Wait]);
 }
 
 #[test]

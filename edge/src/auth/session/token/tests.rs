@@ -143,6 +143,8 @@ fn a_token_with_another_signature_or_none_is_refused() {
         (&format!("{signed_part}."), Mistake::Form),
         (&format!("{good}="), Mistake::Form),
         (&format!("{signed_part}.AAAA"), Mistake::Signature),
+        // The right bytes, and one more.
+        (&format!("{good}A"), Mistake::Signature),
         (&long, Mistake::TooLong),
     ] {
         assert_eq!(subject(token, &rules(), NOW_MS), Err(mistake), "{token}");

@@ -2,9 +2,7 @@
 
 use super::*;
 use crate::gate::testing::{hold, reservation};
-use crate::runtime::limits::{
-    BREAKER_FAILURES, BREAKER_OPEN_MS, QUEUE_MAX, SALE_BATCHES_IN_FLIGHT_MAX, USER_WAITERS_MAX,
-};
+use crate::runtime::limits::{BREAKER_FAILURES, BREAKER_OPEN_MS, SALE_BATCHES_IN_FLIGHT_MAX};
 
 pub type Gate = Memory<u32>;
 
@@ -208,34 +206,6 @@ fn a_request_without_a_waiting_client_is_not_sent() {
     gate.arrive(reservation("b", "l", "fp"), 2, 1);
     assert_eq!(keys(&take(&mut gate, GATE_DEADLINE_MS)), ["l"]);
     assert_eq!(gate.drain(), [(1, Verdict::Unavailable)]);
-}
-
-#[test]
-fn a_full_queue_refuses_at_once_and_duplicates_still_join() {
-    let mut gate = gate();
-    for waiter in 0..QUEUE_MAX as u32 {
-        gate.arrive(reservation(&waiter.to_string(), "k", "fp"), waiter, 0);
-    }
-    assert_eq!(gate.drain(), []);
-    gate.arrive(reservation("late", "k", "fp"), u32::MAX, 0);
-    gate.arrive(reservation("0", "k", "fp"), 9_999, 0);
-    assert_eq!(gate.drain(), [(u32::MAX, Verdict::Unavailable)]);
-    // So many of one user's, and no more.
-    for waiter in 2..USER_WAITERS_MAX as u32 + 5 {
-        gate.arrive(reservation("0", "k", "fp"), waiter, 0);
-    }
-    assert_eq!(gate.drain(), (0..5).map(|n| (USER_WAITERS_MAX as u32 + n, Verdict::TooMany)).collect::<Vec<_>>());
-}
-
-#[test]
-fn a_users_fourth_request_is_not_queued() {
-    let mut gate = gate();
-    for (waiter, key) in (0..).zip(["k1", "k2", "k3", "k4"]) {
-        gate.arrive(reservation("a", key, "fp"), waiter, 0);
-    }
-    gate.arrive(reservation("b", "k", "fp"), 9, 0);
-    assert_eq!(gate.drain(), [(3, Verdict::TooMany)]);
-    assert_eq!(keys(&take(&mut gate, 0)), ["k1", "k"]);
 }
 
 #[test]
