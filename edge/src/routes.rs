@@ -187,7 +187,8 @@ table! {
         |c, _| Box::pin(actions::list(c));
     "admin_forget_user" POST "/v1/admin/users/{user_id}/forget": OWNER, FREE, NO_QUERY, "Why" => "Forgotten";
         |c, p| Box::pin(users::forget(c, p.get("user_id")));
-    "admin_subscriptions" GET "/v1/admin/subscriptions": VIEWER, FREE, NO_QUERY, "" => "Subscription";
+    "admin_subscriptions" GET "/v1/admin/subscriptions": VIEWER, FREE,
+        Some(subscriptions::SubscriptionsQuery::NAMES), "" => "Subscription";
         |c, _| Box::pin(subscriptions::list(c));
     "admin_subscribe" POST "/v1/admin/subscriptions": OWNER, FREE, NO_QUERY, "NewSubscription" => "Shown";
         |c, _| Box::pin(subscriptions::create(c));

@@ -91,6 +91,11 @@ impl RequestContext {
         body::is_announced(self.header("Content-Length"), limits::BODY_MAX_BYTES)
     }
 
+    /// An operator's may be longer: a sale has up to 100 SKUs with their names.
+    fn body_max_bytes(&self) -> usize {
+        if self.operator.is_some() { limits::ADMIN_BODY_MAX_BYTES } else { limits::BODY_MAX_BYTES }
+    }
+
     /// The body, at most `max_bytes` of it, whatever the query is.
     ///
     /// # Errors
@@ -108,7 +113,7 @@ impl RequestContext {
     /// # Errors
     /// `payload_too_large`, `unsupported_media_type`, `malformed_request`.
     pub async fn bytes(&mut self) -> Result<Vec<u8>, Problem> {
-        let body = self.body_within(limits::BODY_MAX_BYTES).await?;
+        let body = self.body_within(self.body_max_bytes()).await?;
         if let Err(error) = self.query_is_known() {
             let media = if body.is_empty() { Ok(()) } else { self.media().must_be_json() };
             return Err(media.err().unwrap_or(error));

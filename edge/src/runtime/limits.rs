@@ -2,6 +2,8 @@
 
 /// A request's body; a longer one is refused while it is read.
 pub const BODY_MAX_BYTES: usize = 16_384;
+/// The same of a request with an operator's token.
+pub const ADMIN_BODY_MAX_BYTES: usize = 1_048_576;
 /// A gateway's message: Stripe alone allows 50 members of 500 characters in a payment's metadata. As JSON text in a
 /// call of a function it is at most twice as long, a third of what Lambda takes.
 pub const GATEWAY_BODY_MAX_BYTES: usize = 1_048_576;
@@ -217,6 +219,7 @@ const _: () = {
     assert!(INVOKE_DEADLINE_MS < GATEWAY_DEADLINE_MS);
     // tests/it/workspace/deadlines.rs continues with the page's patience on one side and the database's on the other.
     assert!(PLACE_WAIT_MS + INVOKE_DEADLINE_MS < GATE_DEADLINE_MS);
+    assert!(BODY_MAX_BYTES < ADMIN_BODY_MAX_BYTES && 2 * ADMIN_BODY_MAX_BYTES < LAMBDA_PAYLOAD_MAX_BYTES / 2);
     assert!(BODY_MAX_BYTES < GATEWAY_BODY_MAX_BYTES && 2 * GATEWAY_BODY_MAX_BYTES < LAMBDA_PAYLOAD_MAX_BYTES / 2);
     assert!(GATE_DEADLINE_MS <= BREAKER_PROBE_MAX_MS);
     assert!(INVOKE_DEADLINE_MS + FUNCTION_DEADLINE_MS + STATEMENT_TIMEOUT_MS <= GATE_SETTLE_MS);

@@ -372,6 +372,12 @@ async fn pages_carry_a_policy_that_lets_in_nothing_without_a_hash() {
     assert_eq!(page.text.matches("<script src=").count() + page.text.matches("<link rel=\"stylesheet").count(), 1);
     let file = client.send(client.request(Method::GET, &script)).await;
     assert_eq!(file.header("cache-control"), Some("public, max-age=31536000, immutable"));
+    let named: Vec<&str> = page.text.split("\"/assets/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(named.len() >= 2, "the script and the icon: {named:?}");
+    for name in named {
+        let file = client.send(client.request(Method::GET, &format!("/assets/{name}"))).await;
+        assert_eq!(file.status, 200, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -38,6 +38,42 @@ async fn ledger(client: &Client, subject: &str) -> Vec<(String, String, Option<S
 }
 
 #[tokio::test]
+async fn pages_of_subscriptions_show_each_once_newest_first_whatever_is_added_meanwhile() {
+    let client = Client::new();
+    let add = async || {
+        let body = json!({"endpoint": "https://shop.example/paged", "event_types": ["OrderConfirmed"]});
+        let made = subscribe(&client, &Uuid::new_v4().to_string(), &body).await.ok(201);
+        made["subscription_id"].as_str().unwrap().to_owned()
+    };
+    let mut mine = vec![add().await, add().await, add().await];
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    let late = loop {
+        let page = client.admin(Method::GET, &format!("{SUBSCRIPTIONS}?limit=1{cursor}"), None).await.ok(200);
+        let shown = page["subscriptions"].as_array().unwrap();
+        seen.extend(shown.iter().map(|one| one["subscription_id"].as_str().unwrap().to_owned()));
+        assert!(shown.len() <= 1, "{page}");
+        let late = add().await;
+        mine.push(late.clone());
+        let Some(next) = page["next"].as_str().filter(|_| !seen.contains(&mine[0])) else { break late };
+        cursor = format!("&cursor={next}");
+    };
+    let mut sorted = seen.clone();
+    sorted.sort_unstable_by(|one, other| other.cmp(one));
+    sorted.dedup();
+    assert_eq!(seen, sorted, "newest first, and each once");
+    assert!(mine[..3].iter().all(|one| seen.contains(one)) && !seen.contains(&late), "{seen:?}");
+    for id in mine {
+        client.send(operator(&client, Method::DELETE, &format!("{SUBSCRIPTIONS}/{id}"))).await;
+    }
+    for wrong in ["limit=0", "limit=101", "cursor=1"] {
+        let refused = client.admin(Method::GET, &format!("{SUBSCRIPTIONS}?{wrong}"), None).await;
+        assert_eq!(refused.refusal(), (422, "invalid_request".into()), "{wrong}");
+    }
+    let unknown = client.admin(Method::GET, &format!("{SUBSCRIPTIONS}?page=2"), None).await;
+    assert_eq!(unknown.refusal(), (400, "malformed_request".into()));
+}
+
+#[tokio::test]
 async fn a_subscription_is_created_once_per_key_and_shows_its_secret_to_its_creator() {
     let (client, key) = (Client::new(), Uuid::new_v4().to_string());
     let body =
@@ -67,8 +103,8 @@ async fn a_subscription_is_created_once_per_key_and_shows_its_secret_to_its_crea
         (&json!("enabled"), &json!("closed"), &json!("http"))
     );
     assert!(shown.get("secret").is_none(), "{shown}");
-    let all = client.admin(Method::GET, SUBSCRIPTIONS, None).await.ok(200);
-    assert!(all["subscriptions"].as_array().unwrap().iter().any(|one| one["subscription_id"] == id.as_str()));
+    let page = client.admin(Method::GET, &format!("{SUBSCRIPTIONS}?limit=100"), None).await.ok(200);
+    assert!(page["subscriptions"].as_array().unwrap().iter().any(|one| one["subscription_id"] == id.as_str()));
 
     for _ in 0..2 {
         let deleted = client.send(operator(&client, Method::DELETE, &path)).await;

@@ -28,6 +28,31 @@ async fn a_sale_is_created_once_and_the_same_body_again_is_no_conflict() {
     assert_eq!(refused.refusal(), (409, "already_exists".into()));
 }
 
+/// A hundred SKUs with long names are more than a buyer may send.
+#[tokio::test]
+async fn an_operators_body_may_be_a_mebibyte_long_and_a_buyers_may_not() {
+    let client = Client::new();
+    let id = format!("t-{}", Uuid::new_v4());
+    let name = "봄".repeat(200);
+    let skus: Vec<Value> =
+        (0..100).map(|n| json!({"sku_id": format!("s{n}"), "name": name, "unit_price": 1, "stock": 5})).collect();
+    let sale = json!({"sale_id": id, "name": name, "currency": "KRW", "skus": skus});
+    let create = |length: usize| {
+        let body = sale.to_string();
+        let filled = " ".repeat(length.saturating_sub(body.len())) + &body;
+        client.request(Method::POST, "/v1/admin/sales").header("content-type", "application/json").body(filled)
+    };
+    let token = client.stack["admin_tokens"]["operator"].as_str().unwrap();
+    let made = client.send(create(1_048_576).bearer_auth(token)).await.ok(201);
+    assert_eq!((made["skus"].as_array().unwrap().len(), &made["skus"][99]["name"]), (100, &json!(name)));
+    client.send(create(0).bearer_auth(token)).await.ok(200);
+    let refused = client.send(create(1_048_577).bearer_auth(token)).await;
+    assert_eq!(refused.refusal(), (413, "payload_too_large".into()));
+    // Nothing of a stranger's is read.
+    let stranger = client.send(create(1_048_577).bearer_auth("wrong")).await;
+    assert_eq!(stranger.refusal(), (401, "unauthenticated".into()));
+}
+
 #[tokio::test]
 async fn a_sale_that_is_over_is_still_the_sale_it_was_made_as_and_a_new_one_must_end_later_than_now() {
     let client = Client::new();

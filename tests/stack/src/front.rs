@@ -56,8 +56,8 @@ const FILES_WANTED: u64 = 65_536;
 /// (`BODY_MAX_BYTES` of edge/src/runtime/limits.rs): it answers before the end, and a write into the connection that it
 /// closes then would fail and lose the answer.
 const BODY_MAX_BYTES: usize = 16_384 + 1;
-/// And of a gateway's message (`GATEWAY_BODY_MAX_BYTES`).
-const WEBHOOK_MAX_BYTES: usize = 1_048_576 + 1;
+/// And of a gateway's message (`GATEWAY_BODY_MAX_BYTES`) and an operator's request (`ADMIN_BODY_MAX_BYTES`).
+const LONG_BODY_MAX_BYTES: usize = 1_048_576 + 1;
 
 /// Hop-by-hop headers; how long a body is, each side says for itself.
 const HOP_BY_HOP: [HeaderName; 5] =
@@ -182,7 +182,8 @@ impl Front {
     async fn pass_on(&self, request: Request<Incoming>) -> Result<Answer, Refused> {
         let (mut head, body) = request.into_parts();
         let path = head.uri.path_and_query().filter(|path| path.as_str().starts_with('/')).ok_or(Refused::Strange)?;
-        let most = if path.path().starts_with("/v1/webhooks/") { WEBHOOK_MAX_BYTES } else { BODY_MAX_BYTES };
+        let is_long = ["/v1/webhooks/", "/v1/admin/"].iter().any(|start| path.path().starts_with(start));
+        let most = if is_long { LONG_BODY_MAX_BYTES } else { BODY_MAX_BYTES };
         let uri = Uri::builder().scheme("http").authority(self.worker.to_string()).path_and_query(path.clone());
         head.uri = uri.build().map_err(|_| Refused::Strange)?;
         head.version = Version::HTTP_11;

@@ -154,6 +154,11 @@ mod tests {
         ] {
             assert!(of(wrong).is_err(), "{wrong}");
         }
+        let long = "a".repeat(limits::DEAD_LETTER_ID_MAX_CHARS + 1);
+        for made_up in ["", "a b", "a\0", long.as_str()] {
+            let cursor = cursor::write(&filters(&Filter::default()), made_up);
+            assert!(of(&format!("?cursor={cursor}")).is_err(), "{made_up:?}");
+        }
         assert!(query::error("?sale=a", DeadLettersQuery::NAMES).is_some(), "a misspelled filter");
     }
 }

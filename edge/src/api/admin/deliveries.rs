@@ -53,7 +53,9 @@ pub async fn run_page(context: &RequestContext, operation: Operation, filters: &
     })
 }
 
-async fn outcome(context: &RequestContext, operation: Operation) -> Result<OperationOutcome, Problem> {
+/// # Errors
+/// `unavailable`.
+pub async fn outcome(context: &RequestContext, operation: Operation) -> Result<OperationOutcome, Problem> {
     let request = admin::AdminRequest { trace: context.trace.clone(), command: Command::Operate { operation } };
     match invoke::call(&context.config.lambda, "admin", &request).await? {
         admin::AdminOutcome::Operated { operated } => Ok(operated),
@@ -89,8 +91,8 @@ fn into_response(outcome: OperationOutcome) -> HandlerResult {
         OperationOutcome::Actions { actions, next } => {
             return Ok(Response::json(200, &serde_json::json!({"actions": actions, "next": next})));
         }
-        OperationOutcome::Subscriptions { subscriptions } => {
-            return Ok(Response::json(200, &serde_json::json!({"subscriptions": subscriptions})));
+        OperationOutcome::Subscriptions { .. } => {
+            Problem::unavailable().because("a list of subscriptions is a page of its own")
         }
         OperationOutcome::Subscription { subscription } => return Ok(Response::json(200, &subscription)),
         OperationOutcome::Created { subscription, secret, replayed } => {
@@ -152,7 +154,6 @@ mod tests {
         assert_eq!(body(created), (201, true));
         assert_eq!(body(rotated), (200, true));
         assert_eq!(body(OperationOutcome::Subscription { subscription: subscription() }), (200, false));
-        assert_eq!(body(OperationOutcome::Subscriptions { subscriptions: vec![subscription()] }), (200, false));
     }
 
     #[test]

@@ -73,6 +73,10 @@ mod tests {
         for other in ["", "state=refunded&"] {
             assert!(of(&format!("?{other}cursor={cursor}")).is_err(), "a cursor belongs to its filters: {other}");
         }
+        for no_number in ["", "x", "7x", "1.5"] {
+            let cursor = cursor::write(&filters(None), no_number);
+            assert!(of(&format!("?cursor={cursor}")).is_err(), "{no_number:?}");
+        }
         assert_eq!(of("?state=refund%5Ffailed").map(|page| page.state), Ok(Some("refund_failed".to_owned())));
         for bad in ["?state=lost", "?limit=0", "?limit=101", "?limit=x", "?cursor=x", "?cursor=7", "?state="] {
             assert!(of(bad).is_err(), "{bad}");

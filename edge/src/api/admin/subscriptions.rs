@@ -1,15 +1,60 @@
 //! Subscriptions to events. Their endpoints are checked by the `admin` function, which knows the private networks.
 
-use protocol::deliveries::{NewSubscription, Operation, Rotation, SubscriptionChange, SubscriptionStatus, Why};
+use protocol::deliveries::{
+    NewSubscription, Operation, OperationOutcome, Rotation, Subscription, SubscriptionChange, SubscriptionStatus, Why,
+};
 
-use crate::api::admin::deliveries::{actor, run};
+use crate::api::admin::deliveries::{actor, outcome, run};
+use crate::api::cursor;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::idempotency;
 use crate::http::problem::{Problem, field_error};
+use crate::http::query::{self, Bare, query};
+use crate::http::response::Response;
+use crate::http::text::uuid;
 use crate::runtime::limits;
 
+/// The list has none beside its name.
+const FILTERS: [&str; 1] = ["subscriptions"];
+
+query! {
+    pub struct SubscriptionsQuery { cursor, limit }
+}
+
+/// There are so few of them (`SUBSCRIPTIONS_MAX`) that the function returns all, and a page is taken here.
 pub async fn list(context: &RequestContext) -> HandlerResult {
-    run(context, Operation::Subscriptions).await
+    let (before, limit) = page_of(&context.head.url)?;
+    let OperationOutcome::Subscriptions { subscriptions } = outcome(context, Operation::Subscriptions).await? else {
+        return Err(Problem::unavailable().because("admin answered another question"));
+    };
+    let (subscriptions, next) = page(subscriptions, before.as_deref(), limit);
+    Ok(Response::json(200, &serde_json::json!({"subscriptions": subscriptions, "next": next})))
+}
+
+/// The id that the page goes on behind, and the limit.
+fn page_of(url: &str) -> Result<(Option<String>, usize), Problem> {
+    let given = SubscriptionsQuery::read(url, Bare::Empty);
+    let before = given.cursor.as_deref().map(|cursor| cursor::read(&FILTERS, cursor).and_then(|last| uuid(&last)));
+    let mut wrong = Vec::new();
+    if before == Some(None) {
+        wrong.push(field_error("/cursor", "Send the `next` of another page."));
+    }
+    match query::limit(given.limit.as_deref()).and_then(|limit| usize::try_from(limit).ok()) {
+        Some(limit) if wrong.is_empty() => return Ok((before.flatten(), limit)),
+        Some(_) => {}
+        None => wrong.push(field_error("/limit", "Send 1 to 100.")),
+    }
+    Err(Problem::invalid(wrong))
+}
+
+/// Newest first: the ids are in the order of time, so what is added meanwhile does not move a page.
+fn page(mut all: Vec<Subscription>, before: Option<&str>, limit: usize) -> (Vec<Subscription>, Option<String>) {
+    all.sort_unstable_by(|one, other| other.subscription_id.cmp(&one.subscription_id));
+    all.retain(|one| before.is_none_or(|before| one.subscription_id.as_str() < before));
+    let more = all.len() > limit;
+    all.truncate(limit);
+    let last = all.last().filter(|_| more).map(|last| cursor::write(&FILTERS, &last.subscription_id));
+    (all, last)
 }
 
 pub async fn one(context: &RequestContext, subscription_id: String) -> HandlerResult {

@@ -38,9 +38,12 @@ pub fn subscription(route: &Route, new: impl Fn(&'static str) -> Operation, sche
             .refuses(&[Code::NotFound, Code::InvalidRequest])
             .refuses(&KEYED),
         _ => {
-            let all = json!({"type": "object", "required": ["subscriptions"],
-                             "properties": {"subscriptions": {"type": "array", "items": one}}});
-            new("List subscriptions").answers(200, "All subscriptions.", all, &[])
+            let page = json!({"type": "object", "required": ["subscriptions", "next"], "properties": {
+                "subscriptions": {"type": "array", "items": one}, "next": {"type": ["string", "null"]}}});
+            new("List subscriptions, newest first")
+                .with([cursor(), limit()])
+                .answers(200, "A page, and the cursor of the next one.", page, &[])
+                .refuses(&[Code::MalformedRequest, Code::InvalidRequest])
         }
     }
     .asks()
