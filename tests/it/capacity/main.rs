@@ -4,5 +4,5 @@
 mod bench;
 mod neighbours;
 mod rush;
+mod shares;
 mod soak;
-mod strangers;

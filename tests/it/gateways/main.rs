@@ -2,6 +2,7 @@
 //! meets, and so these tests run one after the other.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod accepted;
 mod accounts;
 mod changed;
 mod crowd;
@@ -9,5 +10,4 @@ mod failing;
 mod later;
 mod reconciled;
 mod refund;
-mod taken_on;
 mod under_way;

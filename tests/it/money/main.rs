@@ -2,17 +2,17 @@
 //! other, and so none of them orders a fault; those that do are in `gateways`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod asked;
-mod asked_first;
+mod approval;
 mod deposits;
 mod disputed;
 mod keys;
 mod killed;
 mod later;
-mod leaving;
+mod lookups;
 mod messages;
 mod odd_amounts;
 mod ownership;
 mod paying;
 mod refunds;
-mod strangers;
+mod reversed;
+mod unsigned;

@@ -1,7 +1,7 @@
 //! Payments that are under way: which attempt at a hold each is, how long their hold waits for them, and when their
 //! gateway is left alone.
 
-mod asking;
+mod lookups;
 
 use serde_json::{Value, json};
 use tokio_postgres::Client;

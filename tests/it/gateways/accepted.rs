@@ -1,4 +1,4 @@
-//! Refunds that a gateway only takes on: ours and its console's, those that end well and those that do not; and
+//! Refunds that a gateway has accepted and not made yet: ours and its console's, those that end well and those that do not; and
 //! requests that are still in flight when they are sent once more.
 
 use serde_json::json;

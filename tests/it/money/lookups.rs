@@ -1,4 +1,4 @@
-//! Who is asked, and how often: pages that were opened, holds whose payment window stays open, other amounts.
+//! Which payments are looked up, and how often: pages that were opened, holds whose payment window stays open, other amounts.
 
 use reqwest::Method;
 use serde_json::{Value, json};
