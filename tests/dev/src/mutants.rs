@@ -160,7 +160,7 @@ impl Bench {
     async fn passes_in_the_copy(&self, area: &str, test: &str) -> anyhow::Result<bool> {
         let mut command = cargo();
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.target.join("copy"));
-        command.args(["run", "--quiet", "--package", "dev", "--bin", "dev", "--"]);
+        command.args(["run", "--quiet", "--bin", "dev", "--"]);
         command.args(["test", area, "--all", "--only", test]);
         let run = command.env("RUST_BACKTRACE", "0").stdin(Stdio::null()).kill_on_drop(true).output();
         let Ok(output) = timeout(PATIENCE_WITH_BUILD, run).await else { return Ok(false) };

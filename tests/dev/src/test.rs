@@ -212,7 +212,7 @@ impl Test {
     /// Every test outside `tests/it`, wherever it stands.
     async fn unit(&self, tally: &mut Tally) -> anyhow::Result<()> {
         let mut command = cargo();
-        command.args(["test", "--workspace", "--exclude", "it", "--tests", "--no-fail-fast", "--"]).args(self.length());
+        command.args(["test", "--workspace", "--lib", "--bins", "--no-fail-fast", "--"]).args(self.length());
         self.run_area(UNIT, &mut command, tally).await
     }
 
@@ -311,7 +311,7 @@ fn names() -> anyhow::Result<Vec<String>> {
 /// These areas, which need the stack, a program each; building them takes a while the first time.
 pub async fn build(names: &[String]) -> anyhow::Result<Vec<Area>> {
     let mut command = cargo();
-    command.args(["test", "--no-run", "--package", "it", "--message-format", "json-render-diagnostics"]);
+    command.args(["test", "--no-run", "--message-format", "json-render-diagnostics"]);
     command.args(names.iter().flat_map(|name| ["--test", name]));
     println!("  building the tests ...");
     let built = command.stderr(Stdio::inherit()).output().await.context("cannot run cargo")?;

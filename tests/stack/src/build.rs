@@ -8,15 +8,18 @@ use anyhow::{Context as _, bail};
 use sha2::{Digest as _, Sha256};
 
 use super::wrangler::Wrangler;
+use crate::functions::INSTANCES;
 use crate::{tools, workspace};
 
 /// The functions, as ordinary processes; their tests and the stack run the same files. With `aws`, as they are deployed;
 /// it makes a first build minutes longer.
+///
+/// No `--package`: cargo would resolve other features for the functions alone, and compile what they depend on once more.
 pub fn functions(aws: bool) -> anyhow::Result<()> {
     let mut command = Command::new("cargo");
-    tools::outside_cargo(&mut command).args(["build", "--package", "functions", "--bins"]);
+    tools::outside_cargo(&mut command).arg("build").args(INSTANCES.iter().flat_map(|(name, ..)| ["--bin", name]));
     if aws {
-        command.args(["--features", "aws"]);
+        command.args(["--features", "functions/aws"]);
     }
     command.current_dir(workspace::root());
     tools::quietly("building the functions", "build-functions", &mut command)
