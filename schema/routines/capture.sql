@@ -377,12 +377,14 @@ begin
     into v_taken from taken t;
 
     update reservation_hold h set promised_until = promised_end(h), expire_at = free.until
-    from (select o.hold_id, case when exists (select from payment_attempt a
-                                              where a.hold_id = o.hold_id and a.state = 'CAPTURING')
+    -- What must hold of the row is asked where it is locked: asked of `h`, it would be looked for among all live holds.
+    from (select o.hold_id, o.expire_at, o.status = 'HOLD' and o.expire_at > clock_timestamp() as is_live,
+                 case when (select true from payment_attempt a
+                            where a.hold_id = o.hold_id and a.state = 'CAPTURING' limit 1)
                             then least(v_until, promised_end(o) + hold_extension_max(o))
                             else least(clock_timestamp(), promised_end(o)) + asking_extension_max(o) end as until
           from reservation_hold o where o.hold_id = any (v_holds) for update of o skip locked) free
-    where h.hold_id = free.hold_id and h.status = 'HOLD' and h.expire_at > clock_timestamp() and h.expire_at < free.until;
+    where h.hold_id = free.hold_id and free.is_live and free.expire_at < free.until;
     return coalesce(v_taken, '[]');
 end
 $$;

@@ -25,7 +25,7 @@ begin
     v_hold_ids := array(
         select h.hold_id from reservation_hold h
         where h.user_id = p_user_id and h.status <> 'HOLD'
-          and h.finalized_at < case when exists (select from payment p where p.hold_id = h.hold_id)
+          and h.finalized_at < case when (select true from payment p where p.hold_id = h.hold_id limit 1)
                                then v_legal_until else v_told_until end
           and not exists (select from payment_attempt a
                           where a.hold_id = h.hold_id and (a.state <> 'ENDED' or a.dead_at is not null))

@@ -19,7 +19,10 @@ begin atomic
         where a.user_id = p_user_id and a.hold_id < coalesce(p_before, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
     ), looked as materialized (
         select l.hold from (
-            select h as hold from live join holdfast.reservation_hold h on h.hold_id = live.hold_id and h.status = 'HOLD'
+            -- By its key (OFFSET 0), and then by what it is: see close_holds.
+            select h.hold from live
+            cross join lateral (select h as hold from holdfast.reservation_hold h where h.hold_id = live.hold_id offset 0) h
+            where (h.hold).status = 'HOLD'
             union all
             (select h as hold from holdfast.reservation_hold h
              where h.user_id = p_user_id and h.status <> 'HOLD'

@@ -75,10 +75,10 @@ return case p_told ->> 'state'
         and (p_payment).amount - greatest((p_told ->> 'amount')::bigint - (p_told ->> 'refunded')::bigint, 0)
             = (p_payment).refunded_outside
             + holdfast.paid_back_by_us((p_payment).gateway, (p_payment).payment_id, true)
-        and not exists (select from holdfast.refund r
-                        where r.gateway = (p_payment).gateway and r.payment_id = (p_payment).payment_id
-                          and r.status = 'COMPLETED' and coalesce((p_payment).dispute <> 'lost', true)
-                          and (p_told ->> 'amount')::bigint > (p_told ->> 'refunded')::bigint)
+        and (select true from holdfast.refund r
+             where r.gateway = (p_payment).gateway and r.payment_id = (p_payment).payment_id
+               and r.status = 'COMPLETED' and coalesce((p_payment).dispute <> 'lost', true)
+               and (p_told ->> 'amount')::bigint > (p_told ->> 'refunded')::bigint) is null
         and case p_told ->> 'dispute'
             when 'none' then coalesce((p_payment).dispute <> 'open', true)
             -- The list of disputes has the result.

@@ -13,9 +13,9 @@ language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
     with open as materialized (
         -- Being admitted is a right that is used: only for a gateway that has something due.
-        select g from unnest(p_gateways) as g where not holdfast.is_slowed(g) and case when exists (
-            select from holdfast.refund r
-            where r.gateway = g and r.status = 'REQUIRED' and r.next_attempt_at <= clock_timestamp())
+        select g from unnest(p_gateways) as g where not holdfast.is_slowed(g) and case when (
+            select true from holdfast.refund r
+            where r.gateway = g and r.status = 'REQUIRED' and r.next_attempt_at <= clock_timestamp() limit 1)
             then holdfast.admit_gateway(g) end
     ), due as (
         select r.gateway, r.payment_id from holdfast.refund r

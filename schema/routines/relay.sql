@@ -39,8 +39,8 @@ begin
     select e.event_id, s.subscription_id, e.hold_id,
            case when e.hold_id is null then v_now
                 when lag(e.hold_id) over (partition by s.subscription_id, e.hold_id order by e.seq) is not null then null
-                when exists (select from delivery d where d.subscription_id = s.subscription_id
-                             and d.hold_id = e.hold_id and d.status = 'PENDING') then null
+                when (select true from delivery d where d.subscription_id = s.subscription_id
+                      and d.hold_id = e.hold_id and d.status = 'PENDING' limit 1) then null
                 else v_now end,
            v_now
     from event_outbox e
@@ -59,16 +59,16 @@ begin atomic
     select coalesce(array_agg(s.subscription_id order by s.subscription_id), '{}') from holdfast.subscription s
     where case
         when s.status = 'DISABLED' and not s.gone then false
-        when s.status <> 'ENABLED' then exists (
-            select from holdfast.delivery d where d.subscription_id = s.subscription_id and d.status = 'PENDING'
-            and (d.claim is null or d.next_attempt_at <= clock_timestamp()))
-        when s.breaker = 'open' and s.breaker_until > clock_timestamp() then exists (
-            select from holdfast.delivery d where d.subscription_id = s.subscription_id and d.status = 'PENDING'
+        when s.status <> 'ENABLED' then (
+            select true from holdfast.delivery d where d.subscription_id = s.subscription_id and d.status = 'PENDING'
+            and (d.claim is null or d.next_attempt_at <= clock_timestamp()) limit 1)
+        when s.breaker = 'open' and s.breaker_until > clock_timestamp() then (
+            select true from holdfast.delivery d where d.subscription_id = s.subscription_id and d.status = 'PENDING'
             and d.ready_at <= clock_timestamp() - make_interval(secs => p_patience_s)
-            and d.next_attempt_at <= clock_timestamp())
-        else exists (
-            select from holdfast.delivery d where d.subscription_id = s.subscription_id and d.status = 'PENDING'
-            and d.ready_at is not null and d.next_attempt_at <= clock_timestamp()) end;
+            and d.next_attempt_at <= clock_timestamp() limit 1)
+        else (
+            select true from holdfast.delivery d where d.subscription_id = s.subscription_id and d.status = 'PENDING'
+            and d.ready_at is not null and d.next_attempt_at <= clock_timestamp() limit 1) end;
 end;
 
 -- Lets go on what stood behind the given holds' ended deliveries. The caller has the subscription's row.

@@ -129,27 +129,28 @@ begin
             where b.sale_id = p_sale_id and b.user_id = any (p_user_ids) and b.sku_id = any (v_skus) and b.bought > 0),
            (select count(distinct user_id) < count(*) from unnest(p_user_ids) as user_id)
     into v_known, v_bought, v_twice;
+    -- Values and no EXISTS: of a table that is empty when the plan is made, that may be answered by reading it whole.
     -- Of a reservation's lines the one whose refusal comes first in the order of `refusal`, and of equals the first line.
     select array_agg((line.refused).why), array_agg((line.refused).waits), array_agg((line.refused).line), count(line.refused)
     into v_why, v_waits, v_at, v_refused
     from (select distinct on (l.n) l.n, case
-                 when l.n is distinct from p_line_of[l.at - 1] and exists (
-                     select from idempotency i where (i.user_id, i.idem_key) = (p_user_ids[l.n], p_idem_keys[l.n]))
+                 when l.n is distinct from p_line_of[l.at - 1] and (
+                     select true from idempotency i where (i.user_id, i.idem_key) = (p_user_ids[l.n], p_idem_keys[l.n]))
                      then ('idempotency_key_reused', false, l.at)::refused_line
                  when v_twice and array_position(p_user_ids, p_user_ids[l.n]) < l.n
                      then ('request_in_progress', false, l.at)::refused_line
                  when v_sale.sale_id is null or l.sku is null then ('not_found', false, l.at)::refused_line
                  when v_status <> 'open' then ('sale_not_open', false, l.at)::refused_line
-                 when p_user_ids[l.n] = any (v_known) and exists (
-                     select from user_active_hold a
+                 when p_user_ids[l.n] = any (v_known) and (
+                     select true from user_active_hold a
                      where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at]))
                      then ('already_holding', false, l.at)::refused_line
                  when l.qty + case when p_user_ids[l.n] = any (v_known) then coalesce((
                      select b.bought from buyer_history b
                      where (b.sale_id, b.user_id, b.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])), 0) else 0 end
                      > v_limits[l.sku] then ('limit_reached', false, l.at)::refused_line
-                 when v_sale.lapse_cooldown_s > 0 and p_user_ids[l.n] = any (v_known) and exists (
-                     select from buyer_history b
+                 when v_sale.lapse_cooldown_s > 0 and p_user_ids[l.n] = any (v_known) and (
+                     select true from buyer_history b
                      where (b.sale_id, b.user_id, b.sku_id) = (p_sale_id, p_user_ids[l.n], p_sku_ids[l.at])
                        and b.lapsed_at > v_cooled) then ('limit_reached', true, l.at)::refused_line
                  when l.qty > v_stock[l.sku] then ('sold_out', false, l.at)::refused_line end as refused
@@ -324,15 +325,18 @@ declare
     -- A moment that stands still: the index of live holds is read from its beginning to here, and no further.
     v_now constant timestamptz := clock_timestamp();
 begin
+    -- By its whole key each (OFFSET 0): see close_holds.
     return exists (
         select from unnest(p_line_of, p_sku_ids) as l (n, sku_id)
-        join user_active_hold a on (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id)
-        join reservation_hold h using (hold_id)
+        cross join lateral (select a.hold_id from user_active_hold a
+                            where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id) offset 0) a
+        cross join lateral (select h.expire_at from reservation_hold h where h.hold_id = a.hold_id offset 0) h
         where h.expire_at <= v_now)
     or p_short and exists (
-        select from reservation_hold h join reservation_hold_item i using (hold_id)
-        where h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = p_sale_id
-          and i.sku_id = any (p_sku_ids));
+        select from reservation_hold h
+        cross join lateral (select from reservation_hold_item i
+                            where i.hold_id = h.hold_id and i.sku_id = any (p_sku_ids) offset 0) i
+        where h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = p_sale_id);
 end
 $$;
 
@@ -350,16 +354,17 @@ begin
     perform assert_batch(cardinality(p_user_ids), cardinality(p_sku_ids));
     select array_agg(due.hold_id) into v_hold_ids from (
         select a.hold_id from unnest(p_line_of, p_sku_ids) as l (n, sku_id)
-        join user_active_hold a on (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id)
+        cross join lateral (select a.hold_id from user_active_hold a
+                            where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id) offset 0) a
         union
         select h.hold_id from (
             select h.hold_id from reservation_hold h
-            where h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = p_sale_id and exists (
-                select from reservation_hold_item i
+            where h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = p_sale_id and (
+                select true from reservation_hold_item i
                 join (select l.sku_id, sum(l.qty) as qty from unnest(p_sku_ids, p_qtys) as l (sku_id, qty)
                       group by l.sku_id) wanted using (sku_id)
                 join inventory_counter c on (c.sale_id, c.sku_id) = (p_sale_id, i.sku_id)
-                where i.hold_id = h.hold_id and c.available < wanted.qty)
+                where i.hold_id = h.hold_id and c.available < wanted.qty limit 1)
             order by h.expire_at limit 500) h) due;
     if v_hold_ids is null then
         return false;
@@ -367,9 +372,9 @@ begin
 
     -- Waits where the sweep skips: the transaction that has the row is about to return the stock, so it is there when
     -- we read. In the order of their ids, so that two batches cannot wait for each other.
-    select array_agg(h.hold_id) into v_hold_ids from (
-        select h.hold_id from reservation_hold h
-        where h.hold_id = any (v_hold_ids) and h.status = 'HOLD' and h.expire_at <= v_now
+    select array_agg(h.hold_id) filter (where h.status = 'HOLD' and h.expire_at <= v_now) into v_hold_ids from (
+        select h.hold_id, h.status, h.expire_at from reservation_hold h
+        where h.hold_id = any (v_hold_ids)
         order by h.hold_id for update) h;
     if v_hold_ids is null then
         return false;

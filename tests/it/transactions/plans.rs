@@ -66,6 +66,9 @@ impl Calls {
         for sql in [include_str!("../../load/bench/tables.sql"), include_str!("../../load/bench/fill.sql")] {
             database.owner.batch_execute(sql).await.unwrap();
         }
+        // The first temporary table of a session makes a schema, at which every session makes all of its plans again: of
+        // `bench.fill` it would hide each plan that is made while the tables are empty.
+        database.owner.batch_execute("create temporary table first_of_this_session ()").await.unwrap();
         database.sale(300, &[("a", 1_000_000, 3), ("b", 40, 3)]).await;
         Self {
             reserve: database.as_role("reserve").await,
@@ -425,7 +428,7 @@ async fn no_call_scans_a_users_history() {
     for table in LARGE {
         calls.owner(&format!("alter table holdfast.{table} set (autovacuum_enabled = off)")).await;
     }
-    let mut entries = [0, 0];
+    let mut entries = Vec::new();
     for (round, many) in [(0, false), (0, false), (0, true)] {
         if many {
             calls.owner(&format!("call bench.past_of('drop', 'a', 'user-{}-1', {PAST})", calls.round + 1)).await;
@@ -439,10 +442,11 @@ async fn no_call_scans_a_users_history() {
         let holders = "select holdfast.tell_holders('drop', sha256(''), 0, 4, 200000, 0)";
         Calls::call(&calls.lookup, holders).await;
         let (read, which) = calls.read().await;
-        entries[usize::from(many)] = read;
+        entries.push(read);
         assert!(read < 3_000, "{read}: {which:#?}");
     }
-    assert!(entries[1] < entries[0] + entries[0] / 5 + 50, "{entries:?}");
+    // Each round adds a hundred buyers, whom a Gate's question lists.
+    assert!(entries[2] - entries[1] < entries[1] - entries[0] + 50, "{entries:?}");
 }
 
 #[tokio::test]
