@@ -94,7 +94,9 @@ async function early(path, signal) {
   const asked = window.early?.get(path);
   window.early?.delete(path);
   signal.addEventListener("abort", () => asked?.stop.abort());
-  return (await asked?.answer) ?? null;
+  const answer = await asked?.answer;
+  if (answer) learn(Number(answer.headers.get("X-Server-Time")), asked.sent_ms, asked.received_ms);
+  return answer ?? null;
 }
 
 async function result(response) {
@@ -107,6 +109,10 @@ async function result(response) {
   return { kind: "refused", code, problem, retry_after_ms };
 }
 
-/** The page itself was an answer too: the Worker wrote its time between these two. */
+/**
+ * The page itself was an answer too: the Worker wrote its time between these two. Not where the browser kept it: what is
+ * shown after "back" has the time of when it was loaded first.
+ */
 const [navigation] = performance.getEntriesByType("navigation");
-if (navigation?.responseStart > 0) learn(page.now_ms, navigation.requestStart, navigation.responseStart);
+const kept = navigation?.type === "back_forward" || navigation?.transferSize === 0;
+if (navigation?.responseStart > 0 && !kept) learn(page.now_ms, navigation.requestStart, navigation.responseStart);

@@ -43,8 +43,12 @@
     else if (page.said && page.said.status !== "scheduled") own.push(`/v1/reservations?sale_id=${seg(page.sale_id)}&status=HOLD`);
   }
   const ask = (path) => {
-    const stop = new AbortController();
-    return [path, { stop, answer: fetch(path, { cache: "no-store", signal: stop.signal }).catch(() => null) }];
+    const asked = { stop: new AbortController(), sent_ms: performance.now() };
+    asked.answer = fetch(path, { cache: "no-store", signal: asked.stop.signal }).then((answer) => {
+      asked.received_ms = performance.now();
+      return answer;
+    }).catch(() => null);
+    return [path, asked];
   };
   window.early = new Map(page.signed_in ? own.map(ask) : []);
 })();

@@ -28,6 +28,7 @@ export function holdTicket(model, actions, config) {
     bar: confirming ? confirmRelease(model, actions) : [pay, giveBack],
     tick(left_s) {
       setText(clock, digits(left_s));
+      clock.dataset.long = left_s >= 3600 ? "hours" : "";
       left.value = left_s;
       ticket.classList.toggle("urgent", left_s <= URGENT_S);
     },

@@ -182,6 +182,11 @@ begin
             'kind', case p_state when 'gone' then 'deposit_reversed' else 'deposit_restored' end,
             'amount', case p_state when 'gone' then v_payment.amount else -v_payment.amount end,
             'refunded_amount', case p_state when 'gone' then v_payment.amount else v_payment.refunded_outside end));
+        -- Nothing is left to be paid back: nobody is asked for an account any more, and `refund` finds it so.
+        update refund r set status = 'REQUIRED', account_needed = false, finalized_at = null, attempts = 0,
+                            next_attempt_at = clock_timestamp()
+        where (r.gateway, r.payment_id) = (p_gateway, p_payment_id) and p_state = 'gone'
+          and r.account_needed and r.status in ('REQUIRED', 'FAILED');
     end if;
 
     if p_state = 'paid' then

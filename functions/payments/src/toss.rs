@@ -71,9 +71,15 @@ impl WebhookReader for Toss {
             "CANCEL_STATUS_CHANGED" => EventKind::Later { dispute: None },
             _ => return Ok(None),
         };
-        let payment_id = event.get("data").and_then(|data| text(&data["paymentKey"])).ok_or("data.paymentKey")?;
+        let payment_id = event.get("data").and_then(|data| text(&data["paymentKey"]));
+        let payment_id = payment_id.filter(|key| is_payment_key(key)).ok_or("data.paymentKey")?;
         Ok(Some(WebhookEvent { payment_id, kind, details: None }))
     }
+}
+
+/// Whether Toss could have given it: it answers a lookup of any other with 400, which says nothing about a payment.
+fn is_payment_key(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#;%".contains(&byte)) && key.bytes().any(|byte| byte != b'.')
 }
 
 /// `DEPOSIT_CALLBACK`, which has no `eventType`: a deposit was made or reversed. It names the payment by the shop's

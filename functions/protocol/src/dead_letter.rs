@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct DeadLetter {
     pub id: String,
-    /// `event`, `refund` or `unknown_hold`.
+    /// `event`, `refund`, `unknown_hold` or `unanswered_payment`.
     pub kind: String,
     pub dead_at: String,
     /// The last error.
@@ -106,7 +106,7 @@ pub struct Because {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// `event`, `refund` or `unknown_hold`.
+    /// `event`, `refund`, `unknown_hold` or `unanswered_payment`.
     #[serde(default)]
     pub kind: Option<String>,
     #[serde(default)]

@@ -2,6 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::event;
+use crate::field_error::FieldError;
+
+/// An endpoint; a URL of Amazon's is far shorter.
+pub const ENDPOINT_MAX_CHARS: usize = 2_000;
+/// For how long an old secret may go on signing.
+pub const SECRET_OVERLAP_MAX_S: i64 = 604_800;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Subscription {
@@ -10,7 +18,7 @@ pub struct Subscription {
     pub endpoint: String,
     /// Empty: every event type.
     pub event_types: Vec<String>,
-    /// `enabled`, `disabled`, `deleted`.
+    /// `enabled` or `disabled`.
     pub status: String,
     pub status_reason: Option<String>,
     pub status_since: String,
@@ -42,6 +50,32 @@ pub struct NewSubscription {
     pub event_types: Vec<String>,
     #[serde(default, skip_serializing)]
     pub reason: Option<String>,
+}
+
+impl NewSubscription {
+    /// What is wrong with it whatever the network is; whether its endpoint may be called, `admin` finds out.
+    #[must_use]
+    pub fn errors(&self) -> Vec<FieldError> {
+        let error = |pointer: String, detail: &str| FieldError { pointer, detail: detail.to_owned() };
+        let mut errors = Vec::new();
+        if self.kind.as_deref().is_some_and(|kind| Kind::named(kind).is_none()) {
+            errors.push(error("/kind".to_owned(), "must be http, sqs or eventbridge"));
+        }
+        if !(1..=ENDPOINT_MAX_CHARS).contains(&self.endpoint.trim().chars().count()) {
+            errors.push(error("/endpoint".to_owned(), "must be 1 to 2000 characters"));
+        }
+        // The first that is wrong: there are twenty names, and a request may have thousands of texts.
+        let wrong = self.event_types.iter().enumerate().find_map(|(i, name)| {
+            let repeated = self.event_types.get(..i).is_some_and(|before| before.contains(name));
+            match (event::is_known(name), repeated) {
+                (true, false) => None,
+                (true, true) => Some((i, "is in the list already".to_owned())),
+                (false, _) => Some((i, format!("must be one of {}", event::names()))),
+            }
+        });
+        errors.extend(wrong.map(|(i, detail)| error(format!("/event_types/{i}"), &detail)));
+        errors
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,8 @@
 //! Creating, changing and deleting subscriptions (schema/routines/subscriptions.sql), and replacing their secrets.
 
 use protocol::deliveries::{Actor, OperationOutcome};
-use protocol::event;
 use protocol::field_error::FieldError;
-use protocol::subscription::{Kind, NewSubscription};
+use protocol::subscription::{ENDPOINT_MAX_CHARS, Kind, NewSubscription, SECRET_OVERLAP_MAX_S};
 use tokio_postgres::types::{Json, Type};
 
 use super::request::{field_error, fingerprint, uuid};
@@ -11,7 +10,7 @@ use super::settings::Settings;
 use crate::events::seal::Seal;
 use crate::events::{endpoint, sign};
 use crate::runtime::database::{Database, InfraError, Param};
-use crate::runtime::limits::{SECRET_OVERLAP_MAX_S, SUBSCRIPTIONS_MAX};
+use crate::runtime::limits::SUBSCRIPTIONS_MAX;
 
 fn new_secret(seal: &Seal) -> Result<String, InfraError> {
     let secret = sign::new_secret().ok_or_else(|| InfraError::misuse("there is no randomness for a secret"))?;
@@ -92,11 +91,12 @@ pub(super) async fn rotate(
 }
 
 fn field_errors(new: &NewSubscription, kind: Option<Kind>, allow_private: bool) -> Vec<FieldError> {
-    let mut errors = Vec::new();
+    let mut errors = new.errors();
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:".contains(&byte));
     let wrong = match kind {
+        _ if !errors.is_empty() => None,
         None => Some(field_error("/kind", "must be http, sqs or eventbridge")),
-        _ if !(1..=2_000).contains(&endpoint::as_parsed(&new.endpoint).len()) => {
+        _ if !(1..=ENDPOINT_MAX_CHARS).contains(&endpoint::as_parsed(&new.endpoint).len()) => {
             Some(field_error("/endpoint", "must be 1 to 2000 characters"))
         }
         Some(Kind::Http | Kind::Sqs) => {
@@ -108,11 +108,6 @@ fn field_errors(new: &NewSubscription, kind: Option<Kind>, allow_private: bool) 
         }
     };
     errors.extend(wrong);
-    for (i, event_type) in new.event_types.iter().enumerate() {
-        if !event::is_known(event_type) {
-            errors.push(field_error(&format!("/event_types/{i}"), &format!("must be one of {}", event::names())));
-        }
-    }
     errors
 }
 

@@ -80,7 +80,6 @@ pub const DRAIN_MS: u64 = 500;
 pub const SUBSCRIPTIONS_MAX: i32 = 100;
 /// How long an old secret may stay good beside the new one, and does unless the operator says otherwise.
 pub const SECRET_OVERLAP_S: i64 = 86_400;
-pub const SECRET_OVERLAP_MAX_S: i64 = 604_800;
 /// Dead letters that one call replays at most.
 pub const REPLAY_BATCH: i32 = 1_000;
 /// Holds or orders of a buyer that one page of a list reads, whatever its filters.

@@ -38,6 +38,30 @@ async fn ledger(client: &Client, subject: &str) -> Vec<(String, String, Option<S
 }
 
 #[tokio::test]
+async fn a_subscription_that_is_wrong_is_refused_for_that_before_its_key_is() {
+    let client = Client::new();
+    let thousand = vec!["OrderConfirmed"; 1_000];
+    for (body, pointer) in [
+        (json!({"endpoint": ""}), "/endpoint"),
+        (json!({"endpoint": "https://shop.example/", "kind": "smtp"}), "/kind"),
+        (json!({"endpoint": "https://shop.example/", "event_types": ["OrderConfirmed", "Nothing"]}), "/event_types/1"),
+        (json!({"endpoint": "https://shop.example/", "event_types": thousand}), "/event_types/1"),
+    ] {
+        for key in [None, Some("a b")] {
+            let request = operator(&client, Method::POST, SUBSCRIPTIONS).json(&body);
+            let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", key));
+            let refused = client.send(request).await;
+            assert_eq!(refused.refusal(), (422, "invalid_request".into()), "{body} {key:?}");
+            assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{body}");
+            assert_eq!(refused.body["errors"].as_array().unwrap().len(), 1, "{body}");
+        }
+    }
+    let path = format!("{SUBSCRIPTIONS}/{}/secret", Uuid::now_v7());
+    let rotate = client.send(operator(&client, Method::POST, &path).json(&json!({"overlap_s": -1}))).await;
+    assert_eq!(rotate.refusal(), (422, "invalid_request".into()));
+}
+
+#[tokio::test]
 async fn pages_of_subscriptions_show_each_once_newest_first_whatever_is_added_meanwhile() {
     let client = Client::new();
     let add = async || {

@@ -84,6 +84,31 @@ async fn a_late_deposit_is_refunded_to_the_account_its_buyer_names_and_the_accou
     assert_eq!(shop.count(kept).await, 0);
 }
 
+/// The money is with its buyer: nobody is asked where to send it.
+#[tokio::test]
+async fn a_late_deposit_that_the_bank_takes_back_needs_no_account() {
+    let shop = Shop::open().await;
+    let sale = shop.client.sale(2, &[("pair", 9, 1)]).await;
+    for gateway in ["toss", "portone"] {
+        let hold = shop.hold(&sale, gateway).await;
+        let id = shop.issue(gateway, &hold, gateway).await;
+        shop.until_status(&hold, gateway, "EXPIRED").await;
+        shop.gateways.deposit(&id, "changed").await;
+        until("the refund waits for an account", 60, || async {
+            (shop.see(&hold, gateway).await["refund"]["account_needed"] == true).then_some(())
+        })
+        .await;
+        shop.gateways.reverse(&id, "changed").await;
+        until("the refund is over", 60, || async {
+            let refund = shop.see(&hold, gateway).await["refund"].clone();
+            (refund["status"] == "completed" && refund["account_needed"] != true).then_some(())
+        })
+        .await;
+        assert_eq!(shop.name_account(&hold, gateway).await.refusal(), (404, "not_found".into()), "{gateway}");
+        assert_eq!(shop.gateways.payment(&id).await["refunded"], 0, "{gateway}");
+    }
+}
+
 #[tokio::test]
 async fn an_operator_names_the_account_with_the_replay() {
     let shop = Shop::open().await;

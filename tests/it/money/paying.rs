@@ -71,6 +71,11 @@ async fn portone_is_confirmed_with_the_token_of_the_buyers_browser() {
         shop.client.send(request)
     };
     assert_eq!(confirm("forged".to_owned()).await.status, 409);
+    for wrong in [String::new(), "a\u{0}".to_owned(), "x".repeat(1_001)] {
+        let refused = confirm(wrong).await;
+        assert_eq!(refused.refusal(), (422, "invalid_request".into()));
+        assert_eq!(refused.body["errors"][0]["pointer"], "/payment_token");
+    }
     assert_eq!(shop.gateways.payment(id).await["captured"], 0);
     let confirmed = confirm(format!("token-{id}")).await.ok(200);
     assert_eq!(confirmed["result"], "confirmed");

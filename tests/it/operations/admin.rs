@@ -48,9 +48,6 @@ async fn an_operators_body_may_be_a_mebibyte_long_and_a_buyers_may_not() {
     client.send(create(0).bearer_auth(token)).await.ok(200);
     let refused = client.send(create(1_048_577).bearer_auth(token)).await;
     assert_eq!(refused.refusal(), (413, "payload_too_large".into()));
-    // Nothing of a stranger's is read.
-    let stranger = client.send(create(1_048_577).bearer_auth("wrong")).await;
-    assert_eq!(stranger.refusal(), (401, "unauthenticated".into()));
 }
 
 #[tokio::test]

@@ -188,7 +188,8 @@ impl Front {
         head.uri = uri.build().map_err(|_| Refused::Strange)?;
         head.version = Version::HTTP_11;
         strip(&mut head.headers);
-        if body.size_hint().lower() > most as u64 {
+        // Told the length of one that is too long, the Worker would answer and close before it is written.
+        if body.size_hint().lower() >= most as u64 {
             head.headers.remove(CONTENT_LENGTH);
         }
         let body = Bounded { body, left: most };

@@ -101,7 +101,11 @@ fn field_errors(filter: &Filter) -> Vec<FieldError> {
     let Filter { kind, event_type, subscription, sale_id, .. } = filter;
     let holds = |value: &Option<String>, rule: &dyn Fn(&str) -> bool| value.as_deref().is_none_or(rule);
     [
-        (holds(kind, &|kind| KINDS.contains(&kind)), "/kind", "Ask for event, refund or unknown_hold."),
+        (
+            holds(kind, &|kind| KINDS.contains(&kind)),
+            "/kind",
+            "Ask for event, refund, unknown_hold or unanswered_payment.",
+        ),
         (holds(event_type, &is_event_type), "/event_type", "Name a type of event, as docs/events.md lists them."),
         (holds(subscription, &|id| text::uuid(id).is_some()), "/subscription", "Name a subscription by its id."),
         (holds(sale_id, &text::is_slug), "/sale_id", "Use 1 to 64 of a-z, 0-9 and -, not beginning with -."),

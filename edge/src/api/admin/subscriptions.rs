@@ -3,6 +3,7 @@
 use protocol::deliveries::{
     NewSubscription, Operation, OperationOutcome, Rotation, Subscription, SubscriptionChange, SubscriptionStatus, Why,
 };
+use protocol::subscription::SECRET_OVERLAP_MAX_S;
 
 use crate::api::admin::deliveries::{actor, outcome, run};
 use crate::api::cursor;
@@ -64,6 +65,11 @@ pub async fn one(context: &RequestContext, subscription_id: String) -> HandlerRe
 pub async fn create(context: &mut RequestContext) -> HandlerResult {
     let subscription: NewSubscription = context.json().await?;
     let by = actor(context, subscription.reason.clone())?;
+    // In the order of refusals what is wrong with the body comes before what is wrong with the key.
+    let errors = subscription.errors();
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
     let idem_key = idempotency::key(context.header("Idempotency-Key"))?;
     run(context, Operation::CreateSubscription { by, idem_key, subscription }).await
 }
@@ -86,7 +92,10 @@ pub async fn delete(context: &mut RequestContext, subscription_id: String) -> Ha
 pub async fn rotate_secret(context: &mut RequestContext, subscription_id: String) -> HandlerResult {
     let Rotation { overlap_s, reason } = context.json_if_any().await?;
     let by = actor(context, reason)?;
-    let idem_key = idempotency::key(context.header("Idempotency-Key"))?;
     let overlap_s = overlap_s.unwrap_or(limits::SECRET_OVERLAP_S);
+    if !(0..=SECRET_OVERLAP_MAX_S).contains(&overlap_s) {
+        return Err(Problem::invalid(vec![field_error("/overlap_s", "must be from 0 to 604800 seconds")]));
+    }
+    let idem_key = idempotency::key(context.header("Idempotency-Key"))?;
     run(context, Operation::RotateSecret { by, idem_key, subscription_id, overlap_s }).await
 }

@@ -12,7 +12,7 @@ use crate::api::payments::{buyers, confirm, unsigned};
 use crate::auth::{self, address_limit};
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::percent;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{Code, Problem, field_error};
 use crate::http::response::Response;
 use crate::http::text::is_line;
 use crate::lambda::invoke;
@@ -71,10 +71,13 @@ pub struct ToConfirm {
 pub async fn token(context: &mut RequestContext, gateway: &str) -> HandlerResult {
     let user_id = context.user_id()?;
     let ToConfirm { payment_id, payment_token } = context.json().await?;
-    for text in [&payment_id, &payment_token] {
-        if !is_line(text, limits::PAYMENT_TOKEN_MAX_CHARS) {
-            return Err(Problem::malformed("Send `payment_id` and `payment_token` as the gateway's SDK gave them."));
-        }
+    let wrong: Vec<_> = [("/payment_id", &payment_id), ("/payment_token", &payment_token)]
+        .into_iter()
+        .filter(|(_, text)| !is_line(text, limits::PAYMENT_TOKEN_MAX_CHARS))
+        .map(|(pointer, _)| field_error(pointer, "Send it as the gateway's SDK gave it."))
+        .collect();
+    if !wrong.is_empty() {
+        return Err(Problem::invalid(wrong));
     }
     let _place = buyers::place(context, &user_id, &payment_id).await?;
     let request = Personal::Payment(BuyerPayment {

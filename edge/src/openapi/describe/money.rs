@@ -77,7 +77,7 @@ fn token(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
         .reads(schemas.request::<crate::api::payments::returns::ToConfirm>())
         .answers(200, "The payment's outcome.", outcome, &[])
-        .refuses(&[Code::NotFound, Code::HoldNotActive])
+        .refuses(&[Code::InvalidRequest, Code::NotFound, Code::HoldNotActive])
         .asks()
 }
 

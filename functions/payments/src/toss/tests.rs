@@ -22,6 +22,12 @@ fn an_event_only_causes_a_lookup() {
     assert_eq!(event.kind, EventKind::Deposit { secret: "ps_Wy".to_owned() });
     assert!(read(json!({"status": "DONE", "orderId": "o"})).is_err());
     assert!(read(json!({"eventType": "PAYMENT_STATUS_CHANGED", "data": {}})).is_err());
+    // What Toss never gives, and answers 400: it is refused here, and not reported as a gateway that cannot answer.
+    for impossible in ["", "a/b", "a b", "..", "a;b", "가", "a?b"] {
+        let event =
+            json!({"eventType": "PAYMENT_STATUS_CHANGED", "data": {"paymentKey": impossible, "status": "DONE"}});
+        assert!(read(event).is_err(), "{impossible}");
+    }
 }
 
 fn of(status: &str, more: &Value) -> Value {

@@ -1,5 +1,7 @@
 //! A buyer in a crowd: hundreds behind the same address, and the way to the payment window and back.
 
+use std::time::{Duration, Instant};
+
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream;
@@ -8,7 +10,7 @@ use serde_json::json;
 
 use super::notices::is_for_people;
 use support::browser::Browser;
-use support::client::address;
+use support::client::{address, until};
 use support::page::{LANGUAGES, be, go_to_payment, shop, sku, words};
 
 /// Behind one Wi-Fi, beside the browser.
@@ -66,9 +68,21 @@ async fn back_and_forth_through_the_payment_window_the_hold_stays_and_is_paid_on
         browser.until("holding").await;
         for _ in 0..2 {
             go_to_payment(&browser).await;
+            let there = Instant::now();
+            until("a while at the payment window", 10, || async {
+                (there.elapsed() > Duration::from_secs(4)).then_some(())
+            })
+            .await;
             browser.page.back().await.unwrap();
             browser.until("holding").await;
             assert_eq!(sku(&client, &sale).await["held"], 1, "{language}");
+            // The browser kept the page as it was, with the server's time of then.
+            let off = "return (async () => { const own = await (await fetch('/v1/reservations?status=HOLD', { cache: 'no-store' })).json(); \
+                       const left = (Date.parse(own.reservations[0].expire_at) - Date.now()) / 1000; \
+                       const [minutes, seconds] = document.querySelector('#countdown').textContent.split(':').map(Number); \
+                       return Math.abs(60 * minutes + seconds - left); })()";
+            let off = browser.script(off).await.as_f64().unwrap();
+            assert!(off < 2.0, "{language}: {off} s off");
         }
         go_to_payment(&browser).await;
         browser.page.back().await.unwrap();

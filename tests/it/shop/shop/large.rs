@@ -55,6 +55,15 @@ async fn letters_twice_as_large_cut_nothing_off_on_a_small_screen() {
     is_whole(&browser, "holding").await;
     browser.click("#release-confirm").await;
     browser.until("open").await;
+    // A day has three pairs of digits.
+    let day = client.sale(86_400, &[("pair", 5, 2)]).await;
+    browser.open(&format!("/sales/{day}")).await;
+    browser.until("open").await;
+    browser.click("#buy").await;
+    is_whole(&browser, "holding").await;
+    assert_eq!(browser.script(clock).await, Value::Bool(true));
+    browser.open(&format!("/sales/{sale}")).await;
+    browser.until("open").await;
     set(&client, &sale, "closed").await;
     is_whole(&browser, "closed").await;
     browser.open(&format!("/sales/{}", client.sale(300, &[("pair", 0, 1)]).await)).await;
