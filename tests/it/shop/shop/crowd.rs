@@ -67,6 +67,8 @@ async fn back_and_forth_through_the_payment_window_the_hold_stays_and_is_paid_on
         browser.click("#buy").await;
         browser.until("holding").await;
         for _ in 0..2 {
+            // A page that listens for this is not frozen, but loaded again from the browser's cache.
+            browser.script("addEventListener('unload', () => {})").await;
             go_to_payment(&browser).await;
             let there = Instant::now();
             until("a while at the payment window", 10, || async {
