@@ -158,7 +158,9 @@ begin
           order by l.n, refused) line;
     o_answers := array_fill(null::json, array[cardinality(v_why)]);
     if v_refused > 0 then
-        o_lapsed := p_take_back and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids, 'sold_out' = any (v_why));
+        -- Of those that are not refused `v_why` is null, and a comparison with them is neither true nor false.
+        o_lapsed := p_take_back and lapsed_in_the_way(p_sale_id, p_user_ids, p_line_of, p_sku_ids,
+                                                      coalesce('sold_out' = any (v_why), false));
         if not o_lapsed and 'sold_out' = any (v_why) then
             -- Nothing waits for the sweep any more; but if that is because it was swept after we had looked at the
             -- stock, its pieces are there now. So are those of an order that was over a limit when we looked at the
@@ -349,9 +351,15 @@ language plpgsql security definer set search_path = holdfast, pg_temp
 as $$
 declare
     v_hold_ids uuid[];
+    v_short    text[];
     v_now      constant timestamptz := clock_timestamp();
 begin
     perform assert_batch(cardinality(p_user_ids), cardinality(p_sku_ids));
+    -- Asked first, and once: where nothing is short, nobody's lapsed holds are gone through but the buyers' own.
+    v_short := array(
+        select wanted.sku_id from (select l.sku_id, sum(l.qty) as qty from unnest(p_sku_ids, p_qtys) as l (sku_id, qty)
+                                   group by l.sku_id) wanted
+        join inventory_counter c on (c.sale_id, c.sku_id) = (p_sale_id, wanted.sku_id) where c.available < wanted.qty);
     select array_agg(due.hold_id) into v_hold_ids from (
         select a.hold_id from unnest(p_line_of, p_sku_ids) as l (n, sku_id)
         cross join lateral (select a.hold_id from user_active_hold a
@@ -359,12 +367,8 @@ begin
         union
         select h.hold_id from (
             select h.hold_id from reservation_hold h
-            where h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = p_sale_id and (
-                select true from reservation_hold_item i
-                join (select l.sku_id, sum(l.qty) as qty from unnest(p_sku_ids, p_qtys) as l (sku_id, qty)
-                      group by l.sku_id) wanted using (sku_id)
-                join inventory_counter c on (c.sale_id, c.sku_id) = (p_sale_id, i.sku_id)
-                where i.hold_id = h.hold_id and c.available < wanted.qty limit 1)
+            where v_short <> '{}' and h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = p_sale_id and (
+                select true from reservation_hold_item i where i.hold_id = h.hold_id and i.sku_id = any (v_short) limit 1)
             order by h.expire_at limit 500) h) due;
     if v_hold_ids is null then
         return false;

@@ -1,6 +1,6 @@
 //! T1, row by row: what is granted, what is refused, and in which order of precedence.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::database::{Ask, Database, reserve};
 use support::table;
 use tokio_postgres::types::Json;
@@ -352,4 +352,27 @@ async fn a_refusal_says_the_status_it_was_decided_by_and_is_not_repeated_after_t
         let stands = decided(status, opens_s, closes_s).await;
         assert!((900..=1_000).contains(&stands), "{status}, {stands} ms: at most a second");
     }
+}
+
+/// Whoever holds a piece and presses on is refused in a batch of others, whose holds lapse meanwhile: they pay for that once.
+#[tokio::test]
+async fn a_refusal_beside_lapsed_holds_does_not_have_the_batch_made_again() {
+    let database = Database::new().await;
+    database.sale(300, &[("a", 9, 1)]).await;
+    let client = database.as_role("reserve").await;
+    let ask = |user: &str, key: &str| Ask { user: user.into(), key: key.into(), lines: vec![("a".into(), 1)] };
+    reserve(&client, true, &[ask("gone", "k"), ask("holder", "k")]).await.unwrap();
+    let lapse = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
+                 expire_at = expire_at - interval '1 hour' where user_id = 'gone'";
+    database.owner.batch_execute(lapse).await.unwrap();
+    let made = async || -> i64 {
+        client.simple_query("select pg_stat_force_next_flush()").await.unwrap();
+        let calls = "select sum(calls)::bigint from pg_stat_user_functions where funcname = 'reserve_batch'";
+        database.owner.query_one(calls, &[]).await.unwrap().get(0)
+    };
+    let before = made().await;
+    let answers = reserve(&client, true, &[ask("holder", "another"), ask("bob", "k")]).await.unwrap();
+    assert_eq!((&answers[0]["outcome"], &answers[1]["outcome"]), (&json!("already_holding"), &json!("granted")));
+    assert_eq!(made().await - before, 1, "calls of the batch");
+    database.checked_report().await;
 }
