@@ -37,6 +37,10 @@ What was learned:
    batch of users without any row cost three lookups a line (reserve.sql).
 6. A report wants one sale of a table that grows by sales: a block range index finds it and costs a reservation nothing that
    could be measured (V2__by_sale.sql).
+7. EXISTS in an expression, and not in a WHERE, may be answered by a table that is read whole once and hashed; on empty tables
+   that is the cheaper plan. A batch read every key. `(select true from ... )` is looked up row by row (reserve.sql).
+8. On an empty table every index looks as good as the key. One on payment that began with the gateway was taken to find one
+   payment, and read all of its gateway's (V16__reconciled.sql).
 
 The tables, then call by call what runs inside; at the end the same without the index that it stands on.
 
