@@ -60,7 +60,7 @@ mod tests {
         for shards in 1..=16 {
             let used: std::collections::HashSet<_> =
                 (0..1_000).map(|user| key.shard(&format!("u{user}"), shards)).collect();
-            assert_eq!(used.len() as u64, u64::from(shards));
+            assert_eq!(used.len() as u64, shards);
         }
     }
 
