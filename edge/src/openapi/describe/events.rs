@@ -48,8 +48,9 @@ fn document() -> String {
          [Standard Webhooks](https://www.standardwebhooks.com); `webhook-id` is the event's id: ignore an id that you have\n\
          processed. The events of one hold come in the order in which the database wrote them. A delivery that was given up\n\
          is a dead letter, which an operator replays.\n\n\
-         A disabled subscription misses nothing: its events wait for as long as sent events are kept (`EVENTS_KEEP_H`, 168\n\
-         hours), and are sent when it is enabled again. Members may be added to `data`.\n\n\
+         A subscription that an operator disables misses nothing: its events wait for as long as sent events are kept\n\
+         (`EVENTS_KEEP_H`, 168 hours), and are sent when it is enabled again. One whose receiver answered 410 is disabled,\n\
+         and its events become dead letters: replay them after it is enabled. Members may be added to `data`.\n\n\
          | type | sent when |\n|---|---|\n",
     );
     for event in &EVENT_TYPES {
