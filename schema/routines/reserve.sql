@@ -364,6 +364,8 @@ begin
         select a.hold_id from unnest(p_line_of, p_sku_ids) as l (n, sku_id)
         cross join lateral (select a.hold_id from user_active_hold a
                             where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id) offset 0) a
+        cross join lateral (select h.expire_at from reservation_hold h where h.hold_id = a.hold_id offset 0) h
+        where h.expire_at <= v_now
         union
         select h.hold_id from (
             select h.hold_id from reservation_hold h
