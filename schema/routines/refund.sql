@@ -108,7 +108,10 @@ begin
         select case v_status when 'COMPLETED' then 'RefundCompleted' else 'RefundFailed' end, p.sale_id, p.hold_id,
                json_build_object('gateway', p_gateway, 'payment_id', p_payment_id, 'hold_id', p.hold_id, 'hold_ref', p.hold_ref,
                                  'user_id', nullif(p.user_id, ''), 'amount', v_refund.amount, 'currency', v_refund.currency,
-                                 'reason', v_refund.reason, 'failure', case v_status when 'FAILED' then p_detail end)
+                                 'reason', v_refund.reason, 'failure', case v_status when 'FAILED' then p_detail end)::jsonb
+               -- What we did not pay back was gone already: who adds up both events counts it once.
+               || case v_status when 'COMPLETED' then jsonb_build_object('refunded_outside',
+                      greatest(v_refund.amount - paid_back_by_us(p_gateway, p_payment_id, true), 0)) else '{}' end
         from payment p where (p.gateway, p.payment_id) = (p_gateway, p_payment_id);
     end if;
     return json_build_object('status', v_status);

@@ -49,10 +49,11 @@ pub const EVENT_TYPES: [EventType; 20] = [
     },
     EventType {
         name: "RefundCompleted",
-        when: "A refund is completed.",
+        when: "A refund is completed: the buyer has `amount` back. Of it, `refunded_outside` went back at the gateway and not \
+               through Holdfast; `PaymentRefundedOutside` or `PaymentDisputed` reports that part as well.",
         example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
   "hold_ref": "019a9e7c4b5a7c3d8e9f0123456789ab01", "user_id": "홍길동", "amount": 150000, "currency": "KRW",
-  "reason": "hold_expired", "failure": null}"#,
+  "reason": "hold_expired", "failure": null, "refunded_outside": 0}"#,
     },
     EventType {
         name: "RefundFailed",

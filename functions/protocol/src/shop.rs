@@ -94,7 +94,7 @@ fn first() -> i64 {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct Refund {
     pub status: RefundStatus,
-    /// In the currency's minor unit.
+    /// What the buyer gets back of the payment in all, whoever refunds it, in the currency's minor unit.
     pub amount: i64,
     pub currency: String,
     /// Decimals of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
@@ -115,7 +115,7 @@ pub struct Refund {
 pub struct RefundOf {
     pub reason: String,
     pub status: RefundStatus,
-    /// In the currency's minor unit.
+    /// What the buyer gets back of the payment in all, whoever refunds it, in the currency's minor unit.
     pub amount: i64,
     pub currency: String,
     /// Decimals of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
@@ -157,7 +157,8 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
     pub status: OrderStatus,
-    /// From 1, incremented with every change; the `ETag`.
+    /// From 1, incremented when `status` or `tracking` changes; the `ETag`. What happens to the payment (`disputed`,
+    /// `refunded_amount`, `refund`) does not change it.
     pub version: i64,
     pub items: Vec<PricedLine>,
     /// The sum of the lines; minus `discount_amount` it is `total_amount`, which the buyer paid.

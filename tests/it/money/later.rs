@@ -63,7 +63,28 @@ async fn a_refund_in_the_console_is_on_the_order_with_its_amount_and_emits_one_e
         })
         .await;
         assert_eq!(by_the_shop(&shop.gateways.payment(&bought.payment).await), [0; 0], "{gateway}");
+        let ended = shop.told(&bought.payment, "RefundCompleted").await;
+        let counted: Vec<_> = ended.iter().map(|one| (&one["amount"], &one["refunded_outside"])).collect();
+        assert_eq!(counted, [(&json!(PRICE), &json!(PRICE))], "{gateway}");
         assert_eq!(shop.order(&bought).await["refunded_amount"], PRICE, "by whom it went back stays known");
+    }
+}
+
+/// A receiver that adds up both kinds of event counts each won once.
+#[tokio::test]
+async fn the_event_of_a_refund_says_how_much_of_it_others_had_refunded() {
+    let shop = Shop::open().await;
+    for gateway in GATEWAYS {
+        let bought = shop.buy(gateway).await;
+        shop.gateways.console(&bought.payment, "refund-by-hand", &json!({"amount": 300})).await;
+        shop.until_shown(&bought, false, 300).await;
+        let cancel = format!("/v1/admin/orders/{}/cancel", shop.order(&bought).await["order_id"].as_str().unwrap());
+        shop.client.admin(Method::POST, &cancel, Some(json!({"reason": "damaged"}))).await.ok(200);
+        shop.until_refund(&bought.hold, &bought.user, "completed").await;
+        assert_eq!(by_the_shop(&shop.gateways.payment(&bought.payment).await), [PRICE - 300], "{gateway}");
+        let ended = shop.told(&bought.payment, "RefundCompleted").await;
+        let counted: Vec<_> = ended.iter().map(|one| (&one["amount"], &one["refunded_outside"])).collect();
+        assert_eq!(counted, [(&json!(PRICE), &json!(300))], "{gateway}");
     }
 }
 
