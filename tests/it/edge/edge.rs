@@ -94,6 +94,17 @@ async fn a_body_of_sixteen_kibibytes_is_read_and_one_byte_more_is_not() {
     assert_eq!(client.send(posting(&client, body(16 * 1024 + 1))).await.refusal(), (413, "payload_too_large".into()));
 }
 
+/// It is refused before its body is read; the answer comes every time, however much is still on its way.
+#[tokio::test]
+async fn a_long_body_of_somebody_who_may_not_send_it_is_refused_with_an_answer() {
+    let client = Client::new();
+    let long = format!("{{\"reason\":\"{}\"}}", "x".repeat(1_000_000));
+    for _ in 0..50 {
+        let bare = client.request(Method::POST, "/v1/admin/sales").header("content-type", "application/json");
+        assert_eq!(client.send(bare.body(long.clone())).await.refusal(), (401, "unauthenticated".into()));
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_shape_is_malformed_and_a_value_out_of_bounds_is_named() {
     let client = Client::new();

@@ -4,6 +4,8 @@
 //! requests at a time as it can serve. Cloudflare also compresses text for a client that can read it, which a Worker
 //! leaves to it; so does the front (with gzip alone, the worst of what Cloudflare offers a browser).
 
+mod connection;
+
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
@@ -19,7 +21,6 @@ use hyper::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, R
 use hyper::server::conn::http1;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -30,6 +31,8 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tower::service_fn;
 use tower_http::compression::Compression;
+
+use connection::{Connector, connector};
 
 /// Presses that the Worker computes at one time, and everything else. Few: what one thread has begun it only finishes
 /// later for having begun more, and payments and releases do not queue with the crowd.
@@ -67,7 +70,7 @@ type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 
 struct Front {
     worker: SocketAddr,
-    client: Client<HttpConnector, Bounded>,
+    client: Client<Connector, Bounded>,
     presses: Arc<Semaphore>,
     others: Arc<Semaphore>,
     room: Arc<Semaphore>,
@@ -82,13 +85,11 @@ pub fn start(port: u16, worker_port: u16) -> anyhow::Result<JoinHandle<()>> {
     socket.set_reuseaddr(true)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into()).with_context(|| format!("the front cannot listen on {port}"))?;
     let listener = socket.listen(LINE)?;
-    let mut connector = HttpConnector::new();
-    connector.set_nodelay(true);
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .set_host(false)
-        .build(connector);
+        .build(connector());
     let [presses, others, room] = [AT_ONCE, AT_ONCE, ROOM].map(|places| Arc::new(Semaphore::new(places)));
     let front = Front { worker: (Ipv4Addr::LOCALHOST, worker_port).into(), client, presses, others, room };
     let most = files().saturating_sub(OTHER_FILES).max(64);
