@@ -34,7 +34,9 @@ begin
     select hold_id, 'ReservationCreated', p_sale_id, hold_id, ('{"hold_id":"' || hold_id || '","sale_id":"' || p_sale_id
         || '","status":"HOLD","user_id":' || to_json(user_id) || ',"items":[{"sku_id":"' || sku_id
         || '","qty":1,"unit_price":' || unit_price || '}],"total_amount":' || unit_price
-        || ',"currency":"KRW","expire_at":"' || rfc3339(v_ends) || '"}')::json, v_begun, v_delivered from filling;
+        || ',"currency":"KRW","expire_at":"' || rfc3339(v_ends) || '"}')::json, v_begun, v_delivered from filling
+    -- As keys: what was delivered is kept for a week.
+    where p_age < interval '7 days';
 
     if p_status = 'HOLD' then
         insert into user_active_hold (sale_id, user_id, sku_id, hold_id)
@@ -49,7 +51,8 @@ begin
                 'order_id', order_id, 'hold_id', hold_id, 'sale_id', p_sale_id, 'user_id', user_id, 'gateway', 'standard',
                 'payment_id', 'pay_' || hold_id, 'total_amount', unit_price, 'currency', 'KRW', 'items',
                 json_build_array(json_build_object('sku_id', sku_id, 'qty', 1, 'unit_price', unit_price))) end,
-            v_ended, v_delivered from filling;
+            v_ended, v_delivered from filling
+        where p_age < interval '7 days';
     end if;
     if p_status = 'EXPIRED' then
         insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, created_at)
@@ -153,12 +156,26 @@ begin
 end
 $$;
 
--- Events that were sent eight days ago.
+-- Events that were sent eight days ago, where retention looks next.
 create procedure bench.finished_events(p_count bigint)
-language sql as $$
+language plpgsql as $$
+declare
+    v_before constant uuid := uuidv7(interval '-8 days');
+begin
     insert into holdfast.event_outbox (event_id, event_type, sale_id, data, created_at, fanned_out_at)
     select uuidv7(interval '-8 days'), 'StockAdjusted', 'drop', '{"sale_id": "drop"}', now() - interval '8 days', now() - interval '8 days'
     from generate_series(1, p_count);
+    update holdfast.retention_cursor set upto = v_before where part = 'events';
+end
+$$;
+
+-- The same, where retention begins again: it comes by all that is kept first.
+create procedure bench.finished_from_the_first(p_count bigint)
+language plpgsql as $$
+begin
+    call bench.finished_events(p_count);
+    update holdfast.retention_cursor set upto = '00000000-0000-0000-0000-000000000000' where part = 'events';
+end
 $$;
 
 -- Events that a receiver never took, nine days ago.

@@ -133,8 +133,11 @@ pub async fn run(places: &Places, wanted: Wanted) -> anyhow::Result<Vec<Grown>> 
     grown.push(in_turn("T3, one sweep", places, wanted.rounds, sweep).await?);
     let keys = async |place: &Place| removal(place, "keys", "remove_keys($1, 86400)").await;
     grown.push(in_turn("retention of keys", places, wanted.rounds, keys).await?);
-    let sent = async |place: &Place| removal(place, "events", "remove_sent($1, 604800, 2592000)").await;
+    const SENT: &str = "remove_sent($1, 604800, 2592000)";
+    let sent = async |place: &Place| removal(place, "events", SENT).await;
     grown.push(in_turn("retention of events", places, wanted.rounds, sent).await?);
+    let from_the_first = async |place: &Place| removal(place, "from_the_first", SENT).await;
+    grown.push(in_turn("retention of events, dead letters first", places, wanted.rounds, from_the_first).await?);
     grown.push(in_turn("a Gate's question who has something", places, wanted.rounds, holders).await?);
     Ok(grown)
 }
