@@ -1,7 +1,5 @@
 //! One history, on the model and on the real transactions at once.
 
-use stack::always;
-
 use super::command::{Command, HoldOf};
 use super::explain::{Seen, State};
 use super::rules::Model;
@@ -34,7 +32,7 @@ pub async fn run(
     }
     let ended = compare_tables(world, prefix, states).await.map_err(|why| format!("at the end of it:\n{why}"))?;
     // The model does not know every row; the rules do. Those of the histories before it held when it began.
-    let broken = always::broken(&world.owner()).await.map_err(|error| error.to_string())?;
+    let broken = world.broken().await.map_err(|error| error.to_string())?;
     if let Some(rule) = broken.first() {
         return Err(format!("at the end of it, {} rows break {}", rule.broken, rule.says));
     }
@@ -123,7 +121,7 @@ fn said(answered: &Answered) -> String {
 /// # Errors
 /// None is.
 pub async fn compare_tables(world: &World, prefix: &str, states: Vec<State>) -> Result<Vec<State>, String> {
-    let found = tables::found(&world.owner(), prefix).await.map_err(|error| error.to_string())?;
+    let found = world.found(prefix).await.map_err(|error| error.to_string())?;
     borne_out(states, &found)
 }
 

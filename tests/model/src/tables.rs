@@ -4,18 +4,26 @@
 use std::collections::BTreeMap;
 
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Client, Error, Statement};
 
 use super::attempts::Attempt;
 use super::explain::State;
 use super::rules::{Event, Model};
 
+/// Prepares the question for [`found`]: to plan it takes longer than to answer it.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn question(owner: &Client) -> Result<Statement, Error> {
+    owner.prepare_typed(include_str!("tables.sql"), &[Type::TEXT]).await
+}
+
 /// The rows that the history with this prefix has left.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn found(owner: &Client, prefix: &str) -> Result<Vec<String>, Error> {
-    let rows = owner.query_typed(include_str!("tables.sql"), &[(&prefix, Type::TEXT)]).await?;
+pub async fn found(owner: &Client, question: &Statement, prefix: &str) -> Result<Vec<String>, Error> {
+    let rows = owner.query(question, &[&prefix]).await?;
     let mut lines = Vec::new();
     let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows {

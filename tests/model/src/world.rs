@@ -15,13 +15,15 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Json, Type};
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Client, Error, Statement};
 use uuid::Uuid;
 
 use super::command::{Amount, Ask, Command, HoldOf};
 use super::names::Window;
 use super::session::{Params, Session};
 use super::shown::lapsed_at;
+use super::tables;
+use stack::always::{self, Rule};
 use stack::database;
 
 /// For one try at the owner's connection.
@@ -42,10 +44,19 @@ pub struct World {
     pub early_release: bool,
     pub sessions: Vec<Session>,
     owner: RefCell<Rc<Client>>,
+    /// What is asked after each history, as that connection of the owner has prepared it: to plan it takes longer than to
+    /// answer it.
+    prepared: RefCell<Option<(Rc<Client>, Prepared)>>,
     /// Only a server that ends takes the owner's connection away.
     crashed: Cell<bool>,
     /// Which id and which price the hold of a user and key was granted with, and its order.
     known: RefCell<Known>,
+}
+
+#[derive(Clone)]
+struct Prepared {
+    tables: Statement,
+    rules: always::Prepared,
 }
 
 #[derive(Default)]
@@ -76,8 +87,8 @@ impl World {
     /// The database cannot be reached.
     pub async fn new(url: &str, early_release: bool, sessions: Vec<Session>) -> anyhow::Result<Self> {
         let owner = RefCell::new(Rc::new(database::connect(url).await?));
-        let (crashed, known) = (Cell::default(), RefCell::default());
-        Ok(Self { url: url.to_owned(), early_release, sessions, owner, crashed, known })
+        let (crashed, known, prepared) = (Cell::default(), RefCell::default(), RefCell::default());
+        Ok(Self { url: url.to_owned(), early_release, sessions, owner, prepared, crashed, known })
     }
 
     pub fn owner(&self) -> Rc<Client> {
@@ -95,6 +106,37 @@ impl World {
             self.owner.replace(Rc::new(again));
         }
         Ok(self.owner())
+    }
+
+    /// The rows that the history with this prefix has left.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn found(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let (owner, prepared) = self.prepared().await?;
+        tables::found(&owner, &prepared.tables, prefix).await
+    }
+
+    /// The rules that do not hold now.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn broken(&self) -> Result<Vec<Rule>, Error> {
+        let (owner, prepared) = self.prepared().await?;
+        prepared.rules.broken(&owner).await
+    }
+
+    async fn prepared(&self) -> Result<(Rc<Client>, Prepared), Error> {
+        let owner = self.owner();
+        if let Some((by, prepared)) = &*self.prepared.borrow()
+            && Rc::ptr_eq(by, &owner)
+        {
+            return Ok((owner, prepared.clone()));
+        }
+        let prepared =
+            Prepared { tables: tables::question(&owner).await?, rules: always::Prepared::new(&owner).await? };
+        self.prepared.replace(Some((owner.clone(), prepared.clone())));
+        Ok((owner, prepared))
     }
 
     /// Whether the server has ended since this was asked last.

@@ -2,7 +2,7 @@
 //! them, and the two that hold only while nothing is old enough to be removed. For every test, `cargo dev rush` and
 //! `cargo dev soak`.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Client, Error, Statement};
 
 /// Not in the views: `relay` removes sent events and the keys of holds that ended, so that in a shop's database these do not
 /// hold. And the events of a hold are counted by reading all of them; no index is kept for that.
@@ -58,11 +58,43 @@ pub async fn broken(owner: &Client) -> Result<Vec<Rule>, Error> {
 }
 
 async fn counted(owner: &Client, sales: Option<&[String]>) -> Result<Vec<Rule>, Error> {
-    let rows = owner.query(COUNTED, &[&sales]).await?;
-    let mut rules: Vec<Rule> = rows.iter().map(|row| Rule { says: row.get(0), broken: row.get(1) }).collect();
-    for (says, query) in WHILE_NOTHING_IS_REMOVED {
-        let row = owner.query_one(&format!("select count(*) from ({query}) broken"), &[]).await?;
-        rules.push(Rule { says: says.to_owned(), broken: row.get(0) });
+    Prepared::new(owner).await?.counted(owner, sales).await
+}
+
+/// The rules as one connection has prepared them, for whoever asks often: to plan them takes longer than to answer.
+#[derive(Clone)]
+pub struct Prepared {
+    of_all_time: Statement,
+    while_nothing_is_removed: Vec<(&'static str, Statement)>,
+}
+
+impl Prepared {
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn new(owner: &Client) -> Result<Self, Error> {
+        let mut while_nothing_is_removed = Vec::new();
+        for (says, query) in WHILE_NOTHING_IS_REMOVED {
+            let statement = owner.prepare(&format!("select count(*) from ({query}) broken")).await?;
+            while_nothing_is_removed.push((says, statement));
+        }
+        Ok(Self { of_all_time: owner.prepare(COUNTED).await?, while_nothing_is_removed })
     }
-    Ok(rules)
+
+    /// The rules of the whole database that do not hold now.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn broken(&self, owner: &Client) -> Result<Vec<Rule>, Error> {
+        Ok(self.counted(owner, None).await?.into_iter().filter(|rule| rule.broken != 0).collect())
+    }
+
+    async fn counted(&self, owner: &Client, sales: Option<&[String]>) -> Result<Vec<Rule>, Error> {
+        let rows = owner.query(&self.of_all_time, &[&sales]).await?;
+        let mut rules: Vec<Rule> = rows.iter().map(|row| Rule { says: row.get(0), broken: row.get(1) }).collect();
+        for (says, statement) in &self.while_nothing_is_removed {
+            let row = owner.query_one(statement, &[]).await?;
+            rules.push(Rule { says: (*says).to_owned(), broken: row.get(0) });
+        }
+        Ok(rules)
+    }
 }

@@ -10,10 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use model::check::{compare_tables, explained};
 use model::{Answered, Command, Session, State, World, runtime};
-use tokio_postgres::{Client, Error};
+use tokio::time::sleep;
+use tokio_postgres::{Client, Error, Statement};
 
 use crate::histories;
 use scenarios::Scenario;
@@ -23,6 +25,9 @@ const VERBS: [&str; 7] = ["reserve", "pay", "sweep", "release", "stock", "status
 /// Databases at work at once.
 const WORKERS: usize = 3;
 const RUNS_TO_EMPTY_TABLES: usize = 100;
+/// Between two questions of the third: asked without a pause they would take the processor from those they are about.
+const ASKS_EVERY: Duration = Duration::from_millis(1);
+const WHERE_STOPPED: &str = "select application_name from pg_stat_get_activity($1) where wait_event = 'advisory'";
 /// Errors that say "again": serialization failure, deadlock.
 const RETRYABLE: [&str; 2] = ["40001", "40P01"];
 /// Sources with boundaries; the others only read.
@@ -47,6 +52,9 @@ struct Done {
 struct Steps {
     world: World,
     third: Client,
+    /// What the third asks of the two, prepared: it asks often.
+    where_stopped: Statement,
+    whether_it_waits: Statement,
     pids: [i32; 2],
     runs: usize,
 }
@@ -127,7 +135,9 @@ impl Steps {
         }
         let pids = [world.sessions[0].pid().await, world.sessions[1].pid().await];
         let third = stack::database::connect(&world.url).await.unwrap();
-        Self { world, third, pids, runs: 0 }
+        let where_stopped = third.prepare(WHERE_STOPPED).await.unwrap();
+        let whether_it_waits = third.prepare("select $1 = any (pg_blocking_pids($2))").await.unwrap();
+        Self { world, third, where_stopped, whether_it_waits, pids, runs: 0 }
     }
 
     /// Stops the one at its first boundary, its second, and so on, until it has none left.
@@ -235,18 +245,19 @@ impl Steps {
 
     /// Returns where the first session waits for the third's lock.
     async fn stopped(&self) -> String {
-        let sql = "select application_name from pg_stat_activity where pid = $1 and wait_event = 'advisory'";
         loop {
-            if let Some(row) = self.third.query_opt(sql, &[&self.pids[0]]).await.unwrap() {
+            if let Some(row) = self.third.query_opt(&self.where_stopped, &[&self.pids[0]]).await.unwrap() {
                 return row.get(0);
             }
+            sleep(ASKS_EVERY).await;
         }
     }
 
     async fn waits_for_the_one(&self) {
-        let sql = "select $1 = any (pg_blocking_pids($2))";
         let [first, second] = self.pids;
-        while !self.third.query_one(sql, &[&first, &second]).await.unwrap().get::<_, bool>(0) {}
+        while !self.third.query_one(&self.whether_it_waits, &[&first, &second]).await.unwrap().get::<_, bool>(0) {
+            sleep(ASKS_EVERY).await;
+        }
     }
 
     /// Some order explains the answers and, after a last sweep, every row.

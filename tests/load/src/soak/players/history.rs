@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::ensure;
 use futures_util::future::join_all;
 use tokio::time::timeout;
-use tokio_postgres::{Client, Error};
+use tokio_postgres::Error;
 
 use super::super::faults::Hands;
 use super::super::world::World;
@@ -48,7 +48,7 @@ impl<'a> Player<'a> {
     /// To its end, or to where the storm ends.
     pub async fn play(&mut self, history: &[Command]) -> Result<(), String> {
         // What an earlier one has left cannot be swept any more, and is gone on disk.
-        self.of_owner(async |_, world| world.empty().await).await?;
+        self.of_owner(async |world| world.empty().await).await?;
         self.world.forget();
         self.world.has_crashed();
         let mut states = vec![State::default()];
@@ -124,7 +124,7 @@ impl<'a> Player<'a> {
 
     /// All at once, on a connection each. When it returns nothing of it is under way any more.
     async fn ask(&self, open: &[Command]) -> Result<Vec<Answered>, String> {
-        self.of_owner(async |_, _| Ok(())).await?;
+        self.of_owner(async |_| Ok(())).await?;
         for (command, session) in open.iter().zip(&self.world.sessions).filter(|(command, _)| command.role() != "") {
             session.ready(command.role()).await.map_err(|error| format!("{error:#}"))?;
         }
@@ -168,7 +168,7 @@ impl<'a> Player<'a> {
 
     async fn explained(&self, states: Vec<State>, tried: &[Answered]) -> Result<Vec<State>, String> {
         let watched = check::watched(&states, tried);
-        let expired = self.of_owner(async |_, world| world.expired_among(&watched).await).await?;
+        let expired = self.of_owner(async |world| world.expired_among(&watched).await).await?;
         let crash = Crash { early_release: self.place.early_release, happened: self.world.has_crashed() };
         let seen = Seen { number: self.tries, answered: tried, expired: &expired, crash: Some(crash) };
         check::states_after(&self.world, states, &seen)
@@ -182,7 +182,7 @@ impl<'a> Player<'a> {
 
     /// What the tables say, and the states that there may be then: after a crash also those that it brought back.
     async fn with_tables(&self, mut states: Vec<State>) -> Result<(Vec<State>, Vec<String>), String> {
-        let found = self.of_owner(async |owner, _| tables::found(owner, PREFIX).await).await?;
+        let found = self.of_owner(async |world| world.found(PREFIX).await).await?;
         if self.world.has_crashed() {
             states.extend(states.iter().flat_map(State::brought_back).collect::<Vec<_>>());
         }
@@ -190,10 +190,10 @@ impl<'a> Player<'a> {
     }
 
     /// The database's answer to its owner, with new connections until there is one.
-    async fn of_owner<T>(&self, ask: impl AsyncFn(&Client, &model::World) -> Result<T, Error>) -> Result<T, String> {
+    async fn of_owner<T>(&self, ask: impl AsyncFn(&model::World) -> Result<T, Error>) -> Result<T, String> {
         let told = ready::within(BACK_WITHIN, "Postgres", async || {
-            let owner = self.world.owner_again().await?;
-            Ok(ask(&owner, &self.world).await?)
+            self.world.owner_again().await?;
+            Ok(ask(&self.world).await?)
         });
         told.await.map_err(|error| format!("{error:#}"))
     }
