@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use stack::{Options, Stack};
 use stack::{database, tools, workspace};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{ChildStdout, Command};
 use tokio::task::JoinHandle;
 
 use crate::up::Ends;
@@ -32,6 +33,9 @@ pub struct Test {
     /// Only the tests whose names contain one of these (with commas between them), of the areas that are named
     #[arg(long, value_name = "TEXT", requires = "area")]
     only: Option<String>,
+    /// Each test with the second of its area in which it ended: what takes long
+    #[arg(long)]
+    times: bool,
 }
 
 /// The unit tests, which need no stack.
@@ -216,6 +220,20 @@ impl Test {
         self.run_area(UNIT, &mut command, tally).await
     }
 
+    /// What the tests print.
+    async fn read(&self, stdout: ChildStdout, began: Instant) -> std::io::Result<String> {
+        let (mut stdout, mut line, mut text) = (BufReader::new(stdout), Vec::new(), String::new());
+        while stdout.read_until(b'\n', &mut line).await? > 0 {
+            let printed = String::from_utf8_lossy(&line);
+            if self.times && printed.starts_with("test ") && printed.contains(" ... ") {
+                print!("    {:7.1} s {printed}", began.elapsed().as_secs_f64());
+            }
+            text.push_str(&printed);
+            line.clear();
+        }
+        Ok(text)
+    }
+
     /// What the test programs are told of long tests; by themselves they leave them out.
     fn length(&self) -> Option<&'static str> {
         match (self.all, self.rest) {
@@ -229,8 +247,14 @@ impl Test {
     async fn run_area(&self, name: &str, command: &mut Command, tally: &mut Tally) -> anyhow::Result<()> {
         let began = Instant::now();
         println!("  {name} ...");
-        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.context("cannot run the tests")?;
-        let text = String::from_utf8_lossy(&output.stdout);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut tests = command.spawn().context("cannot run the tests")?;
+        let (Some(stdout), Some(mut stderr)) = (tests.stdout.take(), tests.stderr.take()) else {
+            bail!("the tests have no output");
+        };
+        let mut errors = String::new();
+        let (text, _) = tokio::try_join!(self.read(stdout, began), stderr.read_to_string(&mut errors))?;
+        let status = tests.wait().await?;
         let (mut passed, mut failed, mut left) = (0, 0, 0);
         for line in text.lines().filter(|line| line.starts_with("test result: ")) {
             passed += count(line, "passed");
@@ -244,10 +268,10 @@ impl Test {
         tally.passed += passed;
         tally.failed += failed;
         tally.left += left;
-        if !output.status.success() {
-            println!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
+        if !status.success() {
+            println!("{text}\n{errors}");
             if failed == 0 {
-                bail!("the area {name} did not come to its end: {}", output.status);
+                bail!("the area {name} did not come to its end: {status}");
             }
         } else if passed + left == 0 && self.only.is_none() && !self.rest {
             bail!("the area {name} has no test");
