@@ -45,7 +45,7 @@ fn every_way_of_reserving_sells_what_is_there_and_no_more() {
 fn confirms_sweeps_and_growth_are_measured() {
     let found = quick("t2-t3");
     assert_eq!((measured(&found, "confirms", "confirms_per_s"), measured(&found, "swept", "holds_per_s")), (2, 2));
-    assert_eq!(measured(&quick("growth"), "growth", "grown_per_s"), 8);
+    assert_eq!(measured(&quick("growth"), "growth", "grown_per_s"), 9);
 }
 
 #[test]
