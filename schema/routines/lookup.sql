@@ -64,13 +64,14 @@ begin atomic
     select holdfast.sale_json(s) from holdfast.sale s where s.sale_id = p_sale_id and s.status <> 'draft';
 end;
 
--- The newest 100: what can be bought first, then what will open, then the rest.
+-- One hundred: what can be bought first, then what will open, then the rest; of each the newest.
 create or replace function holdfast.look_up_sales() returns json
 language sql volatile security definer set search_path = holdfast, pg_temp
 begin atomic
-    select coalesce(json_agg(holdfast.sale_json(s) order by
-        array_position(array['open', 'scheduled', 'paused', 'closed'], holdfast.sale_status(s)), s.created_at desc, s.sale_id), '[]')
-    from (select * from holdfast.sale where status <> 'draft' order by created_at desc limit 100) s;
+    select coalesce(json_agg(holdfast.sale_json(first.sale) order by first.n), '[]') from (
+        select s as sale, row_number() over (order by
+            array_position(array['open', 'scheduled', 'paused', 'closed'], holdfast.sale_status(s)), s.created_at desc, s.sale_id) as n
+        from holdfast.sale s where s.status <> 'draft' order by n limit 100) first;
 end;
 
 -- A piece of the lookup of holders, for `tell_holders` alone: users stand in clear in o_after.

@@ -47,6 +47,19 @@ async fn a_draft_is_invisible_to_buyers_until_it_is_opened() {
 }
 
 #[tokio::test]
+async fn a_sale_that_is_open_is_listed_however_many_came_and_closed_after_it() {
+    let database = Database::new().await;
+    create(&database, json!({})).await;
+    let later = "insert into holdfast.sale (sale_id, name, status, hold_ttl_s, currency, opens_at, created_from)
+                 select 'later-' || n, 'Later', case when n <= 3 then 'paused' else 'closed' end, 300, 'KRW', now(), sha256('')
+                 from generate_series(1, 200) n";
+    database.owner.batch_execute(later).await.unwrap();
+    let listed = seen(&database.as_role("lookup").await, "select holdfast.look_up_sales()").await.unwrap();
+    let listed: Vec<&str> = listed.as_array().unwrap().iter().map(|sale| sale["status"].as_str().unwrap()).collect();
+    assert_eq!((listed.len(), &listed[..5]), (100, &["open", "paused", "paused", "paused", "closed"][..]));
+}
+
+#[tokio::test]
 async fn the_stock_is_shown_before_the_opening_unless_the_operator_hides_it() {
     for (setting, before) in [("shown", json!(5)), ("hidden", Value::Null)] {
         let database = Database::new().await;

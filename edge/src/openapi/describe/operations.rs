@@ -68,7 +68,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         "orders" => {
             buyers::orders(new("List the caller's own orders, newest first; or get the order of a hold"), schemas)
         }
-        "sales" => new("List the newest 100 sales, those that can be bought first")
+        "sales" => new("List 100 sales, those that can be bought first, the newest of each status first")
             .answers(200, "The sales.", schemas.answer::<crate::api::sales::List>(), &["ETag"])
             .kept()
             .refuses(&[Code::NotFound])
