@@ -61,6 +61,7 @@ export async function signIn(user_id) {
   const answer = await send("POST", "/dev/session", { user_id });
   if (answer.kind === "ok") {
     store.write("user", user_id);
+    page.user_id = user_id;
     hear.user(user_id);
   }
   return answer;

@@ -20,7 +20,7 @@ addEventListener("offline", banner);
 addEventListener("online", () => { trouble = null; banner(); });
 banner();
 
-const user_id = () => (development ? store.read("user") : null);
+const user_id = () => (development ? page.user_id ?? store.read("user") : null);
 const starts = { sale: () => startSale({ payment_page_url: page.payment_page_url, user_id }), orders: startOrders, order: startOrder, home: startList };
 const started = starts[page.page]();
 if (development) userField();

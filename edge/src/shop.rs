@@ -210,19 +210,26 @@ fn data(context: &RequestContext, page: &str, more: &[(&str, Value)]) -> Map<Str
     members.insert("now_ms".to_owned(), context.now_ms.into());
     members.insert("development".to_owned(), config.development.into());
     members.insert("signed_in".to_owned(), (!needs_sign_in(context)).into());
-    members.insert("user".to_owned(), json!(user_mark(context)));
+    let user_id = user_id(context);
+    members.insert("user".to_owned(), json!(user_id.as_deref().map(user_mark)));
+    // The local gateway's page wants it; in production the shop's own page knows whose session it is.
+    members.insert("user_id".to_owned(), json!(user_id.filter(|_| config.development)));
     members.insert("sign_in_url".to_owned(), json!(sign_in_url(context)));
     members.insert("payment_page_url".to_owned(), config.payment_page_url.as_str().into());
     members.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     members
 }
 
-/// Distinguishes signed-in users of the same device without naming them: the script stores it beside a request of a
-/// user that has no response yet. Null: no user is signed in.
-fn user_mark(context: &RequestContext) -> Option<String> {
+/// Whose session the page is drawn for. None: no user is signed in.
+fn user_id(context: &RequestContext) -> Option<String> {
     let (bearer, cookie) = (context.header("Authorization"), context.header("Cookie"));
-    let buyer = session::buyer(bearer, cookie, &context.config.session, context.now_ms).ok()?;
-    sha256_hex(buyer.user_id.as_bytes()).get(..16).map(str::to_owned)
+    Some(session::buyer(bearer, cookie, &context.config.session, context.now_ms).ok()?.user_id)
+}
+
+/// Distinguishes signed-in users of the same device without naming them: the script stores it beside a request of a
+/// user that has no response yet.
+fn user_mark(user_id: &str) -> String {
+    sha256_hex(user_id.as_bytes()).chars().take(16).collect()
 }
 
 /// In development the page signs its visitor in.

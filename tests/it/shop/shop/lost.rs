@@ -134,6 +134,8 @@ async fn where_storage_is_forbidden_a_buyer_buys_all_the_same() {
         assert_eq!(browser.text("#heading").await, words(language, "h_holding"));
         assert_eq!(client.report(&sale).await["holds"]["HOLD"], 1);
         is_for_people(&browser).await;
+        let names_the_user = "return document.querySelector('#bar [name=user_id]').value.length > 0";
+        assert_eq!(browser.script(names_the_user).await, true, "the gateway's page knows who pays");
     }
 }
 
