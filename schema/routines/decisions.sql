@@ -23,7 +23,9 @@ begin atomic
     select 'RefundCompleted', p.sale_id, p.hold_id, json_build_object(
         'gateway', p.gateway, 'payment_id', p.payment_id, 'hold_id', p.hold_id, 'hold_ref', p.hold_ref,
         'user_id', nullif(p.user_id, ''), 'amount', r.amount, 'currency', r.currency, 'reason', r.reason, 'failure', null,
-        'refunded_outside', least(holdfast.moved_outside(p), r.amount), 'by_hand', true)
+        -- What the bank took in a lost dispute, no hand has refunded.
+        'refunded_outside', least(r.amount, holdfast.moved_outside(p)
+            + case p.dispute when 'lost' then coalesce(p.disputed_amount, 0) else 0 end), 'by_hand', true)
     from holdfast.refund r join holdfast.payment p on p.gateway = r.gateway and p.payment_id = r.payment_id
     where (r.gateway, r.payment_id) = (p_gateway, p_payment_id);
 end;

@@ -10,7 +10,7 @@ use stack::tools;
 use support::client::Client;
 
 /// Requests of a kind an operation, at most.
-const EXAMPLES: u32 = 15;
+const EXAMPLES: u32 = 25;
 const KEPT_SEED: u64 = 20_260_115;
 
 /// What schemathesis said at its end.

@@ -180,6 +180,10 @@ async fn a_manual_refund_is_completed_and_not_dismissed() {
     office.told("standard", "p1").await;
     let failed = "select holdfast.settle_refund('standard', 'p1', 'refused', 'account closed', null)";
     office.ask(&office.database.as_role("refund").await, failed).await;
+    // Of the 100 others have refunded 30, and the bank has taken 40.
+    let present =
+        "select holdfast.record_present('standard', 'p1', clock_timestamp()::text, 'paid', 100, 30, 'KRW', 'lost', 40)";
+    assert_eq!(office.ask(&office.gateway, present).await, json!({"result": "recorded"}));
     let id = office.letters("'refund'").await[0]["id"].as_str().unwrap().to_owned();
     let by = BY.replace('\'', "''");
     let decide =
@@ -193,6 +197,7 @@ async fn a_manual_refund_is_completed_and_not_dismissed() {
         (&told["by_hand"], &told["hold_id"], &told["hold_ref"]),
         (&json!(true), &Value::Null, &json!("01890000-0000-7000-8000-000000000000"))
     );
+    assert_eq!((&told["amount"], &told["refunded_outside"]), (&json!(100), &json!(70)));
     office.is_in_order().await;
 }
 

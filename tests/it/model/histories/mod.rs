@@ -21,7 +21,7 @@ const FIXED_SEED: u64 = 4;
 /// Commands that a run compares, each reservation of a batch counted as one: it goes on until everything has occurred that
 /// can.
 const COMMANDS_AT_LEAST: usize = 20_000;
-const COMMANDS_OF_A_LONG_RUN: usize = 100_000;
+const COMMANDS_OF_A_LONG_RUN: usize = 200_000;
 const COMMANDS_MAX: usize = 200_000;
 /// Databases at work at once, half of them with early release.
 const WORKERS: usize = 4;
