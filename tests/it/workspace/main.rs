@@ -3,6 +3,7 @@
 
 mod deadlines;
 mod documents;
+mod locations;
 mod numbers;
 mod policies;
 mod rooms;
