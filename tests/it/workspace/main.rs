@@ -7,4 +7,5 @@ mod locations;
 mod numbers;
 mod policies;
 mod rooms;
+mod template;
 mod tidy;
