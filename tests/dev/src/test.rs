@@ -1,5 +1,6 @@
-//! `cargo dev test`: the tests, an area a line. What needs the stack runs against one that is booted for it once, on free
-//! ports and an empty database. A test that takes long says so with `#[ignore = "long"]`, and runs with `--all` or `--rest`.
+//! `cargo dev test`: the tests, an area a line. What needs a stack runs against one of two, which are booted once, on free
+//! ports and with an empty database each. A test that takes long says so with `#[ignore = "long"]`, and runs with `--all`
+//! or `--rest`.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -62,9 +63,9 @@ const ORDER: [(&str, usize); 14] = [
     ("failures", 1),
 ];
 const AT_ONCE: usize = 4;
-/// These compute, and `WAITS` mostly waits for the gateways: the one runs beside the others.
-const DATABASE: [&str; 6] = ["workspace", "transactions", "model", "functions", "events", "operations"];
-const WAITS: &str = "gateways";
+/// They mostly wait, and the others compute: they run beside the others on a stack of their own, so that neither disturbs
+/// the other.
+const SECOND: [&str; 4] = ["gateways", "edge", "purchases", "money"];
 /// These call the database by themselves: alone, they run without the Worker and the functions, which then need no build.
 const POSTGRES_ONLY: [&str; 3] = ["workspace", "transactions", "model"];
 /// Those at the end of `ORDER` that come after everything that is not named.
@@ -80,11 +81,6 @@ impl Area {
     fn place(&self) -> usize {
         let named = ORDER.iter().position(|(name, _)| *name == self.name);
         named.map_or(2 * (ORDER.len() - LAST) - 1, |place| place * 2)
-    }
-
-    /// Whether it needs no gateway, and nothing of the edge that another area could disturb.
-    fn is_of_the_database(&self) -> bool {
-        DATABASE.contains(&self.name.as_str())
     }
 
     /// Whether it measures, or kills what others stand on.
@@ -140,14 +136,17 @@ impl Test {
             let areas = build(&names).await?;
             let mut ends = Ends::new()?;
             let mut stack = Stack::prepare(Options::for_tests("test"))?;
+            let mut second = Some(Stack::prepare(Options::for_tests("test-2"))?);
             let outcome = tokio::select! {
-                outcome = self.on_the_stack(&mut stack, &areas, &mut tally) => outcome,
+                outcome = self.on_the_stacks(&mut stack, &mut second, &areas, &mut tally) => outcome,
                 () = ends.asked() => {
                     tools::interrupt();
                     Err(anyhow::anyhow!("interrupted"))
                 }
             };
-            stack.stop().await;
+            for stack in [second, Some(stack)].into_iter().flatten() {
+                stack.stop().await;
+            }
             outcome?;
         }
         println!("\nin {:.0} s", began.elapsed().as_secs_f64());
@@ -160,17 +159,34 @@ impl Test {
         Ok(())
     }
 
-    async fn on_the_stack(&self, stack: &mut Stack, areas: &[Area], tally: &mut Tally) -> anyhow::Result<()> {
-        let postgres_only = areas.iter().all(|area| POSTGRES_ONLY.contains(&area.name.as_str()));
-        let report = if postgres_only { stack.bring_up_database().await? } else { stack.bring_up().await? };
-        let database_url = report.database_url;
-        let on = On { report: stack.report_path(), database_url };
-        let (first, later): (Vec<&Area>, Vec<&Area>) = areas.iter().partition(|area| area.is_of_the_database());
-        let (beside, later): (Vec<&Area>, Vec<&Area>) = later.into_iter().partition(|area| area.name == WAITS);
-        let (first, beside) = tokio::try_join!(self.one_by_one(&on, &first), self.one_by_one(&on, &beside))?;
-        tally.add(&first);
-        tally.add(&beside);
-        tally.add(&self.one_by_one(&on, &later).await?);
+    /// What runs alone comes last, on the first stack; the second has ended by then.
+    async fn on_the_stacks(
+        &self,
+        stack: &mut Stack,
+        second_stack: &mut Option<Stack>,
+        areas: &[Area],
+        tally: &mut Tally,
+    ) -> anyhow::Result<()> {
+        let (alone, others): (Vec<&Area>, Vec<&Area>) = areas.iter().partition(|area| area.is_alone());
+        let (mut second, mut first): (Vec<&Area>, Vec<&Area>) =
+            others.into_iter().partition(|area| SECOND.contains(&area.name.as_str()));
+        if first.is_empty() {
+            std::mem::swap(&mut first, &mut second);
+        }
+        let on = bring_up(stack, &[first.as_slice(), &alone].concat()).await?;
+        let beside = async {
+            match second_stack.as_mut().filter(|_| !second.is_empty()) {
+                Some(stack) => self.one_by_one(&bring_up(stack, &second).await?, &second).await,
+                None => Ok(Tally::default()),
+            }
+        };
+        let (of_first, of_second) = tokio::try_join!(self.one_by_one(&on, &first), beside)?;
+        tally.add(&of_first);
+        tally.add(&of_second);
+        if let Some(stack) = second_stack.take() {
+            stack.stop().await;
+        }
+        tally.add(&self.one_by_one(&on, &alone).await?);
         Ok(())
     }
 
@@ -182,8 +198,7 @@ impl Test {
                 continue;
             }
             // Beside the next area, because it takes a minute after a hundred tests; but not beside one that measures.
-            let drops = !area.is_of_the_database() && area.name != WAITS;
-            if drops && (area.is_alone() || dropping.as_ref().is_none_or(JoinHandle::is_finished)) {
+            if area.is_alone() || dropping.as_ref().is_none_or(JoinHandle::is_finished) {
                 if let Some(dropped) = dropping.take() {
                     dropped.await??;
                 }
@@ -209,6 +224,9 @@ impl Test {
                 command.env("HOLDFAST_SEED", seed);
             }
             self.run_area(&area.name, &mut command, &mut tally).await?;
+        }
+        if let Some(dropped) = dropping {
+            dropped.await??;
         }
         Ok(tally)
     }
@@ -278,6 +296,13 @@ impl Test {
         }
         Ok(())
     }
+}
+
+/// Only its database, if these need no more.
+async fn bring_up(stack: &mut Stack, areas: &[&Area]) -> anyhow::Result<On> {
+    let postgres_only = areas.iter().all(|area| POSTGRES_ONLY.contains(&area.name.as_str()));
+    let report = if postgres_only { stack.bring_up_database().await? } else { stack.bring_up().await? };
+    Ok(On { report: stack.report_path(), database_url: report.database_url })
 }
 
 /// How many tests of an area take long.

@@ -76,6 +76,19 @@ fn nothing_has_a_name_that_says_nothing() {
     }
 }
 
+/// functions/Cargo.toml builds no tests of its programs.
+#[test]
+fn no_program_of_the_functions_has_a_test_that_would_never_run() {
+    let programs = stack::workspace::root().join("functions/src/bin");
+    let with_tests: Vec<PathBuf> = with_extension("rs")
+        .into_iter()
+        .filter(|file| {
+            file.starts_with(&programs) && (read(file).contains("#[cfg(test)]") || read(file).contains("#[test]"))
+        })
+        .collect();
+    assert_eq!(with_tests, Vec::<PathBuf>::new(), "move them to the library of functions");
+}
+
 #[test]
 fn a_test_is_left_out_only_because_it_takes_long() {
     for file in with_extension("rs") {

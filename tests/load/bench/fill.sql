@@ -79,17 +79,18 @@ begin
 end
 $$;
 
--- One past sale: three of ten bought, the others let go.
-create procedure bench.past_sale(p_number integer, p_holds bigint)
+-- One past sale: three of ten bought, the others let go. p_age: how long ago; null: 400 days less its number.
+create procedure bench.past_sale(p_number integer, p_holds bigint, p_age interval default null)
 language plpgsql as $$
 declare
     v_sale_id constant text := 'p' || lpad(p_number::text, 3, '0');
+    v_age     constant interval := coalesce(p_age, make_interval(days => 400 - p_number));
 begin
     call bench.open_sale(v_sale_id, 4, p_holds, 300);
     update holdfast.sale set status = 'closed', opens_at = opens_at - interval '1 year' where sale_id = v_sale_id;
-    call bench.fill(v_sale_id, p_holds * 3 / 10, 'COMMITTED', make_interval(days => 400 - p_number), '300 s');
+    call bench.fill(v_sale_id, p_holds * 3 / 10, 'COMMITTED', v_age, '300 s');
     commit;
-    call bench.fill(v_sale_id, p_holds - p_holds * 3 / 10, 'EXPIRED', make_interval(days => 400 - p_number), '300 s');
+    call bench.fill(v_sale_id, p_holds - p_holds * 3 / 10, 'EXPIRED', v_age, '300 s');
     commit;
 end
 $$;

@@ -77,8 +77,12 @@ pub fn expected(state: &State) -> Vec<String> {
     }
     for ((gateway, id), attempt) in &model.attempts {
         let hold = attempt.of.as_ref().map_or_else(|| "-".to_owned(), |of| format!("?hold:{of}"));
-        let payment =
-            if id.starts_with('@') { format!("@{}", id.rsplit(':').next().unwrap_or_default()) } else { id.clone() };
+        let payment = match id.strip_prefix('@') {
+            Some(page) if attempt.of.is_some() => format!("@{}", page.rsplit(':').next().unwrap_or_default()),
+            // The page of a hold that there never was.
+            Some(page) => page.to_owned(),
+            None => id.clone(),
+        };
         let Attempt { user, amount, currency, number, state, unanswered, outcome, .. } = attempt;
         let has = |is: bool, name: &'static str| if is { name } else { "-" };
         let (opened, dead, token) =

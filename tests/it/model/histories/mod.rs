@@ -148,17 +148,18 @@ fn repeat(seed: u64, number: u64) {
 /// A failure, made short, in words.
 async fn told(world: &World, history: &[Command], seed: u64, number: u64, why: &str) -> String {
     let mut runner = Runner { world, runs: 0 };
-    let (shown, why, again) = match runner.shortest(history).await {
-        Some((shortest, why)) => (shortest, why, ""),
-        None => (history.to_vec(), why.to_owned(), " (it did not fail again: a race)"),
+    let (shown, shorter, again) = match runner.shortest(history).await {
+        Some((shortest, shorter)) => (shortest, shorter, ""),
+        None => (history.to_vec(), String::new(), " (it did not fail again: a race)"),
     };
     let lines: Vec<String> = shown.iter().map(|command| format!("  {command}")).collect();
     let early = world.early_release;
     format!(
-        "history {number} of seed {seed}, early release {early}, {} commands{again}:\n{}\n{why}\n\
-         again: cargo dev test model --seed {seed}:{number}",
+        "history {number} of seed {seed}, early release {early}, {} commands{again}:\n{}\n{shorter}\n\
+         as it was first, with all {} commands: {why}\nagain: cargo dev test model --seed {seed}:{number}",
         shown.len(),
-        lines.join("\n")
+        lines.join("\n"),
+        history.len()
     )
 }
 

@@ -182,7 +182,7 @@ impl World {
             let of = HoldOf { user: user.to_owned(), key: key.to_owned() };
             self.known.borrow().holds.get(&of).map(|(id, ..)| format!("{}{number}", id.simple()))
         });
-        hold.unwrap_or_else(|| named.to_owned())
+        hold.unwrap_or_else(|| named.trim_start_matches('@').to_owned())
     }
 }
 

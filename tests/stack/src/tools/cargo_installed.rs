@@ -33,7 +33,7 @@ pub fn wasm_bindgen() -> anyhow::Result<PathBuf> {
         let mut command = Command::new("cargo");
         run::outside_cargo(&mut command).args(["install", "--locked", "--root"]).arg(unfinished).arg("--path");
         command.arg(&source).env("CARGO_TARGET_DIR", unfinished.join("target")).current_dir(unfinished);
-        run::quietly(&what, "install-wasm-bindgen", &mut command)?;
+        run::quietly(&what, "install-wasm-bindgen", built_quickly(&mut command, "1"))?;
         std::fs::remove_dir_all(unfinished.join("target")).context("cannot remove the build folder")
     })?;
     Ok(folder.join("bin/wasm-bindgen"))
@@ -47,7 +47,7 @@ fn installed(package: &str, binary: &str, version: &str, why: &str) -> anyhow::R
     let folder = cache::installed(&format!("{package}-{version}"), |unfinished| {
         let what = format!("cargo install {package} {version}, which {why}");
         let log = format!("install-{package}");
-        run::quietly(&what, &log, &mut cargo_install(package, version, unfinished))?;
+        run::quietly(&what, &log, built_quickly(&mut cargo_install(package, version, unfinished), "0"))?;
         // What was compiled on the way is ten times the tool itself.
         std::fs::remove_dir_all(unfinished.join("target")).context("cannot remove the build folder")
     })?;
@@ -61,6 +61,15 @@ pub(super) fn cargo_install(package: &str, version: &str, folder: &Path) -> Comm
     command.arg(format!("{package}@{version}"));
     command.env("CARGO_TARGET_DIR", folder.join("target")).current_dir(folder);
     command
+}
+
+/// They run for seconds, and rarely: whole-program optimisation, which their manifests ask for, takes longer than it saves.
+fn built_quickly<'a>(command: &'a mut Command, opt_level: &str) -> &'a mut Command {
+    command
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", opt_level)
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
 }
 
 /// The version of `package` in a lockfile of this workspace.
