@@ -1,11 +1,11 @@
 //! The template of the functions, as CloudFormation reads it (AWS SAM): functions/template.yaml is this, printed.
 //!
-//! What it leaves out on purpose: versions and the alias, which a deployment moves without CloudFormation, so that a rollback of
-//! code is no rollback of a stack; access keys and secrets' values, which stand in no template and no output.
+//! What it leaves out on purpose: versions and the alias, which a deployment moves without CloudFormation, so that a
+//! rollback of code is no rollback of a stack; access keys and secrets' values, which stand in no template and no output.
 
 mod ordered;
 mod parameters;
-mod parts;
+pub(crate) mod parts;
 mod resources;
 
 pub use ordered::Ordered;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::checks;
-use crate::template::template;
+use crate::template::{parts, template};
 
 /// Where in the template, what stands there instead, and words of what is found. `null` removes.
 type Mistake = (&'static str, Value, &'static str);
@@ -11,7 +11,8 @@ type Mistake = (&'static str, Value, &'static str);
 const POLICY: &str = "Policies/0/PolicyDocument/Statement/0";
 
 fn mistakes() -> Vec<Mistake> {
-    let arn = |name: &str| json!({"Fn::Sub": format!("arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:${{Prefix}}{name}")});
+    let arn = parts::function_arn;
+    let to_queues = json!({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": {"Ref": "RelayQueues"}});
     vec![
         // Lambda's defaults, and time-outs shorter than the deadlines inside.
         ("ConfirmFunction/Properties/Timeout", Value::Null, "confirm: Timeout is 3 s"),
@@ -108,7 +109,7 @@ fn mistakes() -> Vec<Mistake> {
         ),
         (
             "AuditRole/Properties/Policies/2",
-            json!({"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": {"Ref": "RelayQueues"}}]}}),
+            json!({"PolicyDocument": {"Statement": [to_queues]}}),
             "audit: its role may sqs:SendMessage on",
         ),
         ("EdgeKey", json!({"Type": "AWS::IAM::AccessKey", "Properties": {}}), "EdgeKey: no AWS::IAM::AccessKey"),
