@@ -13,7 +13,8 @@ const REGION: &str = "ap-northeast-2";
 /// What a template is found to have wrong; empty: nothing.
 fn findings(python: &Path, template: &Path) -> String {
     let mut lint = Command::new(python);
-    lint.args(["-m", "cfnlint", "--regions", REGION, "--"]).arg(template);
+    // It has no module that can be run.
+    lint.args(["-c", "from cfnlint.runner import main; main()", "--regions", REGION, "--"]).arg(template);
     let output = lint.output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
@@ -58,6 +59,8 @@ fn cloudformation_takes_the_template_and_its_translation() {
         if found.is_empty() {
             found = findings(&python, &translated(&python, &template));
         }
-        assert_eq!(found.is_empty(), name == "right", "{name}: {found}");
+        // A finding begins with its number: E3030.
+        let as_meant = if name == "right" { found.is_empty() } else { found.starts_with('E') };
+        assert!(as_meant, "{name}: {found}");
     }
 }

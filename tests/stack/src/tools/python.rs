@@ -21,7 +21,7 @@ pub fn schemathesis() -> anyhow::Result<PathBuf> {
 }
 
 /// The Python that has cfn-lint, which knows what CloudFormation takes, and the translator of SAM templates:
-/// `python -m cfnlint`, `samtranslator`.
+/// `cfnlint.runner`, `samtranslator`.
 pub fn cfn_lint() -> anyhow::Result<PathBuf> {
     python_with(
         "cfn-lint",
