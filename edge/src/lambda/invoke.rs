@@ -14,6 +14,7 @@ use worker::Delay;
 
 use crate::http::origin;
 use crate::http::problem::Problem;
+use crate::lambda::address;
 use crate::lambda::circuit_breaker::Breaker;
 use crate::lambda::concurrency::ConcurrencyLimit;
 use crate::lambda::sigv4;
@@ -193,7 +194,7 @@ async fn exchange<A: DeserializeOwned>(
     if !lambda.url.starts_with("https://") && !origin::is_loopback(&lambda.url) {
         return Err(InvokeError::Unconfigured);
     }
-    let url = format!("{}/2015-03-31/functions/{}{function}/invocations", lambda.url, lambda.prefix);
+    let url = address::of(lambda, function);
     let invocation = [("content-type", "application/json"), ("x-amz-invocation-type", "RequestResponse")];
     let signed =
         sigv4::sign(lambda, &url, &invocation, payload.as_bytes(), clock::now_ms()).map_err(InvokeError::Network)?;

@@ -11,7 +11,8 @@ use crate::runtime::digest::{hmac_sha256, sha256_hex};
 const SERVICE: &str = "lambda";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// The headers that sign a POST of `payload` to `url`, which has no query, with `headers`, whose names are in small letters.
+/// The headers that sign a POST of `payload` to `url` with `headers`, whose names are in small letters. A query has one
+/// parameter, encoded by [`encoded`].
 ///
 /// # Errors
 /// What cannot be signed, as a sentence for the log.
@@ -36,6 +37,7 @@ fn sign_for(
 ) -> Option<Vec<(&'static str, String)>> {
     let (_, rest) = url.split_once("://")?;
     let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let (date, time) = date_and_time(now_ms)?;
     let moment = format!("{date}T{time}Z");
 
@@ -45,7 +47,7 @@ fn sign_for(
     headers.sort_unstable();
     let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
     let lines: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
-    let request = format!("{method}\n{}\n\n{lines}\n{names}\n{}", canonical(path), sha256_hex(payload));
+    let request = format!("{method}\n{}\n{query}\n{lines}\n{names}\n{}", canonical(path), sha256_hex(payload));
 
     let scope = format!("{date}/{}/{service}/aws4_request", lambda.region);
     let to_sign = format!("{ALGORITHM}\n{moment}\n{scope}\n{}", sha256_hex(request.as_bytes()));
@@ -62,8 +64,14 @@ fn sign_for(
     Some(signed)
 }
 
-/// What stays as it is in a canonical path.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+/// What stays as it is in a value of a query, and in a canonical path.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+
+/// A value of a query, as it is sent and signed.
+pub fn encoded(value: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(value, UNRESERVED)
+}
 
 /// A path as it is sent, encoded once more.
 fn canonical(path: &str) -> String {
@@ -97,6 +105,7 @@ mod tests {
             url: String::new(),
             region: "us-east-1".to_owned(),
             prefix: String::new(),
+            qualifier: None,
             access_key_id: "AKIDEXAMPLE".to_owned(),
             secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
             session_token: session_token.map(str::to_owned),
@@ -187,6 +196,8 @@ mod tests {
             "http://127.0.0.1:9000/2015-03-31/functions/shop-reserve_2/invocations",
             "https://a.example/2015-03-31/functions/arn:aws:lambda:us-east-1:1:function:reserve/invocations",
             "https://a.example/2015-03-31/functions/reserve%3A1/invocations",
+            "https://lambda.ap-northeast-2.amazonaws.com/2015-03-31/functions/holdfast-reserve/invocations?Qualifier=live",
+            "https://lambda.ap-northeast-2.amazonaws.com/2015-03-31/functions/reserve/invocations?Qualifier=%24LATEST",
             "https://a.example",
         ] {
             for token in [None, Some("a/token+with=all")] {

@@ -61,6 +61,8 @@ pub struct Lambda {
     pub region: String,
     /// The prefix of every function's name.
     pub prefix: String,
+    /// The alias or version that is invoked. None: whatever was deployed last.
+    pub qualifier: Option<String>,
     pub access_key_id: String,
     pub secret_access_key: String,
     pub session_token: Option<String>,
@@ -108,6 +110,7 @@ impl Config {
             url: text("LAMBDA_URL").trim_end_matches('/').to_owned(),
             region: text("AWS_REGION"),
             prefix: text("FUNCTION_PREFIX"),
+            qualifier: optional("FUNCTION_QUALIFIER"),
             access_key_id: text(&format!("{whose}AWS_ACCESS_KEY_ID")),
             secret_access_key: text(&format!("{whose}AWS_SECRET_ACCESS_KEY")),
             session_token: optional(&format!("{whose}AWS_SESSION_TOKEN")),

@@ -33,8 +33,11 @@ export async function admits(env, limit, address) {
 
 // One message to one Durable Object, by its binding and its name: its class has a method `ask`. What is wished for is an
 // argument of its own, because a class of the release before ignores it. Undefined: no answer in time.
+// The variable of the binding's name says where an object is made: GATE_LOCATION. Cloudflare reads it when an object is
+// called for the first time, and makes one without it near that caller, where it stays.
 export function object(env, binding, name, message, wish, ticks) {
-  return within(env[binding].get(id(env, binding, name)).ask(message, wish), ticks);
+  const locationHint = env[binding + "_LOCATION"] || undefined;
+  return within(env[binding].get(id(env, binding, name), { locationHint }).ask(message, wish), ticks);
 }
 
 const ids = new Map();

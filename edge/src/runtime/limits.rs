@@ -249,3 +249,22 @@ const _: () = {
     assert!(PLACES_OF_BUYER_MAX < BUYERS_AT_ONCE as usize && PLACE_WAIT_MS < BUYER_PLACE_WAIT_MS);
     assert!(USER_PER_S > 0 && USER_BURST > 0);
 };
+
+// The table of the deployment says of the Worker and the functions what is said here.
+#[cfg(test)]
+const _: () = {
+    use deployment::edge::{CALLS_OF_A_GATE, LIMITS, LIMITS_PERIOD_S};
+    use deployment::table::{ADMIN, CONFIRM, LOOKUP, RELEASE, RESERVE};
+
+    // Lambda ends a function later than its caller gives up: what answers late is told apart from what was killed.
+    assert!(INVOKE_DEADLINE_MS < RESERVE.timeout_ms() && INVOKE_DEADLINE_MS < RELEASE.timeout_ms());
+    assert!(INVOKE_DEADLINE_MS < LOOKUP.timeout_ms() && INVOKE_DEADLINE_MS < ADMIN.timeout_ms());
+    assert!(GATEWAY_DEADLINE_MS < CONFIRM.timeout_ms());
+    // A Gate's first call comes late where it starts anew, and so do the ones that its predecessor had in flight.
+    assert!(GATE_SETTLE_MS >= RESERVE.timeout_ms());
+    assert!(BATCHES_IN_FLIGHT_MAX as u64 == CALLS_OF_A_GATE);
+    assert!(UNSIGNED_AT_ONCE as u64 + (BUYERS_AT_ONCE as u64) < CONFIRM.reserved);
+    assert!(LIMITS[0].1 == PRESSES_OF_ADDRESS_MAX && LIMITS[1].1 == UNAUTHENTICATED_OF_ADDRESS_MAX);
+    assert!(LIMITS[2].1 == UNKNOWN_OF_ADDRESS_MAX && LIMITS[3].1 == HINTS_OF_ADDRESS_MAX);
+    assert!(LIMITS_PERIOD_S == ADDRESS_WINDOW_S);
+};

@@ -8,7 +8,7 @@ use functions::payment::gateways::Gateways;
 use functions::payment::{hints, opening};
 use functions::runtime::database::{Database, InfraError};
 use functions::runtime::limits::{
-    ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS,
+    ASK_LEASE_S, AT_ONCE_MAX, CLAIM_MAX, SWEEP_BATCH, SWEEP_DEFAULT_MS, SWEEP_FOR_S, SWEEP_INTERVAL_S, SWEEP_RESERVE_MS,
 };
 use functions::runtime::{config, handler};
 use futures_util::future::join_all;
@@ -158,8 +158,8 @@ async fn main() -> Result<(), Error> {
     handler::log_as_json();
     let database = &Database::from_env()?;
     let gateways = &Gateways::from_env()?;
-    let every = config::seconds("SWEEP_INTERVAL_S", 10)?.max(Duration::from_secs(1));
-    let window = config::seconds("SWEEP_FOR_S", 55)?;
+    let every = config::seconds("SWEEP_INTERVAL_S", SWEEP_INTERVAL_S)?.max(Duration::from_secs(1));
+    let window = config::seconds("SWEEP_FOR_S", SWEEP_FOR_S)?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();
         let stop = handler::stop(&event.context, began, SWEEP_DEFAULT_MS, SWEEP_RESERVE_MS);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use functions::payment::gateways::Gateways;
 use functions::payment::refund::{RefundJob, RefundResult, refund_now};
 use functions::runtime::database::{Database, InfraError};
-use functions::runtime::limits::{REFUND_LEASE_S, REFUNDS_AT_ONCE};
+use functions::runtime::limits::{REFUND_FOR_S, REFUND_LEASE_S, REFUNDS_AT_ONCE};
 use functions::runtime::{config, handler};
 use futures_util::future::join_all;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -102,7 +102,7 @@ async fn main() -> Result<(), Error> {
         schedule: config::schedule("REFUND_RETRY_S", SCHEDULE_S)?,
         lease_s: i32::try_from(config::seconds("REFUND_LEASE_S", REFUND_LEASE_S)?.as_secs()).unwrap_or(i32::MAX),
         every: config::seconds("REFUND_INTERVAL_S", 10)?.max(Duration::from_secs(1)),
-        window: config::seconds("REFUND_FOR_S", 50)?,
+        window: config::seconds("REFUND_FOR_S", REFUND_FOR_S)?,
     };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();

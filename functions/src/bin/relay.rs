@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use functions::events::relay::Relay;
-use functions::runtime::limits::{RELAY_DEFAULT_MS, RELAY_RESERVE_MS, REMOVE_EVERY_S};
+use functions::runtime::limits::{RELAY_DEFAULT_MS, RELAY_FOR_S, RELAY_RESERVE_MS, REMOVE_EVERY_S};
 use functions::runtime::{config, handler};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use protocol::expire::Tick;
@@ -26,7 +26,7 @@ fn is_time(last: &Mutex<Option<Instant>>) -> bool {
 async fn main() -> Result<(), Error> {
     handler::log_as_json();
     let relay = &Relay::from_env()?;
-    let window = config::seconds("RELAY_FOR_S", 55)?;
+    let window = config::seconds("RELAY_FOR_S", RELAY_FOR_S)?;
     let removed_at = &Mutex::new(None);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Tick>| async move {
         let began = Instant::now();

@@ -32,15 +32,16 @@ pub const HOLDERS_FOR_MS: i32 = 1_000;
 pub const SWEEP_BATCH: i32 = 1_000;
 /// The sweep stops this long before Lambda would end it in the middle of a transaction.
 pub const SWEEP_RESERVE_MS: u64 = 5_000;
-/// What `expire` should be deployed with as its timeout.
-pub const SWEEP_DEFAULT_MS: u64 = 60_000;
+/// The timeout that `expire` is deployed with; how long an invocation begins rounds, and the time between two of them.
+pub const SWEEP_DEFAULT_MS: u64 = deployment::table::EXPIRE.timeout_ms();
+pub const SWEEP_FOR_S: u64 = 55;
+pub const SWEEP_INTERVAL_S: u64 = 10;
 
 /// Holds, payments or events that the audit compares as of one moment; sales go one by one.
 pub const AUDIT_PIECE: i32 = 1_000;
 /// How long an invocation of `audit` goes on; the pauses between its pieces are as long as the pieces.
 pub const AUDIT_FOR_S: u64 = 20;
 
-const _: () = assert!(AUDIT_FOR_S * 1_000 + CALL_DEADLINE_MS < SWEEP_DEFAULT_MS);
 const _: () = assert!(2 * HOLDERS_FOR_MS as u64 <= STATEMENT_TIMEOUT_MS);
 // What Lambda answers at most is 6 MB; a hash is 19 digits and a comma.
 const _: () = assert!(protocol::lookup::HOLDERS_MAX * 20 < 5_000_000);
@@ -53,8 +54,10 @@ pub const REMOVE_PIECES: usize = 20;
 pub const REMOVE_EVERY_S: u64 = 60;
 /// Interval at which `relay` looks for due subscriptions that it is not sending to.
 pub const RELAY_LOOK_MS: u64 = 200;
-/// What `relay` should be deployed with as its timeout, at least; and it claims nothing more this long before the end.
-pub const RELAY_DEFAULT_MS: u64 = 60_000;
+/// The timeout that `relay` is deployed with; how long an invocation looks for due events; and it claims nothing more this
+/// long before the end of its timeout.
+pub const RELAY_DEFAULT_MS: u64 = deployment::table::RELAY.timeout_ms();
+pub const RELAY_FOR_S: u64 = 55;
 pub const RELAY_RESERVE_MS: u64 = 25_000;
 /// One attempt, from connecting to the answer's end: Standard Webhooks advises 15 to 30 s. The most one may be set to
 /// leaves time to write its result down.
@@ -130,6 +133,8 @@ pub const RECONCILE_LEASE_S: i32 = 90;
 pub const ASK_LEASE_S: i32 = 30;
 /// Lease of a refund: longer than a lookup, the refund and another lookup.
 pub const REFUND_LEASE_S: u64 = 90;
+/// How long an invocation of `refund` claims refunds.
+pub const REFUND_FOR_S: u64 = 50;
 
 const _: () = assert!(2 * ASK_DEADLINE_MS + REFUND_DEADLINE_MS < 1_000 * REFUND_LEASE_S);
 const _: () = assert!(CAPTURE_DEADLINE_MS + CALL_DEADLINE_MS < 15_000);
@@ -139,3 +144,29 @@ const _: () = assert!(CONNECT_DEADLINE_MS < CALL_DEADLINE_MS);
 const _: () = assert!(TCP_USER_TIMEOUT_MS + CONNECT_DEADLINE_MS < CALL_DEADLINE_MS);
 const _: () = assert!(CALL_DEADLINE_MS < SWEEP_RESERVE_MS);
 const _: () = assert!(SWEEP_RESERVE_MS < SWEEP_DEFAULT_MS);
+
+// What Lambda is told, against the deadlines: it ends no function that would still end by itself.
+const _: () = {
+    use deployment::function::Function;
+    use deployment::table::{ADMIN, AUDIT, CONFIRM, EXPIRE, LOOKUP, RECONCILE, REFUND, RELAY, RELEASE, RESERVE};
+
+    /// Lambda's own share of an invocation: a cold start, writing the answer.
+    const AROUND_MS: u64 = 1_000;
+    const fn lasts(function: &Function, work_ms: u64) -> bool {
+        work_ms + AROUND_MS <= function.timeout_ms()
+    }
+    assert!(lasts(&RESERVE, CALL_DEADLINE_MS) && lasts(&RELEASE, CALL_DEADLINE_MS) && lasts(&LOOKUP, CALL_DEADLINE_MS));
+    assert!(lasts(&ADMIN, 2 * CALL_DEADLINE_MS));
+    // A lookup, the lock, the capture, the lookup of a capture without an outcome, and T2.
+    assert!(lasts(&CONFIRM, 2 * ASK_DEADLINE_MS + CAPTURE_DEADLINE_MS + 2 * CALL_DEADLINE_MS));
+    // The last round ends an interval after its window, and the payments that it claimed last have their lease.
+    assert!(lasts(&EXPIRE, (SWEEP_FOR_S + SWEEP_INTERVAL_S + ASK_LEASE_S as u64) * 1_000));
+    assert!(lasts(&REFUND, (REFUND_FOR_S + REFUND_LEASE_S) * 1_000));
+    // Its last 25 s begin after its window: it looks for due events all the time that it has.
+    assert!(lasts(&RELAY, RELAY_FOR_S * 1_000 + RELAY_RESERVE_MS));
+    assert!(lasts(&RECONCILE, (RECONCILE_FOR_S + RECONCILE_LEASE_S as u64) * 1_000));
+    // A pause is as long as the piece before it, and a piece is two calls.
+    assert!(lasts(&AUDIT, AUDIT_FOR_S * 1_000 + 4 * CALL_DEADLINE_MS));
+    // A tick of EventBridge Scheduler follows before the work of the one before is over.
+    assert!(SWEEP_FOR_S < 60 && RELAY_FOR_S < 60 && REFUND_FOR_S < 60 && AUDIT_FOR_S < 60);
+};

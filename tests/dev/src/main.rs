@@ -111,6 +111,7 @@ fn list_tools() -> anyhow::Result<()> {
     say("pgbouncer", tools::pgbouncer().map(shown));
     say("libfaketime", tools::libfaketime().map(shown));
     say("schemathesis", tools::schemathesis().map(shown));
+    say("cfn-lint", tools::cfn_lint().map(shown));
     anyhow::ensure!(missing == 0, "{missing} of the tools could not be installed");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `cargo dev plan`: the settings for a day, what breaks first, and what it costs.
 
 use clap::Args;
+use deployment::table::max_connections;
 use load::plan::{self, Day, measured};
 
 #[derive(Args)]
@@ -38,10 +39,12 @@ impl Plan {
             ("calls in flight (2 a Gate)", planned.shards * plan::CALLS_IN_FLIGHT),
             ("reserved concurrency of reserve", planned.reserve),
             ("reserved concurrency of confirm", planned.confirm),
+            ("of the others together, as they are", plan::OTHERS),
             ("connections of the pooler", planned.connections),
+            ("max_connections of the database", max_connections(planned.connections as u64) as f64),
             ("processors of the database", planned.processors),
         ] {
-            println!("  {what:34} {value:>8.0}");
+            println!("  {what:36} {value:>6.0}");
         }
         println!("what follows:");
         println!("  {:34} {:>8.1}", "reservations a call", planned.batch);

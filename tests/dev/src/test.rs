@@ -328,14 +328,15 @@ async fn drop_databases(url: String, names: Vec<String>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A browser and a pooler, and for the long ones what attacks the API. Without them their tests cannot run, and a run without
-/// them is not a pass.
+/// A browser and a pooler, and for the long ones what attacks the API and what reads the template. Without them their tests
+/// cannot run, and a run without them is not a pass.
 fn tools_of_the_tests(long: bool) -> anyhow::Result<()> {
     tools::chromium()?;
     tools::chromedriver()?;
     tools::pgbouncer()?;
     if long {
         tools::schemathesis()?;
+        tools::cfn_lint()?;
     }
     Ok(())
 }

@@ -3,7 +3,9 @@
 
 mod deadlines;
 mod documents;
+mod locations;
 mod numbers;
 mod policies;
 mod rooms;
+mod template;
 mod tidy;

@@ -4,7 +4,6 @@ use stack::workspace;
 
 const EDGE: &str = "edge/src/runtime/limits.rs";
 const FUNCTIONS: &str = "functions/src/runtime/limits.rs";
-const EXPIRE: &str = "functions/src/bin/expire.rs";
 const PROVEN: &str = "functions/protocol/src/proven.rs";
 const SIGNATURE: &str = "functions/payments/src/signature.rs";
 const ROLES: &str = "schema/roles.sql";
@@ -95,18 +94,6 @@ const SAID: &[(&str, &str, &[Constant])] = &[
     ("callers", "{} calls of `lookup` at once", &[(EDGE, "NEW_SALES_MAX", 1.0)]),
     ("callers", "a sale's last copy is served for {} s", &[(EDGE, "SALE_KEEP_MS", MS)]),
     ("callers", "| signatures of one webhook | message | {} |", &[(SIGNATURE, "CANDIDATES_MAX", 1.0)]),
-    (
-        "integrating",
-        "sweeps every `SWEEP_INTERVAL_S` ({}) until `SWEEP_FOR_S` ({}) is over, so give it a timeout of {} s, and `relay` {} s",
-        &[
-            (EXPIRE, "\"SWEEP_INTERVAL_S\", ", 1.0),
-            (EXPIRE, "\"SWEEP_FOR_S\", ", 1.0),
-            (FUNCTIONS, "SWEEP_DEFAULT_MS", MS),
-            (FUNCTIONS, "RELAY_DEFAULT_MS", MS),
-        ],
-    ),
-    ("integrating", "`AUDIT_FOR_S` ({})", &[(FUNCTIONS, "AUDIT_FOR_S", 1.0)]),
-    ("integrating", "`EVENTS_KEEP_H` ({})", &[(FUNCTIONS, "EVENTS_KEEP_H", 1.0)]),
     ("integrating", "`exp` in seconds, at most {} days ahead", &[(EDGE, "SESSION_TTL_MAX_S", S_OF_A_DAY)]),
     ("integrating", "Answer 2xx within {} s", &[(FUNCTIONS, "ATTEMPT_DEADLINE_S", 1.0)]),
 ];

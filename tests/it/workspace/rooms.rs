@@ -16,8 +16,14 @@ type Names = Vec<String>;
 /// A file's name, and the files that it uses.
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-const CRATES: [&str; 5] =
-    ["edge/src", "functions/src", "functions/protocol/src", "functions/payments/src", "schema/src"];
+const CRATES: [&str; 6] = [
+    "edge/src",
+    "functions/src",
+    "functions/deployment/src",
+    "functions/protocol/src",
+    "functions/payments/src",
+    "schema/src",
+];
 
 /// The modules of one crate, and what their files use.
 struct Crate {

@@ -35,6 +35,9 @@ impl Local {
         let vars = BTreeMap::from([
             ("ENVIRONMENT", "development".to_owned()),
             ("LAMBDA_URL", lambda_url.to_owned()),
+            // The emulator knows neither a prefix nor an alias.
+            ("FUNCTION_PREFIX", String::new()),
+            ("FUNCTION_QUALIFIER", String::new()),
             ("PAYMENT_PAGE_URL", format!("{gateway_url}/pay")),
             ("GATEWAYS", Dialect::ALL.map(Dialect::name).join(",")),
         ]);

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use deployment::FUNCTIONS;
+use deployment::function::Function;
 use rustix::process::Signal;
 
 use super::children::{Children, Spec};
@@ -11,21 +13,16 @@ use super::state::Secrets;
 use super::{Options, ready};
 use crate::{migrate, workspace};
 
-/// Every function that runs behind the emulator, and its instances: Lambda runs several of each at once, and so do we,
-/// or nothing that goes wrong between two of them would ever be seen here.
-pub const INSTANCES: [(&str, usize); 10] = [
-    ("reserve", 3),
-    // One more than UNSIGNED_AT_ONCE and BUYERS_AT_ONCE (wrangler.toml), so that a signed payment finds one.
-    ("confirm", 7),
-    ("expire", 2),
-    ("release", 2),
-    ("lookup", 2),
-    ("admin", 2),
-    ("relay", 2),
-    ("refund", 2),
-    ("reconcile", 1),
-    ("audit", 2),
-];
+/// Every function that runs behind the emulator, and its instances.
+pub const INSTANCES: [(&str, usize); FUNCTIONS.len()] = {
+    let mut instances = [("", 0); FUNCTIONS.len()];
+    let mut i = 0;
+    while i < instances.len() {
+        instances[i] = (FUNCTIONS[i].name, FUNCTIONS[i].local_instances);
+        i += 1;
+    }
+    instances
+};
 
 /// `cargo lambda watch` as nothing but the Invoke API and the runtime API between it and our processes.
 pub async fn start_emulator(cargo_lambda: PathBuf, at: SocketAddr, children: &Children) -> anyhow::Result<()> {
@@ -59,87 +56,46 @@ pub async fn start_emulator(cargo_lambda: PathBuf, at: SocketAddr, children: &Ch
     ready::listening_at(at, Duration::from_secs(30), "the Lambda emulator").await
 }
 
+/// What the instances are given that the table of the deployment does not say: the stack's own addresses and secrets.
+pub struct Given<'a> {
+    pub emulator: SocketAddr,
+    pub database_url: &'a str,
+    pub secrets: &'a Secrets,
+    /// The gateways' addresses and secrets.
+    pub gateways: &'a [(String, String)],
+}
+
 /// Starts every instance. Each polls the emulator for work, as it would poll Lambda.
-pub fn start_instances(
-    options: &Options,
-    emulator: SocketAddr,
-    database_url: &str,
-    secrets: &Secrets,
-    gateways: &[(String, String)],
-    children: &Children,
-) -> anyhow::Result<()> {
-    for (function, instances) in INSTANCES {
-        let url = migrate::url_for_role(database_url, &format!("holdfast_{function}"), &secrets.functions_password)?;
-        for number in 1..=instances {
+pub fn start_instances(options: &Options, given: &Given, children: &Children) -> anyhow::Result<()> {
+    for function in &FUNCTIONS {
+        let password = &given.secrets.functions_password;
+        let url = migrate::url_for_role(given.database_url, &function.role(), password)?;
+        for number in 1..=function.local_instances {
             let url = match &options.detours {
-                Some(detours) => detours.database_url(&url, &format!("{function}-{number}"))?,
+                Some(detours) => detours.database_url(&url, &format!("{}-{number}", function.name))?,
                 None => url.clone(),
             };
-            let mut one = instance(options, function, number, emulator, &url, gateways);
-            // No other function can open a receiver's secret.
-            if matches!(function, "admin" | "relay") {
-                one.env.push(("SEAL_KEY".to_owned(), secrets.seal_key.clone()));
-            }
-            if function == "confirm" {
-                one.env.push(("CONFIRM_KEY".to_owned(), secrets.confirm_key.clone()));
-            }
-            children.start(one)?;
+            children.start(instance(options, function, number, given, &url))?;
         }
     }
     Ok(())
 }
 
-fn instance(
-    options: &Options,
-    function: &'static str,
-    number: usize,
-    emulator: SocketAddr,
-    database_url: &str,
-    gateways: &[(String, String)],
-) -> Spec {
-    let env = [
-        ("DATABASE_URL", database_url.to_owned()),
-        // The emulator keeps its runtime API under this path, one for each function.
-        ("AWS_LAMBDA_RUNTIME_API", format!("http://{emulator}/.rt/{function}")),
-        ("AWS_LAMBDA_FUNCTION_NAME", function.to_owned()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned()),
-        ("RUST_LOG", "info".to_owned()),
-        ("EARLY_RELEASE", if options.early_release { "on" } else { "off" }.to_owned()),
-        // The scheduler here is as quick as the sweep should be: one sweep an invocation.
-        ("SWEEP_FOR_S", "0".to_owned()),
-        ("SWEEP_INTERVAL_S", options.sweep_interval_s.to_string()),
-        ("RELAY_FOR_S", "0".to_owned()),
-        // Receivers are on this machine too.
-        ("RELAY_ALLOW_PRIVATE", "on".to_owned()),
-        // Nor does this one wait for another beat; it goes on while there is something to refund, or a crowd's refunds
-        // would come eight a second.
-        ("REFUND_FOR_S", "5".to_owned()),
-        ("REFUND_RETRY_S", options.refund_retry_s.to_owned()),
-        // A pass a tick; and the gateway simulator forgets its payments when it is restarted.
-        ("RECONCILE_EVERY_S", "0".to_owned()),
-        ("RECONCILE_SINCE", jiff::Timestamp::now().to_string()),
-    ];
+fn instance(options: &Options, function: &Function, number: usize, given: &Given, database_url: &str) -> Spec {
     let built = || workspace::target_dir().join("debug");
     let functions = options.detours.as_ref().and_then(|detours| detours.functions.clone()).unwrap_or_else(built);
     let detoured = options.detours.as_ref().map(|detours| detours.env.clone()).unwrap_or_default();
-    // To see a dead letter soon: RELAY_RETRY_S=0,1,2 cargo dev up.
-    let wished = std::env::vars().filter(|(name, _)| name.starts_with("RELAY_"));
+    let of_table = function.environment().into_iter().filter_map(|entry| {
+        let value = value(options, given, database_url, &entry.name);
+        let value = value.or_else(|| function.local_value(&entry.name).map(str::to_owned))?;
+        Some((entry.name, value))
+    });
     Spec {
-        name: format!("{function}-{number}"),
-        part: function,
-        program: functions.join(function),
+        name: format!("{}-{number}", function.name),
+        part: function.name,
+        program: functions.join(function.name),
         args: vec![],
-        env: env
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            // What is proven is proven by `confirm` alone.
-            .chain(
-                gateways.iter().filter(|(name, _)| function == "confirm" || !name.ends_with("WEBHOOK_SECRET")).cloned(),
-            )
-            .chain(wished)
-            .chain(detoured)
-            .collect(),
+        env: of_lambda(function, given.emulator).into_iter().chain(of_table).chain(detoured).collect(),
         user: None,
         stop: Signal::TERM,
         patience: Duration::from_secs(3),
@@ -147,87 +103,82 @@ fn instance(
     }
 }
 
+/// What Lambda itself tells a function.
+fn of_lambda(function: &Function, emulator: SocketAddr) -> [(String, String); 4] {
+    [
+        // The emulator keeps its runtime API under this path, one for each function.
+        ("AWS_LAMBDA_RUNTIME_API", format!("http://{emulator}/.rt/{}", function.name)),
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name.to_owned()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+}
+
+/// The stack's own value of a variable; the table has the others.
+fn value(options: &Options, given: &Given, database_url: &str, name: &str) -> Option<String> {
+    let of_gateway = || given.gateways.iter().find(|(one, _)| one == name).map(|(_, value)| value.clone());
+    match name {
+        "DATABASE_URL" => Some(database_url.to_owned()),
+        "SEAL_KEY" => Some(given.secrets.seal_key.clone()),
+        "CONFIRM_KEY" => Some(given.secrets.confirm_key.clone()),
+        "EARLY_RELEASE" => Some(if options.early_release { "on" } else { "off" }.to_owned()),
+        "SWEEP_INTERVAL_S" => Some(options.sweep_interval_s.to_string()),
+        "REFUND_RETRY_S" => Some(options.refund_retry_s.to_owned()),
+        // The gateway simulator forgets its payments when it is restarted.
+        "RECONCILE_SINCE" => Some(jiff::Timestamp::now().to_string()),
+        // To see a dead letter soon: RELAY_RETRY_S=0,1,2 cargo dev up.
+        _ if name.starts_with("RELAY_") => std::env::var(name).ok(),
+        _ => of_gateway(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::net::Ipv4Addr;
+
+    use deployment::function::Kind;
+    use serde_json::json;
 
     use super::*;
-    use crate::migrate::FUNCTIONS;
-    use crate::scheduler;
 
-    fn read(file: &str) -> String {
-        fs::read_to_string(workspace::root().join(file)).unwrap_or_default()
-    }
-
-    fn count(text: &str, word: &str) -> usize {
-        let is_more = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        text.split(word).skip(1).filter(|rest| !is_more(rest)).count()
+    /// The names of the variables that one instance is started with.
+    fn variables(function: &Function) -> anyhow::Result<Vec<String>> {
+        let secrets = ["session_secret", "admin_token", "webhook_secret", "postgres_password", "functions_password"];
+        let secrets = secrets.map(|name| (name.to_owned(), json!("x"))).into_iter().collect();
+        let secrets: Secrets = serde_json::from_value(serde_json::Value::Object(secrets))?;
+        let simulated = simulator::Config::keys("whsec_c2VjcmV0");
+        let webhooks = simulated.webhook_env().into_iter().map(|(name, value)| (name.to_owned(), value));
+        let gateways: Vec<_> = simulated.functions_env("http://127.0.0.1:1").into_iter().chain(webhooks).collect();
+        let emulator = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let given = Given { emulator, database_url: "", secrets: &secrets, gateways: &gateways };
+        let spec = instance(&Options::for_tests("functions"), function, 1, &given, "postgres://127.0.0.1/shop");
+        Ok(spec.env.into_iter().map(|(name, _)| name).collect())
     }
 
     #[test]
-    fn every_binary_of_the_functions_runs_here() -> std::io::Result<()> {
-        let files = fs::read_dir(workspace::root().join("functions/src/bin"))?.collect::<Result<Vec<_>, _>>()?;
-        let stem = |file: fs::DirEntry| file.path().file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        let mut binaries: Vec<String> = files.into_iter().filter_map(stem).collect();
-        let mut known = FUNCTIONS;
-        binaries.sort_unstable();
-        known.sort_unstable();
-        assert_eq!(binaries, known, "functions/src/bin and INSTANCES");
+    fn an_instance_has_the_secrets_that_the_table_gives_it_and_no_others() -> anyhow::Result<()> {
+        for function in &FUNCTIONS {
+            let has = variables(function)?;
+            let known = function.environment();
+            for entry in known.iter().filter(|entry| entry.kind == Kind::Secret) {
+                assert!(has.contains(&entry.name), "{} has no {}", function.name, entry.name);
+            }
+            for name in has.iter().filter(|name| !name.starts_with("AWS_LAMBDA_")) {
+                assert!(known.iter().any(|entry| entry.name == *name), "the table gives {} no {name}", function.name);
+            }
+        }
         Ok(())
     }
 
-    /// What stands between the two, however the lines are broken.
-    fn between(text: &str, from: &str, to: &str) -> String {
-        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let rest = words.split_once(from).map(|(_, rest)| rest).unwrap_or_default();
-        let found = rest.split_once(to).map(|(found, _)| found.to_owned()).unwrap_or_default();
-        assert!(!found.is_empty(), "nothing stands between {from:?} and {to:?}");
-        found
-    }
-
     #[test]
-    fn every_function_has_its_role_and_its_place_in_the_documents() {
-        let (roles, guard) = (read("schema/roles.sql"), read("schema/routines/guard.sql"));
-        let durable = between(&guard, "grant execute on function holdfast.assert_durable()", ";");
-        let (integrating, deploying) = (read("docs/integrating.md"), read("docs/deploying.md"));
-        let (logins, deployed) =
-            (between(&integrating, "give the roles", "a login"), between(&integrating, "then deploy", "(runtime"));
-        let readme = read("functions/README.md");
-        for function in FUNCTIONS {
-            let role = format!("holdfast_{function}");
-            assert_eq!(
-                roles.matches(&format!("('{role}', ")).count(),
-                1,
-                "schema/roles.sql: the list of roles, {role}"
-            );
-            assert_ne!(count(&durable, &role), 0, "schema/routines/guard.sql: assert_durable for {role}");
-            assert_ne!(count(&logins, &role), 0, "docs/integrating.md: the login of {role}");
-            assert_ne!(count(&deployed, &format!("`{function}`")), 0, "docs/integrating.md: deploy `{function}`");
-            assert!(readme.contains(&format!("\n| `{function}` | ")), "functions/README.md: a row for `{function}`");
-            assert_ne!(
-                count(&deploying, &format!(":function:{function}")),
-                0,
-                "docs/deploying.md: who may invoke {function}"
-            );
+    fn a_receivers_secret_and_a_persons_proof_are_read_by_those_who_need_them_alone() -> anyhow::Result<()> {
+        for (secret, who) in [("SEAL_KEY", &["admin", "relay"][..]), ("CONFIRM_KEY", &["confirm"])] {
+            for function in &FUNCTIONS {
+                let has = variables(function)?.iter().any(|name| name == secret);
+                assert_eq!(has, who.contains(&function.name), "{secret} of {}", function.name);
+            }
         }
-    }
-
-    #[test]
-    fn every_scheduled_function_is_documented_with_its_schedule() {
-        let (integrating, deploying) = (read("docs/integrating.md"), read("docs/deploying.md"));
-        let scheduled = between(&integrating, "Have EventBridge Scheduler", "each with its own name");
-        let policy = between(&deploying, "and of the scheduler's role: ```json", "```");
-        let beats = scheduler::beats(&Options::for_tests("x")).map(|(name, _)| name);
-        let here: Vec<&str> = beats.into_iter().chain([scheduler::SWEEP]).collect();
-        for function in FUNCTIONS {
-            let takes_tick = count(&read(&format!("functions/src/bin/{function}.rs")), "Tick") > 0;
-            assert_eq!(here.contains(&function), takes_tick, "`beats` of tests/stack/src/scheduler.rs: {function}");
-        }
-        for function in here {
-            let named = format!("`{function}`");
-            assert_ne!(count(&scheduled, &named), 0, "docs/integrating.md: the schedule of {function}");
-            let resource = format!(":function:{function}");
-            assert_ne!(count(&policy, &resource), 0, "docs/deploying.md: the scheduler may invoke {function}");
-        }
+        Ok(())
     }
 }

@@ -163,7 +163,9 @@ impl Stack {
         let config = self.gateway_config(gateway_port, &shop_url);
         let secrets = config.webhook_env().into_iter().map(|(name, secret)| (name.to_owned(), secret));
         let gateways: Vec<_> = config.functions_env(&loopback(gateway_port)).into_iter().chain(secrets).collect();
-        functions::start_instances(&self.options, emulator, &database_url, &self.secrets, &gateways, &self.children)?;
+        let given =
+            functions::Given { emulator, database_url: &database_url, secrets: &self.secrets, gateways: &gateways };
+        functions::start_instances(&self.options, &given, &self.children)?;
         let gateway_url = self.start_gateway(gateway_port, &shop_url).await?;
         let worker_port = ports::free()?;
         let mut local = edge::Local::new(worker_port, &behind_url, &gateway_url, &self.secrets);

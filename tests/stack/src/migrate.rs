@@ -9,18 +9,9 @@ pub use schema::durability::durability;
 pub use schema::files::REPEATABLE;
 
 use crate::database;
-use crate::functions::INSTANCES;
 
 /// Every function by its name; its role in `schema/roles.sql` is `holdfast_` and this.
-pub const FUNCTIONS: [&str; INSTANCES.len()] = {
-    let mut names = [""; INSTANCES.len()];
-    let mut i = 0;
-    while i < names.len() {
-        names[i] = INSTANCES[i].0;
-        i += 1;
-    }
-    names
-};
+pub use deployment::NAMES as FUNCTIONS;
 
 /// Names a folder whose files are applied in place of the ones that were built in: what a mutant of the schema is tried by.
 pub const ANOTHER_SCHEMA: &str = "HOLDFAST_ANOTHER_SCHEMA";

@@ -4,37 +4,39 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use deployment::function::LocalBeat;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::Options;
 
-/// As long as Lambda would let the function run.
-const INVOCATION_WITHIN: Duration = Duration::from_secs(60);
-
 /// Invocations of one function under way at most: one that is never answered, because its instance was killed, must not hold up the next.
 /// Two at once share the work, since each passes by what the other has locked.
 const UNDER_WAY_MAX: usize = 2;
 
-/// The minute, the shortest interval of EventBridge Scheduler.
-const AUDIT_EVERY: Duration = Duration::from_secs(60);
-
-/// Locally a receiver gets events at once; deployed, the function itself looks again every few seconds.
-const RELAY_EVERY: Duration = Duration::from_secs(1);
-
 /// The sweep. It is not among `beats`, because `cargo dev soak` has several schedulers of it.
-pub const SWEEP: &str = "expire";
+pub const SWEEP: &str = deployment::table::EXPIRE.name;
 
-/// Every other function that is invoked on a schedule, and how often here. None: only a test invokes it.
+/// Every other function that is invoked on a schedule, and how often here, as the table of the deployment has it. None: only
+/// a test invokes it.
 #[must_use]
-pub fn beats(options: &Options) -> [(&'static str, Option<Duration>); 4] {
-    [
-        ("audit", Some(AUDIT_EVERY)),
-        ("refund", Some(Duration::from_secs(options.sweep_interval_s))),
-        ("relay", Some(RELAY_EVERY)),
-        ("reconcile", options.reconcile_every),
-    ]
+pub fn beats(options: &Options) -> Vec<(&'static str, Option<Duration>)> {
+    let beat = |function: &deployment::function::Function| {
+        let schedule = function.schedule().filter(|_| function.name != SWEEP)?;
+        let every = match schedule.local {
+            LocalBeat::Seconds(seconds) => Some(Duration::from_secs(seconds)),
+            LocalBeat::Sweep => Some(Duration::from_secs(options.sweep_interval_s)),
+            LocalBeat::Wished => options.reconcile_every,
+        };
+        Some((function.name, every))
+    };
+    deployment::FUNCTIONS.iter().filter_map(beat).collect()
+}
+
+/// As long as Lambda lets the function run.
+fn within(function: &str) -> Duration {
+    Duration::from_secs(deployment::function(function).map_or(0, |function| function.timeout_s))
 }
 
 /// Runs until it is dropped. A failed invocation is reported, unless failures are expected, and the next comes at its
@@ -73,7 +75,7 @@ async fn invoke(client: &reqwest::Client, lambda_url: &str, function: &str) -> a
         "attempt": "1",
     });
     let url = format!("{lambda_url}/2015-03-31/functions/{function}/invocations");
-    let answer = client.post(url).timeout(INVOCATION_WITHIN).json(&payload).send().await;
+    let answer = client.post(url).timeout(within(function)).json(&payload).send().await;
     let answer = answer.with_context(|| format!("cannot invoke {function}"))?;
     let status = answer.status();
     if !status.is_success() || answer.headers().contains_key("x-amz-function-error") {

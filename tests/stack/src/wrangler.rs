@@ -20,6 +20,11 @@ pub struct Wrangler {
     pub compatibility_date: String,
     #[serde(default)]
     pub compatibility_flags: Vec<String>,
+    /// Which addresses it has besides its own domain.
+    #[serde(rename = "workers_dev")]
+    _workers_dev: bool,
+    #[serde(rename = "preview_urls")]
+    _preview_urls: bool,
     pub build: Build,
     #[serde(default)]
     pub vars: BTreeMap<String, String>,

@@ -4,6 +4,8 @@
 pub mod measured;
 pub mod price;
 
+use deployment::edge::reserved_for_gates;
+use deployment::table::{ACCOUNT_CONCURRENCY, CONFIRM, RESERVE, RESERVED, UNRESERVED_MIN};
 use measured::Measured;
 
 /// What is known of the day.
@@ -34,7 +36,7 @@ pub struct Plan {
     pub reserve: f64,
     /// Reserved concurrency of `confirm`.
     pub confirm: f64,
-    /// Connections of the pooler to the database.
+    /// Connections of the pooler to the database: one for each instance of each function.
     pub connections: f64,
     /// Processors of the database.
     pub processors: f64,
@@ -57,8 +59,8 @@ pub const CALLS_IN_FLIGHT: f64 = 2.0;
 pub const BATCH_MAX: f64 = 100.0;
 /// How full anything is planned to be, so that a second busier than the busiest is no disaster.
 const FILL: f64 = 0.7;
-/// Each of release, lookup, admin, expire: few calls, but never none.
-const OTHERS: f64 = 8.0;
+/// Instances of the functions that the day does not change, as the table of the deployment has them.
+pub const OTHERS: f64 = (RESERVED - RESERVE.reserved - CONFIRM.reserved) as f64;
 /// Places of `confirm` that unsigned messages and buyers' questions may take: `UNSIGNED_AT_ONCE` and `BUYERS_AT_ONCE` of
 /// wrangler.toml.
 const QUESTIONS: f64 = 6.0;
@@ -82,11 +84,13 @@ pub fn plan(day: Day, measured: Measured) -> Plan {
     }
     let batch = batch_of(shards);
     let call_ms = way_ms + batch * measured.reservation_ms;
-    let reserve = (shards * CALLS_IN_FLIGHT).ceil();
+    let reserve = reserved_for_gates(shards as u64) as f64;
     // Half of those who pay do so in the busiest minute.
     let confirms_per_s = day.stock * day.pay / 2.0 / 60.0;
     let confirm =
         (confirms_per_s * (day.way_ms + day.commit_ms + measured.confirm_ms) / 1000.0 / FILL).ceil() + QUESTIONS;
+    // The table has room for a gateway that takes seconds.
+    let confirm = confirm.max(CONFIRM.reserved as f64);
     let granted_per_s = day.arrivals_per_s.min(measured.hot_sku_per_s * FILL);
     let t1_ms_per_s = granted_per_s * (measured.reservation_ms + measured.batch_ms / batch);
     Plan {
@@ -115,8 +119,9 @@ pub fn strains(day: Day, measured: Measured, plan: Plan) -> Vec<Strain> {
         Strain { part: "Postgres: processors of one computer", share: plan.processors / price::PROCESSORS_MAX },
         Strain {
             part: "Lambda: concurrency of an account in a region",
-            share: (plan.reserve + plan.confirm + OTHERS) / price::LAMBDA_CONCURRENCY,
+            share: (plan.reserve + plan.confirm + OTHERS) / (ACCOUNT_CONCURRENCY - UNRESERVED_MIN) as f64,
         },
+        Strain { part: "Postgres: connections of reserve", share: plan.reserve / RESERVE.connections_max as f64 },
     ];
     strains.sort_by(|a, b| b.share.total_cmp(&a.share));
     strains
@@ -136,7 +141,7 @@ pub fn million(day: Day, measured: Measured, plan: Plan) -> Vec<(&'static str, f
         ("Durable Objects: requests", price::OBJECT_REQUEST * attempts),
         ("Durable Objects: time", price::OBJECT_GB_S * price::OBJECT_GB * plan.shards * (seconds + 10.0)),
         ("Lambda: requests", price::LAMBDA_REQUEST * calls),
-        ("Lambda: time", price::LAMBDA_GB_S * price::LAMBDA_GB * calls * plan.call_ms / 1000.0),
+        ("Lambda: time", price::LAMBDA_GB_S * RESERVE.memory_gb() * calls * plan.call_ms / 1000.0),
         ("Postgres: an hour of its processors", price::POSTGRES_CU_HOUR * plan.processors),
     ]
 }
@@ -158,7 +163,9 @@ mod tests {
             let all_there_is = arrivals_per_s > measured::ON_TWO_CORES.hot_sku_per_s;
             assert!(all_there_is || now.processors >= before.processors, "{now:?}");
             assert!(now.batch <= BATCH_MAX, "{now:?}");
-            assert!((now.reserve - now.shards * CALLS_IN_FLIGHT).abs() < 1.0, "{now:?}");
+            // What the Gates have in flight, and what their predecessors have.
+            assert!(now.reserve >= 2.0 * now.shards * CALLS_IN_FLIGHT, "{now:?}");
+            assert!(now.connections >= now.reserve + now.confirm + OTHERS, "{now:?}");
             before = now;
         }
     }

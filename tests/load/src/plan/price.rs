@@ -18,11 +18,6 @@ pub const OBJECT_REQUESTS_PER_S: f64 = 1_000.0;
 pub const LAMBDA_REQUEST: f64 = 0.20 / 1e6;
 /// A gigabyte of memory for a second of a function. The same page, the first tier.
 pub const LAMBDA_GB_S: f64 = 0.000_013_333_4;
-/// Memory of a function: the least there is.
-pub const LAMBDA_GB: f64 = 0.128;
-/// Calls at once in an account and region, unless raised.
-/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
-pub const LAMBDA_CONCURRENCY: f64 = 1_000.0;
 /// A processor with 4 GB for an hour. <https://neon.com/pricing>, Launch.
 pub const POSTGRES_CU_HOUR: f64 = 0.106;
 /// The largest computer that grows by itself. <https://neon.com/docs/introduction/plans>
