@@ -19,6 +19,21 @@ pub fn function_arn(name: &str) -> Value {
     sub(&format!("arn:${{AWS::Partition}}:lambda:${{AWS::Region}}:${{AWS::AccountId}}:function:${{Prefix}}{name}"))
 }
 
+/// A role that this service of AWS takes on. `condition`: null, or when it may.
+pub fn role_of_service(service: &str, condition: Value, policies: Value) -> Value {
+    let mut statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": format!("{service}.amazonaws.com")}});
+    if !condition.is_null() {
+        statement["Condition"] = condition;
+    }
+    json!({
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+            "Policies": policies,
+        },
+    })
+}
+
 /// An alarm over sums of a minute.
 pub fn alarm(metric: Value, threshold: u64, minutes: u64, description: &str) -> Value {
     let mut properties = json!({

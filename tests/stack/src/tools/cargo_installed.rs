@@ -10,7 +10,7 @@ use super::{cache, run};
 use crate::workspace;
 
 pub fn worker_build() -> anyhow::Result<PathBuf> {
-    installed("worker-build", "worker-build", "0.8.7", "builds the Worker; about 4 minutes, once")
+    installed("worker-build", "worker-build", "0.8.7", "builds the Worker; about 2 minutes, once")
 }
 
 /// Its version has to be that of the `wasm-bindgen` crate which the Worker is compiled with. It is built from
@@ -28,7 +28,7 @@ pub fn wasm_bindgen() -> anyhow::Result<PathBuf> {
     );
     let folder = cache::installed(&format!("wasm-bindgen-{}", workspace::short_hash_of(&lock)), |unfinished| {
         let what = format!(
-            "cargo install wasm-bindgen {ours}, which makes Wasm callable from JavaScript; about 3 minutes, once"
+            "cargo install wasm-bindgen {ours}, which makes Wasm callable from JavaScript; about 2 minutes, once"
         );
         let mut command = Command::new("cargo");
         run::outside_cargo(&mut command).args(["install", "--locked", "--root"]).arg(unfinished).arg("--path");
@@ -40,7 +40,7 @@ pub fn wasm_bindgen() -> anyhow::Result<PathBuf> {
 }
 
 pub fn cargo_deny() -> anyhow::Result<PathBuf> {
-    installed("cargo-deny", "cargo-deny", "0.20.2", "checks licences and advisories; about 3 minutes, once")
+    installed("cargo-deny", "cargo-deny", "0.20.2", "checks licences and advisories; about 2 minutes, once")
 }
 
 fn installed(package: &str, binary: &str, version: &str, why: &str) -> anyhow::Result<PathBuf> {

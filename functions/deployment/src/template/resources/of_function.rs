@@ -6,7 +6,7 @@ use crate::environment::Entry;
 use crate::function::{Caller, Function, Kind, Right};
 use crate::table::LOG_KEEP_D;
 use crate::template::parameters::{concurrency, condition_of_gateway, condition_of_parameter};
-use crate::template::parts::{Resource, alarm, att, pascal, sub};
+use crate::template::parts::{Resource, alarm, att, pascal, role_of_service, sub};
 
 pub fn resources(function: &Function) -> Vec<Resource> {
     let name = pascal(function.name);
@@ -101,18 +101,5 @@ fn role(function: &Function, name: &str) -> Value {
             }
         }
     }
-    json!({
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "AssumeRolePolicyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [{
-                    "Effect": "Allow",
-                    "Action": "sts:AssumeRole",
-                    "Principal": {"Service": "lambda.amazonaws.com"},
-                }],
-            },
-            "Policies": policies,
-        },
-    })
+    role_of_service("lambda", Value::Null, policies.into())
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::function::{Function, Schedule};
 use crate::policies;
 use crate::table::ALIAS;
-use crate::template::parts::{Resource, alarm, att, function_arn, pascal, sub};
+use crate::template::parts::{Resource, alarm, att, function_arn, pascal, role_of_service, sub};
 
 /// Fourteen days, the longest that a queue keeps a message.
 const KEPT_S: u64 = 1_209_600;
@@ -103,19 +103,6 @@ fn role() -> Value {
             "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": att(MISSED_TICKS, "Arn")}],
         },
     });
-    json!({
-        "Type": "AWS::IAM::Role",
-        "Properties": {
-            "AssumeRolePolicyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [{
-                    "Effect": "Allow",
-                    "Action": "sts:AssumeRole",
-                    "Principal": {"Service": "scheduler.amazonaws.com"},
-                    "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
-                }],
-            },
-            "Policies": [invoke, report],
-        },
-    })
+    let ours = json!({"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}});
+    role_of_service("scheduler", ours, json!([invoke, report]))
 }
