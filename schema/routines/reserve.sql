@@ -20,49 +20,6 @@ drop function if exists holdfast.unanswered(json[]), holdfast.sale_not_open(hold
     holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[]),
     holdfast.refusal(integer, holdfast.sale, text, text, bytea, text);
 
--- The answer to a key that was used before.
-create or replace function holdfast.stored_reservation(p_user_id text, p_idem_key text, p_fingerprint bytea) returns json
-language sql stable
-begin atomic
-    select case when i.fingerprint = p_fingerprint
-        then json_build_object('outcome', 'granted', 'hold', holdfast.hold_json(h, 'HOLD'), 'replayed', true)
-        else json_build_object('outcome', 'idempotency_key_reused') end
-    from holdfast.idempotency i join holdfast.reservation_hold h using (hold_id)
-    where i.user_id = p_user_id and i.idem_key = p_idem_key;
-end;
-
--- The answer to one reservation that is refused: the refusal's name is its outcome. A key that was used for the same
--- request is answered by what it was granted. p_waits: the limit is not reached, but a hold on it lapsed unpaid, and the
--- buyer has to wait. p_status: the sale's status when the refusal was decided; by now it may be another. Null where it is
--- no longer so.
-create or replace function holdfast.refusal_json(
-    p_why holdfast.refusal, p_waits boolean, p_sale holdfast.sale, p_status text, p_user_id text, p_idem_key text,
-    p_fingerprint bytea, p_sku_id text) returns json
-language plpgsql set search_path = holdfast, pg_temp
-as $$
-begin
-    return case p_why
-        when 'idempotency_key_reused' then stored_reservation(p_user_id, p_idem_key, p_fingerprint)
-        when 'request_in_progress' then json_build_object('outcome', p_why)
-        when 'not_found' then case when p_sale.sale_id is null
-            then json_build_object('outcome', p_why) else json_build_object('outcome', p_why, 'sku_id', p_sku_id) end
-        when 'sale_not_open' then json_build_object('outcome', p_why, 'opens_at', rfc3339(p_sale.opens_at),
-                                      'status', p_status, 'for_ms', status_stands_ms(p_sale, p_status))
-        when 'already_holding' then (
-            select json_build_object('outcome', p_why, 'hold_id', a.hold_id, 'sku_id', a.sku_id)
-            from user_active_hold a
-            where (a.sale_id, a.user_id, a.sku_id) = (p_sale.sale_id, p_user_id, p_sku_id))
-        when 'limit_reached' then case when p_waits
-            then (select json_build_object('outcome', p_why, 'sku_id', k.sku_id, 'max_per_user', k.max_per_user,
-                         'retry_at', rfc3339(b.lapsed_at + make_interval(secs => p_sale.lapse_cooldown_s)))
-                  from sku k join buyer_history b using (sale_id, sku_id)
-                  where (k.sale_id, k.sku_id, b.user_id) = (p_sale.sale_id, p_sku_id, p_user_id)
-                    and b.lapsed_at is not null)
-            else (select json_build_object('outcome', p_why, 'sku_id', k.sku_id, 'max_per_user', k.max_per_user)
-                  from sku k where (k.sale_id, k.sku_id) = (p_sale.sale_id, p_sku_id)) end end;
-end
-$$;
-
 -- Line j of the batch is p_sku_ids[j], p_qtys[j], and belongs to reservation p_line_of[j]; lines of one reservation
 -- stand together, in the order of arrival. o_told: whether an answer reveals a hold. o_lapsed: holds past their end
 -- stand in the way, or did a moment ago, and a refusal because of them would be wrong: roll back, reclaim them, retry.
@@ -317,79 +274,6 @@ begin
 end
 $$;
 
--- Whether a hold past its end that the sweep has not reached stands in this batch's way: a buyer's own, or, where stock
--- is short, any buyer's on one of its SKUs.
-create or replace function holdfast.lapsed_in_the_way(
-    p_sale_id text, p_user_ids text[], p_line_of integer[], p_sku_ids text[], p_short boolean) returns boolean
-language plpgsql set search_path = holdfast, pg_temp
-as $$
-declare
-    -- A moment that stands still: the index of live holds is read from its beginning to here, and no further.
-    v_now constant timestamptz := clock_timestamp();
-begin
-    -- By its whole key each (OFFSET 0): see close_holds.
-    return exists (
-        select from unnest(p_line_of, p_sku_ids) as l (n, sku_id)
-        cross join lateral (select a.hold_id from user_active_hold a
-                            where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id) offset 0) a
-        cross join lateral (select h.expire_at from reservation_hold h where h.hold_id = a.hold_id offset 0) h
-        where h.expire_at <= v_now)
-    or p_short and exists (
-        select from reservation_hold h
-        cross join lateral (select from reservation_hold_item i
-                            where i.hold_id = h.hold_id and i.sku_id = any (p_sku_ids) offset 0) i
-        where h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = p_sale_id);
-end
-$$;
-
--- Holds past their end that the sweep has not reached and that stand in this batch's way: the buyers' own, and
--- those that keep a SKU from being sold, so many at most. To say "sold out" while they wait would be a lie. True: some
--- ended, and there may be more.
-create or replace function holdfast.reclaim_lapsed(
-    p_sale_id text, p_user_ids text[], p_line_of integer[], p_sku_ids text[], p_qtys integer[]) returns boolean
-language plpgsql security definer set search_path = holdfast, pg_temp
-as $$
-declare
-    v_hold_ids uuid[];
-    v_short    text[];
-    v_now      constant timestamptz := clock_timestamp();
-begin
-    perform assert_batch(cardinality(p_user_ids), cardinality(p_sku_ids));
-    -- Asked first, and once: where nothing is short, nobody's lapsed holds are gone through but the buyers' own.
-    v_short := array(
-        select wanted.sku_id from (select l.sku_id, sum(l.qty) as qty from unnest(p_sku_ids, p_qtys) as l (sku_id, qty)
-                                   group by l.sku_id) wanted
-        join inventory_counter c on (c.sale_id, c.sku_id) = (p_sale_id, wanted.sku_id) where c.available < wanted.qty);
-    select array_agg(due.hold_id) into v_hold_ids from (
-        select a.hold_id from unnest(p_line_of, p_sku_ids) as l (n, sku_id)
-        cross join lateral (select a.hold_id from user_active_hold a
-                            where (a.sale_id, a.user_id, a.sku_id) = (p_sale_id, p_user_ids[l.n], l.sku_id) offset 0) a
-        cross join lateral (select h.expire_at from reservation_hold h where h.hold_id = a.hold_id offset 0) h
-        where h.expire_at <= v_now
-        union
-        select h.hold_id from (
-            select h.hold_id from reservation_hold h
-            where v_short <> '{}' and h.status = 'HOLD' and h.expire_at <= v_now and h.sale_id = p_sale_id and (
-                select true from reservation_hold_item i where i.hold_id = h.hold_id and i.sku_id = any (v_short) limit 1)
-            order by h.expire_at limit 500) h) due;
-    if v_hold_ids is null then
-        return false;
-    end if;
-
-    -- Waits where the sweep skips: the transaction that has the row is about to return the stock, so it is there when
-    -- we read. In the order of their ids, so that two batches cannot wait for each other.
-    select array_agg(h.hold_id) filter (where h.status = 'HOLD' and h.expire_at <= v_now) into v_hold_ids from (
-        select h.hold_id, h.status, h.expire_at from reservation_hold h
-        where h.hold_id = any (v_hold_ids)
-        order by h.hold_id for update) h;
-    if v_hold_ids is null then
-        return false;
-    end if;
-    perform close_holds(p_sale_id, v_hold_ids, 'EXPIRED', clock_timestamp());
-    return true;
-end
-$$;
-
 -- p_early_release: let the counters go before the log is on disk. The work commits without waiting, which frees its
 -- locks and fixes its place in the log; then a second transaction, empty but for a message, waits for the disk as every
 -- commit does, and with it everything before it in the log. A crash in between loses only unanswered work. p_within_ms:
@@ -474,11 +358,8 @@ begin
 end
 $former$;
 
-revoke execute on function holdfast.stored_reservation(text, text, bytea),
-    holdfast.refusal_json(holdfast.refusal, boolean, holdfast.sale, text, text, text, bytea, text),
-    holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean),
-    holdfast.lapsed_in_the_way(text, text[], integer[], text[], boolean),
-    holdfast.reclaim_lapsed(text, text[], integer[], text[], integer[]) from public;
+revoke execute on function
+    holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean) from public;
 revoke execute on procedure
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, integer, json),
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, json) from public;
@@ -486,11 +367,8 @@ grant execute on procedure
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, integer, json),
     holdfast.reserve(text, text[], text[], bytea[], integer[], text[], integer[], boolean, json) to holdfast_reserve;
 grant execute on function
-    holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean),
-    holdfast.reclaim_lapsed(text, text[], integer[], text[], integer[]) to holdfast_reserve;
+    holdfast.reserve_batch(text, text[], text[], bytea[], integer[], text[], integer[], boolean) to holdfast_reserve;
 
 -- The names and parameters that these had in releases before. Only routines called them, and all of those have been replaced by now.
 drop function if exists holdfast.take_back(text, text[], integer[], text[], integer[]),
-    holdfast.end_holds(text, uuid[], text, timestamptz),
-    holdfast.refusal_json(holdfast.refusal, boolean, holdfast.sale, text, text, bytea, text),
-    holdfast.status_stands_ms(holdfast.sale);
+    holdfast.end_holds(text, uuid[], text, timestamptz), holdfast.status_stands_ms(holdfast.sale);

@@ -57,6 +57,8 @@ pub const REPEATABLE: &[Repeatable] = repeatable![
     "routines/shop.sql",
     "routines/expire.sql",
     "routines/release.sql",
+    "routines/lapsed.sql",
+    "routines/reserve_answers.sql",
     "routines/reserve.sql",
     "routines/parked.sql",
     "routines/confirm.sql",
