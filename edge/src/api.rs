@@ -7,5 +7,6 @@ pub mod health;
 pub mod lists;
 pub mod lookup;
 pub mod payments;
+pub mod rankings;
 pub mod reservations;
 pub mod sales;

@@ -7,6 +7,7 @@ mod html;
 mod moment;
 mod money;
 mod preview;
+pub mod rankings;
 pub mod refusal;
 mod sale;
 mod texts;

@@ -13,6 +13,7 @@ mod parked;
 mod plans;
 mod present;
 mod races;
+mod rankings;
 mod reconcile;
 mod refund;
 mod release;
