@@ -96,7 +96,7 @@ begin
         select g.grain_s, date_bin(make_interval(secs => g.grain_s), c.at, 'epoch'), c.sale_id, c.sku_id, sum(c.ranked)
         from change c cross join (values (10), (3600)) as g (grain_s)
         where c.at >= v_horizon and c.ranked <> 0
-        group by 1, 2, 3, 4 having sum(c.ranked) <> 0 order by 1, 2, 3, 4
+        group by 1, 2, 3, 4 having sum(c.ranked) <> 0 order by 3, 4, 1, 2
         on conflict on constraint sold_bucket_pkey do update set sold = b.sold + excluded.sold
     )
     select array_agg(distinct kept.sale_id) into v_sale_ids from kept;
@@ -114,17 +114,19 @@ language plpgsql set search_path = holdfast, pg_temp
 as $$
 declare
     v_horizon constant timestamptz := sold_horizon();
+    v_waiting uuid[];
 begin
     perform from fan_out_turn for update;
+    v_waiting := array(select hold_id from event_outbox where fanned_out_at is null and event_type = 'OrderConfirmed');
     delete from sold_bucket;
     update sku_sold set total = 0, sold = 0;
     with line as (
-        select o.sale_id, i.sku_id, o.created_at as at, i.qty::bigint as qty, o.status <> 'CANCELLED' as ranked,
+        select o.hold_id, o.sale_id, i.sku_id, o.created_at as at, i.qty::bigint as qty, o.status <> 'CANCELLED' as ranked,
                exists (select from order_items k where k.order_id = o.order_id) as stands
         from orders o join reservation_hold_item i on i.hold_id = o.hold_id
     ), change as (
         select l.sale_id, l.sku_id, l.at, case when l.ranked then l.qty else 0 end as ranked,
-               case when l.stands then l.qty else 0 end as sold, 0::bigint as stock, true as is_order
+               case when l.stands then l.qty else 0 end as sold, 0::bigint as stock, l.hold_id <> all (v_waiting) as is_order
         from line l
         union all
         select c.sale_id, c.sku_id, null, 0, 0, c.total, false from inventory_counter c

@@ -8,8 +8,9 @@ create table holdfast.sold_bucket (
     sale_id  text        not null,
     sku_id   text        not null,
     sold     bigint      not null,
-    constraint sold_bucket_pkey primary key (grain_s, began_at, sale_id, sku_id)
+    constraint sold_bucket_pkey primary key (sale_id, sku_id, grain_s, began_at)
 );
+create index sold_bucket_by_time on holdfast.sold_bucket (grain_s, began_at);
 comment on table  holdfast.sold_bucket          is 'Pieces of a SKU by the time of their orders: each order once in a bucket of ten seconds and once in one of an hour. Removed after eight days.';
 comment on column holdfast.sold_bucket.grain_s  is 'How long the bucket is, in seconds.';
 comment on column holdfast.sold_bucket.began_at is 'When the bucket begins.';
@@ -25,8 +26,7 @@ create table holdfast.sku_sold (
     first_sold_at timestamptz,
     last_sold_at  timestamptz,
     sold_out_at   timestamptz,
-    constraint sku_sold_pkey primary key (sale_id, sku_id),
-    constraint sku_sold_out_of_what_was_sold check (sold_out_at is null or first_sold_at is not null)
+    constraint sku_sold_pkey primary key (sale_id, sku_id)
 );
 comment on table  holdfast.sku_sold               is 'A SKU as its events tell it, up to the last one that was fanned out.';
 comment on column holdfast.sku_sold.sale_id       is 'The sale.';

@@ -82,17 +82,27 @@ async fn one_of_everything() -> Database {
     assert_eq!(confirm(&gateway, &paid("p2", "late", &hold[4])).await.unwrap()["reason"], "hold_released");
     let take = "select holdfast.adjust_stock('drop', 'b', -2, 'damaged', 'k', sha256('k'))";
     database.as_role("admin").await.query_typed(take, &[]).await.unwrap();
+    fan_out(&database).await;
     database
 }
 
+/// With nobody to be told: what rankings count, they have counted.
+async fn fan_out(database: &Database) {
+    let relay = database.as_role("relay").await;
+    while relay.query_typed("select holdfast.fan_out(500)", &[]).await.unwrap()[0].get::<_, i32>(0) > 0 {}
+}
+
 /// What is done to the database, by its owner and behind every constraint; and what must be found then.
-const DOCTORED: [(&str, &[&str]); 31] = [
+const DOCTORED: [(&str, &[&str]); 34] = [
     ("update inventory_counter set available = available + 1 where sku_id = 'a'", &["counter_sum"]),
     (
         "update inventory_counter set total = total + 1, available = available + 1 where sku_id = 'a'",
-        &["counter_ledger"],
+        &["counter_ledger", "ranking_stock"],
     ),
-    ("delete from inventory_counter where sku_id = 'b'", &["counter_missing"]),
+    ("update sku_sold set sold = 5 where sku_id = 'a'", &["ranking_sold"]),
+    ("delete from sold_bucket where grain_s = 3600", &["ranking_hours"]),
+    ("update sold_bucket set sold = 7 where grain_s = 10", &["ranking_seconds"]),
+    ("delete from inventory_counter where sku_id = 'b'", &["counter_missing", "ranking_stock"]),
     (
         "update inventory_ledger set qty = qty + 1 where event_type = 'STOCK_OUT'",
         &["counter_ledger", "event_truth", "stock_told"],
@@ -124,10 +134,10 @@ const DOCTORED: [(&str, &[&str]); 31] = [
         "update reservation_hold set status = 'COMMITTED', finalized_at = created_at where user_id = 'live'",
         &["active_hold", "hold_active", "hold_end_told", "hold_order"],
     ),
-    ("delete from orders", &["event_truth", "hold_order", "payment_order"]),
+    ("delete from orders", &["event_truth", "hold_order", "payment_order", "ranking_hours", "ranking_seconds"]),
     ("update orders set total_amount = 101", &["event_truth", "order_amount", "order_payment"]),
     ("update orders set user_id = 'another'", &["order_owner"]),
-    ("update order_items set qty = 2", &["buyer_bought", "counter_sum", "order_lines"]),
+    ("update order_items set qty = 2", &["buyer_bought", "counter_sum", "order_lines", "ranking_sold"]),
     ("update buyer_history set bought = 5", &["buyer_bought"]),
     ("insert into buyer_history values ('drop', 'nobody', 'b', 1)", &["buyer_bought"]),
     ("delete from buyer_history", &["buyer_bought"]),
@@ -193,6 +203,7 @@ async fn one_of_everything_and_after() -> Database {
         select holdfast.secure('standard', 'p6', h.hold_id::text, h.hold_id, 'live', 100, 'KRW', null)
             from holdfast.reservation_hold h where h.user_id = 'live'";
     database.owner.batch_execute(later).await.unwrap();
+    fan_out(&database).await;
     database
 }
 
@@ -202,11 +213,19 @@ const DOCTORED_AFTER: [(&str, &[&str]); 18] = [
     ("update inventory_ledger set qty = -2 where event_type = 'RETAKE_DEBIT'", &["hold_ledger"]),
     (
         "insert into order_items select o.order_id, 'b', 1, 100, 1, 'drop', 'undone' from orders o where status = 'CANCELLED'",
-        &["buyer_bought", "counter_sum", "order_lines"],
+        &["buyer_bought", "counter_sum", "order_lines", "ranking_sold"],
     ),
     (
         "update orders set status = 'CONFIRMED', cancelled_at = null where status = 'CANCELLED'",
-        &["event_truth", "hold_ledger", "order_ledger", "order_lines", "payment_refund"],
+        &[
+            "event_truth",
+            "hold_ledger",
+            "order_ledger",
+            "order_lines",
+            "payment_refund",
+            "ranking_hours",
+            "ranking_seconds",
+        ],
     ),
     ("delete from order_ledger where event_type = 'ORDER_CANCELLED'", &["order_ledger"]),
     ("update order_ledger set amount = 1 where event_type = 'ORDER_CANCELLED'", &["order_ledger"]),
@@ -279,7 +298,7 @@ async fn every_inconsistency_is_found_and_nothing_else() {
     // And every rule of the views is in their list.
     let of_a_check = [
         "counter_", "hold_", "order_", "payment_", "refund_", "active_", "stock_", "ledger_", "event_", "buyer_",
-        "gateway_",
+        "gateway_", "ranking_",
     ];
     let views = include_str!("../../../schema/views/invariants.sql")
         .lines()
@@ -434,12 +453,20 @@ async fn a_busy_sale_is_consistent_at_every_moment() {
             round
         }));
     }
+    // What was counted agrees at every moment, too, with what is fanned out meanwhile.
+    let relay = database.as_role("relay").await;
+    let fanning_out = tokio::spawn(async move {
+        while Instant::now() < until {
+            relay.query_typed("select holdfast.fan_out(20)", &[]).await.unwrap();
+        }
+    });
     let audit = database.as_role("audit").await;
     let mut passes = 0;
     while Instant::now() < until {
         assert_eq!(pass(&audit, 50).await, (0, 0), "{:?}", told(&database).await);
         passes += 1;
     }
+    fanning_out.await.unwrap();
     let mut rounds = 0;
     for sale in sales {
         rounds += sale.await.unwrap();

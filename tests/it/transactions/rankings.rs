@@ -200,8 +200,13 @@ async fn a_sale_is_sold_out_when_its_last_sku_was_for_the_first_time_and_stays_s
     };
     at(&shop, first, 20).await;
     assert_eq!(shop.ranked("sales").await, json!([]));
-    // The one that was sold out first is available again when the other one is sold out.
+    // The one that was sold out first is available again, and sold out again, before the other one is.
     shop.cancel(first).await;
+    shop.fan_out().await;
+    let again = shop.buy("a", 2).await;
+    at(&shop, again, 70).await;
+    shop.fan_out().await;
+    shop.cancel(again).await;
     let second = shop.buy("b", 1).await;
     at(&shop, second, 50).await;
     let row = json!([{"rank": 1, "sale_id": "drop", "name": "Drop", "sold_out_in_s": 50}]);
