@@ -122,7 +122,7 @@ async fn what_sold_more_is_first_and_of_as_many_the_one_that_sold_earlier() {
     assert_eq!(shop.sold("24h").await, pairs(&all));
     assert_eq!(
         shop.shown("24h").await[0],
-        json!({"rank": 1, "sale_id": "drop", "sku_id": "d", "name": "d", "sold": 3})
+        json!({"rank": 1, "sale_id": "drop", "sku_id": "d", "name": "d", "sold": 3, "sale_name": "Drop"})
     );
     // What sold before the window is in no place of it, but its first sale stays its first.
     let early = shop.buy("b", 2).await;
