@@ -282,7 +282,7 @@ async fn what_former_routines_have_fanned_out_is_counted_when_these_are_applied(
 
     // And where nothing was counted before.
     shop.owner("truncate holdfast.sold_bucket, holdfast.sku_sold, holdfast.sale_sold_out").await;
-    shop.owner("update holdfast.inventory_counter set total = 4 where sku_id = 'a'").await;
+    shop.owner("update holdfast.inventory_counter set total = 4, available = 0 where sku_id = 'a'").await;
     shop.owner("select holdfast.recount_sold()").await;
     shop.relay.query_typed("select holdfast.rank(0)", &[]).await.unwrap();
     assert_eq!(shop.shown("sales").await[0]["sale_id"], "drop", "a: 3 and one that is older than a week");
