@@ -3,7 +3,7 @@
 //! is reached in workerd is not counted.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -72,6 +72,7 @@ impl Coverage {
             let status = areas.args(["dev", "test"]).args(&self.areas).status().context("cannot run cargo")?;
             // A test may fail that a slower program makes fail: what was counted is true all the same.
             println!("  the areas ended with {status}");
+            collect(&profiles)?;
             programs.extend(stack::functions::INSTANCES.iter().map(|(name, _)| target.join("debug").join(name)));
         }
         let mut report = Command::new("cargo");
@@ -81,4 +82,15 @@ impl Coverage {
         ensure!(status.success(), "reading what was counted: {status}");
         Ok(())
     }
+}
+
+/// A function that a test starts with an empty environment counts where it stands.
+fn collect(profiles: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(workspace::root())? {
+        let name = entry?.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with("default_") && name.ends_with(".profraw")) {
+            fs::rename(workspace::root().join(&name), profiles.join(&name))?;
+        }
+    }
+    Ok(())
 }
