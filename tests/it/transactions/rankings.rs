@@ -327,43 +327,35 @@ async fn a_ranking_is_made_again_when_it_is_old_and_by_one_at_a_time() {
     assert!(rank(&shop.relay, 60.0).await, "the clock was set back");
 }
 
-/// A million orders in a week of a thousand SKUs: what a reader reads is one row, and what is ranked is an hour of the small
-/// buckets and a week of the large ones.
+/// A million orders in a week of a thousand SKUs: who reads a ranking reads one row, and what makes all four of them is done
+/// within the time that `relay`'s role has for a statement.
 #[tokio::test]
 #[ignore = "long"]
 async fn a_million_orders_do_not_slow_the_reading_of_a_ranking() {
     let shop = Shop::new(&[("a", 9, 9)]).await;
-    shop.owner(
+    for sql in [
         "insert into holdfast.sku (sale_id, sku_id, name, unit_price, max_per_user, position)
-             select 'drop', 'sku-' || n, 'SKU', 100, 1, n + 1 from generate_series(1, 1000) n;
-         insert into holdfast.sku_sold (sale_id, sku_id, total, sold, first_sold_at)
-             select 'drop', 'sku-' || n, 5000, 1000, now() from generate_series(1, 1000) n;
-         insert into holdfast.sold_bucket
-             select g, date_bin(make_interval(secs => g), now() - n * interval '0.6 seconds', 'epoch'), 'drop', 'sku-' || (n * 7919 % 1000 + 1), count(*)
-             from generate_series(1, 1000000) n, unnest(array[10, 3600]) g group by 1, 2, 3, 4;
-         vacuum (analyze) holdfast.sold_bucket",
-    )
-    .await;
+         select 'drop', 'sku-' || n, 'SKU', 100, 1, n + 1 from generate_series(1, 1000) n",
+        "insert into holdfast.sku_sold (sale_id, sku_id, total, sold, first_sold_at)
+         select 'drop', 'sku-' || n, 5000, 1000, now() from generate_series(1, 1000) n",
+        "insert into holdfast.sold_bucket (grain_s, began_at, sale_id, sku_id, sold)
+         select g, date_bin(make_interval(secs => g), now() - n * interval '0.6 seconds', 'epoch'), 'drop',
+                'sku-' || (n::bigint * 7919 % 1000 + 1), count(*)
+         from generate_series(1, 1000000) n, unnest(array[10, 3600]) g group by 1, 2, 3, 4",
+        "vacuum (analyze) holdfast.sold_bucket",
+    ] {
+        shop.owner(sql).await;
+    }
     shop.relay.batch_execute("set statement_timeout = '2500ms'").await.unwrap();
     shop.relay.query_typed("select holdfast.rank(0)", &[]).await.unwrap();
     assert_eq!(shop.shown("7d").await.as_array().unwrap().len(), 100);
-    let blocks = async |sql: &str| -> i64 {
-        // The second time: the first one reads the catalog.
-        shop.owner(sql).await;
-        let plan = format!("explain (analyze, buffers, format json) {sql}");
-        let plan: Json<Value> = shop.database.owner.query_one(&plan, &[]).await.unwrap().get(0);
-        plan.0[0]["Plan"]["Shared Hit Blocks"].as_i64().unwrap()
-            + plan.0[0]["Plan"]["Shared Read Blocks"].as_i64().unwrap()
-    };
-    let read = blocks("select holdfast.look_up_ranking('7d')").await;
-    assert!(read < 20, "{read} blocks");
-    let whole: i64 = shop
-        .database
-        .owner
-        .query_one("select pg_relation_size('holdfast.sold_bucket') / 8192", &[])
-        .await
-        .unwrap()
-        .get(0);
-    let ranked = blocks("select holdfast.ranked_skus('1 hour', now())").await;
-    assert!(ranked < whole / 4, "{ranked} of {whole} blocks");
+    // The second time: the first one reads the catalog.
+    let mut blocks = 0;
+    for _ in 0..2 {
+        let plan = "explain (analyze, buffers, format json) select holdfast.look_up_ranking('7d')";
+        let Json(plan): Json<Value> = shop.database.owner.query_one(plan, &[]).await.unwrap().get(0);
+        let of = |name: &str| plan[0]["Plan"][name].as_i64().unwrap();
+        blocks = of("Shared Hit Blocks") + of("Shared Read Blocks");
+    }
+    assert!(blocks < 20, "{blocks} blocks");
 }
