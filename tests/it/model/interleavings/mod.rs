@@ -31,7 +31,8 @@ const WHERE_STOPPED: &str = "select application_name from pg_stat_get_activity($
 /// Errors that say "again": serialization failure, deadlock.
 const RETRYABLE: [&str; 2] = ["40001", "40P01"];
 /// Sources with boundaries; the others only read.
-const STEPPED: [&str; 7] = ["expire.sql", "release.sql", "lapsed.sql", "reserve.sql", "confirm.sql", "payments.sql", "admin.sql"];
+const STEPPED: [&str; 7] =
+    ["expire.sql", "release.sql", "lapsed.sql", "reserve.sql", "confirm.sql", "payments.sql", "admin.sql"];
 /// A sale is made before anybody can be in its way.
 const NOT_STEPPED: &str = "create_sale:";
 
