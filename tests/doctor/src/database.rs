@@ -51,7 +51,8 @@ pub async fn examine(url: &str, wanted: Wanted, report: &mut Report) -> Result<(
 }
 
 async fn schema_of(client: &Client, report: &mut Report) -> Result<()> {
-    let State { missing, unknown } = state(client).await.context("reading what migrations write down, which the database's owner may")?;
+    let State { missing, unknown } =
+        state(client).await.context("reading what migrations write down, which the database's owner may")?;
     if missing.is_empty() && unknown.is_empty() {
         report.fact("schema", "this release's");
     }
