@@ -5,6 +5,7 @@ mod audit;
 mod cancel;
 mod capture;
 mod confirm;
+mod doctor;
 mod drafts;
 mod events;
 mod expire;
