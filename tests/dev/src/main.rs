@@ -8,6 +8,7 @@ mod fuzz;
 mod mutant;
 mod mutants;
 mod plan;
+mod production;
 mod rush;
 mod soak;
 mod test;

@@ -9,10 +9,12 @@ use clap::Args;
 use load::rush::figures::Figures;
 use load::rush::live::Shown;
 use load::rush::{self, page, text};
+use stack::production::BUYERS_PER_ADDRESS;
 use stack::{Report, Stack};
 use stack::{tools, workspace};
 use tokio::net::TcpStream;
 
+use crate::production::LikeProduction;
 use crate::up::Ends;
 
 #[derive(Args)]
@@ -38,6 +40,8 @@ pub struct Rush {
     /// The `stack.json` of a running stack [default: target/dev/stack.json, or else a stack of its own]
     #[arg(long, value_name = "FILE")]
     stack: Option<PathBuf>,
+    #[command(flatten)]
+    production: LikeProduction,
 }
 
 impl Rush {
@@ -53,7 +57,12 @@ impl Rush {
         }
         println!("  no stack is running: starting one for this rush");
         let mut ends = Ends::new()?;
-        let mut own = Stack::prepare(stack::Options::for_tests("rush"))?;
+        let mut own = Stack::prepare(stack::Options {
+            aws: false,
+            production: self.production.asked(),
+            detours: self.production.detours().await?,
+            ..stack::Options::for_tests("rush")
+        })?;
         let outcome = tokio::select! {
             outcome = self.on_its_own(&mut own) => outcome,
             () = ends.asked() => {
@@ -72,6 +81,10 @@ impl Rush {
 
     /// The stack that was named, which has to answer; or the usual one, if it does.
     async fn running(&self) -> anyhow::Result<Option<Report>> {
+        // A stack that runs is as it was started.
+        if self.production.asked().is_some() && self.stack.is_none() {
+            return Ok(None);
+        }
         let path = self.stack.clone().unwrap_or_else(|| workspace::dev_dir().join("stack.json"));
         let found = match read(&path) {
             Ok(report) if answers(&report.edge_url).await => Ok(report),
@@ -96,6 +109,7 @@ impl Rush {
             pay: self.pay,
             skus: self.skus.into(),
             seed,
+            per_address: self.production.asked().map_or(1, |_| BUYERS_PER_ADDRESS),
         };
         println!("  {} buyers within {} s for {} pieces, --seed {seed}", self.buyers, self.over_s, self.stock);
         let rush = rush::run(options, stack, Shown::default()).await?;

@@ -10,6 +10,7 @@ use load::soak::version::Version;
 use load::soak::{self, Glance, Options};
 use stack::workspace;
 
+use crate::production::LikeProduction;
 use crate::up::Ends;
 
 /// Between two lines where a line cannot be rewritten.
@@ -35,6 +36,8 @@ pub struct Soak {
     /// Players of histories that are held against the model, each in a database of its own
     #[arg(long, value_name = "N", default_value_t = 3)]
     players: usize,
+    #[command(flatten)]
+    production: LikeProduction,
 }
 
 impl Soak {
@@ -46,7 +49,7 @@ impl Soak {
         ensure!(self.minutes > 0.0 && self.minutes <= 1_440.0, "--minutes is more than 0 and at most a day");
         let seed = self.seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
         let lasts = Duration::from_secs_f64(self.minutes * 60.0);
-        let Self { minutes, clients, wholesalers, players, .. } = self;
+        let Self { minutes, clients, wholesalers, players, production, .. } = self;
         println!(
             "  {clients} clients, {wholesalers} that order batches, {players} players, for {minutes} minutes, --seed {seed}"
         );
@@ -58,7 +61,9 @@ impl Soak {
             }
             version => Some(version?),
         };
-        let options = Options { name: "soak".to_owned(), lasts, seed, clients, wholesalers, players, version };
+        let production = production.asked();
+        let options =
+            Options { name: "soak".to_owned(), lasts, seed, clients, wholesalers, players, version, production };
         let mut ends = Ends::new()?;
         let shown = Shown::default();
         let soak = soak::run(options, |glance| shown.show(&glance), ends.asked()).await?;

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::changes::Changes;
+use crate::production::LikeProduction;
 use stack::{Options, Ports, Stack};
 use stack::{tools, workspace};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,6 +22,8 @@ pub struct Up {
     /// Use this Postgres 18 in place of the embedded one
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
+    #[command(flatten)]
+    production: LikeProduction,
 }
 
 impl Up {
@@ -40,8 +43,9 @@ impl Up {
             database_url: self.database_url,
             early_release: true,
             demo_sale: true,
-            detours: None,
+            detours: self.production.detours().await?,
             aws: false,
+            production: self.production.asked(),
         })?;
         let up = tokio::select! {
             up = stack.bring_up() => up.map(Some),

@@ -3,6 +3,7 @@
 
 mod bench;
 mod neighbours;
+mod production;
 mod rush;
 mod shares;
 mod soak;

@@ -20,7 +20,8 @@ fn failed(rush: &Rush) -> Vec<&'static str> {
 #[ignore = "long"]
 async fn a_drop_is_sold_exactly_and_the_verdict_sees_what_is_changed_by_hand() {
     let stack = stack();
-    let options = Options { buyers: 300, stock: 40, over: Duration::from_secs(6), pay: 0.7, skus: 2, seed: 42 };
+    let options =
+        Options { buyers: 300, stock: 40, over: Duration::from_secs(6), pay: 0.7, skus: 2, seed: 42, per_address: 1 };
     let mut rush = rush::run(options, &stack, ()).await.unwrap();
     assert!(rush.failed().is_empty(), "{:#?}", rush.checks);
 

@@ -16,6 +16,7 @@ async fn soak_of(seed: u64) {
         wholesalers: 1,
         players: 2,
         version: None,
+        production: None,
     };
     let soak = soak::run(options, |_| (), std::future::pending()).await.unwrap();
     // What there is to say of a run that failed, the seed above all.

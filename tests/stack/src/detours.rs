@@ -3,10 +3,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
 use super::functions;
+use crate::production::Production;
 use crate::proxy::{Proxy, Speech};
 
 /// Postgres's settings behind detours: when what was committed is known to the moment, and the log is small, so that its
@@ -65,6 +67,12 @@ impl Detours {
         for (proxy, port) in [(&self.database, pooler_port), (&self.lambda, lambda_port), (&self.shop, edge_port)] {
             proxy.lead_to(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         }
+    }
+
+    /// What the ways take, as long as they are there.
+    pub fn keep_distance(&self, production: Production) {
+        self.lambda.keep_delay(Duration::from_millis(production.function_ms));
+        self.database.keep_delay(Duration::from_millis(production.database_ms));
     }
 
     /// The database as whoever comes by this door is to reach it.

@@ -1,11 +1,13 @@
 //! The Worker in workerd: `wrangler.toml` as a configuration of workerd's own, and the process.
 
+mod configuration;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use rustix::process::Signal;
 
 use super::children::{Children, Spec};
@@ -15,12 +17,13 @@ use super::wrangler::Wrangler;
 use crate::workspace;
 use simulator::{self, Dialect};
 
-const RATE_LIMIT_MODULE: &str = "holdfast:rate-limit";
-
 /// What a local Worker is given in place of what `wrangler.toml` says for Cloudflare.
 #[derive(Clone)]
 pub struct Local {
-    pub port: u16,
+    /// One an isolate.
+    pub ports: Vec<u16>,
+    /// The Durable Objects are in an isolate of their own and have a bounded pace; an isolate's memory is bounded.
+    pub like_production: bool,
     /// Replace [vars] of the same name.
     pub vars: BTreeMap<&'static str, String>,
     /// Values for [secrets]: in workerd's environment, where neither its command line nor its configuration shows them.
@@ -30,7 +33,7 @@ pub struct Local {
 }
 
 impl Local {
-    pub fn new(port: u16, lambda_url: &str, gateway_url: &str, secrets: &Secrets) -> Self {
+    pub fn new(ports: Vec<u16>, lambda_url: &str, gateway_url: &str, secrets: &Secrets) -> Self {
         let gateway = simulator::Config::keys(&secrets.webhook_secret);
         let vars = BTreeMap::from([
             ("ENVIRONMENT", "development".to_owned()),
@@ -51,7 +54,7 @@ impl Local {
             ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         ]);
         secrets.extend(gateway.webhook_env());
-        Self { port, vars, secrets, clock: None }
+        Self { ports, like_production: false, vars, secrets, clock: None }
     }
 }
 
@@ -78,7 +81,10 @@ pub async fn start(
         patience: Duration::from_secs(2),
         prepare: Box::new(|| Ok(())),
     })?;
-    ready::listening(local.port, Duration::from_secs(30), "the Worker").await
+    for port in local.ports {
+        ready::listening(port, Duration::from_secs(30), "the Worker").await?;
+    }
+    Ok(())
 }
 
 /// Copies what workerd runs to `dir`, and writes its configuration; its path. What a Durable Object has stored there
@@ -87,19 +93,16 @@ pub async fn start(
 /// # Errors
 /// A file cannot be copied or written.
 pub fn lay_out(wrangler: &Wrangler, local: &Local, dir: &Path) -> anyhow::Result<PathBuf> {
-    let mut modules = copy_modules(wrangler, dir)?;
+    let modules = copy_modules(wrangler, dir)?;
     let gates = dir.join("gates");
     fs::create_dir_all(&gates).with_context(|| format!("cannot create {}", gates.display()))?;
-    fs::copy(workspace::root().join("tests/stack/js/rate_limit.js"), dir.join("rate_limit.js"))
-        .context("cannot copy tests/stack/js/rate_limit.js")?;
-    if local.clock.is_some() {
-        fs::copy(workspace::root().join("tests/stack/js/clock.js"), dir.join("clock.js"))
-            .context("cannot copy tests/stack/js/clock.js")?;
-        // The main module is the first.
-        modules.insert(0, "clock.js".to_owned());
+    for script in ["rate_limit.js", "overload.js", "clock.js"] {
+        fs::copy(workspace::root().join("tests/stack/js").join(script), dir.join(script))
+            .with_context(|| format!("cannot copy tests/stack/js/{script}"))?;
     }
+    fs::write(dir.join("objects.js"), bounded_objects(wrangler)?).context("cannot write objects.js")?;
     let config = dir.join("workerd.capnp");
-    fs::write(&config, configuration(wrangler, local, &modules, &gates)?)
+    fs::write(&config, configuration::configuration(wrangler, local, &modules, &gates)?)
         .with_context(|| format!("cannot write {}", config.display()))?;
     Ok(config)
 }
@@ -123,120 +126,12 @@ fn copy_modules(wrangler: &Wrangler, dir: &Path) -> anyhow::Result<Vec<String>> 
     Ok(files.into_iter().map(|(name, _)| name).collect())
 }
 
-fn configuration(wrangler: &Wrangler, local: &Local, modules: &[String], gates: &Path) -> anyhow::Result<String> {
-    let assets = workspace::root().join(&wrangler.assets.directory);
-    let modules = modules.iter().map(|name| {
-        let kind = if name.ends_with(".wasm") { "wasm" } else { "esModule" };
-        let quoted = quoted(name);
-        format!("(name = {quoted}, {kind} = embed {quoted})")
-    });
-    let flags = wrangler.compatibility_flags.iter().map(|flag| quoted(flag));
-    let namespaces = wrangler.migrations.iter().flat_map(|migration| &migration.new_sqlite_classes).map(|class| {
-        let class = quoted(class);
-        format!("(className = {class}, uniqueKey = {class}, enableSql = true)")
-    });
-    Ok(format!(
-        "# Made by `cargo dev` from wrangler.toml at each start.
-using Workerd = import \"/workerd/workerd.capnp\";
-
-const config :Workerd.Config = (
-  services = [
-    (name = \"worker\", worker = .worker),
-    # The functions and the gateway are on this machine.
-    (name = \"internet\", network = (allow = [\"public\", \"private\"], tlsOptions = (trustBrowserCas = true))),
-    (name = \"assets\", disk = (path = {assets})),
-    (name = \"gates\", disk = (path = {gates}, writable = true)),{clock}
-  ],
-  sockets = [(name = \"http\", address = \"127.0.0.1:{port}\", http = (), service = \"worker\")],
-  extensions = [(modules = [(name = {module}, internal = true, esModule = embed \"rate_limit.js\")])],
-);
-
-const worker :Workerd.Worker = (
-  modules = {modules},
-  compatibilityDate = {date},
-  compatibilityFlags = {flags},
-  bindings = {bindings},
-  durableObjectNamespaces = {namespaces},
-  durableObjectStorage = (localDisk = \"gates\"),
-);
-",
-        port = local.port,
-        clock = clock_service(local),
-        assets = quoted(&assets.to_string_lossy()),
-        gates = quoted(&gates.to_string_lossy()),
-        module = quoted(RATE_LIMIT_MODULE),
-        modules = list(modules),
-        date = quoted(&wrangler.compatibility_date),
-        flags = list(flags),
-        bindings = list(bindings(wrangler, local)?),
-        namespaces = list(namespaces),
-    ))
-}
-
-fn bindings(wrangler: &Wrangler, local: &Local) -> anyhow::Result<Vec<String>> {
-    let mut bindings = vec![];
-    if let Some(unknown) = local.vars.keys().find(|name| !wrangler.vars.contains_key(**name)) {
-        bail!("wrangler.toml has no variable {unknown}, which the local stack sets");
+/// tests/stack/js/objects.js, with the classes of `wrangler.toml`.
+fn bounded_objects(wrangler: &Wrangler) -> anyhow::Result<String> {
+    let path = workspace::root().join("tests/stack/js/objects.js");
+    let mut script = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    for class in wrangler.classes() {
+        script.push_str(&format!("export class {class} extends bounded(worker.{class}) {{}}\n"));
     }
-    for (name, value) in &wrangler.vars {
-        let value = local.vars.get(name.as_str()).unwrap_or(value);
-        bindings.push(format!("(name = {}, text = {})", quoted(name), quoted(value)));
-    }
-    for name in &wrangler.secrets.required {
-        if !local.secrets.contains_key(name.as_str()) {
-            bail!("wrangler.toml requires the secret {name}, for which the local stack has no value");
-        }
-    }
-    // The gateways' too, which are optional.
-    for name in local.secrets.keys() {
-        bindings.push(format!("(name = {0}, fromEnvironment = {0})", quoted(name)));
-    }
-    bindings.push(format!("(name = {}, service = \"assets\")", quoted(&wrangler.assets.binding)));
-    for object in &wrangler.durable_objects.bindings {
-        let (name, class) = (quoted(&object.name), quoted(&object.class_name));
-        bindings.push(format!("(name = {name}, durableObjectNamespace = {class})"));
-    }
-    for rate_limit in &wrangler.ratelimits {
-        let (name, simple) = (quoted(&rate_limit.name), quoted(&serde_json::to_string(&rate_limit.simple)?));
-        let module = quoted(RATE_LIMIT_MODULE);
-        let inner = format!("[(name = \"simple\", text = {simple})]");
-        bindings.push(format!("(name = {name}, wrapped = (moduleName = {module}, innerBindings = {inner}))"));
-    }
-    bindings.extend(local.clock.as_ref().map(|_| "(name = \"CLOCK\", service = \"clock\")".to_owned()));
-    Ok(bindings)
-}
-
-fn clock_service(local: &Local) -> String {
-    let service =
-        |dir: &PathBuf| format!("\n    (name = \"clock\", disk = (path = {})),", quoted(&dir.to_string_lossy()));
-    local.clock.as_ref().map(service).unwrap_or_default()
-}
-
-/// A string as Cap'n Proto's text format writes it: as C does.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            control if control.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(control))),
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-fn list(items: impl IntoIterator<Item = String>) -> String {
-    let items: Vec<String> = items.into_iter().map(|item| format!("\n    {item},")).collect();
-    format!("[{}]", items.concat())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_quote_a_backslash_and_a_newline_stay_inside_the_string() {
-        assert_eq!(quoted("a\"b\\c\nd홍"), r#""a\"b\\c\x0ad홍""#);
-    }
+    Ok(script)
 }

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -69,7 +70,9 @@ const HOP_BY_HOP: [HeaderName; 5] =
 type Answer = Response<BoxBody<Bytes, hyper::Error>>;
 
 struct Front {
-    worker: SocketAddr,
+    /// One an isolate, which take turns.
+    workers: Vec<SocketAddr>,
+    next: AtomicUsize,
     client: Client<Connector, Bounded>,
     presses: Arc<Semaphore>,
     others: Arc<Semaphore>,
@@ -80,7 +83,7 @@ struct Front {
 ///
 /// # Errors
 /// The port is taken.
-pub fn start(port: u16, worker_port: u16) -> anyhow::Result<JoinHandle<()>> {
+pub fn start(port: u16, worker_ports: &[u16]) -> anyhow::Result<JoinHandle<()>> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into()).with_context(|| format!("the front cannot listen on {port}"))?;
@@ -91,7 +94,8 @@ pub fn start(port: u16, worker_port: u16) -> anyhow::Result<JoinHandle<()>> {
         .set_host(false)
         .build(connector());
     let [presses, others, room] = [AT_ONCE, AT_ONCE, ROOM].map(|places| Arc::new(Semaphore::new(places)));
-    let front = Front { worker: (Ipv4Addr::LOCALHOST, worker_port).into(), client, presses, others, room };
+    let workers = worker_ports.iter().map(|port| (Ipv4Addr::LOCALHOST, *port).into()).collect();
+    let front = Front { workers, next: AtomicUsize::new(0), client, presses, others, room };
     let most = files().saturating_sub(OTHER_FILES).max(64);
     Ok(tokio::spawn(listen(Arc::new(front), listener, usize::try_from(most)?)))
 }
@@ -185,7 +189,8 @@ impl Front {
         let path = head.uri.path_and_query().filter(|path| path.as_str().starts_with('/')).ok_or(Refused::Strange)?;
         let is_long = ["/v1/webhooks/", "/v1/admin/"].iter().any(|start| path.path().starts_with(start));
         let most = if is_long { LONG_BODY_MAX_BYTES } else { BODY_MAX_BYTES };
-        let uri = Uri::builder().scheme("http").authority(self.worker.to_string()).path_and_query(path.clone());
+        let worker = self.workers[self.next.fetch_add(1, Ordering::Relaxed) % self.workers.len()];
+        let uri = Uri::builder().scheme("http").authority(worker.to_string()).path_and_query(path.clone());
         head.uri = uri.build().map_err(|_| Refused::Strange)?;
         head.version = Version::HTTP_11;
         strip(&mut head.headers);

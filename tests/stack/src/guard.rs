@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use http_body_util::combinators::BoxBody;
@@ -17,7 +18,7 @@ use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -41,7 +42,7 @@ pub fn hidden() -> Ipv4Addr {
 ///
 /// # Errors
 /// The port is taken.
-pub async fn start(port: u16, emulator: SocketAddr) -> anyhow::Result<JoinHandle<()>> {
+pub async fn start(port: u16, emulator: SocketAddr, timeouts: bool) -> anyhow::Result<JoinHandle<()>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
     let listener = listener.with_context(|| format!("the emulator's guard cannot listen on {port}"))?;
     let client = Arc::new(Client::builder(TokioExecutor::new()).build_http());
@@ -53,7 +54,7 @@ pub async fn start(port: u16, emulator: SocketAddr) -> anyhow::Result<JoinHandle
                     let Ok((stream, _)) = taken else { continue };
                     let client = Arc::clone(&client);
                     connections.spawn(async move {
-                        let serve = service_fn(|request| serve(&client, emulator, request));
+                        let serve = service_fn(|request| serve(&client, emulator, timeouts, request));
                         // A client that breaks off is gone.
                         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
                     });
@@ -67,6 +68,7 @@ pub async fn start(port: u16, emulator: SocketAddr) -> anyhow::Result<JoinHandle
 async fn serve(
     client: &Client<HttpConnector, Incoming>,
     emulator: SocketAddr,
+    timeouts: bool,
     mut request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     if is_a_pages(request.headers()) {
@@ -80,11 +82,36 @@ async fn serve(
     request.headers_mut().remove(HOST);
     // What the emulator compresses cannot be read here; Lambda compresses nothing.
     request.headers_mut().remove(ACCEPT_ENCODING);
-    Ok(match client.request(request).await {
+    let timeout = timeouts.then(|| timeout(request.uri().path())).flatten();
+    let Some(answer) = within(timeout, client.request(request)).await else {
+        return Ok(timed_out(timeout.unwrap_or_default()));
+    };
+    Ok(match answer {
         Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => as_lambda_answers(answer).await,
         Ok(answer) => answer.map(|body| body.boxed()),
         Err(error) => refusal(StatusCode::BAD_GATEWAY, &error.to_string()),
     })
+}
+
+/// Of the function that is invoked by this path, as the table of the deployment has it.
+fn timeout(path: &str) -> Option<Duration> {
+    let name = path.strip_prefix("/2015-03-31/functions/")?.split('/').next()?;
+    deployment::function(name).map(|function| Duration::from_secs(function.timeout_s))
+}
+
+async fn within<T>(timeout: Option<Duration>, answer: impl Future<Output = T>) -> Option<T> {
+    match timeout {
+        Some(timeout) => tokio::time::timeout(timeout, answer).await.ok(),
+        None => Some(answer.await),
+    }
+}
+
+/// What Lambda says of a function that it has ended.
+fn timed_out(timeout: Duration) -> Answer {
+    let error = json!({"errorType": "Sandbox.Timedout", "errorMessage": format!("Task timed out after {:.2} seconds", timeout.as_secs_f64())});
+    let mut answer = Response::new(Full::new(Bytes::from(error.to_string())).map_err(|never| match never {}).boxed());
+    answer.headers_mut().insert(FUNCTION_ERROR, HeaderValue::from_static("Unhandled"));
+    answer
 }
 
 /// A function's error has a type; what the emulator says for itself has none.
@@ -141,5 +168,18 @@ mod tests {
     fn the_emulators_own_address_is_loopback_and_not_the_usual_one() {
         let address = hidden();
         assert!(address.is_loopback() && (cfg!(not(target_os = "linux")) || address != Ipv4Addr::LOCALHOST));
+    }
+
+    #[tokio::test]
+    async fn a_function_is_answered_for_at_the_timeout_of_the_table() {
+        let expire = Duration::from_secs(deployment::table::EXPIRE.timeout_s);
+        assert_eq!(timeout("/2015-03-31/functions/expire/invocations"), Some(expire));
+        assert_eq!(timeout("/2015-03-31/functions/stranger/invocations"), None);
+        assert_eq!(within(Some(Duration::from_millis(1)), std::future::pending::<()>()).await, None);
+        assert_eq!(within(None, async {}).await, Some(()));
+        let answer = timed_out(expire);
+        assert_eq!(answer.headers()[FUNCTION_ERROR], "Unhandled");
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(String::from_utf8_lossy(&body).contains("Task timed out after 100.00 seconds"), "{body:?}");
     }
 }

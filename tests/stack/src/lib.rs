@@ -19,6 +19,7 @@ pub mod migrate;
 pub mod pooler;
 pub mod ports;
 pub mod postgres;
+pub mod production;
 pub mod proxy;
 pub mod ready;
 mod renew;
@@ -39,6 +40,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use children::Children;
 use detours::Detours;
 pub use ports::free as free_port;
+use production::{Production, Shares};
 pub use report::Report;
 pub use simulator::http;
 use simulator::{self, Gateway};
@@ -67,6 +69,8 @@ pub struct Options {
     pub detours: Option<Detours>,
     /// Build `relay` with its targets of AWS.
     pub aws: bool,
+    /// What the real platforms do and one machine does not; with it there have to be detours.
+    pub production: Option<Production>,
 }
 
 pub enum Ports {
@@ -91,6 +95,7 @@ impl Options {
             demo_sale: false,
             detours: None,
             aws: true,
+            production: None,
         }
     }
 }
@@ -105,6 +110,8 @@ pub struct Stack {
     running: Option<renew::Running>,
     tasks: Vec<JoinHandle<()>>,
     schedulers: Vec<JoinHandle<()>>,
+    shares: Option<Shares>,
+    before_gateways: Option<proxy::Proxy>,
 }
 
 impl Stack {
@@ -116,7 +123,18 @@ impl Stack {
         let _ = std::fs::remove_file(state.path("stack.json"));
         let secrets = Secrets::of(&state)?;
         let children = Children::new(&state);
-        Ok(Self { options, state, secrets, children, gateway: None, running: None, tasks: vec![], schedulers: vec![] })
+        Ok(Self {
+            options,
+            state,
+            secrets,
+            children,
+            gateway: None,
+            running: None,
+            tasks: vec![],
+            schedulers: vec![],
+            shares: None,
+            before_gateways: None,
+        })
     }
 
     /// Builds and starts everything; when it returns, all of it answers.
@@ -128,16 +146,6 @@ impl Stack {
         }
     }
 
-    /// Starts Postgres alone, with the schema: enough for what calls its routines by itself. Nothing is built, and the other
-    /// addresses of the report are empty.
-    pub async fn bring_up_database(&mut self) -> anyhow::Result<Report> {
-        let database_url = self.start_migrated_database().await?;
-        let nowhere = String::new;
-        let report = Report::new(nowhere(), nowhere(), nowhere(), database_url, &self.secrets);
-        self.tasks.push(report.clone().keep_written(self.state.path("stack.json"), &self.children)?);
-        Ok(report)
-    }
-
     async fn start_in_order(&mut self) -> anyhow::Result<Report> {
         let (edge_port, lambda_port, gateway_port) = self.choose_ports()?;
         let (edge_url, lambda_url) = (loopback(edge_port), loopback(lambda_port));
@@ -147,38 +155,50 @@ impl Stack {
             spawn_blocking(move || built(aws)).await??
         };
 
-        let detours = self.options.detours.clone();
+        let (detours, production) = (self.options.detours.clone(), self.options.production);
         let database_url = self.start_migrated_database().await?;
         if let Some(detours) = &detours {
             let (dir, password) = (self.state.path("pooler"), &self.secrets.functions_password);
             let pooler = pooler::start(&dir, &database_url, password, &self.children).await?;
             detours.lead(pooler, lambda_port, edge_port);
+            production.inspect(|production| detours.keep_distance(*production));
         }
         functions::start_emulator(cargo_lambda, emulator, &self.children).await?;
-        self.tasks.push(guard::start(lambda_port, emulator).await?);
+        self.tasks.push(guard::start(lambda_port, emulator, production.is_some()).await?);
         let (shop_url, behind_url, clock) = match &detours {
             None => (edge_url.clone(), lambda_url.clone(), None),
             Some(detours) => (detours.shop.url(), detours.lambda.url(), detours.clock_dir.clone()),
         };
         let config = self.gateway_config(gateway_port, &shop_url);
         let secrets = config.webhook_env().into_iter().map(|(name, secret)| (name.to_owned(), secret));
-        let gateways: Vec<_> = config.functions_env(&loopback(gateway_port)).into_iter().chain(secrets).collect();
+        let gateways = match production {
+            Some(production) => {
+                let proxy = production.before_gateways(gateway_port).await?;
+                let url = proxy.url();
+                self.before_gateways = Some(proxy);
+                url
+            }
+            None => loopback(gateway_port),
+        };
+        let gateways: Vec<_> = config.functions_env(&gateways).into_iter().chain(secrets).collect();
         let given =
             functions::Given { emulator, database_url: &database_url, secrets: &self.secrets, gateways: &gateways };
         functions::start_instances(&self.options, &given, &self.children)?;
         let gateway_url = self.start_gateway(gateway_port, &shop_url).await?;
-        let worker_port = ports::free()?;
-        let mut local = edge::Local::new(worker_port, &behind_url, &gateway_url, &self.secrets);
-        local.clock = clock;
+        let isolates = production.map_or(1, |production| production.isolates.max(1));
+        let worker_ports = (0..isolates).map(|_| ports::free()).collect::<Result<Vec<u16>, _>>()?;
+        let mut local = edge::Local::new(worker_ports.clone(), &behind_url, &gateway_url, &self.secrets);
+        (local.clock, local.like_production) = (clock, production.is_some());
         edge::start(workerd, &wrangler, local.clone(), &self.state.path("edge"), &self.children).await?;
         self.running = Some(renew::Running { local, database_url: database_url.clone() });
-        self.tasks.push(front::start(edge_port, worker_port)?);
+        self.tasks.push(front::start(edge_port, &worker_ports)?);
 
+        self.shares = production.map(|_| Shares::start(self.children.clone()));
         self.schedule(&lambda_url, 1);
-        let hushed = self.is_hushed();
+        let how = self.deliveries();
         for (function, every) in scheduler::beats(&self.options) {
             let Some(every) = every else { continue };
-            self.tasks.push(tokio::spawn(scheduler::run(function, lambda_url.clone(), every, hushed)));
+            self.tasks.push(tokio::spawn(scheduler::run(function, lambda_url.clone(), every, how)));
         }
         if self.options.demo_sale {
             demo::open(&database_url, &edge_url, &self.secrets.admin_token).await?;
@@ -191,15 +211,15 @@ impl Stack {
 
     /// So many schedulers at once from now on; one is as it should be.
     pub fn schedule(&mut self, lambda_url: &str, schedulers: usize) {
-        let (every, hushed) = (Duration::from_secs(self.options.sweep_interval_s), self.is_hushed());
+        let (every, how) = (Duration::from_secs(self.options.sweep_interval_s), self.deliveries());
         self.schedulers.drain(..).for_each(|scheduler| scheduler.abort());
-        let begin = |_| tokio::spawn(scheduler::run(scheduler::SWEEP, lambda_url.to_owned(), every, hushed));
+        let begin = |_| tokio::spawn(scheduler::run(scheduler::SWEEP, lambda_url.to_owned(), every, how));
         self.schedulers = (0..schedulers).map(begin).collect();
     }
 
     /// Who has asked for detours breaks things on purpose: that a call fails is no news then.
-    fn is_hushed(&self) -> bool {
-        self.options.detours.is_some()
+    fn deliveries(&self) -> scheduler::How {
+        scheduler::How { hushed: self.options.detours.is_some(), like_production: self.options.production.is_some() }
     }
 
     /// What the functions' roles log in with.
@@ -225,6 +245,10 @@ impl Stack {
             let _ = task.await;
         }
         let _ = std::fs::remove_file(self.state.path("stack.json"));
+        // What is stopped takes no signal to end.
+        if let Some(shares) = self.shares.take() {
+            shares.end().await;
+        }
         self.gateway = None;
         self.children.stop(&["edge"]).await;
         let instances: Vec<&str> = functions::INSTANCES.iter().map(|(name, _)| *name).collect();
@@ -251,25 +275,6 @@ impl Stack {
         }
         let lambda = ports::free_or_another(9000, "the Lambda emulator")?;
         Ok((edge, lambda, ports::free_or_another(8790, "the payment gateway")?))
-    }
-
-    async fn start_migrated_database(&self) -> anyhow::Result<String> {
-        let database_url = self.start_database().await?;
-        migrate::run(&database_url).await.context("cannot migrate the database")?;
-        migrate::give_logins(&database_url, &self.secrets.functions_password).await?;
-        Ok(database_url)
-    }
-
-    async fn start_database(&self) -> anyhow::Result<String> {
-        let Some(url) = &self.options.database_url else {
-            let (settings, log_dir) = self.options.detours.as_ref().map(Detours::of_postgres).unwrap_or_default();
-            let how = postgres::How { fresh: self.options.fresh, settings, log_dir };
-            return postgres::start(&self.state, &self.secrets, how, &self.children).await;
-        };
-        if self.options.fresh {
-            postgres::empty(url).await?;
-        }
-        Ok(url.clone())
     }
 
     fn gateway_config(&self, port: u16, edge_url: &str) -> simulator::Config {

@@ -102,6 +102,11 @@ pub struct Simple {
 }
 
 impl Wrangler {
+    /// The classes of Durable Objects.
+    pub fn classes(&self) -> impl Iterator<Item = &str> {
+        self.migrations.iter().flat_map(|migration| &migration.new_sqlite_classes).map(String::as_str)
+    }
+
     pub fn read() -> anyhow::Result<Self> {
         let path = workspace::root().join("wrangler.toml");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -56,6 +56,8 @@ pub struct Options {
     pub pay: f64,
     pub skus: usize,
     pub seed: u64,
+    /// Buyers behind one address.
+    pub per_address: usize,
 }
 
 impl Options {
@@ -105,7 +107,7 @@ mod tests {
     use super::*;
 
     fn options() -> Options {
-        Options { buyers: 20_000, stock: 500, over: Duration::from_secs(9), pay: 0.7, skus: 3, seed: 7 }
+        Options { buyers: 20_000, stock: 500, over: Duration::from_secs(9), pay: 0.7, skus: 3, seed: 7, per_address: 1 }
     }
 
     #[test]

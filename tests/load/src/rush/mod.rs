@@ -100,7 +100,7 @@ pub async fn run(options: Options, stack: &Report, watching: impl live::Watching
     sale::open(stack, &sale_id, &options).await?;
 
     let buyers = arrivals::draw(&options);
-    let crowd = who::Crowd::new(&sale_id, &stack.session_secret);
+    let crowd = who::Crowd::new(&sale_id, &stack.session_secret, options.per_address);
     let people = buyers.iter().map(|buyer| crowd.member(buyer.number)).collect::<anyhow::Result<Vec<_>>>()?;
     let before = Counts::read(&owner).await?;
 

@@ -18,12 +18,14 @@ pub struct Crowd<'a> {
     session_secret: &'a str,
     /// Sets their addresses apart from those of other runs, which the shop still counts.
     tag: u16,
+    /// So many of them come from one address.
+    per_address: usize,
 }
 
 impl<'a> Crowd<'a> {
-    pub fn new(sale_id: &'a str, session_secret: &'a str) -> Self {
+    pub fn new(sale_id: &'a str, session_secret: &'a str, per_address: usize) -> Self {
         let [high, low, ..] = uuid::Uuid::new_v4().into_bytes();
-        Self { sale_id, session_secret, tag: u16::from_be_bytes([high, low]) }
+        Self { sale_id, session_secret, tag: u16::from_be_bytes([high, low]), per_address }
     }
 
     pub fn member(&self, number: usize) -> anyhow::Result<Who> {
@@ -31,7 +33,8 @@ impl<'a> Crowd<'a> {
         let expires = jiff::Timestamp::now().as_second() + TOKEN_TTL_S;
         let token = HeaderValue::from_str(&format!("Bearer {}", self.token(&user_id, expires)?))?;
         // A /64 each: an IPv6 network counts as one address.
-        let (high, low) = (number >> 16, number & 0xffff);
+        let network = number / self.per_address.max(1);
+        let (high, low) = (network >> 16, network & 0xffff);
         let address = HeaderValue::from_str(&format!("2001:db8:{:x}:{low:x}::{:x}", self.tag, high + 1))?;
         Ok(Who { user_id, token, address })
     }

@@ -49,6 +49,7 @@ use players::Place;
 use pulse::Pulse;
 use report::Soak;
 use stack::detours::Detours;
+use stack::production::Production;
 use stack::{self, Report, Stack, ready};
 use stack::{always, database, tools, workspace};
 use version::Version;
@@ -74,6 +75,8 @@ pub struct Options {
     pub version: Option<Version>,
     /// Players of histories, each with a database of its own.
     pub players: usize,
+    /// What the real platforms do and one machine does not.
+    pub production: Option<Production>,
 }
 
 /// What is reported while it goes on.
@@ -108,6 +111,7 @@ pub async fn run(
     let mut detours = Detours::new(clocks.of_functions(), Some(clocks.dir.clone()), log_dir).await?;
     detours.functions = Some(link);
     let mut options_of_stack = stack::Options::for_tests(&options.name);
+    options_of_stack.production = options.production;
     options_of_stack.detours = Some(detours.clone());
     let mut stack = Stack::prepare(options_of_stack)?;
     let outcome = tokio::select! {

@@ -124,7 +124,7 @@ impl World {
     }
 
     pub fn member(&self, user: usize) -> anyhow::Result<Who> {
-        Crowd::new(&self.name, &self.session_secret).member(user)
+        Crowd::new(&self.name, &self.session_secret, 1).member(user)
     }
 
     /// Asks the shop once. 503, 429 and a key that is in progress are no answers; nor is what is not the shop's own.

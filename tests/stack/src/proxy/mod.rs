@@ -63,8 +63,10 @@ struct Inner {
 struct Weather {
     /// Everything waits until then.
     stalled_until: Option<Instant>,
-    /// Every piece waits so long.
+    /// Every piece waits so long, ...
     delay: Duration,
+    /// ... and always so long: the way itself.
+    kept: Duration,
     /// So many answers are still to be lost, and were.
     lose: u32,
     lost: u64,
@@ -134,6 +136,11 @@ impl Proxy {
         held(&self.0.weather).delay = each;
     }
 
+    /// What the way takes, whatever the weather.
+    pub fn keep_delay(&self, each: Duration) {
+        held(&self.0.weather).kept = each;
+    }
+
     /// Loses the next so many answers, each with its connection.
     pub fn lose(&self, answers: u32) {
         held(&self.0.weather).lose = answers;
@@ -159,7 +166,7 @@ impl Proxy {
     /// From now on it only passes on.
     pub fn clear(&self) {
         let mut weather = held(&self.0.weather);
-        *weather = Weather { lost: weather.lost, ..Weather::default() };
+        *weather = Weather { lost: weather.lost, kept: weather.kept, ..Weather::default() };
         drop(weather);
         self.call_off();
     }
@@ -168,7 +175,10 @@ impl Proxy {
 impl Inner {
     /// Waits as long as the weather wants.
     async fn wait(&self) {
-        let delay = held(&self.weather).delay;
+        let delay = {
+            let weather = held(&self.weather);
+            weather.delay.max(weather.kept)
+        };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }

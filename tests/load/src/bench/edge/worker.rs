@@ -48,7 +48,7 @@ impl Worker {
     }
 
     async fn run(&self) -> anyhow::Result<()> {
-        let local = Local::new(self.port, &self.lambda_url, "", &self.secrets);
+        let local = Local::new(vec![self.port], &self.lambda_url, "", &self.secrets);
         edge::start(tools::workerd()?, &self.wrangler, local, &self.state.path("edge"), &self.children).await
     }
 

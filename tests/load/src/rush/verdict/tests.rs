@@ -71,7 +71,15 @@ fn sale() -> (Run, DatabaseState) {
     let mut book = Book::default();
     (book.stories, book.requests) = (stories, 7);
     let run = Run {
-        options: Options { buyers: 5, stock: 3, over: Duration::from_secs(5), pay: 0.7, skus: 1, seed: 1 },
+        options: Options {
+            buyers: 5,
+            stock: 3,
+            over: Duration::from_secs(5),
+            pay: 0.7,
+            skus: 1,
+            seed: 1,
+            per_address: 1,
+        },
         sale_id: "s".to_owned(),
         clock: Clock { opening: Instant::now(), opening_unix_us: OPENING },
         book,

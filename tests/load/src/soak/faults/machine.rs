@@ -112,7 +112,8 @@ impl Hands {
 
     pub(super) fn schedulers_now(&self, number: usize) {
         let every = Duration::from_secs(1);
-        let begin = |_| tokio::spawn(scheduler::run("expire", self.lambda_url.clone(), every, true));
+        let how = scheduler::How { hushed: true, like_production: false };
+        let begin = |_| tokio::spawn(scheduler::run("expire", self.lambda_url.clone(), every, how));
         let mut schedulers = self.schedulers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         schedulers.drain(..).for_each(|scheduler| scheduler.abort());
         schedulers.extend((0..number).map(begin));
