@@ -70,6 +70,11 @@ return (jsonb_build_object(
     || case when (p_refund).account_needed and (p_refund).status <> 'COMPLETED'
        then jsonb_build_object('account_needed', true) else '{}' end)::json;
 
+-- Whether an order stands: what it bought is sold, and its money is the shop's.
+create or replace function holdfast.order_stands(p_status text) returns boolean
+language sql immutable parallel safe
+return p_status not in ('CANCELLED', 'RETURNED');
+
 -- How an order was paid. A payment without a gateway has the name of its method in place of a gateway's: see pay.sql.
 create or replace function holdfast.paid_by(p_gateway text, p_payment_id text) returns json
 language sql immutable
@@ -103,7 +108,7 @@ return json_build_object(
     'currency_decimals', holdfast.currency_decimals(p_order.currency),
     'coupon', null,
     'payment', holdfast.paid_by(p_order.gateway, p_order.payment_id),
-    'tracking', null,
+    'tracking', p_order.tracking,
     -- Money that moved at the gateway and not by us: it stands beside the status.
     'disputed', coalesce((select p.dispute in ('open', 'resolved', 'lost') from holdfast.payment p
                           where p.gateway = p_order.gateway and p.payment_id = p_order.payment_id), false),
@@ -142,6 +147,7 @@ return json_build_object(
     'hold_ttl_s', p_sale.hold_ttl_s,
     'currency', p_sale.currency,
     'currency_decimals', holdfast.currency_decimals(p_sale.currency),
+    'buyer_cancel', p_sale.buyer_cancel,
     'skus', (select json_agg(json_build_object('sku_id', k.sku_id, 'name', k.name, 'unit_price', k.unit_price,
                                                'available', case when not holdfast.is_stock_hidden(p_sale)
                                                                  then c.available end,
@@ -184,6 +190,6 @@ revoke execute on function holdfast.rfc3339(timestamptz), holdfast.currency_deci
     holdfast.hold_json(holdfast.reservation_hold, text), holdfast.hold_item_text(text, integer, bigint),
     holdfast.hold_text(uuid, text, text, text, text, bigint, text, integer, text, uuid), holdfast.hold_status_now(holdfast.reservation_hold),
     holdfast.shown_refund(holdfast.refund), holdfast.moved_outside(holdfast.payment), holdfast.paid_by(text, text),
-    holdfast.order_json_for(holdfast.orders, boolean), holdfast.order_json(holdfast.orders),
+    holdfast.order_stands(text), holdfast.order_json_for(holdfast.orders, boolean), holdfast.order_json(holdfast.orders),
     holdfast.sale_status(holdfast.sale), holdfast.is_stock_hidden(holdfast.sale), holdfast.sale_json(holdfast.sale), holdfast.status_stands_ms(holdfast.sale, text),
     holdfast.sold_out(text, text, bigint) from public;

@@ -78,6 +78,7 @@ pub const REPEATABLE: &[Repeatable] = repeatable![
     "routines/retain.sql",
     "routines/forget.sql",
     "routines/payments.sql",
+    "routines/orders.sql",
     "views/invariants.sql",
     "routines/admin.sql",
     "routines/audit.sql",
