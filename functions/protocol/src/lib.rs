@@ -17,6 +17,7 @@ pub mod forget;
 pub mod json;
 pub mod lookup;
 pub mod opening;
+pub mod orders;
 pub mod pay;
 pub mod payments;
 pub mod printable;

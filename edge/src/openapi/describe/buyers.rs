@@ -36,6 +36,21 @@ pub fn order(operation: Operation, schemas: &mut Schemas) -> Operation {
         .asks()
 }
 
+pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let mut operation = operation
+        .reads_if_any(schemas.request::<protocol::payments::Cancellation>())
+        .answers(
+            200,
+            "The cancelled order.",
+            schemas.answer::<protocol::shop::Order>(),
+            &["ETag", "RateLimit", "RateLimit-Policy"],
+        )
+        .refuses(&[Code::NotFound, Code::InvalidRequest, Code::TransitionNotAllowed])
+        .asks();
+    operation.headers_of_refusals = vec!["RateLimit", "RateLimit-Policy"];
+    operation
+}
+
 pub fn holds(operation: Operation, schemas: &mut Schemas) -> Operation {
     let status = schemas.answer::<protocol::shop::HoldStatus>();
     operation

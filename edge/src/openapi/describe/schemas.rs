@@ -144,7 +144,13 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         ("Adjustment", "reason", reason.clone()),
         ("NewSale", "reason", reason.clone()),
         ("StatusChange", "reason", reason.clone()),
-        ("Cancellation", "reason", reason),
+        ("Cancellation", "reason", reason.clone()),
+        ("OrderChange", "reason", reason),
+        (
+            "OrderChange",
+            "tracking",
+            json!({"minLength": 1, "maxLength": protocol::orders::TRACKING_MAX_CHARS, "pattern": printable()}),
+        ),
         (
             "Data",
             "payment_id",
