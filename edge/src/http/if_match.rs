@@ -21,7 +21,10 @@ pub fn version(header: Option<&str>) -> Result<Option<i64>, Problem> {
 /// `precondition_required`.
 pub fn required(version: Option<i64>) -> Result<i64, Problem> {
     version.ok_or_else(|| {
-        Problem::new(Code::PreconditionRequired, "Send `If-Match` with the `ETag` of what you have seen and want to change.")
+        Problem::new(
+            Code::PreconditionRequired,
+            "Send `If-Match` with the `ETag` of what you have seen and want to change.",
+        )
     })
 }
 

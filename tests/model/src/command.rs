@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::orders::Next;
+
 /// Where the clock stands for a sale: its schedule is moved by hand, so that nobody waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -48,6 +50,8 @@ pub enum Command {
         retakes: bool,
         /// Whether who let a hold lapse cannot have the SKU again for as long as a history lasts.
         cools: bool,
+        /// Whether a buyer may cancel an order.
+        cancels: bool,
         skus: Vec<NewSku>,
     },
     /// T1.
@@ -110,6 +114,17 @@ pub enum Command {
     /// An operator takes the order of this hold back.
     Cancel {
         of: HoldOf,
+        key: String,
+    },
+    /// Its buyer does.
+    CancelOwn {
+        of: HoldOf,
+        user: String,
+    },
+    /// An operator moves it on, by version.
+    Move {
+        of: HoldOf,
+        next: Next,
         key: String,
     },
     /// What a gateway has of a payment now, as it says when it is asked.
@@ -224,6 +239,8 @@ impl Command {
             Self::Stock { .. } => "stock",
             Self::Status { .. } => "status",
             Self::Cancel { .. } => "cancel",
+            Self::CancelOwn { .. } => "cancel own",
+            Self::Move { .. } => "move",
             Self::Present { .. } => "present",
             Self::Listed { .. } => "listed",
             Self::Refund { .. } => "refund",
@@ -257,11 +274,12 @@ impl Command {
             | Self::PayFree { .. }
             | Self::Park { .. } => "confirm",
             Self::BeginRefund { .. } | Self::SettleRefund { .. } => "refund",
-            Self::Release { .. } => "release",
+            Self::Release { .. } | Self::CancelOwn { .. } => "release",
             Self::NewSale { .. }
             | Self::Stock { .. }
             | Self::Status { .. }
             | Self::Cancel { .. }
+            | Self::Move { .. }
             | Self::Decide { .. }
             | Self::Report { .. }
             | Self::ReadPayments { .. } => "admin",
@@ -315,12 +333,13 @@ impl Command {
                 (of_whom, who) = (of.as_mut(), Some(user));
             }
             Self::Release { of, user }
+            | Self::CancelOwn { of, user }
             | Self::OpenPage { of, user, .. }
             | Self::PayFree { of, user, .. }
             | Self::ReadHold { of, user }
             | Self::ReadOrder { of, user }
             | Self::ReadOrderOfHold { of, user } => (of_whom, who) = (Some(of), Some(user)),
-            Self::Cancel { of, key } => {
+            Self::Cancel { of, key } | Self::Move { of, key, .. } => {
                 begin(key);
                 of_whom = Some(of);
             }
@@ -352,6 +371,8 @@ impl Command {
             | Self::OpenPage { of, .. }
             | Self::PayFree { of, .. }
             | Self::Cancel { of, .. }
+            | Self::CancelOwn { of, .. }
+            | Self::Move { of, .. }
             | Self::ReadHold { of, .. }
             | Self::ReadOrder { of, .. }
             | Self::ReadOrderOfHold { of, .. }
@@ -370,6 +391,8 @@ impl Command {
             | Self::PayFree { of, .. }
             | Self::Release { of, .. }
             | Self::Cancel { of, .. }
+            | Self::CancelOwn { of, .. }
+            | Self::Move { of, .. }
             | Self::ReadHold { of, .. }
             | Self::ReadOrder { of, .. }
             | Self::ReadOrderOfHold { of, .. }
@@ -405,10 +428,11 @@ impl fmt::Display for Command {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = self.verb();
         match self {
-            Self::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus } => {
+            Self::NewSale { sale, currency, ttl_s, phase, retakes, cools, cancels, skus } => {
                 let late = if *retakes { " retake" } else { "" };
                 let cools = if *cools { " cools" } else { "" };
-                write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}{late}{cools}")?;
+                let cancels = if *cancels { " cancels" } else { "" };
+                write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}{late}{cools}{cancels}")?;
                 skus.iter()
                     .try_for_each(|(sku, price, stock, most)| write!(to, " {sku}: {stock} at {price}, {most} a user;"))
             }
@@ -431,11 +455,18 @@ impl fmt::Display for Command {
             Self::Asked { gateway, payment, says } => write!(to, "{verb} {gateway} {payment}: {says}"),
             Self::PayFree { of, user, method } => write!(to, "{verb} {of} user={user} {method}"),
             Self::Sweep { most } => write!(to, "{verb} {most}"),
-            Self::Release { of, user } | Self::ReadHold { of, user } => write!(to, "{verb} {of} user={user}"),
+            Self::Release { of, user } | Self::CancelOwn { of, user } | Self::ReadHold { of, user } => {
+                write!(to, "{verb} {of} user={user}")
+            }
             Self::ReadOrder { of, user } | Self::ReadOrderOfHold { of, user } => write!(to, "{verb} {of} user={user}"),
             Self::Stock { sale, sku, delta, key } => write!(to, "{verb} {sale} {sku} {delta:+} {key}"),
             Self::Status { sale, status } => write!(to, "{verb} {sale} {status}"),
             Self::Cancel { of, key } => write!(to, "{verb} {of} {key}"),
+            Self::Move { of, next, key } => {
+                let restock = if next.restock { "" } else { " not for sale again" };
+                let (version, status, tracking) = (next.version, next.status, next.tracking.unwrap_or_default());
+                write!(to, "{verb} {of} {version} {status} {tracking}{restock} {key}")
+            }
             Self::Present { gateway, payment, gone, refunded_percent, dispute }
             | Self::Listed { gateway, payment, gone, refunded_percent, dispute } => {
                 let left = if *gone { "gone".to_owned() } else { format!("refunded={refunded_percent}%") };

@@ -291,8 +291,8 @@ impl Model {
     /// What a command does and answers when nothing else happens; a reservation is in `reserve`.
     pub fn answer(&mut self, command: &Command) -> Value {
         match command {
-            Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus } => {
-                self.new_sale(sale, currency, *ttl_s, *phase, (*retakes, *cools), skus)
+            Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, cancels, skus } => {
+                self.new_sale(sale, currency, *ttl_s, *phase, (*retakes, *cools, *cancels), skus)
             }
             Command::Pay { gateway, payment, of, user, amount: Amount::Exactly(amount), currency: Some(currency) } => {
                 self.pay(&Captured { gateway, payment, of: of.as_ref(), user, amount: *amount, currency })
@@ -317,6 +317,8 @@ impl Model {
             Command::Stock { sale, sku, delta, key } => self.stock(sale, sku, *delta, key),
             Command::Status { sale, status } => self.set_status(sale, status),
             Command::Cancel { of, key } => self.cancel(of, key),
+            Command::CancelOwn { of, user } => self.cancel_own(of, user),
+            Command::Move { of, next, key } => self.change_order(of, next, key),
             Command::Present { gateway, payment, gone, refunded_percent, dispute } => {
                 let (gone, refunded_percent, dispute) = (*gone, *refunded_percent, *dispute);
                 self.present(&Present { gateway, payment, gone, refunded_percent, dispute })

@@ -140,10 +140,15 @@ fn orders(model: &Model, lines: &mut Vec<String>) {
         let (hold, status) = (&model.holds[of], order.status);
         let (by, user) = (format!("{}|{}", order.payment.0, order.payment.1), &of.user);
         let (sale, amount, currency) = (&hold.sale, hold.amount, &hold.currency);
-        lines.push(format!("order|?order:{of}|?hold:{of}|{sale}|{user}|{by}|{amount}|{currency}|{status}"));
+        let (version, tracking) = (order.version(), order.tracking.unwrap_or("-"));
+        lines.push(format!(
+            "order|?order:{of}|?hold:{of}|{sale}|{user}|{by}|{amount}|{currency}|{status}|{version}|{tracking}"
+        ));
         lines.push(format!("money|{by}|ORDER_CONFIRMED|?order:{of}|{amount}|{currency}"));
-        if status == "CANCELLED" {
-            lines.push(format!("money|{by}|ORDER_CANCELLED|?order:{of}|{amount}|{currency}"));
+        for step in &order.steps {
+            lines.push(format!("money|{by}|ORDER_{step}|?order:{of}|{amount}|{currency}"));
+        }
+        if !order.stands() {
             continue;
         }
         for line in &hold.lines {

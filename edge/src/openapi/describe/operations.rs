@@ -82,9 +82,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         "refund_account" => money::refund_account(new("Set the bank account for the refund of a deposit"), schemas),
         "admin_list_payments" => money::payments(new("List payments"), schemas),
         "admin_order" => buyers::order(new("Get an order, with its user"), schemas),
-        "cancel_order" => {
-            buyers::cancel(new("Cancel an order, if the sale lets its buyers; idempotent"), schemas)
-        }
+        "cancel_order" => buyers::cancel(new("Cancel an order, if the sale lets its buyers; idempotent"), schemas),
         "admin_change_order" => money::change_order(new("Move an order on, by version"), schemas),
         "admin_cancel_order" => money::cancel(new("Cancel and refund an order"), schemas),
         "admin_create_sale" => new("Create a sale; idempotent by its body")

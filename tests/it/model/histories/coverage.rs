@@ -36,7 +36,13 @@ const OUTCOMES: &[&str] = &[
     "cancel CANCELLED again",
     "cancel idempotency_key_reused",
     "cancel nothing",
+    "cancel own CANCELLED",
+    "cancel own CANCELLED again",
+    "cancel own not_for_buyers",
+    "cancel own not_found",
+    "cancel own transition_not_allowed",
     "cancel replayed",
+    "cancel transition_not_allowed",
     "lapse done",
     "decide dismissed",
     "decide idempotency_key_reused",
@@ -68,12 +74,21 @@ const OUTCOMES: &[&str] = &[
     "ledger RELEASE_CREDIT",
     "ledger RESERVE_DEBIT",
     "ledger RETAKE_DEBIT",
+    "ledger RETURN_CREDIT",
     "ledger STOCK_IN",
     "ledger STOCK_OUT",
     "listed agreed",
     "listed asked",
     "listed asked again",
     "listed nothing",
+    "move CANCELLED",
+    "move DELIVERED",
+    "move PREPARING",
+    "move RETURNED",
+    "move SHIPPED",
+    "move nothing",
+    "move precondition_failed",
+    "move transition_not_allowed",
     "new sale already_exists",
     "new sale sale",
     "new sale sale again",
@@ -171,7 +186,7 @@ const OUTCOMES: &[&str] = &[
 const AND: [&str; 6] = ["status not_found", "status sale", "stock replayed", "stock stock", "sweep none", "sweep some"];
 
 /// What races: each with each, itself included.
-const RACERS: [&str; 13] = [
+const RACERS: [&str; 15] = [
     "reserve",
     "pay",
     "pay free",
@@ -180,6 +195,8 @@ const RACERS: [&str; 13] = [
     "stock",
     "status",
     "cancel",
+    "cancel own",
+    "move",
     "secure",
     "decide",
     "read hold",
@@ -193,7 +210,8 @@ impl Coverage {
         for one in answered {
             for value in &one.values {
                 let mut name = format!("{} {}", one.said.verb(), name(&one.said, value));
-                if let (Command::Cancel { .. }, Some(order)) = (&one.said, value["order"]["order_id"].as_str())
+                if let (Command::Cancel { .. } | Command::CancelOwn { .. }, Some(order)) =
+                    (&one.said, value["order"]["order_id"].as_str())
                     && !self.cancelled.insert(order.to_owned())
                     && value["replayed"] != true
                 {
@@ -273,7 +291,7 @@ fn name(command: &Command, value: &Value) -> String {
             word("status").to_owned()
         }
         Command::ReadPayments { .. } => if value["payments"] == json!([]) { "none" } else { "some" }.to_owned(),
-        Command::Cancel { .. } if !value["order"].is_null() => {
+        Command::Cancel { .. } | Command::CancelOwn { .. } | Command::Move { .. } if !value["order"].is_null() => {
             value["order"]["status"].as_str().unwrap_or_default().to_owned()
         }
         Command::Asked { says, .. } => (*says).to_owned(),
