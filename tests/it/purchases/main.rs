@@ -4,4 +4,5 @@
 mod free;
 mod journey;
 mod lists;
+mod orders;
 mod sold_out;

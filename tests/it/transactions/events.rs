@@ -42,7 +42,7 @@ fn members(value: &Value, at: &str, into: &mut BTreeSet<String>) {
 fn shape(value: &Value) -> BTreeSet<String> {
     let mut shape = BTreeSet::new();
     members(value, "", &mut shape);
-    // Only a cancelled order's refund has one.
+    // Of refunds only that of a cancelled or returned order has one.
     shape.remove(".order_id");
     shape
 }
@@ -65,7 +65,7 @@ async fn every_change_emits_an_event_like_the_example_of_its_type() {
     let bought = hold(&database, "buys").await;
     let order = pay(&database, "p1", &bought, "buys").await["order_id"].as_str().unwrap().to_owned();
     let kept = hold(&database, "keeps").await;
-    pay(&database, "p3", &kept, "keeps").await;
+    let kept_order = pay(&database, "p3", &kept, "keeps").await["order_id"].clone();
     let lapsed = hold(&database, "lapses").await;
     let past = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
                 expire_at = expire_at - interval '1 hour' where hold_id = $1";
@@ -78,6 +78,9 @@ async fn every_change_emits_an_event_like_the_example_of_its_type() {
     let order = Uuid::parse_str(&order).unwrap();
     let cancel = "select holdfast.cancel_order($1, 'k', sha256(''), $2)";
     admin.query_typed(cancel, &[(&by, Type::JSON), (&order, Type::UUID)]).await.unwrap();
+    let kept = Uuid::parse_str(kept_order.as_str().unwrap()).unwrap();
+    let prepare = "select holdfast.change_order($1, $2, 1, 'PREPARING', null, true)";
+    admin.query_typed(prepare, &[(&by, Type::JSON), (&kept, Type::UUID)]).await.unwrap();
     let pause = "select holdfast.set_sale_status($1, 'drop', 'paused')";
     admin.query_typed(pause, &[(&by, Type::JSON)]).await.unwrap();
     let refund = database.as_role("refund").await;
@@ -99,6 +102,7 @@ async fn every_change_emits_an_event_like_the_example_of_its_type() {
         "AuditFinding",
         "OrderCancelled",
         "OrderConfirmed",
+        "OrderStatusChanged",
         "PaymentDisputed",
         "PaymentRefundedOutside",
         "RefundCompleted",

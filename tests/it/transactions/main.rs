@@ -9,6 +9,7 @@ mod drafts;
 mod events;
 mod expire;
 mod holders;
+mod orders;
 mod parked;
 mod plans;
 mod present;
