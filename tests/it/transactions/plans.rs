@@ -212,7 +212,10 @@ impl Calls {
     async fn cancel(&self, order: Uuid) {
         let by = r#"'{"actor": "a", "reason": "r", "request_id": "i"}'"#;
         let key = self.round;
+        let own = format!("select holdfast.cancel_own_order('user-{key}-1', '{order}', 'r')");
+        Self::call(&self.release, &own).await;
         for sql in [
+            format!("select holdfast.change_order({by}, '{order}', 1, 'PREPARING', null, true)"),
             format!("select holdfast.cancel_order({by}, 'cancel {key}', sha256('x'), '{order}')"),
             "select holdfast.newest_payments('unsettled', null, 100, 5000)".to_owned(),
             "select holdfast.dead_letters(null, null, null, 'drop', null, null, 100)".to_owned(),
