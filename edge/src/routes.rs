@@ -12,7 +12,7 @@ use protocol::deliveries::Decision;
 
 use crate::api::admin::{actions, dead_letters, orders, payments, sales as admin_sales, stock, subscriptions, users};
 use crate::api::payments::{confirm, open, returns};
-use crate::api::reservations::{pay, release, reserve};
+use crate::api::reservations::{change, pay, release, reserve};
 use crate::api::{description, health, lists, lookup, orders as own_orders, sales};
 use crate::auth::dev_session;
 use crate::auth::operator::Role;
@@ -152,6 +152,8 @@ table! {
         |c, _| Box::pin(reserve::reserve(c));
     "hold" GET "/v1/reservations/{hold_id}": BUYER, FREE, NO_QUERY, "" => "Hold";
         |c, p| Box::pin(lookup::hold(c, p.get("hold_id")));
+    "change_hold" PATCH "/v1/reservations/{hold_id}": BUYER, USER, NO_QUERY, "Lines" => "Hold";
+        |c, p| Box::pin(change::change(c, p.get("hold_id")));
     "release" DELETE "/v1/reservations/{hold_id}": BUYER, USER, NO_QUERY, "" => "Hold";
         |c, p| Box::pin(release::release(c, p.get("hold_id")));
     "pay_hold" POST "/v1/reservations/{hold_id}/pay": BUYER, USER, NO_QUERY, "ToPay" => "Paid";

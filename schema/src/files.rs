@@ -60,6 +60,7 @@ pub const REPEATABLE: &[Repeatable] = repeatable![
     "routines/lapsed.sql",
     "routines/reserve_answers.sql",
     "routines/reserve.sql",
+    "routines/change.sql",
     "routines/parked.sql",
     "routines/confirm.sql",
     "routines/pay.sql",

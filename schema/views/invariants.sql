@@ -125,7 +125,8 @@ cross join lateral (
            count(*) filter (where (b.qty, b.unit_price, b.sale_id, b.user_id) = (i.qty, i.unit_price, h.sale_id, h.user_id)) as bought
     from holdfast.reservation_hold_item i
     left join lateral (
-        select sum(e.qty) as net, sum(e.qty) filter (where e.event_type = 'RESERVE_DEBIT') as debit
+        select sum(e.qty) as net,
+               sum(e.qty) filter (where e.event_type in ('RESERVE_DEBIT', 'CHANGE_DEBIT', 'CHANGE_CREDIT')) as debit
         from holdfast.inventory_ledger e
         where e.hold_id = h.hold_id and e.sku_id = i.sku_id and e.sale_id = h.sale_id) l on true
     left join holdfast.user_active_hold a
@@ -148,6 +149,9 @@ cross join lateral (
         ('hold_order', (h.status = 'COMMITTED')::integer, (o.order_id is not null)::integer, null),
         ('order_lines', case when o.order_id is null or o.ended then 0 else own.lines end,
                         case when o.ended or o.lines > own.lines then o.lines else own.bought end, null),
+        ('hold_changes', h.version - 1, (
+            select count(distinct l.hold_version) from holdfast.inventory_ledger l
+            where l.hold_id = h.hold_id and l.hold_version is not null and l.hold_version between 2 and h.version), null),
         ('order_owner', 1, coalesce(o.same, true)::integer, null),
         ('order_amount', h.total_amount, coalesce(o.total_amount, h.total_amount), null)
     union all
@@ -168,6 +172,13 @@ cross join lateral (
         h.finalized_at
     where h.retaken_at > h.finalized_at
     union all
+    select 'hold_change_told', 1, (
+        select count(*) from holdfast.event_outbox e
+        where e.hold_id = h.hold_id and e.event_type = 'HoldChanged' and (e.data ->> 'version')::integer = change.version),
+        change.at
+    from (select l.hold_version as version, min(l.created_at) as at from holdfast.inventory_ledger l
+          where l.hold_id = h.hold_id and l.hold_version is not null group by l.hold_version) change
+    union all
     -- Each step of its order.
     select 'order_told', 1, (
         select count(*) from holdfast.event_outbox e where e.hold_id = h.hold_id and e.data ->> 'status' = step.status
@@ -186,7 +197,11 @@ select l.hold_id, 'ledger_hold' as check_name, l.entry_id::text as subject, l.sa
 from holdfast.inventory_ledger l
 where l.hold_id is not null
   and not exists (select from holdfast.reservation_hold_item i join holdfast.reservation_hold h on h.hold_id = i.hold_id
-                  where i.hold_id = l.hold_id and i.sku_id = l.sku_id and h.sale_id = l.sale_id);
+                  where i.hold_id = l.hold_id and i.sku_id = l.sku_id and h.sale_id = l.sale_id)
+  -- Of a line that a change took away nothing is left.
+  and not exists (select from holdfast.reservation_hold h
+                  where h.hold_id = l.hold_id and h.sale_id = l.sale_id and h.version > 1 and 0 = (
+                      select sum(e.qty) from holdfast.inventory_ledger e where e.hold_id = l.hold_id and e.sku_id = l.sku_id));
 
 -- Payments, with their orders, refunds, entries and events. Read for one payment at a time. ----------------------------
 
@@ -284,8 +299,13 @@ from holdfast.event_outbox e
 -- Values and no EXISTS: that may be answered by a table that is read whole once.
 where not coalesce(case e.event_type
     when 'ReservationCreated' then (
-        select (h.sale_id, h.user_id, h.total_amount)
-             = (e.sale_id, e.data ->> 'user_id', (e.data ->> 'total_amount')::bigint)
+        select (h.sale_id, h.user_id) = (e.sale_id, e.data ->> 'user_id')
+           and coalesce((h.granted_as ->> 'total_amount')::bigint, h.total_amount) = (e.data ->> 'total_amount')::bigint
+        from holdfast.reservation_hold h where h.hold_id = e.hold_id)
+    when 'HoldChanged' then (
+        select (h.sale_id, h.user_id) = (e.sale_id, e.data ->> 'user_id')
+           and (e.data ->> 'version')::integer between 2 and h.version
+           and ((e.data ->> 'version')::integer < h.version or h.total_amount = (e.data ->> 'total_amount')::bigint)
         from holdfast.reservation_hold h where h.hold_id = e.hold_id)
     when 'ReservationExpired' then (
         -- And it stays true where a late payment took the stock again.
@@ -408,6 +428,7 @@ create or replace view holdfast.invariant (check_name, part, says) as values
     ('hold_lines',          'holds',    'every hold has a line'),
     ('hold_amount',         'holds',    'a hold''s amount is the sum of its lines'),
     ('hold_debit',          'holds',    'every line of a hold was debited'),
+    ('hold_changes',        'holds',    'every change of a hold has moved stock, and is in the ledger'),
     ('hold_ledger',         'holds',    'a hold''s entries come to what its status says'),
     ('hold_active',         'holds',    'every line of a HOLD is active, and of no other hold'),
     ('hold_order',          'holds',    'a COMMITTED hold has an order, and an order a COMMITTED hold'),
@@ -417,6 +438,7 @@ create or replace view holdfast.invariant (check_name, part, says) as values
     ('hold_told',           'holds',    'every hold was told of when it began'),
     ('hold_end_told',       'holds',    'every hold was told of once when it ended'),
     ('hold_expiry_told',    'holds',    'a hold whose stock was taken again was told of as expired before'),
+    ('hold_change_told',    'holds',    'every change of a hold was told of once'),
     ('order_told',          'holds',    'every step of an order was told of once'),
     ('ledger_hold',         'holds',    'every entry belongs to a line of a hold or to an operator'),
     ('payment_order',       'payments', 'a payment that is ORDERED has an order, and no other has'),

@@ -29,6 +29,7 @@ fn every_path_of_the_contract_is_found_by_its_method() {
         ("GET", "/openapi.json", "description"),
         ("POST", "/v1/reservations", "reserve"),
         ("GET", &format!("/v1/reservations/{ID}"), "hold"),
+        ("PATCH", &format!("/v1/reservations/{ID}"), "change_hold"),
         ("DELETE", &format!("/v1/reservations/{ID}"), "release"),
         ("POST", &format!("/v1/reservations/{ID}/payments"), "open_payment"),
         ("POST", &format!("/v1/reservations/{ID}/refund-account"), "refund_account"),

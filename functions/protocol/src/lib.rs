@@ -7,6 +7,7 @@ pub mod action;
 pub mod actor;
 pub mod admin;
 pub mod audit;
+pub mod change;
 pub mod confirm;
 pub mod dead_letter;
 pub mod deliveries;

@@ -1,8 +1,9 @@
-//! Release: a buyer gives a hold back, or an order.
+//! Release: a buyer gives a hold back, some of it for something else, or an order.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Trace;
+use crate::change::ChangeRequest;
 use crate::orders::CancelRequest;
 use crate::shop::{Hold, HoldStatus};
 
@@ -11,6 +12,7 @@ use crate::shop::{Hold, HoldStatus};
 #[serde(untagged)]
 pub enum GiveBack {
     Order(CancelRequest),
+    Lines(ChangeRequest),
     Hold(ReleaseRequest),
 }
 

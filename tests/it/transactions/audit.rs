@@ -269,6 +269,7 @@ async fn every_inconsistency_is_found_and_nothing_else() {
         checks.extend(expected.iter().copied());
     }
     checks.extend(crate::present::DOCTORED.iter().map(|(_, check)| *check));
+    checks.extend(crate::change::DOCTORED.iter().flat_map(|(_, expected)| expected.iter().copied()));
     checks.extend(crate::orders::DOCTORED.iter().flat_map(|(_, expected)| expected.iter().copied()));
     let rules = "select check_name, part is not null from holdfast.invariant";
     let rows = Database::new().await.owner.query(rules, &[]).await.unwrap();

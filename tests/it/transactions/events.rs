@@ -59,11 +59,14 @@ async fn the_outbox_takes_the_types_of_the_list_and_no_others() {
 #[tokio::test]
 async fn every_change_emits_an_event_like_the_example_of_its_type() {
     let database = Database::new().await;
-    database.sale(300, &[("a", 10, 1)]).await;
+    database.sale(300, &[("a", 10, 1), ("b", 10, 1)]).await;
     let given_back = hold(&database, "gives back").await;
     release(&database.as_role("release").await, "gives back", &given_back).await.unwrap();
     let bought = hold(&database, "buys").await;
     let order = pay(&database, "p1", &bought, "buys").await["order_id"].as_str().unwrap().to_owned();
+    let changed = hold(&database, "changes").await;
+    let more = format!("call holdfast.change_hold('changes', '{changed}', 1, '{{b}}', '{{1}}', null)");
+    database.as_role("release").await.query_typed(&more, &[]).await.unwrap();
     let kept = hold(&database, "keeps").await;
     let kept_order = pay(&database, "p3", &kept, "keeps").await["order_id"].clone();
     let lapsed = hold(&database, "lapses").await;
@@ -92,7 +95,11 @@ async fn every_change_emits_an_event_like_the_example_of_its_type() {
     let later =
         "select holdfast.record_present('standard', 'p3', clock_timestamp()::text, 'paid', 100, 40, 'KRW', 'open', 60)";
     database.as_role("confirm").await.query_typed(later, &[]).await.unwrap();
-    database.owner.execute("update holdfast.inventory_counter set available = available - 1", &[]).await.unwrap();
+    database
+        .owner
+        .execute("update holdfast.inventory_counter set available = available - 1 where sku_id = 'a'", &[])
+        .await
+        .unwrap();
     let audit = "select holdfast.audit_write(holdfast.audit_look('sales', 10, 86400))";
     database.as_role("audit").await.query_typed(audit, &[]).await.unwrap();
 
@@ -100,6 +107,7 @@ async fn every_change_emits_an_event_like_the_example_of_its_type() {
     let told: BTreeMap<String, Value> = rows.iter().map(|row| (row.get(0), row.get::<_, Json<Value>>(1).0)).collect();
     let types = [
         "AuditFinding",
+        "HoldChanged",
         "OrderCancelled",
         "OrderConfirmed",
         "OrderStatusChanged",

@@ -4,6 +4,7 @@
 mod audit;
 mod cancel;
 mod capture;
+mod change;
 mod confirm;
 mod drafts;
 mod events;

@@ -174,6 +174,7 @@ impl Calls {
         let pay = format!("select holdfast.pay('user-{round}-5', '{another}', 'free')");
         Self::call(&self.confirm, &pay).await;
         self.money(&another, &format!("user-{round}-5")).await;
+        self.change(&format!("user-{round}-6"), &format!("user-{round}-7")).await;
         self.cancel(order_id).await;
         self.relay().await;
     }
@@ -206,6 +207,24 @@ impl Calls {
             format!("select holdfast.settle_refund({due}, 'refused', 'never', null)"),
         ] {
             Self::call(&self.refund, &sql).await;
+        }
+    }
+
+    /// A hold becomes more, something else, and more than there is.
+    async fn change(&self, user: &str, other: &str) {
+        for (user, version, lines) in [
+            (user, 1, "'{a}', '{2}'"),
+            (user, 2, "'{b,a}', '{1,1}'"),
+            (other, 1, "'{b}', '{3}'"),
+            (user, 9, "'{a}', '{3}'"),
+        ] {
+            let of = "select coalesce((select h.hold_id from holdfast.reservation_hold h where h.user_id = $1
+                      and h.status = 'HOLD' limit 1), uuidv7())";
+            let hold: Uuid = self.database.owner.query_one(of, &[&user]).await.unwrap().get(0);
+            let sql = format!("call holdfast.change_hold('{user}', '{hold}', {version}, {lines}, null)");
+            Self::call(&self.release, &sql).await;
+            let sql = format!("select holdfast.change_lines('{user}', '{hold}', 99, {lines}, true)");
+            Self::call(&self.release, &sql).await;
         }
     }
 
@@ -270,6 +289,7 @@ impl Calls {
         assert_eq!(release(&self.release, "early", &nobody.to_string()).await.unwrap()["outcome"], "not_found");
         assert_eq!(sweep(&self.expire).await.unwrap(), 0);
         self.money(&nobody.to_string(), "early").await;
+        self.change("early", "early").await;
         self.cancel(nobody).await;
         for sql in [
             "select holdfast.fan_out(500)",

@@ -4,6 +4,7 @@
 //! and can change something. What races may come out otherwise: then a command finds something else, and that is fine.
 
 mod attempts;
+mod changes;
 mod letters;
 mod orders;
 
@@ -72,7 +73,8 @@ impl Generator {
                 self.reserve(many)
             }
             36..50 => self.pay(),
-            50..57 => self.release(),
+            50..54 => self.release(),
+            54..57 => self.change(),
             57..61 => self.sweep(),
             61..65 => self.stock(),
             65 => self.status(),
@@ -94,6 +96,8 @@ impl Generator {
             self.imagined.end(&back, "EXPIRED");
             // A lapsed hold in the way would be a defect of the transactions; here it is all the same.
             let _ = self.imagined.reserve(sale, asks);
+        } else if let Command::Change { of, user, version, lines } = command {
+            let _ = self.imagined.change(of, user, *version, lines);
         } else {
             let said = self.with_price(command);
             self.imagined.answer(&said);
@@ -145,7 +149,8 @@ impl Generator {
             }
             3 | 4 => self.pay(),
             5 => self.sweep(),
-            6 | 7 => self.release(),
+            6 => self.release(),
+            7 => self.change(),
             8 => self.stock(),
             9 => self.status(),
             10 => self.cancel_or_move(),

@@ -55,6 +55,10 @@ pub struct Hold {
     pub currency: String,
     pub ttl_s: i64,
     pub status: &'static str,
+    /// One more with every change of its lines.
+    pub version: i64,
+    /// What its key is answered, once its lines have changed.
+    pub granted: Option<Value>,
     /// Past its end, and the how manyth to get there.
     pub lapsed: Option<u32>,
     /// Paid after its end, and sold all the same.
@@ -187,7 +191,7 @@ impl Model {
     fn replayed(&self, sale: &str, ask: &Ask) -> Option<Value> {
         let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
         let same = self.keys.get(&of).is_some_and(|(of_sale, lines)| of_sale == sale && *lines == ask.lines);
-        same.then(|| json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD"), "replayed": true}))
+        same.then(|| json!({"outcome": "granted", "hold": self.granted_json(&of), "replayed": true}))
     }
 
     fn grant(&mut self, id: &str, ask: &Ask) -> Value {
@@ -205,6 +209,8 @@ impl Model {
             currency: sale.currency.clone(),
             ttl_s: sale.ttl_s,
             status: "HOLD",
+            version: 1,
+            granted: None,
             lapsed: None,
             retaken: false,
         };
@@ -342,7 +348,7 @@ impl Model {
         told.sort_unstable();
     }
 
-    fn enter(&mut self, entry: Entry) {
+    pub fn enter(&mut self, entry: Entry) {
         let at = self.ledger.partition_point(|other| *other < entry);
         self.ledger.insert(at, entry);
     }

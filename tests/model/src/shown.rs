@@ -58,11 +58,16 @@ impl Model {
             "hold_id": format!("?hold:{of}"), "sale_id": hold.sale, "status": status, "items": items(&hold.lines),
             "subtotal_amount": hold.amount, "discount_amount": 0, "total_amount": hold.amount, "currency": hold.currency,
             // Of every currency that a history has.
-            "currency_decimals": 0, "version": 1, "expire_at": hold.expires(of)});
+            "currency_decimals": 0, "version": hold.version, "expire_at": hold.expires(of)});
         if status == "COMMITTED" {
             shown["order_id"] = json!(format!("?order:{of}"));
         }
         shown
+    }
+
+    /// The hold as it was granted.
+    pub fn granted_json(&self, of: &HoldOf) -> Value {
+        self.holds[of].granted.clone().unwrap_or_else(|| self.hold_json(of, "HOLD"))
     }
 
     pub fn read_hold(&self, of: &HoldOf, user: &str) -> Value {

@@ -50,7 +50,8 @@ pub fn expected(state: &State) -> Vec<String> {
         let (sale, user) = (&hold.sale, &of.user);
         let (status, amount, currency, until) = (hold.status, hold.amount, &hold.currency, hold.expires(of));
         let retaken = if hold.retaken { "retaken" } else { "-" };
-        lines.push(format!("hold|?hold:{of}|{sale}|{user}|{status}|{amount}|{currency}|{until}|{retaken}"));
+        let version = hold.version;
+        lines.push(format!("hold|?hold:{of}|{sale}|{user}|{status}|{version}|{amount}|{currency}|{until}|{retaken}"));
         lines.push(format!("key|{user}|{}|?hold:{of}", of.key));
         for line in &hold.lines {
             lines.push(format!("line|?hold:{of}|{}|{}|{}", line.sku, line.qty, line.price));

@@ -255,6 +255,17 @@ impl World {
                 let sql = "select holdfast.release($1, $2)";
                 session.call(role, sql, &[(user, Type::TEXT), (&hold, Type::UUID)]).await
             }
+            Command::Change { user, version, lines, .. } => {
+                let (skus, qtys): (Vec<&str>, Vec<i32>) = lines.iter().map(|(sku, qty)| (sku.as_str(), *qty)).unzip();
+                let params: Params = &[
+                    (user, Type::TEXT),
+                    (&hold, Type::UUID),
+                    (version, Type::INT8),
+                    (&skus, Type::TEXT_ARRAY),
+                    (&qtys, Type::INT4_ARRAY),
+                ];
+                session.call(role, "call holdfast.change_hold($1, $2, $3, $4, $5, null)", params).await
+            }
             Command::Stock { sale, sku, delta, key } => {
                 let print = sha256(&format!("{sale} {sku} {delta}"));
                 let by = json!({"actor": "minji", "reason": "a reason", "request_id": key});
@@ -368,6 +379,9 @@ impl World {
 
     fn remember(&self, command: &Command, values: &[Value]) {
         let mut known = self.known.borrow_mut();
+        if let (Command::Change { of, .. }, Some(amount)) = (command, values[0]["hold"]["total_amount"].as_i64()) {
+            known.holds.entry(of.clone()).and_modify(|hold| hold.1 = amount);
+        }
         let Command::Reserve { asks, .. } = command else { return };
         for (ask, hold) in asks.iter().zip(values).map(|(ask, value)| (ask, &value["hold"])) {
             let (Some(id), Some(amount)) = (id_in(&hold["hold_id"]), hold["total_amount"].as_i64()) else { continue };

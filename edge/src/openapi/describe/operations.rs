@@ -60,6 +60,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .refuses(&[Code::Unavailable]),
         "reserve" => buyers::reserve(new("Reserve all lines of a cart, or none"), schemas),
         "hold" => buyers::hold(new("Get a hold"), "The hold.", schemas),
+        "change_hold" => buyers::change(new("Change the lines of a hold, all or none, by version"), schemas),
         "release" => buyers::hold(new("Release a hold; idempotent"), "The released hold.", schemas)
             .refuses(&[Code::HoldNotActive]),
         "pay_hold" => buyers::pay(new("Pay without a gateway; idempotent"), schemas),

@@ -124,6 +124,7 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         iso_currency::Currency::iter().filter(with_a_minor_unit).map(|currency| currency.code()).collect();
     vec![
         ("Cart", "items", json!({"minItems": 1, "maxItems": limits::ITEMS_MAX})),
+        ("Lines", "items", json!({"minItems": 1, "maxItems": limits::ITEMS_MAX})),
         ("Line", "qty", from(1, limits::QTY_MAX)),
         ("NewSale", "name", named.clone()),
         ("NewSale", "currency", json!({"enum": currencies})),

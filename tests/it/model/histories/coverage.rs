@@ -44,6 +44,17 @@ const OUTCOMES: &[&str] = &[
     "cancel replayed",
     "cancel transition_not_allowed",
     "lapse done",
+    "change already_holding",
+    "change changed",
+    "change hold_not_active COMMITTED",
+    "change hold_not_active EXPIRED",
+    "change hold_not_active RELEASED",
+    "change limit_reached",
+    "change no_such_hold",
+    "change not_found",
+    "change precondition_failed",
+    "change sale_not_open",
+    "change sold_out",
     "decide dismissed",
     "decide idempotency_key_reused",
     "decide invalid_request",
@@ -70,6 +81,8 @@ const OUTCOMES: &[&str] = &[
     "refund entry REFUND_FAILED",
     "refund entry REFUND_REOPENED",
     "ledger CANCEL_CREDIT",
+    "ledger CHANGE_CREDIT",
+    "ledger CHANGE_DEBIT",
     "ledger EXPIRE_CREDIT",
     "ledger RELEASE_CREDIT",
     "ledger RESERVE_DEBIT",
@@ -186,12 +199,13 @@ const OUTCOMES: &[&str] = &[
 const AND: [&str; 6] = ["status not_found", "status sale", "stock replayed", "stock stock", "sweep none", "sweep some"];
 
 /// What races: each with each, itself included.
-const RACERS: [&str; 15] = [
+const RACERS: [&str; 16] = [
     "reserve",
     "pay",
     "pay free",
     "sweep",
     "release",
+    "change",
     "stock",
     "status",
     "cancel",

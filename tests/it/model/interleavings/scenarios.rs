@@ -64,6 +64,11 @@ fn cancel(user: &str, key: &str, operators: &str) -> Command {
     Command::Cancel { of: of(user, key), key: operators.to_owned() }
 }
 
+fn change(user: &str, key: &str, lines: &[(&str, i32)]) -> Command {
+    let lines = lines.iter().map(|(sku, qty)| ((*sku).to_owned(), *qty)).collect();
+    Command::Change { of: of(user, key), user: user.to_owned(), version: 1, lines }
+}
+
 fn cancel_own(user: &str, key: &str) -> Command {
     Command::CancelOwn { of: of(user, key), user: user.to_owned() }
 }
@@ -112,7 +117,11 @@ fn cooling(mut before: Vec<Command>) -> Vec<Command> {
 
 pub fn all() -> Vec<Scenario> {
     let of_buyers = [among_buyers(), of_what_costs_nothing(), with_cool_downs(), with_late_payments()];
-    of_buyers.into_iter().chain([with_cancellations(), with_orders_that_go_on(), with_decisions()]).flatten().collect()
+    of_buyers
+        .into_iter()
+        .chain([with_cancellations(), with_orders_that_go_on(), with_changes(), with_decisions()])
+        .flatten()
+        .collect()
 }
 
 /// A payment for a hold that is none of ours waits for an operator, who decides while it is told of again, or for a hold
@@ -414,6 +423,48 @@ fn with_orders_that_go_on() -> Vec<Scenario> {
     }
     for other in [bob(), stock("a", -1, "s1"), pay("p2", "ann", "k1"), status("paused")] {
         meet(delivered(), back(), other);
+    }
+    all
+}
+
+/// A hold's lines become others, while somebody wants what it gives up, what it takes, or the hold itself.
+fn with_changes() -> Vec<Scenario> {
+    let (ann, bob) = (|| reserve("ann", "k1", &[("a", 1)]), || reserve("bob", "k1", &[("a", 1)]));
+    let annes = |stock, more: &[Command]| after(stock, &[&[ann()], more].concat());
+    let another = || change("ann", "k1", &[("b", 1)]);
+    let more = || change("ann", "k1", &[("a", 2), ("b", 1)]);
+    let mut all = Vec::new();
+    let mut meet = |before: Vec<Command>, one: Command, other: Command| all.push(Scenario { before, one, other });
+
+    // The hold itself: changed at once by another device, paid, given back, swept.
+    for other in [more(), another(), pay("p1", "ann", "k1"), release("ann", "k1"), SWEEP] {
+        meet(annes((5, 5), &[]), another(), other);
+    }
+    meet(annes((5, 5), &[lapse("ann", "k1", 1)]), another(), SWEEP);
+    meet(annes((5, 5), &[lapse("ann", "k1", 1)]), another(), reserve("ann", "k2", &[("a", 1)]));
+    // What it gives up, and what it takes.
+    meet(annes((1, 1), &[]), another(), bob());
+    meet(annes((1, 1), &[]), another(), reserve("bob", "k1", &[("b", 1)]));
+    meet(annes((1, 1), &[]), another(), reserve("bob", "k1", &[("b", 1), ("a", 1)]));
+    meet(annes((5, 5), &[bob()]), another(), change("bob", "k1", &[("b", 1)]));
+    let crossed = || after((1, 1), &[ann(), reserve("bob", "k1", &[("b", 1)])]);
+    meet(crossed(), another(), change("bob", "k1", &[("a", 1)]));
+    meet(annes((5, 5), &[]), another(), reserve("ann", "k2", &[("b", 1)]));
+    meet(annes((5, 5), &[]), another(), ann());
+    let anns_two = || after((5, 5), &[ann(), reserve("ann", "k2", &[("b", 1)])]);
+    meet(anns_two(), another(), change("ann", "k2", &[("a", 1)]));
+    meet(anns_two(), another(), release("ann", "k2"));
+    meet(anns_two(), another(), pay("p2", "ann", "k2"));
+    // Stock that lapsed holds have, its limit, stock, a pause, an order that goes back.
+    let bobs = [reserve("bob", "k1", &[("b", 1)]), lapse("bob", "k1", 1)];
+    meet(annes((1, 1), &bobs), another(), SWEEP);
+    meet(annes((1, 1), &bobs), another(), reserve("cho", "k1", &[("b", 1)]));
+    meet(annes((1, 1), &[]), another(), stock("b", -1, "s1"));
+    meet(annes((5, 5), &[]), another(), stock("a", -4, "s1"));
+    meet(annes((5, 5), &[]), another(), status("paused"));
+    let bought = [reserve("ann", "k2", &[("b", 3)]), pay("p2", "ann", "k2")];
+    for other in [cancel("ann", "k2", "c1"), cancel_own("ann", "k2"), goes_on("ann", "k2", 1, "PREPARING")] {
+        meet(annes((5, 5), &bought), another(), other);
     }
     all
 }
