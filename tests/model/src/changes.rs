@@ -22,7 +22,7 @@ impl Hold {
 
 impl Model {
     /// `Err`: the rule that was broken before it came to an answer.
-    pub fn change(&mut self, of: &HoldOf, user: &str, version: i64, lines: &Lines) -> Result<Value, String> {
+    pub fn change_hold(&mut self, of: &HoldOf, user: &str, version: i64, lines: &Lines) -> Result<Value, String> {
         let Some(hold) = self.hold_for(of, user) else { return Ok(json!({"outcome": "no_such_hold"})) };
         let shown = hold.shown();
         // While the money for it is being taken it stays as it is.

@@ -158,7 +158,7 @@ impl Search<'_> {
                 if self.must_ask_again(&state.model, &sale, user, &answered.values, call) {
                     return vec![state];
                 }
-                match state.model.change(of, user, *version, lines) {
+                match state.model.change_hold(of, user, *version, lines) {
                     Ok(expected) => self.as_answered(state, &expected, call),
                     Err(broken) => {
                         self.why =

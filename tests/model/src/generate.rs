@@ -97,7 +97,7 @@ impl Generator {
             // A lapsed hold in the way would be a defect of the transactions; here it is all the same.
             let _ = self.imagined.reserve(sale, asks);
         } else if let Command::Change { of, user, version, lines } = command {
-            let _ = self.imagined.change(of, user, *version, lines);
+            let _ = self.imagined.change_hold(of, user, *version, lines);
         } else {
             let said = self.with_price(command);
             self.imagined.answer(&said);
