@@ -79,7 +79,9 @@ fn add(module: &str, done: &mut Vec<String>, script: &mut String) -> Outcome<()>
     for line in joined_imports(&read(&format!("{module}.js"))?).lines() {
         if let Some(rest) = line.strip_prefix("import ") {
             let (names, from) = rest.split_once(" from \"./").ok_or("an import without a name")?;
-            let from = from.trim_end_matches("\";").trim_end_matches(".js");
+            let from = from.strip_suffix(".js\";").filter(|from| !from.contains('"')).ok_or_else(|| {
+                format!("{module}.js: an import ends with `.js\";`, and its comment has a line of its own: {line}")
+            })?;
             add(from, done, script)?;
             let names = names.trim_start_matches("* as ").replace(" as ", ": ");
             writeln!(body, "const {names} = ${from};")?;

@@ -280,8 +280,19 @@ async fn end(child: &mut Child, spec: &Spec) {
 
 /// A process gets what programs need to run at all, and nothing that was meant for us.
 fn passed_on() -> impl Iterator<Item = (OsString, OsString)> {
-    const NAMES: [&str; 9] =
-        ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME", "RUST_BACKTRACE"];
+    // The last one is where `cargo dev coverage` has them count.
+    const NAMES: [&str; 10] = [
+        "PATH",
+        "HOME",
+        "USER",
+        "LANG",
+        "LC_ALL",
+        "TMPDIR",
+        "CARGO_HOME",
+        "RUSTUP_HOME",
+        "RUST_BACKTRACE",
+        "LLVM_PROFILE_FILE",
+    ];
     std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| NAMES.contains(&name)))
 }
 
