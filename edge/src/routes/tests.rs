@@ -215,7 +215,7 @@ fn an_unsupported_method_gets_the_supported_ones() {
     let hold = format!("/v1/reservations/{ID}");
     for (method, path, allow) in [
         ("PUT", "/v1/reservations", "GET, HEAD, POST"),
-        ("PUT", hold.as_str(), "GET, HEAD, DELETE"),
+        ("PUT", hold.as_str(), "GET, HEAD, PATCH, DELETE"),
         ("POST", "/", "GET, HEAD"),
         ("get", "/", "GET, HEAD"),
         ("OPTIONS", "/v1/webhooks/standard", "POST"),

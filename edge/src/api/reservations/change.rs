@@ -76,7 +76,7 @@ mod tests {
                 r#""hold_status":"EXPIRED""#,
             ),
             (ChangeOutcome::Own(Own::PreconditionFailed { version: 2 }), 412, r#""version":2"#),
-            (ChangeOutcome::Refused(sold_out), 409, r#""code":"sold_out","sku_id":"a","available":1"#),
+            (ChangeOutcome::Refused(sold_out), 409, r#""code":"sold_out","available":1,"sku_id":"a""#),
         ] {
             let (found, body) = answered(outcome);
             assert!(found == status && body.contains(member), "{found} {body}");
