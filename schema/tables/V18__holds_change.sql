@@ -22,11 +22,13 @@ alter table holdfast.inventory_ledger
         check ((event_type in ('CHANGE_DEBIT', 'CHANGE_CREDIT')) = (hold_version is not null));
 comment on column holdfast.inventory_ledger.hold_version is 'Of a changed hold: the version that the change made; null: no change.';
 
--- A change moves each SKU once; everything else happens to a hold's SKU once. The new index is there before the old one goes.
+-- A change moves each SKU once; everything else happens to a hold's SKU once. What belongs to a hold is found by the second
+-- one, which is there before the old one goes and takes its name.
 create unique index inventory_ledger_once_per_change on holdfast.inventory_ledger (hold_id, sku_id, hold_version)
     where hold_version is not null;
-create unique index inventory_ledger_once_a_hold on holdfast.inventory_ledger (hold_id, sku_id, event_type)
-    where hold_id is not null and hold_version is null;
+create unique index inventory_ledger_once_a_hold on holdfast.inventory_ledger (hold_id, sku_id, event_type, hold_version)
+    nulls not distinct where hold_id is not null;
 drop index holdfast.inventory_ledger_once_per_hold;
+alter index holdfast.inventory_ledger_once_a_hold rename to inventory_ledger_once_per_hold;
 
 create index event_outbox_of_a_changed_hold on holdfast.event_outbox (hold_id) where event_type = 'HoldChanged';

@@ -339,7 +339,7 @@ async fn the_table_itself_refuses_an_order_that_skipped_a_step() {
             "orders_shipped_has_its_time",
         ),
         ("tracking = 'CJ 1'", "orders_tracked_when_shipped"),
-        ("status = 'LOST'", "orders_status_known"),
+        ("status = 'LOST', preparing_at = now()", "orders_status_known"),
     ] {
         let refused = database.owner.execute(&format!("update holdfast.orders set {change}"), &[]).await.unwrap_err();
         assert_eq!(refused.as_db_error().unwrap().constraint(), Some(check), "{change}");
