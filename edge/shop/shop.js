@@ -5,6 +5,7 @@ import { byId, h, setText } from "./dom.js";
 import { startList } from "./list.js";
 import { startOrder, startOrders } from "./orders.js";
 import { development, page } from "./page.js";
+import { startRankings } from "./rankings.js";
 import { startSale } from "./sale.js";
 import * as store from "./store.js";
 import { t } from "./texts.js";
@@ -21,7 +22,7 @@ addEventListener("online", () => { trouble = null; banner(); });
 banner();
 
 const user_id = () => (development ? page.user_id ?? store.read("user") : null);
-const starts = { sale: () => startSale({ payment_page_url: page.payment_page_url, user_id }), orders: startOrders, order: startOrder, home: startList };
+const starts = { sale: () => startSale({ payment_page_url: page.payment_page_url, user_id }), orders: startOrders, order: startOrder, home: startList, rankings: startRankings };
 const started = starts[page.page]();
 if (development) userField();
 document.documentElement.dataset.ready = "yes";

@@ -8,5 +8,6 @@ pub mod lists;
 pub mod lookup;
 pub mod orders;
 pub mod payments;
+pub mod rankings;
 pub mod reservations;
 pub mod sales;

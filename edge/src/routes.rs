@@ -13,7 +13,7 @@ use protocol::deliveries::Decision;
 use crate::api::admin::{actions, dead_letters, orders, payments, sales as admin_sales, stock, subscriptions, users};
 use crate::api::payments::{confirm, open, returns};
 use crate::api::reservations::{change, pay, release, reserve};
-use crate::api::{description, health, lists, lookup, orders as own_orders, sales};
+use crate::api::{description, health, lists, lookup, orders as own_orders, rankings, sales};
 use crate::auth::dev_session;
 use crate::auth::operator::Role;
 use crate::routes::route::{Caller, Exists, Limit, Method, Route};
@@ -135,6 +135,8 @@ table! {
         |c, _| Box::pin(async { Ok(shop::orders(c, None)) });
     "orders_page" GET "/orders/{order_id}": ANYBODY, FREE, IGNORED, "" => "";
         |c, p| Box::pin(async move { Ok(shop::orders(c, Some(p.get("order_id")))) });
+    "rankings_page" GET "/rankings": ANYBODY, FREE, IGNORED, "" => "";
+        |c, _| Box::pin(shop::rankings::page(c));
     "asset" GET "/assets/{name}": ANYBODY, FREE, IGNORED, "" => "";
         |c, p| Box::pin(async move {
             shop::asset(&p.get("name"), c.header("If-None-Match"), c.header("Accept-Encoding"))
@@ -172,6 +174,11 @@ table! {
         |c, _| Box::pin(sales::list(c));
     "sale" GET "/v1/sales/{sale_id}": ANYBODY, FREE, NO_QUERY, "" => "Sale";
         |c, p| Box::pin(sales::one(c, p.get("sale_id")));
+
+    "sku_ranking" GET "/v1/rankings/skus": ANYBODY, FREE, Some(rankings::SkuRankingQuery::NAMES), "" => "SkuRanking";
+        |c, _| Box::pin(rankings::skus(c));
+    "sale_ranking" GET "/v1/rankings/sales": ANYBODY, FREE, Some(rankings::SaleRankingQuery::NAMES), "" => "SaleRanking";
+        |c, _| Box::pin(rankings::sales(c));
 
     "admin_create_sale" POST "/v1/admin/sales": OPERATOR, FREE, NO_QUERY, "NewSale" => "Sale";
         |c, _| Box::pin(admin_sales::create(c));

@@ -7,6 +7,7 @@ mod html;
 mod moment;
 mod money;
 mod preview;
+pub mod rankings;
 pub mod refusal;
 mod sale;
 mod texts;
@@ -276,7 +277,7 @@ mod tests {
             assert!(SCRIPTS.contains(&(language, format!("shop-{language}-{fingerprint}.js").as_str())), "{SCRIPTS:?}");
             assert!(script.contains(there) && !script.contains(elsewhere));
             assert!(!script.contains("\nimport ") && !script.contains("\nexport "), "{script}");
-            assert!(script.len() < 75_000, "{} bytes, of which a third is on the line", script.len());
+            assert!(script.len() < 80_000, "{} bytes, of which a third is on the line", script.len());
         }
     }
 }

@@ -1,6 +1,6 @@
 -- Audit: looks for what neither the code nor the constraints have caught, and writes it down.
 --
--- It goes through five parts, each in the order of its key and in pieces of bounded size: `audit_look` reads the next
+-- It goes through six parts, each in the order of its key and in pieces of bounded size: `audit_look` reads the next
 -- piece, `audit_write` keeps what was seen and moves the cursor. A part that is through begins again.
 --
 -- Locks:      looking takes none. Writing takes rows of audit_cursor and audit_finding; of the latter, `retain` has rows that
@@ -105,6 +105,20 @@ begin atomic
             select v.check_name, v.subject, v.sale_id, v.expected, v.found, v.saw from holdfast.gateway_violation v) f));
 end;
 
+-- A sale at a time, as `audit_sales`.
+create or replace function holdfast.audit_rankings(p_after text) returns json
+language sql stable set search_path = holdfast, pg_temp
+begin atomic
+    with one as materialized (
+        select s.sale_id from holdfast.sale s where s.sale_id > p_after order by s.sale_id limit 1
+    ), finding as (
+        select v.check_name, v.subject, v.sale_id, v.expected, v.found, v.saw
+        from holdfast.ranking_violation v where v.sale_id = (select sale_id from one)
+    )
+    select json_build_object('upto', (select sale_id from one),
+                             'found', (select coalesce(json_agg(f), '[]') from finding f));
+end;
+
 -- The next piece of a part: {part, after, upto, found}; upto null: the part is through. p_keep_s: for how long events
 -- are kept at least; what is older than that may have been removed.
 create or replace function holdfast.audit_look(p_part text, p_most integer, p_keep_s double precision) returns json
@@ -119,7 +133,8 @@ declare
         when 'holds' then audit_holds(coalesce(nullif(v_after, '')::uuid, v_none), p_most, v_told_since)
         when 'payments' then audit_payments(coalesce(nullif(v_after, ''), '["",""]')::json, p_most, v_told_since)
         when 'events' then audit_events(coalesce(nullif(v_after, '')::uuid, v_none), p_most)
-        when 'reconciliation' then audit_reconciliation() end;
+        when 'reconciliation' then audit_reconciliation()
+        when 'rankings' then audit_rankings(v_after) end;
 begin
     return json_build_object('part', p_part, 'after', v_after, 'upto', v_seen -> 'upto', 'found', v_seen -> 'found');
 end
@@ -167,6 +182,7 @@ $$;
 
 revoke execute on function holdfast.audit_sales(text, timestamptz), holdfast.audit_holds(uuid, integer, timestamptz),
     holdfast.audit_payments(json, integer, timestamptz), holdfast.audit_events(uuid, integer), holdfast.audit_reconciliation(),
+    holdfast.audit_rankings(text),
     holdfast.audit_look(text, integer, double precision), holdfast.audit_write(json) from public;
 grant execute on function holdfast.audit_look(text, integer, double precision), holdfast.audit_write(json)
     to holdfast_audit;

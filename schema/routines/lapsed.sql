@@ -2,7 +2,9 @@
 -- To say "sold out" or "already holding" while they wait would be wrong.
 --
 -- Locks:      reservation_hold by hold_id, then those of `close_holds` (expire.sql).
--- Isolation:  see reserve.sql, which calls both.
+-- Keeps:      a hold ends once, by whoever has its row first; its stock comes back with it.
+-- Isolation:  READ COMMITTED, as reserve.sql, which calls both.
+-- A retry:    finds nothing that ended already.
 
 -- Whether a hold past its end that the sweep has not reached stands in this batch's way: a buyer's own, or, where stock
 -- is short, any buyer's on one of its SKUs.

@@ -3,8 +3,8 @@
 -- Three calls, each its own transaction, and no HTTP in any of them: `fan_out` makes a delivery per subscription of
 -- what happened; `claim_deliveries` takes some that are due; `settle_deliveries` writes down what came of sending.
 --
--- Locks:      fan_out_turn, event_outbox (rows without deliveries), subscription by subscription_id, delivery. Every
---             change of a subscription's deliveries locks its row first, so that two calls cannot decide about one hold
+-- Locks:      fan_out_turn, event_outbox (rows without deliveries), those of rankings.sql, subscription by subscription_id,
+--             delivery. Every change of a subscription's deliveries locks its row first, so that two calls cannot decide about one hold
 --             at once. None of the three touches a row that T1, T2 or T3 updates.
 -- Keeps:      an event is fanned out once (a mark beside it, a unique row a subscription); of a hold's events one at a
 --             time is on its way to a subscription; a result is written only by the call that still has the claim. What
@@ -31,6 +31,9 @@ begin
     if v_event_ids is null then
         return 0;
     end if;
+
+    -- In this transaction, so that an event is counted exactly when it is marked.
+    perform count_sold(v_event_ids);
 
     -- One that is disabled gets its rows, too: they wait until it is enabled again.
     perform from subscription s where s.status <> 'DELETED' order by s.subscription_id for no key update;
@@ -271,3 +274,6 @@ grant execute on function holdfast.reseal(uuid, text, text), holdfast.fan_out(in
     holdfast.claim_deliveries(uuid, integer, double precision, double precision),
     holdfast.settle_deliveries(uuid, uuid[], bigint[], text[], integer[], text[], double precision[], boolean[], double precision[], integer, double precision, double precision)
     to holdfast_relay;
+
+-- What routines without rankings have fanned out meanwhile was not counted.
+select holdfast.recount_sold();

@@ -1,6 +1,6 @@
 //! Whether what the server has committed survives its crash: settings that a shop must not have off.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::connection::connect;
 
@@ -46,7 +46,7 @@ const SETTINGS: &str =
 /// # Errors
 /// The database cannot be reached.
 pub async fn durability(url: &str) -> Result<Durability> {
-    let row = connect(url).await?.query_one(SETTINGS, &[]).await?;
+    let row = connect(url).await?.query_typed(SETTINGS, &[]).await?.pop().context("the database answered nothing")?;
     Ok(Durability {
         fsync: row.get(0),
         full_page_writes: row.get(1),

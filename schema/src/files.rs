@@ -71,6 +71,7 @@ pub const REPEATABLE: &[Repeatable] = repeatable![
     "routines/reconcile.sql",
     "routines/lookup.sql",
     "routines/lists.sql",
+    "routines/rankings.sql",
     "routines/relay.sql",
     "routines/subscriptions.sql",
     "routines/unanswered.sql",

@@ -8,6 +8,8 @@ pub mod connection;
 pub mod durability;
 pub mod files;
 mod migration;
+pub mod roles;
+pub mod state;
 
 pub use files::Files;
 pub use migration::{Migrated, apply_repeatable, migrate};

@@ -359,6 +359,51 @@ select r.gateway, 'gateway_reconciled' as check_name, r.gateway as subject, null
        0::bigint as found, null::timestamptz as needs_event_of, to_json(r) as saw
 from holdfast.reconcile_pass r where r.overdue_at < clock_timestamp();
 
+-- Rankings: what `relay` has counted (rankings.sql) is what the orders and counters say, but for what waits to be fanned out.
+-- Read for one sale at a time. ------------------------------------------------------------------------------------------
+
+create or replace view holdfast.ranking_violation as
+select k.sale_id, k.sku_id, c.check_name, k.sale_id || '/' || k.sku_id as subject, c.expected, c.found,
+       null::timestamptz as needs_event_of, to_json(k) as saw
+from (
+    select k.sale_id, k.sku_id, coalesce(c.total, 0) - coalesce(waits.stock, 0) as stock,
+           (coalesce(lines.qty, 0) - coalesce(waits.sold, 0))::bigint as sold,
+           (coalesce(recent.qty, 0) - coalesce(waits.ranked, 0))::bigint as ranked,
+           coalesce(counted.total, 0) as stock_counted, coalesce(counted.sold, 0) as sold_counted,
+           coalesce(hours.sold, 0)::bigint as hours, coalesce(seconds.sold, 0)::bigint as seconds
+    from holdfast.sku k
+    left join holdfast.inventory_counter c on c.sale_id = k.sale_id and c.sku_id = k.sku_id
+    left join holdfast.sku_sold counted on counted.sale_id = k.sale_id and counted.sku_id = k.sku_id
+    left join (
+        select i.sale_id, i.sku_id, sum(i.qty) as qty from holdfast.order_items i
+        group by i.sale_id, i.sku_id) lines on lines.sale_id = k.sale_id and lines.sku_id = k.sku_id
+    left join (
+        select o.sale_id, i.sku_id, sum(i.qty) as qty
+        from holdfast.orders o join holdfast.reservation_hold_item i on i.hold_id = o.hold_id
+        where o.status <> 'CANCELLED' and o.created_at >= holdfast.counted_since()
+        group by o.sale_id, i.sku_id) recent on recent.sale_id = k.sale_id and recent.sku_id = k.sku_id
+    left join (
+        select w.sale_id, w.sku_id, sum(w.stock)::bigint as stock, sum(w.sold) as sold,
+               sum(w.ranked) filter (where w.at >= holdfast.counted_since()) as ranked
+        from holdfast.change_told w where w.fanned_out_at is null
+        group by w.sale_id, w.sku_id) waits on waits.sale_id = k.sale_id and waits.sku_id = k.sku_id
+    left join (
+        select b.sale_id, b.sku_id, sum(b.sold) as sold from holdfast.sold_bucket b
+        where b.grain_s = 3600 and b.began_at >= holdfast.counted_since()
+        group by b.sale_id, b.sku_id) hours on hours.sale_id = k.sale_id and hours.sku_id = k.sku_id
+    left join (
+        select b.sale_id, b.sku_id, sum(b.sold) as sold from holdfast.sold_bucket b
+        where b.grain_s = 10 and b.began_at >= holdfast.counted_since()
+        group by b.sale_id, b.sku_id) seconds on seconds.sale_id = k.sale_id and seconds.sku_id = k.sku_id
+) k
+cross join lateral (values
+    ('ranking_stock', k.stock, k.stock_counted),
+    ('ranking_sold', k.sold, k.sold_counted),
+    ('ranking_hours', k.ranked, k.hours),
+    ('ranking_seconds', k.ranked, k.seconds)
+) as c (check_name, expected, found)
+where c.expected <> c.found;
+
 -- What only a comparison of whole tables shows: too much for a scheduled run. ------------------------------------------
 
 create or replace view holdfast.stock_violation as
@@ -415,6 +460,8 @@ select check_name, subject, sale_id, expected, found, needs_event_of, saw from h
 union all
 select check_name, subject, sale_id, expected, found, needs_event_of, saw from holdfast.gateway_violation
 union all
+select check_name, subject, sale_id, expected, found, needs_event_of, saw from holdfast.ranking_violation
+union all
 select check_name, subject, sale_id, expected, found, needs_event_of, saw from holdfast.stock_violation;
 
 -- The rules in words, and the part of `audit` that looks for each; null: no part does.
@@ -458,6 +505,10 @@ create or replace view holdfast.invariant (check_name, part, says) as values
     ('payment_left',        'payments', 'the gateway has the money of every order that stands, or it is recorded why not'),
     ('event_truth',         'events',   'what an event tells has happened'),
     ('gateway_reconciled',  'reconciliation', 'each gateway''s own lists are compared in time'),
+    ('ranking_stock',       'rankings', 'the total that rankings count with is the counter''s'),
+    ('ranking_sold',        'rankings', 'what rankings count as sold is what the orders that stand say'),
+    ('ranking_hours',       'rankings', 'the buckets of an hour have the orders of the week that were not cancelled'),
+    ('ranking_seconds',     'rankings', 'the buckets of ten seconds have the same'),
     ('end_credit',          null,       'what ended without a payment was credited, and nothing else'),
     ('retake_debit',        null,       'what a late payment took again was debited, and nothing else'),
     ('cancel_credit',       null,       'the stock of a cancelled order came back once, and nothing else''s'),
@@ -475,10 +526,11 @@ comment on view holdfast.ledger_violation     is 'Entries of no hold.';
 comment on view holdfast.payment_violation    is 'Payments whose rows do not agree with each other or with what was told.';
 comment on view holdfast.event_violation      is 'Events that tell what has not happened.';
 comment on view holdfast.gateway_violation    is 'Gateways whose lists are not compared in time.';
+comment on view holdfast.ranking_violation    is 'SKUs of which the rankings count another number than the orders say.';
 comment on view holdfast.stock_violation      is 'Lines whose credits and debits are not those of their hold''s end, and buyers above their limit.';
 
 -- Until owner.sql has given it the views: `audit` runs with its rights, and may run while this is applied.
 grant select on holdfast.sku_violation, holdfast.active_hold_violation, holdfast.buyer_violation, holdfast.stock_told_violation,
                 holdfast.hold_violation, holdfast.ledger_violation, holdfast.payment_violation, holdfast.event_violation,
-                holdfast.gateway_violation
+                holdfast.gateway_violation, holdfast.ranking_violation
     to holdfast_owner;

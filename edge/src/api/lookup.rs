@@ -70,6 +70,8 @@ fn into_response(outcome: LookupOutcome) -> HandlerResult {
         | LookupOutcome::Orders { .. }
         | LookupOutcome::Sale { .. }
         | LookupOutcome::Sales { .. }
+        | LookupOutcome::SkuRanking { .. }
+        | LookupOutcome::SaleRanking { .. }
         | LookupOutcome::Holders { .. } => Err(Problem::unavailable().because("lookup answered another question")),
     }
 }

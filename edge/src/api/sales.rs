@@ -141,6 +141,8 @@ fn body(outcome: LookupOutcome) -> Result<Body, Problem> {
         | LookupOutcome::Order { .. }
         | LookupOutcome::Holds { .. }
         | LookupOutcome::Orders { .. }
+        | LookupOutcome::SkuRanking { .. }
+        | LookupOutcome::SaleRanking { .. }
         | LookupOutcome::Holders { .. } => {
             return Err(Problem::unavailable().because("lookup answered another question"));
         }

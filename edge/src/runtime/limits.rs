@@ -194,6 +194,11 @@ pub const SALE_FRESH_MS: u64 = 1_000;
 pub const SALE_STALE_MS: u64 = 2_000;
 pub const SALE_KEEP_MS: u64 = 30_000;
 pub const SALE_SLOW_MS: u64 = 300;
+/// How long an isolate's copy of a ranking is fresh, which others may cache for as long; rows that are shown unless
+/// another number is asked for. With how old the database's own is (`RELAY_INTERVAL_S`, `RANK_EVERY_S`) it is 27 s.
+pub const RANKING_FRESH_MS: u64 = 10_000;
+pub const RANKING_MAX_AGE_S: u64 = 10;
+pub const RANKING_DEFAULT: i32 = 10;
 /// One call for a sale that is cached.
 pub const SALE_REFRESH_MS: u64 = 1_500;
 /// How long "no such sale" is remembered, and of how many names; concurrent lookups of unknown names.
@@ -237,6 +242,7 @@ const _: () = {
     // More than one batch must fit into the queue, or batches would never be full.
     assert!(SALE_BATCHES_IN_FLIGHT_MAX * protocol::reserve::BATCH_MAX < QUEUE_MAX);
     assert!(SALE_FRESH_MS < SALE_STALE_MS && SALE_POLL_MS < SALE_WAIT_MS);
+    assert!(RANKING_FRESH_MS + (SALE_STALE_MS - SALE_FRESH_MS) < SALE_KEEP_MS && RANKING_DEFAULT <= PAGE_MAX);
     assert!(SALE_POLL_MS < SALE_SLOW_MS && SALE_SLOW_MS < SALE_REFRESH_MS);
     // A stale copy outlives the call that would replace it, several times over.
     assert!(SALE_REFRESH_MS < INVOKE_DEADLINE_MS && 4 * INVOKE_DEADLINE_MS < SALE_KEEP_MS);

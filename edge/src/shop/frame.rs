@@ -10,6 +10,7 @@ const PAGE: &str = include_str!("../../shop/page.html");
 const CSS: &str = include_str!(concat!(env!("OUT_DIR"), "/shop_css"));
 const BOOT: &str = include_str!(concat!(env!("OUT_DIR"), "/shop_boot"));
 
+const CURRENT: &str = r#" aria-current="page""#;
 /// The names under which the script of each language and the icon are served.
 pub const SCRIPTS: [(&str, &str); 2] = [("ko", env!("SHOP_JS_KO")), ("en", env!("SHOP_JS_EN"))];
 pub const ICON: &str = env!("SHOP_ICON");
@@ -29,6 +30,8 @@ pub struct Page<'a> {
     pub bar_html: String,
     /// Whether it is where "my orders" leads.
     pub is_orders: bool,
+    /// Whether it is where "rankings" leads.
+    pub is_rankings: bool,
     /// For the script; none: it needs none.
     pub data: Option<Data<'a>>,
     /// Where a form of the page may send the buyer, and whose pictures it shows.
@@ -55,8 +58,9 @@ impl Page<'_> {
             "script" if self.data.is_none() => String::new(),
             "script" => format!(r#"<script src="/assets/{}" defer></script>"#, script_of(language)),
             "icon" => ICON.to_owned(),
-            "current" if self.is_orders => r#" aria-current="page""#.to_owned(),
-            "current" => String::new(),
+            "current" if self.is_orders => CURRENT.to_owned(),
+            "current_rankings" if self.is_rankings => CURRENT.to_owned(),
+            "current" | "current_rankings" => String::new(),
             "hero" => self.hero_html.clone(),
             "heading" => escape(&self.heading),
             "message" => escape(&self.message),

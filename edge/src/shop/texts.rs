@@ -38,6 +38,7 @@ mod tests {
         include_str!("../../shop/browse.js"),
         include_str!("../../shop/list.js"),
         include_str!("../../shop/orders.js"),
+        include_str!("../../shop/rankings.js"),
         include_str!("../../shop/refusals.js"),
         include_str!("../../shop/sale.js"),
         include_str!("../../shop/shop.js"),

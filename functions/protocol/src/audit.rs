@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::expire::Tick;
 
 /// The parts of an audit, each with its own cursor.
-pub const PARTS: [&str; 5] = ["sales", "holds", "payments", "events", "reconciliation"];
+pub const PARTS: [&str; 6] = ["sales", "holds", "payments", "events", "reconciliation", "rankings"];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Audited {

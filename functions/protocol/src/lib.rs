@@ -23,6 +23,7 @@ pub mod pay;
 pub mod payments;
 pub mod printable;
 pub mod proven;
+pub mod ranking;
 pub mod reconcile;
 pub mod refund;
 pub mod relay;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Trace;
+use crate::ranking::{RankedSale, RankedSku, Ranking, Window};
 use crate::shop::{Hold, HoldStatus, Order, Sale};
 
 /// Users that an answer to [`Question::Holders`] names at most.
@@ -47,6 +48,10 @@ pub enum Question {
     },
     /// The newest 100, those that can be bought first.
     Sales,
+    SkuRanking {
+        window: Window,
+    },
+    SaleRanking,
     /// The users of this shard who may get an answer that comes before "sold out" in the order of refusals. That is a
     /// hold, an order or a lapse in this sale, or a key, which belongs to its user and not to a sale.
     Holders {
@@ -95,6 +100,12 @@ pub enum LookupOutcome {
     Sales {
         sales: Vec<Sale>,
     },
+    SkuRanking {
+        ranking: Ranking<RankedSku>,
+    },
+    SaleRanking {
+        ranking: Ranking<RankedSale>,
+    },
     Holders {
         /// Hashes of 63 bits that are equal to `shard` modulo `shards`, each once: see edge/src/runtime/user_hash.rs.
         users: Vec<u64>,
@@ -115,6 +126,8 @@ impl LookupOutcome {
             Self::Orders { .. } => "orders",
             Self::Sale { .. } => "sale",
             Self::Sales { .. } => "sales",
+            Self::SkuRanking { .. } => "sku_ranking",
+            Self::SaleRanking { .. } => "sale_ranking",
             Self::Holders { .. } => "holders",
         }
     }

@@ -1,4 +1,4 @@
-//! `lookup` (schema/routines/lookup.sql): everything that only reads.
+//! `lookup` (schema/routines/lookup.sql, rankings.sql): everything that only reads.
 
 use std::time::Instant;
 
@@ -7,7 +7,9 @@ use functions::runtime::limits::{HOLDERS_FOR_MS, LISTS_LOOK_MAX};
 use functions::runtime::{config, handler};
 use lambda_runtime::Error;
 use protocol::lookup::{HOLDERS_MAX, LookupOutcome, LookupRequest, Page, Question};
+use protocol::ranking::Ranking;
 use protocol::shop::HoldStatus;
+use serde::de::DeserializeOwned;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -71,11 +73,21 @@ async fn answer(database: &Database, early_release: bool, question: Question) ->
         Question::Sales => {
             database.json("select holdfast.look_up_sales()", &[]).await?.map(|sales| LookupOutcome::Sales { sales })
         }
+        Question::SkuRanking { window } => {
+            ranking(database, window.name()).await?.map(|ranking| LookupOutcome::SkuRanking { ranking })
+        }
+        Question::SaleRanking => {
+            ranking(database, "sales").await?.map(|ranking| LookupOutcome::SaleRanking { ranking })
+        }
         Question::Holders { sale_id, shard, shards, key } => {
             Some(holders(database, &sale_id, (shard, shards), &key).await?)
         }
     };
     Ok(outcome.unwrap_or(LookupOutcome::NotFound))
+}
+
+async fn ranking<T: DeserializeOwned>(database: &Database, name: &str) -> Result<Option<Ranking<T>>, InfraError> {
+    database.json("select holdfast.look_up_ranking($1)", &[(&name, Type::TEXT)]).await
 }
 
 fn before(page: &Page) -> Result<Option<Uuid>, InfraError> {

@@ -1,4 +1,5 @@
-//! The calls of schema/routines/relay.sql and schema/routines/retain.sql: what is due, claimed, settled, removed.
+//! The calls of `relay`, in schema/routines (relay.sql, rankings.sql, retain.sql): what is ranked, due, claimed, settled,
+//! removed.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use super::attempt::{Attempt, DeliveryResult};
 use super::settings::Settings;
 use crate::runtime::database::{Database, InfraError};
-use crate::runtime::limits::{BREAKER_FAILURES, BREAKER_OPEN_MAX_S, FAN_OUT_BATCH, REMOVE_BATCH};
+use crate::runtime::limits::{BREAKER_FAILURES, BREAKER_OPEN_MAX_S, FAN_OUT_BATCH, RANK_EVERY_S, REMOVE_BATCH};
 
 /// What one subscription is sent under one claim.
 #[derive(Deserialize)]
@@ -76,6 +77,14 @@ impl DeliveryStatus {
 /// The database is broken.
 pub async fn fan_out(database: &Database) -> Result<u64, InfraError> {
     count(database, "select holdfast.fan_out($1)", &[(&FAN_OUT_BATCH, Type::INT4)]).await
+}
+
+/// Makes the rankings again, unless they are younger than [`RANK_EVERY_S`].
+///
+/// # Errors
+/// The database is broken.
+pub async fn rank(database: &Database) -> Result<(), InfraError> {
+    database.call("select holdfast.rank($1)", &[(&RANK_EVERY_S, Type::FLOAT8)]).await.map(drop)
 }
 
 /// # Errors
@@ -199,6 +208,14 @@ pub async fn remove_holds(database: &Database, settings: &Settings) -> Result<u6
     let keep = settings.holds_keep.as_secs_f64();
     let params = [(&REMOVE_BATCH as _, Type::INT4), (&keep as _, Type::FLOAT8)];
     count(database, "select holdfast.remove_holds($1, $2)", &params).await
+}
+
+/// Removes a batch of what the rankings no longer count; returns how many. 0: none is left.
+///
+/// # Errors
+/// The database is broken.
+pub async fn remove_sold(database: &Database) -> Result<u64, InfraError> {
+    count(database, "select holdfast.remove_sold($1)", &[(&REMOVE_BATCH, Type::INT4)]).await
 }
 
 /// Forgets a batch of users; returns how many. 0: none is due.

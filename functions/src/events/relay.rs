@@ -101,6 +101,7 @@ impl Relay {
             let events = queue::fan_out(&self.database).await?;
             fanned_out += events;
             if events == 0 || Instant::now() >= stop {
+                queue::rank(&self.database).await?;
                 return Ok((fanned_out, queue::due(&self.database, &self.settings).await?));
             }
         }
@@ -163,6 +164,7 @@ impl Relay {
             let piece = queue::remove_sent(&self.database, &self.settings).await?
                 + queue::remove_keys(&self.database, &self.settings).await?
                 + queue::remove_holds(&self.database, &self.settings).await?
+                + queue::remove_sold(&self.database).await?
                 + queue::forget(&self.database, &self.settings).await?;
             removed += piece;
             if piece == 0 || Instant::now() >= stop {

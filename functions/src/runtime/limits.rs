@@ -47,6 +47,9 @@ const _: () = assert!(2 * HOLDERS_FOR_MS as u64 <= STATEMENT_TIMEOUT_MS);
 const _: () = assert!(protocol::lookup::HOLDERS_MAX * 20 < 5_000_000);
 /// Events a transaction of `relay` fans out at most; each is a row a subscription.
 pub const FAN_OUT_BATCH: i32 = 500;
+/// The rankings are made again after this. With `RELAY_INTERVAL_S` and the edge's copy (edge/src/runtime/limits.rs) it is how
+/// old a ranking is at most.
+pub const RANK_EVERY_S: f64 = 5.0;
 /// Events, or holds with finished keys, that a transaction removes at most, and such transactions a pass.
 pub const REMOVE_BATCH: i32 = 1_000;
 pub const REMOVE_PIECES: usize = 20;

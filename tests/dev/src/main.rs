@@ -35,6 +35,7 @@ enum Command {
     Migrate(schema::command::Migrate),
     /// What to set for a day of so many buyers, what breaks first, what it costs
     Plan(plan::Plan),
+    Doctor(doctor::command::Doctor),
     /// Format, lints, licences, advisories
     Check,
     /// Runs the tests on the real parts, an area a line; with --all those that take long, too
@@ -63,6 +64,9 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Up(up) => up.run(),
         Command::Plan(plan) => plan.run(),
+        Command::Doctor(doctor) => {
+            tokio::runtime::Runtime::new().map_err(Into::into).and_then(|tokio| tokio.block_on(doctor.run()))
+        }
         Command::Check => check::run(),
         Command::Test(test) => test.run(),
         Command::Bench(bench) => bench.run(),

@@ -6,4 +6,5 @@ mod free;
 mod journey;
 mod lists;
 mod orders;
+mod rankings;
 mod sold_out;

@@ -8,6 +8,7 @@ mod large;
 mod lost;
 mod notices;
 mod own;
+mod rankings;
 
 use fantoccini::Locator;
 use serde_json::json;

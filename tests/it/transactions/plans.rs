@@ -42,6 +42,7 @@ const LEFT_OUT: &str = "advance_reconcile assert_durable barrier begin_refund_to
     record_present recorded_dispute refund_needs_account remove_holds replay_dead_letter replay_refund reseal \
     reserve reserve_batch rotate_secret set_sale_status set_subscription_status settle_refund_to stay_reconcile \
     subscription_of subscriptions unlisted_payments";
+const RANKINGS: [&str; 2] = ["select holdfast.rank(0)", "select holdfast.remove_sold(10)"];
 /// Past holds: enough that a scan of all of them is never the cheaper plan.
 const HISTORY: u32 = 50_000;
 
@@ -258,6 +259,10 @@ impl Calls {
             }
         }
         Self::call(&self.relay, "select holdfast.fan_out(500)").await;
+        for sql in RANKINGS {
+            Self::call(&self.relay, sql).await;
+        }
+        Self::call(&self.lookup, "select holdfast.look_up_ranking('7d')").await;
         let due: Vec<Uuid> =
             self.relay.query_typed("select holdfast.due_subscriptions(1)", &[]).await.unwrap()[0].get(0);
         for (subscription, outcome) in due.iter().zip(["delivered", "dead"]) {
@@ -296,7 +301,10 @@ impl Calls {
             "select holdfast.due_subscriptions(1)",
             "select holdfast.remove_sent(10, 604800, 604800)",
             "select holdfast.remove_keys(10, 86400)",
-        ] {
+        ]
+        .into_iter()
+        .chain(RANKINGS)
+        {
             Self::call(&self.relay, sql).await;
         }
         let (user, nobody) =

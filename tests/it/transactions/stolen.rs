@@ -250,7 +250,7 @@ async fn what_a_login_changes_of_its_own_role_is_put_back_by_a_migration() {
 }
 
 /// Every call that `lookup` may make, by a thief who has a hold of their own. `$hold`, `$order`: another user's.
-const LOOKS: [(&str, &str); 14] = [
+const LOOKS: [(&str, &str); 15] = [
     ("assert_durable()", "select holdfast.assert_durable()"),
     ("barrier()", "select holdfast.barrier()"),
     (
@@ -273,6 +273,7 @@ const LOOKS: [(&str, &str); 14] = [
         "look_up_orders(text,text,uuid,integer,integer)",
         "select holdfast.look_up_orders('thief', null, null, 1000000, 1000000)",
     ),
+    ("look_up_ranking(text)", "select holdfast.look_up_ranking('7d')"),
     ("look_up_sale(text)", "select holdfast.look_up_sale('drop')"),
     ("look_up_sales()", "select holdfast.look_up_sales()"),
     ("read_hold(text,uuid)", "select holdfast.read_hold('thief', '$hold')"),

@@ -1,4 +1,4 @@
-//! The sales that an isolate has cached: who may use a copy, who waits, who fetches. Unknown names have a bound of
+//! What an isolate has cached of sales, or of rankings: who may use a copy, who waits, who fetches. Unknown names have a bound of
 //! their own, so that invented ones cannot evict real sales.
 
 use std::collections::HashMap;
@@ -10,6 +10,8 @@ use crate::runtime::limits::{
 
 /// Sales that exist.
 pub struct SaleCache<T> {
+    /// How long a copy is fresh.
+    fresh_ms: u64,
     cache: HashMap<String, Copy<T>>,
     /// Unknown names that are being looked up, and since when.
     asked: HashMap<String, u64>,
@@ -57,7 +59,13 @@ pub enum Fetched<T> {
 
 impl<T> Default for SaleCache<T> {
     fn default() -> Self {
-        Self { cache: HashMap::new(), asked: HashMap::new(), missing: HashMap::new(), failed: HashMap::new() }
+        Self::fresh_for(SALE_FRESH_MS)
+    }
+}
+
+impl<T> SaleCache<T> {
+    pub fn fresh_for(fresh_ms: u64) -> Self {
+        Self { fresh_ms, cache: HashMap::new(), asked: HashMap::new(), missing: HashMap::new(), failed: HashMap::new() }
     }
 }
 
@@ -66,7 +74,7 @@ impl<T: Clone> SaleCache<T> {
         let Some(copy) = self.cache.get_mut(name) else { return self.look_for_new(name, now_ms) };
         copy.used_ms = now_ms;
         let age_ms = now_ms.abs_diff(copy.kept_ms);
-        if age_ms < SALE_FRESH_MS {
+        if age_ms < self.fresh_ms {
             return CacheLookup::Use(copy.body.clone());
         }
         // A fetch that was cancelled with its request never reports. A clock that is set back extends nothing, here and
@@ -79,7 +87,8 @@ impl<T: Clone> SaleCache<T> {
             }
             Some(since_ms) => {
                 let slow = copy.failed || since_ms >= SALE_SLOW_MS;
-                let usable_ms = if slow { SALE_KEEP_MS } else { SALE_STALE_MS };
+                let stale_ms = self.fresh_ms.saturating_add(SALE_STALE_MS - SALE_FRESH_MS);
+                let usable_ms = if slow { SALE_KEEP_MS } else { stale_ms };
                 if age_ms < usable_ms { CacheLookup::Use(copy.body.clone()) } else { CacheLookup::Wait }
             }
         }

@@ -87,6 +87,25 @@ pub fn orders(operation: Operation, schemas: &mut Schemas) -> Operation {
         .asks()
 }
 
+pub fn sku_ranking(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let window = schemas.answer::<protocol::ranking::Window>();
+    operation
+        .with([in_query("window", false, window), limit()])
+        .answers(200, "The ranking.", schemas.answer::<crate::api::rankings::SkuRanking>(), &["ETag"])
+        .kept()
+        .refuses(&[Code::InvalidRequest])
+        .asks()
+}
+
+pub fn sale_ranking(operation: Operation, schemas: &mut Schemas) -> Operation {
+    operation
+        .with([limit()])
+        .answers(200, "The ranking.", schemas.answer::<crate::api::rankings::SaleRanking>(), &["ETag"])
+        .kept()
+        .refuses(&[Code::InvalidRequest])
+        .asks()
+}
+
 pub fn reserve(operation: Operation, schemas: &mut Schemas) -> Operation {
     let mut operation = operation
         .with([idempotency_key()])

@@ -79,6 +79,13 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .kept()
             .refuses(&[Code::NotFound])
             .asks(),
+        "rankings_page" => new("Get the page of what sells best")
+            .sends(200, "The page.", "text/html; charset=utf-8", html(), &[])
+            .asks(),
+        "sku_ranking" => {
+            buyers::sku_ranking(new("Get the most sold SKUs of a window, half a minute old at most"), schemas)
+        }
+        "sale_ranking" => buyers::sale_ranking(new("Get the sales that were sold out fastest"), schemas),
         "open_payment" => money::open_payment(new("Open a payment: get what the payment page needs"), schemas),
         "refund_account" => money::refund_account(new("Set the bank account for the refund of a deposit"), schemas),
         "admin_list_payments" => money::payments(new("List payments"), schemas),

@@ -97,7 +97,7 @@ fn form(property: &str, value: &mut Value) {
     let form = match property {
         "sale_id" | "sku_id" => json!({"pattern": SLUG}),
         "hold_id" | "order_id" | "finding_id" => json!({"format": "uuid"}),
-        "opens_at" | "closes_at" | "expire_at" | "created_at" | "seen_at" => json!({"format": "date-time"}),
+        "opens_at" | "closes_at" | "expire_at" | "created_at" | "seen_at" | "as_of" => json!({"format": "date-time"}),
         _ => return,
     };
     let text = |kind: &Value| kind == "string" || kind.as_array().is_some_and(|kinds| kinds.contains(&"string".into()));

@@ -40,6 +40,8 @@ async fn letters_twice_as_large_cut_nothing_off_on_a_small_screen() {
     assert_eq!(browser.script("return getComputedStyle(document.documentElement).fontSize").await, "32px");
     browser.open("/orders").await;
     is_whole(&browser, "orders").await;
+    browser.open("/rankings").await;
+    is_whole(&browser, "rankings").await;
     browser.open(&format!("/sales/{sale}")).await;
     is_whole(&browser, "open").await;
     set(&client, &sale, "paused").await;

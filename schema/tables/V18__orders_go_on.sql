@@ -58,7 +58,7 @@ alter table holdfast.order_ledger
         else true end);
 create unique index order_ledger_step_once on holdfast.order_ledger (order_id, event_type)
     where event_type in ('ORDER_PREPARING', 'ORDER_SHIPPED', 'ORDER_DELIVERED', 'ORDER_CANCELLED', 'ORDER_RETURNED');
-comment on column holdfast.order_ledger.moved_by is 'Who moved the order, an operator (who is named in operator_ledger) or its buyer; null: nobody did, or a release before V17.';
+comment on column holdfast.order_ledger.moved_by is 'Who moved the order, an operator (who is named in operator_ledger) or its buyer; null: nobody did, or a release before V18.';
 comment on column holdfast.order_ledger.reason   is 'Why, in the words of whoever moved it; a buyer''s words go when the buyer is forgotten.';
 
 create index event_outbox_of_an_order on holdfast.event_outbox (hold_id)
