@@ -25,6 +25,7 @@ export const ownHolds = (sale_id, cursor) =>
 /** Of every sale, in every status. */
 export const holds = (cursor) => call("GET", `/v1/reservations${cursor ? `?cursor=${seg(cursor)}` : ""}`);
 export const release = (hold_id) => call("DELETE", `/v1/reservations/${seg(hold_id)}`);
+export const change = (hold_id, version, items) => call("PATCH", `/v1/reservations/${seg(hold_id)}`, { items }, { "If-Match": `"${version}"` });
 export const payFree = (hold_id) => call("POST", `/v1/reservations/${seg(hold_id)}/pay`, { method: "free" });
 export const orderOfHold = (hold_id) => call("GET", `/v1/orders?hold_id=${seg(hold_id)}`);
 export const order = (order_id) => call("GET", `/v1/orders/${seg(order_id)}`);

@@ -2,6 +2,7 @@
 // asks the server whenever something may have changed, and shows the answer.
 
 import * as api from "./api.js";
+import { createChange } from "./change.js";
 import { backoff, between, countDown, nap, now, wake } from "./clock.js";
 import { byId } from "./dom.js";
 import { readHold, runningHold } from "./own.js";
@@ -24,7 +25,7 @@ export function startSale(config) {
   const { sale_id } = page;
   const HOLD = `hold:${sale_id}`;
   let m = { state: "loading", sale: null, chosen: null, qty: 1, hold: null, order: null, signed_out: !development && !page.signed_in };
-  const actions = { buy, choose, count, pay, payFree, confirm, release, leave, wake, retry: () => sync() };
+  const actions = { buy, choose, count, change: createChange({ model: () => m, settle: (...to) => settle(...to), sync: () => sync() }), pay, payFree, confirm, release, leave, wake, retry: () => sync() };
   const view = createView(actions, config);
   const refused = createRefusals({ model: () => m, go, browse, sync, count, hold: (hold_id) => store.write(HOLD, { hold_id }) });
   let run = 0; // an answer to a question of an earlier run comes too late

@@ -18,7 +18,7 @@ export function holdTicket(model, actions, config) {
   const words = t(free ? "time_left_free" : "time_left");
   const clock = h("p", { class: "countdown", id: "countdown", role: "timer", "aria-label": words });
   const left = h("progress", { max, value: max, "aria-hidden": "true" });
-  const ticket = h("div", { class: "ticket" }, h("div", { class: "stub" }, h("p", {}, words), clock, left), ...lines(hold, sale));
+  const ticket = h("div", { class: "ticket" }, h("div", { class: "stub" }, h("p", {}, words), clock, left), ...lines(hold, sale, lapsed || confirming ? null : stepper(model, actions)));
   const giveBack = button("release", "give_back", () => actions.confirm(true, "release-question"), "quiet");
   giveBack.disabled = Boolean(lapsed);
   const pay = free ? button("pay", "buy_free", actions.payFree) : payForm(model, actions, config);
@@ -86,11 +86,21 @@ export function orderTicket({ order, hold, sale }, more = false) {
     h("dl", {}, ...facts.flatMap(([name, value, id]) => [h("dt", {}, t(name)), h("dd", { id }, value)])));
 }
 
-/** The lines and their sum. */
-export function lines(what, sale) {
+/** Fewer or more of a line, as far as one person may have and there is: at the same end, and at the same price. */
+const stepper = ({ sale }, actions) => ({ sku_id, qty, seats }) => {
+  const sku = skuOf(sale, sku_id);
+  if (seats || !(sku?.max_per_user > 1)) return null;
+  const step = (id, label, by, sign, off) =>
+    h("button", { type: "button", id: `${id}-${sku_id}`, "aria-label": `${sku.name || sku_id}: ${t(label)}`, disabled: off, onclick: () => actions.change(sku_id, by) }, sign);
+  const most = Math.min(sku.max_per_user, 100, qty + (sku.available ?? 100));
+  return h("span", { class: "stepper" }, step("fewer", "fewer", -1, "−", qty <= 1), step("more", "more", 1, "+", qty >= most));
+};
+
+/** The lines and their sum; `beside`: what stands beside a line. */
+export function lines(what, sale, beside = null) {
   const { items, total_amount, discount_amount } = what;
-  const line = ({ sku_id, qty, unit_price, seats }) => h("li", {},
-    h("span", {}, skuOf(sale, sku_id)?.name || sku_id, " ", h("small", {}, seats?.join(", ") ?? t("times", { n: number(qty) }))),
+  const line = ({ sku_id, qty, unit_price, seats }, at) => h("li", {},
+    h("span", {}, skuOf(sale, sku_id)?.name || sku_id, " ", h("small", {}, seats?.join(", ") ?? t("times", { n: number(qty) })), beside?.(items[at])),
     h("span", { class: "price" }, money(unit_price * qty, what)));
   return [
     h("ul", {}, ...items.map(line),

@@ -6,6 +6,7 @@ pub mod description;
 pub mod health;
 pub mod lists;
 pub mod lookup;
+pub mod orders;
 pub mod payments;
 pub mod rankings;
 pub mod reservations;

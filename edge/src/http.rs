@@ -5,6 +5,7 @@ pub mod code;
 pub mod context;
 pub mod cors;
 pub mod idempotency;
+pub mod if_match;
 pub mod language;
 pub mod media_type;
 pub mod origin;

@@ -12,8 +12,8 @@ use protocol::deliveries::Decision;
 
 use crate::api::admin::{actions, dead_letters, orders, payments, sales as admin_sales, stock, subscriptions, users};
 use crate::api::payments::{confirm, open, returns};
-use crate::api::reservations::{pay, release, reserve};
-use crate::api::{description, health, lists, lookup, rankings, sales};
+use crate::api::reservations::{change, pay, release, reserve};
+use crate::api::{description, health, lists, lookup, orders as own_orders, rankings, sales};
 use crate::auth::dev_session;
 use crate::auth::operator::Role;
 use crate::routes::route::{Caller, Exists, Limit, Method, Route};
@@ -154,6 +154,8 @@ table! {
         |c, _| Box::pin(reserve::reserve(c));
     "hold" GET "/v1/reservations/{hold_id}": BUYER, FREE, NO_QUERY, "" => "Hold";
         |c, p| Box::pin(lookup::hold(c, p.get("hold_id")));
+    "change_hold" PATCH "/v1/reservations/{hold_id}": BUYER, USER, NO_QUERY, "Lines" => "Hold";
+        |c, p| Box::pin(change::change(c, p.get("hold_id")));
     "release" DELETE "/v1/reservations/{hold_id}": BUYER, USER, NO_QUERY, "" => "Hold";
         |c, p| Box::pin(release::release(c, p.get("hold_id")));
     "pay_hold" POST "/v1/reservations/{hold_id}/pay": BUYER, USER, NO_QUERY, "ToPay" => "Paid";
@@ -166,6 +168,8 @@ table! {
         |c, _| Box::pin(lists::orders(c));
     "order" GET "/v1/orders/{order_id}": BUYER, FREE, NO_QUERY, "" => "Order";
         |c, p| Box::pin(lookup::order(c, p.get("order_id")));
+    "cancel_order" POST "/v1/orders/{order_id}/cancel": BUYER, USER, NO_QUERY, "Cancellation" => "Order";
+        |c, p| Box::pin(own_orders::cancel(c, p.get("order_id")));
     "sales" GET "/v1/sales": ANYBODY, FREE, NO_QUERY, "" => "List";
         |c, _| Box::pin(sales::list(c));
     "sale" GET "/v1/sales/{sale_id}": ANYBODY, FREE, NO_QUERY, "" => "Sale";
@@ -186,6 +190,8 @@ table! {
         |c, p| Box::pin(stock::adjust(c, p.get("sku_id")));
     "admin_order" GET "/v1/admin/orders/{order_id}": VIEWER, FREE, NO_QUERY, "" => "Order";
         |c, p| Box::pin(orders::one(c, p.get("order_id")));
+    "admin_change_order" PATCH "/v1/admin/orders/{order_id}": OPERATOR, FREE, NO_QUERY, "OrderChange" => "Order";
+        |c, p| Box::pin(orders::change(c, p.get("order_id")));
     "admin_cancel_order" POST "/v1/admin/orders/{order_id}/cancel": OPERATOR, FREE, NO_QUERY, "Cancellation" => "Order";
         |c, p| Box::pin(orders::cancel(c, p.get("order_id")));
     "admin_list_payments" GET "/v1/admin/payments": VIEWER, FREE, Some(payments::PaymentsQuery::NAMES), "" => "PaymentRow";

@@ -277,7 +277,7 @@ mod tests {
             assert!(SCRIPTS.contains(&(language, format!("shop-{language}-{fingerprint}.js").as_str())), "{SCRIPTS:?}");
             assert!(script.contains(there) && !script.contains(elsewhere));
             assert!(!script.contains("\nimport ") && !script.contains("\nexport "), "{script}");
-            assert!(script.len() < 76_000, "{} bytes, of which a third is on the line", script.len());
+            assert!(script.len() < 80_000, "{} bytes, of which a third is on the line", script.len());
         }
     }
 }

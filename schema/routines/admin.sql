@@ -18,11 +18,12 @@ declare
     v_created   boolean;
 begin
     insert into sale (sale_id, name, currency, opens_at, closes_at, hold_ttl_s, late_payment, lapse_cooldown_s, status,
-                      stock_before_opening, created_from)
+                      stock_before_opening, buyer_cancel, created_from)
     select p_sale ->> 'sale_id', p_sale ->> 'name', p_sale ->> 'currency', v_opens_at, v_closes_at,
            (p_sale ->> 'hold_ttl_s')::integer, coalesce(p_sale ->> 'late_payment', 'refund'),
            coalesce((p_sale ->> 'lapse_cooldown_s')::integer, 0), coalesce(p_sale ->> 'status', 'open'),
-           coalesce(p_sale ->> 'stock_before_opening', 'shown'), p_created_from
+           coalesce(p_sale ->> 'stock_before_opening', 'shown'), coalesce((p_sale ->> 'buyer_cancel')::boolean, false),
+           p_created_from
     where v_closes_at is null or v_closes_at > v_opens_at
     on conflict on constraint sale_pkey do nothing;
     v_created := found;
@@ -204,7 +205,7 @@ begin atomic
                   left join (select h.status, count(*) as holds from holdfast.reservation_hold h
                              where h.sale_id = p_sale_id group by h.status) found on found.status = known.status),
         'orders', (select json_object_agg(known.status, coalesce(found.orders, 0))
-                   from unnest(array['CONFIRMED', 'CANCELLED']) as known (status)
+                   from unnest(array['CONFIRMED', 'PREPARING', 'SHIPPED', 'DELIVERED', 'CANCELLED', 'RETURNED']) as known (status)
                    left join (select o.status, count(*) as orders from holdfast.orders o
                               where o.sale_id = p_sale_id group by o.status) found on found.status = known.status),
         'refunds', (select json_object_agg(known.status, (

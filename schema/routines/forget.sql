@@ -50,7 +50,10 @@ begin
     on conflict on constraint buyer_history_pkey do update set bought = b.bought + excluded.bought;
     update order_items i set user_id = p_pseudonym from orders o
     where o.hold_id = any (v_hold_ids) and i.order_id = o.order_id;
-    update orders o set user_id = p_pseudonym where o.hold_id = any (v_hold_ids);
+    -- A tracking number leads to an address; a reason is the buyer's own words.
+    update order_ledger l set reason = null from orders o
+    where o.hold_id = any (v_hold_ids) and (l.gateway, l.payment_id) = (o.gateway, o.payment_id) and l.moved_by = 'buyer';
+    update orders o set user_id = p_pseudonym, tracking = null where o.hold_id = any (v_hold_ids);
     -- What else T1 knows of the user, sale by sale, once nothing of theirs stands there that it belongs to.
     with past as (
         delete from buyer_history b using (

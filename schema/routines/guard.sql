@@ -62,4 +62,4 @@ revoke execute on function holdfast.stuck_after(), holdfast.end_stuck_transactio
     holdfast.assert_batch(integer, integer), holdfast.assert_durable(), holdfast.barrier() from public;
 grant execute on function holdfast.assert_durable()
     to holdfast_reserve, holdfast_confirm, holdfast_expire, holdfast_release, holdfast_lookup, holdfast_admin, holdfast_relay, holdfast_refund, holdfast_reconcile, holdfast_audit;
-grant execute on function holdfast.barrier() to holdfast_reserve, holdfast_lookup;
+grant execute on function holdfast.barrier() to holdfast_reserve, holdfast_release, holdfast_lookup;

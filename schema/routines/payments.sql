@@ -1,87 +1,16 @@
--- Payments: what an operator sees of the money, and how an order is cancelled.
+-- Payments: what an operator sees of the money and of an order.
 --
--- Locks:      an Idempotency-Key (advisory), reservation_hold, orders, inventory_counter and buyer_history by
---             sku_id.
--- Keeps:      an order is cancelled once: its stock comes back by one ledger row of its own, and one refund is due; who,
---             when and why is in the operator's ledger.
--- Isolation:  READ COMMITTED or above.
--- A retry:    the same key, the same answer; another key for a cancelled order finds it cancelled.
-
-create or replace function holdfast.cancel_order(p_by json, p_idem_key text, p_fingerprint bytea, p_order_id uuid)
-returns json language plpgsql security definer set search_path = holdfast, pg_temp
-as $$
-declare
-    v_stored json := stored_operation(p_idem_key, p_fingerprint);
-    v_order  orders;
-    v_before text;
-begin
-    if v_stored is not null then
-        return v_stored;
-    end if;
-    perform from reservation_hold h where h.hold_id = (select o.hold_id from orders o where o.order_id = p_order_id) for update;
-    select * into v_order from orders o where o.order_id = p_order_id for update;
-    if not found then
-        return null;
-    end if;
-    if v_order.status = 'CANCELLED' then
-        return json_build_object('outcome', 'order', 'order', order_json_for(v_order, true));
-    end if;
-
-    v_before := v_order.status;
-    update orders o set status = 'CANCELLED', cancelled_at = clock_timestamp(), version = o.version + 1 where o.order_id = p_order_id
-    returning * into v_order;
-
-    insert into refund (gateway, payment_id, reason, amount, currency)
-    select p.gateway, p.payment_id, 'order_cancelled', p.amount, p.currency
-    from payment p where (p.gateway, p.payment_id) = (v_order.gateway, v_order.payment_id) and p.amount > 0;
-    insert into order_ledger (event_type, gateway, payment_id, order_id, amount, currency)
-    values ('ORDER_CANCELLED', v_order.gateway, v_order.payment_id, p_order_id, v_order.total_amount, v_order.currency);
-    -- A zero-amount order has nothing to refund.
-    if v_order.total_amount > 0 then
-        insert into order_ledger (event_type, gateway, payment_id, amount, currency)
-        values ('REFUND_REQUIRED', v_order.gateway, v_order.payment_id, v_order.total_amount, v_order.currency);
-        insert into event_outbox (event_type, sale_id, hold_id, data)
-        values ('RefundRequired', v_order.sale_id, v_order.hold_id, json_build_object(
-            'gateway', v_order.gateway, 'payment_id', v_order.payment_id, 'hold_id', v_order.hold_id,
-            'order_id', p_order_id, 'user_id', v_order.user_id, 'amount', v_order.total_amount,
-            'currency', v_order.currency, 'reason', 'order_cancelled'));
-    end if;
-
-    insert into event_outbox (event_type, sale_id, hold_id, data)
-    values ('OrderCancelled', v_order.sale_id, v_order.hold_id, json_build_object(
-        'order_id', p_order_id, 'hold_id', v_order.hold_id, 'sale_id', v_order.sale_id, 'user_id', v_order.user_id,
-        'status', v_order.status, 'items', order_json(v_order) -> 'items', 'total_amount', v_order.total_amount,
-        'currency', v_order.currency, 'reason', p_by ->> 'reason'));
-
-    insert into inventory_ledger (sale_id, sku_id, event_type, qty, hold_id, reason)
-    select v_order.sale_id, i.sku_id, 'CANCEL_CREDIT', i.qty, i.hold_id, p_by ->> 'reason'
-    from reservation_hold_item i where i.hold_id = v_order.hold_id;
-    perform from inventory_counter c
-    where c.sale_id = v_order.sale_id
-      and c.sku_id in (select i.sku_id from reservation_hold_item i where i.hold_id = v_order.hold_id)
-    order by c.sku_id for update;
-    update inventory_counter c set available = c.available + i.qty
-    from reservation_hold_item i
-    where i.hold_id = v_order.hold_id and (c.sale_id, c.sku_id) = (v_order.sale_id, i.sku_id);
-    -- The lines no longer count: the buyer may buy again, and the report counts what is sold.
-    perform uncount_order(p_order_id);
-    delete from order_items i where i.order_id = p_order_id;
-    perform write_operator_ledger(p_by, 'order_cancelled', p_order_id::text, json_build_object('status', v_before),
-        json_build_object('status', v_order.status, 'gateway', v_order.gateway, 'payment_id', v_order.payment_id,
-                          'amount', v_order.total_amount, 'currency', v_order.currency));
-    return store_operation(p_idem_key, p_fingerprint,
-                           json_build_object('outcome', 'order', 'order', order_json_for(v_order, true)));
-end
-$$;
+-- Locks:      none; it only reads.
+-- Isolation:  one statement sees one moment.
 
 -- Where a payment's money is. 'unsettled' is money that belongs neither to an order nor to a refund: there must be
 -- none.
 create or replace function holdfast.payment_state(p_amount bigint, p_order_status text, p_refund_status text) returns text
 language sql immutable
 return case when p_refund_status = 'REQUIRED' then 'refund_pending' when p_refund_status = 'COMPLETED' then 'refunded'
-            when p_refund_status = 'FAILED' then 'refund_failed' when p_order_status = 'CONFIRMED' then 'ordered'
-            -- A cancelled zero-amount order: nothing is left to refund.
-            when p_order_status = 'CANCELLED' and p_amount = 0 then 'refunded'
+            when p_refund_status = 'FAILED' then 'refund_failed' when holdfast.order_stands(p_order_status) then 'ordered'
+            -- A zero-amount order that was cancelled or returned: nothing is left to refund.
+            when p_order_status is not null and p_amount = 0 then 'refunded'
             else 'unsettled' end;
 
 create or replace function holdfast.payment_json(p_payment holdfast.payment, p_state text, p_refund holdfast.refund) returns json
@@ -163,10 +92,9 @@ end;
 
 revoke execute on function holdfast.payment_state(bigint, text, text),
     holdfast.payment_json(holdfast.payment, text, holdfast.refund),
-    holdfast.newest_payments(text, bigint, integer, integer), holdfast.cancel_order(json, text, bytea, uuid),
+    holdfast.newest_payments(text, bigint, integer, integer),
     holdfast.payment_page(text, bigint, integer, integer), holdfast.list_payments(text, bigint, integer, integer),
     holdfast.order_of(uuid) from public;
 grant execute on function holdfast.newest_payments(text, bigint, integer, integer),
-    holdfast.cancel_order(json, text, bytea, uuid),
     holdfast.payment_page(text, bigint, integer, integer), holdfast.list_payments(text, bigint, integer, integer),
     holdfast.order_of(uuid) to holdfast_admin;

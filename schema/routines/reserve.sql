@@ -166,7 +166,7 @@ begin
         where v_why[l.n] is null
     ), granted as materialized (
         select n, total_amount, hold_text(v_hold_ids[n], p_sale_id, 'HOLD', p_user_ids[n], items, total_amount, v_sale.currency,
-                                          v_decimals, v_until, null)::json as hold
+                                          v_decimals, 1, v_until, null)::json as hold
         from (select n, sum(qty * unit_price)::bigint as total_amount,
                      string_agg(hold_item_text(sku_id, qty, unit_price), ',' order by at) as items
               from line group by n) whole
@@ -371,4 +371,5 @@ grant execute on function
 
 -- The names and parameters that these had in releases before. Only routines called them, and all of those have been replaced by now.
 drop function if exists holdfast.take_back(text, text[], integer[], text[], integer[]),
-    holdfast.end_holds(text, uuid[], text, timestamptz), holdfast.status_stands_ms(holdfast.sale);
+    holdfast.end_holds(text, uuid[], text, timestamptz), holdfast.status_stands_ms(holdfast.sale),
+    holdfast.hold_text(uuid, text, text, text, text, bigint, text, integer, text, uuid);

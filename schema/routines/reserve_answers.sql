@@ -6,7 +6,8 @@ create or replace function holdfast.stored_reservation(p_user_id text, p_idem_ke
 language sql stable
 begin atomic
     select case when i.fingerprint = p_fingerprint
-        then json_build_object('outcome', 'granted', 'hold', holdfast.hold_json(h, 'HOLD'), 'replayed', true)
+        then json_build_object('outcome', 'granted', 'hold', coalesce(h.granted_as, holdfast.hold_json(h, 'HOLD')),
+                               'replayed', true)
         else json_build_object('outcome', 'idempotency_key_reused') end
     from holdfast.idempotency i join holdfast.reservation_hold h using (hold_id)
     where i.user_id = p_user_id and i.idem_key = p_idem_key;

@@ -29,13 +29,13 @@ return '{"sku_id":"' || p_sku_id || '","qty":' || p_qty || ',"unit_price":' || p
 -- operators alone; null: not named. No order: it is none yet.
 create or replace function holdfast.hold_text(
     p_hold_id uuid, p_sale_id text, p_status text, p_user_id text, p_items text, p_total_amount bigint, p_currency text,
-    p_currency_decimals integer, p_expire_at text, p_order_id uuid) returns text
+    p_currency_decimals integer, p_version integer, p_expire_at text, p_order_id uuid) returns text
 language sql stable parallel safe
 return '{"hold_id":"' || p_hold_id || '","sale_id":"' || p_sale_id || '","status":"' || p_status
     || coalesce('","user_id":' || to_json(p_user_id) || ',"items":[', '","items":[') || p_items
     || '],"subtotal_amount":' || p_total_amount || ',"discount_amount":0,"total_amount":' || p_total_amount
     || ',"currency":"' || p_currency || '","currency_decimals":' || p_currency_decimals
-    || ',"coupon":null,"version":1,"expire_at":"' || p_expire_at
+    || ',"coupon":null,"version":' || p_version || ',"expire_at":"' || p_expire_at
     || coalesce('","order_id":"' || p_order_id || '"}', '"}');
 
 -- p_status: what to show, since a replay shows HOLD and a hold past its end shows EXPIRED before the sweep has come.
@@ -45,7 +45,7 @@ return holdfast.hold_text(
     p_hold.hold_id, p_hold.sale_id, p_status, null,
     (select string_agg(holdfast.hold_item_text(i.sku_id, i.qty, i.unit_price), ',' order by i.position)
      from holdfast.reservation_hold_item i where i.hold_id = p_hold.hold_id),
-    p_hold.total_amount, p_hold.currency, holdfast.currency_decimals(p_hold.currency),
+    p_hold.total_amount, p_hold.currency, holdfast.currency_decimals(p_hold.currency), p_hold.version,
     -- Of what is held, when it ends as things are: a payment under way may have moved that (schema/routines/capture.sql), no further
     -- than it is bounded. Of what has ended, what was promised.
     holdfast.rfc3339(case p_status when 'HOLD' then p_hold.expire_at
@@ -69,6 +69,11 @@ return (jsonb_build_object(
     'currency_decimals', holdfast.currency_decimals((p_refund).currency))
     || case when (p_refund).account_needed and (p_refund).status <> 'COMPLETED'
        then jsonb_build_object('account_needed', true) else '{}' end)::json;
+
+-- Whether an order stands: what it bought is sold, and its money is the shop's.
+create or replace function holdfast.order_stands(p_status text) returns boolean
+language sql immutable parallel safe
+return p_status not in ('CANCELLED', 'RETURNED');
 
 -- How an order was paid. A payment without a gateway has the name of its method in place of a gateway's: see pay.sql.
 create or replace function holdfast.paid_by(p_gateway text, p_payment_id text) returns json
@@ -103,7 +108,7 @@ return json_build_object(
     'currency_decimals', holdfast.currency_decimals(p_order.currency),
     'coupon', null,
     'payment', holdfast.paid_by(p_order.gateway, p_order.payment_id),
-    'tracking', null,
+    'tracking', p_order.tracking,
     -- Money that moved at the gateway and not by us: it stands beside the status.
     'disputed', coalesce((select p.dispute in ('open', 'resolved', 'lost') from holdfast.payment p
                           where p.gateway = p_order.gateway and p.payment_id = p_order.payment_id), false),
@@ -142,6 +147,7 @@ return json_build_object(
     'hold_ttl_s', p_sale.hold_ttl_s,
     'currency', p_sale.currency,
     'currency_decimals', holdfast.currency_decimals(p_sale.currency),
+    'buyer_cancel', p_sale.buyer_cancel,
     'skus', (select json_agg(json_build_object('sku_id', k.sku_id, 'name', k.name, 'unit_price', k.unit_price,
                                                'available', case when not holdfast.is_stock_hidden(p_sale)
                                                                  then c.available end,
@@ -182,8 +188,9 @@ return (
 
 revoke execute on function holdfast.rfc3339(timestamptz), holdfast.currency_decimals(text),
     holdfast.hold_json(holdfast.reservation_hold, text), holdfast.hold_item_text(text, integer, bigint),
-    holdfast.hold_text(uuid, text, text, text, text, bigint, text, integer, text, uuid), holdfast.hold_status_now(holdfast.reservation_hold),
+    holdfast.hold_text(uuid, text, text, text, text, bigint, text, integer, integer, text, uuid),
+    holdfast.hold_status_now(holdfast.reservation_hold),
     holdfast.shown_refund(holdfast.refund), holdfast.moved_outside(holdfast.payment), holdfast.paid_by(text, text),
-    holdfast.order_json_for(holdfast.orders, boolean), holdfast.order_json(holdfast.orders),
+    holdfast.order_stands(text), holdfast.order_json_for(holdfast.orders, boolean), holdfast.order_json(holdfast.orders),
     holdfast.sale_status(holdfast.sale), holdfast.is_stock_hidden(holdfast.sale), holdfast.sale_json(holdfast.sale), holdfast.status_stands_ms(holdfast.sale, text),
     holdfast.sold_out(text, text, bigint) from public;

@@ -119,13 +119,14 @@ from holdfast.reservation_hold h
 cross join lateral (
     select count(*) as lines, coalesce(sum(i.qty * i.unit_price), 0)::bigint as amount,
            count(*) filter (where l.debit = -i.qty) as debited,
-           count(*) filter (where l.net = case when h.status = 'HOLD' or (h.status = 'COMMITTED' and o.status is distinct from 'CANCELLED')
+           count(*) filter (where l.net = case when h.status = 'HOLD' or (h.status = 'COMMITTED' and coalesce(holdfast.order_stands(o.status), true))
                                             then -i.qty else 0 end) as settled,
            count(a.hold_id) as active,
            count(*) filter (where (b.qty, b.unit_price, b.sale_id, b.user_id) = (i.qty, i.unit_price, h.sale_id, h.user_id)) as bought
     from holdfast.reservation_hold_item i
     left join lateral (
-        select sum(e.qty) as net, sum(e.qty) filter (where e.event_type = 'RESERVE_DEBIT') as debit
+        select sum(e.qty) as net,
+               sum(e.qty) filter (where e.event_type in ('RESERVE_DEBIT', 'CHANGE_DEBIT', 'CHANGE_CREDIT')) as debit
         from holdfast.inventory_ledger e
         where e.hold_id = h.hold_id and e.sku_id = i.sku_id and e.sale_id = h.sale_id) l on true
     left join holdfast.user_active_hold a
@@ -135,7 +136,7 @@ cross join lateral (
     where i.hold_id = h.hold_id) own
 left join lateral (
     select o.order_id, (o.sale_id, o.user_id, o.currency) = (h.sale_id, h.user_id, h.currency) as same, o.total_amount,
-           o.status = 'CANCELLED' as cancelled,
+           not holdfast.order_stands(o.status) as ended,
            (select count(*) from holdfast.order_items i where i.order_id = o.order_id) as lines
     from holdfast.orders o where o.hold_id = h.hold_id) o on true
 cross join lateral (
@@ -146,8 +147,11 @@ cross join lateral (
         ('hold_ledger', own.lines, own.settled, null),
         ('hold_active', case h.status when 'HOLD' then own.lines else 0 end, own.active, null),
         ('hold_order', (h.status = 'COMMITTED')::integer, (o.order_id is not null)::integer, null),
-        ('order_lines', case when o.order_id is null or o.cancelled then 0 else own.lines end,
-                        case when o.cancelled or o.lines > own.lines then o.lines else own.bought end, null),
+        ('order_lines', case when o.order_id is null or o.ended then 0 else own.lines end,
+                        case when o.ended or o.lines > own.lines then o.lines else own.bought end, null),
+        ('hold_changes', h.version - 1, (
+            select count(distinct l.hold_version) from holdfast.inventory_ledger l
+            where l.hold_id = h.hold_id and l.hold_version is not null and l.hold_version between 2 and h.version), null),
         ('order_owner', 1, coalesce(o.same, true)::integer, null),
         ('order_amount', h.total_amount, coalesce(o.total_amount, h.total_amount), null)
     union all
@@ -167,6 +171,23 @@ cross join lateral (
         select count(*) from holdfast.event_outbox e where e.hold_id = h.hold_id and e.event_type = 'ReservationExpired'),
         h.finalized_at
     where h.retaken_at > h.finalized_at
+    union all
+    select 'hold_change_told', 1, (
+        select count(*) from holdfast.event_outbox e
+        where e.hold_id = h.hold_id and e.event_type = 'HoldChanged' and (e.data ->> 'version')::integer = change.version),
+        change.at
+    from (select l.hold_version as version, min(l.created_at) as at from holdfast.inventory_ledger l
+          where l.hold_id = h.hold_id and l.hold_version is not null group by l.hold_version) change
+    union all
+    -- Each step of its order.
+    select 'order_told', 1, (
+        select count(*) from holdfast.event_outbox e where e.hold_id = h.hold_id and e.data ->> 'status' = step.status
+        and e.event_type = case step.status when 'CANCELLED' then 'OrderCancelled' else 'OrderStatusChanged' end
+        and e.event_type in ('OrderCancelled', 'OrderStatusChanged')), step.at
+    from holdfast.orders o cross join lateral (values
+        ('PREPARING', o.preparing_at), ('SHIPPED', o.shipped_at), ('DELIVERED', o.delivered_at),
+        ('CANCELLED', o.cancelled_at), ('RETURNED', o.returned_at)) as step (status, at)
+    where o.hold_id = h.hold_id and step.at is not null
 ) as c (check_name, expected, found, needs_event_of)
 where c.expected <> c.found;
 
@@ -176,11 +197,15 @@ select l.hold_id, 'ledger_hold' as check_name, l.entry_id::text as subject, l.sa
 from holdfast.inventory_ledger l
 where l.hold_id is not null
   and not exists (select from holdfast.reservation_hold_item i join holdfast.reservation_hold h on h.hold_id = i.hold_id
-                  where i.hold_id = l.hold_id and i.sku_id = l.sku_id and h.sale_id = l.sale_id);
+                  where i.hold_id = l.hold_id and i.sku_id = l.sku_id and h.sale_id = l.sale_id)
+  -- Of a line that a change took away nothing is left.
+  and not exists (select from holdfast.reservation_hold h
+                  where h.hold_id = l.hold_id and h.sale_id = l.sale_id and h.version > 1 and 0 = (
+                      select sum(e.qty) from holdfast.inventory_ledger e where e.hold_id = l.hold_id and e.sku_id = l.sku_id));
 
 -- Payments, with their orders, refunds, entries and events. Read for one payment at a time. ----------------------------
 
--- A payment is one order or one refund, and both where the order was cancelled. A refund may be given up, and tried again,
+-- A payment is one order or one refund, and both where the order was cancelled or returned. A refund may be given up, and tried again,
 -- any number of times.
 create or replace view holdfast.payment_violation as
 select p.gateway, p.payment_id, c.check_name, p.gateway || '/' || p.payment_id as subject, p.sale_id, c.expected, c.found,
@@ -190,12 +215,19 @@ left join holdfast.orders o on o.gateway = p.gateway and o.payment_id = p.paymen
 left join holdfast.refund r on r.gateway = p.gateway and r.payment_id = p.payment_id
 cross join lateral (
     select count(*) filter (where l.event_type = 'ORDER_CONFIRMED' and l.order_id = p.order_id) as confirmed,
-           count(*) filter (where l.event_type = 'ORDER_CANCELLED' and l.order_id = p.order_id) as cancelled,
            count(*) filter (where l.event_type = 'REFUND_REQUIRED') as required
     from holdfast.order_ledger l
     where l.gateway = p.gateway and l.payment_id = p.payment_id
       and l.event_type in ('ORDER_CONFIRMED', 'ORDER_CANCELLED', 'REFUND_REQUIRED')
       and (l.amount, l.currency) = (p.amount, p.currency)) entries
+cross join lateral (
+    -- One that the order does not know makes up for none.
+    select count(l.at) - count(*) filter (where l.at is null) as entries
+    from (select case l.event_type when 'ORDER_PREPARING' then o.preparing_at when 'ORDER_SHIPPED' then o.shipped_at
+                 when 'ORDER_DELIVERED' then o.delivered_at when 'ORDER_CANCELLED' then o.cancelled_at else o.returned_at end as at
+          from holdfast.order_ledger l
+          where l.order_id = p.order_id and (l.gateway, l.payment_id, l.amount, l.currency) = (p.gateway, p.payment_id, p.amount, p.currency)
+            and l.event_type in ('ORDER_PREPARING', 'ORDER_SHIPPED', 'ORDER_DELIVERED', 'ORDER_CANCELLED', 'ORDER_RETURNED')) l) steps
 cross join lateral (
     -- Later entries: how its refund ended, and what the gateway reported.
     select count(*) filter (where l.event_type = 'REFUND_COMPLETED' and l.amount = p.amount) as completed,
@@ -216,13 +248,13 @@ cross join lateral (
 cross join lateral (
     values
         ('payment_order', (p.state = 'ORDERED')::integer::bigint, (o.order_id is not null)::integer::bigint, null::timestamptz),
-        ('payment_refund', (p.state = 'REFUND_REQUIRED' or coalesce(o.status = 'CANCELLED' and p.amount > 0, false))::integer,
+        ('payment_refund', (p.state = 'REFUND_REQUIRED' or coalesce(not holdfast.order_stands(o.status) and p.amount > 0, false))::integer,
                            (r.status is not null)::integer, null),
         ('order_payment', 1, (o.order_id is null or (o.order_id, o.total_amount, o.currency) = (p.order_id, p.amount, p.currency))::integer, null),
         ('refund_amount', p.amount, coalesce(r.amount, p.amount), null),
         ('refund_currency', 1, (coalesce(r.currency, p.currency) = p.currency)::integer, null),
         ('payment_ledger', (p.state = 'ORDERED')::integer, entries.confirmed, null),
-        ('order_ledger', coalesce(o.status = 'CANCELLED', false)::integer, entries.cancelled, null),
+        ('order_ledger', num_nonnulls(o.preparing_at, o.shipped_at, o.delivered_at, o.cancelled_at, o.returned_at), steps.entries, null),
         ('refund_ledger', case when r.status is null then 0 when r.status = 'REQUIRED' then 1 else 2 end,
             case when r.status is null then 0 else entries.required + later.completed - later.reopened
                 + case when r.status = 'FAILED' then least(later.failed, 1) else 0 end end, null),
@@ -231,7 +263,7 @@ cross join lateral (
         ('payment_dispute', 1, (later.dispute is not distinct from case p.dispute when 'open' then 'PAYMENT_DISPUTED'
                                 when 'resolved' then 'DISPUTE_RESOLVED' when 'won' then 'DISPUTE_WON' when 'lost' then 'DISPUTE_LOST' end)::integer, null),
         -- An order that stands, of which the gateway has less than was paid, and nothing is recorded that says why.
-        ('payment_left', 1, case when o.status is distinct from 'CONFIRMED' or p.seen_left is null then 1
+        ('payment_left', 1, case when holdfast.order_stands(o.status) is not true or p.seen_left is null then 1
             else (p.seen_left + holdfast.moved_outside(p) >= p.amount)::integer end, null)
     union all
     select 'refund_told', 1, (
@@ -267,8 +299,13 @@ from holdfast.event_outbox e
 -- Values and no EXISTS: that may be answered by a table that is read whole once.
 where not coalesce(case e.event_type
     when 'ReservationCreated' then (
-        select (h.sale_id, h.user_id, h.total_amount)
-             = (e.sale_id, e.data ->> 'user_id', (e.data ->> 'total_amount')::bigint)
+        select (h.sale_id, h.user_id) = (e.sale_id, e.data ->> 'user_id')
+           and coalesce((h.granted_as ->> 'total_amount')::bigint, h.total_amount) = (e.data ->> 'total_amount')::bigint
+        from holdfast.reservation_hold h where h.hold_id = e.hold_id)
+    when 'HoldChanged' then (
+        select (h.sale_id, h.user_id) = (e.sale_id, e.data ->> 'user_id')
+           and (e.data ->> 'version')::integer between 2 and h.version
+           and ((e.data ->> 'version')::integer < h.version or h.total_amount = (e.data ->> 'total_amount')::bigint)
         from holdfast.reservation_hold h where h.hold_id = e.hold_id)
     when 'ReservationExpired' then (
         -- And it stays true where a late payment took the stock again.
@@ -281,6 +318,10 @@ where not coalesce(case e.event_type
         from holdfast.orders o where o.hold_id = e.hold_id)
     when 'OrderCancelled' then (
         select (o.order_id::text, o.status) = (e.data ->> 'order_id', 'CANCELLED')
+        from holdfast.orders o where o.hold_id = e.hold_id)
+    when 'OrderStatusChanged' then (
+        select o.order_id::text = e.data ->> 'order_id' and case e.data ->> 'status' when 'PREPARING' then o.preparing_at
+            when 'SHIPPED' then o.shipped_at when 'DELIVERED' then o.delivered_at when 'RETURNED' then o.returned_at end is not null
         from holdfast.orders o where o.hold_id = e.hold_id)
     when 'RefundRequired' then (
         select r.amount = (e.data ->> 'amount')::bigint from holdfast.refund r
@@ -383,12 +424,14 @@ full join (select * from holdfast.inventory_ledger where event_type = 'RETAKE_DE
     on l.hold_id = i.hold_id and l.sku_id = i.sku_id
 where l.qty is distinct from -i.qty
 union all
-select 'cancel_credit', coalesce(i.hold_id, l.hold_id) || '/' || coalesce(i.sku_id, l.sku_id), coalesce(i.sale_id, l.sale_id),
+select case coalesce(i.credit, l.event_type) when 'CANCEL_CREDIT' then 'cancel_credit' else 'return_credit' end,
+       coalesce(i.hold_id, l.hold_id) || '/' || coalesce(i.sku_id, l.sku_id), coalesce(i.sale_id, l.sale_id),
        coalesce(i.qty, 0)::bigint, coalesce(l.qty, 0), null, json_build_object('line', i, 'entry', l)
-from (select i.*, o.sale_id from holdfast.reservation_hold_item i join holdfast.orders o on o.hold_id = i.hold_id
-      where o.status = 'CANCELLED') i
-full join (select * from holdfast.inventory_ledger where event_type = 'CANCEL_CREDIT') l
-    on l.hold_id = i.hold_id and l.sku_id = i.sku_id
+from (select i.*, o.sale_id, case o.status when 'CANCELLED' then 'CANCEL_CREDIT' else 'RETURN_CREDIT' end as credit
+      from holdfast.reservation_hold_item i join holdfast.orders o on o.hold_id = i.hold_id
+      where not holdfast.order_stands(o.status)) i
+full join (select * from holdfast.inventory_ledger where event_type in ('CANCEL_CREDIT', 'RETURN_CREDIT')) l
+    on l.hold_id = i.hold_id and l.sku_id = i.sku_id and l.event_type = i.credit
 where l.qty is distinct from i.qty
 union all
 select 'buyer_limit', o.sale_id || '/' || o.sku_id || '/' || o.user_id, o.sale_id, k.max_per_user, sum(o.qty), null,
@@ -432,23 +475,26 @@ create or replace view holdfast.invariant (check_name, part, says) as values
     ('hold_lines',          'holds',    'every hold has a line'),
     ('hold_amount',         'holds',    'a hold''s amount is the sum of its lines'),
     ('hold_debit',          'holds',    'every line of a hold was debited'),
+    ('hold_changes',        'holds',    'every change of a hold has moved stock, and is in the ledger'),
     ('hold_ledger',         'holds',    'a hold''s entries come to what its status says'),
     ('hold_active',         'holds',    'every line of a HOLD is active, and of no other hold'),
     ('hold_order',          'holds',    'a COMMITTED hold has an order, and an order a COMMITTED hold'),
-    ('order_lines',         'holds',    'an order that stands has the lines of its hold, a cancelled one none'),
+    ('order_lines',         'holds',    'an order that stands has the lines of its hold, one that was cancelled or returned none'),
     ('order_owner',         'holds',    'an order has the sale, buyer and currency of its hold'),
     ('order_amount',        'holds',    'an order''s amount is its hold''s'),
     ('hold_told',           'holds',    'every hold was told of when it began'),
     ('hold_end_told',       'holds',    'every hold was told of once when it ended'),
     ('hold_expiry_told',    'holds',    'a hold whose stock was taken again was told of as expired before'),
+    ('hold_change_told',    'holds',    'every change of a hold was told of once'),
+    ('order_told',          'holds',    'every step of an order was told of once'),
     ('ledger_hold',         'holds',    'every entry belongs to a line of a hold or to an operator'),
     ('payment_order',       'payments', 'a payment that is ORDERED has an order, and no other has'),
-    ('payment_refund',      'payments', 'a payment that bought nothing has a refund, a cancelled order''s too, and no other has'),
+    ('payment_refund',      'payments', 'a payment that bought nothing has a refund, a cancelled or returned order''s too, and no other has'),
     ('order_payment',       'payments', 'an order and its payment agree on id, amount and currency'),
     ('refund_amount',       'payments', 'a refund''s amount is its payment''s'),
     ('refund_currency',     'payments', 'a refund''s currency is its payment''s'),
     ('payment_ledger',      'payments', 'every order is in the ledger once'),
-    ('order_ledger',        'payments', 'every cancellation is in the ledger once'),
+    ('order_ledger',        'payments', 'every step of an order is in the ledger once'),
     ('refund_ledger',       'payments', 'a refund''s entries come to what its status says'),
     ('refund_told',         'payments', 'every refund was told of when it became due'),
     ('refund_end_told',     'payments', 'every refund was told of when it ended'),
@@ -466,6 +512,7 @@ create or replace view holdfast.invariant (check_name, part, says) as values
     ('end_credit',          null,       'what ended without a payment was credited, and nothing else'),
     ('retake_debit',        null,       'what a late payment took again was debited, and nothing else'),
     ('cancel_credit',       null,       'the stock of a cancelled order came back once, and nothing else''s'),
+    ('return_credit',       null,       'the stock of a returned order came back once, and nothing else''s'),
     ('buyer_limit',         null,       'nobody buys more than max_per_user');
 
 comment on view holdfast.invariant            is 'The rules that hold in this database, in words.';

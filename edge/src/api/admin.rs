@@ -14,6 +14,7 @@ pub mod users;
 use protocol::admin::{AdminOutcome, AdminRequest, Command};
 
 use crate::http::context::{HandlerResult, RequestContext};
+use crate::http::if_match;
 use crate::http::problem::{Code, Problem};
 use crate::http::response::Response;
 use crate::lambda::invoke;
@@ -68,6 +69,11 @@ pub fn into_response(outcome: AdminOutcome) -> HandlerResult {
             let answer = Response::json(200, &order).versioned(order.version);
             return Ok(if replayed { answer.with("Idempotent-Replayed", "true") } else { answer });
         }
+        AdminOutcome::PreconditionFailed { version } => if_match::failed(version),
+        AdminOutcome::TransitionNotAllowed { order_status } => {
+            Problem::new(Code::TransitionNotAllowed, "An order that is `order_status` cannot change so.")
+                .with("order_status", order_status.name())
+        }
         AdminOutcome::Payments { payments, next } => {
             return Ok(Response::json(200, &serde_json::json!({"payments": payments, "next": next})));
         }
@@ -98,6 +104,7 @@ mod tests {
             hold_ttl_s: 300,
             currency: "KRW".to_owned(),
             currency_decimals: 0,
+            buyer_cancel: false,
             skus: Vec::new(),
         };
         let stock = || Stock { sale_id: "s".to_owned(), sku_id: "a".to_owned(), total: 1, available: 1 };
@@ -111,6 +118,9 @@ mod tests {
         assert_eq!(answered(AdminOutcome::NotFound { sku_id: Some("a".to_owned()) }).0, 404);
         assert_eq!(answered(AdminOutcome::AlreadyExists).0, 409);
         assert_eq!(answered(AdminOutcome::IdempotencyKeyReused).0, 422);
+        assert_eq!(answered(AdminOutcome::PreconditionFailed { version: 2 }).0, 412);
+        let order_status = protocol::shop::OrderStatus::Shipped;
+        assert_eq!(answered(AdminOutcome::TransitionNotAllowed { order_status }).0, 409);
         assert_eq!(answered(AdminOutcome::SoldOut { sku_id: "a".to_owned(), available: 0 }).0, 409);
     }
 }

@@ -105,7 +105,8 @@ pub fn limits(answer: Response, charge: Charge, config: &Config) -> Response {
         .with("RateLimit", format!("\"reservations\";r={};t={}", charge.remaining, charge.reset_s))
 }
 
-fn into_response(outcome: ReserveOutcome) -> Response {
+/// An outcome of T1 as a response.
+pub fn into_response(outcome: ReserveOutcome) -> Response {
     let problem = match outcome {
         ReserveOutcome::Granted { hold, replayed } => {
             let location = format!("/v1/reservations/{}", hold.hold_id);

@@ -22,13 +22,16 @@ pub enum Code {
     LimitReached,
     SoldOut,
     InsufficientBalance,
+    TransitionNotAllowed,
     HoldNotActive,
+    PreconditionRequired,
+    PreconditionFailed,
     AlreadyExists,
     Unavailable,
 }
 
 /// Code, name, status, title; the table of docs/refusals.md is checked against this one.
-pub const TABLE: [(Code, &str, u16, &str); 22] = [
+pub const TABLE: [(Code, &str, u16, &str); 25] = [
     (Code::NotFound, "not_found", 404, "Not found"),
     (Code::MethodNotAllowed, "method_not_allowed", 405, "Method not allowed"),
     (Code::RateLimited, "rate_limited", 429, "Too many requests"),
@@ -48,7 +51,10 @@ pub const TABLE: [(Code, &str, u16, &str); 22] = [
     (Code::LimitReached, "limit_reached", 409, "Limit reached"),
     (Code::SoldOut, "sold_out", 409, "Sold out"),
     (Code::InsufficientBalance, "insufficient_balance", 409, "Insufficient balance"),
+    (Code::TransitionNotAllowed, "transition_not_allowed", 409, "The order cannot change so"),
     (Code::HoldNotActive, "hold_not_active", 409, "The hold is not active"),
+    (Code::PreconditionRequired, "precondition_required", 428, "If-Match is missing"),
+    (Code::PreconditionFailed, "precondition_failed", 412, "Changed meanwhile"),
     (Code::AlreadyExists, "already_exists", 409, "Already exists"),
     (Code::Unavailable, "unavailable", 503, "Unavailable"),
 ];

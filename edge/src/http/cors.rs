@@ -3,7 +3,8 @@
 use crate::http::response::Response;
 use crate::runtime::limits;
 
-const ALLOW_HEADERS: &str = "content-type, idempotency-key, authorization, traceparent, tracestate, if-none-match";
+const ALLOW_HEADERS: &str =
+    "content-type, idempotency-key, authorization, traceparent, tracestate, if-none-match, if-match";
 const EXPOSE_HEADERS: &str = "X-Request-Id, X-Server-Time, Location, ETag, Retry-After, RateLimit, RateLimit-Policy, \
                               Idempotent-Replayed";
 

@@ -29,6 +29,7 @@ fn every_path_of_the_contract_is_found_by_its_method() {
         ("GET", "/openapi.json", "description"),
         ("POST", "/v1/reservations", "reserve"),
         ("GET", &format!("/v1/reservations/{ID}"), "hold"),
+        ("PATCH", &format!("/v1/reservations/{ID}"), "change_hold"),
         ("DELETE", &format!("/v1/reservations/{ID}"), "release"),
         ("POST", &format!("/v1/reservations/{ID}/payments"), "open_payment"),
         ("POST", &format!("/v1/reservations/{ID}/refund-account"), "refund_account"),
@@ -37,6 +38,7 @@ fn every_path_of_the_contract_is_found_by_its_method() {
         ("POST", &format!("/v1/reservations/{ID}/pay"), "pay_hold"),
         ("GET", &format!("/v1/admin/orders/{ID}"), "admin_order"),
         ("GET", &format!("/v1/orders/{ID}"), "order"),
+        ("POST", &format!("/v1/orders/{ID}/cancel"), "cancel_order"),
         ("GET", "/v1/sales", "sales"),
         ("GET", "/v1/sales/spring-drop", "sale"),
         ("GET", "/rankings", "rankings_page"),
@@ -47,6 +49,7 @@ fn every_path_of_the_contract_is_found_by_its_method() {
         ("GET", "/v1/payments/toss/return", "toss_return"),
         ("POST", "/v1/payments/portone/confirm", "portone_confirm"),
         ("GET", "/v1/admin/payments", "admin_list_payments"),
+        ("PATCH", &format!("/v1/admin/orders/{ID}"), "admin_change_order"),
         ("POST", &format!("/v1/admin/orders/{ID}/cancel"), "admin_cancel_order"),
         ("POST", "/v1/admin/sales", "admin_create_sale"),
         ("PATCH", "/v1/admin/sales/spring-drop", "admin_set_status"),
@@ -215,7 +218,7 @@ fn an_unsupported_method_gets_the_supported_ones() {
     let hold = format!("/v1/reservations/{ID}");
     for (method, path, allow) in [
         ("PUT", "/v1/reservations", "GET, HEAD, POST"),
-        ("PUT", hold.as_str(), "GET, HEAD, DELETE"),
+        ("PUT", hold.as_str(), "GET, HEAD, PATCH, DELETE"),
         ("POST", "/", "GET, HEAD"),
         ("get", "/", "GET, HEAD"),
         ("OPTIONS", "/v1/webhooks/standard", "POST"),

@@ -42,6 +42,7 @@ mod tests {
         include_str!("../../shop/refusals.js"),
         include_str!("../../shop/sale.js"),
         include_str!("../../shop/shop.js"),
+        include_str!("../../shop/change.js"),
         include_str!("../../shop/ticket.js"),
         include_str!("../../shop/view.js"),
     ];

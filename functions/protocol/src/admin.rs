@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::field_error::FieldError;
+use crate::orders::NextStatus;
 use crate::payments::{PaymentPage, PaymentRow};
 pub use crate::report::{Audit, Mismatch, Outbox, Report, SkuReport};
-use crate::shop::Sale;
+use crate::shop::{OrderStatus, Sale};
 use crate::{Trace, deliveries};
 
 /// Of a sale: its SKUs, the characters of a name, how long a buyer may have to pay, the price of a piece in the minor
@@ -60,6 +61,11 @@ pub enum Command {
         idem_key: String,
         order_id: String,
     },
+    ChangeOrder {
+        by: deliveries::Actor,
+        order_id: String,
+        next: NextStatus,
+    },
     Order {
         order_id: String,
     },
@@ -102,6 +108,9 @@ pub struct NewSale {
     /// Whether buyers see the stock before the sale opens: `shown` (default) or `hidden`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stock_before_opening: Option<String>,
+    /// Whether a buyer may cancel an order while it is `CONFIRMED`; default false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buyer_cancel: Option<bool>,
     /// 1 to 100 of them.
     pub skus: Vec<NewSku>,
     /// For the ledger; not part of the sale.
@@ -219,6 +228,13 @@ pub enum AdminOutcome {
         #[serde(default)]
         replayed: bool,
     },
+    /// Another change came first: `version` is the order's now.
+    PreconditionFailed {
+        version: i64,
+    },
+    TransitionNotAllowed {
+        order_status: OrderStatus,
+    },
     Payments {
         payments: Vec<PaymentRow>,
         next: Option<String>,
@@ -251,6 +267,8 @@ impl AdminOutcome {
             Self::Report { .. } => "report",
             Self::Operated { operated } => operated.name(),
             Self::Order { .. } => "order",
+            Self::PreconditionFailed { .. } => "precondition_failed",
+            Self::TransitionNotAllowed { .. } => "transition_not_allowed",
             Self::Payments { .. } => "payments",
         }
     }

@@ -42,7 +42,7 @@ pub const EVENT_TYPES: [EventType; 20] = [
     },
     EventType {
         name: "RefundRequired",
-        when: "A captured payment bought nothing, or its order was cancelled: it is to be refunded.",
+        when: "A captured payment bought nothing, or its order was cancelled or returned: it is to be refunded.",
         example: r#"{"gateway": "standard", "payment_id": "pay_1", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
   "order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "user_id": "홍길동", "amount": 150000, "currency": "KRW",
   "reason": "order_cancelled"}"#,
@@ -75,15 +75,15 @@ pub const EVENT_TYPES: [EventType; 20] = [
     },
     EventType {
         name: "OrderCancelled",
-        when: "An order was cancelled: its stock is available again, and its payment is refunded.",
+        when: "An order was cancelled, `by` an `operator` or its `buyer`: its stock is available again, and its payment is refunded.",
         example: r#"{"order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
-  "sale_id": "spring-drop", "user_id": "홍길동", "status": "CANCELLED",
-  "items": [{"sku_id": "sneaker-270", "qty": 1, "unit_price": 150000}], "total_amount": 150000, "currency": "KRW",
+  "sale_id": "spring-drop", "user_id": "홍길동", "status": "CANCELLED", "before": "CONFIRMED",
+  "by": "buyer", "items": [{"sku_id": "sneaker-270", "qty": 1, "unit_price": 150000}], "total_amount": 150000, "currency": "KRW",
   "reason": "the buyer asked"}"#,
     },
     EventType {
         name: "OrderStatusChanged",
-        when: "An order's status changed, for example to SHIPPED.",
+        when: "An order's status changed to PREPARING, SHIPPED, DELIVERED or RETURNED. A returned one is refunded.",
         example: r#"{"order_id": "019a9e7d-0c1a-7d10-9a55-0123456789ab", "hold_id": "019a9e7c-4b5a-7c3d-8e9f-0123456789ab",
   "sale_id": "spring-drop", "user_id": "홍길동", "status": "SHIPPED", "before": "PREPARING", "tracking": "CJ 1234-5678"}"#,
     },

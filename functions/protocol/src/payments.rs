@@ -1,9 +1,9 @@
-//! Payments as an operator sees them, and an order's cancellation: parts of [`crate::admin`].
+//! Payments as an operator sees them, and the reason of an order's cancellation: parts of [`crate::admin`].
 
 use serde::{Deserialize, Serialize};
 
-/// The body of `POST /v1/admin/orders/{order_id}/cancel`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The body of `POST /v1/admin/orders/{order_id}/cancel` and of a buyer's `POST /v1/orders/{order_id}/cancel`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cancellation {

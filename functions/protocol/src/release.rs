@@ -1,9 +1,20 @@
-//! Release: a buyer gives a hold back.
+//! Release: a buyer gives a hold back, some of it for something else, or an order.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Trace;
+use crate::change::ChangeRequest;
+use crate::orders::CancelRequest;
 use crate::shop::{Hold, HoldStatus};
+
+/// What a buyer gives back; each has its own outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum GiveBack {
+    Order(CancelRequest),
+    Lines(ChangeRequest),
+    Hold(ReleaseRequest),
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseRequest {

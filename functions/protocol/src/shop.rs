@@ -109,7 +109,7 @@ pub struct Refund {
     pub account_needed: bool,
 }
 
-/// A refund with its reason: why the payment bought nothing (`already_paid`, `hold_expired`, …), or `order_cancelled`.
+/// A refund with its reason: why the payment bought nothing (`already_paid`, `hold_expired`, …), `order_cancelled` or `order_returned`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub struct RefundOf {
@@ -141,8 +141,37 @@ pub enum RefundStatus {
 #[cfg_attr(feature = "describe", derive(schemars::JsonSchema))]
 pub enum OrderStatus {
     Confirmed,
-    /// Cancelled by an operator and refunded.
+    Preparing,
+    Shipped,
+    Delivered,
+    /// Cancelled before it was shipped, by an operator or its buyer, and refunded.
     Cancelled,
+    /// Returned after it was delivered, and refunded.
+    Returned,
+}
+
+impl OrderStatus {
+    pub const ALL: [Self; 6] =
+        [Self::Confirmed, Self::Preparing, Self::Shipped, Self::Delivered, Self::Cancelled, Self::Returned];
+
+    /// Its name, if it is one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    /// The name in every response, and in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Confirmed => "CONFIRMED",
+            Self::Preparing => "PREPARING",
+            Self::Shipped => "SHIPPED",
+            Self::Delivered => "DELIVERED",
+            Self::Cancelled => "CANCELLED",
+            Self::Returned => "RETURNED",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,7 +200,7 @@ pub struct Order {
     /// The id of the coupon behind `discount_amount`; null: none.
     pub coupon: Option<String>,
     pub payment: PaidBy,
-    /// The shipment's tracking number; null: not shipped.
+    /// The shipment's tracking number; null: none is known.
     pub tracking: Option<String>,
     /// The buyer has disputed the payment at the bank.
     pub disputed: bool,
@@ -233,6 +262,9 @@ pub struct Sale {
     /// Decimals of the currency's minor unit, by ISO 4217: an amount of 150 with 2 is 1.50.
     #[serde(default)]
     pub currency_decimals: u8,
+    /// Whether a buyer may cancel an order while it is `CONFIRMED`.
+    #[serde(default)]
+    pub buyer_cancel: bool,
     pub skus: Vec<Sku>,
 }
 

@@ -56,6 +56,7 @@ pub fn checked(mut sale: NewSale) -> Result<NewSale, Vec<FieldError>> {
         Some("hidden") => {}
         Some(_) => faults.add("/stock_before_opening", "must be shown or hidden"),
     }
+    sale.buyer_cancel = sale.buyer_cancel.filter(|lets| *lets);
     faults.range("/lapse_cooldown_s", sale.lapse_cooldown_s.unwrap_or(0), 0, LAPSE_COOLDOWN_S_MAX);
     sale.lapse_cooldown_s = sale.lapse_cooldown_s.filter(|seconds| *seconds != 0);
     let mut seen = HashSet::new();

@@ -11,6 +11,7 @@ use functions::runtime::limits::PAYMENTS_LOOK_MAX;
 use lambda_runtime::Error;
 use protocol::admin::{Adjustment, AdminOutcome, AdminRequest, Command, NewSale};
 use protocol::deliveries::Actor;
+use protocol::orders::NextStatus;
 use protocol::payments::PaymentPage;
 use tokio_postgres::types::{Json, Type};
 
@@ -69,6 +70,28 @@ async fn cancel_order(
         .await
 }
 
+async fn change_order(
+    database: &Database,
+    by: &Actor,
+    order_id: &str,
+    next: &NextStatus,
+) -> Result<Option<AdminOutcome>, InfraError> {
+    let (order_id, status) = (uuid(order_id)?, next.status.name());
+    database
+        .json(
+            "select holdfast.change_order($1, $2, $3, $4, $5, $6)",
+            &[
+                (&Json(by), Type::JSON),
+                (&order_id, Type::UUID),
+                (&next.version, Type::INT8),
+                (&status, Type::TEXT),
+                (&next.tracking, Type::TEXT),
+                (&next.restock, Type::BOOL),
+            ],
+        )
+        .await
+}
+
 async fn list_payments(database: &Database, page: &PaymentPage) -> Result<Option<AdminOutcome>, InfraError> {
     let (sql, from) = match page.after {
         Some(after) => ("select holdfast.payment_page($1, $2, $3, $4)", Some(after)),
@@ -104,6 +127,7 @@ async fn admin(database: &Database, settings: &Settings, request: AdminRequest) 
             Some(AdminOutcome::Operated { operated: deliveries::run(database, settings, operation).await? })
         }
         Command::CancelOrder { by, idem_key, order_id } => cancel_order(database, &by, &idem_key, &order_id).await?,
+        Command::ChangeOrder { by, order_id, next } => change_order(database, &by, &order_id, &next).await?,
         Command::Order { order_id } => {
             let order_id = uuid(&order_id)?;
             database.json("select holdfast.order_of($1)", &[(&order_id, Type::UUID)]).await?

@@ -2,6 +2,7 @@
 //! tabs, reloads.
 
 mod account;
+mod after;
 mod crowd;
 mod large;
 mod lost;

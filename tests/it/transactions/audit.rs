@@ -261,7 +261,7 @@ const DOCTORED_AFTER: [(&str, &[&str]); 18] = [
 ];
 
 /// Does it behind every constraint, looks twice, and finds just that.
-async fn finds(database: &Database, doctoring: &str, expected: &[&str]) {
+pub async fn finds(database: &Database, doctoring: &str, expected: &[&str]) {
     let sql = format!("set search_path = holdfast; set session_replication_role = replica; {doctoring}; reset all");
     database.owner.batch_execute(&sql).await.unwrap();
     let audit = database.as_role("audit").await;
@@ -289,6 +289,8 @@ async fn every_inconsistency_is_found_and_nothing_else() {
         checks.extend(expected.iter().copied());
     }
     checks.extend(crate::present::DOCTORED.iter().map(|(_, check)| *check));
+    checks.extend(crate::change::DOCTORED.iter().flat_map(|(_, expected)| expected.iter().copied()));
+    checks.extend(crate::orders::DOCTORED.iter().flat_map(|(_, expected)| expected.iter().copied()));
     let rules = "select check_name, part is not null from holdfast.invariant";
     let rows = Database::new().await.owner.query(rules, &[]).await.unwrap();
     let rules: Vec<(String, bool)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();

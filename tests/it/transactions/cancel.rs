@@ -64,7 +64,10 @@ async fn an_order_is_cancelled_once_and_its_stock_comes_back_once() {
     assert_eq!(report["skus"][0], json!({"sku_id": "a", "total": 2, "available": 2, "held": 0, "sold": 0}));
     assert_eq!(
         (&report["orders"], &report["refunds"]["REQUIRED"]),
-        (&json!({"CONFIRMED": 0, "CANCELLED": 1}), &json!(1))
+        (
+            &json!({"CONFIRMED": 0, "PREPARING": 0, "SHIPPED": 0, "DELIVERED": 0, "CANCELLED": 1, "RETURNED": 0}),
+            &json!(1)
+        )
     );
     let ledger = "select json_agg(json_build_array(action, subject, actor, reason)) from holdfast.operator_ledger where action = 'order_cancelled'";
     let ledger: Json<Value> = database.owner.query_one(ledger, &[]).await.unwrap().get(0);

@@ -42,7 +42,7 @@ fn members(value: &Value, at: &str, into: &mut BTreeSet<String>) {
 fn shape(value: &Value) -> BTreeSet<String> {
     let mut shape = BTreeSet::new();
     members(value, "", &mut shape);
-    // Only a cancelled order's refund has one.
+    // Of refunds only that of a cancelled or returned order has one.
     shape.remove(".order_id");
     shape
 }
@@ -59,13 +59,16 @@ async fn the_outbox_takes_the_types_of_the_list_and_no_others() {
 #[tokio::test]
 async fn every_change_emits_an_event_like_the_example_of_its_type() {
     let database = Database::new().await;
-    database.sale(300, &[("a", 10, 1)]).await;
+    database.sale(300, &[("a", 10, 1), ("b", 10, 1)]).await;
     let given_back = hold(&database, "gives back").await;
     release(&database.as_role("release").await, "gives back", &given_back).await.unwrap();
     let bought = hold(&database, "buys").await;
     let order = pay(&database, "p1", &bought, "buys").await["order_id"].as_str().unwrap().to_owned();
+    let changed = hold(&database, "changes").await;
+    let more = format!("call holdfast.change_hold('changes', '{changed}', 1, '{{b}}', '{{1}}', null)");
+    database.as_role("release").await.query_typed(&more, &[]).await.unwrap();
     let kept = hold(&database, "keeps").await;
-    pay(&database, "p3", &kept, "keeps").await;
+    let kept_order = pay(&database, "p3", &kept, "keeps").await["order_id"].clone();
     let lapsed = hold(&database, "lapses").await;
     let past = "update holdfast.reservation_hold set created_at = created_at - interval '1 hour',
                 expire_at = expire_at - interval '1 hour' where hold_id = $1";
@@ -78,6 +81,9 @@ async fn every_change_emits_an_event_like_the_example_of_its_type() {
     let order = Uuid::parse_str(&order).unwrap();
     let cancel = "select holdfast.cancel_order($1, 'k', sha256(''), $2)";
     admin.query_typed(cancel, &[(&by, Type::JSON), (&order, Type::UUID)]).await.unwrap();
+    let kept = Uuid::parse_str(kept_order.as_str().unwrap()).unwrap();
+    let prepare = "select holdfast.change_order($1, $2, 1, 'PREPARING', null, true)";
+    admin.query_typed(prepare, &[(&by, Type::JSON), (&kept, Type::UUID)]).await.unwrap();
     let pause = "select holdfast.set_sale_status($1, 'drop', 'paused')";
     admin.query_typed(pause, &[(&by, Type::JSON)]).await.unwrap();
     let refund = database.as_role("refund").await;
@@ -89,7 +95,11 @@ async fn every_change_emits_an_event_like_the_example_of_its_type() {
     let later =
         "select holdfast.record_present('standard', 'p3', clock_timestamp()::text, 'paid', 100, 40, 'KRW', 'open', 60)";
     database.as_role("confirm").await.query_typed(later, &[]).await.unwrap();
-    database.owner.execute("update holdfast.inventory_counter set available = available - 1", &[]).await.unwrap();
+    database
+        .owner
+        .execute("update holdfast.inventory_counter set available = available - 1 where sku_id = 'a'", &[])
+        .await
+        .unwrap();
     let audit = "select holdfast.audit_write(holdfast.audit_look('sales', 10, 86400))";
     database.as_role("audit").await.query_typed(audit, &[]).await.unwrap();
 
@@ -97,8 +107,10 @@ async fn every_change_emits_an_event_like_the_example_of_its_type() {
     let told: BTreeMap<String, Value> = rows.iter().map(|row| (row.get(0), row.get::<_, Json<Value>>(1).0)).collect();
     let types = [
         "AuditFinding",
+        "HoldChanged",
         "OrderCancelled",
         "OrderConfirmed",
+        "OrderStatusChanged",
         "PaymentDisputed",
         "PaymentRefundedOutside",
         "RefundCompleted",

@@ -4,12 +4,14 @@
 mod audit;
 mod cancel;
 mod capture;
+mod change;
 mod confirm;
 mod doctor;
 mod drafts;
 mod events;
 mod expire;
 mod holders;
+mod orders;
 mod parked;
 mod plans;
 mod present;

@@ -175,6 +175,7 @@ impl Calls {
         let pay = format!("select holdfast.pay('user-{round}-5', '{another}', 'free')");
         Self::call(&self.confirm, &pay).await;
         self.money(&another, &format!("user-{round}-5")).await;
+        self.change(&format!("user-{round}-6"), &format!("user-{round}-7")).await;
         self.cancel(order_id).await;
         self.relay().await;
     }
@@ -210,10 +211,31 @@ impl Calls {
         }
     }
 
+    /// A hold becomes more, something else, and more than there is.
+    async fn change(&self, user: &str, other: &str) {
+        for (user, version, lines) in [
+            (user, 1, "'{a}', '{2}'"),
+            (user, 2, "'{b,a}', '{1,1}'"),
+            (other, 1, "'{b}', '{3}'"),
+            (user, 9, "'{a}', '{3}'"),
+        ] {
+            let of = "select coalesce((select h.hold_id from holdfast.reservation_hold h where h.user_id = $1
+                      and h.status = 'HOLD' limit 1), uuidv7())";
+            let hold: Uuid = self.database.owner.query_one(of, &[&user]).await.unwrap().get(0);
+            let sql = format!("call holdfast.change_hold('{user}', '{hold}', {version}, {lines}, null)");
+            Self::call(&self.release, &sql).await;
+            let sql = format!("select holdfast.change_lines('{user}', '{hold}', 99, {lines}, true)");
+            Self::call(&self.release, &sql).await;
+        }
+    }
+
     async fn cancel(&self, order: Uuid) {
         let by = r#"'{"actor": "a", "reason": "r", "request_id": "i"}'"#;
         let key = self.round;
+        let own = format!("select holdfast.cancel_own_order('user-{key}-1', '{order}', 'r')");
+        Self::call(&self.release, &own).await;
         for sql in [
+            format!("select holdfast.change_order({by}, '{order}', 1, 'PREPARING', null, true)"),
             format!("select holdfast.cancel_order({by}, 'cancel {key}', sha256('x'), '{order}')"),
             "select holdfast.newest_payments('unsettled', null, 100, 5000)".to_owned(),
             "select holdfast.dead_letters(null, null, null, 'drop', null, null, 100)".to_owned(),
@@ -272,6 +294,7 @@ impl Calls {
         assert_eq!(release(&self.release, "early", &nobody.to_string()).await.unwrap()["outcome"], "not_found");
         assert_eq!(sweep(&self.expire).await.unwrap(), 0);
         self.money(&nobody.to_string(), "early").await;
+        self.change("early", "early").await;
         self.cancel(nobody).await;
         for sql in [
             "select holdfast.fan_out(500)",

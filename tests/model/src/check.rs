@@ -74,7 +74,10 @@ pub async fn explained(
 /// The ids of the holds of which it has to be known whether they were swept by the way.
 pub fn watched(states: &[State], answered: &[Answered]) -> Vec<String> {
     let many = answered.len() > 1;
-    if !many && !answered[0].is_unseen() && !matches!(answered[0].said, Command::Reserve { .. }) {
+    if !many
+        && !answered[0].is_unseen()
+        && !matches!(answered[0].said, Command::Reserve { .. } | Command::Change { .. })
+    {
         return vec![];
     }
     let mut watched: Vec<String> = states.iter().flat_map(State::watched).collect();

@@ -3,7 +3,9 @@
 //! A hold goes by the user and the key that it was asked with, and not by its id: so a history still says the same
 //! when commands before it are taken away. A history is printed one command a line, in these words.
 
-use std::fmt;
+mod words;
+
+use super::orders::Next;
 
 /// Where the clock stands for a sale: its schedule is moved by hand, so that nobody waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub enum Command {
         retakes: bool,
         /// Whether who let a hold lapse cannot have the SKU again for as long as a history lasts.
         cools: bool,
+        /// Whether a buyer may cancel an order.
+        cancels: bool,
         skus: Vec<NewSku>,
     },
     /// T1.
@@ -97,6 +101,13 @@ pub enum Command {
         of: HoldOf,
         user: String,
     },
+    /// Its lines become these, of the hold that the buyer has seen.
+    Change {
+        of: HoldOf,
+        user: String,
+        version: i64,
+        lines: Vec<(String, i32)>,
+    },
     Stock {
         sale: String,
         sku: String,
@@ -110,6 +121,17 @@ pub enum Command {
     /// An operator takes the order of this hold back.
     Cancel {
         of: HoldOf,
+        key: String,
+    },
+    /// Its buyer does.
+    CancelOwn {
+        of: HoldOf,
+        user: String,
+    },
+    /// An operator moves it on, by version.
+    Move {
+        of: HoldOf,
+        next: Next,
         key: String,
     },
     /// What a gateway has of a payment now, as it says when it is asked.
@@ -221,9 +243,12 @@ impl Command {
             Self::PayFree { .. } => "pay free",
             Self::Sweep { .. } => "sweep",
             Self::Release { .. } => "release",
+            Self::Change { .. } => "change",
             Self::Stock { .. } => "stock",
             Self::Status { .. } => "status",
             Self::Cancel { .. } => "cancel",
+            Self::CancelOwn { .. } => "cancel own",
+            Self::Move { .. } => "move",
             Self::Present { .. } => "present",
             Self::Listed { .. } => "listed",
             Self::Refund { .. } => "refund",
@@ -257,11 +282,12 @@ impl Command {
             | Self::PayFree { .. }
             | Self::Park { .. } => "confirm",
             Self::BeginRefund { .. } | Self::SettleRefund { .. } => "refund",
-            Self::Release { .. } => "release",
+            Self::Release { .. } | Self::Change { .. } | Self::CancelOwn { .. } => "release",
             Self::NewSale { .. }
             | Self::Stock { .. }
             | Self::Status { .. }
             | Self::Cancel { .. }
+            | Self::Move { .. }
             | Self::Decide { .. }
             | Self::Report { .. }
             | Self::ReadPayments { .. } => "admin",
@@ -315,12 +341,14 @@ impl Command {
                 (of_whom, who) = (of.as_mut(), Some(user));
             }
             Self::Release { of, user }
+            | Self::Change { of, user, .. }
+            | Self::CancelOwn { of, user }
             | Self::OpenPage { of, user, .. }
             | Self::PayFree { of, user, .. }
             | Self::ReadHold { of, user }
             | Self::ReadOrder { of, user }
             | Self::ReadOrderOfHold { of, user } => (of_whom, who) = (Some(of), Some(user)),
-            Self::Cancel { of, key } => {
+            Self::Cancel { of, key } | Self::Move { of, key, .. } => {
                 begin(key);
                 of_whom = Some(of);
             }
@@ -352,6 +380,9 @@ impl Command {
             | Self::OpenPage { of, .. }
             | Self::PayFree { of, .. }
             | Self::Cancel { of, .. }
+            | Self::CancelOwn { of, .. }
+            | Self::Change { of, .. }
+            | Self::Move { of, .. }
             | Self::ReadHold { of, .. }
             | Self::ReadOrder { of, .. }
             | Self::ReadOrderOfHold { of, .. }
@@ -370,6 +401,9 @@ impl Command {
             | Self::PayFree { of, .. }
             | Self::Release { of, .. }
             | Self::Cancel { of, .. }
+            | Self::CancelOwn { of, .. }
+            | Self::Change { of, .. }
+            | Self::Move { of, .. }
             | Self::ReadHold { of, .. }
             | Self::ReadOrder { of, .. }
             | Self::ReadOrderOfHold { of, .. }
@@ -384,83 +418,6 @@ impl Command {
         match self {
             Self::Race(racers) => racers,
             one => std::slice::from_ref(one),
-        }
-    }
-}
-
-impl fmt::Display for HoldOf {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(to, "{}/{}", self.user, self.key)
-    }
-}
-
-impl fmt::Display for Ask {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(to, "{} {}", self.user, self.key)?;
-        self.lines.iter().try_for_each(|(sku, qty)| write!(to, " {sku}:{qty}"))
-    }
-}
-
-impl fmt::Display for Command {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = self.verb();
-        match self {
-            Self::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus } => {
-                let late = if *retakes { " retake" } else { "" };
-                let cools = if *cools { " cools" } else { "" };
-                write!(to, "{verb} {sale} {currency} ttl={ttl_s} {phase:?}{late}{cools}")?;
-                skus.iter()
-                    .try_for_each(|(sku, price, stock, most)| write!(to, " {sku}: {stock} at {price}, {most} a user;"))
-            }
-            Self::Reserve { sale, asks } => {
-                let asks: Vec<String> = asks.iter().map(ToString::to_string).collect();
-                write!(to, "{verb} {sale} {}", asks.join(" + "))
-            }
-            Self::Pay { gateway, payment, of, user, amount, currency } => {
-                let hold = of.as_ref().map_or_else(|| "no-hold".to_owned(), ToString::to_string);
-                write!(to, "{verb} {gateway} {payment} {hold} user={user}")?;
-                match amount {
-                    Amount::More(0) => {}
-                    Amount::More(more) => write!(to, " amount{more:+}")?,
-                    Amount::Exactly(amount) => write!(to, " amount={amount}")?,
-                }
-                currency.iter().try_for_each(|currency| write!(to, " currency={currency}"))
-            }
-            Self::Attempt { pay, .. } => write!(to, "{verb}: {pay}"),
-            Self::OpenPage { of, user, gateway } => write!(to, "{verb} {gateway} {of} user={user}"),
-            Self::Asked { gateway, payment, says } => write!(to, "{verb} {gateway} {payment}: {says}"),
-            Self::PayFree { of, user, method } => write!(to, "{verb} {of} user={user} {method}"),
-            Self::Sweep { most } => write!(to, "{verb} {most}"),
-            Self::Release { of, user } | Self::ReadHold { of, user } => write!(to, "{verb} {of} user={user}"),
-            Self::ReadOrder { of, user } | Self::ReadOrderOfHold { of, user } => write!(to, "{verb} {of} user={user}"),
-            Self::Stock { sale, sku, delta, key } => write!(to, "{verb} {sale} {sku} {delta:+} {key}"),
-            Self::Status { sale, status } => write!(to, "{verb} {sale} {status}"),
-            Self::Cancel { of, key } => write!(to, "{verb} {of} {key}"),
-            Self::Present { gateway, payment, gone, refunded_percent, dispute }
-            | Self::Listed { gateway, payment, gone, refunded_percent, dispute } => {
-                let left = if *gone { "gone".to_owned() } else { format!("refunded={refunded_percent}%") };
-                write!(to, "{verb} {gateway} {payment} {left} dispute={}", dispute.unwrap_or("?"))
-            }
-            Self::Refund { gateway, payment, done } => {
-                write!(to, "{verb} {gateway} {payment} {}", if *done { "done" } else { "refused" })
-            }
-            Self::BeginRefund { gateway, payment, amount } => write!(to, "{verb} {gateway} {payment} amount={amount}"),
-            Self::SettleRefund { gateway, payment, outcome, again } => {
-                write!(to, "{verb} {gateway} {payment} {outcome}{}", if *again { ", again" } else { "" })
-            }
-            Self::Park { gateway, payment, amount } => write!(to, "{verb} {gateway} {payment} amount={amount}"),
-            Self::Decide { kind, gateway, payment, decision, key } => {
-                write!(to, "{verb} {kind} {gateway} {payment} {decision} {key}")
-            }
-            Self::Retain => write!(to, "{verb}"),
-            Self::ReadSale { sale } | Self::Report { sale } => write!(to, "{verb} {sale}"),
-            Self::ReadPayments { state, .. } => write!(to, "{verb} {}", state.unwrap_or("all")),
-            Self::Lapse { of, order } => write!(to, "{verb} {of} as {order}"),
-            Self::Schedule { sale, phase } => write!(to, "{verb} {sale} {phase:?}"),
-            Self::Race(racers) => {
-                let racers: Vec<String> = racers.iter().map(ToString::to_string).collect();
-                write!(to, "{verb} {{ {} }}", racers.join(" || "))
-            }
         }
     }
 }

@@ -55,6 +55,8 @@ impl State {
             Command::Reserve { asks, .. } => {
                 [0, 1].map(Part::Reclaim).into_iter().chain((0..asks.len()).map(Part::Ask)).collect()
             }
+            Command::Change { .. } if alone => vec![Part::Reclaim(0), Part::Whole],
+            Command::Change { .. } => vec![Part::Reclaim(0), Part::Reclaim(1), Part::Whole],
             _ => vec![Part::Whole],
         };
         let mut search = Search { seen, found: Vec::new(), why: String::new() };
@@ -146,23 +148,47 @@ impl Search<'_> {
                 self.reserve(state, sale, &asks[n..=n], answered.values.get(n..=n).unwrap_or_default(), call)
             }
             (Command::Reserve { sale, asks }, Part::Whole) => self.reserve(state, sale, asks, &answered.values, call),
+            (Command::Change { of, user, lines, .. }, Part::Reclaim(_)) => {
+                let Some(sale) = state.model.holds.get(of).map(|hold| hold.sale.clone()) else { return vec![state] };
+                let ask = Ask { user: user.clone(), key: of.key.clone(), lines: lines.clone() };
+                self.reclaim(state, &sale, &[ask])
+            }
+            (Command::Change { of, user, version, lines }, _) => {
+                let sale = state.model.holds.get(of).map_or_else(String::new, |hold| hold.sale.clone());
+                if self.must_ask_again(&state.model, &sale, user, &answered.values, call) {
+                    return vec![state];
+                }
+                match state.model.change_hold(of, user, *version, lines) {
+                    Ok(expected) => self.as_answered(state, &expected, call),
+                    Err(broken) => {
+                        self.why =
+                            format!("{}\n  {broken}; answered was {}", answered.said, json!(answered.values.first()));
+                        vec![]
+                    }
+                }
+            }
             (Command::Sweep { most }, _) if self.seen.answered.len() > 1 => self.sweep_among_others(state, *most, call),
             (Command::Pay { .. }, _) if self.must_be_told_again(&state.model, call) => vec![state],
             (said, _) => {
                 let expected = state.model.answer(said);
-                if answered.is_unseen() || state.names.agree(&expected, &answered.values[0], answered.window) {
-                    vec![state]
-                } else {
-                    self.why = format!("{said}\n  the rules say {expected}\n  answered was {}", answered.values[0]);
-                    vec![]
-                }
+                self.as_answered(state, &expected, call)
             }
         }
     }
 
+    /// The state, if that is what was answered.
+    fn as_answered(&mut self, mut state: State, expected: &Value, call: usize) -> Vec<State> {
+        let answered = &self.seen.answered[call];
+        if answered.is_unseen() || state.names.agree(expected, &answered.values[0], answered.window) {
+            return vec![state];
+        }
+        self.why = format!("{}\n  the rules say {expected}\n  answered was {}", answered.said, answered.values[0]);
+        vec![]
+    }
+
     fn reserve(&mut self, mut state: State, sale: &str, asks: &[Ask], values: &[Value], call: usize) -> Vec<State> {
         let window = self.seen.answered[call].window;
-        if self.must_ask_again(&state.model, sale, asks, values, call) {
+        if self.must_ask_again(&state.model, sale, &asks[0].user, values, call) {
             return vec![state];
         }
         let said = |n: usize| format!("reserve {sale} {}", asks[n]);
@@ -184,20 +210,20 @@ impl Search<'_> {
 
     /// `request_in_progress`: something of the user's is being changed by somebody else, and asking again will tell. A
     /// true answer only while there is such a thing.
-    fn must_ask_again(&self, model: &Model, sale: &str, asks: &[Ask], values: &[Value], call: usize) -> bool {
+    fn must_ask_again(&self, model: &Model, sale: &str, user: &str, values: &[Value], call: usize) -> bool {
         // Whoever reserves in the sale may end what has lapsed in it.
-        let ended = |of: &HoldOf| model.holds[of].sale == sale && of.user == asks[0].user;
+        let ended = |of: &HoldOf| model.holds[of].sale == sale && of.user == user;
         let has_lapsed = model.holds.iter().any(|(of, hold)| hold.lapsed.is_some() && ended(of));
         let others = self.seen.answered.iter().enumerate().filter(|(n, _)| *n != call);
         values.len() == 1
             && values[0]["outcome"] == "request_in_progress"
             && others.map(|(_, other)| &other.said).any(|other| match other {
                 Command::Reserve { asks: others, sale: of } => {
-                    (has_lapsed && of == sale) || others.iter().any(|other| other.user == asks[0].user)
+                    (has_lapsed && of == sale) || others.iter().any(|other| other.user == user)
                 }
-                Command::Release { user, .. } => *user == asks[0].user,
+                Command::Release { user: other, .. } | Command::Change { user: other, .. } => other == user,
                 Command::Pay { .. } | Command::Attempt { .. } | Command::PayFree { .. } | Command::OpenPage { .. } => {
-                    other.of().is_some_and(|of| of.user == asks[0].user)
+                    other.of().is_some_and(|of| of.user == user)
                 }
                 Command::Sweep { .. } => true,
                 _ => false,
@@ -250,6 +276,9 @@ impl Search<'_> {
             others().any(|other| match other {
                 Command::Sweep { .. } => true,
                 Command::Reserve { sale, .. } => holds[of].sale == *sale,
+                Command::Change { of: own, .. } => {
+                    own == of || holds.get(own).is_some_and(|own| own.sale == holds[of].sale)
+                }
                 other => other.of() == Some(of),
             })
         };
@@ -291,8 +320,8 @@ impl Model {
     /// What a command does and answers when nothing else happens; a reservation is in `reserve`.
     pub fn answer(&mut self, command: &Command) -> Value {
         match command {
-            Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus } => {
-                self.new_sale(sale, currency, *ttl_s, *phase, (*retakes, *cools), skus)
+            Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, cancels, skus } => {
+                self.new_sale(sale, currency, *ttl_s, *phase, (*retakes, *cools, *cancels), skus)
             }
             Command::Pay { gateway, payment, of, user, amount: Amount::Exactly(amount), currency: Some(currency) } => {
                 self.pay(&Captured { gateway, payment, of: of.as_ref(), user, amount: *amount, currency })
@@ -317,6 +346,8 @@ impl Model {
             Command::Stock { sale, sku, delta, key } => self.stock(sale, sku, *delta, key),
             Command::Status { sale, status } => self.set_status(sale, status),
             Command::Cancel { of, key } => self.cancel(of, key),
+            Command::CancelOwn { of, user } => self.cancel_own(of, user),
+            Command::Move { of, next, key } => self.change_order(of, next, key),
             Command::Present { gateway, payment, gone, refunded_percent, dispute } => {
                 let (gone, refunded_percent, dispute) = (*gone, *refunded_percent, *dispute);
                 self.present(&Present { gateway, payment, gone, refunded_percent, dispute })
@@ -350,7 +381,9 @@ impl Model {
                 self.schedule(sale, *phase);
                 Value::Null
             }
-            Command::Pay { .. } | Command::Reserve { .. } | Command::Race(_) => panic!("not a command by itself"),
+            Command::Pay { .. } | Command::Reserve { .. } | Command::Change { .. } | Command::Race(_) => {
+                panic!("not a command by itself")
+            }
         }
     }
 }

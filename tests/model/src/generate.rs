@@ -4,7 +4,9 @@
 //! and can change something. What races may come out otherwise: then a command finds something else, and that is fine.
 
 mod attempts;
+mod changes;
 mod letters;
+mod orders;
 
 use fastrand::Rng;
 
@@ -43,6 +45,8 @@ struct Generator {
     /// How many attempts there were, each at a payment with a number of its own.
     secured: usize,
     cancellations: Vec<Command>,
+    /// How many orders were moved on.
+    moves: usize,
     decisions: Vec<Command>,
     adjustments: Vec<Command>,
     lapses: Vec<u32>,
@@ -69,12 +73,14 @@ impl Generator {
                 self.reserve(many)
             }
             36..50 => self.pay(),
-            50..57 => self.release(),
+            50..54 => self.release(),
+            54..57 => self.change(),
             57..61 => self.sweep(),
             61..65 => self.stock(),
             65 => self.status(),
             66 => self.present(),
-            67..70 => self.cancel(),
+            67 => self.cancel(),
+            68 | 69 => self.move_order(),
             70..76 => self.read(),
             76..85 => self.lapse(),
             85..87 => self.new_sale_or_again(),
@@ -90,6 +96,8 @@ impl Generator {
             self.imagined.end(&back, "EXPIRED");
             // A lapsed hold in the way would be a defect of the transactions; here it is all the same.
             let _ = self.imagined.reserve(sale, asks);
+        } else if let Command::Change { of, user, version, lines } = command {
+            let _ = self.imagined.change_hold(of, user, *version, lines);
         } else {
             let said = self.with_price(command);
             self.imagined.answer(&said);
@@ -141,10 +149,11 @@ impl Generator {
             }
             3 | 4 => self.pay(),
             5 => self.sweep(),
-            6 | 7 => self.release(),
+            6 => self.release(),
+            7 => self.change(),
             8 => self.stock(),
             9 => self.status(),
-            10 => self.cancel(),
+            10 => self.cancel_or_move(),
             11 => {
                 let of = self.hold_of();
                 self.secure(&of)
@@ -310,24 +319,6 @@ impl Generator {
         Command::Release { of, user }
     }
 
-    /// Mostly of an order that there is.
-    fn cancel(&mut self) -> Command {
-        if !self.cancellations.is_empty() && self.rng.u8(..) < 60 {
-            let at = self.recent(self.cancellations.len());
-            let mut again = self.cancellations[at].clone();
-            if let (Command::Cancel { of, .. }, true) = (&mut again, self.rng.u8(..) < 60) {
-                *of = self.hold_of();
-            }
-            return again;
-        }
-        let about = self.about.as_ref().is_some_and(|(.., of)| self.imagined.orders.contains_key(of));
-        let order = if !about && self.rng.u8(..) < 180 { self.one_of(Model::stands) } else { None };
-        let of = order.unwrap_or_else(|| self.hold_of());
-        let cancelled = Command::Cancel { of, key: format!("c{}", self.cancellations.len()) };
-        self.cancellations.push(cancelled.clone());
-        cancelled
-    }
-
     fn read(&mut self) -> Command {
         let (of, user) = self.hold_and_user();
         match self.rng.u32(0..11) {
@@ -400,11 +391,11 @@ impl Generator {
     fn new_sale_or_again(&mut self) -> Command {
         let again = self.sales[self.rng.usize(..self.sales.len())].clone();
         match (self.rng.u8(..7), again) {
-            (0, Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus }) => {
-                Command::NewSale { sale, currency, ttl_s: ttl_s + 1, phase, retakes, cools, skus }
+            (0, Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, cancels, skus }) => {
+                Command::NewSale { sale, currency, ttl_s: ttl_s + 1, phase, retakes, cools, cancels, skus }
             }
-            (1, Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus }) => {
-                Command::NewSale { sale, currency, ttl_s, phase, retakes: !retakes, cools, skus }
+            (1, Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, cancels, skus }) => {
+                Command::NewSale { sale, currency, ttl_s, phase, retakes: !retakes, cools, cancels, skus }
             }
             (2, again) => again,
             _ if self.sales.len() < SALES.len() => self.new_sale(SALES[self.sales.len()]),
@@ -424,8 +415,8 @@ impl Generator {
         }
         let currency = if self.rng.bool() { "KRW" } else { "JPY" }.to_owned();
         let (ttl_s, retakes) = (self.rng.i64(600..=86_400), self.rng.bool());
-        let cools = self.rng.u8(..) < 80;
-        let sale = Command::NewSale { sale: id.to_owned(), currency, ttl_s, phase, retakes, cools, skus };
+        let (cools, cancels) = (self.rng.u8(..) < 80, self.rng.u8(..) < 160);
+        let sale = Command::NewSale { sale: id.to_owned(), currency, ttl_s, phase, retakes, cools, cancels, skus };
         self.sales.push(sale.clone());
         sale
     }

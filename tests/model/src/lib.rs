@@ -1,6 +1,6 @@
 //! A model of a limited sale, and the real transactions held against it.
 //!
-//! `rules`, `refusals`, `payments`, `attempts`, `refunds`, `letters` and `shown` are the model: what the documents and
+//! `rules`, `refusals`, `payments`, `orders`, `changes`, `attempts`, `refunds`, `letters` and `shown` are the model: what the documents and
 //! the contract (openapi.json) say, as a value that is copied, sharing nothing with the product. `generate` makes a history
 //! from a seed; `check` gives its commands, one after the other and some of them at once, to the model and to the
 //! transactions (`world`, over the connections of `session`), and compares every answer, and at the end every row of every
@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a model that contradicts itself has failed")]
 
 mod attempts;
+mod changes;
 pub mod check;
 mod command;
 mod explain;
@@ -17,6 +18,7 @@ pub mod forget;
 pub mod generate;
 mod letters;
 mod names;
+mod orders;
 mod payments;
 mod refunds;
 mod refusals;
@@ -30,6 +32,7 @@ mod world;
 pub use command::{Amount, Ask, Command, HoldOf, Phase};
 pub use explain::{Seen, State};
 pub use names::Window;
+pub use orders::Next;
 pub use refusals::refusals;
 pub use rules::Model;
 pub use session::Session;

@@ -1,10 +1,11 @@
 //! The rules of money: what was captured becomes an order or is paid back, once, whatever is said a second time. What
-//! comes too late may still be sold, where the sale wants that; and an operator may take an order back.
+//! comes too late may still be sold, where the sale wants that.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::command::HoldOf;
+use super::orders::Order;
 use super::refunds::Back;
 use super::rules::Model;
 
@@ -60,14 +61,6 @@ pub struct Present<'a> {
     pub gone: bool,
     pub refunded_percent: i64,
     pub dispute: Option<&'static str>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Order {
-    pub payment: PaymentId,
-    pub status: &'static str,
-    /// One more with every change.
-    pub version: i64,
 }
 
 impl Payment {
@@ -250,7 +243,7 @@ impl Model {
         for line in &hold.lines {
             self.lapsed.remove(&(sale.clone(), of.user.clone(), line.sku.clone()));
         }
-        self.orders.insert(of.clone(), Order { payment: payment.clone(), status: "CONFIRMED", version: 1 });
+        self.orders.insert(of.clone(), Order::new(payment.clone()));
         let by = if is_of_a_gateway(payment) { format!("{}|{}|", payment.0, payment.1) } else { String::new() };
         self.tell("OrderConfirmed", Some(&sale), format!("?hold:{of}|{by}?order:{of}"));
     }
@@ -280,35 +273,6 @@ impl Model {
             shown
         };
         own.iter().map(told).collect()
-    }
-
-    /// An operator takes an order back: its stock is there again, its money is due, and it stays in the books. Only what
-    /// changes something uses its key up.
-    pub fn cancel(&mut self, of: &HoldOf, key: &str) -> Value {
-        if let Some((first, answer)) = self.cancel_keys.get(key) {
-            let mut again = answer.clone();
-            again["replayed"] = json!(true);
-            return if first == of { again } else { json!({"outcome": "idempotency_key_reused"}) };
-        }
-        let Some(order) = self.orders.get_mut(of) else { return Value::Null };
-        let stood = std::mem::replace(&mut order.status, "CANCELLED") == "CONFIRMED";
-        order.version += i64::from(stood);
-        let payment = order.payment.clone();
-        if stood {
-            self.give_stock_back(of, "CANCEL_CREDIT");
-            self.actions.push(format!("order_cancelled|?order:{of}|minji|a reason|{key}"));
-            let sale = self.holds[of].sale.clone();
-            self.tell("OrderCancelled", Some(&sale), format!("?hold:{of}"));
-            // What cost nothing has nothing to pay back.
-            if self.payments[&payment].amount > 0 {
-                self.owe(&payment, "order_cancelled");
-            }
-        }
-        let answer = json!({"outcome": "order", "order": self.order_of_anybody(of)});
-        if stood {
-            self.cancel_keys.insert(key.to_owned(), (of.clone(), answer.clone()));
-        }
-        answer
     }
 
     /// What changed at the gateway is written down once, each with its entry and its event.
@@ -438,9 +402,9 @@ impl Model {
         self.may_be_late(of) && self.orders.keys().any(|order| order.user == of.user && self.stands(order))
     }
 
-    /// Whether the hold is an order that nobody has cancelled.
+    /// Whether the hold is an order that was neither cancelled nor returned.
     pub fn stands(&self, of: &HoldOf) -> bool {
-        self.orders.get(of).is_some_and(|order| order.status == "CONFIRMED")
+        self.orders.get(of).is_some_and(Order::stands)
     }
 
     /// Where the money of a payment is, in the operator's words.
@@ -450,7 +414,7 @@ impl Model {
             Some(_) if paid.back.status == "REQUIRED" => "refund_pending",
             Some(_) if paid.back.status == "FAILED" => "refund_failed",
             Some(_) => "refunded",
-            // Its order was cancelled, and it was nothing.
+            // Its order is over, and it was nothing.
             None if !stands => "refunded",
             None => "ordered",
         }

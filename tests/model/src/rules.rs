@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::attempts::Attempt;
 use super::command::{Ask, HoldOf, NewSku, Phase};
 use super::letters::Parked;
-use super::payments::{Order, Payment, PaymentId};
+use super::orders::Order;
+use super::payments::{Payment, PaymentId};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sku {
@@ -33,6 +34,8 @@ pub struct Sale {
     pub retakes: bool,
     /// Whether who let a hold lapse has to wait.
     pub cools: bool,
+    /// Whether a buyer may cancel an order.
+    pub cancels: bool,
     pub skus: Vec<Sku>,
     pub made_from: (Phase, Vec<NewSku>),
 }
@@ -52,6 +55,10 @@ pub struct Hold {
     pub currency: String,
     pub ttl_s: i64,
     pub status: &'static str,
+    /// One more with every change of its lines.
+    pub version: i64,
+    /// What its key is answered, once its lines have changed.
+    pub granted: Option<Value>,
     /// Past its end, and the how manyth to get there.
     pub lapsed: Option<u32>,
     /// Paid after its end, and sold all the same.
@@ -105,13 +112,14 @@ impl Model {
         currency: &str,
         ttl_s: i64,
         phase: Phase,
-        (retakes, cools): (bool, bool),
+        (retakes, cools, cancels): (bool, bool, bool),
         skus: &[NewSku],
     ) -> Value {
         let made_from = (phase, skus.to_vec());
         if let Some(known) = self.sales.get(id) {
-            let terms = (known.currency.as_str(), known.ttl_s, known.retakes, known.cools, &known.made_from);
-            let same = terms == (currency, ttl_s, retakes, cools, &made_from);
+            let switches = (known.retakes, known.cools, known.cancels);
+            let terms = (known.currency.as_str(), known.ttl_s, switches, &known.made_from);
+            let same = terms == (currency, ttl_s, (retakes, cools, cancels), &made_from);
             return if same { self.sale_answer(id, false) } else { json!({"outcome": "already_exists"}) };
         }
         let with_stock = |(sku, price, stock, most): &NewSku| Sku {
@@ -128,6 +136,7 @@ impl Model {
             set: "open",
             retakes,
             cools,
+            cancels,
             skus: skus.iter().map(with_stock).collect(),
             made_from,
         };
@@ -182,7 +191,7 @@ impl Model {
     fn replayed(&self, sale: &str, ask: &Ask) -> Option<Value> {
         let of = HoldOf { user: ask.user.clone(), key: ask.key.clone() };
         let same = self.keys.get(&of).is_some_and(|(of_sale, lines)| of_sale == sale && *lines == ask.lines);
-        same.then(|| json!({"outcome": "granted", "hold": self.hold_json(&of, "HOLD"), "replayed": true}))
+        same.then(|| json!({"outcome": "granted", "hold": self.granted_json(&of), "replayed": true}))
     }
 
     fn grant(&mut self, id: &str, ask: &Ask) -> Value {
@@ -200,6 +209,8 @@ impl Model {
             currency: sale.currency.clone(),
             ttl_s: sale.ttl_s,
             status: "HOLD",
+            version: 1,
+            granted: None,
             lapsed: None,
             retaken: false,
         };
@@ -292,22 +303,30 @@ impl Model {
                 false => json!({"outcome": "idempotency_key_reused"}),
             };
         }
-        let Some(sale) = self.sales.get_mut(id) else { return json!({"outcome": "not_found"}) };
-        let Some(sku) = sale.skus.iter_mut().find(|sku| sku.sku == name) else {
+        let Some(sale) = self.sales.get(id) else { return json!({"outcome": "not_found"}) };
+        let Some(sku) = sale.skus.iter().find(|sku| sku.sku == name) else {
             return json!({"outcome": "not_found", "sku_id": name});
         };
         if sku.available + delta < 0 {
             return json!({"outcome": "sold_out", "sku_id": name, "available": sku.available});
         }
+        let stock =
+            json!({"sale_id": id, "sku_id": name, "total": sku.total + delta, "available": sku.available + delta});
+        self.stock_keys.insert(key.to_owned(), (asked, stock.clone()));
+        self.change_stock(id, name, delta);
+        self.actions.push(format!("stock_adjusted|{id}/{name}|minji|a reason|{key}"));
+        json!({"outcome": "stock", "stock": stock})
+    }
+
+    /// So much more of a SKU, or less, with its entry and its event.
+    pub fn change_stock(&mut self, id: &str, name: &str, delta: i64) {
+        let sale = self.sales.get_mut(id).expect("a sale whose stock changes");
+        let sku = sale.skus.iter_mut().find(|sku| sku.sku == name).expect("a SKU whose stock changes");
         sku.total += delta;
         sku.available += delta;
-        let stock = json!({"sale_id": id, "sku_id": name, "total": sku.total, "available": sku.available});
-        self.stock_keys.insert(key.to_owned(), (asked, stock.clone()));
         let kind = if delta > 0 { "STOCK_IN" } else { "STOCK_OUT" };
         self.enter((id.to_owned(), name.to_owned(), kind, delta, None));
-        self.actions.push(format!("stock_adjusted|{id}/{name}|minji|a reason|{key}"));
         self.tell("StockAdjusted", Some(id), format!("{id}|{name}|{delta}"));
-        json!({"outcome": "stock", "stock": stock})
     }
 
     /// Time passes for one hold.
@@ -329,7 +348,7 @@ impl Model {
         told.sort_unstable();
     }
 
-    fn enter(&mut self, entry: Entry) {
+    pub fn enter(&mut self, entry: Entry) {
         let at = self.ledger.partition_point(|other| *other < entry);
         self.ledger.insert(at, entry);
     }

@@ -58,11 +58,16 @@ impl Model {
             "hold_id": format!("?hold:{of}"), "sale_id": hold.sale, "status": status, "items": items(&hold.lines),
             "subtotal_amount": hold.amount, "discount_amount": 0, "total_amount": hold.amount, "currency": hold.currency,
             // Of every currency that a history has.
-            "currency_decimals": 0, "version": 1, "expire_at": hold.expires(of)});
+            "currency_decimals": 0, "version": hold.version, "expire_at": hold.expires(of)});
         if status == "COMMITTED" {
             shown["order_id"] = json!(format!("?order:{of}"));
         }
         shown
+    }
+
+    /// The hold as it was granted.
+    pub fn granted_json(&self, of: &HoldOf) -> Value {
+        self.holds[of].granted.clone().unwrap_or_else(|| self.hold_json(of, "HOLD"))
     }
 
     pub fn read_hold(&self, of: &HoldOf, user: &str) -> Value {
@@ -90,7 +95,7 @@ impl Model {
         let paid = &self.payments[&order.payment];
         let mut shown = json!({
             "order_id": format!("?order:{of}"), "order_number": format!("?number:{of}"),
-            "hold_id": format!("?hold:{of}"), "sale_id": hold.sale, "status": order.status, "version": order.version,
+            "hold_id": format!("?hold:{of}"), "sale_id": hold.sale, "status": order.status, "version": order.version(),
             "items": items(&hold.lines), "subtotal_amount": hold.amount, "discount_amount": 0,
             "total_amount": hold.amount, "currency": hold.currency, "currency_decimals": 0,
             "payment": paid_by,
@@ -98,6 +103,9 @@ impl Model {
             "created_at": format!("?created:{of}")});
         if paid.refund.is_some() {
             shown["refund"] = paid.shown_refund();
+        }
+        if let Some(tracking) = order.tracking {
+            shown["tracking"] = json!(tracking);
         }
         shown
     }
@@ -121,7 +129,7 @@ impl Model {
             .collect();
         json!({"sale_id": id, "name": id, "status": sale.status(), "opens_at": sale.opens_at(),
                "closes_at": sale.phase.closes_at(), "hold_ttl_s": sale.ttl_s, "currency": sale.currency,
-               "currency_decimals": 0, "skus": skus})
+               "currency_decimals": 0, "buyer_cancel": sale.cancels, "skus": skus})
     }
 
     pub fn sale_answer(&self, id: &str, created: bool) -> Value {
@@ -160,7 +168,8 @@ impl Model {
             "sale_id": id, "status": sale.status(), "skus": skus,
             "holds": {"HOLD": count("HOLD"), "COMMITTED": count("COMMITTED"), "EXPIRED": count("EXPIRED"),
                       "RELEASED": count("RELEASED")},
-            "orders": {"CONFIRMED": orders("CONFIRMED"), "CANCELLED": orders("CANCELLED")},
+            "orders": {"CONFIRMED": orders("CONFIRMED"), "PREPARING": orders("PREPARING"), "SHIPPED": orders("SHIPPED"),
+                       "DELIVERED": orders("DELIVERED"), "CANCELLED": orders("CANCELLED"), "RETURNED": orders("RETURNED")},
             "refunds": {"REQUIRED": refunds("REQUIRED"), "COMPLETED": refunds("COMPLETED"), "FAILED": refunds("FAILED")},
             "payments": {"disputed": changed(&Later::is_disputed),
                          "refunded_outside": changed(&|later| later.refunded > 0),

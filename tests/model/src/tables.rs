@@ -50,7 +50,8 @@ pub fn expected(state: &State) -> Vec<String> {
         let (sale, user) = (&hold.sale, &of.user);
         let (status, amount, currency, until) = (hold.status, hold.amount, &hold.currency, hold.expires(of));
         let retaken = if hold.retaken { "retaken" } else { "-" };
-        lines.push(format!("hold|?hold:{of}|{sale}|{user}|{status}|{amount}|{currency}|{until}|{retaken}"));
+        let version = hold.version;
+        lines.push(format!("hold|?hold:{of}|{sale}|{user}|{status}|{version}|{amount}|{currency}|{until}|{retaken}"));
         lines.push(format!("key|{user}|{}|?hold:{of}", of.key));
         for line in &hold.lines {
             lines.push(format!("line|?hold:{of}|{}|{}|{}", line.sku, line.qty, line.price));
@@ -140,10 +141,15 @@ fn orders(model: &Model, lines: &mut Vec<String>) {
         let (hold, status) = (&model.holds[of], order.status);
         let (by, user) = (format!("{}|{}", order.payment.0, order.payment.1), &of.user);
         let (sale, amount, currency) = (&hold.sale, hold.amount, &hold.currency);
-        lines.push(format!("order|?order:{of}|?hold:{of}|{sale}|{user}|{by}|{amount}|{currency}|{status}"));
+        let (version, tracking) = (order.version(), order.tracking.unwrap_or("-"));
+        lines.push(format!(
+            "order|?order:{of}|?hold:{of}|{sale}|{user}|{by}|{amount}|{currency}|{status}|{version}|{tracking}"
+        ));
         lines.push(format!("money|{by}|ORDER_CONFIRMED|?order:{of}|{amount}|{currency}"));
-        if status == "CANCELLED" {
-            lines.push(format!("money|{by}|ORDER_CANCELLED|?order:{of}|{amount}|{currency}"));
+        for step in &order.steps {
+            lines.push(format!("money|{by}|ORDER_{step}|?order:{of}|{amount}|{currency}"));
+        }
+        if !order.stands() {
             continue;
         }
         for line in &hold.lines {

@@ -5,7 +5,7 @@ union all
 select concat_ws('|', 'counter', c.sale_id, c.sku_id, c.total, c.available)
 from holdfast.inventory_counter c where starts_with(c.sale_id, $1)
 union all
-select concat_ws('|', 'hold', h.hold_id, h.sale_id, h.user_id, h.status, h.total_amount, h.currency,
+select concat_ws('|', 'hold', h.hold_id, h.sale_id, h.user_id, h.status, h.version, h.total_amount, h.currency,
                  holdfast.rfc3339(h.expire_at), case when h.retaken_at is null then '-' else 'retaken' end) from holdfast.reservation_hold h where starts_with(h.sale_id, $1)
 union all
 select concat_ws('|', 'line', i.hold_id, i.sku_id, i.qty, i.unit_price)
@@ -24,7 +24,7 @@ select concat_ws('|', 'stock key', a.idem_key, a.sale_id, a.sku_id, a.delta, a.t
 from holdfast.stock_adjustment a where starts_with(a.idem_key, $1)
 union all
 select concat_ws('|', 'order', o.order_id, o.hold_id, o.sale_id, o.user_id, o.gateway, o.payment_id, o.total_amount,
-                 o.currency, o.status) from holdfast.orders o where starts_with(o.sale_id, $1)
+                 o.currency, o.status, o.version, coalesce(o.tracking, '-')) from holdfast.orders o where starts_with(o.sale_id, $1)
 union all
 select concat_ws('|', 'order line', i.order_id, i.user_id, i.sku_id, i.qty, i.unit_price)
 from holdfast.order_items i where starts_with(i.sale_id, $1)
@@ -72,6 +72,9 @@ select concat_ws('|', 'told', e.xmin, e.event_type, coalesce(e.sale_id, '-'), ca
            when 'StockAdjusted' then concat_ws('|', e.data ->> 'sale_id', e.data ->> 'sku_id', e.data ->> 'delta')
            when 'SaleChanged' then concat_ws('|', e.data #>> '{before,status}', e.data #>> '{after,status}')
            when 'OrderConfirmed' then concat_ws('|', e.hold_id, e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'order_id')
+           when 'HoldChanged' then concat_ws('|', e.hold_id, e.data ->> 'version')
+           when 'OrderCancelled' then concat_ws('|', e.hold_id, e.data ->> 'before', e.data ->> 'by')
+           when 'OrderStatusChanged' then concat_ws('|', e.hold_id, e.data ->> 'before', e.data ->> 'status')
            when 'RefundRequired' then
                concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway', e.data ->> 'payment_id', e.data ->> 'reason')
            when 'RefundCompleted' then concat_ws('|', coalesce(e.hold_id::text, '-'), e.data ->> 'gateway',

@@ -112,7 +112,7 @@ mod tests {
     fn state() -> State {
         let mut state = State::default();
         let skus = [("a".to_owned(), 100, 1, 1)];
-        state.model.new_sale("drop", "KRW", 600, Phase::During, (false, false), &skus);
+        state.model.new_sale("drop", "KRW", 600, Phase::During, (false, false, false), &skus);
         state
     }
 

@@ -171,7 +171,9 @@ impl World {
         let Some(of) = command.of() else { return self.with_price(command, None) };
         let known = self.known.borrow();
         let is_known = match command {
-            Command::ReadOrder { .. } | Command::Cancel { .. } => known.orders.contains_key(of),
+            Command::ReadOrder { .. } | Command::Cancel { .. } | Command::CancelOwn { .. } | Command::Move { .. } => {
+                known.orders.contains_key(of)
+            }
             _ => known.holds.contains_key(of),
         };
         let command = if is_known { command.clone() } else { command.about_nobodys() };
@@ -212,7 +214,7 @@ impl World {
         let (hold, order) = (self.hold_id(command), self.order_id(command));
         let (role, owner) = (command.role(), self.owner());
         match command {
-            Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, skus } => {
+            Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, cancels, skus } => {
                 let skus: Vec<Value> = skus
                     .iter()
                     .map(|(sku, price, stock, most)| {
@@ -221,7 +223,7 @@ impl World {
                     .collect();
                 let sale = json!({"sale_id": sale, "name": sale, "currency": currency, "hold_ttl_s": ttl_s,
                     "opens_at": phase.opens_at(), "closes_at": phase.closes_at(), "skus": skus,
-                    "late_payment": retakes.then_some("retake"), "lapse_cooldown_s": cools.then_some(86_400)});
+                    "late_payment": retakes.then_some("retake"), "lapse_cooldown_s": cools.then_some(86_400), "buyer_cancel": cancels});
                 let by = json!({"actor": "minji", "request_id": sale["sale_id"]});
                 let print = sha256(&sale.to_string());
                 let params: Params = &[(&Json(by), Type::JSON), (&Json(&sale), Type::JSON), (&print, Type::BYTEA)];
@@ -253,6 +255,17 @@ impl World {
                 let sql = "select holdfast.release($1, $2)";
                 session.call(role, sql, &[(user, Type::TEXT), (&hold, Type::UUID)]).await
             }
+            Command::Change { user, version, lines, .. } => {
+                let (skus, qtys): (Vec<&str>, Vec<i32>) = lines.iter().map(|(sku, qty)| (sku.as_str(), *qty)).unzip();
+                let params: Params = &[
+                    (user, Type::TEXT),
+                    (&hold, Type::UUID),
+                    (version, Type::INT8),
+                    (&skus, Type::TEXT_ARRAY),
+                    (&qtys, Type::INT4_ARRAY),
+                ];
+                session.call(role, "call holdfast.change_hold($1, $2, $3, $4, $5, null)", params).await
+            }
             Command::Stock { sale, sku, delta, key } => {
                 let print = sha256(&format!("{sale} {sku} {delta}"));
                 let by = json!({"actor": "minji", "reason": "a reason", "request_id": key});
@@ -280,6 +293,22 @@ impl World {
                     (&order, Type::UUID),
                 ];
                 session.call(role, "select holdfast.cancel_order($1, $2, $3, $4)", params).await
+            }
+            Command::CancelOwn { user, .. } => {
+                let sql = "select holdfast.cancel_own_order($1, $2, 'a reason')";
+                session.call(role, sql, &[(user, Type::TEXT), (&order, Type::UUID)]).await
+            }
+            Command::Move { next, key, .. } => {
+                let by = Json(json!({"actor": "minji", "reason": "a reason", "request_id": key}));
+                let params: Params = &[
+                    (&by, Type::JSON),
+                    (&order, Type::UUID),
+                    (&next.version, Type::INT8),
+                    (&next.status, Type::TEXT),
+                    (&next.tracking, Type::TEXT),
+                    (&next.restock, Type::BOOL),
+                ];
+                session.call(role, "select holdfast.change_order($1, $2, $3, $4, $5, $6)", params).await
             }
             Command::Attempt { .. }
             | Command::OpenPage { .. }
@@ -350,6 +379,9 @@ impl World {
 
     fn remember(&self, command: &Command, values: &[Value]) {
         let mut known = self.known.borrow_mut();
+        if let (Command::Change { of, .. }, Some(amount)) = (command, values[0]["hold"]["total_amount"].as_i64()) {
+            known.holds.entry(of.clone()).and_modify(|hold| hold.1 = amount);
+        }
         let Command::Reserve { asks, .. } = command else { return };
         for (ask, hold) in asks.iter().zip(values).map(|(ask, value)| (ask, &value["hold"])) {
             let (Some(id), Some(amount)) = (id_in(&hold["hold_id"]), hold["total_amount"].as_i64()) else { continue };

@@ -1,6 +1,6 @@
 //! `DELETE /v1/reservations/{hold_id}`: a buyer releases a hold.
 
-use protocol::release::{ReleaseOutcome, ReleaseRequest};
+use protocol::release::{GiveBack, ReleaseOutcome, ReleaseRequest};
 
 use crate::gate::forget::forget;
 use crate::http::context::{HandlerResult, RequestContext};
@@ -10,7 +10,7 @@ use crate::lambda::invoke;
 
 pub async fn release(context: &RequestContext, hold_id: String) -> HandlerResult {
     let user_id = context.user_id()?;
-    let request = ReleaseRequest { trace: context.trace.clone(), user_id, hold_id };
+    let request = GiveBack::Hold(ReleaseRequest { trace: context.trace.clone(), user_id, hold_id });
     let outcome: ReleaseOutcome = invoke::call(&context.config.lambda, "release", &request).await?;
     // A hold that was released before returned its stock then.
     if let ReleaseOutcome::Released { hold, moved: true } = &outcome {

@@ -16,7 +16,7 @@ use crate::gate::message::{Ask, Reply};
 use crate::http::body::Object;
 use crate::http::context::{HandlerResult, RequestContext};
 use crate::http::idempotency;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, field_error};
 use crate::http::response::Response;
 use crate::http::text::is_slug;
 use crate::runtime::user_hash::shard_of;
@@ -126,21 +126,31 @@ fn reservation(cart: Cart, user_id: &str, idem_key: String, trace: Trace) -> Res
     reservation.around(&printed).map_err(|error| Problem::unavailable().because(error))
 }
 
+const SLUG: &str = "Use 1 to 64 of a-z, 0-9 and -, not beginning with -.";
+
 fn field_errors(cart: &Cart) -> Vec<FieldError> {
-    const SLUG: &str = "Use 1 to 64 of a-z, 0-9 and -, not beginning with -.";
+    let mut errors = Vec::new();
+    if !is_slug(&cart.sale_id) {
+        errors.push(field_error("/sale_id", SLUG));
+    }
+    errors.extend(line_errors(cart.items.iter().map(|Object(line)| line)));
+    errors
+}
+
+/// What is wrong with the lines of a cart, or with those that a hold is to have.
+pub fn line_errors<'a>(items: impl ExactSizeIterator<Item = &'a Line> + Clone) -> Vec<FieldError> {
     let mut errors = Vec::new();
     let mut check = |holds: bool, pointer: &dyn Fn() -> String, detail: &str| {
         if !holds {
-            errors.push(FieldError { pointer: pointer(), detail: detail.to_owned() });
+            errors.push(field_error(&pointer(), detail));
         }
     };
-    check(is_slug(&cart.sale_id), &|| "/sale_id".to_owned(), SLUG);
     let lines = 1..=limits::ITEMS_MAX;
-    check(lines.contains(&cart.items.len()), &|| "/items".to_owned(), "Ask for 1 to 10 SKUs.");
-    for (index, Object(line)) in cart.items.iter().enumerate().take(limits::ITEMS_MAX) {
+    check(lines.contains(&items.len()), &|| "/items".to_owned(), "Ask for 1 to 10 SKUs.");
+    for (index, line) in items.clone().enumerate().take(limits::ITEMS_MAX) {
         let sku = || format!("/items/{index}/sku_id");
         check(is_slug(&line.sku_id), &sku, SLUG);
-        let before = cart.items.iter().take(index).any(|Object(other)| other.sku_id == line.sku_id);
+        let before = items.clone().take(index).any(|other| other.sku_id == line.sku_id);
         check(!before, &sku, "Name each SKU once, with the whole quantity.");
         let qty = || format!("/items/{index}/qty");
         check((1..=limits::QTY_MAX).contains(&line.qty), &qty, "Ask for 1 to 100 pieces.");

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::operation::Operation;
-use super::parameters::{cursor, hold_id_in_query, idempotency_key, in_query, limit, sale_id_in_query};
+use super::parameters::{cursor, hold_id_in_query, idempotency_key, if_match, in_query, limit, sale_id_in_query};
 use super::schemas::Schemas;
 use crate::http::problem::Code;
 
@@ -12,6 +12,24 @@ pub fn hold(operation: Operation, description: &str, schemas: &mut Schemas) -> O
         .answers(200, description, schemas.answer::<protocol::shop::Hold>(), &["ETag"])
         .refuses(&[Code::NotFound])
         .asks()
+}
+
+pub fn change(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let mut operation = operation
+        .with([if_match()])
+        .reads(schemas.request::<crate::api::reservations::change::Lines>())
+        .answers(
+            200,
+            "The hold with these lines; the same again gets the same response.",
+            schemas.answer::<protocol::shop::Hold>(),
+            &["ETag", "RateLimit", "RateLimit-Policy"],
+        )
+        .refuses(&[Code::InvalidRequest, Code::PreconditionRequired, Code::NotFound, Code::HoldNotActive])
+        .refuses(&[Code::PreconditionFailed, Code::RequestInProgress, Code::SaleNotOpen, Code::AlreadyHolding])
+        .refuses(&[Code::LimitReached, Code::SoldOut])
+        .asks();
+    operation.headers_of_refusals = vec!["RateLimit", "RateLimit-Policy"];
+    operation
 }
 
 pub fn pay(operation: Operation, schemas: &mut Schemas) -> Operation {
@@ -34,6 +52,21 @@ pub fn order(operation: Operation, schemas: &mut Schemas) -> Operation {
         .answers(200, "The order.", schemas.answer::<protocol::shop::Order>(), &["ETag"])
         .refuses(&[Code::NotFound])
         .asks()
+}
+
+pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
+    let mut operation = operation
+        .reads_if_any(schemas.request::<protocol::payments::Cancellation>())
+        .answers(
+            200,
+            "The cancelled order.",
+            schemas.answer::<protocol::shop::Order>(),
+            &["ETag", "RateLimit", "RateLimit-Policy"],
+        )
+        .refuses(&[Code::NotFound, Code::InvalidRequest, Code::TransitionNotAllowed])
+        .asks();
+    operation.headers_of_refusals = vec!["RateLimit", "RateLimit-Policy"];
+    operation
 }
 
 pub fn holds(operation: Operation, schemas: &mut Schemas) -> Operation {

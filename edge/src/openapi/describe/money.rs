@@ -4,7 +4,7 @@ use payments::{Gateway, Member, ReturnPage, ReturnQuery};
 use serde_json::{Map, Value, json};
 
 use super::operation::Operation;
-use super::parameters::{cursor, idempotency_key, in_query, limit, of_webhook};
+use super::parameters::{cursor, idempotency_key, if_match, in_query, limit, of_webhook};
 use super::schemas::Schemas;
 use crate::http::problem::Code;
 use crate::routes::WEBHOOK;
@@ -113,6 +113,16 @@ pub fn payments(operation: Operation, schemas: &mut Schemas) -> Operation {
         .asks()
 }
 
+pub fn change_order(operation: Operation, schemas: &mut Schemas) -> Operation {
+    operation
+        .with([if_match()])
+        .reads(schemas.request::<protocol::orders::OrderChange>())
+        .answers(200, "The order after the change.", schemas.answer::<protocol::shop::Order>(), &["ETag"])
+        .refuses(&[Code::NotFound, Code::InvalidRequest, Code::TransitionNotAllowed])
+        .refuses(&[Code::PreconditionRequired, Code::PreconditionFailed])
+        .asks()
+}
+
 pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
     operation
         .with([idempotency_key()])
@@ -123,7 +133,7 @@ pub fn cancel(operation: Operation, schemas: &mut Schemas) -> Operation {
             schemas.answer::<protocol::shop::Order>(),
             &["ETag", "Idempotent-Replayed"],
         )
-        .refuses(&[Code::NotFound, Code::InvalidRequest])
+        .refuses(&[Code::NotFound, Code::InvalidRequest, Code::TransitionNotAllowed])
         .refuses(&[Code::IdempotencyKeyMissing, Code::IdempotencyKeyInvalid, Code::IdempotencyKeyReused])
         .asks()
 }

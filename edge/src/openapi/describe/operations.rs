@@ -60,6 +60,7 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
             .refuses(&[Code::Unavailable]),
         "reserve" => buyers::reserve(new("Reserve all lines of a cart, or none"), schemas),
         "hold" => buyers::hold(new("Get a hold"), "The hold.", schemas),
+        "change_hold" => buyers::change(new("Change the lines of a hold, all or none, by version"), schemas),
         "release" => buyers::hold(new("Release a hold; idempotent"), "The released hold.", schemas)
             .refuses(&[Code::HoldNotActive]),
         "pay_hold" => buyers::pay(new("Pay without a gateway; idempotent"), schemas),
@@ -89,6 +90,8 @@ pub fn of(route: &Route, schemas: &mut Schemas) -> Operation {
         "refund_account" => money::refund_account(new("Set the bank account for the refund of a deposit"), schemas),
         "admin_list_payments" => money::payments(new("List payments"), schemas),
         "admin_order" => buyers::order(new("Get an order, with its user"), schemas),
+        "cancel_order" => buyers::cancel(new("Cancel an order, if the sale lets its buyers; idempotent"), schemas),
+        "admin_change_order" => money::change_order(new("Move an order on, by version"), schemas),
         "admin_cancel_order" => money::cancel(new("Cancel and refund an order"), schemas),
         "admin_create_sale" => new("Create a sale; idempotent by its body")
             .reads(schemas.request::<protocol::admin::NewSale>())

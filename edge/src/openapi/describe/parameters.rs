@@ -69,6 +69,13 @@ pub fn if_none_match() -> Value {
     json!({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}})
 }
 
+/// One strong tag. Without it a change is refused by a status of its own, so a description cannot demand it.
+pub fn if_match() -> Value {
+    json!({"name": "If-Match", "in": "header", "required": false,
+           "description": "Required: the `ETag` of what is to be changed, one strong tag.",
+           "schema": {"type": "string", "pattern": "^\"[1-9][0-9]*\"$"}})
+}
+
 /// Standard Webhooks 1.0.0; the signature itself is the security scheme.
 pub fn of_webhook() -> Vec<Value> {
     vec![

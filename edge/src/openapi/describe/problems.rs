@@ -39,6 +39,8 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
         ],
         Code::SoldOut => vec![("sku_id", slug(), true), ("available", pieces(), true), ("as_of", as_of(), false)],
         Code::InsufficientBalance => vec![("balance", pieces(), true), ("required", pieces(), true)],
+        Code::TransitionNotAllowed => vec![("order_status", schemas.answer::<protocol::shop::OrderStatus>(), true)],
+        Code::PreconditionFailed => vec![("version", json!({"type": "integer", "minimum": 1}), true)],
         Code::HoldNotActive => vec![
             ("hold_status", schemas.answer::<protocol::shop::HoldStatus>(), false),
             // Why a gateway is not to take the money.
@@ -64,6 +66,7 @@ fn own(code: Code, schemas: &mut Schemas) -> Vec<(&'static str, Value, bool)> {
         | Code::IdempotencyKeyInvalid
         | Code::IdempotencyKeyReused
         | Code::RequestInProgress
+        | Code::PreconditionRequired
         | Code::AlreadyExists
         | Code::Unavailable => vec![],
     }

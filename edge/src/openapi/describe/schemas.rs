@@ -124,6 +124,7 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         iso_currency::Currency::iter().filter(with_a_minor_unit).map(|currency| currency.code()).collect();
     vec![
         ("Cart", "items", json!({"minItems": 1, "maxItems": limits::ITEMS_MAX})),
+        ("Lines", "items", json!({"minItems": 1, "maxItems": limits::ITEMS_MAX})),
         ("Line", "qty", from(1, limits::QTY_MAX)),
         ("NewSale", "name", named.clone()),
         ("NewSale", "currency", json!({"enum": currencies})),
@@ -144,7 +145,13 @@ fn bounds() -> Vec<(&'static str, &'static str, Value)> {
         ("Adjustment", "reason", reason.clone()),
         ("NewSale", "reason", reason.clone()),
         ("StatusChange", "reason", reason.clone()),
-        ("Cancellation", "reason", reason),
+        ("Cancellation", "reason", reason.clone()),
+        ("OrderChange", "reason", reason),
+        (
+            "OrderChange",
+            "tracking",
+            json!({"minLength": 1, "maxLength": protocol::orders::TRACKING_MAX_CHARS, "pattern": printable()}),
+        ),
         (
             "Data",
             "payment_id",

@@ -36,8 +36,25 @@ const OUTCOMES: &[&str] = &[
     "cancel CANCELLED again",
     "cancel idempotency_key_reused",
     "cancel nothing",
+    "cancel own CANCELLED",
+    "cancel own CANCELLED again",
+    "cancel own not_for_buyers",
+    "cancel own not_found",
+    "cancel own transition_not_allowed",
     "cancel replayed",
+    "cancel transition_not_allowed",
     "lapse done",
+    "change already_holding",
+    "change changed",
+    "change hold_not_active COMMITTED",
+    "change hold_not_active EXPIRED",
+    "change hold_not_active RELEASED",
+    "change limit_reached",
+    "change no_such_hold",
+    "change not_found",
+    "change precondition_failed",
+    "change sale_not_open",
+    "change sold_out",
     "decide dismissed",
     "decide idempotency_key_reused",
     "decide invalid_request",
@@ -64,16 +81,27 @@ const OUTCOMES: &[&str] = &[
     "refund entry REFUND_FAILED",
     "refund entry REFUND_REOPENED",
     "ledger CANCEL_CREDIT",
+    "ledger CHANGE_CREDIT",
+    "ledger CHANGE_DEBIT",
     "ledger EXPIRE_CREDIT",
     "ledger RELEASE_CREDIT",
     "ledger RESERVE_DEBIT",
     "ledger RETAKE_DEBIT",
+    "ledger RETURN_CREDIT",
     "ledger STOCK_IN",
     "ledger STOCK_OUT",
     "listed agreed",
     "listed asked",
     "listed asked again",
     "listed nothing",
+    "move CANCELLED",
+    "move DELIVERED",
+    "move PREPARING",
+    "move RETURNED",
+    "move SHIPPED",
+    "move nothing",
+    "move precondition_failed",
+    "move transition_not_allowed",
     "new sale already_exists",
     "new sale sale",
     "new sale sale again",
@@ -171,15 +199,18 @@ const OUTCOMES: &[&str] = &[
 const AND: [&str; 6] = ["status not_found", "status sale", "stock replayed", "stock stock", "sweep none", "sweep some"];
 
 /// What races: each with each, itself included.
-const RACERS: [&str; 13] = [
+const RACERS: [&str; 16] = [
     "reserve",
     "pay",
     "pay free",
     "sweep",
     "release",
+    "change",
     "stock",
     "status",
     "cancel",
+    "cancel own",
+    "move",
     "secure",
     "decide",
     "read hold",
@@ -193,7 +224,8 @@ impl Coverage {
         for one in answered {
             for value in &one.values {
                 let mut name = format!("{} {}", one.said.verb(), name(&one.said, value));
-                if let (Command::Cancel { .. }, Some(order)) = (&one.said, value["order"]["order_id"].as_str())
+                if let (Command::Cancel { .. } | Command::CancelOwn { .. }, Some(order)) =
+                    (&one.said, value["order"]["order_id"].as_str())
                     && !self.cancelled.insert(order.to_owned())
                     && value["replayed"] != true
                 {
@@ -273,7 +305,7 @@ fn name(command: &Command, value: &Value) -> String {
             word("status").to_owned()
         }
         Command::ReadPayments { .. } => if value["payments"] == json!([]) { "none" } else { "some" }.to_owned(),
-        Command::Cancel { .. } if !value["order"].is_null() => {
+        Command::Cancel { .. } | Command::CancelOwn { .. } | Command::Move { .. } if !value["order"].is_null() => {
             value["order"]["status"].as_str().unwrap_or_default().to_owned()
         }
         Command::Asked { says, .. } => (*says).to_owned(),

@@ -21,7 +21,8 @@ use crate::histories;
 use scenarios::Scenario;
 
 const LEVELS: [&str; 3] = ["read committed", "repeatable read", "serializable"];
-const VERBS: [&str; 7] = ["reserve", "pay", "sweep", "release", "stock", "status", "cancel"];
+const VERBS: [&str; 10] =
+    ["reserve", "pay", "sweep", "release", "stock", "status", "cancel", "cancel own", "move", "change"];
 /// Databases at work at once.
 const WORKERS: usize = 3;
 const RUNS_TO_EMPTY_TABLES: usize = 100;
@@ -31,8 +32,8 @@ const WHERE_STOPPED: &str = "select application_name from pg_stat_get_activity($
 /// Errors that say "again": serialization failure, deadlock.
 const RETRYABLE: [&str; 2] = ["40001", "40P01"];
 /// Sources with boundaries; the others only read.
-const STEPPED: [&str; 7] =
-    ["expire.sql", "release.sql", "lapsed.sql", "reserve.sql", "confirm.sql", "payments.sql", "admin.sql"];
+const STEPPED: [&str; 8] =
+    ["expire.sql", "release.sql", "change.sql", "lapsed.sql", "reserve.sql", "confirm.sql", "orders.sql", "admin.sql"];
 /// A sale is made before anybody can be in its way.
 const NOT_STEPPED: &str = "create_sale:";
 

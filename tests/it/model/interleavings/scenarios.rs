@@ -1,6 +1,6 @@
 //! Which two meet, and over what: for each pair of the transactions every row that both can want.
 
-use model::{Amount, Ask, Command, HoldOf, Phase};
+use model::{Amount, Ask, Command, HoldOf, Next, Phase};
 
 /// Two commands that are sent to the same shop.
 pub struct Scenario {
@@ -64,6 +64,21 @@ fn cancel(user: &str, key: &str, operators: &str) -> Command {
     Command::Cancel { of: of(user, key), key: operators.to_owned() }
 }
 
+fn change(user: &str, key: &str, lines: &[(&str, i32)]) -> Command {
+    let lines = lines.iter().map(|(sku, qty)| ((*sku).to_owned(), *qty)).collect();
+    Command::Change { of: of(user, key), user: user.to_owned(), version: 1, lines }
+}
+
+fn cancel_own(user: &str, key: &str) -> Command {
+    Command::CancelOwn { of: of(user, key), user: user.to_owned() }
+}
+
+/// An operator who has seen this version of the order.
+fn goes_on(user: &str, key: &str, version: i64, status: &'static str) -> Command {
+    let next = Next { version, status, tracking: None, restock: status != "RETURNED" };
+    Command::Move { of: of(user, key), next, key: format!("m{version}") }
+}
+
 fn lapse(user: &str, key: &str, order: u32) -> Command {
     Command::Lapse { of: of(user, key), order }
 }
@@ -74,8 +89,9 @@ const SWEEP: Command = Command::Sweep { most: 1000 };
 fn after(stock: (i64, i64), before: &[Command]) -> Vec<Command> {
     let skus = vec![("a".to_owned(), 100, stock.0, 3), ("b".to_owned(), 50, stock.1, 3)];
     let (sale, currency) = ("drop".to_owned(), "KRW".to_owned());
-    let sale =
-        Command::NewSale { sale, currency, ttl_s: 3600, phase: Phase::During, retakes: false, cools: false, skus };
+    let (ttl_s, phase) = (3600, Phase::During);
+    let (retakes, cools, cancels) = (false, false, true);
+    let sale = Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, cancels, skus };
     [&[sale], before].concat()
 }
 
@@ -101,7 +117,11 @@ fn cooling(mut before: Vec<Command>) -> Vec<Command> {
 
 pub fn all() -> Vec<Scenario> {
     let of_buyers = [among_buyers(), of_what_costs_nothing(), with_cool_downs(), with_late_payments()];
-    of_buyers.into_iter().chain([with_cancellations(), with_decisions()]).flatten().collect()
+    of_buyers
+        .into_iter()
+        .chain([with_cancellations(), with_orders_that_go_on(), with_changes(), with_decisions()])
+        .flatten()
+        .collect()
 }
 
 /// A payment for a hold that is none of ours waits for an operator, who decides while it is told of again, or for a hold
@@ -145,8 +165,9 @@ fn of_what_costs_nothing() -> Vec<Scenario> {
     let free = |before: &[Command]| {
         let skus = vec![("a".to_owned(), 0, 2, 3), ("b".to_owned(), 50, 2, 3)];
         let (sale, currency) = ("drop".to_owned(), "KRW".to_owned());
-        let sale =
-            Command::NewSale { sale, currency, ttl_s: 3600, phase: Phase::During, retakes: false, cools: false, skus };
+        let (ttl_s, phase) = (3600, Phase::During);
+        let (retakes, cools, cancels) = (false, false, true);
+        let sale = Command::NewSale { sale, currency, ttl_s, phase, retakes, cools, cancels, skus };
         [&[sale, reserve("ann", "k1", &[("a", 1)])], before].concat()
     };
     let take = || Command::PayFree { of: of("ann", "k1"), user: "ann".to_owned(), method: "free" };
@@ -357,5 +378,93 @@ fn with_cancellations() -> Vec<Scenario> {
     meet(both(), back(), cancel("bob", "k1", "c1"));
     meet(anns((5, 5), &[back()]), back(), cancel("ann", "k1", "c2"));
     meet(anns((5, 5), &[]), back(), cancel("ann", "never", "c1"));
+    all
+}
+
+/// Operators and a buyer move one order, and whoever wants its stock, its limit or its money is there too.
+fn with_orders_that_go_on() -> Vec<Scenario> {
+    let bought = [reserve("ann", "k1", &[("a", 1)]), pay("p1", "ann", "k1")];
+    let anns = |stock, more: &[Command]| after(stock, &[&bought, more].concat());
+    let prepare = || goes_on("ann", "k1", 1, "PREPARING");
+    let own = || cancel_own("ann", "k1");
+    let delivered = || {
+        let steps = [prepare(), goes_on("ann", "k1", 2, "SHIPPED"), goes_on("ann", "k1", 3, "DELIVERED")];
+        anns((1, 1), &steps)
+    };
+    let back = || goes_on("ann", "k1", 4, "RETURNED");
+    let bob = || reserve("bob", "k1", &[("a", 1)]);
+    let mut all = Vec::new();
+    let mut meet = |before: Vec<Command>, one: Command, other: Command| all.push(Scenario { before, one, other });
+
+    // One order: two operators, and its buyer.
+    for other in [prepare(), goes_on("ann", "k1", 1, "CANCELLED"), own(), cancel("ann", "k1", "c1")] {
+        meet(anns((5, 5), &[]), prepare(), other);
+    }
+    meet(anns((5, 5), &[]), own(), own());
+    meet(anns((5, 5), &[]), own(), cancel("ann", "k1", "c1"));
+    meet(anns((5, 5), &[prepare()]), goes_on("ann", "k1", 2, "SHIPPED"), cancel("ann", "k1", "c1"));
+    meet(delivered(), back(), back());
+    meet(delivered(), back(), own());
+    meet(anns((5, 5), &[]), own(), cancel_own("ann", "never"));
+    // Its stock, its buyer's limit, and its payment told again.
+    for one in [own(), prepare()] {
+        for other in [
+            bob(),
+            reserve("ann", "k2", &[("a", 3)]),
+            pay("p1", "ann", "k1"),
+            pay("p2", "ann", "k1"),
+            release("ann", "k1"),
+            stock("a", -1, "s1"),
+            status("paused"),
+        ] {
+            meet(anns((3, 3), &[]), one.clone(), other);
+        }
+        meet(anns((5, 5), &[bob(), lapse("bob", "k1", 1)]), one, SWEEP);
+    }
+    for other in [bob(), stock("a", -1, "s1"), pay("p2", "ann", "k1"), status("paused")] {
+        meet(delivered(), back(), other);
+    }
+    all
+}
+
+/// A hold's lines become others, while somebody wants what it gives up, what it takes, or the hold itself.
+fn with_changes() -> Vec<Scenario> {
+    let (ann, bob) = (|| reserve("ann", "k1", &[("a", 1)]), || reserve("bob", "k1", &[("a", 1)]));
+    let annes = |stock, more: &[Command]| after(stock, &[&[ann()], more].concat());
+    let another = || change("ann", "k1", &[("b", 1)]);
+    let more = || change("ann", "k1", &[("a", 2), ("b", 1)]);
+    let mut all = Vec::new();
+    let mut meet = |before: Vec<Command>, one: Command, other: Command| all.push(Scenario { before, one, other });
+
+    // The hold itself: changed at once by another device, paid, given back, swept.
+    for other in [more(), another(), pay("p1", "ann", "k1"), release("ann", "k1"), SWEEP] {
+        meet(annes((5, 5), &[]), another(), other);
+    }
+    meet(annes((5, 5), &[lapse("ann", "k1", 1)]), another(), SWEEP);
+    meet(annes((5, 5), &[lapse("ann", "k1", 1)]), another(), reserve("ann", "k2", &[("a", 1)]));
+    // What it gives up, and what it takes.
+    meet(annes((1, 1), &[]), another(), bob());
+    meet(annes((1, 1), &[]), another(), reserve("bob", "k1", &[("b", 1)]));
+    meet(annes((1, 1), &[]), another(), reserve("bob", "k1", &[("b", 1), ("a", 1)]));
+    meet(annes((5, 5), &[bob()]), another(), change("bob", "k1", &[("b", 1)]));
+    let crossed = || after((1, 1), &[ann(), reserve("bob", "k1", &[("b", 1)])]);
+    meet(crossed(), another(), change("bob", "k1", &[("a", 1)]));
+    meet(annes((5, 5), &[]), another(), reserve("ann", "k2", &[("b", 1)]));
+    meet(annes((5, 5), &[]), another(), ann());
+    let anns_two = || after((5, 5), &[ann(), reserve("ann", "k2", &[("b", 1)])]);
+    meet(anns_two(), another(), change("ann", "k2", &[("a", 1)]));
+    meet(anns_two(), another(), release("ann", "k2"));
+    meet(anns_two(), another(), pay("p2", "ann", "k2"));
+    // Stock that lapsed holds have, its limit, stock, a pause, an order that goes back.
+    let bobs = [reserve("bob", "k1", &[("b", 1)]), lapse("bob", "k1", 1)];
+    meet(annes((1, 1), &bobs), another(), SWEEP);
+    meet(annes((1, 1), &bobs), another(), reserve("cho", "k1", &[("b", 1)]));
+    meet(annes((1, 1), &[]), another(), stock("b", -1, "s1"));
+    meet(annes((5, 5), &[]), another(), stock("a", -4, "s1"));
+    meet(annes((5, 5), &[]), another(), status("paused"));
+    let bought = [reserve("ann", "k2", &[("b", 3)]), pay("p2", "ann", "k2")];
+    for other in [cancel("ann", "k2", "c1"), cancel_own("ann", "k2"), goes_on("ann", "k2", 1, "PREPARING")] {
+        meet(annes((5, 5), &bought), another(), other);
+    }
     all
 }
