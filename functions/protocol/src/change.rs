@@ -23,7 +23,7 @@ pub struct ChangeRequest {
 pub enum ChangeOutcome {
     Own(Own),
     /// One of T1's own refusals, of a line or of the sale.
-    Refused(ReserveOutcome),
+    Refused(Box<ReserveOutcome>),
 }
 
 /// In the order in which they are checked, but that lines which the hold has already are answered before its version.

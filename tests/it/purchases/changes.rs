@@ -42,7 +42,8 @@ async fn a_hold_is_changed_by_version_and_the_same_again_is_the_same() {
     let seen = client.get("ann", &format!("/v1/reservations/{}", first["hold_id"].as_str().unwrap())).await;
     assert_eq!((seen.header("etag"), &seen.body), (Some("\"2\""), &wanted));
     let replay = client.reserve("ann", "k1", &sale, items(&[("a", 1)])["items"].clone()).await;
-    assert_eq!((replay.header("idempotent-replayed"), replay.ok(201)), (Some("true"), first.clone()));
+    assert_eq!(replay.header("idempotent-replayed"), Some("true"));
+    assert_eq!(replay.ok(201), first);
 
     let late = client.pay_with(&format!("pay_{}", Uuid::new_v4()), &first, "ann", 1000).await.ok(200);
     assert_eq!(late["reason"], "amount_mismatch");

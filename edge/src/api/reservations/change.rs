@@ -51,7 +51,7 @@ fn into_response(outcome: ChangeOutcome) -> HandlerResult {
         }
         ChangeOutcome::Own(Own::PreconditionFailed { version }) => if_match::failed(version),
         ChangeOutcome::Own(Own::Changed { hold, .. }) => return Ok(Response::json(200, &hold).versioned(hold.version)),
-        ChangeOutcome::Refused(outcome) => return Ok(answer::into_response(outcome)),
+        ChangeOutcome::Refused(outcome) => return Ok(answer::into_response(*outcome)),
     })
 }
 
@@ -76,7 +76,7 @@ mod tests {
                 r#""hold_status":"EXPIRED""#,
             ),
             (ChangeOutcome::Own(Own::PreconditionFailed { version: 2 }), 412, r#""version":2"#),
-            (ChangeOutcome::Refused(sold_out), 409, r#""code":"sold_out","available":1,"sku_id":"a""#),
+            (ChangeOutcome::Refused(Box::new(sold_out)), 409, r#""code":"sold_out","available":1,"sku_id":"a""#),
         ] {
             let (found, body) = answered(outcome);
             assert!(found == status && body.contains(member), "{found} {body}");
