@@ -1,7 +1,9 @@
 -- Payments: what an operator sees of the money and of an order.
 --
 -- Locks:      none; it only reads.
+-- Keeps:      nothing.
 -- Isolation:  one statement sees one moment.
+-- A retry:    reads again.
 
 -- Where a payment's money is. 'unsettled' is money that belongs neither to an order nor to a refund: there must be
 -- none.

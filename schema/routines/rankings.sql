@@ -7,7 +7,7 @@
 --             ranking, skipping locked rows. remove_sold: buckets that are over, skipping locked rows. None of them touches
 --             a row that T1, T2 or T3 reads or writes.
 -- Keeps:      buckets and sku_sold agree with the orders whose events were fanned out (`ranking_violation` in
---             schema/views/invariants.sql); what was sold out once stays so.
+--             schema/views/ranking_invariants.sql); what was sold out once stays so.
 -- Isolation:  READ COMMITTED.
 -- A retry:    count_sold is retried with its fan_out; rank ranks again.
 

@@ -1,5 +1,10 @@
 -- The answers of T1 to a reservation that is refused, and to one that was granted before. Called by reserve.sql alone: no role
 -- is granted anything here.
+--
+-- Locks:      none; it only reads.
+-- Keeps:      a replay says what was granted then.
+-- Isolation:  as reserve.sql, which calls both.
+-- A retry:    reads again.
 
 -- The answer to a key that was used before.
 create or replace function holdfast.stored_reservation(p_user_id text, p_idem_key text, p_fingerprint bytea) returns json

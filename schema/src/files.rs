@@ -81,6 +81,7 @@ pub const REPEATABLE: &[Repeatable] = repeatable![
     "routines/forget.sql",
     "routines/payments.sql",
     "routines/orders.sql",
+    "views/ranking_invariants.sql",
     "views/invariants.sql",
     "routines/admin.sql",
     "routines/audit.sql",
