@@ -7,7 +7,7 @@ use tokio_postgres::{Client, Error};
 
 /// All that has happened was told, and everything that has ended did so long enough ago.
 const REMOVE: [&str; 3] = [
-    "update holdfast.event_outbox set fanned_out_at = clock_timestamp() where fanned_out_at is null",
+    "do $$ begin while holdfast.fan_out(1000) > 0 loop end loop; end $$",
     // In pieces: the first ones may be other histories'.
     "do $$ begin while holdfast.remove_sent(1000, 0, 0) > 0 loop end loop; end $$",
     "do $$ begin while holdfast.remove_holds(1000, 0) > 0 loop end loop; end $$",

@@ -433,7 +433,8 @@ impl World {
             holdfast.refund_attempt, holdfast.refund, holdfast.payment_attempt,
             holdfast.payment, holdfast.orders, holdfast.order_items, holdfast.idempotency, holdfast.user_active_hold,
             holdfast.reservation_hold, holdfast.reservation_hold_item, holdfast.stock_adjustment, holdfast.sale,
-            holdfast.sku, holdfast.inventory_counter, holdfast.buyer_history, holdfast.operator_request, holdfast.operator_ledger";
+            holdfast.sku, holdfast.inventory_counter, holdfast.sold_bucket, holdfast.sku_sold, holdfast.sale_sold_out,
+            holdfast.buyer_history, holdfast.operator_request, holdfast.operator_ledger";
         self.owner().batch_execute(tables).await
     }
 

@@ -19,7 +19,8 @@ async fn sale(client: &Client) -> String {
 }
 
 async fn held(client: &Client, sale: &str, qty: i64) -> Value {
-    client.reserve("ann", "k", sale, json!([{"sku_id": "pair", "qty": qty}])).await.ok(201)
+    // A key of each sale.
+    client.reserve("ann", sale, sale, json!([{"sku_id": "pair", "qty": qty}])).await.ok(201)
 }
 
 #[tokio::test(flavor = "multi_thread")]
