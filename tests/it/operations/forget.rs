@@ -69,7 +69,7 @@ async fn ten_days_pass(database: &Database) {
         update holdfast.payment set created_at = created_at - interval '10 days';
         update holdfast.orders set created_at = created_at - interval '10 days';
         update holdfast.payment_attempt set ended_at = ended_at - interval '10 days';
-        delete from holdfast.idempotency; delete from holdfast.event_outbox";
+        delete from holdfast.idempotency; delete from holdfast.event_outbox; select holdfast.recount_sold()";
     database.owner.batch_execute(aging).await.unwrap();
 }
 

@@ -105,6 +105,16 @@ fn retaking(mut before: Vec<Command>) -> Vec<Command> {
     before
 }
 
+/// The same in a sale whose buyers may not cancel.
+fn keeping(mut before: Vec<Command>) -> Vec<Command> {
+    for command in &mut before {
+        if let Command::NewSale { cancels, .. } = command {
+            *cancels = false;
+        }
+    }
+    before
+}
+
 /// The same in a sale in which who lets a hold lapse has to wait.
 fn cooling(mut before: Vec<Command>) -> Vec<Command> {
     for command in &mut before {
@@ -174,10 +184,12 @@ fn of_what_costs_nothing() -> Vec<Scenario> {
     let lapsed = || free(&[lapse("ann", "k1", 1)]);
     let others = [take(), pay("p1", "ann", "k1"), release("ann", "k1"), reserve("ann", "k2", &[("a", 1)]), SWEEP];
     let meets = |before: Vec<Command>, other: &Command| Scenario { before, one: take(), other: other.clone() };
+    let back = |one: Command| Scenario { before: free(&[take()]), one, other: take() };
     others
         .iter()
         .map(|other| meets(free(&[]), other))
         .chain(others.iter().map(|other| meets(lapsed(), other)))
+        .chain([cancel("ann", "k1", "c1"), cancel_own("ann", "k1")].map(back))
         .collect()
 }
 
@@ -406,6 +418,10 @@ fn with_orders_that_go_on() -> Vec<Scenario> {
     meet(delivered(), back(), back());
     meet(delivered(), back(), own());
     meet(anns((5, 5), &[]), own(), cancel_own("ann", "never"));
+    // What nobody may do: an order that is not there, a step that is left out, a sale whose buyers may not cancel.
+    meet(anns((5, 5), &[]), prepare(), goes_on("ann", "never", 1, "PREPARING"));
+    meet(anns((5, 5), &[]), goes_on("ann", "k1", 1, "DELIVERED"), goes_on("ann", "k1", 2, "SHIPPED"));
+    meet(keeping(anns((5, 5), &[])), own(), prepare());
     // Its stock, its buyer's limit, and its payment told again.
     for one in [own(), prepare()] {
         for other in [
@@ -440,6 +456,7 @@ fn with_changes() -> Vec<Scenario> {
     for other in [more(), another(), pay("p1", "ann", "k1"), release("ann", "k1"), SWEEP] {
         meet(annes((5, 5), &[]), another(), other);
     }
+    meet(annes((5, 5), &[]), another(), change("ann", "never", &[("b", 1)]));
     meet(annes((5, 5), &[lapse("ann", "k1", 1)]), another(), SWEEP);
     meet(annes((5, 5), &[lapse("ann", "k1", 1)]), another(), reserve("ann", "k2", &[("a", 1)]));
     // What it gives up, and what it takes.
